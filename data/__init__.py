@@ -1,0 +1,1 @@
+"""The tables, as a package so that an installed gigacluster carries them."""

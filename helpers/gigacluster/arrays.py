@@ -1,0 +1,149 @@
+"""The one door to array libraries: the only module that knows CuPy exists.
+
+Models take numbers or arrays of one library, ask :func:`as_common` for that library and return its arrays. Nothing
+is global: the arrays carry the choice of device. Only NumPy is needed; CuPy is used where it is installed and answers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+__all__ = ["as_common", "device_namespace", "is_array", "namespace_of", "to_device", "to_host"]
+
+#: Set to ``cpu`` to hide a GPU, or to ``cuda`` to insist on one.
+DEVICE_VARIABLE = "GIGACLUSTER_DEVICE"
+
+
+def is_array(value: Any) -> bool:
+    """Tell whether ``value`` is an array with at least one element slot, rather than a Python or NumPy scalar."""
+    if isinstance(value, numpy.generic):
+        return False
+    return isinstance(value, numpy.ndarray) or _is_cupy(value) or hasattr(value, "__array_namespace__")
+
+
+def namespace_of(array: Any) -> ModuleType:
+    """Return the module of array functions that ``array`` belongs to."""
+    if isinstance(array, numpy.ndarray):
+        return numpy
+    return sys.modules["cupy"] if _is_cupy(array) else array.__array_namespace__()
+
+
+def _is_cupy(value: Any) -> bool:
+    return type(value).__module__.partition(".")[0] == "cupy"
+
+
+def as_common(*values: Any) -> tuple[Any, ...]:
+    """Return ``(xp, *arrays)``: the shared library and every value as float64 on one device.
+
+    Parameters
+    ----------
+    *values : float or array
+        Numbers, or arrays of one library on one device. Numbers and NumPy scalars follow the arrays.
+
+    Raises
+    ------
+    TypeError
+        If arrays of two libraries are mixed.
+    ValueError
+        If arrays lie on two devices of one library.
+
+    Examples
+    --------
+    >>> xp, length_m, time_s = as_common(numpy.asarray([6.0, 9.0]), 3)
+    >>> (length_m / time_s).tolist()
+    [2.0, 3.0]
+    """
+    arrays = [value for value in values if is_array(value)]
+    spaces = {namespace_of(array) for array in arrays}
+    if len(spaces) > 1:
+        names = " and ".join(sorted(space.__name__ for space in spaces))
+        raise TypeError(f"arrays come from {names}; convert them to one library first, with to_host or to_device")
+    if not arrays:
+        return numpy, *(numpy.asarray(value, dtype=numpy.float64) for value in values)
+    devices = {str(array.device) for array in arrays}
+    if len(devices) > 1:
+        raise ValueError(f"arrays lie on the devices {' and '.join(sorted(devices))}; move them to one device first")
+    xp, device = spaces.pop(), arrays[0].device
+    return xp, *(_as_float64(xp, value, device) for value in values)
+
+
+def _as_float64(xp: ModuleType, value: Any, device: Any) -> Any:
+    if is_array(value) or xp.__name__ in ("numpy", "cupy"):
+        return xp.asarray(value, dtype=xp.float64)
+    return xp.asarray(value, dtype=xp.float64, device=device)  # other libraries do not follow the current device
+
+
+def to_host(array: Any) -> numpy.ndarray:
+    """Copy an array of any supported library to NumPy: the visible crossing before a plot or a table."""
+    if _is_cupy(array):
+        return array.get()
+    if is_array(array) and not isinstance(array, numpy.ndarray):
+        return numpy.from_dlpack(array)
+    return numpy.asarray(array)
+
+
+def device_namespace(device: str = "auto") -> ModuleType:
+    """Return the array library for a device name.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU if CuPy is installed and a small computation on it succeeds; otherwise it says once that
+        the CPU is used. The environment variable ``GIGACLUSTER_DEVICE`` overrides ``auto``.
+
+    Raises
+    ------
+    ValueError
+        If the name is none of the three.
+    RuntimeError
+        If ``cuda`` is asked for and no GPU answers.
+    """
+    if device == "auto":
+        device = os.environ.get(DEVICE_VARIABLE, "auto")
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is {device!r}; it can be 'auto', 'cpu' or 'cuda'")
+    if device == "cpu":
+        return numpy
+    fault = _gpu_fault()
+    if not fault:
+        return sys.modules["cupy"]
+    if device == "cuda":
+        raise RuntimeError(f"device='cuda' was asked for, but no GPU answers: {fault}; use device='auto' or 'cpu'")
+    _say_once_that_cpu_is_used(fault)
+    return numpy
+
+
+def to_device(values: Any, device: str = "auto") -> Any:
+    """Return ``values`` as a float64 array on the named device (see :func:`device_namespace`)."""
+    return device_namespace(device).asarray(values, dtype=numpy.float64)
+
+
+@cache
+def _gpu_fault() -> str:
+    """Say why no GPU can be used, or return an empty string: by a real computation, not by what is installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import cupy
+    except ImportError:
+        return "CuPy is not installed"
+    try:
+        if not cupy.cuda.is_available():
+            return "CuPy is installed but finds no CUDA device"
+        if float(cupy.arange(4.0).sum()) != 6.0:
+            return "the GPU added 0+1+2+3 wrongly"
+    except Exception as error:  # a broken driver may raise anything, and none of it should stop a CPU run
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@cache
+def _say_once_that_cpu_is_used(fault: str) -> None:
+    print(f"gigacluster: computing on the CPU ({fault}).", file=sys.stderr)

@@ -1,0 +1,5 @@
+"""Figures: axes and host arrays in, axes out; one look (:mod:`gigacluster.plots.style`); one module a subject."""
+
+from gigacluster.plots.style import COLOURS, band, figure, finish, label_line, use
+
+__all__ = ["COLOURS", "band", "figure", "finish", "label_line", "use"]

@@ -1,0 +1,23 @@
+"""The schemas of the tables in ``data/``: one row class a table, one module a subject.
+
+A schema is a pydantic model of one row. A field's name carries its unit, its type and limits say what is allowed,
+its description says what it means. To add a table: write its row class, add it to the module's ``TABLES``, put the
+CSV into ``data/``.
+"""
+
+from gigacluster.tables import concentration, cost, hardware, race, reference, reliability, scaling, sources, throughput
+from gigacluster.tables.row import Row
+
+__all__ = ["TABLES", "Row"]
+
+TABLES: dict[str, type[Row]] = {
+    **sources.TABLES,
+    **hardware.TABLES,
+    **throughput.TABLES,
+    **scaling.TABLES,
+    **reliability.TABLES,
+    **cost.TABLES,
+    **race.TABLES,
+    **concentration.TABLES,
+    **reference.TABLES,
+}

@@ -1,0 +1,159 @@
+"""Uncertain inputs: seeded samples, intervals, and which input decides.
+
+Samples lie along the last axis. They are drawn on the host from a seeded generator, so that every device sees the
+same numbers, and moved with :func:`gigacluster.arrays.to_device` where wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy
+from scipy import special, stats
+
+from gigacluster.arrays import to_host
+
+__all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices"]
+
+#: z-score of the 95th percentile: low and high of an :class:`Uncertain` are the 5th and 95th percentiles.
+_Z95 = float(special.ndtri(0.95))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uncertain:
+    """A quantity known as low, median and high: its 5th, 50th and 95th percentiles.
+
+    A positive quantity is drawn from a two-piece lognormal with exactly these percentiles, another from a two-piece
+    normal; ``lower`` and ``upper`` are hard limits that draws are clipped to. Equal percentiles make it a constant.
+    """
+
+    low: float
+    median: float
+    high: float
+    lower: float = -numpy.inf
+    upper: float = numpy.inf
+
+    def __post_init__(self) -> None:
+        if not self.lower <= self.low <= self.median <= self.high <= self.upper:
+            raise ValueError(
+                f"percentiles must rise within the limits: got low={self.low}, median={self.median}, high={self.high} "
+                f"within [{self.lower}, {self.upper}]"
+            )
+
+    @classmethod
+    def fixed(cls, value: float) -> Uncertain:
+        """Return the constant ``value``."""
+        return cls(low=value, median=value, high=value)
+
+    def quantile(self, probability: numpy.ndarray) -> numpy.ndarray:
+        """Return the values at the given probabilities, in (0, 1), of the same shape."""
+        z = special.ndtri(probability) / _Z95
+        if self.low > 0:
+            steps = numpy.where(z < 0, numpy.log(self.median / self.low), numpy.log(self.high / self.median))
+            values = self.median * numpy.exp(z * steps)
+        else:
+            values = self.median + z * numpy.where(z < 0, self.median - self.low, self.high - self.median)
+        return numpy.clip(values, self.lower, self.upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A median with the central interval that holds ``coverage`` of the samples."""
+
+    low: float
+    median: float
+    high: float
+    coverage: float = 0.9
+
+
+def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, numpy.ndarray]:
+    """Draw joint samples of independent inputs.
+
+    Each input has a stream of its own, named by its key, so that adding an input does not change the draws of the
+    others, and sample i is the same whatever the number of samples.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Uncertain
+    samples : int
+        Number of draws, at least 1.
+    seed : int
+
+    Returns
+    -------
+    dict of str to array, shape (samples,)
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    drawn = {}
+    for name, uncertain in inputs.items():
+        stream = numpy.random.default_rng([seed, *name.encode()])
+        drawn[name] = uncertain.quantile(stream.uniform(2**-54, 1 - 2**-53, samples))
+    return drawn
+
+
+def interval(values: object, coverage: float = 0.9) -> Interval:
+    """Return the median and central interval of samples, leaving out ``nan``; all ``nan`` gives ``nan``.
+
+    Examples
+    --------
+    >>> interval(numpy.arange(101.0)).median
+    50.0
+    """
+    host = to_host(values).ravel()
+    host = host[~numpy.isnan(host)]
+    if host.size == 0:
+        return Interval(numpy.nan, numpy.nan, numpy.nan, coverage)
+    tail = (1 - coverage) / 2
+    low, median, high = numpy.quantile(host, [tail, 0.5, 1 - tail])
+    return Interval(float(low), float(median), float(high), coverage)
+
+
+def sobol_indices(
+    model: Callable[[dict[str, numpy.ndarray]], numpy.ndarray],
+    inputs: Mapping[str, Uncertain],
+    *,
+    samples: int = 1024,
+    seed: int = 7,
+) -> dict[str, tuple[float, float]]:
+    """Say which input decides: first-order and total Sobol index of each input that varies.
+
+    Parameters
+    ----------
+    model : callable
+        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    inputs : mapping of str to Uncertain
+    samples : int
+        Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
+    seed : int
+
+    Returns
+    -------
+    dict of str to (first, total)
+        Shares of the output's variance, largest total first. Constant inputs are left out.
+
+    Notes
+    -----
+    Saltelli's estimators as in :func:`scipy.stats.sobol_indices`.
+    """
+    varying = {name: value for name, value in inputs.items() if value.low < value.high}
+    if not varying:
+        return {}
+
+    def response(points: numpy.ndarray) -> numpy.ndarray:
+        flat = points.reshape(len(varying), -1)
+        given = {
+            name: value.quantile(numpy.clip(flat[list(varying).index(name)], 1e-12, 1 - 1e-12))
+            if name in varying
+            else numpy.full(flat.shape[1], value.median)
+            for name, value in inputs.items()
+        }
+        return to_host(model(given)).reshape(points.shape[1:])
+
+    result = stats.sobol_indices(
+        func=response, n=samples, dists=[stats.uniform()] * len(varying), rng=numpy.random.default_rng(seed)
+    )
+    first, total = numpy.atleast_1d(result.first_order), numpy.atleast_1d(result.total_order)
+    pairs = {name: (float(first[i]), float(total[i])) for i, name in enumerate(varying)}
+    return dict(sorted(pairs.items(), key=lambda item: -item[1][1]))

@@ -1,0 +1,55 @@
+"""What all tests share: the array libraries, and the folder of raw files where there is one."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy
+import pytest
+from gigacluster.arrays import device_namespace
+
+RAW_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+class Backend(SimpleNamespace):
+    """An array library whose ``array([...])`` makes arrays on the test device; the rest is the library's own."""
+
+    def __getattr__(self, name):
+        return getattr(self.library, name)
+
+    def array(self, values, **options):
+        options.setdefault("dtype", self.library.float64)
+        if self.device is not None:
+            options["device"] = self.device
+        return self.library.asarray(values, **options)
+
+
+@pytest.fixture(params=["numpy", "read-only numpy", "array-api-strict", "cupy"])
+def xp(request):
+    """Each array library: NumPy, NumPy with read-only inputs, the strict array API off its default device, CuPy."""
+    if request.param == "numpy":
+        return Backend(library=numpy, device=None, name="numpy")
+    if request.param == "read-only numpy":
+        backend = Backend(library=numpy, device=None, name="read-only numpy")
+
+        def read_only(values, **options):
+            array = numpy.array(values, **{"dtype": numpy.float64, **options})
+            array.setflags(write=False)
+            return array
+
+        backend.array = read_only
+        return backend
+    if request.param == "array-api-strict":
+        strict = pytest.importorskip("array_api_strict")
+        return Backend(library=strict, device=strict.Device("device1"), name="array-api-strict")
+    try:
+        return Backend(library=device_namespace("cuda"), device=None, name="cupy")
+    except RuntimeError as fault:
+        pytest.skip(str(fault))
+
+
+@pytest.fixture
+def raw_data():
+    """The folder of raw files beside the checkout; tests that need it skip without it."""
+    if not RAW_DATA.is_dir():
+        pytest.skip("needs the raw files in ../shared/data")
+    return RAW_DATA
