@@ -1,0 +1,1 @@
+"""How the tables of ``data/`` that follow wholesale from raw files are made from them."""

@@ -1,0 +1,99 @@
+"""data/chips.csv from the raw table of chips and Epoch AI's table of machine-learning hardware."""
+
+import pandas as pd
+
+#: Chip -> its name in Epoch's table, for the date it could first be had.
+EPOCH_NAMES = {
+    "V100-SXM": "NVIDIA Tesla V100 SXM2",
+    "A100-40": "NVIDIA A100 SXM4 40 GB",
+    "A100-80": "NVIDIA A100 SXM4 80 GB",
+    "H100-SXM": "NVIDIA H100 SXM5 80GB",
+    "H100-PCIe": "NVIDIA H100 PCIe",
+    "H800": "NVIDIA H800 SXM5",
+    "H20": "NVIDIA HGX H20",
+    "B200": "NVIDIA B200",
+    "GB200": "NVIDIA GB200",
+    "B300": "NVIDIA B300 (Blackwell Ultra)",
+    "GB300": "NVIDIA GB300 (Blackwell Ultra)",
+    "MI250X": "AMD Radeon Instinct MI250X",
+    "MI300X": "AMD Instinct MI300X",
+    "MI325X": "AMD Instinct MI325X",
+    "MI355X": "AMD Instinct MI355X",
+    "TPUv4": "Google TPU v4",
+    "TPUv5e": "Google TPU v5e",
+    "TPUv5p": "Google TPU v5p",
+    "TPUv6e": "Google TPU v6e Trillium",
+    "TPUv7": "Google TPU v7 Ironwood",
+    "Gaudi2": "Intel Habana Gaudi2",
+    "Gaudi3": "Intel Habana Gaudi3",
+    "Trainium1": "Amazon Trainium1",
+    "Trainium2": "Amazon Trainium2",
+}
+#: H200: Epoch dates the NVL card (2024-11); SXM systems shipped from the second quarter of 2024.
+AVAILABLE_ON = {"H200": "2024-04-01"}
+#: Power that the raw table leaves blank and Epoch gives.
+TDP_W = {"TPUv5p": 540, "TPUv6e": 380}
+#: What a program can use, where vendor figures differ from it or are it.
+USABLE_GIB = {"B200": 180, "GB200": 186, "B300": 270, "GB300": 279}
+USABLE_BY_VENDOR = ("B200", "GB200")
+ACHIEVED_LINKS = ("TPUv4", "TPUv5e", "TPUv5p", "TPUv6e")
+SOURCES = {
+    "ST": "ml-engineering-accelerators",
+    "EP": "epoch-ml-hardware",
+    "SB": "scaling-book-tpus",
+    "torchtitan benchmarks/*.md": "torchtitan-benchmarks",
+}
+#: What RECALL(...) in the raw sources stands for; prices are not in this table.
+RECALLED = {
+    "V100-SXM": "memory_gb_per_s;scaleup_gb_per_s;scaleout_gbit_per_s",
+    "H800": "scaleup_gb_per_s",
+    "H20": "fp8_tflops;scaleup_gb_per_s;scaleout_gbit_per_s",
+    "TPUv4": "scaleout_gbit_per_s",
+    "TPUv5e": "scaleout_gbit_per_s",
+    "TPUv5p": "scaleout_gbit_per_s",
+    "TPUv6e": "scaleout_gbit_per_s",
+    "TPUv7": "scaleout_gbit_per_s",
+    "Trainium1": "memory_gib;memory_gb_per_s;scaleup_gb_per_s;scaleout_gbit_per_s",
+}
+SAME = (
+    "chip,vendor,fp32_tflops,tf32_tflops,fp16_tflops,bf16_tflops,fp8_tflops,fp4_tflops,int8_tops,mamf_bf16_tflops,"
+    "mamf_fp8_tflops,scaleup_domain,scaleup_topology"
+).split(",")
+
+
+def build(raw_data):
+    """Return the table as ``data/chips.csv`` holds it."""
+    raw = pd.read_csv(raw_data / "chips" / "chips.csv")
+    epoch = pd.read_csv(raw_data / "epoch_ml_hardware" / "ml_hardware.csv").set_index("Hardware name")["Release date"]
+    dates = {chip: epoch[name] for chip, name in EPOCH_NAMES.items()} | AVAILABLE_ON
+    sources = [_source_ids(chip, text, dates) for chip, text in zip(raw["chip"], raw["sources"], strict=True)]
+    table = raw[SAME].assign(
+        available_on=raw["chip"].map(dates).fillna(raw["release_date"]),
+        memory_gib=raw["memory_gb"],
+        memory_basis=raw["chip"].map(dict.fromkeys(USABLE_BY_VENDOR, "usable")).fillna("physical"),
+        usable_memory_gib=raw["chip"].map(USABLE_GIB),
+        memory_gb_per_s=raw["memory_bw_gbs"],
+        scaleup_gb_per_s=raw["scaleup_gbs_per_dir"],
+        scaleup_basis=raw["chip"].map(dict.fromkeys(ACHIEVED_LINKS, "achieved")).fillna("nominal"),
+        scaleout_gbit_per_s=raw["scaleout_gbps_per_chip"],
+        tdp_w=raw["tdp_w"].fillna(raw["chip"].map(TDP_W)),
+        recalled=raw["chip"].map(RECALLED),
+        source_id=[ids[0] for ids in sources],
+        further_source_ids=[";".join(ids[1:]) or None for ids in sources],
+        note=raw["notes"],
+    )
+    return table[COLUMNS]
+
+
+COLUMNS = (
+    "chip,vendor,available_on,fp32_tflops,tf32_tflops,fp16_tflops,bf16_tflops,fp8_tflops,fp4_tflops,int8_tops,"
+    "mamf_bf16_tflops,mamf_fp8_tflops,memory_gib,memory_basis,usable_memory_gib,memory_gb_per_s,scaleup_gb_per_s,"
+    "scaleup_basis,scaleup_domain,scaleup_topology,scaleout_gbit_per_s,tdp_w,recalled,source_id,further_source_ids,note"
+).split(",")
+
+
+def _source_ids(chip, text, dates):
+    """Return the ids of a row's sources: its own first, then the one of its date, then memory."""
+    named = [SOURCES[key] for key in text.split(";") if key in SOURCES]
+    dated = ["epoch-ml-hardware"] if chip in dates else []
+    return list(dict.fromkeys(named + dated + ["chips-recalled"] * (chip in RECALLED)))
