@@ -1,19 +1,42 @@
-"""The one look of all figures: call :func:`use` once, then draw on axes and close with :func:`finish`."""
+"""The one look of all figures: draw on axes from :func:`figure` and close with :func:`finish`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-__all__ = ["COLOURS", "band", "figure", "finish", "label_line", "use"]
+__all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "use"]
 
 #: Okabe and Ito's colours: told apart by readers with any common colour blindness. The story's cluster is the first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
+
+_CAPTIONS: WeakKeyDictionary[Figure, Caption] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What belongs to a finished figure besides its drawing; ``texts`` are the drawn title and source."""
+
+    title: str
+    alt: str
+    source: str
+    vintage: str
+    data: pd.DataFrame | None
+    texts: tuple[Text, Text]
+
+    @property
+    def credit(self) -> str:
+        """The line below the figure."""
+        return f"Source: {self.source}. Data to {self.vintage}."
 
 
 def use() -> None:
@@ -31,14 +54,13 @@ def use() -> None:
             "figure.dpi": 110,
             "figure.constrained_layout.use": True,
             "legend.frameon": False,
-            "svg.fonttype": "none",
-            "svg.hashsalt": "gigacluster",
         }
     )
 
 
 def figure(width_in: float = 7.5, height_in: float = 4.2, **subplots: Any) -> tuple[Figure, Any]:
-    """Return a new figure and its axes (an array of axes where ``nrows`` or ``ncols`` is given)."""
+    """Return a new figure in the one look, and its axes (an array where ``nrows`` or ``ncols`` is given)."""
+    use()
     return plt.subplots(figsize=(width_in, height_in), **subplots)
 
 
@@ -62,7 +84,7 @@ def label_line(ax: Axes, x: float, y: float, text: str, colour: str, **style: An
     )
 
 
-def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str) -> Figure:
+def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str, data: pd.DataFrame | None = None) -> Figure:
     """Give a figure its finding as title, its alternative text, and its source and vintage below.
 
     Parameters
@@ -76,8 +98,38 @@ def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str) -> F
         Who measured, in words.
     vintage : str
         Date of the newest datum, ``YYYY-MM-DD``.
+    data : DataFrame, optional
+        The numbers behind the figure, offered for download under it on a page. At most 5,000 rows.
+
+    Raises
+    ------
+    ValueError
+        If a text is empty, or the table is too long to travel with a page.
     """
-    fig.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True)
-    fig.supxlabel(f"Source: {source}. Data to {vintage}.", x=0.01, ha="left", fontsize="x-small", color="#555555")
-    fig.set_label(alt)
+    texts = {"title": title, "alt": alt, "source": source, "vintage": vintage}
+    if missing := [name for name, text in texts.items() if not text.strip()]:
+        raise ValueError(f"a figure needs {', '.join(texts)}; {' and '.join(missing)} came empty")
+    if data is not None and len(data) > _MAX_ROWS:
+        raise ValueError(f"the data behind a figure has {len(data):,} rows; give at most {_MAX_ROWS:,}, those drawn")
+    heading = fig.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True)
+    credit = fig.supxlabel("", x=0.01, ha="left", fontsize="x-small", color="#555555")
+    caption = Caption(title, alt, source, vintage, data, (heading, credit))
+    credit.set_text(caption.credit)
+    _CAPTIONS[fig] = caption
     return fig
+
+
+_MAX_ROWS = 5_000
+
+
+def caption_of(fig: Figure) -> Caption:
+    """Return what :func:`finish` noted about a figure.
+
+    Raises
+    ------
+    ValueError
+        If the figure was not finished.
+    """
+    if fig not in _CAPTIONS:
+        raise ValueError("the figure has no title, alternative text and source yet; pass it through finish() first")
+    return _CAPTIONS[fig]

@@ -1,0 +1,110 @@
+"""Drawings of a finished figure as small SVG texts: one for a wide screen, one for a telephone.
+
+The title and the source are texts of the page, so the drawings leave them out (they stay inside the file as its title
+and description). Letters become outlines: the drawing looks the same on a machine without our font.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+from xml.sax.saxutils import escape
+
+import matplotlib as mpl
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gigacluster.plots.style import caption_of
+
+__all__ = ["drawings", "svg"]
+
+#: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
+NARROW_IN = 4.4
+#: Lowest height of one panel on a telephone. [in]
+PANEL_IN = 3.0
+#: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
+HEAVY_BYTES = 250_000
+
+
+def drawings(fig: Figure) -> tuple[str, str]:
+    """Return the wide and the narrow drawing of a figure; panels side by side stand below each other in the narrow."""
+    for text in caption_of(fig).texts:
+        text.set_visible(False)
+        text.set_in_layout(False)
+    wide = svg(fig)
+    _narrow(fig)
+    return wide, svg(fig)
+
+
+def svg(fig: Figure) -> str:
+    """Return a figure as SVG without date or generator, with short numbers."""
+    text = _raw_svg(fig)
+    if len(text) > HEAVY_BYTES:
+        for ax in fig.axes:
+            for artist in (*ax.collections, *(line for line in ax.lines if numpy.size(line.get_xdata()) > 1_000)):
+                artist.set_rasterized(True)
+        text = _raw_svg(fig)
+    caption = caption_of(fig)
+    described = f"<title>{escape(caption.title)}</title><desc>{escape(f'{caption.alt} {caption.credit}')}</desc>"
+    return _short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL))
+
+
+def _raw_svg(fig: Figure) -> str:
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "gigacluster", "savefig.dpi": 150}):
+        fig.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def _short(text: str) -> str:
+    """Drop what no reader sees, and round coordinates to a hundredth of a point."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"(?<=[\s\"(,MLQCz-])\d+\.\d{3,}(?=[\s\"),z])", _rounded, text)
+    text = re.sub(r' d="([^"]*)"', _short_path, text)
+    return re.sub(r">\s+<", "><", text).strip()
+
+
+def _short_path(match: re.Match[str]) -> str:
+    return ' d="' + re.sub(r"\s*([MLHVQCZz])\s*", r"\1", " ".join(match[1].split())) + '"'
+
+
+def _rounded(match: re.Match[str]) -> str:
+    value = float(match[0])
+    return f"{value:.5g}" if value < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _narrow(fig: Figure) -> None:
+    """Lay a figure out for a telephone."""
+    columns, _ = _grid(fig)
+    width_in, height_in = fig.get_size_inches()
+    if columns > 1:
+        _stack(fig)
+    panels = max(_grid(fig)[1], 1)
+    fig.set_size_inches(NARROW_IN, max(PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in)))
+
+
+def _grid(fig: Figure) -> tuple[int, int]:
+    """Return columns and rows of the panels."""
+    specs = [spec for ax in fig.axes if (spec := ax.get_subplotspec()) is not None]
+    grids = [spec.get_gridspec() for spec in specs]
+    return max((grid.ncols for grid in grids), default=1), max((grid.nrows for grid in grids), default=1)
+
+
+def _stack(fig: Figure) -> None:
+    """Put panels that stand side by side below each other, each with its own axis labels."""
+    panels: list[Any] = [ax for ax in fig.axes if ax.get_subplotspec() is not None]
+    grid = fig.add_gridspec(len(panels), 1)
+    for row, ax in enumerate(panels):
+        ax.set_subplotspec(grid[row])
+        ax.tick_params(labelleft=True, labelbottom=True)
+        for axis, other in (("x", ax.get_shared_x_axes()), ("y", ax.get_shared_y_axes())):
+            if not _label(ax, axis):
+                siblings = [_label(sibling, axis) for sibling in panels if other.joined(ax, sibling)]
+                getattr(ax, f"set_{axis}label")(next(filter(None, siblings), ""))
+
+
+def _label(ax: Axes, axis: str) -> str:
+    return getattr(ax, f"get_{axis}label")()
