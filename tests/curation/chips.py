@@ -1,6 +1,7 @@
 """data/chips.csv from the raw table of chips and Epoch AI's table of machine-learning hardware."""
 
 import pandas as pd
+from gigacluster.tables.hardware import ChipRow
 
 #: Chip -> its name in Epoch's table, for the date it could first be had.
 EPOCH_NAMES = {
@@ -55,10 +56,6 @@ RECALLED = {
     "TPUv7": "scaleout_gbit_per_s",
     "Trainium1": "memory_gib;memory_gb_per_s;scaleup_gb_per_s;scaleout_gbit_per_s",
 }
-SAME = (
-    "chip,vendor,fp32_tflops,tf32_tflops,fp16_tflops,bf16_tflops,fp8_tflops,fp4_tflops,int8_tops,mamf_bf16_tflops,"
-    "mamf_fp8_tflops,scaleup_domain,scaleup_topology"
-).split(",")
 
 
 def build(raw_data):
@@ -67,7 +64,7 @@ def build(raw_data):
     epoch = pd.read_csv(raw_data / "epoch_ml_hardware" / "ml_hardware.csv").set_index("Hardware name")["Release date"]
     dates = {chip: epoch[name] for chip, name in EPOCH_NAMES.items()} | AVAILABLE_ON
     sources = [_source_ids(chip, text, dates) for chip, text in zip(raw["chip"], raw["sources"], strict=True)]
-    table = raw[SAME].assign(
+    table = raw.assign(
         available_on=raw["chip"].map(dates).fillna(raw["release_date"]),
         memory_gib=raw["memory_gb"],
         memory_basis=raw["chip"].map(dict.fromkeys(USABLE_BY_VENDOR, "usable")).fillna("physical"),
@@ -82,14 +79,7 @@ def build(raw_data):
         further_source_ids=[";".join(ids[1:]) or None for ids in sources],
         note=raw["notes"],
     )
-    return table[COLUMNS]
-
-
-COLUMNS = (
-    "chip,vendor,available_on,fp32_tflops,tf32_tflops,fp16_tflops,bf16_tflops,fp8_tflops,fp4_tflops,int8_tops,"
-    "mamf_bf16_tflops,mamf_fp8_tflops,memory_gib,memory_basis,usable_memory_gib,memory_gb_per_s,scaleup_gb_per_s,"
-    "scaleup_basis,scaleup_domain,scaleup_topology,scaleout_gbit_per_s,tdp_w,recalled,source_id,further_source_ids,note"
-).split(",")
+    return table[list(ChipRow.model_fields)]
 
 
 def _source_ids(chip, text, dates):
