@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from gigacluster.plots.style import caption_of
 
-__all__ = ["drawings", "svg"]
+__all__ = ["drawings", "narrow", "svg"]
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -30,12 +30,20 @@ HEAVY_BYTES = 250_000
 
 def drawings(fig: Figure) -> tuple[str, str]:
     """Return the wide and the narrow drawing of a figure; panels side by side stand below each other in the narrow."""
-    for text in caption_of(fig).texts:
-        text.set_visible(False)
-        text.set_in_layout(False)
-    wide = svg(fig)
-    _narrow(fig)
-    return wide, svg(fig)
+    _hide_texts(fig)
+    return svg(fig), narrow(fig)
+
+
+def narrow(fig: Figure) -> str:
+    """Lay a figure out for a telephone and return that drawing."""
+    _hide_texts(fig)
+    columns, _ = _grid(fig)
+    width_in, height_in = fig.get_size_inches()
+    if columns > 1:
+        _stack(fig)
+    panels = max(_grid(fig)[1], 1)
+    fig.set_size_inches(NARROW_IN, max(PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in)))
+    return svg(fig)
 
 
 def svg(fig: Figure) -> str:
@@ -49,6 +57,12 @@ def svg(fig: Figure) -> str:
     caption = caption_of(fig)
     described = f"<title>{escape(caption.title)}</title><desc>{escape(f'{caption.alt} {caption.credit}')}</desc>"
     return _short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL))
+
+
+def _hide_texts(fig: Figure) -> None:
+    for text in caption_of(fig).texts:
+        text.set_visible(False)
+        text.set_in_layout(False)
 
 
 def _raw_svg(fig: Figure) -> str:
@@ -74,16 +88,6 @@ def _short_path(match: re.Match[str]) -> str:
 def _rounded(match: re.Match[str]) -> str:
     value = float(match[0])
     return f"{value:.5g}" if value < 1 else f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _narrow(fig: Figure) -> None:
-    """Lay a figure out for a telephone."""
-    columns, _ = _grid(fig)
-    width_in, height_in = fig.get_size_inches()
-    if columns > 1:
-        _stack(fig)
-    panels = max(_grid(fig)[1], 1)
-    fig.set_size_inches(NARROW_IN, max(PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in)))
 
 
 def _grid(fig: Figure) -> tuple[int, int]:
