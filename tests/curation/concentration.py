@@ -1,0 +1,172 @@
+"""How the tables about concentration were made from the raw files; the tests make them again and compare."""
+
+from pathlib import Path
+
+import pandas as pd
+
+#: Significant digits kept; Epoch's whole numbers of H100e have up to eight.
+NUMBER_FORMAT = "%.8g"
+
+_ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
+
+
+def chip_owners(raw: Path) -> pd.DataFrame:
+    """Owners of the world's stock: the totals of all makers, one row an owner, maker and quarter."""
+    table = pd.read_csv(raw / "epoch_chip_owners" / "owners_cumulative_totals.csv").rename(
+        columns={
+            "manufacturer": "chip_maker",
+            "end": "as_of",
+            "h100e_p5": "h100e_8bit_p5",
+            "h100e_med": "h100e_8bit_median",
+            "h100e_p95": "h100e_8bit_p95",
+        }
+    )
+    return _sorted(table, ["owner", "chip_maker", "as_of"], _ESTIMATE, "epoch-chip-owners")
+
+
+def chip_sales(raw: Path) -> pd.DataFrame:
+    """Sales by maker, chip and calendar quarter, four files in one."""
+    files = ("nvidia_calendar_quarter_chip", "tpu_calendar_quarter_chip", "trainium_chip", "amd_chip")
+    table = pd.concat(pd.read_csv(raw / "epoch_chip_sales" / f"{name}_timelines.csv") for name in files)
+    table = table.rename(
+        columns={
+            "Chip manufacturer": "chip_maker",
+            "Chip type": "chip",
+            "H100e (5th percentile)": "h100e_8bit_p5",
+            "Compute estimate in H100e (median)": "h100e_8bit_median",
+            "H100e (95th percentile)": "h100e_8bit_p95",
+            "Number of Units (5th percentile)": "n_chips_p5",
+            "Number of Units": "n_chips_median",
+            "Number of Units (95th percentile)": "n_chips_p95",
+        }
+    )
+    for ours, theirs in (("start", "Start date"), ("as_of", "End date")):
+        table[ours] = pd.to_datetime(table[theirs], format="%m/%d/%Y").dt.strftime("%Y-%m-%d")
+    units = ["n_chips_p5", "n_chips_median", "n_chips_p95"]
+    return _sorted(table, ["chip_maker", "chip", "start", "as_of"], _ESTIMATE + units, "epoch-chip-sales")
+
+
+def lab_compute(raw: Path) -> pd.DataFrame:
+    """Compute in use by five laboratories at the ends of years."""
+    table = pd.read_csv(raw / "epoch_lab_compute" / "lab_compute_year_end_by_lab.csv").rename(
+        columns={
+            "Lab": "lab",
+            "Date": "as_of",
+            "h100e_p5": "h100e_8bit_p5",
+            "h100e_med": "h100e_8bit_median",
+            "h100e_p95": "h100e_8bit_p95",
+        }
+    )
+    return _sorted(table, ["lab", "as_of"], _ESTIMATE, "epoch-lab-compute")
+
+
+def gpu_clusters(raw: Path) -> pd.DataFrame:
+    """All clusters of the dataset, in its order, with the columns in use."""
+    table = pd.read_csv(raw / "epoch_gpu_clusters" / "gpu_clusters.csv").rename(
+        columns={
+            "Name": "name",
+            "Status": "status",
+            "Certainty": "certainty",
+            "H100 equivalents": "h100e",
+            "Total number of AI chips": "n_chips",
+            "Country": "country",
+            "Owner": "owner",
+            "Users": "users",
+            "Sector": "sector",
+            "First Operational Date": "first_operational",
+            "Decommissioned Date (if applicable)": "decommissioned",
+            "Power Capacity (MW)": "power_mw",
+            "Hardware Cost": "hardware_cost_usd_2025",
+            "16-bit OP/s": "peak_16bit_op_per_s",
+            "Max OP/s": "peak_op_per_s",
+            "Chip type (primary)": "chip",
+            "Include in Standard Analysis": "in_standard_analysis",
+            "Possible Duplicate": "possible_duplicate",
+            "Builds Upon": "builds_upon",
+            "Superseded by": "superseded_by",
+        }
+    )
+    columns = ["name", "status", "certainty", "h100e", "n_chips", "country", "owner", "users", "sector"]
+    columns += ["first_operational", "decommissioned", "power_mw", "hardware_cost_usd_2025", "peak_16bit_op_per_s"]
+    columns += ["peak_op_per_s", "chip", "in_standard_analysis", "possible_duplicate", "builds_upon", "superseded_by"]
+    table = table[columns].assign(source_id="epoch-gpu-clusters")
+    for flag in ("in_standard_analysis", "possible_duplicate"):
+        table[flag] = table[flag].eq(True)
+    return table
+
+
+def data_center_timelines(raw: Path) -> pd.DataFrame:
+    """Two vintages of the same kind of estimate, kept apart."""
+    folder = raw / "epoch_frontier_data_centers"
+    vintages = {"2025-12": "data_center_timelines.csv", "2026-03": "xai_datacenter_timelines.csv"}
+    table = pd.concat(pd.read_csv(folder / file).assign(vintage=vintage) for vintage, file in vintages.items())
+    table = table.rename(
+        columns={
+            "Data center": "data_center",
+            "Date": "date",
+            "Power (MW)": "power_mw",
+            "H100 equivalents": "h100e_8bit",
+            "Total capital cost (2025 USD billions)": "capex_usd_2025_billion",
+            "Compute cost (2025 USD billions)": "compute_capex_usd_2025_billion",
+            "Construction cost (2025 USD billions)": "construction_capex_usd_2025_billion",
+        }
+    )
+    amounts = ["power_mw", "h100e_8bit", "capex_usd_2025_billion", "compute_capex_usd_2025_billion"]
+    amounts += ["construction_capex_usd_2025_billion"]
+    return _sorted(table, ["data_center", "date", "vintage"], amounts, "epoch-data-centers")
+
+
+def notable_models(raw: Path) -> pd.DataFrame:
+    """The models of which the compute, the chips or the cost of training is known."""
+    table = pd.read_csv(raw / "epoch_notable_models" / "notable_ai_models.csv").rename(
+        columns={
+            "Model": "model",
+            "Organization": "organization",
+            "Publication date": "publication_date",
+            "Domain": "domain",
+            "Country (of organization)": "country",
+            "Parameters": "n_parameters",
+            "Training compute (FLOP)": "training_flop",
+            "Training dataset size (gradients)": "n_training_tokens",
+            "Confidence": "confidence",
+            "Training hardware": "training_hardware",
+            "Hardware quantity": "n_chips",
+            "Training time (hours)": "training_hours",
+            "Hardware utilization (MFU)": "mfu_frac",
+            "Training compute cost (2023 USD)": "training_cost_usd_2023",
+            "Training compute cost (upfront)": "upfront_cost_usd_2023",
+            "Hardware acquisition cost": "hardware_acquisition_cost_usd",
+            "Training power draw (W)": "training_power_w",
+            "Frontier model": "frontier",
+        }
+    )
+    columns = ["model", "organization", "publication_date", "domain", "country", "n_parameters", "training_flop"]
+    columns += ["n_training_tokens", "confidence", "training_hardware", "n_chips", "training_hours", "mfu_frac"]
+    columns += ["training_cost_usd_2023", "upfront_cost_usd_2023", "hardware_acquisition_cost_usd"]
+    columns += ["training_power_w", "frontier"]
+    known = table[["training_flop", "n_chips", "training_cost_usd_2023"]].notna().any(axis=1)
+    table = table.loc[known, columns].assign(source_id="epoch-notable-models")
+    table["frontier"] = table["frontier"].eq(True)
+    table["n_training_tokens"] = table["n_training_tokens"].map(_one_number).astype(float)
+    return table.sort_values(["publication_date", "model"], ignore_index=True)
+
+
+#: Name of the table: function of the folder of raw files.
+BUILD = {
+    "chip_owners": chip_owners,
+    "chip_sales": chip_sales,
+    "lab_compute": lab_compute,
+    "gpu_clusters": gpu_clusters,
+    "data_center_timelines": data_center_timelines,
+    "notable_models": notable_models,
+}
+
+
+def _one_number(cell: object) -> str | None:
+    """Two cells list two numbers: equal ones are one number, different ones are not known."""
+    numbers = set(str(cell).split(","))
+    return numbers.pop() if len(numbers) == 1 else None
+
+
+def _sorted(table: pd.DataFrame, key: list[str], amounts: list[str], source_id: str) -> pd.DataFrame:
+    return table[key + amounts].assign(source_id=source_id).sort_values(key, ignore_index=True)

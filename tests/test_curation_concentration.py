@@ -1,0 +1,99 @@
+"""The tables taken over from Epoch AI are what their builders make of the raw files, and the raw files load too."""
+
+import io
+
+import pandas as pd
+import pytest
+from curation import concentration
+from gigacluster import catalog
+
+RAW_FILES = {
+    "chip_owners": ["epoch_chip_owners/owners_cumulative_totals.csv"],
+    "chip_sales": [
+        "epoch_chip_sales/nvidia_calendar_quarter_chip_timelines.csv",
+        "epoch_chip_sales/tpu_calendar_quarter_chip_timelines.csv",
+        "epoch_chip_sales/trainium_chip_timelines.csv",
+        "epoch_chip_sales/amd_chip_timelines.csv",
+        "epoch_chip_sales/nvidia_cumulative_totals.csv",
+    ],
+    "lab_compute": ["epoch_lab_compute/lab_compute_year_end_by_lab.csv"],
+    "gpu_clusters": ["epoch_gpu_clusters/gpu_clusters.csv"],
+    "notable_models": ["epoch_notable_models/notable_ai_models.csv"],
+    "data_center_timelines": [
+        "epoch_frontier_data_centers/data_center_timelines.csv",
+        "epoch_frontier_data_centers/xai_datacenter_timelines.csv",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", concentration.BUILD)
+def test_committed_table_is_what_its_builder_makes_of_the_raw_files(name, raw_data):
+    made = concentration.BUILD[name](raw_data).to_csv(
+        index=False, float_format=concentration.NUMBER_FORMAT, lineterminator="\n"
+    )
+    assert made == (catalog.data_dir() / f"{name}.csv").read_text()
+
+
+@pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in RAW_FILES.items() for file in files])
+def test_raw_file_loads_under_its_own_header(name, file, raw_data):
+    table = catalog.load(name, path=raw_data / file)
+    with (raw_data / file).open() as stream:
+        assert len(table) == len(pd.read_csv(stream))
+
+
+def test_totals_of_the_owners_read_alike_under_both_headers(raw_data):
+    ours = catalog.load("chip_owners")
+    theirs = catalog.load("chip_owners", path=raw_data / RAW_FILES["chip_owners"][0])
+    pd.testing.assert_frame_equal(ours, theirs.sort_values(["owner", "chip_maker", "as_of"], ignore_index=True))
+
+
+@pytest.mark.parametrize("name", ["clusters", "published_anchors", "story_events"])
+def test_hand_curated_table_follows_its_schema(name):
+    table = catalog.load(name)
+    assert len(table) > 0
+    assert table["verification"].notna().all()
+
+
+def test_every_row_of_the_raw_list_of_clusters_is_carried(raw_data):
+    raw = pd.read_csv(raw_data / "clusters_facts" / "clusters.csv").set_index("id")
+    ours = catalog.load("clusters").set_index("cluster_id")
+    pd.testing.assert_series_equal(
+        ours["h100e_bf16"], raw["h100e_bf16"].astype(float).reindex(ours.index), check_names=False
+    )
+    assert set(ours.index) == set(raw.index)
+
+
+def test_a_site_has_one_record_for_each_phase():
+    clusters = catalog.load("clusters").query("record_type == 'cluster'")
+    assert not clusters.duplicated(["site_id", "phase"]).any()
+    assert clusters.query("site_id == 'colossus-1'")["phase"].tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("cell", "read"), [("3/31/2026", "2026-03-31"), ("2026-03", "2026-03-01")])
+def test_dates_of_published_files_are_read(cell, read, tmp_path):
+    file = tmp_path / "sales.csv"
+    file.write_text(
+        "Chip manufacturer,Start date,End date,Compute estimate in H100e (median),Chip type\n"
+        f"Maker,1/1/2026,{cell},10,X1\n"
+    )
+    assert catalog.load("chip_sales", path=file)["as_of"].item() == pd.Timestamp(read)
+
+
+def test_percentiles_out_of_order_are_refused(tmp_path):
+    file = tmp_path / "owners.csv"
+    table = pd.DataFrame(
+        {
+            "owner": ["A"],
+            "manufacturer": ["M"],
+            "end": ["2026-03-31"],
+            "h100e_p5": [3],
+            "h100e_med": [2],
+            "h100e_p95": [4],
+        }
+    )
+    table.to_csv(file, index=False)
+    with pytest.raises(catalog.CatalogError, match="percentiles must rise"):
+        catalog.load("chip_owners", path=file)
+    table.assign(h100e_p5=1).to_csv(buffer := io.StringIO(), index=False)
+    file.write_text(buffer.getvalue())
+    assert len(catalog.load("chip_owners", path=file)) == 1
