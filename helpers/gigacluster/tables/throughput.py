@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from gigacluster.tables.row import Missing, NonNegative, Row
+from pydantic import Field
 
-__all__ = ["TABLES", "TrainingRunRow"]
+from gigacluster.tables.row import Fraction, Id, Missing, NonNegative, Row
+
+__all__ = ["TABLES", "ModelRow", "TrainingRunRow"]
 
 #: Blank: not published, or does not apply.
 _Number = Annotated[NonNegative | None, Missing]
 _Word = Annotated[str | None, Missing]
+_Count = Annotated[int, Field(ge=0)]
+_Flag = Annotated[int, Field(ge=0, le=1)]
 
 
 class TrainingRunRow(Row):
@@ -85,4 +89,37 @@ class TrainingRunRow(Row):
     notes: _Word = None
 
 
-TABLES: dict[str, type[Row]] = {"training_runs": TrainingRunRow}
+class ModelRow(Row):
+    """The shape of one named model, as :class:`gigacluster.transformer.Transformer` takes it."""
+
+    KEY: ClassVar = ("name",)
+    ABOUT: ClassVar = "a named model shape, with its published number of parameters"
+
+    name: Id
+    n_layers: _Count
+    d_model: _Count
+    n_heads: _Count
+    n_kv_heads: _Count
+    d_head: _Count
+    d_ff: _Count
+    ffn_gated: _Flag
+    vocab: _Count
+    tied_embeddings: _Flag
+    n_experts: _Count
+    top_k: _Count
+    d_ff_expert: _Count
+    n_shared_experts: _Count
+    n_dense_layers: _Count
+    attention_window: _Count
+    window_frac: Fraction
+    mla_q_rank: _Count
+    mla_kv_rank: _Count
+    mla_rope_dim: _Count
+    mla_value_dim: _Count
+    published_params: _Number = None  # as its maker says
+    published_active_params: _Number = None
+    source_id: Id
+    note: _Word = None
+
+
+TABLES: dict[str, type[Row]] = {"training_runs": TrainingRunRow, "models": ModelRow}

@@ -1,0 +1,259 @@
+"""Model shapes: from the sizes of a transformer to its parameters, floating-point operations and bytes.
+
+Dense and mixture-of-experts (MoE) decoders, with grouped-query or multi-head latent attention (MLA). The functions take
+any object with the fields of :class:`Transformer`, numbers or arrays, so that one shape and a million shapes are
+counted by the same code.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any
+
+from gigacluster.arrays import as_common
+
+__all__ = ["LayerParams", "Transformer", "attended_tokens", "layer_params", "model", "models"]
+
+_WHOLE_AT_LEAST_1 = ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab")
+_WHOLE = (
+    "d_ff",
+    "n_experts",
+    "top_k",
+    "d_ff_expert",
+    "n_shared_experts",
+    "n_dense_layers",
+    "attention_window",
+    "mla_q_rank",
+    "mla_kv_rank",
+    "mla_rope_dim",
+    "mla_value_dim",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerParams:
+    """Weights of one layer by part, without biases; an array each, in parameters."""
+
+    attention: Any
+    dense_ffn: Any
+    routed_experts: Any  # all experts of one MoE layer that tokens are routed to
+    active_experts: Any  # those of them that one token meets
+    shared_experts: Any
+    router: Any
+    norms: Any
+
+
+def layer_params(shape: Any) -> LayerParams:
+    """Count the weights of one layer, part by part.
+
+    Parameters
+    ----------
+    shape : object with the model fields of :class:`Transformer`
+        Numbers or broadcastable arrays of one library.
+
+    Notes
+    -----
+    MLA: queries and keys-values go through low-rank projections (DeepSeek-AI 2024, arXiv:2405.04434, section 2.1).
+    """
+    xp, width, heads, kv_heads, head, ff, gated, experts, top_k, ff_expert, shared, q_rank, kv_rank, rope, value = (
+        as_common(
+            shape.d_model,
+            shape.n_heads,
+            shape.n_kv_heads,
+            shape.d_head,
+            shape.d_ff,
+            shape.ffn_gated,
+            shape.n_experts,
+            shape.top_k,
+            shape.d_ff_expert,
+            shape.n_shared_experts,
+            shape.mla_q_rank,
+            shape.mla_kv_rank,
+            shape.mla_rope_dim,
+            shape.mla_value_dim,
+        )
+    )
+    grouped = width * head * (2.0 * heads + 2.0 * kv_heads)
+    query = xp.where(q_rank > 0, q_rank * (width + heads * (head + rope)), width * heads * (head + rope))
+    latent = query + width * (kv_rank + rope) + kv_rank * heads * (head + value) + heads * value * width
+    expert = (2.0 + gated) * width * ff_expert
+    return LayerParams(
+        attention=xp.where(kv_rank > 0, latent, grouped),
+        dense_ffn=(2.0 + gated) * width * ff,
+        routed_experts=experts * expert,
+        active_experts=top_k * expert,
+        shared_experts=shared * expert,
+        router=experts * width,
+        norms=2.0 * width,
+    )
+
+
+def attended_tokens(seq_len: Any, window: Any = 0.0, window_frac: Any = 0.0) -> Any:
+    """Return how many tokens a token attends to on average over layers and positions, with a causal mask.
+
+    Parameters
+    ----------
+    seq_len : float or array
+        Length of a sequence. [token]
+    window : float or array, default 0
+        Length of the sliding window; 0: none. [token]
+    window_frac : float or array, default 0
+        Share of the layers that have the window. [1]
+
+    Examples
+    --------
+    >>> float(attended_tokens(4096)), float(attended_tokens(4096, 4096, 1.0))
+    (2048.0, 2048.0)
+    """
+    xp, seq_len, window, window_frac = as_common(seq_len, window, window_frac)
+    within = xp.where((window > 0) & (window < seq_len), window, seq_len)
+    windowed = within - within * within / (2.0 * seq_len)
+    return window_frac * windowed + (1.0 - window_frac) * seq_len / 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transformer:
+    """The shape of one decoder-only transformer, checked at birth."""
+
+    name: str = "unnamed"
+    n_layers: int  # all layers, dense and MoE
+    d_model: int
+    n_heads: int
+    n_kv_heads: int = 0  # 0: as many as heads (plain multi-head attention)
+    d_head: int = 0  # 0: d_model / n_heads; with MLA, the part of a query or key without position
+    d_ff: int = 0  # width of a dense FFN; 0 only where every layer is an MoE
+    ffn_gated: bool = False  # True: three FFN matrices (SwiGLU, GeGLU), False: two
+    vocab: int
+    tied_embeddings: bool = False
+    n_experts: int = 0  # 0: a dense model
+    top_k: int = 0
+    d_ff_expert: int = 0
+    n_shared_experts: int = 0
+    n_dense_layers: int = 0  # dense layers of an MoE, in front
+    attention_window: int = 0  # length of sliding windows; 0: none [token]
+    window_frac: float = 0.0  # share of layers with a sliding window
+    mla_q_rank: int = 0
+    mla_kv_rank: int = 0  # 0: no latent attention
+    mla_rope_dim: int = 0  # part of a query or key with position, beside d_head
+    mla_value_dim: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.n_kv_heads:
+            object.__setattr__(self, "n_kv_heads", self.n_heads)
+        if not self.d_head and self.n_heads:
+            object.__setattr__(self, "d_head", self.d_model // self.n_heads)
+        faults = [*self._size_faults(), *self._moe_faults()]
+        if faults:
+            raise ValueError(f"model {self.name}: {'; '.join(faults)}")
+
+    def _size_faults(self) -> list[str]:
+        faults = []
+        for field in _WHOLE_AT_LEAST_1 + _WHOLE:
+            value, least = getattr(self, field), 1 if field in _WHOLE_AT_LEAST_1 else 0
+            if not (value >= least and value == int(value)):
+                faults.append(f"{field} must be a whole number, at least {least}, got {value!r}")
+        if not faults and self.n_heads % self.n_kv_heads:
+            faults.append(f"n_heads={self.n_heads} is not a multiple of n_kv_heads={self.n_kv_heads}")
+        if not 0 <= self.window_frac <= 1:
+            faults.append(f"window_frac must be in [0, 1], got {self.window_frac!r}")
+        return faults
+
+    def _moe_faults(self) -> list[str]:
+        if not self.n_experts:
+            return [] if self.d_ff else ["a dense model needs d_ff"]
+        faults = []
+        if not 1 <= self.top_k <= self.n_experts:
+            faults.append(f"top_k={self.top_k} must be between 1 and n_experts={self.n_experts}")
+        if not self.d_ff_expert:
+            faults.append("an MoE needs d_ff_expert")
+        if not 0 <= self.n_dense_layers < self.n_layers:
+            faults.append(f"n_dense_layers={self.n_dense_layers} must be below n_layers={self.n_layers}")
+        if self.n_dense_layers and not self.d_ff:
+            faults.append("dense layers need d_ff")
+        return faults
+
+    @property
+    def n_moe_layers(self) -> int:
+        """Layers whose FFN is a mixture of experts."""
+        return self.n_layers - self.n_dense_layers if self.n_experts else 0
+
+    @property
+    def params(self) -> float:
+        """Number of parameters: layers, embedding and output head, without biases and position tables."""
+        part = layer_params(self)
+        per_moe = part.routed_experts + part.shared_experts + part.router
+        return self._shared_params() + float(self.n_moe_layers * per_moe)
+
+    @property
+    def active_params(self) -> float:
+        """Parameters that one token meets, with the embedding and the output head."""
+        part = layer_params(self)
+        per_moe = part.active_experts + part.shared_experts + part.router
+        return self._shared_params() + float(self.n_moe_layers * per_moe)
+
+    def _shared_params(self) -> float:
+        """Return what dense and MoE layers have alike, the dense FFNs, and the vocabulary."""
+        part = layer_params(self)
+        dense = (self.n_layers - self.n_moe_layers) * part.dense_ffn
+        tables = (1 if self.tied_embeddings else 2) * self.vocab * self.d_model
+        return float(self.n_layers * (part.attention + part.norms) + dense + tables + self.d_model)
+
+    def flop_per_token(self, seq_len: Any) -> Any:
+        """Return the model FLOP of training one token, forward and backward; a multiply-add counts as 2.
+
+        Parameters
+        ----------
+        seq_len : float or array
+            Length of a sequence. [token]
+
+        Returns
+        -------
+        array, shape of ``seq_len``
+            [FLOP/token]; no recomputation; causal attention counts the half it needs, sliding windows their window.
+
+        Notes
+        -----
+        6 x (matrix parameters a token meets, with the output head, without the embedding lookup) + attention.
+        Source: data/sources.csv, id ``palm``, appendix B, with the causal half.
+        """
+        vectors = self.n_layers * 2 * self.d_model + self.d_model
+        lookup = 0 if self.tied_embeddings else self.vocab * self.d_model
+        matrices = self.active_params - vectors - lookup
+        score_and_value = self.d_head + self.mla_rope_dim + self.mla_value_dim if self.mla_kv_rank else 2 * self.d_head
+        per_attended = 6.0 * self.n_layers * self.n_heads * score_and_value
+        return 6.0 * matrices + per_attended * attended_tokens(seq_len, self.attention_window, self.window_frac)
+
+    def weight_bytes(self, bytes_per_param: float = 2.0) -> float:
+        """Return the bytes of all weights; 2 bytes a parameter is bf16."""
+        return self.params * bytes_per_param
+
+    def shape(self) -> dict[str, float]:
+        """Return every size by name as a float, without the name of the model."""
+        return {field.name: float(getattr(self, field.name)) for field in fields(self) if field.name != "name"}
+
+
+@cache
+def models() -> dict[str, Transformer]:
+    """Return every model of ``data/models.csv`` by name."""
+    from gigacluster import catalog  # reads tables with pandas: only here, at the edge
+
+    sizes = [field.name for field in fields(Transformer)]
+    return {row["name"]: Transformer(**{n: row[n] for n in sizes}) for row in catalog.load("models").to_dict("records")}
+
+
+def model(name: str) -> Transformer:
+    """Return one model of ``data/models.csv``.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such model; the message lists those it has.
+    """
+    known = models()
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown model {name!r}; {hint}data/models.csv has: {', '.join(known)}")
+    return known[name]
