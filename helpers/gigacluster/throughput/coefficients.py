@@ -1,0 +1,99 @@
+"""The fitted coefficients: what each means, its range, and the value expected before any run is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+__all__ = ["PRIORS", "Coefficients", "Prior"]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is expected of a coefficient. ``scale``: log for positive ones, logit for shares, linear for effects."""
+
+    value: float
+    spread: float  # standard deviation on that scale
+    scale: str
+    unit: str
+    meaning: str
+
+
+def _expected(value: float, spread: float, scale: str, unit: str, meaning: str) -> Any:
+    return field(default=value, metadata={"prior": Prior(value, spread, scale, unit, meaning)})
+
+
+def _positive(value: float, spread: float, unit: str, meaning: str) -> Any:
+    return _expected(value, spread, "log", unit, meaning)
+
+
+def _share(value: float, spread: float, meaning: str) -> Any:
+    return _expected(value, spread, "logit", "1", meaning)
+
+
+def _effect(spread: float, meaning: str) -> Any:
+    return _expected(0.0, spread, "linear", "1", meaning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficients:
+    """One number a coefficient. The defaults are what engineering knowledge expects before any run is seen."""
+
+    gemm_frac: float = _positive(0.9, 0.15, "1", "matmul rate of large layers over the highest measured one, 16 bit")
+    gemm_8bit_frac: float = _positive(0.85, 0.15, "1", "the same with 8-bit inputs")
+    gemm_4bit_frac: float = _positive(0.6, 0.2, "1", "the same with 4-bit inputs, over their peak")
+    gemm_fill_rows: float = _positive(100.0, 0.7, "row", "tokens at which a matmul reaches half of its rate")
+    gemm_fill_columns: float = _positive(200.0, 0.7, "column", "output columns at which it does")
+    gemm_fill_inner: float = _positive(200.0, 0.7, "1", "length of the inner sum at which it does")
+    wave_frac: float = _share(0.5, 0.7, "share of the idle last wave of tiles that costs time")
+    attention_unfused_frac: float = _positive(0.25, 0.4, "1", "rate of separate attention matmuls over peak")
+    attention_flash1_frac: float = _positive(0.3, 0.4, "1", "rate of the first fused kernels over peak")
+    attention_flash2_frac: float = _positive(0.45, 0.3, "1", "rate of the second generation over peak")
+    attention_flash3_frac: float = _positive(0.55, 0.3, "1", "rate of the third generation over peak")
+    attention_fill_tokens: float = _positive(
+        400.0, 0.7, "token", "sequence length at which attention reaches half its rate"
+    )
+    attention_half_head: float = _positive(32.0, 0.7, "1", "head size at which attention reaches half of its rate")
+    softmax_passes: float = _positive(8.0, 0.5, "1", "times that unfused attention moves its score matrix")
+    norm_passes: float = _positive(16.0, 0.4, "1", "times that norms and residuals move a layer's activations")
+    activation_passes: float = _positive(
+        6.0, 0.4, "1", "times that activation functions and biases move the FFN's inner values"
+    )
+    cast_delayed_passes: float = _positive(
+        2.0, 0.6, "1", "times that inputs are moved to be quantised, delayed scaling"
+    )
+    cast_current_passes: float = _positive(3.0, 0.6, "1", "the same, current scaling")
+    cast_block_passes: float = _positive(4.0, 0.6, "1", "the same, scales by block (MXFP8)")
+    cast_fp4_passes: float = _positive(8.0, 0.6, "1", "the same, NVFP4")
+    memory_frac: float = _positive(0.8, 0.15, "1", "reached share of the memory bandwidth")
+    host_layer_s: float = _positive(1.0e-3, 0.7, "s", "launching the kernels of a dense layer, forward and backward")
+    host_moe_s: float = _positive(4.0e-3, 0.7, "s", "launching the kernels of an MoE layer")
+    host_expert_s: float = _positive(2.0e-4, 0.7, "s", "the same, for every expert a chip holds")
+    host_step_s: float = _positive(0.02, 0.8, "s", "what a step costs once: data, logging, clipping of gradients")
+    scaleup_frac: float = _positive(0.75, 0.25, "1", "reached share of the scale-up bandwidth")
+    nic_frac: float = _positive(0.7, 0.3, "1", "reached share of the scale-out bandwidth")
+    collective_latency_s: float = _positive(2.0e-5, 0.7, "s", "starting a collective")
+    hop_latency_s: float = _positive(3.0e-6, 0.7, "s", "a hop in a ring across the scale-out network")
+    tp_overlap_frac: float = _share(0.4, 0.8, "share of tensor-parallel communication hidden behind matmuls")
+    cp_overlap_frac: float = _share(0.7, 0.8, "share of context-parallel communication hidden behind attention")
+    ep_overlap_frac: float = _share(0.2, 0.8, "share of expert all-to-all hidden")
+    pp_overlap_frac: float = _share(0.6, 0.8, "share of pipeline transfers hidden")
+    dp_overlap_frac: float = _share(0.6, 0.8, "share of a micro-batch's computation that can hide gradient reduction")
+    fsdp_overlap_frac: float = _share(0.8, 0.8, "share of computation that can hide parameter gathering")
+    fsdp_contention: float = _positive(
+        0.1, 0.7, "1", "time computation loses to each second of hidden parameter gathering"
+    )
+    expert_imbalance: float = _positive(0.15, 0.6, "1", "excess load of the busiest chip's experts")
+    permute_passes: float = _positive(8.0, 0.5, "1", "times that routed tokens are moved to sort and merge them")
+    stage_imbalance_frac: float = _share(0.7, 0.8, "share of the excess of the slowest pipeline stage that costs time")
+    optimizer_bytes: float = _positive(30.0, 0.4, "byte", "memory moved to update one parameter")
+    jitter_per_doubling: float = _positive(0.006, 0.5, "1", "time lost to stragglers at every doubling of the chips")
+    eager_frac: float = _effect(0.15, "log time of the memory-bound part in FSDP frameworks over Megatron")
+    xla_frac: float = _effect(0.15, "log time of computation under XLA over Megatron")
+    software_per_year: float = _effect(0.05, "log step time a year of newer software saves")
+    moe_software_per_year: float = _effect(0.15, "the same, further, for mixtures of experts")
+    token_drop: float = _effect(0.3, "log time of an MoE that drops tokens over one that does not")
+
+
+#: Every coefficient with what was expected of it.
+PRIORS: dict[str, Prior] = {item.name: item.metadata["prior"] for item in fields(Coefficients)}

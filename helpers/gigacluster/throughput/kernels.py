@@ -1,0 +1,81 @@
+"""Time of the kernels of one layer on one chip: matmuls, attention, and what only moves memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.throughput import inputs
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.inputs import Case
+
+__all__ = ["attention_s", "cast_bytes_per_value", "gemm_s", "matmul_rate_flop_per_s", "soft_maximum"]
+
+#: A tile of the output that one processor of the chip computes at a time, and processors a chip, of Ampere to Blackwell.
+_TILE_ROWS, _TILE_COLUMNS, _PROCESSORS = 128.0, 128.0, 132.0
+
+
+def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
+    """Return a smooth upper envelope of two non-negative times: 19 % above the larger where they are equal."""
+    return xp.sqrt(xp.sqrt((a * a) ** 2 + (b * b) ** 2))
+
+
+def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the rate of a large matmul at the training precision."""
+    half = case.gemm_bf16_flop_per_s * k.gemm_frac
+    byte = case.gemm_fp8_flop_per_s * k.gemm_8bit_frac
+    four = case.peak_fp4_flop_per_s * k.gemm_4bit_frac
+    rate = xp.where(case.precision == inputs.PRECISION_BF16, half, byte)
+    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate)
+
+
+def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, k: Coefficients) -> Any:
+    """Return the time of ``count`` equal matmuls that run together, (rows x inner) by (inner x columns).
+
+    The rate falls where a dimension is no multiple of a tile, where the last wave of tiles leaves processors idle, and
+    where dimensions are short.
+    """
+    tiles_down, tiles_across = xp.ceil(rows / _TILE_ROWS), xp.ceil(columns / _TILE_COLUMNS)
+    padded_flop = 2.0 * count * tiles_down * _TILE_ROWS * tiles_across * _TILE_COLUMNS * inner
+    waves = count * tiles_down * tiles_across / _PROCESSORS
+    idle = xp.ceil(waves) / waves - 1.0
+    fill = 1.0 + k.gemm_fill_rows / rows + k.gemm_fill_columns / columns + k.gemm_fill_inner / inner
+    return padded_flop / rate * fill * (1.0 + k.wave_frac * idle)
+
+
+def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the memory traffic of quantising one input value of a linear layer."""
+    passes = xp.zeros_like(case.precision)
+    for code, count in (
+        (inputs.PRECISION_FP8_DELAYED, k.cast_delayed_passes),
+        (inputs.PRECISION_FP8_CURRENT, k.cast_current_passes),
+        (inputs.PRECISION_MXFP8, k.cast_block_passes),
+        (inputs.PRECISION_NVFP4, k.cast_fp4_passes),
+        (inputs.PRECISION_INT8, k.cast_current_passes),
+    ):
+        passes = xp.where(case.precision == code, count, passes)
+    return 2.0 * passes
+
+
+def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
+    """Return forward and backward time of the attention core of one layer and micro-batch on one chip."""
+    tokens = case.micro_batch * case.seq_len / case.cp
+    heads = case.n_heads / case.tp
+    key_width = case.d_head + case.mla_rope_dim
+    value_width = xp.where(case.mla_value_dim > 0, case.mla_value_dim, case.d_head)
+    windowed = xp.minimum(case.attention_window, case.seq_len / 2.0)
+    keys = (1.0 - case.window_frac) * case.seq_len / 2.0 + case.window_frac * windowed
+    flop = 2.0 * tokens * heads * (key_width + value_width) * keys
+    unfused = case.attention_kernel == inputs.ATTENTION_UNFUSED
+    frac = xp.where(unfused, k.attention_unfused_frac, k.attention_flash2_frac)
+    frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH1, k.attention_flash1_frac, frac)
+    frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, k.attention_flash3_frac, frac)
+    fill = 1.0 + k.attention_fill_tokens / case.seq_len
+    width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
+    core_s = flop / (frac * case.peak_bf16_flop_per_s) * fill * width_penalty
+    scores_bytes = 2.0 * tokens * heads * case.seq_len * k.softmax_passes
+    scores_s = scores_bytes / (k.memory_frac * case.memory_bytes_per_s)
+    forward_s = xp.where(
+        unfused, 2.0 * core_s + 0.4 * scores_s, core_s
+    )  # without fusion the masked half is computed too
+    backward_s = xp.where(unfused, 4.0 * core_s + 0.6 * scores_s, 2.5 * core_s)  # fused kernels compute scores again
+    return forward_s, backward_s

@@ -1,0 +1,304 @@
+"""From a table of runs to a :class:`Case`: words become codes, blanks are filled by stated rules, faults get reasons.
+
+The rules for what a source did not publish:
+
+- micro-batch: the batch of a replica over its gradient accumulation steps where those are known, otherwise 1;
+- virtual stages: 1 without a pipeline, in DeepSpeed and GPT-NeoX and before 2021; otherwise chunks of two layers, the
+  median of the published interleaved configurations;
+- recompute: ``unknown`` counts as none, except in XLA frameworks, where a whole layer is the usual policy; a named XLA
+  policy that saves matmuls counts as selective, ``custom`` as full;
+- sequence parallel: with tensor parallel in Megatron since 2022, otherwise absent;
+- data parallel: chips over (tensor x pipeline x context); expert and context parallel: 1;
+- sharding: the optimizer state, in Megatron; everything, in FSDP and XLA frameworks;
+- scale-out rate: that of the chip's usual system.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster.throughput import inputs
+from gigacluster.throughput.inputs import Case
+from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
+
+__all__ = ["RunCases", "cases_from_runs", "family_of", "software_year"]
+
+#: The first pattern found in the lower-case name of a precision decides.
+_PRECISIONS = (
+    (r"int8", inputs.PRECISION_INT8),
+    (r"mxfp8|blockwise", inputs.PRECISION_MXFP8),
+    (r"fp8_cs|fp8_or_fp4", inputs.PRECISION_FP8_CURRENT),
+    (r"fp8", inputs.PRECISION_FP8_DELAYED),
+    (r"fp4", inputs.PRECISION_NVFP4),
+    (r"bf16|fp16", inputs.PRECISION_BF16),
+)
+#: Matmul rate over peak where nobody published a measured one: the median of the chips that have one.
+_USUAL_GEMM_FRAC = 0.77
+_NEEDED = ("n_layers", "d_model", "n_heads", "d_ff", "vocab", "seq_len", "n_chips", "global_batch", "tp", "pp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCases:
+    """The runs that can be expressed, as one case, and why the others cannot."""
+
+    case: Case
+    expressible: numpy.ndarray  # one flag a run; the arrays of ``case`` hold these runs only
+    reasons: list[str]  # one a run, empty where expressible
+
+
+def cases_from_runs(runs: pd.DataFrame, chips: pd.DataFrame) -> RunCases:
+    """Turn a table in the form of ``training_runs.csv`` into one case, an element a run.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Columns of ``data/training_runs.csv``; optional ones may be missing.
+    chips : DataFrame
+        Columns of ``data/chips.csv``.
+    """
+    table = runs.reset_index(drop=True)
+    reasons = _reasons(table, set(chips["chip"]))
+    expressible = numpy.array([not reason for reason in reasons], dtype=bool)
+    kept = table[expressible].reset_index(drop=True)
+    case = Case(**_model(kept), **_hardware(kept, chips.set_index("chip")), **_plan(kept))
+    return RunCases(case=case, expressible=expressible, reasons=reasons)
+
+
+def family_of(source_id: str) -> str:
+    """Return the family of a source: releases of one publisher repeat configurations and belong together.
+
+    Examples
+    --------
+    >>> family_of("mlperf-v5.1"), family_of("nemo-25.02"), family_of("nemo-launcher-a100"), family_of("mt-nlg")
+    ('mlperf', 'nemo', 'nemo-launcher-a100', 'megatron-a100')
+    """
+    if source_id.startswith("mlperf"):
+        return "mlperf"
+    if source_id.startswith(("nemo-", "megatron-bridge")) and not source_id.startswith("nemo-launcher"):
+        return "nemo"
+    if source_id.startswith(("sc21", "korthikanti22", "mt-nlg")):
+        return "megatron-a100"
+    return source_id
+
+
+def software_year(framework: str, year: float) -> float:
+    """Return the date of the software as a year: from its release number where that is one, else the middle of the year.
+
+    Examples
+    --------
+    >>> software_year("NeMo 25.04", 2025), software_year("MLPerf Training v4.1 NVIDIA", 2024), software_year("GPT-NeoX", 2022)
+    (2025.25, 2024.75, 2022.5)
+    """
+    if found := re.search(r"\b(2\d)\.(0\d|1[0-2])\b", framework):
+        return 2000 + int(found[1]) + (int(found[2]) - 1) / 12
+    if found := re.search(r"MLPerf\D*v(\d)\.(\d)", framework):
+        return 2020.25 + int(found[1]) + 0.5 * int(found[2])
+    return year + 0.5
+
+
+def _column(table: pd.DataFrame, name: str) -> numpy.ndarray:
+    if name not in table:
+        return numpy.full(len(table), numpy.nan)
+    return pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=numpy.float64)
+
+
+def _words(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table:
+        return pd.Series([""] * len(table), index=table.index, dtype=str)
+    return table[name].fillna("").astype(str).str.lower()
+
+
+def _filled(values: numpy.ndarray, instead: Any) -> numpy.ndarray:
+    return numpy.where(numpy.isnan(values), instead, values)
+
+
+def _reasons(table: pd.DataFrame, known_chips: set[str]) -> list[str]:
+    """Say of every run why it cannot be expressed, or nothing."""
+    numbers = {name: _column(table, name) for name in (*_NEEDED, "cp", "dp", "ep", "micro_batch", "n_experts")}
+    replicas = _data_parallel(table)
+    shape = numbers["tp"] * numbers["pp"] * _filled(numbers["cp"], 1.0) * replicas
+    reasons = []
+    for index, row in enumerate(table.itertuples()):
+        missing = [name for name in _NEEDED if not numbers[name][index] > 0]
+        n_chips, dp = numbers["n_chips"][index], replicas[index]
+        batch, micro = numbers["global_batch"][index], numbers["micro_batch"][index]
+        precision = str(getattr(row, "precision", ""))
+        if row.chip not in known_chips:
+            reason = f"chip {row.chip!r} is not in data/chips.csv; add it there"
+        elif not any(re.search(pattern, precision.lower()) for pattern, _ in _PRECISIONS):
+            reason = f"precision {precision!r} is unknown; use bf16, fp16, fp8_ds, fp8_cs, mxfp8, nvfp4 or int8"
+        elif missing:
+            reason = f"{', '.join(missing)} must be positive and known"
+        elif not abs(shape[index] / n_chips - 1) < 1e-6:
+            reason = f"tp*pp*cp*dp = {shape[index]:g} is not n_chips = {n_chips:g}"
+        elif batch < dp * _filled(micro, 1.0) * (1 - 1e-9):
+            reason = f"global_batch {batch:g} is less than dp*micro_batch = {dp * _filled(micro, 1.0):g}"
+        elif numbers["n_layers"][index] < numbers["pp"][index]:
+            reason = f"{numbers['n_layers'][index]:g} layers do not fill {numbers['pp'][index]:g} pipeline stages"
+        elif numbers["ep"][index] > max(numbers["n_experts"][index], 1):
+            reason = f"ep = {numbers['ep'][index]:g} is more than the {numbers['n_experts'][index]:g} experts"
+        else:
+            reason = ""
+        reasons.append(reason)
+    return reasons
+
+
+def _data_parallel(table: pd.DataFrame) -> numpy.ndarray:
+    width = _column(table, "tp") * _column(table, "pp") * _filled(_column(table, "cp"), 1.0)
+    return _filled(_column(table, "dp"), _column(table, "n_chips") / width)
+
+
+def _model(table: pd.DataFrame) -> dict[str, Any]:
+    notes = _words(table, "attn_notes")
+    heads, width = _column(table, "n_heads"), _column(table, "d_model")
+    latent = {
+        field: notes.str.extract(rf"{word}=(\d+)")[0].astype(float).fillna(0.0).to_numpy()
+        for field, word in (
+            ("mla_q_rank", "q_lora"),
+            ("mla_kv_rank", "kv_lora"),
+            ("mla_rope_dim", "qk_rope"),
+            ("mla_value_dim", "v_head"),
+        )
+    }
+    nope = notes.str.extract(r"qk_nope=(\d+)")[0].astype(float).to_numpy()
+    head = _filled(nope, _filled(_column(table, "d_head"), width / heads))
+    window = notes.str.extract(r"(?:sliding window |local\()(\d+)")[0].astype(float).fillna(0.0).to_numpy()
+    ratio = notes.str.extract(r"(\d+):1 local")[0].astype(float).to_numpy()
+    activation = _words(table, "ffn_act").to_numpy()
+    moe = {
+        name: _filled(_column(table, name), 0.0)
+        for name in ("n_experts", "top_k", "d_ff_expert", "n_shared_experts", "n_dense_layers")
+    }
+    return {
+        "n_layers": _column(table, "n_layers"),
+        "d_model": width,
+        "n_heads": heads,
+        "n_kv_heads": _filled(_column(table, "n_kv_heads"), heads),
+        "d_head": head,
+        "d_ff": _column(table, "d_ff"),
+        "ffn_gated": numpy.isin(activation, ("swiglu", "geglu")).astype(float),
+        "vocab": _column(table, "vocab"),
+        "seq_len": _column(table, "seq_len"),
+        "tied_embeddings": notes.str.contains("tied embeddings").to_numpy().astype(float),
+        **moe,
+        "token_drop": _words(table, "notes").str.contains("tokendrop|token-drop|token drop").to_numpy().astype(float),
+        "attention_window": window,
+        "window_frac": numpy.where(window > 0, _filled(ratio / (ratio + 1), 0.5), 0.0),
+        **latent,
+        "attention_kernel": _attention_kernel(table, notes),
+    }
+
+
+def _attention_kernel(table: pd.DataFrame, notes: pd.Series) -> numpy.ndarray:
+    """Take the kernel from the notes, otherwise the usual one of the year and chip."""
+    year = _software_years(table)
+    recent_chip = ~_words(table, "chip").str.startswith(("a100", "v100", "tpu", "gaudi")).to_numpy()
+    usual = numpy.select(
+        [year < 2023, (year < 2024) | ~recent_chip],
+        [inputs.ATTENTION_UNFUSED, inputs.ATTENTION_FLASH2],
+        inputs.ATTENTION_FLASH3,
+    )
+    said = [notes.str.contains(r"no flashattention|unfused"), notes.str.contains(r"flashattention \(v1")]
+    codes = [inputs.ATTENTION_UNFUSED, inputs.ATTENTION_FLASH1]
+    return numpy.select([flag.to_numpy() for flag in said], codes, usual).astype(float)
+
+
+def _software_years(table: pd.DataFrame) -> numpy.ndarray:
+    frameworks = table["framework"].fillna("") if "framework" in table else [""] * len(table)
+    years = _filled(_column(table, "year"), 2025.0)
+    return numpy.array([software_year(str(f), float(y)) for f, y in zip(frameworks, years, strict=True)], dtype=float)
+
+
+def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
+    of_run = chips.loc[table["chip"]].reset_index(drop=True)
+    half = of_run["bf16_tflops"].fillna(of_run["fp16_tflops"])
+    byte = of_run["fp8_tflops"].fillna(of_run["int8_tops"])
+    domain = _filled(_column(table, "scaleup_domain"), of_run["scaleup_domain"])
+    nic = _filled(_column(table, "nic_gbps_per_chip"), of_run["scaleout_gbit_per_s"])
+    return {
+        "peak_bf16_flop_per_s": half.to_numpy(dtype=float) * TERA,
+        "peak_fp8_flop_per_s": byte.to_numpy(dtype=float) * TERA,
+        "peak_fp4_flop_per_s": of_run["fp4_tflops"].to_numpy(dtype=float) * TERA,
+        "gemm_bf16_flop_per_s": of_run["mamf_bf16_tflops"].fillna(_USUAL_GEMM_FRAC * half).to_numpy(dtype=float) * TERA,
+        "gemm_fp8_flop_per_s": of_run["mamf_fp8_tflops"].fillna(_USUAL_GEMM_FRAC * byte).to_numpy(dtype=float) * TERA,
+        "memory_bytes": of_run["memory_gib"].to_numpy(dtype=float) * GIB,
+        "memory_bytes_per_s": of_run["memory_gb_per_s"].to_numpy(dtype=float) * GIGA,
+        "scaleup_bytes_per_s": of_run["scaleup_gb_per_s"].to_numpy(dtype=float) * GIGA,
+        "scaleup_domain": domain,
+        "nic_bytes_per_s": nic * GIGA / BITS_PER_BYTE,
+        "n_chips": _column(table, "n_chips"),
+    }
+
+
+def _plan(table: pd.DataFrame) -> dict[str, Any]:
+    framework = _framework(table)
+    megatron = framework == inputs.FRAMEWORK_MEGATRON
+    year = _software_years(table)
+    tp, pp = _column(table, "tp"), _column(table, "pp")
+    cp = _filled(_column(table, "cp"), 1.0)
+    dp = _data_parallel(table)
+    batch = _column(table, "global_batch")
+    accumulated = batch / (dp * _column(table, "grad_accum"))
+    micro = _filled(_column(table, "micro_batch"), _filled(accumulated, 1.0))
+    sharding = _words(table, "shard_strategy")
+    blank = (sharding == "").to_numpy()
+    shard_params = (sharding.str.contains(r"fsdp_full|zero3|hsdp|fsdp \(model").to_numpy()) | (blank & ~megatron)
+    shard_grads = shard_params | sharding.str.contains(r"zero2|fsdp").to_numpy()
+    shard_optimizer = shard_grads | sharding.str.contains("zero1").to_numpy() | blank
+    overlap = _words(table, "comm_overlap")
+    unsaid = overlap.isin(["", "unknown", "xla"]).to_numpy()
+    precision = _words(table, "precision")
+    return {
+        "tp": tp,
+        "sp": _filled(_column(table, "sp"), ((year >= 2022) & megatron & (tp > 1)).astype(float)),
+        "pp": pp,
+        "vpp": _filled(_column(table, "vpp"), _usual_interleave(table, pp, year)),
+        "dp": dp,
+        "cp": cp,
+        "ep": _filled(_column(table, "ep"), 1.0),
+        "etp": _filled(_column(table, "etp"), 1.0),
+        "shard_params": shard_params.astype(float),
+        "shard_grads": shard_grads.astype(float),
+        "shard_optimizer": shard_optimizer.astype(float),
+        "shard_group": numpy.minimum(_filled(_column(table, "shard_group"), dp * cp), dp * cp),
+        "micro_batch": micro,
+        "global_batch": batch,
+        "precision": _precision(precision),
+        "grad_bytes": numpy.where(precision.str.contains("pure"), 2.0, 4.0),
+        "recompute": _recompute(_words(table, "recompute"), framework),
+        "overlap_tp": (overlap.str.contains("tp").to_numpy() | unsaid).astype(float),
+        "overlap_dp": (overlap.str.contains("dp").to_numpy() | unsaid).astype(float),
+        "overlap_pp": (overlap.str.contains("pp").to_numpy() | unsaid).astype(float),
+        "framework": framework.astype(float),
+        "software_year": year,
+    }
+
+
+def _framework(table: pd.DataFrame) -> numpy.ndarray:
+    said = _words(table, "framework") + " " + _words(table, "notes")
+    xla = said.str.contains("maxtext|jax|paxml|xla|google").to_numpy()
+    fsdp = _words(table, "framework").str.contains("fsdp|zero-3|torchtitan").to_numpy()
+    return numpy.select([xla, fsdp], [inputs.FRAMEWORK_XLA, inputs.FRAMEWORK_FSDP], inputs.FRAMEWORK_MEGATRON)
+
+
+def _usual_interleave(table: pd.DataFrame, pp: numpy.ndarray, year: numpy.ndarray) -> numpy.ndarray:
+    plain = _words(table, "framework").str.contains("deepspeed|neox").to_numpy() | (year < 2021) | (pp == 1)
+    return numpy.where(plain, 1.0, numpy.maximum(1.0, numpy.floor(_column(table, "n_layers") / pp / 2)))
+
+
+def _precision(names: pd.Series) -> numpy.ndarray:
+    codes = [next(code for pattern, code in _PRECISIONS if re.search(pattern, name)) for name in names]
+    return numpy.array(codes, dtype=float)
+
+
+def _recompute(policy: pd.Series, framework: numpy.ndarray) -> numpy.ndarray:
+    xla = framework == inputs.FRAMEWORK_XLA
+    selective = policy.str.contains("selective|save|minimal").to_numpy()
+    full = policy.isin(["full", "custom"]).to_numpy() | (xla & (policy == "unknown").to_numpy())
+    chosen = numpy.select([selective, full], [inputs.RECOMPUTE_SELECTIVE, inputs.RECOMPUTE_FULL], inputs.RECOMPUTE_NONE)
+    return chosen.astype(float)

@@ -1,0 +1,134 @@
+"""Stage two of the step time: micro-batches through the pipeline, data parallelism, the optimizer, and stragglers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gigacluster.arrays import as_common
+from gigacluster.throughput import inputs
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.collectives import neighbour_s, ring_s
+from gigacluster.throughput.inputs import Case
+from gigacluster.throughput.kernels import soft_maximum
+from gigacluster.throughput.layers import LayerTimes, layer_times
+
+__all__ = ["StepTime", "on_arrays", "step_from_layers", "step_time"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepTime:
+    """One optimizer step and where its time goes; the parts add up to ``total_s``. [s]"""
+
+    total_s: Any
+    layers_s: Any  # the slowest stage's layers and head, all micro-batches
+    bubble_s: Any  # waiting for the pipeline to fill and drain
+    stage_transfer_s: Any  # activations between stages that nothing hides
+    parameter_comm_s: Any  # gathering parameters and reducing gradients, as far as it shows
+    optimizer_s: Any
+    host_s: Any  # once a step
+    straggler_s: Any  # jitter, growing with the number of chips
+
+
+def on_arrays(case: Case) -> tuple[Any, Case]:
+    """Return the array library of a case, and the case with every field an array of it."""
+    fields = case.fields()
+    xp, *values = as_common(*fields.values())
+    return xp, Case(**dict(zip(fields, values, strict=True)))
+
+
+def step_time(case: Case, k: Coefficients) -> StepTime:
+    """Return the time of one optimizer step, both stages."""
+    xp, case = on_arrays(case)
+    return step_from_layers(xp, layer_times(xp, case, k), case, k)
+
+
+def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -> StepTime:
+    """Combine layer times into the step; ``layers`` and ``case`` are broadcastable."""
+    moe = case.n_experts > 0
+    moe_layers = xp.where(moe, case.n_layers - case.n_dense_layers, 0.0)
+    dense_layers = case.n_layers - moe_layers
+    all_layers_s = dense_layers * layers.dense.total_s + moe_layers * layers.moe.total_s
+    layer_s = all_layers_s / case.n_layers
+    stage_s = _slowest_stage_s(xp, layers.head.total_s, layer_s, case, k)
+    n_micro = case.n_micro_batches
+    transfer_s = _transfer_s(xp, layers, case, k)
+    compute_s = n_micro * stage_s
+    bubble_s = (case.pp - 1.0) / case.vpp * stage_s
+
+    per_stage = 1.0 / case.pp
+    replicated = (dense_layers * layers.dense_params + moe_layers * layers.moe_shared_params) * per_stage
+    replicated = replicated + layers.embedding_params * xp.where(case.pp > 1.0, 1.0, 2.0 - case.tied_embeddings)
+    expert = moe_layers * layers.expert_params * per_stage
+    comm_s = _parameter_comm_s(xp, replicated, expert, stage_s, n_micro, case, k)
+    optimizer_s = _optimizer_s(xp, replicated, expert, case, k)
+    transfers_s = transfer_s * (n_micro + case.pp - 1.0)
+    steady_s = compute_s + bubble_s + transfers_s + comm_s + optimizer_s + k.host_step_s
+    straggler = k.jitter_per_doubling * xp.log2(xp.maximum(case.n_chips / 8.0, 1.0))
+    total_s = steady_s * (1.0 + straggler)
+    return StepTime(
+        total_s=total_s,
+        layers_s=compute_s,
+        bubble_s=bubble_s,
+        stage_transfer_s=transfers_s,
+        parameter_comm_s=comm_s,
+        optimizer_s=optimizer_s,
+        host_s=k.host_step_s + 0.0 * total_s,
+        straggler_s=total_s - steady_s,
+    )
+
+
+def _slowest_stage_s(xp: Any, head_s: Any, layer_s: Any, case: Case, k: Coefficients) -> Any:
+    """Return the time of a micro-batch in the stage that sets the pace.
+
+    Layers that do not divide leave fewer to the first and last stage, which hold the embedding and the logits.
+    """
+    mean_s = (case.n_layers * layer_s + head_s) / case.pp
+    most, fewest = xp.ceil(case.n_layers / case.pp), xp.floor(case.n_layers / case.pp)
+    slowest_s = xp.maximum(most * layer_s, fewest * layer_s + head_s)
+    return mean_s + k.stage_imbalance_frac * (slowest_s - mean_s)
+
+
+def _transfer_s(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -> Any:
+    """Return exposed sending of activations and their gradients, a micro-batch and stage."""
+    apart = case.n_chips / case.pp
+    once = neighbour_s(xp, layers.boundary_bytes, apart, case, k)
+    exposed = 1.0 - k.pp_overlap_frac * case.overlap_pp
+    return xp.where(case.pp > 1.0, 2.0 * case.vpp * once * exposed, 0.0)
+
+
+def _parameter_comm_s(
+    xp: Any, replicated: Any, expert: Any, stage_s: Any, n_micro: Any, case: Case, k: Coefficients
+) -> Any:
+    """Return exposed gathering of parameters and reduction of gradients."""
+    replicas = case.dp * case.cp
+    expert_replicas = xp.maximum(replicas * case.tp / (case.ep * case.etp), 1.0)
+    param_bytes = 2.0 - case.fp8_params
+    # Gathered in every micro-batch, twice, with the gradients scattered once: FSDP.
+    group = xp.minimum(case.shard_group, replicas)
+    gathered = 2.0 * ring_s(xp, param_bytes * replicated, group, case.tp, case, k)
+    gathered = gathered + ring_s(xp, case.grad_bytes * replicated, group, case.tp, case, k)
+    expert_group = xp.minimum(group, expert_replicas)
+    spread = case.ep * case.etp
+    gathered = gathered + ring_s(xp, (2.0 * param_bytes + case.grad_bytes) * expert, expert_group, spread, case, k)
+    window = k.fsdp_overlap_frac * stage_s
+    fsdp_s = soft_maximum(xp, gathered, window) - window + k.fsdp_contention * xp.minimum(gathered, window)
+    between = replicas / group
+    hybrid_s = 2.0 * ring_s(xp, case.grad_bytes * replicated / group, between, case.tp * group, case, k)
+    # Reduced and gathered once a step: plain, ZeRO-1 and ZeRO-2.
+    once_bytes = case.grad_bytes + xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
+    once = ring_s(xp, once_bytes * replicated, replicas, case.tp, case, k)
+    once = once + ring_s(xp, once_bytes * expert, expert_replicas, spread, case, k)
+    window = case.overlap_dp * k.dp_overlap_frac * stage_s
+    plain_s = soft_maximum(xp, once, window) - window
+    return xp.where(case.shard_params > 0, fsdp_s * n_micro + hybrid_s, plain_s)
+
+
+def _optimizer_s(xp: Any, replicated: Any, expert: Any, case: Case, k: Coefficients) -> Any:
+    replicas = case.dp * case.cp
+    expert_replicas = xp.maximum(replicas * case.tp / (case.ep * case.etp), 1.0)
+    shards = xp.where(case.shard_params > 0, xp.minimum(case.shard_group, replicas), replicas)
+    shards = xp.where(case.shard_optimizer > 0, shards, 1.0)
+    expert_shards = xp.where(case.shard_optimizer > 0, expert_replicas, 1.0)
+    updated = replicated / shards + expert / expert_shards
+    return k.optimizer_bytes * updated / (k.memory_frac * case.memory_bytes_per_s)
