@@ -1,0 +1,101 @@
+"""What money costs: a weighted cost of capital, or the service of a loan; never both in one account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.cost.flows import in_month, paid_once
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, admit
+
+__all__ = ["level_payment", "straight_line_usd_per_year", "weighted_cost_of_capital"]
+
+
+def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rate_per_year: Any) -> Any:
+    """Return the nominal rate that discounts cash flows without interest.
+
+    Parameters
+    ----------
+    debt_frac : float or array
+        Share of the capital that is lent, 0 to 1. [1]
+    debt_rate_per_year, equity_rate_per_year : float or array
+        Nominal yearly cost of debt and of equity, 0 or more. [1/year] Taxes are left out, so interest saves none.
+
+    Examples
+    --------
+    >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
+    0.126
+    """
+    xp, given, valid = admit(
+        {
+            "debt_frac": debt_frac,
+            "debt_rate_per_year": debt_rate_per_year,
+            "equity_rate_per_year": equity_rate_per_year,
+        },
+        {"debt_frac": SHARE, "debt_rate_per_year": NON_NEGATIVE, "equity_rate_per_year": NON_NEGATIVE},
+    )
+    debt, lent, equity = given.values()
+    return xp.where(valid, debt * lent + (1 - debt) * equity, xp.nan)
+
+
+def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
+    """Return the equal monthly payment that repays a loan with interest.
+
+    Parameters
+    ----------
+    principal_usd : float or array
+        Sum lent. [USD]
+    rate_per_year : float or array
+        Effective nominal yearly rate, 0 or more. [1/year]
+    months : float or array
+        Term, above 0. [month]
+
+    Examples
+    --------
+    >>> round(float(level_payment(1000.0, 0.0, 10)), 6)
+    100.0
+    """
+    xp, given, valid = admit(
+        {"principal_usd": principal_usd, "rate_per_year": rate_per_year, "months": months},
+        {"principal_usd": NON_NEGATIVE, "rate_per_year": NON_NEGATIVE, "months": POSITIVE},
+    )
+    principal, rate, term = given.values()
+    return xp.where(valid, principal / annuity_factor(xp, rate, xp.where(valid, term, 1.0)), xp.nan)
+
+
+def annuity_factor(xp: Any, rate_per_year: Any, months: Any) -> Any:
+    """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
+    per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
+    safe = xp.where(per_month > 0, per_month, 1.0)
+    grown = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
+    return xp.where(per_month > 0, grown / safe, months)
+
+
+def loan(xp: Any, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tuple[Any, Any]:
+    """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
+
+    A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
+    """
+    payment = 1 / annuity_factor(xp, rate_per_year, months)
+    service = payment * in_month(xp, rows, month, month + months) - paid_once(xp, rows, month)
+    first = xp.floor(month)
+    owed = 0.0
+    for start, weight in ((first, 1 - (month - first)), (first + 1, month - first)):
+        left = xp.clip(start + months - rows, 0.0, months)
+        owed = owed + xp.where(rows >= start, weight * payment * annuity_factor(xp, rate_per_year, left), 0.0)
+    return service, owed
+
+
+def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: Any = 0.0) -> Any:
+    """Return yearly straight-line depreciation: a cost in the accounts, not a payment.
+
+    Examples
+    --------
+    >>> float(straight_line_usd_per_year(50_000, 5))
+    10000.0
+    """
+    xp, given, valid = admit(
+        {"price_usd": price_usd, "life_years": life_years, "residual_frac": residual_frac},
+        {"price_usd": NON_NEGATIVE, "life_years": POSITIVE, "residual_frac": SHARE},
+    )
+    price, life, residual = given.values()
+    return xp.where(valid, price * (1 - residual) / xp.where(valid, life, 1.0), xp.nan)

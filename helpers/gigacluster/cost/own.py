@@ -1,0 +1,238 @@
+"""To own a cluster: what is bought, built, powered, staffed, financed and sold again, month by month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from gigacluster.arrays import is_array
+from gigacluster.cost.finance import loan
+from gigacluster.cost.flows import CashFlows, bought, discount, in_month, month_rows, paid_evenly, paid_once
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
+from gigacluster.units import HOURS_PER_MONTH
+
+__all__ = ["OWN_LIMITS", "own"]
+
+_DECLINE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
+
+#: What each input of :func:`own` may be.
+OWN_LIMITS = {
+    "n_chips": POSITIVE,
+    "chip_usd": POSITIVE,
+    "server_usd_per_chip": NON_NEGATIVE,
+    "network_usd_per_chip": NON_NEGATIVE,
+    "storage_usd_per_chip": NON_NEGATIVE,
+    "building_usd_per_it_w": NON_NEGATIVE,
+    "power_plant_usd_per_it_w": NON_NEGATIVE,
+    "it_power_w_per_chip": POSITIVE,
+    "load_frac": POSITIVE_SHARE,
+    "pue": AT_LEAST_ONE,
+    "energy_usd_per_kwh": NON_NEGATIVE,
+    "site_rent_usd_per_kw_month": NON_NEGATIVE,
+    "staff_usd_per_chip_year": NON_NEGATIVE,
+    "maintenance_frac_per_year": NON_NEGATIVE,
+    "spares_frac": NON_NEGATIVE,
+    "running_cost_growth_per_year": _DECLINE,
+    "hardware_life_months": POSITIVE,
+    "hardware_value_decline_per_year": _DECLINE,
+    "building_life_months": POSITIVE,
+    "utilisation_frac": POSITIVE_SHARE,
+    "goodput_frac": POSITIVE_SHARE,
+    "debt_frac": SHARE,
+    "debt_rate_per_year": NON_NEGATIVE,
+    "equity_rate_per_year": NON_NEGATIVE,
+    "loan_months": POSITIVE,
+    "delay_months": NON_NEGATIVE,
+}
+
+
+def own(
+    *,
+    n_chips: Any,
+    horizon_months: int,
+    deliveries: Sequence[tuple[Any, Any]],
+    chip_usd: Any,
+    server_usd_per_chip: Any,
+    network_usd_per_chip: Any,
+    storage_usd_per_chip: Any,
+    building_usd_per_it_w: Any,
+    power_plant_usd_per_it_w: Any,
+    it_power_w_per_chip: Any,
+    load_frac: Any,
+    pue: Any,
+    energy_usd_per_kwh: Any,
+    staff_usd_per_chip_year: Any,
+    maintenance_frac_per_year: Any,
+    spares_frac: Any,
+    hardware_life_months: Any,
+    hardware_value_decline_per_year: Any,
+    building_life_months: Any,
+    debt_frac: Any,
+    debt_rate_per_year: Any,
+    equity_rate_per_year: Any,
+    loan_months: Any = 60.0,
+    goodput_frac: Any = 1.0,
+    utilisation_frac: Any = 1.0,
+    delay_months: Any = 0.0,
+    site_rent_usd_per_kw_month: Any = 0.0,
+    running_cost_growth_per_year: Any = 0.0,
+    method: Literal["wacc", "equity"] = "wacc",
+) -> CashFlows:
+    """Cash flows of owning a cluster from the decision (month 0) to a sale after ``horizon_months``.
+
+    Parameters
+    ----------
+    n_chips : float or array
+        Chips that work; spares are bought on top. [chip]
+    horizon_months : int
+        Months from the decision to the end of the comparison. [month]
+    deliveries : sequence of (month, share)
+        When each part of the chips starts to work, and its share; shares add up to 1. Hardware is paid then, the
+        building evenly from month 0 until then.
+    chip_usd, server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip : float or array
+        Price of a chip, and of its part of the server, network and storage. [USD/chip]
+    building_usd_per_it_w, power_plant_usd_per_it_w : float or array
+        Building with cooling and power distribution; own generation. Per watt of rated IT power. [USD/W]
+    it_power_w_per_chip : float or array
+        Rated power of a chip with its part of server, network and storage. [W/chip]
+    load_frac, pue : float or array
+        Average draw over rated IT power; facility over IT energy. [1]
+    energy_usd_per_kwh : float or array
+        [USD/kWh]
+    staff_usd_per_chip_year : float or array
+        People who run the cluster, not those who train models. [USD/chip/year]
+    maintenance_frac_per_year, spares_frac : float or array
+        Repairs a year, and chips bought as spares, as a share of the hardware price. [1/year], [1]
+    hardware_life_months, building_life_months : float or array
+        After its life hardware does no work and is worth nothing; a building loses value evenly. [month]
+    hardware_value_decline_per_year : float or array
+        Share of its value that used hardware loses a year. [1/year]
+    debt_frac, debt_rate_per_year, equity_rate_per_year, loan_months : float or array
+        Share of the hardware that is lent, the yearly costs of debt and equity, and the loan's term from delivery.
+    goodput_frac, utilisation_frac : float or array
+        Share of used time that moves training forward; share of available time that is used. [1]
+    delay_months : float or array, default 0
+        Added to every delivery. [month]
+    site_rent_usd_per_kw_month : float or array, default 0
+        Rent of a site for owned chips, per kilowatt of rated IT power, instead of a building. [USD/kW/month]
+    running_cost_growth_per_year : float or array, default 0
+        Nominal growth of energy, staff, maintenance and site rent. [1/year]
+    method : {"wacc", "equity"}
+        ``wacc`` discounts flows without interest at the weighted cost of capital; ``equity`` takes the loan in and
+        its service out and discounts at the cost of equity. One or the other, so interest never counts twice.
+
+    Returns
+    -------
+    CashFlows
+        Elements with an input out of range are ``nan``.
+
+    Raises
+    ------
+    ValueError
+        If a plain number is out of range, or the deliveries do not add up.
+
+    Notes
+    -----
+    Taxes are left out. Depreciation is no payment and does not appear; what the hardware still brings does, as the
+    sale at the end. A payment due within a month is split between its two ends.
+    """
+    given = {name: value for name, value in locals().items() if name in OWN_LIMITS}  # first line: arguments only
+    if method not in ("wacc", "equity"):
+        raise ValueError(f"method is {method!r}; it can be 'wacc' (no interest) or 'equity' (with debt service)")
+    phases = _named_phases(deliveries)
+    limits = OWN_LIMITS | {name: NON_NEGATIVE if "month" in name else SHARE for name in phases}
+    xp, a, valid = admit(given | phases, limits)
+    a["n_chips"] = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
+
+    rows = month_rows(xp, horizon_months, valid)
+    rate = a["equity_rate_per_year"]
+    if method == "wacc":
+        rate = a["debt_frac"] * a["debt_rate_per_year"] + (1 - a["debt_frac"]) * rate
+    factor = discount(xp, rows, rate)
+    schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
+    hardware, site, running = _amounts_usd(a)
+    hardware_usd, site_usd, running_usd = (sum(group.values()) for group in (hardware, site, running))
+
+    grown = schedule["work"] * xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
+    spend_usd = hardware_usd * schedule["pay"] + site_usd * schedule["build"] + running_usd * grown
+    exit_usd = hardware_usd * schedule["worth"] + site_usd * schedule["book"]
+    groups = ((hardware, schedule["pay"]), (site, schedule["build"]), (running, grown))
+    parts_usd: dict[str, Any] = {}
+    for group, weights in groups:
+        present = xp.sum(factor * weights, axis=0)
+        parts_usd |= {name: usd * present for name, usd in group.items()}
+    parts_usd["sale"] = -factor[-1, :] * exit_usd[-1, :]
+    if method == "equity":
+        lent_usd = a["debt_frac"] * hardware_usd
+        spend_usd = spend_usd + lent_usd * schedule["service"]
+        exit_usd = exit_usd - lent_usd * schedule["owed"]
+        parts_usd["loan"] = lent_usd * (
+            xp.sum(factor * schedule["service"], axis=0) + factor[-1, :] * schedule["owed"][-1, :]
+        )
+    return CashFlows(
+        spend_usd=spend_usd,
+        exit_usd=exit_usd,
+        chip_hours=a["n_chips"] * HOURS_PER_MONTH * schedule["work"],
+        utilisation_frac=a["utilisation_frac"],
+        goodput_frac=a["goodput_frac"],
+        discount_rate_per_year=rate,
+        discount_factor=factor,
+        parts_usd=parts_usd,
+    )
+
+
+def _named_phases(deliveries: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Give month and share of each delivery a name, in pairs, for the check of their ranges."""
+    pairs = [tuple(pair) for pair in deliveries]
+    if not pairs or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"deliveries must be (month, share) pairs such as [(4.0, 1.0)], got {deliveries!r}")
+    shares = [share for _, share in pairs]
+    if not any(is_array(share) for share in shares) and abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"the shares of the deliveries must add up to 1, got {shares} = {sum(shares)}")
+    named: dict[str, Any] = {}
+    for index, (month, share) in enumerate(pairs):
+        named |= {f"deliveries[{index}] month": month, f"deliveries[{index}] share": share}
+    return named
+
+
+def _schedule(xp: Any, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
+    """Return what happens in each month per dollar, or per chip, of the whole cluster."""
+    total: dict[str, Any] = {}
+    for index in range(n_phases):
+        month = a[f"deliveries[{index}] month"] + a["delay_months"]
+        end = month + a["hardware_life_months"]
+        owned = bought(xp, rows, month)
+        age_years = xp.clip(rows - month, 0.0, None) / 12
+        weights = {
+            "pay": paid_once(xp, rows, month),
+            "build": paid_evenly(xp, rows, month),
+            "work": in_month(xp, rows, month, end),
+            "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
+            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, None),
+        }
+        if with_loan:
+            weights["service"], weights["owed"] = loan(xp, rows, month, a["debt_rate_per_year"], a["loan_months"])
+        for name, weight in weights.items():
+            total[name] = total.get(name, 0.0) + a[f"deliveries[{index}] share"] * weight
+    return total
+
+
+def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return hardware and site in dollars, and what running the whole cluster costs a month."""
+    bought_chips = a["n_chips"] * (1 + a["spares_frac"])
+    it_w = a["n_chips"] * a["it_power_w_per_chip"]
+    hardware = {
+        "chips": bought_chips * a["chip_usd"],
+        "servers": bought_chips * a["server_usd_per_chip"],
+        "network": bought_chips * a["network_usd_per_chip"],
+        "storage": bought_chips * a["storage_usd_per_chip"],
+    }
+    site = {"building": it_w * a["building_usd_per_it_w"], "power plant": it_w * a["power_plant_usd_per_it_w"]}
+    kwh = it_w / 1e3 * a["load_frac"] * a["pue"] * HOURS_PER_MONTH
+    running = {
+        "energy": kwh * a["energy_usd_per_kwh"],
+        "site rent": it_w / 1e3 * a["site_rent_usd_per_kw_month"],
+        "staff": a["n_chips"] * a["staff_usd_per_chip_year"] / 12,
+        "maintenance": sum(hardware.values()) * a["maintenance_frac_per_year"] / 12,
+    }
+    return hardware, site, running

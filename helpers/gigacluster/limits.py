@@ -1,0 +1,85 @@
+"""What inputs may be: a plain number out of its range raises, an element of an array becomes ``nan``.
+
+Raising on the elements of an array would make a GPU stop and answer; a number is on the host and free to look at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gigacluster.arrays import as_common, is_array
+
+__all__ = ["AT_LEAST_ONE", "NON_NEGATIVE", "POSITIVE", "POSITIVE_SHARE", "SHARE", "Limit", "admit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A range of allowed values and the words that name it."""
+
+    low: float
+    high: float
+    words: str
+    low_included: bool = True
+    high_included: bool = True
+
+    def holds(self, values: Any) -> Any:
+        """Return where ``values`` lie in the range; ``nan`` does not."""
+        above = values >= self.low if self.low_included else values > self.low
+        below = values <= self.high if self.high_included else values < self.high
+        return above & below
+
+
+POSITIVE = Limit(0.0, math.inf, "above 0", low_included=False, high_included=False)
+NON_NEGATIVE = Limit(0.0, math.inf, "0 or more", high_included=False)
+AT_LEAST_ONE = Limit(1.0, math.inf, "1 or more", high_included=False)
+SHARE = Limit(0.0, 1.0, "from 0 to 1")
+POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
+
+
+def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, dict[str, Any], Any]:
+    """Bring inputs to one array library and say where they are allowed.
+
+    Parameters
+    ----------
+    values : mapping of str to float or array
+        Inputs by name.
+    limits : mapping of str to Limit
+        Allowed range by name; inputs without one may take any value.
+
+    Returns
+    -------
+    xp : module
+        The library of the arrays.
+    arrays : dict of str to array
+        The inputs as float64.
+    valid : array of bool
+        Where every array input lies in its range; shape () if only numbers were given.
+
+    Raises
+    ------
+    ValueError
+        If a plain number is out of its range; every such number is named.
+
+    Examples
+    --------
+    >>> xp, arrays, valid = admit({"pue": 1.2}, {"pue": AT_LEAST_ONE})
+    >>> bool(valid)
+    True
+    """
+    faults = [
+        f"{name} must be {limits[name].words}, got {value!r}"
+        for name, value in values.items()
+        if name in limits and not is_array(value) and not limits[name].holds(float(value))
+    ]
+    if faults:
+        raise ValueError("; ".join(faults))
+    xp, *arrays = as_common(*values.values())
+    named = dict(zip(values, arrays, strict=True))
+    valid = xp.all(xp.ones_like(arrays[0], dtype=xp.bool))  # on the device of the arrays
+    for name, limit in limits.items():
+        if name in values and is_array(values[name]):
+            valid = valid & limit.holds(named[name])
+    return xp, named, valid
