@@ -1,0 +1,132 @@
+"""How often to write a checkpoint, and how large it is.
+
+Every interval here is Daly's: the computing time between the end of one checkpoint and the start of the next, so the
+period is the interval plus the time that a checkpoint stops training for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.reliability.inputs import ABOVE_ZERO, NOT_NEGATIVE, checked, one_of
+
+__all__ = ["INTERVAL_METHODS", "checkpoint_bytes", "checkpoint_interval_s", "checkpoint_write_s"]
+
+INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
+
+#: Up to this share of the MTTF the stall model below is summed as a series, beyond it taken from the logarithm.
+_SERIES_TO = 0.3
+_SERIES_TERMS = 12  # s <= 0.3 / 1.7, so the first term left out is below 1e-19 of the sum
+_SATURATED = 34.0  # exp(-35) is the spacing of numbers at 1: beyond, the interval is the MTTF
+
+
+def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> Any:
+    """Return the computing time between checkpoints that wastes least.
+
+    Parameters
+    ----------
+    mttf_s : float or array
+        Mean time to failure of the whole job, above 0. [s]
+    write_s : float or array
+        Time a checkpoint stops training for, 0 or more. [s]
+    method : {"exact", "young", "daly-first", "daly"}, default "exact"
+        ``exact``: the optimum of the exponential model, for any write time. ``young``: sqrt(2 w M). ``daly-first``:
+        sqrt(2 w M) - w, ``nan`` where that is negative. ``daly``: Daly's higher order, and M where w >= 2 M.
+
+    Returns
+    -------
+    array
+        Interval, without the write itself. [s]
+
+    Notes
+    -----
+    The exact optimum is M (1 + W(-exp(-1 - w/M))) with Lambert's W. That textbook form loses half of all digits for
+    small w/M, next to the branch point. Here x = interval / M solves -log(1 - x) - x = w/M, whose left side is summed
+    without cancellation: 1e-12 relative for w/M from 1e-9 to 1. It does not depend on the restart time.
+    Sources: data/sources.csv, ids ``young-1974`` and ``daly-2006``.
+
+    Examples
+    --------
+    >>> round(float(checkpoint_interval_s(6 * 3600, 300, "daly")) / 60, 3)
+    56.713
+    >>> round(float(checkpoint_interval_s(6 * 3600, 300)) / 60, 3)
+    56.714
+    """
+    one_of("method", method, INTERVAL_METHODS)
+    xp, mttf, write = checked(mttf_s=(mttf_s, ABOVE_ZERO), write_s=(write_s, NOT_NEGATIVE))
+    if method == "exact":
+        return mttf * _optimal_share(xp, write / mttf)
+    young = xp.sqrt(2 * write * mttf)
+    if method == "young":
+        return young
+    if method == "daly-first":
+        return xp.where(young >= write, young - write, xp.nan)
+    half = write / (2 * mttf)
+    higher = young * (1 + xp.sqrt(half) / 3 + half / 9) - write
+    return xp.where(write < 2 * mttf, higher, mttf + 0 * write)
+
+
+def _optimal_share(xp: Any, write_share: Any) -> Any:
+    """Solve -log(1 - x) - x = d for x, the interval as a share of the MTTF; d is the write time as such a share."""
+    d = xp.minimum(write_share, _SATURATED)
+    p = xp.sqrt(2 * xp.minimum(d, 1.0))
+    near_zero = p * (1 - p * (1 / 3 - p * (1 / 36 + p / 270)))  # Stirling's series, within 2 % for d <= 1
+    x = xp.where(d < 1, near_zero, -xp.expm1(-1 - d))
+    for _ in range(3):  # Halley's method triples the digits: 2 % becomes 1e-16 in three steps
+        excess = _waste(xp, x) - d
+        slope, bend = x / (1 - x), 1 / (1 - x) ** 2
+        x = x - xp.where(x > 0, 2 * excess * slope / _above_zero(xp, 2 * slope**2 - excess * bend), 0.0)
+        x = xp.minimum(x, 1 - 2.0**-53)
+    return x
+
+
+def _waste(xp: Any, x: Any) -> Any:
+    """Return -log(1 - x) - x, without cancellation for small x."""
+    small = xp.minimum(x, _SERIES_TO)
+    s = small / (2 - small)  # -log(1 - x) = 2 atanh(s) and x = 2 s / (1 + s)
+    square = s * s
+    odd = 0 * s
+    for k in range(_SERIES_TERMS, 0, -1):
+        odd = square * (1 / (2 * k + 1) + odd)
+    return xp.where(x <= _SERIES_TO, 2 * s * (s / (1 + s) + odd), -xp.log1p(-x) - x)
+
+
+def _above_zero(xp: Any, value: Any) -> Any:
+    return xp.where(value > 0, value, 1.0)
+
+
+def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 12.0) -> Any:
+    """Size of the full training state.
+
+    Parameters
+    ----------
+    n_params : float or array
+        Parameters of the model.
+    bytes_per_param : float or array, default 12
+        12 for float32 weights with two Adam moments, 14 with bf16 weights beside them, 16 with float32 gradients too.
+        Data: table ``checkpoint_facts``.
+
+    Returns
+    -------
+    array
+        [byte]
+
+    Examples
+    --------
+    >>> float(checkpoint_bytes(405e9)) / 1e12
+    4.86
+    """
+    _, params, size = checked(n_params=(n_params, ABOVE_ZERO), bytes_per_param=(bytes_per_param, ABOVE_ZERO))
+    return params * size
+
+
+def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: Any = 12.0) -> Any:
+    """Time to write a full checkpoint at a bandwidth that all nodes share.
+
+    Examples
+    --------
+    >>> round(float(checkpoint_write_s(405e9, 2e12)), 2)  # Llama 3 at its sustained 2 TB/s
+    2.43
+    """
+    _, bandwidth = checked(write_bytes_per_s=(write_bytes_per_s, ABOVE_ZERO))
+    return checkpoint_bytes(n_params, bytes_per_param) / bandwidth
