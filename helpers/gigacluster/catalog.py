@@ -166,7 +166,7 @@ def _unknown_sources(table: pd.DataFrame, known: list[str]) -> list[str]:
         near = difflib.get_close_matches(str(source_id), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "add a row for it to sources.csv"
         faults.append(
-            f"line {int(str(index)) + 2}, column 'source_id': got {source_id!r}, which sources.csv does not have; {hint}"
+            f"line {int(str(index)) + 2}, column 'source_id': got {source_id!r}, which is not in sources.csv; {hint}"
         )
     return faults
 

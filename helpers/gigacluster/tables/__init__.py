@@ -5,7 +5,18 @@ its description says what it means. To add a table: write its row class, add it 
 CSV into ``data/``.
 """
 
-from gigacluster.tables import concentration, cost, hardware, race, reference, reliability, scaling, sources, throughput
+from gigacluster.tables import (
+    concentration,
+    cost,
+    hardware,
+    race,
+    reference,
+    reliability,
+    scaling,
+    scenario,
+    sources,
+    throughput,
+)
 from gigacluster.tables.row import Row
 
 __all__ = ["TABLES", "Row"]
@@ -20,4 +31,5 @@ TABLES: dict[str, type[Row]] = {
     **race.TABLES,
     **concentration.TABLES,
     **reference.TABLES,
+    **scenario.TABLES,
 }

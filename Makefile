@@ -1,0 +1,86 @@
+# gigacluster: two commands matter, `make report` and `make test`; `make help` lists the rest.
+
+SCENARIO ?= xai-colossus-2024
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# An environment installed without bytecode pays seconds for every import.
+unexport PYTHONDONTWRITEBYTECODE
+export GIGACLUSTER_SCENARIO
+
+.DEFAULT_GOAL := help
+.PHONY: help env report test lab lint calibrate bench gpu browser schema readme clean clean-notebooks lock
+
+help:  ## list the commands
+	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+	@echo; echo "  SCENARIO=name-or-path   for report and lab; several in quotes for report (now: $(SCENARIO))"
+
+env: $(READY)  ## make the environment at .venv from the hashed lock
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)'. Install Python 3.11 or newer (Debian, Ubuntu: apt install python3 python3-venv)," >&2; \
+	  echo "or name another: make env PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old. Install Python 3.11 or newer, or name one: make env PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv. Install it (Debian, Ubuntu: apt install python3-venv) and run make again." >&2; exit 1; }
+	@echo "Making the environment at $(VENV) (about a minute, 700 MB)..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
+	  | { grep -v "is ignored: it is neither a file nor a directory" || true; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>&1 \
+	  | { grep -v "is ignored: it is neither a file nor a directory" || true; }
+	@$(BIN)/python -c 'import gigacluster, jupyterlab, seaborn'
+	@touch $(READY)
+	@echo "The environment is ready: $(BIN)/python"
+
+report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.html
+	@$(BIN)/gigacluster report $(SCENARIO)
+
+test: $(READY)  ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(READY)  ## check style, types and stored notebooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lab: $(READY)  ## open JupyterLab on notebooks/
+	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks
+
+calibrate: $(READY)  ## fit the throughput coefficients and the law replicates again from data/
+	@$(BIN)/python -m gigacluster.throughput.calibration
+
+bench: $(READY)  ## time the models on one thread and write benchmarks/results/cpu.json
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks cpu
+
+gpu:  ## on a CUDA machine with numpy, scipy and cupy: parity and benchmark, straight from the checkout
+	@PYTHONPATH=helpers $(PYTHON) -m benchmarks gpu
+
+browser: $(READY)  ## install the browser tools and test every page and JupyterLab in Chromium
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/browser -m browser
+
+schema: $(READY)  ## write the JSON schema of scenario files again
+	@$(BIN)/python -c "import json; from gigacluster import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
+	@mv data/scenarios/schema.json.part data/scenarios/schema.json
+
+readme: $(READY)  ## write the headline numbers of README.md again
+	@$(BIN)/python -m gigacluster readme
+
+clean-notebooks: $(READY)  ## strip outputs from the notebooks
+	@$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
+
+clean:  ## remove the environment, reports and caches
+	rm -rf $(VENV) reports build .pytest_cache .mypy_cache .ruff_cache .cache
+
+lock:  ## maintainers: write the locks again (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra test -o requirements.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra test --extra browser -c requirements.lock -o requirements-browser.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra cuda12 -c requirements.lock -o requirements-cuda12.lock
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra cuda13 -c requirements.lock -o requirements-cuda13.lock

@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import numpy
+import pytest
+from gigacluster import arrays
+from gigacluster.arrays import as_common, device_namespace, namespace_of, to_device, to_host
+
+
+def test_numbers_alone_become_numpy_float64():
+    xp, one, two = as_common(1, numpy.float32(2.5))
+    assert xp is numpy
+    assert (one.dtype, two.dtype) == (numpy.float64, numpy.float64)
+    assert float(two) == 2.5
+
+
+def test_numbers_follow_the_arrays_to_their_library_and_device(xp):
+    given = xp.array([1.0, 2.0])
+    library, array, number = as_common(given, 3)
+    assert library is xp.library
+    assert str(number.device) == str(array.device)
+    assert to_host(array * number).tolist() == [3.0, 6.0]
+
+
+def test_integers_become_float64(xp):
+    _, array = as_common(xp.array([1, 2], dtype=xp.int64))
+    assert array.dtype == xp.float64
+
+
+def test_mixed_libraries_are_refused_by_name():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(TypeError, match="array_api_strict and numpy; convert"):
+        as_common(numpy.ones(2), strict.asarray([1.0]))
+
+
+def test_mixed_devices_are_refused_by_name():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(ValueError, match="devices .*device1"):
+        as_common(strict.asarray([1.0]), strict.asarray([1.0], device=strict.Device("device1")))
+
+
+def test_to_host_returns_numpy_from_every_library(xp):
+    host = to_host(xp.array([[1.0, 2.0]]))
+    assert type(host) is numpy.ndarray
+    assert host.tolist() == [[1.0, 2.0]]
+
+
+def test_read_only_input_is_not_copied_and_not_written():
+    given = numpy.ones(3)
+    given.setflags(write=False)
+    _, array = as_common(given)
+    assert array is given
+
+
+def test_namespace_of_numpy_is_numpy():
+    assert namespace_of(numpy.ones(1)) is numpy
+
+
+def test_unknown_device_says_what_is_allowed():
+    with pytest.raises(ValueError, match="'tpu'; it can be 'auto', 'cpu' or 'cuda'"):
+        device_namespace("tpu")
+
+
+def test_environment_variable_overrides_auto(monkeypatch):
+    monkeypatch.setenv(arrays.DEVICE_VARIABLE, "cpu")
+    assert device_namespace("auto") is numpy
+    monkeypatch.setenv(arrays.DEVICE_VARIABLE, "gpu")
+    with pytest.raises(ValueError, match="device is 'gpu'"):
+        device_namespace("auto")
+
+
+def test_without_a_gpu_auto_says_once_that_it_uses_the_cpu():
+    code = (
+        "import sys; sys.modules['cupy'] = None\n"  # as if CuPy were not installed
+        "from gigacluster.arrays import to_device\n"
+        "print(type(to_device([1.0])), type(to_device([2.0])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("computing on the CPU (CuPy is not installed)") == 1
+    assert done.stdout.count("numpy.ndarray") == 2
+
+
+def test_cuda_without_a_gpu_says_why_and_what_to_do():
+    code = "import sys; sys.modules['cupy'] = None\nfrom gigacluster.arrays import to_device\nto_device([1.0], 'cuda')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "no GPU answers: CuPy is not installed; use device='auto' or 'cpu'" in done.stderr
+
+
+def test_to_device_makes_float64():
+    assert to_device([1, 2], "cpu").dtype == numpy.float64
+
+
+def test_models_import_without_pandas_and_pydantic():
+    """The GPU machine has NumPy, SciPy and CuPy alone."""
+    code = (
+        "import sys\n"
+        "for name in ('pandas', 'pydantic', 'matplotlib', 'yaml', 'tqdm'): sys.modules[name] = None\n"
+        "from gigacluster import scaling, throughput, reliability, cost, race, concentration"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

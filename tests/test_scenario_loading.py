@@ -1,0 +1,128 @@
+import json
+
+import pytest
+import yaml
+from gigacluster import catalog, scenario
+from gigacluster.scenario import ScenarioError
+from gigacluster.scenario.schema import Scenario
+
+SCENARIOS = catalog.data_dir() / "scenarios"
+STORY = (SCENARIOS / "xai-colossus-2024.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_bundled_scenario_loads_under_its_file_name(name):
+    assert scenario.load(name).name == name
+
+
+def test_the_story_is_the_default_and_a_variable_chooses_another(monkeypatch):
+    monkeypatch.delenv("GIGACLUSTER_SCENARIO", raising=False)
+    assert scenario.load().name == "xai-colossus-2024"
+    monkeypatch.setenv("GIGACLUSTER_SCENARIO", "startup-512-2025")
+    assert scenario.load().name == "startup-512-2025"
+
+
+def test_stored_json_schema_is_that_of_the_code():
+    stored = json.loads((SCENARIOS / "schema.json").read_text())
+    assert stored == scenario.json_schema(), "write it again: make schema"
+
+
+def test_every_default_of_the_table_is_a_field_and_every_sourced_field_has_its_row():
+    fields = {"discount_rate_per_year"}
+    for section, info in Scenario.model_fields.items():
+        fields |= {f"{section}.{field}" for field in getattr(info.annotation, "model_fields", {})}
+    assert set(catalog.load("scenario_defaults")["field"]) <= fields
+
+
+def test_a_left_out_field_takes_the_sourced_row():
+    row = catalog.load("scenario_defaults").set_index("field").loc["cluster.pue"]
+    assert scenario.load("oracle-24k-2024").cluster.pue.median == row["median"]
+
+
+@pytest.fixture
+def faults(tmp_path):
+    """Return the message about the story's file after replacing pieces of its text."""
+
+    def message(*replacements):
+        text = STORY
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        file = tmp_path / "mine.yaml"
+        file.write_text(text)
+        with pytest.raises(ScenarioError) as caught:
+            scenario.load(file)
+        return str(caught.value)
+
+    return message
+
+
+def line_of(fragment, text=STORY):
+    return next(number for number, line in enumerate(text.splitlines(), start=1) if fragment in line)
+
+
+def test_all_faults_come_at_once_each_with_its_line(faults):
+    message = faults(
+        ("chip: H100-SXM", "chip: H100-SMX"), ("n_chips: 100000", "n_chips: -5"), ("seq_len", "sequence_len")
+    )
+    assert "3 faults" in message
+    assert f"line {line_of('chip: H100')}, cluster.chip: there is no chip 'H100-SMX'" in message
+    assert "did you mean 'H100-SXM'?" in message
+    assert f"line {line_of('n_chips: 100000')}, cluster.n_chips: " in message
+    assert f"line {line_of('seq_len')}, training.sequence_len: is not a field; did you mean 'seq_len'?" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("[150, 181, 200]", "181 MW", "got '181 MW', which is not a number"),
+        (
+            "[2.2, 2.85, 3.8]",
+            "[-1, 2, 3]",
+            "within 0.01 and 200 USD per chip-hour; got -1 to 3: is the unit right?",
+        ),
+        ("[2.2, 2.85, 3.8]", "[3, 2, 4]", "low, median and high must rise; got 3, 2, 4"),
+        ("[2.2, 2.85, 3.8]", "[2, 3]", "got a list of 2"),
+        ("[2.2, 2.85, 3.8]", "{low: 2, mid: 3, high: 4}", "got the keys low, mid, high"),
+        ("[2.2, 2.85, 3.8]", ".nan", "give a finite number"),
+        ("[2.2, 2.85, 3.8]", "285", "is the unit right?"),
+        ("[150, 181, 200]", "20", "20.0 MW, enough for 28,571; lower n_chips, or raise it"),
+        ("n_chips: 98304", "n_chips: 200000", "200,000 chips in the job, but the cluster has 100,000; lower it"),
+        ("precision: bf16", "precision: bf61", "'bf16' or 'fp8'; got 'bf61'"),
+        ("price_year: 2024", "price_year: 2016", "more than 5 years from decided_on"),
+        ("decided_on: 2024-07-09", "decided_on: July", "got 'July'"),
+        ("title: Own 100,000 H100 or rent them from Oracle?", "", "title: is missing; add it"),
+        ("  run_days: [60, 100, 150]", "  pue: 1.2", "is not a field; it belongs under 'cluster'"),
+        ("name: xai-colossus-2024", "name: ../../etc", "name: "),
+        ("price_year: 2024 ", "price_year: 2024\nprice_year: 2025 ", "keep one"),
+    ],
+)
+def test_a_wrong_value_is_explained(faults, old, new, expected):
+    assert expected in faults((old, new))
+
+
+def test_text_that_is_not_yaml_names_the_line(tmp_path):
+    file = tmp_path / "bad.yaml"
+    file.write_text("name: [unclosed\ncluster: }")
+    with pytest.raises(ScenarioError, match="is not YAML: line 2"):
+        scenario.load(file)
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a\n- b"])
+def test_a_file_without_fields_is_refused(tmp_path, text):
+    file = tmp_path / "empty.yaml"
+    file.write_text(text)
+    with pytest.raises(ScenarioError, match="must hold fields"):
+        scenario.load(file)
+
+
+def test_an_unknown_name_offers_the_nearest():
+    with pytest.raises(ScenarioError, match="did you mean 'xai-colossus-2024'"):
+        scenario.load("xai-collosus-2024")
+
+
+def test_a_scenario_survives_a_round_trip(tmp_path):
+    story = scenario.load("xai-colossus-2024")
+    file = tmp_path / "again.yaml"
+    file.write_text(yaml.safe_dump(story.model_dump()))
+    assert scenario.load(file) == story
