@@ -1,0 +1,140 @@
+"""Bounds of a measure for what nobody knows: how the holdings outside the named owners are spread.
+
+The owners behind "Other" are at least as spread as one firm and at most as spread as countless tiny ones. Between
+the two, a cap gives a tighter upper bound under a named assumption: nobody inside Other is larger than the cap, by
+default the smallest named owner, since a larger one would have been named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gigacluster.arrays import as_common
+from gigacluster.concentration.measures import HHI_OF_MONOPOLY, hhi
+
+__all__ = ["Bounds", "Change", "bounds", "hhi_change", "trend"]
+
+#: Owners that stand for "countless": the contribution to the HHI of even a whole market is then 1e-8 points.
+_COUNTLESS = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A measure with Other as countless tiny owners, as owners no larger than a cap (assumed), and as one owner."""
+
+    lowest: Any
+    capped: Any
+    highest: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The change of the index over every structure of Other that stays as it was.
+
+    ``if_countless`` and ``if_one`` are its extremes: Other as countless tiny owners, or as one owner, at both dates.
+    ``flips_at`` is the HHI inside Other at which the index would not have changed; ``nan`` where none does that.
+    """
+
+    if_countless: Any
+    if_one: Any
+    flips_at: Any
+
+
+def bounds(named: Any, other: Any, measure: Callable[..., Any] = hhi, cap: Any = None) -> Bounds:
+    """Bounds of a measure when part of the total is held by owners without a name.
+
+    Parameters
+    ----------
+    named : array, shape (owners, ...)
+        Holdings of the named owners, any unit.
+    other : float or array, shape (...)
+        What all others hold together, in the same unit.
+    measure : callable, default :func:`hhi`
+        ``measure(holdings, counts)``, one that rises with concentration and ignores owners of nothing: the HHI or a
+        top share. The Gini coefficient and the entropy have no such bounds: they depend on how many owners there are.
+    cap : float or array, shape (...), optional
+        The largest that an owner inside Other can be; the smallest positive named holding by default.
+
+    Returns
+    -------
+    Bounds
+        Each of shape (...). ``lowest`` and ``highest`` hold whatever Other is; ``capped`` is the highest value under
+        the assumption of the cap. Elements are ``nan`` where the measure is, or where the cap is not positive.
+
+    Notes
+    -----
+    A convex measure is greatest under a cap when as many owners as possible stand at it, and one holds what is left.
+
+    Examples
+    --------
+    >>> shares = bounds([40.0, 20.0], 40.0)
+    >>> [round(float(value)) for value in (shares.lowest, shares.capped, shares.highest)]
+    [2000, 2800, 3600]
+    """
+    xp, named, rest, limit = as_common(named, other, 0.0 if cap is None else cap)
+    if cap is None:
+        limit = xp.min(xp.where(named > 0, named, xp.inf), axis=0)
+    rest, limit = (xp.broadcast_to(values, named.shape[1:])[None, ...] for values in (rest, limit))
+    size = xp.where(limit > 0, xp.minimum(limit, rest), xp.nan)  # a cap above Other leaves it one owner
+    whole = xp.floor(rest / xp.where(size > 0, size, 1.0))
+    left = xp.clip(rest - whole * size, 0.0, None)
+
+    def with_others(*rows: tuple[Any, Any]) -> Any:
+        holdings = xp.concat([named, *(holding for holding, _ in rows)], axis=0)
+        return measure(holdings, xp.concat([xp.ones_like(named), *(count for _, count in rows)], axis=0))
+
+    one = xp.ones_like(rest)
+    return Bounds(
+        lowest=with_others((rest / _COUNTLESS, _COUNTLESS * one)),
+        capped=with_others((size, whole), (left, one)),
+        highest=with_others((rest, one)),
+    )
+
+
+def hhi_change(named_before: Any, other_before: Any, named_after: Any, other_after: Any) -> Change:
+    """Change of the HHI under the assumption that Other's inner structure did not change, whatever it is.
+
+    Parameters
+    ----------
+    named_before, named_after : arrays, shapes (owners, ...) and (owners', ...)
+        Holdings of the named owners at the two dates.
+    other_before, other_after : float or array, shape (...)
+        What all others hold together at the two dates.
+
+    Returns
+    -------
+    Change
+        Each of shape (...). The sign of the trend is known where both extremes have it.
+
+    Notes
+    -----
+    With H the HHI inside Other (0 countless, 1 one firm) the index is A + B H, where A comes from the named owners and
+    B is the squared share of Other. H unchanged makes the change linear in H, so its extremes lie at H = 0 and H = 1.
+
+    Examples
+    --------
+    >>> change = hhi_change([40.0, 20.0], 40.0, [50.0, 20.0], 30.0)
+    >>> round(float(change.if_countless)), round(float(change.if_one))
+    (900, 200)
+    """
+    before, after = bounds(named_before, other_before), bounds(named_after, other_after)
+    xp, countless, one = as_common(after.lowest - before.lowest, after.highest - before.highest)
+    slope = one - countless
+    inside = xp.where(slope != 0, -countless / xp.where(slope != 0, slope, 1.0), xp.nan)
+    flips_at = xp.where((inside >= 0) & (inside <= 1), HHI_OF_MONOPOLY * inside, xp.nan)
+    return Change(if_countless=countless, if_one=one, flips_at=flips_at)
+
+
+def trend(low_before: float, high_before: float, low_after: float, high_after: float) -> str:
+    """Say what two bands allow: ``"rose"`` or ``"fell"`` only where they are disjoint, else ``"not known"``.
+
+    Examples
+    --------
+    >>> trend(1300.0, 2100.0, 1400.0, 1700.0), trend(900.0, 1000.0, 1400.0, 1700.0)
+    ('not known', 'rose')
+    """
+    if low_after > high_before:
+        return "rose"
+    return "fell" if high_after < low_before else "not known"

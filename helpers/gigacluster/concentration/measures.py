@@ -1,0 +1,278 @@
+"""Measures of concentration: how unequally a total is held.
+
+Every measure takes ``holdings`` with the owners along axis 0 and returns an array of the remaining axes, so that
+samples along the last axis give a sample of the measure. Holdings are turned into shares inside; their unit drops
+out. ``counts`` says how many alike owners a row stands for (grouped data): holdings are per owner of the row.
+
+What is undefined is ``nan``: a negative, infinite or missing holding anywhere among a column's owners, or a column
+whose owners all hold nothing. No owners at all is an error. One owner is a monopoly; ties need no rule, because no
+measure here depends on the order of equal holdings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from gigacluster.arrays import as_common
+
+__all__ = [
+    "HHI_OF_MONOPOLY",
+    "TheilParts",
+    "effective_number",
+    "entropy",
+    "gini",
+    "hhi",
+    "lorenz",
+    "theil",
+    "theil_parts",
+    "top_share",
+]
+
+#: The Herfindahl-Hirschman index of a monopoly.
+HHI_OF_MONOPOLY = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class TheilParts:
+    """Theil's index and the parts of it that lie between and within groups, which add up to it."""
+
+    total: Any
+    between: Any
+    within: Any
+
+
+def hhi(holdings: Any, counts: Any = 1.0) -> Any:
+    """Herfindahl-Hirschman index, from near 0 (many small owners) to 10,000 (one owner).
+
+    Parameters
+    ----------
+    holdings : array, shape (owners, ...)
+        What each owner holds, at least 0, in any unit.
+    counts : float or array, shape (owners,) or that of ``holdings``, default 1
+        How many alike owners each row stands for, at least 0. [1]
+
+    Returns
+    -------
+    array, shape (...)
+        10,000 times the sum of squared shares. [1]
+
+    Raises
+    ------
+    ValueError
+        If there is no axis of owners, or no owner on it, or ``counts`` does not fit.
+
+    Notes
+    -----
+    See the module for what gives ``nan``. Source: data/sources.csv, id ``us-merger-guidelines-2023``.
+
+    Examples
+    --------
+    >>> round(float(hhi([30.0, 30.0, 40.0])), 6)
+    3400.0
+    """
+    xp, share, count, defined = _shares(holdings, counts)
+    return xp.where(defined, HHI_OF_MONOPOLY * xp.sum(count * share**2, axis=0), xp.nan)
+
+
+def effective_number(holdings: Any, counts: Any = 1.0, order: float = 2.0) -> Any:
+    """Effective number of owners: how many equal owners would be as concentrated.
+
+    Parameters
+    ----------
+    holdings, counts
+        As for :func:`hhi`.
+    order : float, default 2
+        Hill's order, at least 0: 2 gives 10,000 / HHI, 1 the exponential of the entropy, 0 the number of owners that
+        hold anything, ``inf`` the inverse of the largest share.
+
+    Returns
+    -------
+    array, shape (...)
+        [owner]
+
+    Examples
+    --------
+    >>> float(effective_number([5.0, 5.0, 5.0, 5.0, 0.0]))
+    4.0
+    """
+    if not order >= 0:
+        raise ValueError(f"order is {order!r}; it must be 0 or more")
+    xp, share, count, defined = _shares(holdings, counts)
+    if order == 1:
+        number = xp.exp(-xp.sum(count * _x_log_x(xp, share), axis=0))
+    elif math.isinf(order):
+        number = 1.0 / xp.max(xp.where(count > 0, share, 0.0), axis=0)
+    else:
+        powers = xp.where(share > 0, xp.where(share > 0, share, 1.0) ** order, 0.0)
+        number = xp.sum(count * powers, axis=0) ** (1.0 / (1.0 - order))
+    return xp.where(defined, number, xp.nan)
+
+
+def top_share(holdings: Any, k: int, counts: Any = 1.0) -> Any:
+    """Share of the total held by the ``k`` largest owners; all of it if there are no more than ``k``.
+
+    Examples
+    --------
+    >>> float(top_share([50.0, 30.0, 15.0, 5.0], 2))
+    0.8
+    """
+    if k != int(k) or k < 1:
+        raise ValueError(f"k is {k!r}; it must be a whole number of owners, at least 1")
+    xp, share, count, defined = _shares(holdings, counts)
+    order = xp.argsort(-share, axis=0)
+    share, count = (xp.take_along_axis(values, order, axis=0) for values in (share, count))
+    before = xp.cumulative_sum(count, axis=0) - count
+    taken = xp.clip(float(k) - before, 0.0, None)
+    top = xp.sum(share * xp.where(taken < count, taken, count), axis=0)
+    return xp.where(defined, top, xp.nan)
+
+
+def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
+    """Gini coefficient, from 0 (all hold alike) to 1 - 1/owners (one holds all).
+
+    Parameters
+    ----------
+    holdings, counts
+        As for :func:`hhi`.
+    zero_owners : bool, default True
+        Count owners that hold nothing. Adding such an owner raises the coefficient, so say which was used.
+
+    Returns
+    -------
+    array, shape (...)
+        Twice the area between the Lorenz curve and the diagonal, of the population (no small-sample correction). [1]
+
+    Examples
+    --------
+    >>> float(gini([1.0, 3.0])), float(gini([0.0, 1.0, 3.0], zero_owners=False))
+    (0.25, 0.25)
+    """
+    xp, population, held, defined = _lorenz(holdings, counts, zero_owners)
+    area = xp.sum((population[1:, ...] - population[:-1, ...]) * (held[1:, ...] + held[:-1, ...]), axis=0)
+    return xp.where(defined, xp.clip(1.0 - area, 0.0, None), xp.nan)  # rounding may leave -1e-16 for equal owners
+
+
+def lorenz(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> tuple[Any, Any]:
+    """Lorenz curve: the share of the total held by the smallest share of the owners.
+
+    Returns
+    -------
+    population, held : arrays, shape (owners + 1, ...)
+        Cumulative shares of owners and of holdings, smallest owners first, both from 0 to 1. [1]
+
+    Examples
+    --------
+    >>> [values.tolist() for values in lorenz([3.0, 1.0])]
+    [[0.0, 0.5, 1.0], [0.0, 0.25, 1.0]]
+    """
+    xp, population, held, defined = _lorenz(holdings, counts, zero_owners)
+    return xp.where(defined, population, xp.nan), xp.where(defined, held, xp.nan)
+
+
+def theil(holdings: Any, counts: Any = 1.0) -> Any:
+    """Theil's index T, from 0 (all hold alike) to the logarithm of the number of owners (one holds all).
+
+    Examples
+    --------
+    >>> round(float(theil([0.0, 8.0])), 6)
+    0.693147
+    """
+    xp, share, count, defined = _shares(holdings, counts)
+    owners = xp.sum(count, axis=0)
+    return xp.where(defined, xp.sum(count * _x_log_x(xp, share), axis=0) + xp.log(owners), xp.nan)
+
+
+def theil_parts(holdings: Any, groups: Any, counts: Any = 1.0) -> TheilParts:
+    """Theil's index, split into what lies between groups of owners and within them.
+
+    Parameters
+    ----------
+    holdings, counts
+        As for :func:`hhi`.
+    groups : sequence, length owners
+        The group each owner is in, such as its country.
+
+    Returns
+    -------
+    TheilParts
+        ``total``, ``between`` and ``within``, each of shape (...). [nat]
+
+    Raises
+    ------
+    ValueError
+        If ``groups`` does not name one group for each owner.
+
+    Examples
+    --------
+    >>> parts = theil_parts([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
+    >>> float(parts.within), bool(parts.between == parts.total)
+    (0.0, True)
+    """
+    xp, share, count, defined = _shares(holdings, counts)
+    labels = list(groups)
+    if len(labels) != share.shape[0]:
+        raise ValueError(
+            f"groups names {len(labels)} owners and holdings has {share.shape[0]}; give one group an owner"
+        )
+    total = xp.sum(count * _x_log_x(xp, share), axis=0) + xp.log(xp.sum(count, axis=0))
+    between = xp.zeros_like(total)
+    for name in dict.fromkeys(labels):
+        mine = [i for i, label in enumerate(labels) if label == name]
+        group_count = sum(count[i, ...] for i in mine)
+        group_share = sum((count * share)[i, ...] for i in mine)
+        mean_share = xp.where(group_count > 0, group_share / xp.where(group_count > 0, group_count, 1.0), 0.0)
+        between = between + group_count * _x_log_x(xp, mean_share)
+    between = between + xp.log(xp.sum(count, axis=0))
+    nan = xp.nan
+    return TheilParts(*(xp.where(defined, part, nan) for part in (total, between, total - between)))
+
+
+def entropy(holdings: Any, counts: Any = 1.0) -> Any:
+    """Shannon entropy of the shares, from 0 (one owner) to the logarithm of the number of owners. [nat]
+
+    Examples
+    --------
+    >>> round(float(entropy([1.0, 1.0])), 6)
+    0.693147
+    """
+    xp, share, count, defined = _shares(holdings, counts)
+    return xp.where(defined, -xp.sum(count * _x_log_x(xp, share), axis=0), xp.nan)
+
+
+def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
+    """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
+    xp, x, count = as_common(holdings, counts)
+    if x.ndim == 0 or x.shape[0] == 0:
+        raise ValueError(f"holdings has the shape {tuple(x.shape)}; it needs at least one owner along axis 0")
+    if count.ndim == 1 and x.ndim > 1:
+        count = xp.reshape(count, (-1,) + (1,) * (x.ndim - 1))
+    if count.ndim not in (0, x.ndim) or (count.ndim and count.shape[0] != x.shape[0]):
+        raise ValueError(
+            f"counts has the shape {tuple(count.shape)} and holdings {tuple(x.shape)}; give one count, one an owner, "
+            "or one a holding"
+        )
+    count = xp.broadcast_to(count, x.shape)
+    good = xp.isfinite(x) & (x >= 0) & xp.isfinite(count) & (count >= 0)
+    defined = xp.all(good, axis=0) & xp.any((x > 0) & (count > 0), axis=0)
+    x, count = xp.where(defined, x, 1.0), xp.where(defined, count, 1.0)
+    relative = x / xp.max(xp.where(count > 0, x, 0.0), axis=0)  # the largest owner is 1, so that no sum overflows
+    relative = xp.where(count > 0, relative, 0.0)
+    return xp, relative / xp.sum(count * relative, axis=0), count, defined
+
+
+def _lorenz(holdings: Any, counts: Any, zero_owners: bool) -> tuple[Any, Any, Any, Any]:
+    xp, share, count, defined = _shares(holdings, counts)
+    if not zero_owners:
+        count = xp.where(share > 0, count, 0.0)
+    order = xp.argsort(share, axis=0)
+    share, count = (xp.take_along_axis(values, order, axis=0) for values in (share, count))
+    start = xp.zeros_like(share[:1, ...])
+    population = xp.concat([start, xp.cumulative_sum(count, axis=0)], axis=0)
+    held = xp.concat([start, xp.cumulative_sum(count * share, axis=0)], axis=0)
+    return xp, population / population[-1:, ...], held / held[-1:, ...], defined
+
+
+def _x_log_x(xp: Any, x: Any) -> Any:
+    return x * xp.log(xp.where(x > 0, x, 1.0))
