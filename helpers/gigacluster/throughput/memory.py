@@ -1,8 +1,8 @@
 """Peak memory of one chip: what is kept, by part, from the shape, the plan and the sharding alone. Nothing is fitted.
 
 :func:`peak_memory` is two stages in one: :func:`layer_memory` needs the model and what splits a layer (tp, sp, cp, ep,
-etp, micro-batch, recompute); :func:`memory_from_layers` puts layers together over stages, micro-batches and replicas, so
-that a search computes the first once for many plans.
+etp, micro-batch, recompute); :func:`memory_from_layers` puts layers together over stages, micro-batches and replicas,
+so that a search computes the first once for many plans.
 
 ``allocated`` is the peak that tensors take; ``total`` the peak that the allocator reserves, with what lies outside it;
 ``needed`` lies between: what the step cannot do without, and decides whether it fits.
