@@ -1,0 +1,161 @@
+"""How many spare nodes a job needs, and how long it waits when they run out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+from scipy import stats
+
+from gigacluster.arrays import to_host
+from gigacluster.reliability.inputs import (
+    ABOVE_ZERO,
+    AT_LEAST_ONE,
+    BELOW_ONE,
+    FRACTION,
+    NOT_NEGATIVE,
+    Limit,
+    checked,
+)
+from gigacluster.units import SECONDS_PER_DAY
+
+__all__ = ["broken_frac", "shortage_probability", "spares_needed", "waiting_s"]
+
+_INSIDE = Limit("a share above 0 and below 1", lambda value: (value > 0) & (value < 1))
+
+
+def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: Any = 1.0) -> Any:
+    """Share of nodes under repair at a time.
+
+    Parameters
+    ----------
+    failures_per_1000_node_days : float or array
+    repair_s : float or array
+        Mean time from a failure until the node can serve again, whatever its distribution. [s]
+    hardware_frac : float or array, default 1
+        Share of failures after which the node has to be repaired rather than restarted. [1]
+
+    Notes
+    -----
+    x / (1 + x) with x = rate x repair: each node is up and down in turn.
+
+    Examples
+    --------
+    >>> round(float(broken_frac(6.5, 2 * 86_400)), 4)
+    0.0128
+    """
+    _, rate, repair, share = checked(
+        failures_per_1000_node_days=(failures_per_1000_node_days, NOT_NEGATIVE),
+        repair_s=(repair_s, NOT_NEGATIVE),
+        hardware_frac=(hardware_frac, FRACTION),
+    )
+    load = rate * share * repair / (1000 * SECONDS_PER_DAY)
+    return load / (1 + load)
+
+
+def shortage_probability(n_nodes: Any, spares: Any, broken_frac: Any, *, nodes_per_failure: Any = 1.0) -> Any:
+    """Probability that fewer than ``n_nodes`` of ``n_nodes + spares`` work.
+
+    Parameters
+    ----------
+    n_nodes, spares : float or array
+        Nodes of the job, and beside it. [node]
+    broken_frac : float or array
+        Share of nodes broken at a time, below 1. [1]
+    nodes_per_failure : float or array, default 1
+        Nodes that go together (a rack, a switch): groups of this size fail as one. [node]
+
+    Returns
+    -------
+    numpy.ndarray
+        P(broken > spares) with the number of broken groups binomial. Computed on the host, by SciPy.
+
+    Examples
+    --------
+    >>> round(float(shortage_probability(1024, 4, 0.00094)), 4)  # ByteRobust's 4 of 1,024
+    0.0031
+    """
+    nodes, spare, broken, group = _host(
+        n_nodes=(n_nodes, AT_LEAST_ONE),
+        spares=(spares, NOT_NEGATIVE),
+        broken_frac=(broken_frac, BELOW_ONE),
+        nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
+    )
+    return stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken)
+
+
+def spares_needed(n_nodes: Any, broken_frac: Any, confidence: Any = 0.99, *, nodes_per_failure: Any = 1.0) -> Any:
+    """Spare nodes with which the job is complete with the given probability.
+
+    Parameters
+    ----------
+    n_nodes, broken_frac, nodes_per_failure : float or array
+        As in :func:`shortage_probability`.
+    confidence : float or array, default 0.99
+        In (0, 1). [1]
+
+    Returns
+    -------
+    numpy.ndarray
+        The smallest number, a multiple of ``nodes_per_failure``. [node]
+
+    Notes
+    -----
+    Spares break too. Binomial: data/sources.csv, ids ``byterobust-2025`` and ``zu-2024-tpu``.
+
+    Examples
+    --------
+    >>> float(spares_needed(12_500, 0.0128))
+    193.0
+    """
+    nodes, broken, level, group = _host(
+        n_nodes=(n_nodes, AT_LEAST_ONE),
+        broken_frac=(broken_frac, BELOW_ONE),
+        confidence=(confidence, _INSIDE),
+        nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
+    )
+    groups = numpy.ceil(nodes / group)
+    needed = stats.binom.ppf(level, groups, broken)
+    for _ in range(50):  # the spares added can break too: a few rounds, each adding fewer
+        again = stats.binom.ppf(level, groups + needed, broken)
+        if numpy.array_equal(again, needed, equal_nan=True):
+            break
+        needed = again
+    return needed * group
+
+
+def waiting_s(n_nodes: Any, spares: Any, failures_per_1000_node_days: Any, repair_s: Any) -> Any:
+    """Mean wait for a node after a failure, when all spares may be under repair: for ``queue_s`` of goodput.
+
+    Parameters
+    ----------
+    n_nodes, spares : float or array
+    failures_per_1000_node_days : float or array
+        Of failures that need a repair.
+    repair_s : float or array
+        Mean repair time. [s]
+
+    Returns
+    -------
+    numpy.ndarray
+        P(no spare at a failure) x repair / (spares + 1): with repairs of random length, and a wait that is short beside
+        the time between failures. [s]
+
+    Examples
+    --------
+    >>> round(float(waiting_s(1000, 20, 5.0, 4 * 86_400)))
+    8718
+    """
+    nodes, spare, rate, repair = _host(
+        n_nodes=(n_nodes, AT_LEAST_ONE),
+        spares=(spares, NOT_NEGATIVE),
+        failures_per_1000_node_days=(failures_per_1000_node_days, ABOVE_ZERO),
+        repair_s=(repair_s, NOT_NEGATIVE),
+    )
+    load = nodes * rate * repair / (1000 * SECONDS_PER_DAY)
+    return stats.poisson.sf(spare - 1, load) * repair / (spare + 1)
+
+
+def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:
+    """Return checked inputs as NumPy arrays: SciPy's distributions stay on the host."""
+    return [to_host(value) for value in checked(**inputs)[1:]]
