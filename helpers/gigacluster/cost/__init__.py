@@ -1,6 +1,14 @@
 """Own or rent: cash flows by month, dollars per useful GPU-hour, where the answer turns, and what decides it."""
 
 from gigacluster.cost.compare import BreakEven, break_even, deal_size_chips, deal_usd_per_chip_hour
+from gigacluster.cost.defaults import (
+    fat_tree_chips,
+    inputs,
+    network_tiers,
+    network_usd_per_chip,
+    own_inputs,
+    rent_inputs,
+)
 from gigacluster.cost.finance import level_payment, straight_line_usd_per_year, weighted_cost_of_capital
 from gigacluster.cost.flows import CashFlows
 from gigacluster.cost.own import OWN_LIMITS, own
@@ -14,9 +22,15 @@ __all__ = [
     "break_even",
     "deal_size_chips",
     "deal_usd_per_chip_hour",
+    "fat_tree_chips",
+    "inputs",
     "level_payment",
+    "network_tiers",
+    "network_usd_per_chip",
     "own",
+    "own_inputs",
     "rent",
+    "rent_inputs",
     "straight_line_usd_per_year",
     "weighted_cost_of_capital",
 ]

@@ -68,7 +68,7 @@ def break_even(owned: CashFlows, rented: CashFlows) -> BreakEven:
     return BreakEven(
         saving_usd=rented_usd - owned_usd,
         rent_usd_per_chip_hour=owned_usd / owned_hours * rented.useful_frac,
-        utilisation_frac=owned.utilisation_frac * owned_usd / rented_usd,
+        utilisation_frac=owned.utilisation_frac * owned_usd / xp.where(rented_usd > 0, rented_usd, xp.nan),
         month=xp.where(xp.isfinite(rented_usd - owned_usd) & (last_dearer < months), last_dearer + 1, xp.nan),
     )
 

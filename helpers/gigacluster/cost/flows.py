@@ -57,9 +57,13 @@ class CashFlows:
 
     @property
     def present_chip_hours(self) -> Any:
-        """Chip-hours discounted like money, so that dollars per hour level early and late work. [chip h]"""
+        """Chip-hours discounted like money, so that dollars per hour level early and late work. [chip h]
+
+        ``nan`` where nothing is delivered within the horizon.
+        """
         xp = namespace_of(self.spend_usd)
-        return xp.sum(self.discount_factor * self.chip_hours, axis=0)
+        hours = xp.sum(self.discount_factor * self.chip_hours, axis=0)
+        return xp.where(hours > 0, hours, xp.nan)
 
     @property
     def usd_per_chip_hour(self) -> Any:
