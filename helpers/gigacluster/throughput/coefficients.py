@@ -46,6 +46,10 @@ class Coefficients:
     gemm_fill_columns: float = _positive(200.0, 0.7, "column", "output columns at which it does")
     gemm_fill_inner: float = _positive(200.0, 0.7, "1", "length of the inner sum at which it does")
     wave_frac: float = _share(0.5, 0.7, "share of the idle last wave of tiles that costs time")
+    small_tile_frac: float = _positive(0.85, 0.1, "1", "rate of matmuls in small tiles over large ones")
+    attention_newer_chip: float = _positive(
+        0.7, 0.25, "1", "exponent of peak in the rate of fused kernels on chips newer than those they were written for"
+    )
     attention_unfused_frac: float = _positive(0.25, 0.4, "1", "rate of separate attention matmuls over peak")
     attention_flash1_frac: float = _positive(0.3, 0.4, "1", "rate of the first fused kernels over peak")
     attention_flash2_frac: float = _positive(0.45, 0.3, "1", "rate of the second generation over peak")
@@ -86,6 +90,12 @@ class Coefficients:
     expert_imbalance: float = _positive(0.15, 0.6, "1", "excess load of the busiest chip's experts")
     permute_passes: float = _positive(8.0, 0.5, "1", "times that routed tokens are moved to sort and merge them")
     stage_imbalance_frac: float = _share(0.7, 0.8, "share of the excess of the slowest pipeline stage that costs time")
+    gradient_bytes: float = _positive(
+        10.0, 0.4, "byte", "memory moved to add one parameter's gradient of a micro-batch to the sum"
+    )
+    misaligned_head: float = _positive(2.0, 0.5, "1", "slow-down of attention matmuls whose head size is no multiple of 8")
+    power_exponent: float = _effect(0.15, "how matmul time grows with peak FLOP a joule: power-limited clocks")
+    early_zero3_frac: float = _positive(0.5, 0.7, "1", "bandwidth reached by ZeRO-3 before 2022 over that of FSDP")
     optimizer_bytes: float = _positive(30.0, 0.4, "byte", "memory moved to update one parameter")
     jitter_per_doubling: float = _positive(0.006, 0.5, "1", "time lost to stragglers at every doubling of the chips")
     eager_frac: float = _effect(0.15, "log time of the memory-bound part in FSDP frameworks over Megatron")

@@ -82,6 +82,8 @@ class Case:
     scaleup_bytes_per_s: Any  # NVLink, ICI: one chip, one direction
     scaleup_domain: Any  # chips that the scale-up network joins
     nic_bytes_per_s: Any  # scale-out network: one chip, one direction
+    n_processors: Any = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves
+    tdp_w: Any = float("nan")  # power limit of the chip [W]
     n_chips: Any
 
     # The plan.
@@ -108,6 +110,10 @@ class Case:
     overlap_pp: Any = 1.0
     framework: Any = float(FRAMEWORK_MEGATRON)
     software_year: Any = 2025.0  # date of the software [year]
+
+    # What calibration learnt beyond the coefficients: logarithms of a time over the model's.
+    chip_effect: Any = 0.0  # matmul time on this kind of chip
+    family_effect: Any = 0.0  # step time in runs of this source family
 
     @property
     def n_micro_batches(self) -> Any:

@@ -10,8 +10,10 @@ from gigacluster.throughput.inputs import Case
 
 __all__ = ["attention_s", "cast_bytes_per_value", "gemm_s", "matmul_rate_flop_per_s", "soft_maximum"]
 
-#: A tile of the output that one processor of the chip computes at a time, and processors a chip, of Ampere to Blackwell.
-_TILE_ROWS, _TILE_COLUMNS, _PROCESSORS = 128.0, 128.0, 132.0
+#: Tiles of the output that one processor of the chip computes at a time.
+_LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
+#: The chips that the second and the third generation of fused attention kernels were written for: A100 and H100. [FLOP/s]
+_AMPERE_PEAK_FLOP_PER_S, _HOPPER_PEAK_FLOP_PER_S = 312e12, 989.4e12
 
 
 def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
@@ -21,25 +23,43 @@ def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
 
 def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the rate of a large matmul at the training precision."""
+    power = 2.718281828459045 ** (case.chip_effect + k.power_exponent * _log_power_density(xp, case))
     half = case.gemm_bf16_flop_per_s * k.gemm_frac
     byte = case.gemm_fp8_flop_per_s * k.gemm_8bit_frac
     four = case.peak_fp4_flop_per_s * k.gemm_4bit_frac
     rate = xp.where(case.precision == inputs.PRECISION_BF16, half, byte)
-    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate)
+    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate) / power
 
 
-def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, k: Coefficients) -> Any:
+def _log_power_density(xp: Any, case: Case) -> Any:
+    """Return the logarithm of peak 16-bit FLOP a joule over that of an H100, zero where the power is unknown."""
+    density = case.peak_bf16_flop_per_s / case.tdp_w / (989e12 / 700.0)
+    return xp.log(xp.where(density > 0, density, 1.0))
+
+
+def gemm_s(
+    xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, n_processors: Any, k: Coefficients
+) -> Any:
     """Return the time of ``count`` equal matmuls that run together, (rows x inner) by (inner x columns).
 
     The rate falls where a dimension is no multiple of a tile, where the last wave of tiles leaves processors idle, and
-    where dimensions are short.
+    where dimensions are short. The better of a large tile and a small, less efficient one is taken.
     """
-    tiles_down, tiles_across = xp.ceil(rows / _TILE_ROWS), xp.ceil(columns / _TILE_COLUMNS)
-    padded_flop = 2.0 * count * tiles_down * _TILE_ROWS * tiles_across * _TILE_COLUMNS * inner
-    waves = count * tiles_down * tiles_across / _PROCESSORS
-    idle = xp.ceil(waves) / waves - 1.0
+    large = _tiled_flop(xp, rows, columns, inner, count, n_processors, _LARGE_TILE, k)
+    small = _tiled_flop(xp, rows, columns, inner, count, n_processors, _SMALL_TILE, k) / k.small_tile_frac
     fill = 1.0 + k.gemm_fill_rows / rows + k.gemm_fill_columns / columns + k.gemm_fill_inner / inner
-    return padded_flop / rate * fill * (1.0 + k.wave_frac * idle)
+    return xp.minimum(large, small) / rate * fill
+
+
+def _tiled_flop(
+    xp: Any, rows: Any, columns: Any, inner: Any, count: Any, n_processors: Any, tile: tuple[float, float], k: Coefficients
+) -> Any:
+    """Return the FLOP of whole tiles, and of a last wave as far as idle processors cost time."""
+    across = xp.ceil(columns / tile[1])
+    tiles = count * xp.ceil(rows / tile[0]) * across
+    waves = tiles / n_processors
+    idle = xp.where(n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
+    return 2.0 * tiles * tile[0] * tile[1] * inner * (1.0 + k.wave_frac * idle)
 
 
 def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
@@ -71,7 +91,13 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, k.attention_flash3_frac, frac)
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
+    home = xp.where(
+        case.attention_kernel == inputs.ATTENTION_FLASH3, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S
+    )
+    gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
+    misaligned = case.d_head % 8.0 > 0
     core_s = flop / (frac * case.peak_bf16_flop_per_s) * fill * width_penalty
+    core_s = core_s / gain * xp.where(misaligned, k.misaligned_head, 1.0)
     scores_bytes = 2.0 * tokens * heads * case.seq_len * k.softmax_passes
     scores_s = scores_bytes / (k.memory_frac * case.memory_bytes_per_s)
     forward_s = xp.where(

@@ -72,7 +72,7 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
     zero = xp.zeros_like(tokens)
     head_width = case.vocab / case.tp
     head_rate = case.gemm_bf16_flop_per_s * k.gemm_frac
-    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, k)
+    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, case.n_processors, k)
     head_memory_s = 12.0 * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)  # loss in 32 bit, both ways
     moe_layers = case.n_experts > 0
     return LayerTimes(
@@ -85,7 +85,9 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
             tensor_s,
             context_s,
             expert_s,
-            k.host_moe_s + k.host_expert_s * case.n_experts / case.ep,
+            (k.host_moe_s + k.host_expert_s * case.n_experts / case.ep)
+            * 2.718281828459045
+            ** (k.token_drop * case.token_drop - k.moe_software_per_year * (case.software_year - 2025.5)),
         ),
         head=_parts(xp, case, (head_s, head_memory_s), zero, zero, zero, zero, zero),
         dense_params=sum(width * inner for width, inner in [*projections, *dense_ffn]),
@@ -114,13 +116,13 @@ def _projections(xp: Any, case: Case) -> list[tuple[Any, Any]]:
     ]
 
 
-def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, k: Coefficients) -> Any:
+def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, n_processors: Any, k: Coefficients) -> Any:
     """Forward, and backward with respect to inputs and to weights; absent where a dimension is zero."""
     present = (width > 0) & (inner > 0)
     width, inner = xp.where(present, width, 1.0), xp.where(present, inner, 1.0)
-    forward = gemm_s(xp, tokens, width, inner, 1.0, rate, k)
-    inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, k)
-    weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, k)
+    forward = gemm_s(xp, tokens, width, inner, 1.0, rate, n_processors, k)
+    inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, n_processors, k)
+    weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, n_processors, k)
     return xp.where(present, forward + inputs_s + weights_s, 0.0)
 
 
@@ -133,14 +135,15 @@ def _compute(
     xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any, shapes: list[tuple[Any, Any]], ffn_width: Any
 ) -> tuple[Any, Any]:
     """Return matmul time and memory-bound time of a layer's linear part."""
-    matmul_s = sum(_three_matmuls(xp, tokens, width, inner, rate, k) for width, inner in shapes)
+    matmul_s = sum(_three_matmuls(xp, tokens, width, inner, rate, case.n_processors, k) for width, inner in shapes)
     spread = xp.where(case.sp > 0, case.tp, 1.0)
     values = k.norm_passes * case.d_model / spread + k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0
     cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
-    bytes_moved = tokens * (2.0 * values + cast)
     again = 1.0 + _repeat(xp, case) / 3.0  # the forward pass is a third of all
     eager = xp.where(case.framework == inputs.FRAMEWORK_FSDP, 2.718281828459045**k.eager_frac, 1.0)
-    return matmul_s * again, bytes_moved * again * eager / (k.memory_frac * case.memory_bytes_per_s)
+    gradients = k.gradient_bytes * sum(width * inner for width, inner in shapes)
+    bytes_moved = tokens * (2.0 * values + cast) * again * eager + gradients
+    return matmul_s * again, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
 
 
 def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
@@ -163,13 +166,14 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     gated = 1.0 + case.ffn_gated
     matmul_s = 0.0
     for across, inner in ((gated * width, case.d_model), (case.d_model, width)):
-        matmul_s = matmul_s + gemm_s(xp, rows, across, inner, local, rate, k)
-        matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, k)
-        matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, k)
+        matmul_s = matmul_s + gemm_s(xp, rows, across, inner, local, rate, case.n_processors, k)
+        matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case.n_processors, k)
+        matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, case.n_processors, k)
     cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width)
     values = k.permute_passes * case.d_model + k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0
-    weights = 6.0 * local * (gated + 1.0) * case.d_model * width  # read three times in 16 bit
-    memory_s = (routed * (2.0 * values + cast) + weights) / (k.memory_frac * case.memory_bytes_per_s)
+    weights = (6.0 + k.gradient_bytes) * local * (gated + 1.0) * case.d_model * width  # read three times in 16 bit
+    older = 2.718281828459045 ** (k.token_drop * case.token_drop - k.moe_software_per_year * (case.software_year - 2025.5))
+    memory_s = older * (routed * (2.0 * values + cast) + weights) / (k.memory_frac * case.memory_bytes_per_s)
     again = 1.0 + _repeat(xp, case) / 3.0
     return xp.where(present, matmul_s * again, 0.0), xp.where(present, memory_s * again, 0.0)
 
@@ -194,7 +198,8 @@ def _context_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, attention_t
 def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
     """Return exposed all-to-all: tokens to their experts and back, forward and backward."""
     message = 2.0 * tokens / case.tp * case.top_k * case.d_model
-    once = all_to_all_s(xp, message, case.ep, case.top_k, case, k)
+    once = all_to_all_s(xp, message, case.ep, case.etp, case.top_k, case, k)
+    once = once + ring_s(xp, message * case.etp, case.etp, 1.0, case, k)  # received tokens, over the experts' own split
     passes = 4.0 + 2.0 * _repeat(xp, case)
     return xp.where(case.n_experts > 0, passes * once * (1.0 - k.ep_overlap_frac), 0.0)
 

@@ -39,7 +39,17 @@ _PRECISIONS = (
 )
 #: Matmul rate over peak where nobody published a measured one: the median of the chips that have one.
 _USUAL_GEMM_FRAC = 0.77
+#: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
+_TOKENS_AT_ONCE = 16_384
+#: Since about then Megatron's recipes leave experts whole where the rest of the layer is split by tensor parallelism.
+_FOLDING_YEAR = 2025.4
 _NEEDED = ("n_layers", "d_model", "n_heads", "d_ff", "vocab", "seq_len", "n_chips", "global_batch", "tp", "pp")
+
+
+def _PROCESSORS(c):
+    for p,n in (("A100",108),("V100",80),("H100-PCIe",114),("H20",78),("H",132),("B3",160),("GB3",160),("B2",148),("GB2",148),("MI300",304),("MI325",304),("MI355",256),("MI250",208)):
+        if c.startswith(p) and not (p=="H20" and c=="H200"): return float(n)
+    return float("nan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +97,12 @@ def family_of(source_id: str) -> str:
 
 
 def software_year(framework: str, year: float) -> float:
-    """Return the date of the software as a year: from its release number where that is one, else the middle of the year.
+    """Return the date of the software as a year: from its release number if that is a date, else mid-year.
 
     Examples
     --------
-    >>> software_year("NeMo 25.04", 2025), software_year("MLPerf Training v4.1 NVIDIA", 2024), software_year("GPT-NeoX", 2022)
-    (2025.25, 2024.75, 2022.5)
+    >>> software_year("NeMo 25.04", 2025), software_year("MLPerf Training v4.1 NVIDIA", 2024)
+    (2025.25, 2024.75)
     """
     if found := re.search(r"\b(2\d)\.(0\d|1[0-2])\b", framework):
         return 2000 + int(found[1]) + (int(found[2]) - 1) / 12
@@ -197,9 +207,10 @@ def _model(table: pd.DataFrame) -> dict[str, Any]:
 def _attention_kernel(table: pd.DataFrame, notes: pd.Series) -> numpy.ndarray:
     """Take the kernel from the notes, otherwise the usual one of the year and chip."""
     year = _software_years(table)
+    year = numpy.where(_words(table, "framework").str.contains("mlperf"), year + 1, year)  # tuned kernels come first
     recent_chip = ~_words(table, "chip").str.startswith(("a100", "v100", "tpu", "gaudi")).to_numpy()
     usual = numpy.select(
-        [year < 2023, (year < 2024) | ~recent_chip],
+        [year < 2023.75, (year < 2024.0) | ~recent_chip],
         [inputs.ATTENTION_UNFUSED, inputs.ATTENTION_FLASH2],
         inputs.ATTENTION_FLASH3,
     )
@@ -231,6 +242,8 @@ def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
         "scaleup_bytes_per_s": of_run["scaleup_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_domain": domain,
         "nic_bytes_per_s": nic * GIGA / BITS_PER_BYTE,
+        "n_processors": numpy.array([_PROCESSORS(c) for c in table["chip"]]),
+        "tdp_w": of_run["tdp_w"].to_numpy(dtype=float),
         "n_chips": _column(table, "n_chips"),
     }
 
@@ -244,7 +257,9 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
     dp = _data_parallel(table)
     batch = _column(table, "global_batch")
     accumulated = batch / (dp * _column(table, "grad_accum"))
-    micro = _filled(_column(table, "micro_batch"), _filled(accumulated, 1.0))
+    whole = numpy.clip(numpy.floor(_TOKENS_AT_ONCE / _column(table, "seq_len")), 1.0, batch / dp)
+    usual = numpy.where(pp > 1, 1.0, whole)
+    micro = _filled(_column(table, "micro_batch"), _filled(accumulated, usual))
     sharding = _words(table, "shard_strategy")
     blank = (sharding == "").to_numpy()
     shard_params = (sharding.str.contains(r"fsdp_full|zero3|hsdp|fsdp \(model").to_numpy()) | (blank & ~megatron)
@@ -261,7 +276,7 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
         "dp": dp,
         "cp": cp,
         "ep": _filled(_column(table, "ep"), 1.0),
-        "etp": _filled(_column(table, "etp"), 1.0),
+        "etp": _filled(_column(table, "etp"), numpy.where(year < _FOLDING_YEAR, tp, 1.0)),
         "shard_params": shard_params.astype(float),
         "shard_grads": shard_grads.astype(float),
         "shard_optimizer": shard_optimizer.astype(float),
@@ -269,7 +284,8 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
         "micro_batch": micro,
         "global_batch": batch,
         "precision": _precision(precision),
-        "grad_bytes": numpy.where(precision.str.contains("pure"), 2.0, 4.0),
+        "fp8_params": (megatron & (year >= 2024) & precision.str.contains("fp8").to_numpy()).astype(float),
+        "grad_bytes": numpy.where(precision.str.contains("pure") | (megatron & (year >= 2023)), 2.0, 4.0),
         "recompute": _recompute(_words(table, "recompute"), framework),
         "overlap_tp": (overlap.str.contains("tp").to_numpy() | unsaid).astype(float),
         "overlap_dp": (overlap.str.contains("dp").to_numpy() | unsaid).astype(float),

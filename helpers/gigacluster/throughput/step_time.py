@@ -65,7 +65,9 @@ def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -
     transfers_s = transfer_s * (n_micro + case.pp - 1.0)
     steady_s = compute_s + bubble_s + transfers_s + comm_s + optimizer_s + k.host_step_s
     straggler = k.jitter_per_doubling * xp.log2(xp.maximum(case.n_chips / 8.0, 1.0))
-    total_s = steady_s * (1.0 + straggler)
+    trend = -k.software_per_year * (case.software_year - 2025.0)
+    trend = trend + k.xla_frac * xp.where(case.framework == inputs.FRAMEWORK_XLA, 1.0, 0.0)
+    total_s = steady_s * (1.0 + straggler) * 2.718281828459045 ** (trend + case.family_effect)
     return StepTime(
         total_s=total_s,
         layers_s=compute_s,
@@ -111,6 +113,7 @@ def _parameter_comm_s(
     expert_group = xp.minimum(group, expert_replicas)
     spread = case.ep * case.etp
     gathered = gathered + ring_s(xp, (2.0 * param_bytes + case.grad_bytes) * expert, expert_group, spread, case, k)
+    gathered = gathered / xp.where(case.software_year < 2022.0, k.early_zero3_frac, 1.0)
     window = k.fsdp_overlap_frac * stage_s
     fsdp_s = soft_maximum(xp, gathered, window) - window + k.fsdp_contention * xp.minimum(gathered, window)
     between = replicas / group
@@ -119,7 +122,9 @@ def _parameter_comm_s(
     once_bytes = case.grad_bytes + xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
     once = ring_s(xp, once_bytes * replicated, replicas, case.tp, case, k)
     once = once + ring_s(xp, once_bytes * expert, expert_replicas, spread, case, k)
-    window = case.overlap_dp * k.dp_overlap_frac * stage_s
+    # Chunks of an interleaved pipeline finish one after another while the others still compute.
+    passes = 1.0 + (xp.minimum(n_micro, case.pp) - 1.0) * (1.0 - 1.0 / case.vpp)
+    window = case.overlap_dp * k.dp_overlap_frac * stage_s * passes
     plain_s = soft_maximum(xp, once, window) - window
     return xp.where(case.shard_params > 0, fsdp_s * n_micro + hybrid_s, plain_s)
 
