@@ -19,12 +19,14 @@ from gigacluster.reliability.failures import (
 from gigacluster.reliability.goodput import MODES, Goodput, fault_tolerant_goodput, goodput
 from gigacluster.reliability.published import kokolis_2024, kokolis_2025, semianalysis_waste_gpu_s, stall_goodput
 from gigacluster.reliability.restarts import lognormal_mean, sigma_from_mean, sigma_from_p90
+from gigacluster.reliability.simulation import Simulation, simulate
 from gigacluster.reliability.spares import broken_frac, shortage_probability, spares_needed, waiting_s
 
 __all__ = [
     "INTERVAL_METHODS",
     "MODES",
     "Goodput",
+    "Simulation",
     "annual_failure_probability",
     "broken_frac",
     "checkpoint_bytes",
@@ -48,6 +50,7 @@ __all__ = [
     "shortage_probability",
     "sigma_from_mean",
     "sigma_from_p90",
+    "simulate",
     "spares_needed",
     "stall_goodput",
     "waiting_s",

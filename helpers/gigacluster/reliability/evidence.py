@@ -11,7 +11,7 @@ from gigacluster.uncertainty import Uncertain
 
 __all__ = ["SCALE_LAW_FROM_GPUS", "counted_rate", "failure_rate", "pooled_rate"]
 
-#: Below this size jobs failed three to four times as often as the scale law says. data/sources.csv, id ``kokolis-2024``.
+#: Smaller jobs failed three to four times as often as the scale law says. data/sources.csv, id ``kokolis-2024``.
 SCALE_LAW_FROM_GPUS = 4096
 _GPUS_PER_NODE = 8
 _LEAST_SOURCES = 3

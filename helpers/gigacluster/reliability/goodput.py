@@ -107,7 +107,7 @@ def goodput(
     correlated_frac : float or array, default 0
         In memory: share of failures that take several nodes at once (a switch, a rack) and all copies with them. [1]
     stored_interval_s : float or array, default 3600
-        In memory: computing time between the copies that also go to storage; every copy where shorter than that. [s]
+        In memory: computing time between the copies that also go to storage, rounded to whole intervals. [s]
 
     Returns
     -------
@@ -159,7 +159,7 @@ def goodput(
     safe = running * survives * xp.exp(-lag / mttf) * period / xp.expm1(period)  # time in periods that became safe
     kept, checkpoint = safe * tau / (tau + stall), safe * stall / (tau + stall)
     if mode == "in-memory":
-        n_periods = xp.maximum(stored / tau, 1.0)
+        n_periods = xp.maximum(xp.round(stored / tau), 1.0)
         kept = kept * _kept_of_memory(xp, period, survives * xp.exp(-lag / mttf), q, n_periods)
     restarting = running * (1 - survives)
     planned = stops * stop / SECONDS_PER_DAY

@@ -138,22 +138,28 @@ def waiting_s(n_nodes: Any, spares: Any, failures_per_1000_node_days: Any, repai
     Returns
     -------
     numpy.ndarray
-        P(no spare at a failure) x repair / (spares + 1): with repairs of random length, and a wait that is short beside
-        the time between failures. [s]
+        P(no spare at a failure) x repair / (spares + 1). [s]
+
+    Notes
+    -----
+    A job that waits does not fail, so the broken nodes are Erlang's loss system: P = B(spares, load), which depends on
+    the mean of the repair time alone. Exact for repairs of exponential length, but for the little time that detection
+    and waiting take from the failures.
 
     Examples
     --------
     >>> round(float(waiting_s(1000, 20, 5.0, 4 * 86_400)))
-    8718
+    2615
     """
     nodes, spare, rate, repair = _host(
         n_nodes=(n_nodes, AT_LEAST_ONE),
         spares=(spares, NOT_NEGATIVE),
         failures_per_1000_node_days=(failures_per_1000_node_days, ABOVE_ZERO),
-        repair_s=(repair_s, NOT_NEGATIVE),
+        repair_s=(repair_s, ABOVE_ZERO),
     )
     load = nodes * rate * repair / (1000 * SECONDS_PER_DAY)
-    return stats.poisson.sf(spare - 1, load) * repair / (spare + 1)
+    log_blocked = stats.poisson.logpmf(spare, load) - stats.poisson.logcdf(spare, load)
+    return numpy.exp(log_blocked) * repair / (spare + 1)
 
 
 def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:

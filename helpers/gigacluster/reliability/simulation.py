@@ -1,0 +1,257 @@
+"""A cluster's life failure by failure: what the closed forms are checked against, and where they stop.
+
+Many independent runs advance together, one failure a vector step. Random numbers are drawn on the host, so that every
+device sees the same ones; memory is bounded by the number of runs in a chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import device_namespace, is_array, to_host
+from gigacluster.reliability.goodput import MODES, Goodput, goodput
+from gigacluster.reliability.inputs import ABOVE_ZERO, AT_LEAST_ONE, NOT_NEGATIVE, checked
+from gigacluster.units import SECONDS_PER_DAY
+
+__all__ = ["Draws", "Rules", "Runs", "Simulation", "advance", "simulate"]
+
+_WARM_UP_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What many simulated runs did, beside the closed form for the same inputs."""
+
+    goodput_frac: float
+    standard_error: float
+    failures: int
+    cluster_days: float
+    #: Goodput of single runs, at most one chunk of them: how much a run differs from the next.
+    run_goodput_frac: numpy.ndarray
+    closed_form: Goodput
+
+    @property
+    def z(self) -> float:
+        """Distance from the closed form in standard errors."""
+        return (self.goodput_frac - float(self.closed_form.goodput_frac)) / self.standard_error
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that one step needs. [s], [1]"""
+
+    interval_s: float
+    stall_s: float
+    lag_s: float
+    dead_s: float
+    stored_every: float = math.inf  # intervals between stored checkpoints, a whole number
+    repair_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Random numbers of one step, an element a run: times to failure and to restart [s], fates and repairs [1]."""
+
+    failure_s: Any
+    restart_s: Any
+    memory_lost: Any = None  # true where the copies in memory are lost
+    repair: Any = None  # unit exponentials
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Where the runs stand: wall-clock time, safe intervals of computing, and when each spare is whole again."""
+
+    wall_s: Any
+    intervals: Any
+    spare_ready_s: Any = None  # shape (spares, runs)
+
+
+def advance(xp: Any, runs: Runs, draws: Draws, rules: Rules) -> Runs:
+    """Take every run from one failure to the next.
+
+    Parameters
+    ----------
+    xp : module
+        Library of the arrays.
+    runs : Runs
+    draws : Draws
+        Arrays of shape (runs,).
+    rules : Rules
+
+    Returns
+    -------
+    Runs
+        Computing since the last safe checkpoint is lost.
+    """
+    wall_s, ready = runs.wall_s + rules.dead_s, runs.spare_ready_s
+    if ready is not None:  # of the spares and the failed node, the first that is whole goes to work
+        first, repaired = xp.min(ready, axis=0), runs.wall_s + rules.repair_s * draws.repair
+        wall_s = xp.maximum(wall_s, xp.minimum(first, repaired))
+        ready = xp.where(ready == first, xp.maximum(first, repaired), ready)
+    exposed_s = draws.failure_s - draws.restart_s - rules.lag_s
+    intervals = runs.intervals + xp.maximum(xp.floor(exposed_s / (rules.interval_s + rules.stall_s)), 0.0)
+    if draws.memory_lost is not None:
+        stored = rules.stored_every * xp.floor(intervals / rules.stored_every)
+        intervals = xp.where(draws.memory_lost, stored, intervals)
+    return Runs(wall_s=wall_s + draws.failure_s, intervals=intervals, spare_ready_s=ready)
+
+
+def simulate(
+    n_gpus: float | None = None,
+    *,
+    restart_sigma: float = 0.0,
+    correlated_frac: float = 0.0,
+    stored_interval_s: float = 3600.0,
+    failure_shape: float = 1.0,
+    spares: int | None = None,
+    repair_s: float = 0.0,
+    failures: int = 1_000_000,
+    failures_per_run: int = 128,
+    seed: int = 7,
+    device: str = "cpu",
+    chunk: int = 8192,
+    **inputs: Any,
+) -> Simulation:
+    """Simulate one cluster through a number of failures, and set the closed form beside the result.
+
+    Parameters
+    ----------
+    n_gpus, restart_sigma, correlated_frac, stored_interval_s, **inputs : float or str
+        Numbers, as in :func:`gigacluster.reliability.goodput`; planned stops are left to the closed form.
+    failure_shape : float, default 1
+        Weibull shape of the time to failure, its mean unchanged: 1 is exponential, less means failures come in bursts.
+        Time counts from the last failure. [1]
+    spares : int, optional
+        Spare nodes; when all are under repair, the job waits for the first. By default there is always one.
+    repair_s : float, default 0
+        Mean repair time, exponential. [s]
+    failures : int, default 1,000,000
+        Failures to simulate; rounded up to whole runs.
+    failures_per_run : int, default 128
+        Length of one run.
+    seed : int, default 7
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+    chunk : int, default 8192
+        Runs that advance together: memory is about 100 bytes x chunk x (1 + spares). Numbers depend on it as on a seed.
+
+    Returns
+    -------
+    Simulation
+        The closed form assumes ``failure_shape`` 1 and enough spares.
+
+    Raises
+    ------
+    ValueError
+        If an input is out of range, or is an array: a simulation is of one cluster.
+    """
+    given = {"n_gpus": n_gpus, "restart_sigma": restart_sigma, "correlated_frac": correlated_frac, **inputs}
+    if arrays := [name for name, value in given.items() if is_array(value)]:
+        raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
+    checked(
+        failure_shape=(failure_shape, ABOVE_ZERO),
+        repair_s=(repair_s, NOT_NEGATIVE),
+        failures=(failures, AT_LEAST_ONE),
+        failures_per_run=(failures_per_run, AT_LEAST_ONE),
+        chunk=(chunk, AT_LEAST_ONE),
+        spares=(1 if spares is None else spares, AT_LEAST_ONE),
+    )
+    expected = goodput(**given, stored_interval_s=stored_interval_s)
+    mttf_s, rules = float(expected.mttf_s), _rules(expected, stored_interval_s, repair_s, inputs)
+    in_memory = inputs.get("mode") == "in-memory" and correlated_frac > 0
+    law = _Law(
+        mttf_s=mttf_s,
+        shape=failure_shape,
+        restart_s=float(inputs["restart_s"]),
+        sigma=restart_sigma,
+        lost_frac=correlated_frac if in_memory else None,
+        repairs=spares is not None,
+    )
+    settle = _WARM_UP_STEPS * in_memory + math.ceil(3 * repair_s / mttf_s) * (spares is not None)
+
+    xp = device_namespace(device)
+    totals, kept = numpy.zeros(5), None
+    n_runs = math.ceil(failures / failures_per_run)
+    for first in range(0, n_runs, chunk):
+        size = min(chunk, n_runs - first)
+        steps = law.steps(xp, numpy.random.default_rng([seed, first]), size)
+        start = Runs(xp.zeros(size), xp.zeros(size), _all_ready(xp, spares, size))
+        for _ in range(settle):
+            start = advance(xp, start, next(steps), rules)
+        runs = start
+        for _ in range(failures_per_run):
+            runs = advance(xp, runs, next(steps), rules)
+        wall_s = to_host(runs.wall_s - start.wall_s)
+        useful_s = rules.interval_s * to_host(runs.intervals - start.intervals)
+        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
+        kept = useful_s / wall_s if kept is None else kept
+    share, error = _ratio(totals, n_runs)
+    return Simulation(
+        goodput_frac=share,
+        standard_error=error,
+        failures=n_runs * failures_per_run,
+        cluster_days=float(totals[0]) / SECONDS_PER_DAY,
+        run_goodput_frac=kept,
+        closed_form=expected,
+    )
+
+
+def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs: dict[str, Any]) -> Rules:
+    write_s, interval_s = float(inputs["checkpoint_write_s"]), float(expected.checkpoint_interval_s)
+    blocking = inputs.get("mode", MODES[0]) == "blocking"
+    return Rules(
+        interval_s=interval_s,
+        stall_s=write_s if blocking else float(inputs.get("checkpoint_stall_s", 0.0)),
+        lag_s=0.0 if blocking else write_s,
+        dead_s=float(inputs.get("detection_s", 0.0)) + float(inputs.get("queue_s", 0.0)),
+        stored_every=max(1.0, float(round(stored_interval_s / interval_s))),
+        repair_s=repair_s,
+    )
+
+
+def _all_ready(xp: Any, spares: int | None, size: int) -> Any:
+    """Return ready times before the start, all different, so that the first spare is always one."""
+    return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1)[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """What the random numbers of a step follow."""
+
+    mttf_s: float
+    shape: float
+    restart_s: float
+    sigma: float
+    lost_frac: float | None
+    repairs: bool
+
+    def steps(self, xp: Any, rng: numpy.random.Generator, size: int) -> Iterator[Draws]:
+        """Yield the draws of one step after another, for ``size`` runs."""
+        scale_s = self.mttf_s / math.gamma(1 + 1 / self.shape)
+        while True:
+            failure = rng.standard_exponential(size)
+            if self.shape != 1:
+                failure **= 1 / self.shape
+            failure *= scale_s
+            restart: Any = self.restart_s
+            if self.sigma > 0:
+                restart = xp.asarray(self.restart_s * numpy.exp(self.sigma * rng.standard_normal(size)))
+            yield Draws(
+                failure_s=xp.asarray(failure),
+                restart_s=restart,
+                memory_lost=None if self.lost_frac is None else xp.asarray(rng.random(size) < self.lost_frac),
+                repair=xp.asarray(rng.standard_exponential(size)) if self.repairs else None,
+            )
+
+
+def _ratio(totals: numpy.ndarray, n_runs: int) -> tuple[float, float]:
+    """Return useful / wall time over all runs, and its standard error by the ratio estimator."""
+    wall, useful, wall_2, cross, useful_2 = totals.tolist()
+    share = useful / wall
+    squares = max(useful_2 - 2 * share * cross + share**2 * wall_2, 0.0)
+    return share, math.sqrt(squares * n_runs / max(n_runs - 1, 1)) / wall
