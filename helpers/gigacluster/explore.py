@@ -82,7 +82,8 @@ def explore(
 
     Notes
     -----
-    On a page at most 16 frames are drawn; a slider with more stops keeps evenly spread ones about its start, with both ends.
+    On a page at most 16 frames are drawn; a slider with more stops keeps evenly spread ones about its
+    start, and both ends.
     The answer of a frame is computed by ``figure_function`` itself, never interpolated.
     """
     made = controls(getattr(figure_function, "__name__", "explore"), figure_function, choices, labels or {})

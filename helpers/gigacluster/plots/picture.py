@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from gigacluster.plots.style import caption_of
@@ -66,9 +67,11 @@ def _hide_texts(fig: Figure) -> None:
 
 
 def _raw_svg(fig: Figure) -> str:
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "gigacluster", "savefig.dpi": 150}):
-        fig.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    stream, dpi = io.StringIO(), fig.dpi
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "gigacluster"}):
+        # Figure.savefig would draw everything twice, the first time only to find the extent.
+        FigureCanvasSVG(fig).print_svg(stream, metadata={"Date": None, "Creator": None})
+    fig.set_dpi(dpi)
     return stream.getvalue()
 
 

@@ -1,0 +1,99 @@
+"""Small notebooks and an outlook to build a site from, without the models."""
+
+from types import SimpleNamespace
+
+import nbformat
+import pandas as pd
+
+DRAW = """
+import numpy as np, pandas as pd
+from gigacluster import plots
+from gigacluster.explore import explore
+x = np.logspace(0, 5, 50)
+def rate(n_chips=1000, cooling="air"):
+    fig, ax = plots.figure()
+    ax.loglog(x, x * n_chips)
+    plots.band(ax, x, 0.5 * x * n_chips, 2 * x * n_chips)
+    plots.label_line(ax, x[-1], x[-1] * n_chips, "rate", plots.COLOURS[0])
+    ax.set(xlabel="Chips [chip]", ylabel="Rate [token/s]", ylim=(1e2, 1e10))
+    table = pd.DataFrame({"chips": x, "rate": x * n_chips})
+    return plots.finish(fig, title=f"{n_chips:,} chips with {cooling} train <fast>", alt="A line rises \\"evenly\\".",
+                        source="Epoch AI", vintage="2026-01-31", data=table)
+""".strip()
+
+
+def markdown(text, number):
+    return {"cell_type": "markdown", "id": f"m{number}", "metadata": {}, "source": text}
+
+
+def code(text, number, *tags):
+    empty = {"execution_count": None, "outputs": []}
+    return {"cell_type": "code", "id": f"c{number}", "metadata": {"tags": list(tags)}, "source": text, **empty}
+
+
+def write_notebook(file, *cells):
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = {"cells": list(cells), "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    nbformat.write(nbformat.from_dict(notebook), file)
+
+
+def write_notebooks(folder):
+    """Write two notebooks with everything a page can hold."""
+    folder.mkdir(exist_ok=True)
+    write_notebook(
+        folder / "00-first.ipynb",
+        markdown("# What is <b>first</b>?", 0),
+        code('scenario_name, n_samples = "", 100', 1, "parameters"),
+        code(DRAW, 2),
+        code(
+            'plots.say(f"It costs $4.7 billion, not $10 billion, with {n_samples} samples <script>alert(1)</script>.")',
+            3,
+        ),
+        markdown(
+            "## A step\nThe law is $L = E + A / N^\\alpha$.\n\n$$\\frac{a}{b}$$\n\n| a | b |\n|---|---|\n| 1 | 2 |", 4
+        ),
+        code("plots.show(rate())", 5),
+        code(
+            'explore(rate, n_chips=(1000, 5000, 1000), cooling=["air", "liquid"], labels={"n_chips": "Chips [chip]"})',
+            6,
+        ),
+        code('pd.DataFrame({"<i>x</i>": [1.5, 2.5], "b": ["<script>", "ok"]}, index=["r", "s"])', 7),
+        code('print("printed & <done>")', 8),
+        markdown("## What could change this answer?\nEverything.", 9),
+    )
+    write_notebook(
+        folder / "10-second.ipynb",
+        markdown("# And the second?", 0),
+        code('scenario_name, n_samples = "", 100', 1, "parameters"),
+        code(DRAW, 2),
+        code(
+            "fig, axes = plots.figure(ncols=2, sharey=True)\nfor ax in axes:\n    ax.plot([1, 2], [3, 4])\n"
+            'axes[0].set(xlabel="x [s]", ylabel="y [m]")\n'
+            'plots.show(plots.finish(fig, title="Two", alt="Two lines", source="us", vintage="2026-01-31"))',
+            3,
+        ),
+        code("explore(rate, n_chips=[1000, 2000, 3000])", 4),
+    )
+    return folder
+
+
+class Outlook(SimpleNamespace):
+    """The part of an outlook that a report reads."""
+
+    verdict = "Own, for 4.0 % <less>."
+
+    def table(self):
+        rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days") for n in range(1, 8)]
+        rows.append(("cost_usd", "Cost to own", 3e9, 4e9, 5e9, "USD"))
+        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit"])
+
+
+def fake_scenarios(monkeypatch):
+    """Let a report read only the name of a scenario file, and answer with the small outlook."""
+    from gigacluster import scenario
+
+    def load(file):
+        return SimpleNamespace(name=file.stem, title="Own or <rent>?", story="A story with <b>markup</b>.")
+
+    monkeypatch.setattr(scenario, "load", load)
+    monkeypatch.setattr(scenario, "evaluate", lambda story, **options: Outlook(), raising=False)
