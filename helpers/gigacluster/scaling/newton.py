@@ -1,0 +1,199 @@
+"""Damped Newton on many small problems at once, with the proof of convergence kept for each.
+
+A problem is a vector of parameters; all problems share one function. The function is only piecewise twice
+differentiable (Huber), so its Hessian is a generalised one and the method a semismooth Newton method: the last
+steps, once the set of points within delta stays the same, converge quadratically.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import Any
+
+__all__ = ["Solution", "minimise"]
+
+#: Least pivot of the Hessian, relative to its diagonal, that counts as positive.
+_LEAST_PIVOT = 1e-12
+_LARGEST_DAMPING = 1e14
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Where the problems stand; arrays with a row a problem."""
+
+    problem: Any  # number of the problem
+    theta: Any  # (problems, parameters)
+    model: Any  # value, gradient, packed lower triangle of the Hessian
+    damping: Any
+    gradient: Any  # largest component of the gradient that no bound holds
+    iterations: Any
+
+    def rows(self, which: Any) -> Solution:
+        """Return the problems of a slice or a mask."""
+        return Solution(*(getattr(self, field.name)[which, ...] for field in fields(self)))
+
+    @property
+    def objective(self) -> Any:
+        """Value at the solution, shape (problems,)."""
+        return self.model[:, 0]
+
+
+def minimise(
+    xp: ModuleType,
+    function: Callable[[Any, Any], Any],
+    theta: Any,
+    lower: Any,
+    *,
+    fixed: Any | None = None,
+    tolerance: float,
+    max_iterations: int = 200,
+    chunk: int,
+) -> Solution:
+    """Minimise one function from many starts.
+
+    Parameters
+    ----------
+    xp : module
+        Array library.
+    function : callable
+        ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
+        array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.
+    theta : array, shape (problems, p)
+        Starts.
+    lower : array, shape (p,)
+        Lower bounds; -inf for none.
+    fixed : array of bool, shape (problems, p), optional
+        Parameters held at their start.
+    tolerance : float
+        A problem is done when no component of its gradient that could still lower the value exceeds this.
+    max_iterations : int
+        Evaluations a problem.
+    chunk : int
+        Problems evaluated at once: bounds the memory and keeps the work in cache.
+
+    Returns
+    -------
+    Solution
+        In the order of ``theta``. Whether a problem converged is for the reader of ``gradient`` to say.
+    """
+    count, size = theta.shape
+    problem = xp.cumulative_sum(xp.ones_like(theta[:, 0])) - 1.0
+    problem = xp.astype(problem, xp.int64)
+    held = xp.zeros_like(theta) if fixed is None else xp.astype(fixed, theta.dtype)
+    theta = xp.where((theta < lower) & (held == 0), lower, theta)
+
+    def evaluate(start: int) -> Solution:
+        rows = slice(start, start + chunk)
+        at, number = theta[rows, ...], problem[rows]
+        model = function(at, number)
+        free = _free(xp, at, model, lower, held[rows, ...])
+        zero = xp.zeros_like(at[:, 0])
+        return Solution(number, at, model, zero, _gradient(xp, model, free), zero)
+
+    working = _join(xp, [evaluate(start) for start in range(0, count, chunk)])
+    finished: list[Solution] = []
+    for _ in range(max_iterations):
+        done = (working.gradient <= tolerance) | (working.damping > _LARGEST_DAMPING)
+        if bool(xp.any(done)):
+            finished.append(working.rows(done))
+            working = working.rows(~done)
+        remaining = working.problem.shape[0]
+        if remaining == 0:
+            break
+        advanced = []
+        for start in range(0, remaining, chunk):
+            part = working.rows(slice(start, start + chunk))
+            part_held = held if fixed is None else xp.take(held, part.problem, axis=0)
+            advanced.append(_advance(xp, function, part, lower, part_held[: part.problem.shape[0], ...]))
+        working = _join(xp, advanced)
+    if working.problem.shape[0]:
+        finished.append(working)
+    joined = _join(xp, finished)
+    order = xp.argsort(joined.problem)
+    return Solution(*(xp.take(getattr(joined, field.name), order, axis=0) for field in fields(joined)))
+
+
+def _join(xp: ModuleType, parts: list[Solution]) -> Solution:
+    if len(parts) == 1:
+        return parts[0]
+    return Solution(*(xp.concat([getattr(part, field.name) for part in parts], axis=0) for field in fields(Solution)))
+
+
+def _free(xp: ModuleType, theta: Any, model: Any, lower: Any, held: Any) -> Any:
+    """Mark the parameters that may move: not held, and not pressed against a bound."""
+    slopes = model[:, 1 : 1 + theta.shape[1]]
+    pressed = (theta <= lower) & (slopes > 0)
+    return xp.where(pressed, xp.zeros_like(theta), 1.0 - held)
+
+
+def _gradient(xp: ModuleType, model: Any, free: Any) -> Any:
+    size = free.shape[1]
+    largest = xp.max(xp.abs(model[:, 1 : 1 + size] * free), axis=1)
+    return xp.where(xp.isfinite(model[:, 0]) & xp.isfinite(largest), largest, xp.inf)
+
+
+def _advance(xp: ModuleType, function: Callable[[Any, Any], Any], now: Solution, lower: Any, held: Any) -> Solution:
+    """Try one step of each problem; keep it where the value falls as the model says, else raise the damping."""
+    free = _free(xp, now.theta, now.model, lower, held)
+    step, promised = _step(xp, now.model, free, now.damping)
+    trial = now.theta + step
+    trial = xp.where(trial < lower, xp.where(held == 0, lower, trial), trial)
+    model = function(trial, now.problem)
+    gradient = _gradient(xp, model, _free(xp, trial, model, lower, held))
+    value = now.model[:, 0]
+    fall = value - model[:, 0]
+    # Within rounding of the value the gradient decides: it is what convergence is judged by.
+    level = xp.abs(fall) <= 1e-13 * xp.abs(value)
+    kept = xp.isfinite(gradient) & ((fall > 1e-4 * promised) & ~level | level & (gradient < now.gradient))
+    eased = xp.where(now.damping < 1e-3, xp.zeros_like(value), 0.2 * now.damping)
+    eased = xp.where(fall > 0.5 * promised, eased, now.damping)
+    raised = xp.where(now.damping < 5e-4, xp.zeros_like(value) + 3e-3, 6.0 * now.damping)
+    return Solution(
+        now.problem,
+        xp.where(kept[:, None], trial, now.theta),
+        xp.where(kept[:, None], model, now.model),
+        xp.where(kept, xp.where(level, now.damping, eased), raised),
+        xp.where(kept, gradient, now.gradient),
+        now.iterations + 1.0,
+    )
+
+
+def _step(xp: ModuleType, model: Any, free: Any, damping: Any) -> tuple[Any, Any]:
+    """Solve (H + damping D) step = -g by a Cholesky factor whose bad pivots are replaced.
+
+    Where a pivot is not positive the direction has no minimum in the quadratic model; the diagonal takes its place,
+    which keeps the step downhill. The fall that the step promises is returned with it.
+    """
+    size = free.shape[1]
+    place = [[1 + size + i * (i + 1) // 2 + j for j in range(i + 1)] for i in range(size)]
+    largest = xp.max(xp.stack([xp.abs(model[:, place[i][i]]) for i in range(size)]), axis=0)
+    factor: list[list[Any]] = [[] for _ in range(size)]
+    pivots: list[Any] = []
+    solved: list[Any] = []
+    for i in range(size):
+        own = free[:, i]
+        for j in range(i):
+            entry = model[:, place[i][j]] * own * free[:, j]
+            for k in range(j):
+                entry = entry - factor[i][k] * factor[j][k] * pivots[k]
+            factor[i].append(entry / pivots[j])
+        diagonal = model[:, place[i][i]]
+        scale = xp.maximum(xp.abs(diagonal), 1e-3 * largest) + 1e-300
+        pivot = diagonal + damping * scale
+        for k in range(i):
+            pivot = pivot - factor[i][k] * factor[i][k] * pivots[k]
+        pivot = xp.where(pivot > _LEAST_PIVOT * scale, pivot, (1.0 + damping) * scale)
+        pivots.append(xp.where(own > 0, pivot, xp.ones_like(pivot)))
+        right = -model[:, 1 + i] * own
+        for k in range(i):
+            right = right - factor[i][k] * solved[k]
+        solved.append(right)
+    promised = 0.5 * sum(solved[i] * solved[i] / pivots[i] for i in range(size))
+    step: list[Any] = [None] * size
+    for i in reversed(range(size)):
+        step[i] = solved[i] / pivots[i]
+        for k in range(i + 1, size):
+            step[i] = step[i] - factor[k][i] * step[k]
+    return xp.stack(step, axis=1), promised

@@ -1,0 +1,137 @@
+"""One law, one set of runs, one objective: every fit of them, from any start and with any weights, as one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import to_host
+from gigacluster.scaling.jets import JetOperations, contraction, variables
+from gigacluster.scaling.laws import Law
+from gigacluster.scaling.newton import Solution, minimise
+from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.power_sum import PowerSum
+
+__all__ = ["Fits", "Problem"]
+
+#: Elements (problems x runs) evaluated at once: within the second-level cache of a core; a GPU takes more.
+_CHUNK_ELEMENTS = 30_000
+_CHUNK_ELEMENTS_GPU = 2**25
+#: A fit counts as converged when its gradient, relative to the objective's unit, is below this.
+CONVERGED = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """Solutions on the host, a row a fit: parameters in fitted coordinates, objective, gradient / delta, iterations."""
+
+    theta: numpy.ndarray
+    objective: numpy.ndarray
+    gradient: numpy.ndarray
+    iterations: numpy.ndarray
+
+    @property
+    def converged(self) -> numpy.ndarray:
+        """Which fits are proved to have converged."""
+        return self.gradient < CONVERGED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What all fits share. ``like`` is any array of the library and device to compute on."""
+
+    xp: ModuleType
+    like: Any
+    law: Law
+    objective: Objective
+    log_columns: dict[str, numpy.ndarray]  # centred
+    log_loss: numpy.ndarray  # (1, runs), or a row a replicate
+    weights: numpy.ndarray  # (replicates, runs); one row where all fits have the same
+    fixed: dict[int, float] = field(default_factory=dict)  # symbol -> fitted coordinate
+
+    def solve(
+        self,
+        theta: numpy.ndarray,
+        replicate: numpy.ndarray | None = None,
+        *,
+        held: numpy.ndarray | None = None,
+        tolerance: float = 0.1 * CONVERGED,
+        max_iterations: int = 300,
+    ) -> Fits:
+        """Fit from each row of ``theta``, with the weights and losses of its ``replicate``.
+
+        ``held`` marks, a row a fit, parameters that stay at their start (beside the fixed ones).
+        """
+        xp = self.xp
+        start = numpy.array(theta, dtype=float)
+        hold = numpy.zeros(start.shape) if held is None else numpy.asarray(held, dtype=float)
+        for symbol, value in self.fixed.items():
+            start[:, symbol], hold[:, symbol] = value, 1.0
+        numbers = numpy.zeros(len(start), dtype=int) if replicate is None else replicate
+        function = self._function(numbers)
+        on_gpu = xp.__name__ == "cupy"
+        chunk = max(1, (_CHUNK_ELEMENTS_GPU if on_gpu else _CHUNK_ELEMENTS) // self.log_loss.shape[1])
+        unit = self.objective.unit
+        with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):  # wild steps are refused, not feared
+            solution = minimise(
+                xp,
+                function,
+                self._array(start),
+                self._array(self.law.lower),
+                fixed=self._array(hold) if hold.any() else None,
+                tolerance=tolerance * unit,
+                max_iterations=max_iterations,
+                chunk=chunk,
+            )
+        return self._to_fits(solution)
+
+    def _to_fits(self, solution: Solution) -> Fits:
+        return Fits(
+            to_host(solution.theta),
+            to_host(solution.objective),
+            to_host(solution.gradient) / self.objective.unit,
+            to_host(solution.iterations),
+        )
+
+    def _array(self, values: Any, dtype: Any = None) -> Any:
+        dtype = self.xp.float64 if dtype is None else dtype
+        if self.xp.__name__ in ("numpy", "cupy"):
+            return self.xp.asarray(values, dtype=dtype)
+        return self.xp.asarray(values, dtype=dtype, device=self.like.device)
+
+    def _function(self, numbers: numpy.ndarray) -> Any:
+        xp, law = self.xp, self.law
+        weights, observed = self._array(self.weights), self._array(self.log_loss)
+        of_problem = self._array(numbers, xp.int64)
+        if law.terms and law.log_loss is None:
+            prediction = PowerSum(xp, law, self.log_columns, self.like)
+        else:
+            prediction = self._by_jets()
+
+        def rows(table: Any, problem: Any) -> Any:
+            return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)
+
+        def function(theta: Any, problem: Any) -> Any:
+            predicted, contract = prediction(theta)
+            weight = rows(weights, problem)
+            value, slope, curvature = self.objective(xp, rows(observed, problem) - predicted)
+            total = xp.sum(weight * value, axis=1)
+            return xp.concat([total[:, None], contract(weight * slope, weight * curvature)], axis=1)
+
+        return function
+
+    def _by_jets(self) -> Any:
+        xp, operations = self.xp, JetOperations(self.xp)
+        columns = {name: self._array(values)[None, :] for name, values in self.log_columns.items()}
+
+        def prediction(theta: Any) -> Any:
+            names = self.law.names
+            jets = variables([theta[:, i : i + 1] for i in range(len(names))])
+            jet = self.law.predict(operations, dict(zip(names, jets, strict=True)), columns)
+            contract = contraction(xp, jet)
+            return jet.value, lambda slope, curvature: xp.stack(contract(slope, curvature), axis=1)
+
+        return prediction

@@ -1,0 +1,21 @@
+"""The committed tables about scaling are what the raw files and the fitter give."""
+
+import numpy
+import pandas as pd
+import pytest
+from curation import scaling as curation
+from gigacluster import catalog, scaling
+
+
+@pytest.mark.parametrize("name", ["chinchilla_runs", "data_constrained_runs", "routing_runs", "benchmark_models"])
+def test_table_equals_the_raw_file(raw_data, name):
+    built = getattr(curation, name)(raw_data)
+    stored = pd.read_csv(catalog.data_dir() / f"scaling_{name}.csv")
+    pd.testing.assert_frame_equal(built, stored, check_exact=False, rtol=1e-15)
+
+
+def test_stored_replicates_are_the_bootstrap_of_the_stored_runs():
+    stored = catalog.load("scaling_law_replicates")
+    fitted = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=len(stored), seed=42, device="cpu")
+    for symbol in fitted.law.names:
+        assert numpy.allclose(stored[symbol], fitted.replicates[symbol], rtol=6e-9)  # stored to nine digits
