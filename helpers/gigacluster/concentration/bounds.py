@@ -14,7 +14,7 @@ from typing import Any
 from gigacluster.arrays import as_common
 from gigacluster.concentration.measures import HHI_OF_MONOPOLY, hhi
 
-__all__ = ["Bounds", "Change", "bounds", "hhi_change", "trend"]
+__all__ = ["Bounds", "Change", "bounds", "hhi_change", "trend", "with_countless"]
 
 #: Owners that stand for "countless": the contribution to the HHI of even a whole market is then 1e-8 points.
 _COUNTLESS = 1e12
@@ -80,17 +80,19 @@ def bounds(named: Any, other: Any, measure: Callable[..., Any] = hhi, cap: Any =
     size = xp.where(limit > 0, xp.minimum(limit, rest), xp.nan)  # a cap above Other leaves it one owner
     whole = xp.floor(rest / xp.where(size > 0, size, 1.0))
     left = xp.clip(rest - whole * size, 0.0, None)
-
-    def with_others(*rows: tuple[Any, Any]) -> Any:
-        holdings = xp.concat([named, *(holding for holding, _ in rows)], axis=0)
-        return measure(holdings, xp.concat([xp.ones_like(named), *(count for _, count in rows)], axis=0))
-
     one = xp.ones_like(rest)
     return Bounds(
-        lowest=with_others((rest / _COUNTLESS, _COUNTLESS * one)),
-        capped=with_others((size, whole), (left, one)),
-        highest=with_others((rest, one)),
+        lowest=with_countless(named, other, measure),
+        capped=_with_others(xp, measure, named, (size, whole), (left, one)),
+        highest=_with_others(xp, measure, named, (rest, one)),
     )
+
+
+def with_countless(named: Any, other: Any, measure: Callable[..., Any] = hhi) -> Any:
+    """Return the lowest bound alone: the measure with Other as countless tiny owners. See :func:`bounds`."""
+    xp, named, rest = as_common(named, other)
+    rest = xp.broadcast_to(rest, named.shape[1:])[None, ...]
+    return _with_others(xp, measure, named, (rest / _COUNTLESS, xp.full_like(rest, _COUNTLESS)))
 
 
 def hhi_change(named_before: Any, other_before: Any, named_after: Any, other_after: Any) -> Change:
@@ -138,3 +140,9 @@ def trend(low_before: float, high_before: float, low_after: float, high_after: f
     if low_after > high_before:
         return "rose"
     return "fell" if high_after < low_before else "not known"
+
+
+def _with_others(xp: Any, measure: Callable[..., Any], named: Any, *others: tuple[Any, Any]) -> Any:
+    """Apply a measure to the named owners and to rows of others: (holding of one, how many)."""
+    holdings = xp.concat([named, *(holding for holding, _ in others)], axis=0)
+    return measure(holdings, xp.concat([xp.ones_like(named), *(count for _, count in others)], axis=0))

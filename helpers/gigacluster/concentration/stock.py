@@ -154,13 +154,17 @@ def add_cluster(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any
     new = xp.broadcast_to(size, holdings.shape[1:])[None, ...]
     if owner is None:
         return xp.concat([holdings, new], axis=0)
+    if not 0 <= owner < holdings.shape[0]:
+        raise ValueError(
+            f"owner is {owner}; holdings has the owners 0 to {holdings.shape[0] - 1}, or None for a new one"
+        )
     return xp.concat(
         [holdings[:owner, ...], holdings[owner : owner + 1, ...] + new, holdings[owner + 1 :, ...]], axis=0
     )
 
 
 def size_for_change(
-    measure: Callable[[Any], Any], holdings: Any, change: float, owner: int | None = None, steps: int = 50
+    measure: Callable[[Any], Any], holdings: Any, change: float, owner: int | None = None, steps: int = 30
 ) -> Any:
     """Size of the cluster that moves a measure by ``change``, in the unit of the holdings.
 
@@ -173,14 +177,14 @@ def size_for_change(
         The change wanted, with its sign, in the unit of the measure.
     owner : int, optional
         Row of the owner of the cluster; a new owner by default.
-    steps : int, default 50
+    steps : int, default 30
         Halvings of the interval that holds the size.
 
     Returns
     -------
     array, shape (...)
-        The smallest size that does it, found on a grid from a millionth to ten thousand times the total and then by
-        halving; ``nan`` where no size on the grid does it.
+        The smallest size that does it, found on a grid from a ten-thousandth to a hundred times the total (five sizes
+        a decade) and then by halving; ``nan`` where no size on the grid does it.
 
     Examples
     --------
@@ -195,7 +199,7 @@ def size_for_change(
         return (measure(add_cluster(holdings, size, owner)) - before) / change >= 1
 
     low, high = xp.zeros_like(total), xp.full_like(total, xp.nan)
-    for ratio in numpy.logspace(-6, 4, 201).tolist():  # one size at a time, so that memory stays small
+    for ratio in numpy.logspace(-4, 2, 31).tolist():  # one size at a time, so that memory stays small
         waiting = xp.isnan(high)
         hit = waiting & reached(ratio * total)
         low = xp.where(waiting & ~hit, ratio * total, low)

@@ -24,6 +24,7 @@ __all__ = [
     "GpuClusterRow",
     "LabComputeRow",
     "NotableModelRow",
+    "OwnerRow",
 ]
 
 
@@ -157,6 +158,18 @@ class GpuClusterRow(Row):
     source_id: Id = "epoch-gpu-clusters"
 
 
+class OwnerRow(Row):
+    """Where an owner of the table of owners sits, and whether it rents its chips out."""
+
+    KEY: ClassVar = ("owner",)
+    ABOUT: ClassVar = "an owner's home country, and whether others can rent from it"
+
+    owner: str
+    home_country: Text = None  # blank for the owners nobody names
+    rents_out: Annotated[bool | None, Missing] = None
+    source_id: Id
+
+
 class ClusterRow(Row):
     """One phase of a site, or a fleet, rental, contract or job; only rows of type cluster are places of their own."""
 
@@ -251,6 +264,7 @@ TABLES: dict[str, type[Row]] = {
     "chip_sales": ChipSalesRow,
     "lab_compute": LabComputeRow,
     "gpu_clusters": GpuClusterRow,
+    "owners": OwnerRow,
     "clusters": ClusterRow,
     "data_center_timelines": DataCenterTimelineRow,
     "notable_models": NotableModelRow,

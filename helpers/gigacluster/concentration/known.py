@@ -1,0 +1,153 @@
+"""The view of clusters known by name: each site once, and what to do with shared and anonymous ones.
+
+The dataset lists phases of a site as rows of their own, several owners in one cell, and a third of its rows without
+any owner. Adding the rows up counts sites twice; dropping the anonymous makes the rest look concentrated.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pandas as pd
+
+from gigacluster.concentration.bounds import Bounds
+from gigacluster.concentration.measures import hhi
+
+__all__ = ["active_clusters", "by_owner", "known_bounds", "naive_indices", "superseded_on"]
+
+Joint = Literal["split", "separate", "largest"]
+Anonymous = Literal["each", "country", "largest", "dropped"]
+
+
+def superseded_on(clusters: pd.DataFrame) -> pd.Series:
+    """Date from which a row's compute is part of a later phase's row; missing where it never is.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        Table ``gpu_clusters``.
+    """
+    name = clusters["name"].str.strip('"')
+    opened = clusters["first_operational"].where(clusters["status"] != "Planned")
+    opened = pd.Series(opened.to_numpy(), index=name).groupby(level=0).min()
+    links = pd.concat(
+        [
+            pd.DataFrame({"earlier": name, "later": clusters["superseded_by"].str.strip('"')}),
+            pd.DataFrame({"earlier": clusters["builds_upon"].str.strip('"'), "later": name}),
+        ]
+    ).dropna()
+    replaced = links.assign(on=links["later"].map(opened)).groupby("earlier")["on"].min()
+    return name.map(replaced)
+
+
+def active_clusters(clusters: pd.DataFrame, date: Any, *, phases_once: bool = True) -> pd.DataFrame:
+    """Rows of the standard analysis that stand at a date, each site once.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        Table ``gpu_clusters``.
+    date : date, Timestamp or str
+    phases_once : bool, default True
+        Leave out phases that a later phase contains; without it a site counts once for every phase.
+
+    Returns
+    -------
+    DataFrame
+        Rows with an opening date not after ``date`` and a known number of H100 equivalents.
+    """
+    day = pd.Timestamp(str(date)[:10])
+    stands = clusters["in_standard_analysis"] & (clusters["status"] != "Planned") & (clusters["h100e"] > 0)
+    stands &= (clusters["first_operational"] <= day) & ~(clusters["decommissioned"] <= day)
+    if phases_once:
+        stands &= ~(superseded_on(clusters) <= day)
+    return clusters[stands]
+
+
+def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous = "each") -> pd.Series:
+    """H100 equivalents by owner, largest first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of ``gpu_clusters``, as from :func:`active_clusters`.
+    joint : {"split", "separate", "largest"}
+        A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
+        one of them that owns the most otherwise (the most concentrated).
+    anonymous : {"each", "country", "largest", "dropped"}
+        A cluster without an owner: an owner of its own (least concentrated); one owner for each country; given to the
+        largest named owner (most concentrated); or left out, which is wrong and is here to show it.
+    """
+    named = rows[rows["owner"].notna()]
+    parties = named["owner"].str.split(",").map(lambda names: sorted({name.strip() for name in names}))
+    if joint == "separate":
+        owners = parties.str.join(" + ").where(parties.str.len() > 1, parties.str[0])
+        key = owners.where(parties.str.len() == 1, owners + " #" + named.index.astype(str))
+        held = named["h100e"].groupby(key).sum()
+    else:
+        share = (named["h100e"] / parties.str.len()).repeat(parties.str.len())
+        held = share.groupby(parties.explode().to_numpy()).sum()
+        if joint == "largest":
+            alone = named["h100e"].where(parties.str.len() == 1, 0.0).repeat(parties.str.len())
+            alone = alone.groupby(parties.explode().to_numpy()).sum()
+            winner = parties.map(lambda names: max(names, key=lambda name: (alone[name], held[name], name)))
+            held = named["h100e"].groupby(winner).sum()
+    unknown = rows[rows["owner"].isna()]
+    if anonymous == "each":
+        key = unknown["country"].fillna("not known") + " #" + unknown.index.astype(str)
+        held = pd.concat([held, unknown["h100e"].groupby(key).sum()])
+    elif anonymous == "country":
+        held = pd.concat([held, unknown["h100e"].groupby(unknown["country"].fillna("not known") + " as one").sum()])
+    elif anonymous == "largest":
+        held = held.add(pd.Series({held.idxmax(): unknown["h100e"].sum()}), fill_value=0.0)
+    return held.sort_values(ascending=False, kind="stable")
+
+
+def known_bounds(rows: pd.DataFrame) -> Bounds:
+    """HHI of the clusters known by name, with shared and anonymous ones at their least and most concentrated.
+
+    ``capped`` takes the assumptions between: shared clusters split, the anonymous of a country as one owner.
+    """
+    return Bounds(
+        lowest=float(hhi(by_owner(rows, joint="separate", anonymous="each").to_numpy())),
+        capped=float(hhi(by_owner(rows, joint="split", anonymous="country").to_numpy())),
+        highest=float(hhi(by_owner(rows, joint="largest", anonymous="largest").to_numpy())),
+    )
+
+
+def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> pd.DataFrame:
+    """The index of the clusters known by name under each common mistake, beside the one without them.
+
+    Parameters
+    ----------
+    clusters : DataFrame
+        Table ``gpu_clusters``.
+    date : date, Timestamp or str
+    coverage : float, default 0.1
+        The least that the dataset may cover of the world's compute; published as 10 to 20 %.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``way``, ``hhi_low`` and ``hhi_high``: one number or the bounds that it leaves open.
+    """
+    once, twice = active_clusters(clusters, date), active_clusters(clusters, date, phases_once=False)
+    whole = known_bounds(once)
+    users = once["users"].where(once["users"].notna(), once["owner"])
+    held = by_owner(once, joint="largest", anonymous="largest").to_numpy()
+    world = coverage * held / held.sum()
+    world[0] += 1 - coverage  # at worst, the largest owner also holds all that the dataset does not cover
+    ways = {
+        "each site once, every owner bounded": (whole.lowest, whole.highest),
+        "phases of a site added up": _both(by_owner(twice)),
+        "anonymous owners left out": _both(by_owner(once, anonymous="dropped")),
+        "anonymous owners of a country as one": _both(by_owner(once, anonymous="country")),
+        "users taken for owners": _both(by_owner(once.assign(owner=users))),
+        "extended to the world, nothing assumed": (coverage**2 * whole.lowest, float(hhi(world))),
+    }
+    return pd.DataFrame([(way, *values) for way, values in ways.items()], columns=["way", "hhi_low", "hhi_high"])
+
+
+def _both(held: pd.Series) -> tuple[float, float]:
+    value = float(hhi(held.to_numpy()))
+    return value, value

@@ -1,0 +1,266 @@
+"""Who owns the compute, as tables: the world's stock by quarter, the trend and its tests, and three views compared.
+
+Every function takes the loaded tables (or the stock drawn from them), so that a later quarter extends its result.
+In the tables ``lowest``, ``capped`` and ``highest`` are medians over samples with Other as countless owners, as
+owners no larger than the smallest named one (an assumption) and as one owner; ``band_low`` and ``band_high`` are
+the 5th percentile of the lowest and the 95th of the highest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster.concentration.bounds import Bounds, bounds, hhi_change, trend
+from gigacluster.concentration.known import active_clusters, by_owner, known_bounds
+from gigacluster.concentration.measures import gini, hhi, top_share
+from gigacluster.concentration.stock import OTHER, WorldStock, world_stock
+from gigacluster.uncertainty import interval
+
+__all__ = [
+    "MEASURES",
+    "correlation_effect",
+    "laboratories",
+    "named_and_other",
+    "stock_by_quarter",
+    "three_views",
+    "top_owners",
+    "trend_tests",
+]
+
+#: Measures that bounds exist for. The Gini coefficient depends on how many owners there are, which nobody knows.
+MEASURES: dict[str, Callable[..., Any]] = {
+    "HHI": hhi,
+    "top 1 share": lambda holdings, counts=1.0: top_share(holdings, 1, counts),
+    "top 3 share": lambda holdings, counts=1.0: top_share(holdings, 3, counts),
+    "top 5 share": lambda holdings, counts=1.0: top_share(holdings, 5, counts),
+}
+
+
+def named_and_other(world: WorldStock, holdings: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Split holdings with owners along axis 0 into those of named owners and those of Other (0 if there is none)."""
+    if OTHER in world.owners:
+        return holdings[:-1], holdings[-1]
+    return holdings, numpy.zeros_like(holdings[0])
+
+
+def stock_by_quarter(world: WorldStock) -> pd.DataFrame:
+    """Concentration of the world's stock at each date of the table.
+
+    Returns
+    -------
+    DataFrame
+        One row a date and measure: ``date, measure, band_low, lowest, capped, highest, band_high``. The measure
+        ``Gini, named owners`` leaves Other out and has no bounds: its three middle columns are alike.
+    """
+    named, other = named_and_other(world, world.h100e_8bit)
+    frames = [_bound_rows(world, name, bounds(named, other, measure)) for name, measure in MEASURES.items()]
+    owned = gini(named, zero_owners=False)
+    frames.append(_bound_rows(world, "Gini, named owners", Bounds(owned, owned, owned)))
+    return pd.concat(frames, ignore_index=True)
+
+
+def top_owners(world: WorldStock, date: Any) -> pd.DataFrame:
+    """Holding and share of each owner at a date, with 90 % intervals; the percentiles of owners do not add up.
+
+    Returns
+    -------
+    DataFrame
+        ``owner, h100e_8bit_p5, h100e_8bit_median, h100e_8bit_p95, share_p5, share_median, share_p95``.
+    """
+    holdings = world.at(date)
+    columns = {}
+    for name, values in (("h100e_8bit", holdings), ("share", holdings / holdings.sum(axis=0))):
+        low, median, high = numpy.quantile(values, [0.05, 0.5, 0.95], axis=1)
+        columns |= {f"{name}_p5": low, f"{name}_median": median, f"{name}_p95": high}
+    return pd.DataFrame({"owner": world.owners, **columns})
+
+
+def trend_tests(world: WorldStock, before: Any, after: Any) -> pd.DataFrame:
+    """Did the index rise between two dates? The answer under each assumption about Other.
+
+    Returns
+    -------
+    DataFrame
+        ``assumption, change_p5, change_median, change_p95, answer``. The answer is "rose" or "fell" only where the
+        bands are disjoint (first row) or 95 % of the samples have the sign (other rows). The last row is no change
+        but the HHI inside Other at which there would have been none.
+    """
+    old, new = (named_and_other(world, world.at(date)) for date in (before, after))
+    band_old, band_new = bounds(*old), bounds(*new)
+    ends = [interval(value) for value in (band_old.lowest, band_old.highest, band_new.lowest, band_new.highest)]
+    answer = trend(ends[0].low, ends[1].high, ends[2].low, ends[3].high)
+    whole = (ends[2].low - ends[1].high, numpy.nan, ends[3].high - ends[0].low)
+    rows = [("nothing assumed about Other", *whole, answer)]
+    change = hhi_change(*old, *new)
+    for name, samples in (
+        ("Other stayed countless owners", change.if_countless),
+        ("Other stayed owners no larger than the smallest named", band_new.capped - band_old.capped),
+        ("Other stayed one owner", change.if_one),
+    ):
+        found = interval(samples)
+        rows.append((name, found.low, found.median, found.high, _sign(samples)))
+    flips = interval(change.flips_at)
+    rows.append(("HHI inside an unchanged Other at which nothing changed", flips.low, flips.median, flips.high, ""))
+    return pd.DataFrame(rows, columns=["assumption", "change_p5", "change_median", "change_p95", "answer"])
+
+
+def correlation_effect(
+    owners: pd.DataFrame,
+    date: Any,
+    *,
+    samples: int = 10_000,
+    seed: int = 7,
+    rank_correlations: Sequence[float] = (0, 0.5, 1),
+) -> pd.DataFrame:
+    """What the unpublished correlation of the owners' estimates does to the intervals at a date.
+
+    Parameters
+    ----------
+    owners : DataFrame
+        Table ``chip_owners``.
+    rank_correlations : sequence of float
+        Spearman correlations between any two rows, in [0, 1].
+
+    Returns
+    -------
+    DataFrame
+        ``rank_correlation, quantity, p5, median, p95`` for the world's stock and the index with Other capped.
+    """
+    rows = []
+    for correlation in rank_correlations:
+        world = world_stock(owners, samples=samples, seed=seed, rank_correlation=correlation)
+        holdings = world.at(date)
+        index = bounds(*named_and_other(world, holdings)).capped
+        for quantity, values in (("stock [H100e]", holdings.sum(axis=0)), ("HHI, Other capped", index)):
+            found = interval(values)
+            rows.append((float(correlation), quantity, found.low, found.median, found.high))
+    return pd.DataFrame(rows, columns=["rank_correlation", "quantity", "p5", "median", "p95"])
+
+
+def laboratories(lab_compute: pd.DataFrame, world: WorldStock) -> pd.DataFrame:
+    """Compute used by laboratories, and the share of the world's stock that this is.
+
+    Returns
+    -------
+    DataFrame
+        ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the laboratories
+        listed at that date only; all other use of the world's compute is not in the table.
+    """
+    table = lab_compute.sort_values(["as_of", "h100e_8bit_median"], ascending=[True, False])
+    table = table[["as_of", "lab", "h100e_8bit_median"]].rename(columns={"h100e_8bit_median": "h100e_8bit"})
+    dates = table["as_of"].unique()
+    stock = {date: float(numpy.median(world.at(date).sum(axis=0))) for date in dates}
+    index = {date: float(hhi(table.loc[table["as_of"] == date, "h100e_8bit"].to_numpy())) for date in dates}
+    table["share_of_world"] = table["h100e_8bit"] / table["as_of"].map(stock)
+    table["hhi_of_labs"] = table["as_of"].map(index)
+    return table.reset_index(drop=True)
+
+
+def three_views(world: WorldStock, clusters: pd.DataFrame, lab_compute: pd.DataFrame, date: Any) -> pd.DataFrame:
+    """Owners of the stock, clusters known by name and laboratories by use, side by side at a date.
+
+    Parameters
+    ----------
+    world : WorldStock
+    clusters : DataFrame
+        Table ``gpu_clusters``.
+    lab_compute : DataFrame
+        Table ``lab_compute``; its date nearest to ``date`` is taken.
+    date : date, Timestamp or str
+
+    Returns
+    -------
+    DataFrame
+        ``view, as_of, h100e, share_of_world, largest, largest_share, top5_share, hhi_low, hhi_high``. The bounds are
+        of each view's own total, which is why they disagree: the views divide different totals among different
+        parties. Those of the laboratories treat all other use as countless users or as one.
+    """
+    holdings = numpy.median(world.at(date), axis=1)
+    stock = float(holdings.sum())
+    index = bounds(*named_and_other(world, world.at(date)))
+    named, _ = named_and_other(world, holdings)
+    rows: list[tuple[Any, ...]] = [
+        (
+            "owners of the world's stock",
+            pd.Timestamp(str(date)[:10]),
+            stock,
+            1.0,
+            world.owners[int(named.argmax())],
+            named.max() / stock,
+            float(top_share(named, 5)) * named.sum() / stock,
+            interval(index.lowest).low,
+            interval(index.highest).high,
+        )
+    ]
+    active = active_clusters(clusters, date)
+    held, spread = by_owner(active), known_bounds(active)
+    rows.append(
+        (
+            "clusters known by name",
+            pd.Timestamp(str(date)[:10]),
+            held.sum(),
+            held.sum() / stock,
+            held.index[0],
+            held.iloc[0] / held.sum(),
+            float(top_share(held.to_numpy(), 5)),
+            spread.lowest,
+            spread.highest,
+        )
+    )
+    dates = lab_compute["as_of"]
+    day = dates.loc[(dates - pd.Timestamp(str(date)[:10])).abs().idxmin()]
+    labs = lab_compute[dates == day].set_index("lab")["h100e_8bit_median"]
+    then = float(numpy.median(world.at(day).sum(axis=0)))
+    use = bounds(labs.to_numpy(), max(then - labs.sum(), 0.0))
+    rows.append(
+        (
+            "laboratories by use",
+            day,
+            labs.sum(),
+            labs.sum() / then,
+            labs.idxmax(),
+            labs.max() / then,
+            float(top_share(labs.to_numpy(), 5)) * labs.sum() / then,
+            float(use.lowest),
+            float(use.highest),
+        )
+    )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "view",
+            "as_of",
+            "h100e",
+            "share_of_world",
+            "largest",
+            "largest_share",
+            "top5_share",
+            "hhi_low",
+            "hhi_high",
+        ],
+    )
+
+
+def _bound_rows(world: WorldStock, measure: str, found: Bounds) -> pd.DataFrame:
+    median = partial(numpy.median, axis=1)
+    return pd.DataFrame(
+        {
+            "date": pd.to_datetime(world.dates).astype("datetime64[s]"),
+            "measure": measure,
+            "band_low": numpy.quantile(found.lowest, 0.05, axis=1),
+            "lowest": median(found.lowest),
+            "capped": median(found.capped),
+            "highest": median(found.highest),
+            "band_high": numpy.quantile(found.highest, 0.95, axis=1),
+        }
+    )
+
+
+def _sign(samples: numpy.ndarray) -> str:
+    rising = float(numpy.mean(samples > 0))
+    return "rose" if rising >= 0.95 else "fell" if rising <= 0.05 else "not known"
