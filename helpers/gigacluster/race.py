@@ -20,12 +20,12 @@ __all__ = [
     "best_start_months",
     "constant_value",
     "doubling_months",
+    "entry_rank",
     "fading_value",
     "growth",
     "lead_months",
     "longest_run_months",
     "matched_after_months",
-    "records",
     "train_months",
     "value_of_time",
 ]
@@ -128,27 +128,28 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     )
 
 
-def records(dates_year: Any, values: Any) -> Any:
-    """Return which points were the largest so far at their date: the frontier.
+def entry_rank(dates_year: Any, values: Any) -> Any:
+    """Return the rank by size that each point had when it appeared: 1 where it was the largest so far.
 
     Parameters
     ----------
     dates_year, values : array, shape (n,)
+        Points of the same date are ranked among each other too. Nothing is taken out again.
 
     Returns
     -------
-    array of bool, shape (n,)
+    array, shape (n,)
+        1 + the number of points up to that date that are larger.
 
     Examples
     --------
     >>> import numpy
-    >>> records(numpy.asarray([1.0, 2.0, 3.0]), numpy.asarray([5.0, 4.0, 6.0])).tolist()
-    [True, False, True]
+    >>> entry_rank(numpy.asarray([1.0, 2.0, 3.0]), numpy.asarray([5.0, 4.0, 6.0])).tolist()
+    [1.0, 2.0, 1.0]
     """
     xp, years, sizes = as_common(dates_year, values)
-    earlier = years[None, :] < years[:, None]
-    tied = (years[None, :] == years[:, None]) & (sizes[None, :] > sizes[:, None])
-    return ~xp.any((earlier & (sizes[None, :] >= sizes[:, None])) | tied, axis=1)
+    larger = (years[None, :] <= years[:, None]) & (sizes[None, :] > sizes[:, None])
+    return 1 + xp.sum(xp.astype(larger, xp.float64), axis=1)
 
 
 def doubling_months(growth_per_year: Any) -> Any:

@@ -14,7 +14,7 @@ from scipy import special, stats
 
 from gigacluster.arrays import to_host
 
-__all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices"]
+__all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices", "tornado"]
 
 #: z-score of the 95th percentile: low and high of an :class:`Uncertain` are the 5th and 95th percentiles.
 _Z95 = float(special.ndtri(0.95))
@@ -157,3 +157,35 @@ def sobol_indices(
     first, total = numpy.atleast_1d(result.first_order), numpy.atleast_1d(result.total_order)
     pairs = {name: (float(first[i]), float(total[i])) for i, name in enumerate(varying)}
     return dict(sorted(pairs.items(), key=lambda item: -item[1][1]))
+
+
+def tornado(
+    model: Callable[[dict[str, numpy.ndarray]], numpy.ndarray], inputs: Mapping[str, Uncertain]
+) -> dict[str, tuple[float, float]]:
+    """Move one input at a time to its 5th and 95th percentile, the others at their medians.
+
+    Parameters
+    ----------
+    model : callable
+        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    inputs : mapping of str to Uncertain
+
+    Returns
+    -------
+    dict of str to (at low, at high)
+        The model's answers, widest first. Constant inputs are left out.
+
+    Examples
+    --------
+    >>> swing = tornado(lambda x: 2 * x["a"] + x["b"], {
+    ...     "a": Uncertain(low=1, median=2, high=3), "b": Uncertain(low=0, median=1, high=9)})
+    >>> swing
+    {'b': (4.0, 13.0), 'a': (3.0, 7.0)}
+    """
+    varying = [name for name, value in inputs.items() if value.low < value.high]
+    points = {name: numpy.full(2 * len(varying), float(value.median)) for name, value in inputs.items()}
+    for index, name in enumerate(varying):
+        points[name][2 * index : 2 * index + 2] = inputs[name].low, inputs[name].high
+    answers = to_host(model(points)).reshape(-1, 2) if varying else numpy.empty((0, 2))
+    pairs = {name: (float(low), float(high)) for name, (low, high) in zip(varying, answers, strict=True)}
+    return dict(sorted(pairs.items(), key=lambda item: -abs(item[1][1] - item[1][0])))

@@ -7,10 +7,10 @@ discounted by (1 + r)^(-t/12). Amounts are nominal dollars, paid is positive, ta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gigacluster.arrays import namespace_of
+from gigacluster.arrays import as_common, namespace_of
 from gigacluster.units import SECONDS_PER_HOUR
 
 __all__ = ["CashFlows", "bought", "discount", "in_month", "month_rows", "paid_evenly", "paid_once"]
@@ -74,6 +74,20 @@ class CashFlows:
     def usd_per_useful_chip_hour(self) -> Any:
         """Levelised cost of a chip-hour that moves training forward. [USD/chip/h]"""
         return self.usd_per_chip_hour / self.useful_frac
+
+    def with_income(self, income_usd: Any, name: str = "lease") -> CashFlows:
+        """Return these flows with an income taken off, such as the lease of an owned cluster.
+
+        Parameters
+        ----------
+        income_usd : array, shape (months + 1, samples) or (months + 1, 1)
+            Received in each month. [USD] Chips that are let out still count in ``chip_hours``.
+        name : str, default "lease"
+            Its name among ``parts_usd``.
+        """
+        xp, spend, income, factor = as_common(self.spend_usd, income_usd, self.discount_factor)
+        parts = {**self.parts_usd, name: -xp.sum(factor * income, axis=0)}
+        return replace(self, spend_usd=spend - income, parts_usd=parts)
 
     def usd_per_useful_flop(self, flop_per_s_per_chip: Any) -> Any:
         """Levelised cost of a useful FLOP, for chips that reach this rate while they train. [USD/FLOP]"""

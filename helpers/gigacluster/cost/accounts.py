@@ -1,0 +1,226 @@
+"""What publications print: capital, power, energy, the cost of one run, an operator's margin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, Limit, admit
+from gigacluster.units import HOURS_PER_YEAR
+
+__all__ = [
+    "amortised_run_usd",
+    "capital_usd_per_chip",
+    "cost_shares",
+    "energy_kwh",
+    "gross_margin_frac",
+    "it_power_w_per_chip",
+]
+
+_SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
+
+
+def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share: Any) -> Any:
+    """Return the rated IT power of a chip with its part of server, storage and network.
+
+    Parameters
+    ----------
+    chip_w, server_w_per_chip : float or array
+        Rated power of the chip, and of its part of the rest of the server. [W]
+    network_power_share : float or array
+        Storage, switches and optics, as a share on top of the servers. [1]
+
+    Examples
+    --------
+    >>> round(float(it_power_w_per_chip(700, 575, 0.10)), 1)
+    1402.5
+    """
+    xp, a, valid = admit(
+        {"chip_w": chip_w, "server_w_per_chip": server_w_per_chip, "network_power_share": network_power_share},
+        {"chip_w": POSITIVE, "server_w_per_chip": NON_NEGATIVE, "network_power_share": NON_NEGATIVE},
+    )
+    power = (a["chip_w"] + a["server_w_per_chip"]) * (1 + a["network_power_share"])
+    return xp.where(valid, power, xp.nan)
+
+
+def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 1.0) -> Any:
+    """Return the energy that a facility draws.
+
+    Parameters
+    ----------
+    it_power_w : float or array
+        Rated IT power. [W]
+    hours : float or array
+        Time. [h]
+    load_frac, pue : float or array, default 1
+        Average draw over rated IT power; facility over IT energy. [1]
+
+    Examples
+    --------
+    >>> round(float(energy_kwh(150e6, 8766, pue=1.21)) / 1e9, 2)
+    1.59
+    """
+    xp, a, valid = admit(
+        {"it_power_w": it_power_w, "hours": hours, "load_frac": load_frac, "pue": pue},
+        {"it_power_w": NON_NEGATIVE, "hours": NON_NEGATIVE, "load_frac": POSITIVE_SHARE, "pue": AT_LEAST_ONE},
+    )
+    return xp.where(valid, a["it_power_w"] / 1e3 * a["hours"] * a["load_frac"] * a["pue"], xp.nan)
+
+
+def capital_usd_per_chip(
+    server_usd_per_chip: Any,
+    network_usd_per_chip: Any = 0.0,
+    storage_usd_per_chip: Any = 0.0,
+    site_usd_per_chip: Any = 0.0,
+    spares_frac: Any = 0.0,
+) -> Any:
+    """Return the capital of a cluster per working chip.
+
+    Parameters
+    ----------
+    server_usd_per_chip : float or array
+        Price of a server over its chips, the chips included. [USD/chip]
+    network_usd_per_chip, storage_usd_per_chip : float or array, default 0
+        [USD/chip]
+    site_usd_per_chip : float or array, default 0
+        Building, cooling and power; no spares are bought of it. [USD/chip]
+    spares_frac : float or array, default 0
+        Hardware bought on top. [1]
+
+    Examples
+    --------
+    >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
+    51613.0
+    """
+    names = ("server", "network", "storage", "site", "spares_frac")
+    given = (server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip, site_usd_per_chip, spares_frac)
+    xp, a, valid = admit(dict(zip(names, given, strict=True)), dict.fromkeys(names, NON_NEGATIVE))
+    hardware = (a["server"] + a["network"] + a["storage"]) * (1 + a["spares_frac"])
+    return xp.where(valid, hardware + a["site"], xp.nan)
+
+
+def amortised_run_usd(
+    *,
+    n_chips: Any,
+    run_hours: Any,
+    cluster_usd_per_chip: Any,
+    price_performance_per_year: Any,
+    age_years: Any = 0.0,
+    kwh_per_chip_hour: Any = 0.0,
+    energy_usd_per_kwh: Any = 0.0,
+) -> Any:
+    """Return what a run costs in lost value of the hardware and in energy, as Cottier et al. 2024 count it.
+
+    Parameters
+    ----------
+    n_chips, run_hours : float or array
+        Chips, and hours that they are taken. [chip], [h]
+    cluster_usd_per_chip : float or array
+        Price of the cluster over its chips when the chip came out: chip, server and network. [USD/chip]
+    price_performance_per_year : float or array
+        Factor a year by which new hardware gives more for the money, above 1; hardware loses value as fast. [1/year]
+    age_years : float or array, default 0
+        Age of the chip model when the run starts. [year]
+    kwh_per_chip_hour, energy_usd_per_kwh : float or array, default 0
+        Facility energy, and its price. [kWh/chip/h], [USD/kWh]
+
+    Notes
+    -----
+    cost = n V g^(-age) (1 - g^(-L)) + energy, with L the run's length in years. Idle time and staff are left out.
+    Source: data/sources.csv, id ``cottier-2024``.
+
+    Examples
+    --------
+    >>> round(float(amortised_run_usd(n_chips=1, run_hours=8766, cluster_usd_per_chip=1000,
+    ...                               price_performance_per_year=2)), 6)
+    500.0
+    """
+    given = {
+        "n_chips": n_chips,
+        "run_hours": run_hours,
+        "cluster_usd_per_chip": cluster_usd_per_chip,
+        "price_performance_per_year": price_performance_per_year,
+        "age_years": age_years,
+        "kwh_per_chip_hour": kwh_per_chip_hour,
+        "energy_usd_per_kwh": energy_usd_per_kwh,
+    }
+    limits = dict.fromkeys(given, NON_NEGATIVE) | {"price_performance_per_year": AT_LEAST_ONE}
+    xp, a, valid = admit(given, limits)
+    rate = xp.log(xp.where(valid, a["price_performance_per_year"], 1.0))
+    lost = xp.exp(-rate * a["age_years"]) * -xp.expm1(-rate * a["run_hours"] / HOURS_PER_YEAR)
+    energy = a["run_hours"] * a["kwh_per_chip_hour"] * a["energy_usd_per_kwh"]
+    return xp.where(valid, a["n_chips"] * (a["cluster_usd_per_chip"] * lost + energy), xp.nan)
+
+
+def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: Any = 1.0) -> tuple[Any, Any, Any]:
+    """Return the shares of chips, of the rest of the servers, and of the interconnect in a total.
+
+    Parameters
+    ----------
+    server_overhead : float or array
+        Price of a server over that of its chips, 1 or more. [1]
+    interconnect_share : float or array
+        Interconnect over the whole cluster, below 1. [1]
+    hardware_share : float or array, default 1
+        Hardware over the total, for instance with staff and energy. [1]
+
+    Examples
+    --------
+    >>> [round(float(share), 3) for share in cost_shares(1.64, 0.19, 0.57)]
+    [0.282, 0.18, 0.108]
+    """
+    xp, a, valid = admit(
+        {"overhead": server_overhead, "interconnect_share": interconnect_share, "hardware_share": hardware_share},
+        {"overhead": AT_LEAST_ONE, "interconnect_share": _SHARE_BELOW_ONE, "hardware_share": POSITIVE_SHARE},
+    )
+    hardware = xp.where(valid, a["hardware_share"], xp.nan)
+    servers = hardware * (1 - a["interconnect_share"])
+    chips = servers / xp.where(valid, a["overhead"], 1.0)
+    return chips, servers - chips, hardware * a["interconnect_share"]
+
+
+def gross_margin_frac(
+    rent_usd_per_chip_hour: Any,
+    *,
+    capital_usd_per_chip: Any,
+    life_years: Any,
+    running_usd_per_chip_hour: Any,
+    utilisation_frac: Any = 1.0,
+) -> Any:
+    """Return an operator's gross margin in its accounts: revenue less depreciation and running costs, over revenue.
+
+    Parameters
+    ----------
+    rent_usd_per_chip_hour : float or array
+        Price of a rented hour. [USD/chip/h]
+    capital_usd_per_chip : float or array
+        What is written off. [USD/chip]
+    life_years : float or array
+        Depreciation life, straight line to 0. [year]
+    running_usd_per_chip_hour : float or array
+        Energy, site and people, per hour whether rented or not. [USD/chip/h]
+    utilisation_frac : float or array, default 1
+        Share of hours that is rented. [1]
+
+    Examples
+    --------
+    >>> margin = gross_margin_frac(2.0, capital_usd_per_chip=43_830, life_years=5, running_usd_per_chip_hour=0.5)
+    >>> round(float(margin), 3)
+    0.25
+    """
+    given = {
+        "rent_usd_per_chip_hour": rent_usd_per_chip_hour,
+        "capital_usd_per_chip": capital_usd_per_chip,
+        "life_years": life_years,
+        "running_usd_per_chip_hour": running_usd_per_chip_hour,
+        "utilisation_frac": utilisation_frac,
+    }
+    limits = dict.fromkeys(given, NON_NEGATIVE) | {
+        "rent_usd_per_chip_hour": POSITIVE,
+        "life_years": POSITIVE,
+        "utilisation_frac": POSITIVE_SHARE,
+    }
+    xp, a, valid = admit(given, limits)
+    life_hours = xp.where(valid, a["life_years"], 1.0) * HOURS_PER_YEAR
+    hour_usd = a["capital_usd_per_chip"] / life_hours + a["running_usd_per_chip_hour"]
+    revenue = xp.where(valid, a["rent_usd_per_chip_hour"] * a["utilisation_frac"], 1.0)
+    return xp.where(valid, 1 - hour_usd / revenue, xp.nan)

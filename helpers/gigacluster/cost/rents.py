@@ -1,0 +1,149 @@
+"""What a chip-hour cost through time, and paths that it may take from a date on.
+
+Rents do not only fall: the H100's halved from 2023 to 2025 and rose again in 2026. A path is therefore resampled from
+the changes seen until its date, in blocks that keep runs of falls and rises together, rather than drawn as a decline.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["log_changes", "paths", "typical_rents"]
+
+MONTHS_PER_STEP = 3
+
+
+def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:
+    """Return the typical rent of a chip by quarter.
+
+    Parameters
+    ----------
+    prices : pandas.DataFrame
+        The table ``rental_prices``.
+    chip, kind : str
+        A chip and a kind of rent in it.
+    until : str, optional
+        Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a quarter: ``quarter_start``, median over providers (each with its own median) in
+        ``usd_per_chip_hour``, quartiles in ``low`` and ``high``, and ``n_providers``.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such price.
+    """
+    rows = prices[(prices["chip"] == chip) & (prices["kind"] == kind)]
+    if until is not None:
+        rows = rows[rows["date"] <= until]
+    if rows.empty:
+        known = sorted(set(prices.loc[prices["kind"] == kind, "chip"]))
+        raise ValueError(
+            f"no {kind} rent of {chip!r}{f' until {until}' if until else ''}; chips with such rents: {', '.join(known)}"
+        )
+    quarter = rows["date"].dt.to_period("Q").dt.start_time.rename("quarter_start")
+    by_provider = rows.groupby([quarter, "provider"])["usd_per_chip_hour"].median()
+    spread = by_provider.groupby("quarter_start")
+    return spread.agg(
+        usd_per_chip_hour="median",
+        low=lambda values: values.quantile(0.25),
+        high=lambda values: values.quantile(0.75),
+        n_providers="count",
+    ).reset_index()
+
+
+def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
+    """Return the changes of the logarithm of typical rents from quarter to quarter.
+
+    Parameters
+    ----------
+    *series : pandas.DataFrame
+        From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
+    min_providers : int, default 8
+        Quarters with fewer providers are left out: their median jumps when a price list joins.
+
+    Returns
+    -------
+    array, shape (changes,)
+        A change over a gap of several quarters is shared out evenly over them.
+    """
+    pooled = []
+    for one in series:
+        kept = one[one["n_providers"] >= min_providers]
+        quarters = kept["quarter_start"].dt.to_period("Q").astype("int64").to_numpy()
+        gaps = numpy.diff(quarters)
+        pooled.append(numpy.repeat(numpy.diff(numpy.log(kept["usd_per_chip_hour"].to_numpy())) / gaps, gaps))
+    return numpy.concatenate(pooled) if pooled else numpy.empty(0)
+
+
+def paths(
+    start_usd: Any,
+    changes: numpy.ndarray,
+    *,
+    months: int,
+    samples: int,
+    seed: int,
+    block: int = 3,
+    anchor_usd: float | None = None,
+    reversion_per_year: float = 0.0,
+) -> numpy.ndarray:
+    """Draw paths of a rent by resampling blocks of its past changes.
+
+    Parameters
+    ----------
+    start_usd : float or array, shape (samples,)
+        Rent now. [USD/chip/h]
+    changes : array, shape (n,)
+        Changes of its logarithm a quarter, see :func:`log_changes`; at least ``block`` of them.
+    months, samples, seed : int
+        Length, number and seed of the paths.
+    block : int, default 3
+        Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
+    anchor_usd, reversion_per_year : float, optional
+        A rent that paths are pulled to, and how fast: 0.5 halves about 40 % of the distance in logarithm a year.
+
+    Returns
+    -------
+    array, shape (months + 1, samples)
+        On the host; row t is the rent during the month that ends at t, row 0 the rent now. Months between quarters
+        are interpolated in logarithm.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or there are fewer changes than a block.
+    """
+    admit(
+        {"start_usd": start_usd, "reversion_per_year": reversion_per_year},
+        {"start_usd": POSITIVE, "reversion_per_year": NON_NEGATIVE},
+    )
+    past = numpy.asarray(changes, dtype=numpy.float64)
+    if past.ndim != 1 or past.size < block or block < 1 or months < 1 or samples < 1:
+        raise ValueError(
+            f"paths needs changes of shape (n,) with n >= block >= 1, and months and samples of 1 or more; got changes "
+            f"{past.shape}, block={block}, months={months}, samples={samples}"
+        )
+    rng = numpy.random.default_rng(seed)
+    steps = -(-months // MONTHS_PER_STEP)
+    first = rng.integers(past.size, size=(-(-steps // block), 1, samples))
+    drawn = past[(first + numpy.arange(block)[None, :, None]) % past.size].reshape(-1, samples)[:steps]
+    logs = numpy.empty((steps + 1, samples))
+    logs[0] = numpy.log(start_usd)
+    pull = -numpy.expm1(-reversion_per_year * MONTHS_PER_STEP / 12)
+    anchor = 0.0 if anchor_usd is None else float(numpy.log(anchor_usd))
+    for step in range(steps):  # quarters, not elements
+        logs[step + 1] = logs[step] + drawn[step] + (pull * (anchor - logs[step]) if anchor_usd is not None else 0.0)
+    month = numpy.arange(months + 1)
+    left = numpy.minimum(month // MONTHS_PER_STEP, steps - 1)
+    weight = (month / MONTHS_PER_STEP - left)[:, None]
+    return numpy.exp(logs[left] * (1 - weight) + logs[left + 1] * weight)
