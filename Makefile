@@ -20,7 +20,7 @@ help:  ## list the commands
 
 env: $(READY)  ## make the environment at .venv from the hashed lock
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)'. Install Python 3.11 or newer (Debian, Ubuntu: apt install python3 python3-venv)," >&2; \
 	  echo "or name another: make env PYTHON=python3.12" >&2; exit 1; }
@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) has no venv. Install it (Debian, Ubuntu: apt install python3-venv) and run make again." >&2; exit 1; }
 	@echo "Making the environment at $(VENV) (about a minute, 700 MB)..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock 2>&1 \
 	  | { grep -v "is ignored: it is neither a file nor a directory" || true; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>&1 \

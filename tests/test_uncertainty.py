@@ -18,6 +18,11 @@ def test_positive_inputs_stay_positive_and_limits_hold():
     assert values.max() == 1.0
 
 
+def test_uniform_quantities_are_equally_likely_everywhere():
+    values = draw({"x": Uncertain.uniform(2.0, 4.0)}, 100_000, seed=4)["x"]
+    assert numpy.quantile(values, [0.01, 0.25, 0.5, 0.99]) == pytest.approx([2.02, 2.5, 3.0, 3.98], abs=0.02)
+
+
 def test_equal_percentiles_make_a_constant():
     assert set(draw({"x": Uncertain.fixed(0.3)}, 5, seed=2)["x"]) == {0.3}
 

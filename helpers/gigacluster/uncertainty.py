@@ -26,6 +26,7 @@ class Uncertain:
 
     A positive quantity is drawn from a two-piece lognormal with exactly these percentiles, another from a two-piece
     normal; ``lower`` and ``upper`` are hard limits that draws are clipped to. Equal percentiles make it a constant.
+    :meth:`uniform` makes a quantity that is equally likely anywhere between two limits.
     """
 
     low: float
@@ -33,6 +34,7 @@ class Uncertain:
     high: float
     lower: float = -numpy.inf
     upper: float = numpy.inf
+    is_uniform: bool = False
 
     def __post_init__(self) -> None:
         if not self.lower <= self.low <= self.median <= self.high <= self.upper:
@@ -46,8 +48,16 @@ class Uncertain:
         """Return the constant ``value``."""
         return cls(low=value, median=value, high=value)
 
+    @classmethod
+    def uniform(cls, lower: float, upper: float) -> Uncertain:
+        """Return a quantity that is equally likely anywhere between two limits."""
+        low, median, high = (lower + share * (upper - lower) for share in (0.05, 0.5, 0.95))
+        return cls(low=low, median=median, high=high, lower=lower, upper=upper, is_uniform=True)
+
     def quantile(self, probability: numpy.ndarray) -> numpy.ndarray:
         """Return the values at the given probabilities, in (0, 1), of the same shape."""
+        if self.is_uniform:
+            return self.lower + probability * (self.upper - self.lower)
         z = special.ndtri(probability) / _Z95
         if self.low > 0:
             steps = numpy.where(z < 0, numpy.log(self.median / self.low), numpy.log(self.high / self.median))

@@ -1,6 +1,24 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
+from gigacluster.scenario.evaluation import deciding_inputs, evaluate
+from gigacluster.scenario.inputs import inputs_of
 from gigacluster.scenario.loading import ScenarioError, find, json_schema, load, names
+from gigacluster.scenario.outlook import Outlook
+from gigacluster.scenario.plans import TrainingPlan, job_of, search_plan
 from gigacluster.scenario.schema import Scenario
 
-__all__ = ["Scenario", "ScenarioError", "find", "json_schema", "load", "names"]
+__all__ = [
+    "Outlook",
+    "Scenario",
+    "ScenarioError",
+    "TrainingPlan",
+    "deciding_inputs",
+    "evaluate",
+    "find",
+    "inputs_of",
+    "job_of",
+    "json_schema",
+    "load",
+    "names",
+    "search_plan",
+]

@@ -182,8 +182,8 @@ def _impossible(content: dict[str, Any]) -> list[tuple[Path_, str]]:
         faults.append(
             (
                 ("cluster", "site_power_mw"),
-                f"{n_chips:,.0f} chips of {chip_w:,.0f} W draw {n_chips * chip_w / 1e6:,.1f} MW without servers, network "
-                f"and cooling, the site has {power_w / 1e6:,.1f} MW, enough for {power_w / chip_w:,.0f}; "
+                f"{n_chips:,.0f} chips of {chip_w:,.0f} W need {n_chips * chip_w / 1e6:,.1f} MW without servers "
+                f"and cooling; the site has {power_w / 1e6:,.1f} MW, enough for {power_w / chip_w:,.0f}; "
                 "lower n_chips, or raise it",
             )
         )

@@ -1,7 +1,7 @@
 """The fields of a scenario file: what each means, its unit, its limits and its default.
 
-Money is in US dollars of the scenario's date. A field that is left out takes the sourced row of
-``data/scenario_defaults.csv`` with its name, so that no default hides in code.
+Money is in US dollars of the scenario's date. A field that is left out takes the sourced row with its name in
+``data/scenario_defaults.csv`` or, for the inputs of the cost model, ``data/cost_inputs.csv``: no default hides in code.
 """
 
 from __future__ import annotations
@@ -23,16 +23,19 @@ __all__ = ["Cluster", "Own", "Race", "Reliability", "Rent", "Scenario", "Trainin
 
 @cache
 def _defaults() -> dict[str, Uncertain]:
-    table = catalog.load("scenario_defaults")
-    percentiles = table[["low", "median", "high"]].itertuples(index=False, name=None)
-    return {
-        field: Uncertain(low=low, median=median, high=high)
-        for field, (low, median, high) in zip(table["field"], percentiles, strict=True)
-    }
+    """Return the sourced defaults by row: ``section.field`` of scenarios, bare names of the cost model."""
+    own = catalog.load("scenario_defaults")
+    cost = catalog.load("cost_inputs").rename(columns={"quantity": "field"})
+    found = {}
+    for table in (cost, own):
+        percentiles = table[["low", "median", "high"]].itertuples(index=False, name=None)
+        for field, (low, median, high) in zip(table["field"], percentiles, strict=True):
+            found[str(field)] = Uncertain(low=low, median=median, high=high)
+    return found
 
 
 def default_of(field: str) -> Uncertain:
-    """Return the sourced default of ``section.field``."""
+    """Return the sourced default of a row of ``data/scenario_defaults.csv`` or ``data/cost_inputs.csv``."""
     return _defaults()[field]
 
 
@@ -63,11 +66,10 @@ def _listed_in(table: str, column: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _sourced(field: str, meaning: str, unit: str) -> Any:
+def _sourced(row: str, meaning: str, unit: str) -> Any:
     """Return a field whose default is the sourced row of that name."""
     return Field(
-        default_factory=lambda: default_of(field),
-        description=f"{meaning} [{unit}]. Left out: the row {field!r} of data/scenario_defaults.csv.",
+        default_factory=lambda: default_of(row), description=f"{meaning} [{unit}]. Left out: the sourced row {row!r}."
     )
 
 
@@ -75,7 +77,8 @@ Share = Annotated[Uncertain, Limits("(a share)", 0, 1)]
 Days = Annotated[Uncertain, Limits("days", 0, 3650)]
 Months = Annotated[Uncertain, Limits("months", 0, 240)]
 Seconds = Annotated[Uncertain, Limits("seconds", 0, 86_400)]
-Rate = Annotated[Uncertain, Limits("per year", -0.5, 1)]
+PricePerChip = Annotated[Uncertain, Limits("USD per chip", 0, 1_000_000)]
+PricePerWatt = Annotated[Uncertain, Limits("USD per W of IT", 0, 100)]
 Dollars = Annotated[Uncertain, Limits("USD", 0, 1e13)]
 
 
@@ -97,15 +100,12 @@ class Cluster(_Section):
     site_power_mw: Annotated[Uncertain, Limits("MW", 0.001, 100_000)] | None = Field(
         default=None, description="Power that the site can draw [MW]. Left out: as much as the chips need."
     )
-    server_power_w_per_chip: Annotated[Uncertain, Limits("W per chip", 0, 10_000)] = _sourced(
-        "cluster.server_power_w_per_chip", "Power of the server beside its chips", "W/chip"
+    it_power_w_per_chip: Annotated[Uncertain, Limits("W per chip", 10, 20_000)] = _sourced(
+        "it_power_w_per_chip", "Rated power of a chip with its part of server, network and storage", "W/chip"
     )
-    network_power_share: Share = _sourced(
-        "cluster.network_power_share", "Power of network and storage, as a share of the servers'", "1"
-    )
-    average_load: Share = _sourced("cluster.average_load", "Average draw as a share of the critical IT power", "1")
+    load_frac: Share = _sourced("load_frac", "Average draw over the rated IT power", "1")
     pue: Annotated[Uncertain, Limits("(a ratio)", 1, 3)] = _sourced(
-        "cluster.pue", "Site power over IT power (power usage effectiveness)", "1"
+        "pue", "Site energy over IT energy (power usage effectiveness)", "1"
     )
 
 
@@ -144,47 +144,71 @@ class Reliability(_Section):
     )
 
 
-class Own(_Section):
-    """What building costs, and when it stands."""
+class Delivery(_Section):
+    """A part of an own cluster that starts to work together."""
 
-    chip_price_usd: Annotated[Uncertain, Limits("USD per chip", 100, 1_000_000)] | None = Field(
-        default=None, description="Price of one accelerator [USD]. Left out: the chip's row of data/chips.csv."
+    share: float = Field(gt=0, le=1, description="Share of the chips [1]. The shares of all deliveries add up to 1.")
+    month: Months = Field(description="Months from the decision until this part trains [month].")
+
+
+class Own(_Section):
+    """What building costs, and when it stands. The names are those of ``gigacluster.cost.own``."""
+
+    deliveries: tuple[Delivery, ...] = Field(
+        default_factory=lambda: (Delivery(share=1.0, month=default_of("delivery_months")),),
+        min_length=1,
+        description="Parts of the cluster in the order of their delivery. Left out: all at once, after the sourced time.",
     )
-    server_overhead: Annotated[Uncertain, Limits("(a ratio)", 1, 5)] = _sourced(
-        "own.server_overhead", "Price of a server over the price of its chips", "1"
+    chip_usd: PricePerChip = _sourced("chip_usd", "Price of one accelerator", "USD")
+    server_usd_per_chip: PricePerChip = _sourced("server_usd_per_chip", "A chip's part of its server", "USD/chip")
+    network_usd_per_tier_per_chip: PricePerChip = _sourced(
+        "network_usd_per_tier_per_chip", "Its part of one tier of the network", "USD/(chip tier)"
     )
-    network_share: Share = _sourced("own.network_share", "Share of the network in the hardware's cost", "1")
-    building_usd_per_it_w: Annotated[Uncertain, Limits("USD per W of IT", 0, 100)] = _sourced(
-        "own.building_usd_per_it_w", "Building and power plant", "USD/W of IT"
+    switch_ports: int = Field(
+        default=128, ge=4, le=4096, description="Ports of a switch, from which the network's tiers follow: 128 or 64."
     )
-    electricity_usd_per_kwh: Annotated[Uncertain, Limits("USD/kWh", 0, 2)] = _sourced(
-        "own.electricity_usd_per_kwh", "Price of electricity", "USD/kWh"
+    storage_usd_per_chip: PricePerChip = _sourced("storage_usd_per_chip", "Its part of the storage", "USD/chip")
+    building_usd_per_it_w: PricePerWatt = _sourced("building_usd_per_it_w", "Building and its equipment", "USD/W")
+    power_plant_usd_per_it_w: PricePerWatt = _sourced("power_plant_usd_per_it_w", "Own generation", "USD/W")
+    site_rent_usd_per_kw_month: Annotated[Uncertain, Limits("USD per kW and month", 0, 2000)] = Field(
+        default_factory=lambda: Uncertain.fixed(0.0),
+        description="Rent of a hall for owned chips, beside or instead of a building [USD/(kW month)]. Left out: 0.",
     )
-    operation_share_per_year: Share = _sourced(
-        "own.operation_share_per_year", "Staff, spares and repair, a year, as a share of the hardware's cost", "1/year"
+    energy_usd_per_kwh: Annotated[Uncertain, Limits("USD/kWh", 0, 2)] = _sourced(
+        "energy_usd_per_kwh", "Price of electricity", "USD/kWh"
     )
-    resale_share: Share = _sourced(
-        "own.resale_share", "Value of the hardware at the end of the horizon, as a share of its price", "1"
+    staff_usd_per_chip_year: PricePerChip = _sourced(
+        "staff_usd_per_chip_year", "People who run the cluster", "USD/(chip year)"
     )
-    first_payment_months: Annotated[Uncertain, Limits("months", 0, 60)] = _sourced(
-        "own.first_payment_months", "Months from the decision to the first payment", "month"
+    maintenance_frac_per_year: Share = _sourced(
+        "maintenance_frac_per_year", "Repairs, as a share of the hardware's price", "1/year"
     )
-    ready_months: Annotated[Uncertain, Limits("months", 0, 120)] = _sourced(
-        "own.ready_months", "Months from the decision to training on the full cluster", "month"
+    spares_frac: Share = _sourced("spares_frac", "Chips bought as spares, as a share of the working ones", "1")
+    hardware_life_months: Months = _sourced("hardware_life_months", "Life of the hardware", "month")
+    hardware_value_decline_per_year: Share = _sourced(
+        "hardware_value_decline_per_year", "Share of its value that used hardware loses a year", "1/year"
     )
+    building_life_months: Annotated[Uncertain, Limits("months", 12, 1200)] = _sourced(
+        "building_life_months", "Life of the building", "month"
+    )
+    debt_frac: Share = _sourced("debt_frac", "Share of the capital that is lent", "1")
+    debt_rate_per_year: Share = _sourced("debt_rate_per_year", "Interest, nominal", "1/year")
+    equity_rate_per_year: Share = _sourced("equity_rate_per_year", "Return that owners ask for, nominal", "1/year")
 
 
 class Rent(_Section):
-    """The rental that stands against it."""
+    """The rental that stands against it: a contract over the horizon. The names are those of ``gigacluster.cost.rent``."""
 
-    price_usd_per_chip_hour: Annotated[Uncertain, Limits("USD per chip-hour", 0.01, 200)] = _sourced(
-        "rent.price_usd_per_chip_hour", "Contract rent", "USD/chip-hour"
+    committed_usd_per_chip_hour: Annotated[Uncertain, Limits("USD per chip-hour", 0.01, 200)] = _sourced(
+        "market_usd_per_chip_hour", "Price under the contract", "USD/(chip h)"
     )
-    ready_months: Annotated[Uncertain, Limits("months", 0, 120)] = _sourced(
-        "rent.ready_months", "Months from the decision to training on the full rented cluster", "month"
+    start_month: Months = _sourced(
+        "rent_start_months", "Months from the decision until the rented chips train", "month"
     )
+    prepaid_frac: Share = _sourced("prepaid_frac", "Share of the contract paid at the start", "1")
+    extras_frac: Share = _sourced("extras_frac", "Storage, traffic and support, as a share of the bill", "1")
     contract_usd: Dollars | None = Field(
-        default=None, description="Size of the contract talked about, where reported [USD]. Only compared, never used."
+        default=None, description="Size of the contract as reported [USD]. Compared with, not used in the cost."
     )
 
 
@@ -213,13 +237,15 @@ class Scenario(_Section):
     title: str = Field(
         min_length=1, max_length=120, description="The question in a few words, for the head of the page."
     )
+    owner: str = Field(
+        default="", max_length=80, description="Who owns it, as in data/chip_owners.csv, if listed there."
+    )
     story: str = Field(default="", max_length=4000, description="What is decided, in a paragraph.")
     decided_on: datetime.date = Field(description="Date of the decision, YYYY-MM-DD.")
     price_year: int = Field(ge=2015, le=2040, description="Year of the dollars.")
     horizon_months: int = Field(
         default=48, ge=1, le=240, description="Months over which owning and renting are compared."
     )
-    discount_rate_per_year: Rate = _sourced("discount_rate_per_year", "Nominal cost of capital", "1/year")
     cluster: Cluster
     training: Training
     reliability: Reliability = Field(default_factory=Reliability)

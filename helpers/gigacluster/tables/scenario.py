@@ -1,12 +1,13 @@
-"""What a scenario assumes where its file is silent."""
+"""What a scenario assumes where its file is silent, and the claims of the story."""
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, ClassVar
 
 from gigacluster.tables.row import Id, Missing, Row
 
-__all__ = ["TABLES", "ScenarioDefaultRow"]
+__all__ = ["TABLES", "ScenarioDefaultRow", "StoryClaimRow"]
 
 
 class ScenarioDefaultRow(Row):
@@ -24,4 +25,18 @@ class ScenarioDefaultRow(Row):
     note: Annotated[str | None, Missing] = None
 
 
-TABLES: dict[str, type[Row]] = {"scenario_defaults": ScenarioDefaultRow}
+class StoryClaimRow(Row):
+    """One claim of the story, and what happened later."""
+
+    KEY: ClassVar = ("claim_id",)
+    ABOUT: ClassVar = "a claim of the story, by whom and when, and what happened later"
+
+    claim_id: Id
+    said_on: datetime.date
+    said_by: str
+    claim: str
+    later: str
+    source_id: Id
+
+
+TABLES: dict[str, type[Row]] = {"scenario_defaults": ScenarioDefaultRow, "story_claims": StoryClaimRow}
