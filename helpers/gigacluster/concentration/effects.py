@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -100,10 +101,9 @@ def sizes_for_100_points(world: WorldStock, date: Any, owners: Iterable[str] = (
     """
     named, other = named_and_other(world, world.at(date)[:, :_MOST_SAMPLES])
     measures: dict[str, Callable[[Any], Any]] = {
-        name: (lambda holdings, measure=measure: with_countless(holdings, other, measure))
-        for name, measure in MEASURES.items()
+        name: partial(with_countless, other=other, measure=measure) for name, measure in MEASURES.items()
     }
-    measures["Gini, named owners"] = lambda holdings: gini(holdings, zero_owners=False)
+    measures["Gini, named owners"] = partial(gini, zero_owners=False)
     rows = []
     for name, measure in measures.items():
         for owner in owners:

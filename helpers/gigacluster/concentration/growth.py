@@ -179,7 +179,8 @@ def published_shares(
     Returns
     -------
     DataFrame
-        ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published.
+        ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published; the
+        one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
     """
     values = anchors.set_index("anchor_id")["value"]
     spring, missing = PUBLISHED_WINDOW[1], missing_makers_h100e(world, anchors)
@@ -191,6 +192,12 @@ def published_shares(
     found = [
         ("United States, known clusters", spring, "us_share", _part(clusters, spring, "country", us)),
         ("China, known clusters", spring, "cn_share", _part(clusters, spring, "country", "China")),
+        (
+            "United States, known clusters, against the TOP500 list",
+            "2024-11-18",
+            "top500_us_share_2024",
+            _part(clusters, "2024-11-18", "country", us),
+        ),
         (
             "private owners, known clusters",
             "2019-01-01",

@@ -80,18 +80,19 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
     """
     named = rows[rows["owner"].notna()]
     parties = named["owner"].str.split(",").map(lambda names: sorted({name.strip() for name in names}))
+    alone = parties.str.len() == 1
     if joint == "separate":
-        owners = parties.str.join(" + ").where(parties.str.len() > 1, parties.str[0])
-        key = owners.where(parties.str.len() == 1, owners + " #" + named.index.astype(str))
-        held = named["h100e"].groupby(key).sum()
+        label = parties.str.join(" + ")
+        held = named["h100e"].groupby(label.where(alone, label + " #" + named.index.astype(str))).sum()
     else:
-        share = (named["h100e"] / parties.str.len()).repeat(parties.str.len())
-        held = share.groupby(parties.explode().to_numpy()).sum()
+        each = pd.DataFrame({"owner": parties, "share": named["h100e"] / parties.str.len(), "alone": alone}).explode(
+            "owner"
+        )
+        held = each.groupby("owner")["share"].sum()
         if joint == "largest":
-            alone = named["h100e"].where(parties.str.len() == 1, 0.0).repeat(parties.str.len())
-            alone = alone.groupby(parties.explode().to_numpy()).sum()
-            winner = parties.map(lambda names: max(names, key=lambda name: (alone[name], held[name], name)))
-            held = named["h100e"].groupby(winner).sum()
+            sole = each["share"].where(each["alone"], 0.0).groupby(each["owner"]).sum()
+            largest = parties.map(lambda names: max(names, key=lambda name: (sole[name], held[name], name)))
+            held = named["h100e"].groupby(largest).sum()
     unknown = rows[rows["owner"].isna()]
     if anonymous == "each":
         key = unknown["country"].fillna("not known") + " #" + unknown.index.astype(str)

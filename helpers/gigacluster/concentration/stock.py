@@ -17,6 +17,8 @@ __all__ = ["OTHER", "WorldStock", "add_cluster", "ranks", "share_of_world", "siz
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 _DAYS_PER_YEAR = 365.25
+#: Quarters whose growth is carried on: of one to four, two forecast the later quarters of the table best.
+_RECENT_QUARTERS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,16 +43,16 @@ class WorldStock:
         """Holdings of each owner at a date, shape (owners, samples).
 
         Between two dates of the table an owner's holding grows at a steady rate (linearly where it starts at 0).
-        After the last date shares stay and the total grows at the rate of the table's last four quarters, with the
-        error that such forecasts made inside the table; :meth:`is_extrapolated` says so. Before the first date it is
-        not known: ``nan``.
+        After the last date shares stay and the total grows at the rate of the last two quarters, corrected by the mean
+        error that such forecasts made inside the table, and with their spread; :meth:`is_extrapolated` says so. Before
+        the first date it is not known: ``nan``.
         """
         day = _day(date)
         if day < self.dates[0]:
             return numpy.full_like(self.h100e_8bit[:, 0], numpy.nan)
         if day >= self.dates[-1]:
             years = _years(self.dates[-1], day)
-            growth = _log_growth(self.total, self.dates, len(self.dates) - 1)
+            growth = _recent_growth(self.total, self.dates, len(self.dates) - 1)
             return self.h100e_8bit[:, -1] * numpy.exp(years * (growth + self.growth_error))
         after = int(numpy.searchsorted(self.dates, day, side="right"))
         low, high = self.h100e_8bit[:, after - 1], self.h100e_8bit[:, after]
@@ -155,9 +157,7 @@ def add_cluster(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any
     if owner is None:
         return xp.concat([holdings, new], axis=0)
     if not 0 <= owner < holdings.shape[0]:
-        raise ValueError(
-            f"owner is {owner}; holdings has the owners 0 to {holdings.shape[0] - 1}, or None for a new one"
-        )
+        raise ValueError(f"owner is {owner}; it can be 0 to {holdings.shape[0] - 1}, or None for a new owner")
     return xp.concat(
         [holdings[:owner, ...], holdings[owner : owner + 1, ...] + new, holdings[owner + 1 :, ...]], axis=0
     )
@@ -227,22 +227,28 @@ def _years(first: Any, last: Any) -> Any:
     return (last - first) / numpy.timedelta64(1, "D") / _DAYS_PER_YEAR
 
 
-def _log_growth(total: numpy.ndarray, dates: numpy.ndarray, last: int, quarters: int = 4) -> numpy.ndarray:
-    """Growth per year of the log of the total over the quarters up to date ``last``, shape (samples,)."""
-    first = max(last - quarters, 0)
-    if first == last:
-        return numpy.zeros(total.shape[1])  # one date alone says nothing of growth
+def _log_growth(total: numpy.ndarray, dates: numpy.ndarray, first: int, last: int) -> numpy.ndarray:
+    """Growth per year of the log of the total between two dates of the table, shape (samples,)."""
     return numpy.log(total[last] / total[first]) / _years(dates[first], dates[last])
 
 
+def _recent_growth(total: numpy.ndarray, dates: numpy.ndarray, last: int) -> numpy.ndarray:
+    if last == 0:
+        return numpy.zeros(total.shape[1])  # one date alone says nothing of growth
+    return _log_growth(total, dates, max(last - _RECENT_QUARTERS, 0), last)
+
+
 def _growth_errors(holdings: numpy.ndarray, dates: numpy.ndarray, seed: int) -> numpy.ndarray:
-    """Draw the error of growth per year: its size is what the same forecast missed by, from each earlier quarter."""
-    samples = holdings.shape[2]
+    """Draw the error of the forecast growth per year, from how the same forecast did from each earlier quarter.
+
+    Growth has been slowing, so the forecasts were too high on average; the mean of the draws takes that out.
+    """
     total = numpy.median(holdings.sum(axis=0), axis=1, keepdims=True)
     missed = [
-        float(_log_growth(total, dates, later, later - start)[0] - _log_growth(total, dates, start)[0])
-        for start in range(4, len(dates))
+        float(_log_growth(total, dates, start, later)[0] - _recent_growth(total, dates, start)[0])
+        for start in range(_RECENT_QUARTERS, len(dates))
         for later in range(start + 1, min(start + 5, len(dates)))
     ]
-    size = numpy.sqrt(numpy.mean(numpy.square(missed))) if missed else 0.0
-    return size * _normal("growth", samples, seed)
+    if not missed:
+        return numpy.zeros(holdings.shape[2])
+    return numpy.mean(missed) + numpy.std(missed) * _normal("growth", holdings.shape[2], seed)

@@ -73,7 +73,7 @@ def top_owners(world: WorldStock, date: Any) -> pd.DataFrame:
         ``owner, h100e_8bit_p5, h100e_8bit_median, h100e_8bit_p95, share_p5, share_median, share_p95``.
     """
     holdings = world.at(date)
-    columns = {}
+    columns: dict[str, numpy.ndarray] = {}
     for name, values in (("h100e_8bit", holdings), ("share", holdings / holdings.sum(axis=0))):
         low, median, high = numpy.quantile(values, [0.05, 0.5, 0.95], axis=1)
         columns |= {f"{name}_p5": low, f"{name}_median": median, f"{name}_p95": high}
@@ -213,7 +213,7 @@ def three_views(world: WorldStock, clusters: pd.DataFrame, lab_compute: pd.DataF
         )
     )
     dates = lab_compute["as_of"]
-    day = dates.loc[(dates - pd.Timestamp(str(date)[:10])).abs().idxmin()]
+    day = dates.iloc[int((dates - pd.Timestamp(str(date)[:10])).abs().argmin())]
     labs = lab_compute[dates == day].set_index("lab")["h100e_8bit_median"]
     then = float(numpy.median(world.at(day).sum(axis=0)))
     use = bounds(labs.to_numpy(), max(then - labs.sum(), 0.0))
