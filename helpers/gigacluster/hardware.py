@@ -52,6 +52,7 @@ class Chip:
     memory_bytes: float  # what a program can use
     memory_bytes_per_s: float
     tdp_w: float = _NAN
+    n_processors: float = _NAN  # streaming multiprocessors or compute units; nan: few and large matrix units
     fabric: Fabric  # the usual one
     source_id: str = "not-named"
 
@@ -154,6 +155,7 @@ def _chip(row: dict[Any, Any]) -> Chip:
         memory_bytes=usable_gib * GIB,
         memory_bytes_per_s=row["memory_gb_per_s"] * GIGA,
         tdp_w=row["tdp_w"],
+        n_processors=row["n_processors"],
         fabric=Fabric(
             scaleup_domain=row["scaleup_domain"],
             scaleup_bytes_per_s=row["scaleup_gb_per_s"] * GIGA,

@@ -37,6 +37,26 @@ TDP_W = {"TPUv5p": 540, "TPUv6e": 380}
 #: What a program can use, where vendor figures differ from it or are it.
 USABLE_GIB = {"B200": 180, "GB200": 186, "B300": 270, "GB300": 279}
 USABLE_BY_VENDOR = ("B200", "GB200")
+#: Streaming multiprocessors or compute units, from the vendors' architecture papers, as remembered.
+N_PROCESSORS = {
+    "V100-SXM": 80,
+    "A100-40": 108,
+    "A100-80": 108,
+    "H100-SXM": 132,
+    "H100-TT": 132,
+    "H100-PCIe": 114,
+    "H800": 132,
+    "H200": 132,
+    "H20": 78,
+    "B200": 148,
+    "GB200": 148,
+    "B300": 160,
+    "GB300": 160,
+    "MI250X": 208,
+    "MI300X": 304,
+    "MI325X": 304,
+    "MI355X": 256,
+}
 ACHIEVED_LINKS = ("TPUv4", "TPUv5e", "TPUv5p", "TPUv6e")
 SOURCES = {
     "ST": "ml-engineering-accelerators",
@@ -64,6 +84,10 @@ def build(raw_data):
     epoch = pd.read_csv(raw_data / "epoch_ml_hardware" / "ml_hardware.csv").set_index("Hardware name")["Release date"]
     dates = {chip: epoch[name] for chip, name in EPOCH_NAMES.items()} | AVAILABLE_ON
     sources = [_source_ids(chip, text, dates) for chip, text in zip(raw["chip"], raw["sources"], strict=True)]
+    recalled = [
+        ";".join(filter(None, (RECALLED.get(chip), "n_processors" if chip in N_PROCESSORS else None))) or None
+        for chip in raw["chip"]
+    ]
     table = raw.assign(
         available_on=raw["chip"].map(dates).fillna(raw["release_date"]),
         memory_gib=raw["memory_gb"],
@@ -74,7 +98,8 @@ def build(raw_data):
         scaleup_basis=raw["chip"].map(dict.fromkeys(ACHIEVED_LINKS, "achieved")).fillna("nominal"),
         scaleout_gbit_per_s=raw["scaleout_gbps_per_chip"],
         tdp_w=raw["tdp_w"].fillna(raw["chip"].map(TDP_W)),
-        recalled=raw["chip"].map(RECALLED),
+        n_processors=raw["chip"].map(N_PROCESSORS),
+        recalled=recalled,
         source_id=[ids[0] for ids in sources],
         further_source_ids=[";".join(ids[1:]) or None for ids in sources],
         note=raw["notes"],
@@ -86,4 +111,4 @@ def _source_ids(chip, text, dates):
     """Return the ids of a row's sources: its own first, then the one of its date, then memory."""
     named = [SOURCES[key] for key in text.split(";") if key in SOURCES]
     dated = ["epoch-ml-hardware"] if chip in dates else []
-    return list(dict.fromkeys(named + dated + ["chips-recalled"] * (chip in RECALLED)))
+    return list(dict.fromkeys(named + dated + ["chips-recalled"] * (chip in RECALLED or chip in N_PROCESSORS)))

@@ -51,6 +51,8 @@ class ChipRow(Row):
         validation_alias=AliasChoices("scaleout_gbit_per_s", "scaleout_gbps_per_chip")
     )
     tdp_w: _Known = None
+    #: Streaming multiprocessors or compute units; blank where matrix units are few and large (TPU, Gaudi, Trainium).
+    n_processors: _Known = None
     #: Columns of this row known from memory alone, separated by semicolons.
     recalled: Annotated[str | None, Missing] = None
     source_id: Id = "not-named"

@@ -46,12 +46,6 @@ _FOLDING_YEAR = 2025.4
 _NEEDED = ("n_layers", "d_model", "n_heads", "d_ff", "vocab", "seq_len", "n_chips", "global_batch", "tp", "pp")
 
 
-def _PROCESSORS(c):
-    for p,n in (("A100",108),("V100",80),("H100-PCIe",114),("H20",78),("H",132),("B3",160),("GB3",160),("B2",148),("GB2",148),("MI300",304),("MI325",304),("MI355",256),("MI250",208)):
-        if c.startswith(p) and not (p=="H20" and c=="H200"): return float(n)
-    return float("nan")
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunCases:
     """The runs that can be expressed, as one case, and why the others cannot."""
@@ -242,7 +236,7 @@ def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
         "scaleup_bytes_per_s": of_run["scaleup_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_domain": domain,
         "nic_bytes_per_s": nic * GIGA / BITS_PER_BYTE,
-        "n_processors": numpy.array([_PROCESSORS(c) for c in table["chip"]]),
+        "n_processors": of_run["n_processors"].to_numpy(dtype=float),
         "tdp_w": of_run["tdp_w"].to_numpy(dtype=float),
         "n_chips": _column(table, "n_chips"),
     }
