@@ -133,9 +133,12 @@ def goodput(
     """
     one_of("mode", mode, MODES)
     mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    xp, mttf, write, stall, restart, sigma, detection, queue, stops, stop, q, stored = checked(
+    chosen = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
+    planned_frac = planned_stops_per_day * planned_stop_s / SECONDS_PER_DAY
+    xp, mttf, write, tau, stall, restart, sigma, detection, queue, _, _, planned, q, stored = checked(
         mttf_s=(mttf_s, ABOVE_ZERO),
         checkpoint_write_s=(checkpoint_write_s, NOT_NEGATIVE),
+        checkpoint_interval_s=(chosen, ABOVE_ZERO),
         checkpoint_stall_s=(checkpoint_stall_s, NOT_NEGATIVE),
         restart_s=(restart_s, NOT_NEGATIVE),
         restart_sigma=(restart_sigma, NOT_NEGATIVE),
@@ -143,14 +146,13 @@ def goodput(
         queue_s=(queue_s, NOT_NEGATIVE),
         planned_stops_per_day=(planned_stops_per_day, NOT_NEGATIVE),
         planned_stop_s=(planned_stop_s, NOT_NEGATIVE),
+        planned_stops_per_day_times_planned_stop_s_per_86400_s=(planned_frac, FRACTION),
         correlated_frac=(correlated_frac, FRACTION),
         stored_interval_s=(stored_interval_s, ABOVE_ZERO),
     )
     stall, lag = (write, 0 * write) if mode == "blocking" else (stall, write)
     if checkpoint_interval_s is None:
         tau = xp.maximum(xp.maximum(optimal_interval_s(mttf, stall, method), lag - stall), _SHORTEST * mttf)
-    else:
-        xp, tau, _ = checked(checkpoint_interval_s=(checkpoint_interval_s, ABOVE_ZERO), mttf_s=(mttf, ABOVE_ZERO))
 
     dead = detection + queue
     survives = _survives(xp, restart, sigma, mttf, restart_sigma)
@@ -162,15 +164,14 @@ def goodput(
         n_periods = xp.maximum(xp.round(stored / tau), 1.0)
         kept = kept * _kept_of_memory(xp, period, survives * xp.exp(-lag / mttf), q, n_periods)
     restarting = running * (1 - survives)
-    planned = stops * stop / SECONDS_PER_DAY
-    unplanned = xp.where(planned <= 1, 1 - planned, xp.nan)
+    unplanned = 1 - planned
     return Goodput(
         goodput_frac=unplanned * kept,
         checkpoint_frac=unplanned * checkpoint,
         rework_frac=unplanned * (running - checkpoint - restarting - kept),
         restart_frac=unplanned * restarting,
         waiting_frac=unplanned * (1 - running),
-        planned_frac=1 - unplanned + 0 * kept,
+        planned_frac=planned + 0 * kept,
         mttf_s=mttf,
         checkpoint_interval_s=tau,
     )
@@ -238,8 +239,9 @@ def fault_tolerant_goodput(
 
     Notes
     -----
-    Each replica is up for D M and down for ``recover_s`` in turn, so u = 1 / (1 + recover / (D M)) of them work; all
-    stall u / M times a second: u / (1 + stall u / M). Source: data/sources.csv, id ``gigacluster-derivation``.
+    With A = stall / M and B = recover / (D M), the replicas at work are u = 1 / (1 + B p) and the share of time in
+    which the job runs is p = 1 / (1 + A u): solved together, for p u. Source: data/sources.csv, id
+    ``gigacluster-derivation``.
 
     Examples
     --------
@@ -247,11 +249,13 @@ def fault_tolerant_goodput(
     0.82
     """
     mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    _, mttf, replicas, stall, recover = checked(
+    xp, mttf, replicas, stall, recover = checked(
         mttf_s=(mttf_s, ABOVE_ZERO),
         n_replicas=(n_replicas, AT_LEAST_ONE),
         stall_s=(stall_s, NOT_NEGATIVE),
         recover_s=(recover_s, NOT_NEGATIVE),
     )
-    up = 1 / (1 + recover / (replicas * mttf))
-    return up / (1 + stall * up / mttf)
+    stalled, missing = stall / mttf, recover / (replicas * mttf)
+    half = (1 + missing - stalled) / 2
+    up = 1 / (half + xp.sqrt(half**2 + stalled))
+    return up / (1 + stalled * up)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy
@@ -175,21 +176,17 @@ def simulate(
     settle = _WARM_UP_STEPS * in_memory + math.ceil(3 * repair_s / mttf_s) * (spares is not None)
 
     xp = device_namespace(device)
-    totals, kept = numpy.zeros(5), None
+    totals, kept = numpy.zeros(5), numpy.empty(0)
     n_runs = math.ceil(failures / failures_per_run)
     for first in range(0, n_runs, chunk):
         size = min(chunk, n_runs - first)
         steps = law.steps(xp, numpy.random.default_rng([seed, first]), size)
-        start = Runs(xp.zeros(size), xp.zeros(size), _all_ready(xp, spares, size))
-        for _ in range(settle):
-            start = advance(xp, start, next(steps), rules)
-        runs = start
-        for _ in range(failures_per_run):
-            runs = advance(xp, runs, next(steps), rules)
-        wall_s = to_host(runs.wall_s - start.wall_s)
-        useful_s = rules.interval_s * to_host(runs.intervals - start.intervals)
+        start = _live(xp, Runs(xp.zeros(size), xp.zeros(size), _all_ready(xp, spares, size)), steps, rules, settle)
+        end = _live(xp, start, steps, rules, failures_per_run)
+        wall_s = to_host(end.wall_s - start.wall_s)
+        useful_s = rules.interval_s * to_host(end.intervals - start.intervals)
         totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
-        kept = useful_s / wall_s if kept is None else kept
+        kept = kept if first else useful_s / wall_s
     share, error = _ratio(totals, n_runs)
     return Simulation(
         goodput_frac=share,
@@ -199,6 +196,12 @@ def simulate(
         run_goodput_frac=kept,
         closed_form=expected,
     )
+
+
+def _live(xp: Any, runs: Runs, steps: Iterator[Draws], rules: Rules, n_failures: int) -> Runs:
+    for draws in islice(steps, n_failures):
+        runs = advance(xp, runs, draws, rules)
+    return runs
 
 
 def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs: dict[str, Any]) -> Rules:

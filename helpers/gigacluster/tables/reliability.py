@@ -48,7 +48,7 @@ class FailureRateRow(_Bracketed):
     high: Optional = None
     mttf_h: Optional = None
     definition: str
-    #: counted: failures over time; published: the source's own rate; derived: from an interval; bound: at least so many.
+    #: counted: failures over time; published: the source's own rate; derived: from an interval; bound: at least.
     basis: Literal["counted", "published", "derived", "bound", "assumed"]
     #: Whether the row stands for jobs above the size from which rates scale with nodes, below it, or for one component.
     scope: Literal["large jobs", "small jobs", "component", "projection"]

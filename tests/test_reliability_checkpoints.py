@@ -1,0 +1,91 @@
+"""Checkpoint intervals against 50-digit arithmetic, Daly's paper and each other."""
+
+import mpmath
+import numpy
+import pytest
+from gigacluster import reliability
+from gigacluster.arrays import to_host
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def exact_share(write_share):
+    """The interval over the MTTF in 50 digits, by the textbook form."""
+    with mpmath.workdps(50):
+        return 1 + mpmath.lambertw(-mpmath.exp(-1 - mpmath.mpf(float(write_share)))).real
+
+
+def test_exact_interval_agrees_with_50_digits_from_1e_minus_9_to_1(xp):
+    shares = numpy.geomspace(1e-9, 1, 400)
+    found = to_host(reliability.checkpoint_interval_s(1.0, xp.array(shares)))
+    # 1e-15 is five roundings: the figure asked for is 1e-12
+    assert max(abs(float(x / exact_share(d) - 1)) for x, d in zip(found, shares, strict=True)) < 1e-15
+
+
+@given(st.floats(min_value=1e-12, max_value=1e3), st.floats(min_value=1.0, max_value=1e9))
+def test_exact_interval_agrees_with_50_digits_at_any_write_and_mttf(write_share, mttf_s):
+    found = float(reliability.checkpoint_interval_s(mttf_s, write_share * mttf_s))
+    with mpmath.workdps(50):
+        expected = mttf_s * exact_share(mpmath.mpf(write_share * mttf_s) / mpmath.mpf(mttf_s))
+    assert abs(float(found / expected - 1)) < 2e-15  # the quotient of the inputs is rounded once more
+
+
+def test_textbook_lambert_form_loses_the_digits_that_ours_keeps():
+    from scipy.special import lambertw
+
+    textbook = 1 + lambertw(-numpy.exp(-1 - 1e-9)).real
+    assert abs(textbook / float(exact_share(1e-9)) - 1) > 1e-9
+
+
+@pytest.mark.parametrize("method", ["young", "daly-first", "daly"])
+def test_other_methods_agree_with_50_digits(method):
+    shares = numpy.geomspace(1e-9, 1, 100)
+    found = reliability.checkpoint_interval_s(1.0, shares, method)
+    with mpmath.workdps(50):
+        for d, x in zip(shares, found, strict=True):
+            d_ = mpmath.mpf(float(d))
+            young = mpmath.sqrt(2 * d_)
+            expected = {
+                "young": young,
+                "daly-first": young - d_,
+                "daly": young * (1 + mpmath.sqrt(d_ / 2) / 3 + d_ / 18) - d_,
+            }[method]
+            assert abs(float(x / expected - 1)) < 1e-14
+
+
+def test_daly_interval_is_the_mttf_from_twice_the_mttf_on():
+    assert float(reliability.checkpoint_interval_s(100.0, 200.0, "daly")) == 100.0
+    assert numpy.isnan(float(reliability.checkpoint_interval_s(100.0, 201.0, "daly-first")))
+
+
+def test_exact_interval_is_the_best_of_all_intervals():
+    mttf_s, write_s = 3000.0, numpy.geomspace(0.01, 3000, 7)[:, None]
+    best = reliability.checkpoint_interval_s(mttf_s, write_s)
+    around = best * numpy.linspace(0.5, 2.0, 301)
+    found = reliability.goodput(
+        mttf_s=mttf_s, checkpoint_write_s=write_s, restart_s=100, checkpoint_interval_s=around
+    ).goodput_frac
+    most = reliability.goodput(mttf_s=mttf_s, checkpoint_write_s=write_s, restart_s=100).goodput_frac
+    assert (found <= most * (1 + 1e-14)).all()
+    assert (found[:, [0, -1]] < most).all()
+
+
+def test_free_checkpoints_are_written_all_the_time():
+    assert float(reliability.checkpoint_interval_s(1000.0, 0.0)) == 0.0
+
+
+def test_bad_numbers_are_refused_and_bad_elements_become_nan(xp):
+    with pytest.raises(ValueError, match=r"mttf_s is 0; it must be a finite number above 0"):
+        reliability.checkpoint_interval_s(0, 10.0)
+    with pytest.raises(ValueError, match=r"write_s is -1.0; it must be a finite number, 0 or more"):
+        reliability.checkpoint_interval_s(10.0, -1.0)
+    with pytest.raises(ValueError, match=r"method is 'dally'; it can be 'exact', 'young', 'daly-first', 'daly'"):
+        reliability.checkpoint_interval_s(10.0, 1.0, "dally")
+    found = to_host(reliability.checkpoint_interval_s(xp.array([1000.0, -1.0, float("nan")]), 10.0))
+    assert numpy.isnan(found).tolist() == [False, True, True]
+
+
+def test_checkpoint_size_and_time_follow_the_parameters(xp):
+    size = reliability.checkpoint_bytes(xp.array([405e9]), xp.array([12.0, 16.0]))
+    assert to_host(size).tolist() == [4.86e12, 6.48e12]  # Llama 3: 4.9 to 6.5 TB
+    assert float(reliability.checkpoint_write_s(405e9, 2e12, 16.0)) == 3.24
