@@ -128,9 +128,9 @@ def layer_memory(case: Case) -> LayerMemory:
     unfused = kernel == ATTENTION_UNFUSED
     tokens = micro * seq / cp
     outside = tokens / xp.where(sp > 0, tp, 1.0)  # tokens a chip holds between the sharded matmuls
-    linear = xp.where(precision == PRECISION_BF16, _HALF, 1.0)  # saved input of a matmul
+    linear = 1.0 + (_HALF - 1.0) * xp.astype(precision == PRECISION_BF16, xp.float64)  # saved input of a matmul
 
-    residual = outside * width * (2.0 * _HALF + 2.0 * linear + xp.where(unfused, 2.0, 0.0))  # two norms, masks
+    residual = outside * width * (2.0 * _HALF + 2.0 * linear + 2.0 * xp.astype(unfused, xp.float64))  # two norms, masks
     attention = tokens / tp * _attention_bytes(case, linear)
     maps = xp.where(unfused, 5.0 * heads / tp * tokens * seq / cp, 0.0)
     dense_ffn = tokens / tp * ff * (_HALF * (1.0 + gated) + linear)
@@ -198,7 +198,7 @@ def memory_from_layers(layers: LayerMemory, case: Case) -> Memory:
     )
     alone = pp == 1.0
     stage_layers = xp.ceil(n_layers / pp)
-    tables = xp.where(alone & (tied == 0.0), 2.0, 1.0)
+    tables = 1.0 + xp.astype(alone & (tied == 0.0), xp.float64)
     dense = stage_layers * layers.dense_params + tables * layers.vocabulary_params
     expert = stage_layers * layers.expert_params
     expert_group = group * tp / (ep * etp)  # an expert's states spread over the replicas of that expert

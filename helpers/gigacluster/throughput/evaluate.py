@@ -1,0 +1,168 @@
+"""Step time and memory of many plans of one job, piece by piece, on any array library.
+
+Time and memory of a layer depend on few axes of a plan: they are computed once for each distinct combination of those,
+and gathered. The rest is computed for every plan, in pieces small enough to stay in the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import to_host
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.inputs import Case
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.layers import LayerTimes, layer_times
+from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
+from gigacluster.throughput.plans import PlanTable, plan_fields
+from gigacluster.throughput.step_time import StepTime, on_arrays, step_from_layers
+
+__all__ = ["PlanEvaluator", "parts_of_step"]
+
+#: The axes that a layer depends on.
+_LAYER_AXES = ("tp", "sp", "cp", "ep", "micro_batch", "recompute")
+
+
+class PlanEvaluator:
+    """Step time and memory of the plans of a table, a slice of it at a time.
+
+    Parameters
+    ----------
+    job : Job
+    table : PlanTable
+        On the host.
+    coefficients : Coefficients
+    xp : module
+        The array library that computes: NumPy, CuPy, or another of the array API standard.
+    device : object, optional
+        Where its arrays lie, if not on its default device.
+    """
+
+    def __init__(
+        self, job: Job, table: PlanTable, coefficients: Coefficients, xp: ModuleType = numpy, device: Any = None
+    ) -> None:
+        self._xp, self._k = xp, coefficients
+        self._placed = {"dtype": xp.float64} if device is None else {"dtype": xp.float64, "device": device}
+        layers, index = _distinct_layers(table)
+        self._layer_index = self._moved(index, dtype=xp.int64)
+        # A column with one value throughout becomes a number, which costs nothing a plan.
+        self._columns = {name: self._column(values) for name, values in table.columns().items()}
+        _, self._job_case = on_arrays(job.case(**plan_fields(self._rows(slice(0, 1)))))
+        layer_rows = {name: self._column(values) for name, values in layers.items()}
+        layer_case = self._on(replace(self._job_case, **layer_rows))
+        self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
+        self._layer_memory = self._numbers_where_constant(layer_memory(layer_case))
+
+    def case(self, piece: slice) -> Case:
+        """Return the case of a slice of the plans."""
+        return replace(self._job_case, **plan_fields(self._rows(piece)))
+
+    def layers(self, piece: slice) -> LayerTimes:
+        """Return the times of the layers of a slice of the plans, gathered as they are used."""
+        return _Gathered(self._xp, self._layer_times, self._layer_index[piece])  # type: ignore[return-value]
+
+    def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
+        """Return the step time and the peak memory of a slice of the plans."""
+        case = self.case(piece)
+        memory_of_layers = _Gathered(self._xp, self._layer_memory, self._layer_index[piece])
+        step = step_from_layers(self._xp, self.layers(piece), case, self._k)
+        return step, memory_from_layers(memory_of_layers, case)  # type: ignore[arg-type]
+
+    def _moved(self, values: Any, **changes: Any) -> Any:
+        return self._xp.asarray(values, **{**self._placed, **changes})
+
+    def _column(self, values: numpy.ndarray) -> Any:
+        return self._moved(float(values[0])) if (values == values[0]).all() else values
+
+    def _rows(self, piece: slice) -> SimpleNamespace:
+        return SimpleNamespace(
+            **{
+                name: self._moved(column[piece]) if isinstance(column, numpy.ndarray) and column.ndim else column
+                for name, column in self._columns.items()
+            }
+        )
+
+    def _on(self, case: Case) -> Case:
+        return Case(**{name: self._moved(value) for name, value in case.fields().items()})
+
+    def _numbers_where_constant(self, record: Any) -> Any:
+        """Return a record whose arrays that hold one value throughout are replaced by that number."""
+        changed = {}
+        for field in fields(record):
+            value = getattr(record, field.name)
+            if is_dataclass(value):
+                changed[field.name] = self._numbers_where_constant(value)
+            elif value.ndim and bool(self._xp.all(value == value[0])):
+                changed[field.name] = value[0]
+        return replace(record, **changed)
+
+
+class _Gathered:
+    """The fields of a record of arrays at an index, gathered when first used."""
+
+    def __init__(self, xp: ModuleType, record: Any, index: Any) -> None:
+        self._xp, self._record, self._index = xp, record, index
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._record, name)
+        if is_dataclass(value):
+            value = _Gathered(self._xp, value, self._index)
+        elif value.ndim:
+            value = self._xp.take(value, self._index)
+        setattr(self, name, value)
+        return value
+
+
+def _distinct_layers(table: PlanTable) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
+    """Return the distinct combinations of the layer's axes, and for each plan the number of its combination.
+
+    Counts and lookups instead of sorting: linear in the number of plans.
+    """
+    columns = table.columns()
+    code = numpy.zeros(len(table), dtype=numpy.int64)
+    values = []
+    for axis in _LAYER_AXES:
+        present = numpy.flatnonzero(numpy.bincount(columns[axis]))
+        rank = numpy.zeros(int(present[-1]) + 1, dtype=numpy.int64)
+        rank[present] = numpy.arange(len(present))
+        code = code * len(present) + rank[columns[axis]]
+        values.append(present)
+    used = numpy.flatnonzero(numpy.bincount(code))
+    number = numpy.zeros(int(used[-1]) + 1, dtype=numpy.int64)
+    number[used] = numpy.arange(len(used))
+    ranks = numpy.unravel_index(used, [len(present) for present in values])
+    layers = {axis: present[r].astype(float) for axis, present, r in zip(_LAYER_AXES, values, ranks, strict=True)}
+    return layers, number[code]
+
+
+def parts_of_step(layers: LayerTimes, step: StepTime, case: Case) -> dict[str, numpy.ndarray]:
+    """Return where the time of a step goes, by cause, as host arrays that add up to its total. [s]
+
+    Parameters
+    ----------
+    layers : LayerTimes
+        Of the same elements as ``step`` and ``case``.
+    step : StepTime
+    case : Case
+    """
+    xp, case = on_arrays(case)
+    moe_layers = (case.n_layers - case.n_dense_layers) * xp.astype(case.n_experts > 0, xp.float64)
+    dense_layers = case.n_layers - moe_layers
+    rounds = case.n_micro_batches / case.pp
+    causes = ("matmul_s", "attention_s", "memory_s", "tensor_comm_s", "context_comm_s", "expert_comm_s", "host_s")
+    parts = {
+        cause: rounds * (dense_layers * getattr(layers.dense, cause) + moe_layers * getattr(layers.moe, cause))
+        for cause in causes
+    }
+    parts["head_s"] = rounds * layers.head.total_s
+    parts["imbalance_s"] = step.layers_s - sum(parts.values())
+    for field in fields(step):
+        if field.name not in ("total_s", "layers_s"):
+            name = "once_a_step_s" if field.name == "host_s" else field.name
+            parts[name] = getattr(step, field.name)
+    shape = to_host(step.total_s).shape
+    return {name.removesuffix("_s"): numpy.broadcast_to(to_host(part), shape).copy() for name, part in parts.items()}

@@ -1,0 +1,265 @@
+"""Parallel plans: one, checked against its job; or every feasible one, as a table of small integers.
+
+A plan says how a job is split: tensor (tp, with or without sequence parallel sp), pipeline (pp, with vpp chunks of the
+model a rank), data (dp), context (cp) and expert parallel (ep), the micro-batch, what is computed again, and what is
+sharded over which chips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from types import SimpleNamespace
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import as_common
+from gigacluster.throughput.inputs import Case
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.rules import RULES, Rule, divisors
+
+__all__ = [
+    "AXES",
+    "RECOMPUTES",
+    "SHARDINGS",
+    "Plan",
+    "PlanTable",
+    "axis_values",
+    "case_of_plan",
+    "check_plan",
+    "enumerate_plans",
+    "plan_fields",
+]
+
+RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a case
+#: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything.
+SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
+_HYBRID = SHARDINGS.index("hsdp")
+#: Axes that a search can be restricted to; dp follows from the number of chips.
+AXES = ("tp", "pp", "cp", "ep", "vpp", "micro_batch", "sp", "recompute", "sharding", "shard_group")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """One parallel plan."""
+
+    tp: int = 1
+    sp: bool = False
+    pp: int = 1
+    vpp: int = 1
+    dp: int = 1
+    cp: int = 1
+    ep: int = 1
+    micro_batch: int = 1
+    recompute: str = "none"
+    sharding: str = "zero1"
+    shard_group: int = 0  # chips that states are sharded over; 0: all replicas, dp x cp
+
+    def __post_init__(self) -> None:
+        faults = []
+        for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch"):
+            value = getattr(self, name)
+            if not (value >= 1 and value == int(value)):
+                faults.append(f"{name} must be a whole number, at least 1, got {value!r}")
+        for name, known in (("recompute", RECOMPUTES), ("sharding", SHARDINGS)):
+            if getattr(self, name) not in known:
+                faults.append(f"unknown {name} {getattr(self, name)!r}; use one of: {', '.join(known)}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        if not self.shard_group:
+            object.__setattr__(self, "shard_group", self.dp * self.cp)
+
+    def __str__(self) -> str:
+        shown = [n for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch") if getattr(self, n) > 1]
+        words = [f"{name}={getattr(self, name)}" for name in shown or ["dp"]]
+        words += ["sp"] * self.sp + [f"recompute={self.recompute}", self.sharding]
+        return " ".join(words) + (f" in groups of {self.shard_group}" if self.sharding == "hsdp" else "")
+
+    def codes(self) -> dict[str, int]:
+        """Return every axis as a whole number: words as their codes."""
+        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        words = {"recompute": RECOMPUTES.index(self.recompute), "sharding": SHARDINGS.index(self.sharding)}
+        return {name: int(value) for name, value in {**row, **words}.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanTable:
+    """Many plans: an array of whole numbers for each axis, words as their codes."""
+
+    tp: Any
+    sp: Any
+    pp: Any
+    vpp: Any
+    dp: Any
+    cp: Any
+    ep: Any
+    micro_batch: Any
+    recompute: Any
+    sharding: Any
+    shard_group: Any
+
+    def __len__(self) -> int:
+        return int(self.tp.shape[0])
+
+    def take(self, index: Any) -> PlanTable:
+        """Return the plans at an index: a slice, or an array of numbers or flags."""
+        return PlanTable(**{name: column[index] for name, column in self.columns().items()})
+
+    def columns(self) -> dict[str, Any]:
+        """Return every column by name, without copying."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def plan(self, index: int) -> Plan:
+        """Return one plan as a record."""
+        row: dict[str, Any] = {name: int(column[index]) for name, column in self.columns().items()}
+        words = {"recompute": RECOMPUTES[row["recompute"]], "sharding": SHARDINGS[row["sharding"]]}
+        return Plan(**{**row, "sp": bool(row["sp"]), **words})
+
+
+def check_plan(plan: Plan, job: Job) -> None:
+    """Refuse a plan that its job cannot run.
+
+    Raises
+    ------
+    ValueError
+        With every rule that fails: what was given, and what would fit.
+    """
+    row = SimpleNamespace(**plan.codes())
+    faults = [rule.says(job, row) for rule in RULES if not rule.holds(job, row)]
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def case_of_plan(job: Job, plan: Plan) -> Case:
+    """Return the case of one checked plan."""
+    check_plan(plan, job)
+    return job.case(**plan_fields(SimpleNamespace(**{name: float(v) for name, v in plan.codes().items()})))
+
+
+def plan_fields(plans: Any) -> dict[str, Any]:
+    """Return the plan fields of a :class:`~gigacluster.throughput.inputs.Case`, with what a sharding code stands for.
+
+    Parameters
+    ----------
+    plans : object with the columns of :class:`PlanTable`
+        Floats, or float64 arrays of one library.
+    """
+    xp, code = as_common(plans.sharding)
+    same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "recompute", "shard_group")
+    return {
+        **{name: getattr(plans, name) for name in same},
+        "n_chips": plans.tp * plans.pp * plans.cp * plans.dp,
+        "shard_params": xp.astype(code > 2.5, xp.float64),
+        "shard_grads": xp.astype(code > 1.5, xp.float64),
+        "shard_optimizer": xp.astype(code > 0.5, xp.float64),
+    }
+
+
+def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> dict[str, list[int]]:
+    """Return the values that each axis of a plan can take by itself, before any rule about several axes.
+
+    Parameters
+    ----------
+    job : Job
+    limits : mapping of axis to allowed values, optional
+        For instance ``{"tp": [4, 8], "sharding": ["zero1"]}``; see :data:`AXES`. Groups of hybrid sharding are one and
+        eight scale-up domains unless ``shard_group`` says otherwise.
+
+    Raises
+    ------
+    ValueError
+        If an axis is unknown, or can have none of its allowed values.
+    """
+    model, limits = job.model, dict(limits or {})
+    if unknown := set(limits) - set(AXES):
+        raise ValueError(f"unknown axes {', '.join(sorted(unknown))}; a search can be restricted in: {', '.join(AXES)}")
+    domain = job.cluster.fabric.scaleup_domain
+    values: dict[str, list[Any]] = {
+        "tp": divisors(math.gcd(model.n_heads, model.n_kv_heads, model.d_ff)),
+        "pp": list(range(1, model.n_layers + 1)),
+        "cp": divisors(job.seq_len),
+        "ep": divisors(max(model.n_experts, 1)),
+        "micro_batch": divisors(job.global_batch),
+        "vpp": list(range(1, model.n_layers + 1)),
+        "sp": [0, 1],
+        # A fused kernel computes the core of attention again anyway: "selective" would be the same plan twice.
+        "recompute": [word for word in RECOMPUTES if word != "selective" or job.attention == "unfused"],
+        "sharding": list(SHARDINGS),
+        "shard_group": [domain, 8 * domain],
+    }
+    for axis, allowed in limits.items():
+        wanted = list(allowed)
+        kept = wanted if axis == "shard_group" else [value for value in values[axis] if value in wanted]
+        if not kept:
+            raise ValueError(f"{axis} can be {', '.join(map(str, values[axis]))}; none of them is in {wanted}")
+        values[axis] = kept
+    values["recompute"] = [RECOMPUTES.index(word) for word in values["recompute"]]
+    values["sharding"] = [SHARDINGS.index(word) for word in values["sharding"]]
+    return values
+
+
+def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> tuple[PlanTable, int]:
+    """Return every feasible plan of a job, and how many tuples of axis values there are before any rule.
+
+    Axis by axis, the tuples so far meet the values of the next axis, and a rule applies as soon as its axes are there.
+
+    Raises
+    ------
+    ValueError
+        If no plan is feasible: which rule the last ones broke, and what would fit.
+    """
+    values = axis_values(job, limits)
+    # Whole replicas are one group; hybrid sharding comes once for every size of group.
+    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
+    options += [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
+    considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
+    replicas = divisors(job.global_batch)
+
+    table: dict[str, Any] = {}
+    for axis in ("tp", "pp", "cp"):
+        table = _feasible(_joined(table, axis, values[axis]), axis, job)
+    table = _feasible(_joined(table, "dp", replicas), "dp", job)
+    for axis in ("micro_batch", "vpp", "ep", "sp", "recompute"):
+        table = _feasible(_joined(table, axis, values[axis]), axis, job)
+    table = _joined({name: column.astype(numpy.int32) for name, column in table.items()}, "option", range(len(options)))
+    codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
+    option = table.pop("option")
+    whole = table["dp"] * table["cp"]
+    table["sharding"], table["shard_group"] = codes[option], numpy.where(sizes[option] > 0, sizes[option], whole)
+    return PlanTable(**_feasible(table, "sharding", job)), considered
+
+
+def _joined(table: dict[str, Any], axis: str, choices: Iterable[int]) -> dict[str, Any]:
+    """Return every tuple of the table with every value of a further axis."""
+    values = numpy.asarray(list(choices), dtype=numpy.int64 if axis != "option" else numpy.int32)
+    n_before = len(next(iter(table.values()))) if table else 1
+    joined = {name: numpy.repeat(column, len(values)) for name, column in table.items()}
+    return {**joined, axis: numpy.tile(values, n_before)}
+
+
+def _feasible(table: dict[str, Any], axis: str, job: Job) -> dict[str, Any]:
+    """Return the tuples that pass the rules which a new axis completes; raise where none does."""
+    rules = [rule for rule in RULES if axis in rule.needs and rule.needs <= set(table)]
+    rows = SimpleNamespace(**table)
+    flags = numpy.ones(len(table[axis]), dtype=bool)
+    for rule in rules:
+        flags &= rule.holds(job, rows)
+    if not flags.any():
+        raise ValueError(f"no feasible plan: {_says_why(table, axis, rules, job)}")
+    return {name: column[flags] for name, column in table.items()}
+
+
+def _says_why(table: dict[str, Any], axis: str, rules: list[Rule], job: Job) -> str:
+    """Say of one tuple, the nearest where that can be told, which rule it breaks."""
+    if axis == "dp":
+        used = table["tp"] * table["pp"] * table["cp"] * table["dp"]
+        most = int(used[used <= job.cluster.n_chips].max())
+        idle_frac = math.ceil(1e4 * (1 - most / job.cluster.n_chips)) / 1e4
+        return (
+            f"no tp*pp*cp*dp with dp dividing global_batch={job.global_batch} is n_chips={job.cluster.n_chips}; "
+            f"{most} chips would fit: let the others stand idle with idle_frac={idle_frac:g}, or change the batch"
+        )
+    row = SimpleNamespace(**{name: int(column[0]) for name, column in table.items()})
+    return "; ".join(rule.says(job, row) for rule in rules if not rule.holds(job, row))

@@ -1,0 +1,261 @@
+"""Every feasible plan of a job, evaluated; the best ones, and what the second best loses.
+
+No plan is dropped on a guess: time and memory of all feasible plans are computed, and only those that do not fit into
+memory lose. An interruption keeps the best found so far.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from gigacluster.arrays import device_namespace, to_host
+from gigacluster.hardware import Cluster
+from gigacluster.parallel import chunks, progress
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.evaluate import PlanEvaluator, parts_of_step
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.memory import Memory
+from gigacluster.throughput.plans import PlanTable, enumerate_plans
+from gigacluster.throughput.step_time import StepTime
+from gigacluster.transformer import Transformer
+from gigacluster.units import GIB
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search"]
+
+#: Plans evaluated at once on a CPU: few enough for the arrays of a chunk to stay in the cache of a core.
+CPU_CHUNK = 8_192
+#: The same on a GPU: enough to fill it, at about 1 KB a plan.
+GPU_CHUNK = 4_194_304
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What a search found. Arrays hold the best plans, fastest first, on the host."""
+
+    job: Job
+    plans: PlanTable
+    step: StepTime
+    parts: dict[str, numpy.ndarray]  # of the step by cause, adding up to it [s]
+    memory: Memory
+    considered: int  # tuples of axis values, before any rule
+    feasible: int  # those that pass the rules
+    evaluated: int  # whose full time and memory were computed: all feasible ones unless interrupted
+    fitting: int  # of these, those whose memory fits
+    elapsed_s: float
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the search ended before all feasible plans were evaluated."""
+        return self.evaluated < self.feasible
+
+    @property
+    def step_time_s(self) -> numpy.ndarray:
+        """Time of a step under each plan."""
+        return numpy.asarray(self.step.total_s)
+
+    @property
+    def chips_used(self) -> numpy.ndarray:
+        """Chips that each plan uses."""
+        plans = self.plans
+        return numpy.asarray(plans.tp * plans.pp * plans.cp * plans.dp, dtype=float)
+
+    @property
+    def mfu(self) -> numpy.ndarray:
+        """Model FLOP a second over the 16-bit dense peak of the chips that a plan uses."""
+        peak_flop_per_s = self.chips_used * self.job.cluster.chip.peak_bf16_flop_per_s
+        return self.job.step_flop / self.step_time_s / peak_flop_per_s
+
+    @property
+    def memory_frac(self) -> numpy.ndarray:
+        """Memory that each plan needs over what the chip has."""
+        return numpy.asarray(self.memory.needed) / self.job.cluster.chip.memory_bytes
+
+    def lost_s(self, rank: int = 1) -> dict[str, float]:
+        """Return what the plan of a rank (0: the best) loses to the best one, by part. [s]"""
+        if not 0 <= rank < len(self.plans):
+            raise ValueError(f"rank {rank} is not among the {len(self.plans)} plans kept; search with a larger top")
+        return {name: float(values[rank] - values[0]) for name, values in self.parts.items()}
+
+    def why(self) -> str:
+        """Say in a sentence why the best plan wins over the runner-up."""
+        if len(self.plans) < 2:
+            return "No other plan fits."
+        lost_s, total_s = self.lost_s(), float(self.step_time_s[1] - self.step_time_s[0])
+        parts = sorted(lost_s.items(), key=lambda item: -abs(item[1]))[:3]
+        said = [
+            f"{name.replace('_', ' ')} {1e3 * value:+.3g} ms" for name, value in parts if abs(value) > 0.01 * total_s
+        ]
+        return (
+            f"The runner-up ({self.plans.plan(1)}) takes {1e3 * total_s:.3g} ms or "
+            f"{total_s / float(self.step_time_s[0]):.2%} longer than the best ({self.plans.plan(0)}): "
+            f"{', '.join(said) or 'no part differs'}."
+        )
+
+    def table(self) -> pandas.DataFrame:
+        """Return the best plans as a table, a row a plan."""
+        import pandas
+
+        rows = [
+            {name: getattr(plan, name) for name in self.plans.columns()}
+            for plan in map(self.plans.plan, range(len(self.plans)))
+        ]
+        numbers = {
+            "step_time_s": self.step_time_s,
+            "mfu": self.mfu,
+            "memory_gib": numpy.asarray(self.memory.needed) / GIB,
+            "memory_frac": self.memory_frac,
+        }
+        return pandas.DataFrame(rows).assign(**numbers)
+
+
+def search(
+    model: Transformer,
+    cluster: Cluster,
+    global_batch: int,
+    *,
+    seq_len: int,
+    precision: str = "bf16",
+    top: int = 10,
+    limits: Mapping[str, Iterable[Any]] | None = None,
+    coefficients: Coefficients | None = None,
+    device: str = "auto",
+    chunk: int | None = None,
+    **job_options: Any,
+) -> Search:
+    """Evaluate every feasible plan and return the best.
+
+    Parameters
+    ----------
+    model : Transformer
+    cluster : Cluster
+    global_batch : int
+        Sequences a step.
+    seq_len : int
+        Length of a sequence. [token]
+    precision : str
+        Number format of the linear layers, one of :data:`gigacluster.throughput.job.PRECISIONS`.
+    top : int
+        Plans to keep.
+    limits : mapping of axis to allowed values, optional
+        Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
+    coefficients : Coefficients, optional
+        Those shipped with the package, unless given.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    chunk : int, optional
+        Plans evaluated at once: sets the memory of the search, about 1 KB a plan.
+    **job_options
+        Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
+
+    Raises
+    ------
+    ValueError
+        If no plan is feasible, or none fits into memory: the message says what would fit.
+    """
+    if not (top >= 1 and top == int(top)):
+        raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
+    began_s = time.perf_counter()
+    job = Job(
+        model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
+    )
+    table, considered = enumerate_plans(job, limits)
+    xp = device_namespace(device)
+    k = coefficients or Coefficients()
+    found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
+    best = table.take(found.index)
+    evaluator = PlanEvaluator(job, best, k)
+    everything = slice(0, len(best))
+    step, memory = evaluator(everything)
+    return Search(
+        job=job,
+        plans=best,
+        step=_full(step, len(best)),
+        parts=parts_of_step(evaluator.layers(everything), step, evaluator.case(everything)),
+        memory=_full(memory, len(best)),
+        considered=considered,
+        feasible=len(table),
+        evaluated=found.evaluated,
+        fitting=found.fitting,
+        elapsed_s=time.perf_counter() - began_s,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Best:
+    """The fastest plans of a table that fit, and how many were looked at."""
+
+    index: numpy.ndarray  # rows of the table, fastest first
+    step_time_s: numpy.ndarray
+    evaluated: int
+    fitting: int
+
+
+def best_of(
+    job: Job,
+    table: PlanTable,
+    coefficients: Coefficients,
+    *,
+    top: int = 10,
+    xp: ModuleType = numpy,
+    chunk: int | None = None,
+) -> Best:
+    """Evaluate every plan of a table and return the fastest that fit; of equals, the one that needs less memory.
+
+    Raises
+    ------
+    ValueError
+        If none fits; the message says which plan comes nearest.
+    """
+    evaluator = PlanEvaluator(job, table, coefficients, xp)
+    size = chunk or (CPU_CHUNK if xp is numpy else GPU_CHUNK)
+    pieces = list(chunks(len(table), size))
+    index, time_s, bytes_ = numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0), numpy.zeros(0)
+    evaluated = fitting = 0
+    nearest, least_bytes = 0, numpy.inf
+    try:
+        for piece in progress(pieces, what="plans", unit="chunk"):
+            step, memory = evaluator(piece)
+            needed, total_s = xp.broadcast_arrays(memory.needed, step.total_s)
+            fits = needed <= job.cluster.chip.memory_bytes
+            worst_s = time_s[-1] if len(time_s) == top else numpy.inf
+            better = to_host(xp.nonzero(fits & (total_s <= worst_s))[0])
+            if len(better):
+                index = numpy.concatenate([index, piece.start + better])
+                time_s = numpy.concatenate([time_s, to_host(total_s)[better]])
+                bytes_ = numpy.concatenate([bytes_, to_host(needed)[better]])
+                order = numpy.lexsort((bytes_, time_s))[:top]
+                index, time_s, bytes_ = index[order], time_s[order], bytes_[order]
+            fitting += int(xp.sum(xp.astype(fits, xp.int64)))
+            if not fitting and float(xp.min(needed)) < least_bytes:
+                least_bytes, nearest = float(xp.min(needed)), piece.start + int(xp.argmin(needed))
+            evaluated += piece.stop - piece.start
+    except KeyboardInterrupt:
+        if not len(index):
+            raise  # nothing to keep
+    if not len(index):
+        raise ValueError(_says_nothing_fits(job, table, nearest, least_bytes))
+    return Best(index=index, step_time_s=time_s, evaluated=evaluated, fitting=fitting)
+
+
+def _says_nothing_fits(job: Job, table: PlanTable, nearest: int, least_bytes: float) -> str:
+    chip = job.cluster.chip
+    return (
+        f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs "
+        f"{least_bytes / GIB:.1f} GiB of the {chip.memory_bytes / GIB:.0f} GiB of {chip.name}; take more chips, a chip with more memory, or a "
+        "smaller model"
+    )
+
+
+def _full(record: Any, size: int) -> Any:
+    """Return a record whose fields are host arrays of one length."""
+    names = [field.name for field in fields(record)]
+    return type(record)(**{n: numpy.broadcast_to(to_host(getattr(record, n)), (size,)).copy() for n in names})
