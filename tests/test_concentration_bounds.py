@@ -1,0 +1,92 @@
+"""Bounds for owners without a name: no structure of Other can leave them, and their ends are reached."""
+
+import numpy
+import pytest
+from gigacluster import concentration as c
+from gigacluster.concentration.bounds import with_countless
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+named_owners = st.lists(st.floats(1, 100), min_size=1, max_size=6)
+splits = st.lists(st.floats(0.01, 1), min_size=1, max_size=30)
+MEASURES = {
+    "hhi": c.hhi,
+    "top 1": lambda x, n=1.0: c.top_share(x, 1, n),
+    "top 3": lambda x, n=1.0: c.top_share(x, 3, n),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@given(named=named_owners, other=st.floats(0, 300), parts=splits)
+@settings(max_examples=60, deadline=None)
+def test_every_way_to_split_other_lies_within_the_bounds(name, named, other, parts):
+    measure = MEASURES[name]
+    found = c.bounds(numpy.asarray(named), other, measure)
+    split = other * numpy.asarray(parts) / sum(parts)
+    value = float(measure(numpy.concatenate([named, split])))
+    slack = 1e-6  # countless owners are 1e12 of them
+    assert float(found.lowest) - slack <= value <= float(found.highest) + slack
+    if split.max() <= min(named):
+        assert value <= float(found.capped) + slack
+    assert float(found.lowest) - slack <= float(found.capped) <= float(found.highest) + slack
+
+
+def test_bounds_are_exact_at_both_ends(xp):
+    found = c.bounds(xp.array([40.0, 20.0]), 40.0)
+    assert float(found.lowest) == pytest.approx(10_000 * (0.4**2 + 0.2**2))
+    assert float(found.highest) == pytest.approx(10_000 * (0.4**2 + 0.2**2 + 0.4**2))
+    assert float(found.capped) == pytest.approx(10_000 * (0.4**2 + 3 * 0.2**2))
+
+
+def test_a_cap_leaves_whole_owners_at_the_cap_and_one_with_the_rest(xp):
+    found = c.bounds(xp.array([50.0]), 50.0, cap=20.0)
+    assert float(found.capped) == pytest.approx(10_000 * (0.5**2 + 2 * 0.2**2 + 0.1**2))
+    assert float(c.bounds(xp.array([50.0]), 50.0, cap=80.0).capped) == float(found.highest)
+
+
+def test_without_other_the_bounds_meet_and_a_missing_sample_stays_missing(xp):
+    found = c.bounds(xp.array([[3.0, numpy.nan], [1.0, 1.0]]), xp.array([0.0, 1.0]))
+    values = [found.lowest, found.capped, found.highest]
+    assert [float(value[0]) for value in values] == pytest.approx([6_250] * 3)
+    assert all(numpy.isnan(float(value[1])) for value in values)
+
+
+def test_the_lowest_bound_alone_is_the_same_number(xp):
+    named, other = xp.array([[3.0, 2.0], [1.0, 1.0]]), xp.array([2.0, 4.0])
+    assert float(with_countless(named, other)[1]) == float(c.bounds(named, other).lowest[1])
+
+
+@given(
+    before=named_owners,
+    after=named_owners,
+    others=st.tuples(st.floats(1, 200), st.floats(1, 200)),
+    inner=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_change_for_any_unchanged_structure_lies_between_its_extremes(before, after, others, inner):
+    found = c.hhi_change(numpy.asarray(before), others[0], numpy.asarray(after), others[1])
+
+    def index(named, other):
+        total = sum(named) + other
+        return 10_000 * (sum(x**2 for x in named) + inner * other**2) / total**2
+
+    change = index(after, others[1]) - index(before, others[0])
+    ends = sorted([float(found.if_countless), float(found.if_one)])
+    assert ends[0] - 1e-6 <= change <= ends[1] + 1e-6
+    flips = float(found.flips_at)
+    if not numpy.isnan(flips) and abs(ends[1] - ends[0]) > 1e-3:
+        inner = flips / 10_000
+        assert index(after, others[1]) - index(before, others[0]) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bands", "answer"),
+    [((1, 2, 3, 4), "rose"), ((3, 4, 1, 2), "fell"), ((1, 3, 2, 4), "not known"), ((1, 2, 2, 3), "not known")],
+)
+def test_the_sign_of_a_trend_needs_disjoint_bands(bands, answer):
+    assert c.trend(*bands) == answer
+
+
+def test_a_gini_of_pareto_samples_on_the_device_agrees_with_the_host(xp):
+    draws = numpy.random.default_rng(7).pareto(2.5, (40, 30)) + 1
+    assert float(xp.max(xp.abs(c.gini(xp.array(draws)) - xp.array(c.gini(draws))))) < 1e-12
