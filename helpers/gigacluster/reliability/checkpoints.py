@@ -31,7 +31,8 @@ def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> A
         Time a checkpoint stops training for, 0 or more. [s]
     method : {"exact", "young", "daly-first", "daly"}, default "exact"
         ``exact``: the optimum of the exponential model, for any write time. ``young``: sqrt(2 w M). ``daly-first``:
-        sqrt(2 w M) - w, ``nan`` where that is negative. ``daly``: Daly's higher order, and M where w >= 2 M.
+        sqrt(2 w M) - w, ``nan`` where that is negative (for its form with a restart time, add that to the MTTF).
+        ``daly``: Daly's higher order, and M where w >= 2 M.
 
     Returns
     -------

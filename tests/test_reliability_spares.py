@@ -1,0 +1,67 @@
+"""Spares against counting by chance, published practice and the laws of queues."""
+
+import numpy
+import pytest
+from gigacluster import catalog, reliability
+
+
+def test_shortage_agrees_with_counting_broken_nodes():
+    rng = numpy.random.default_rng(2)
+    broken = rng.random((20_000, 260)) < 0.03
+    found = float(reliability.shortage_probability(250, 10, 0.03))
+    assert found == pytest.approx((broken.sum(axis=1) > 10).mean(), abs=0.008)  # 2.5 standard errors
+
+
+def test_spares_needed_are_enough_and_one_fewer_is_not():
+    for nodes, broken, confidence in [(128, 0.01, 0.9), (1024, 0.001, 0.99), (12_500, 0.013, 0.999)]:
+        spares = float(reliability.spares_needed(nodes, broken, confidence))
+        assert float(reliability.shortage_probability(nodes, spares, broken)) <= 1 - confidence
+        assert float(reliability.shortage_probability(nodes, spares - 1, broken)) > 1 - confidence
+
+
+def test_spares_of_byterobust_follow_from_common_rates_and_half_a_day_of_repair():
+    # 4 for 1,024 machines at the 99th percentile: the inverse question, which repair times give that at 2.3 to 6.5
+    days = numpy.linspace(0.05, 1, 96)
+    broken = reliability.broken_frac(numpy.asarray([[2.3], [6.5]]), days * 86_400)
+    four = reliability.spares_needed(1024, broken) == 4
+    assert four.any(axis=1).all()
+    assert days[four.any(axis=0)].max() < 0.6
+
+
+def test_published_shares_of_spares_leave_no_shortage_at_large_scale():
+    shares = catalog.load("spares_facts").set_index("spares_id")["value"]
+    broken = float(reliability.broken_frac(6.5, 2 * 86_400))  # RSC-1's rate and two days of repair
+    assert float(reliability.shortage_probability(12_500, 12_500 * shares["ml-engineering"], broken)) < 1e-9
+    assert float(reliability.spares_needed(12_500, broken)) < 12_500 * shares["nvl72"]
+
+
+def test_nodes_that_fail_together_need_more_spares():
+    alone = reliability.spares_needed(12_500, 0.0128)
+    racks = reliability.spares_needed(12_500, 0.0128, nodes_per_failure=9)
+    assert float(racks) > float(alone)
+    assert float(racks) % 9 == 0
+
+
+def test_node_is_broken_half_the_time_when_repair_takes_as_long_as_it_lasts():
+    assert float(reliability.broken_frac(1.0, 1000 * 86_400)) == pytest.approx(0.5)
+    assert float(reliability.broken_frac(1.0, 1000 * 86_400, hardware_frac=0.0)) == 0
+
+
+def test_one_node_without_spare_waits_for_its_own_repair_and_enough_spares_never():
+    assert float(reliability.waiting_s(1, 0, 5.0, 3600)) == pytest.approx(3600)
+    assert float(reliability.waiting_s(1000, 200, 5.0, 3600)) < 1e-9
+
+
+def test_lemons_take_their_share_of_failures_with_them():
+    share = catalog.load("spares_facts").set_index("spares_id").loc["rsc-1-lemon-failures", "value"]
+    # failures of large jobs on RSC-1 fell from 14 to 4 %
+    assert float(reliability.rate_without_lemons(14.0, share)) == pytest.approx(4.0, abs=0.01)
+
+
+def test_bad_inputs_of_spares_are_refused_or_nan():
+    with pytest.raises(ValueError, match="broken_frac is 1.0; it must be a share from 0 to less than 1"):
+        reliability.spares_needed(100, 1.0)
+    with pytest.raises(ValueError, match="confidence is 1; it must be a share above 0 and below 1"):
+        reliability.spares_needed(100, 0.1, 1)
+    assert numpy.isnan(reliability.spares_needed(numpy.asarray([100.0, 0.0]), 0.01)).tolist() == [False, True]
+    assert numpy.isnan(reliability.shortage_probability(numpy.asarray([100.0, 0.0]), 3, 0.01)).tolist() == [False, True]
