@@ -54,9 +54,9 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     xp : module
         The library of the arrays.
     arrays : dict of str to array
-        The inputs as float64.
+        The inputs as float64, with ``nan`` for elements out of range, so that what is computed from them is ``nan``.
     valid : array of bool
-        Where every array input lies in its range; shape () if only numbers were given.
+        Where every array input lies in its range, for results that do not use them all; shape () for numbers alone.
 
     Raises
     ------
@@ -81,5 +81,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     valid = xp.all(xp.ones_like(arrays[0], dtype=xp.bool))  # on the device of the arrays
     for name, limit in limits.items():
         if name in values and is_array(values[name]):
-            valid = valid & limit.holds(named[name])
+            here = limit.holds(named[name])
+            named[name] = xp.where(here, named[name], xp.nan)
+            valid = valid & here
     return xp, named, valid

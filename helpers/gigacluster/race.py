@@ -5,6 +5,7 @@ Growth is a factor a year (2.5 means 2.5 times as much after a year). Dates are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,6 @@ __all__ = [
     "best_start_months",
     "constant_value",
     "doubling_months",
-    "entry_rank",
     "fading_value",
     "growth",
     "lead_months",
@@ -128,30 +128,6 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     )
 
 
-def entry_rank(dates_year: Any, values: Any) -> Any:
-    """Return the rank by size that each point had when it appeared: 1 where it was the largest so far.
-
-    Parameters
-    ----------
-    dates_year, values : array, shape (n,)
-        Points of the same date are ranked among each other too. Nothing is taken out again.
-
-    Returns
-    -------
-    array, shape (n,)
-        1 + the number of points up to that date that are larger.
-
-    Examples
-    --------
-    >>> import numpy
-    >>> entry_rank(numpy.asarray([1.0, 2.0, 3.0]), numpy.asarray([5.0, 4.0, 6.0])).tolist()
-    [1.0, 2.0, 1.0]
-    """
-    xp, years, sizes = as_common(dates_year, values)
-    larger = (years[None, :] <= years[:, None]) & (sizes[None, :] > sizes[:, None])
-    return 1 + xp.sum(xp.astype(larger, xp.float64), axis=1)
-
-
 def doubling_months(growth_per_year: Any) -> Any:
     """Return the months in which something growing by this factor a year doubles: 12 ln 2 / ln g.
 
@@ -182,13 +158,11 @@ def lead_months(size_ratio: Any, growth_per_year: Any) -> Any:
     -----
     The leader is taken as standing still. Source: data/sources.csv, id ``pilz-2025``, for the growth of the largest.
     """
-    xp, a, valid = admit(
+    xp, a, _ = admit(
         {"size_ratio": size_ratio, "growth_per_year": growth_per_year},
         {"size_ratio": POSITIVE, "growth_per_year": _GROWING},
     )
-    ratio, rate = a.values()
-    months = 12 * xp.log(xp.where(valid, ratio, 1.0)) / xp.log(xp.where(valid, rate, 2.0))
-    return xp.where(valid, months, xp.nan)
+    return 12 * xp.log(a["size_ratio"]) / xp.log(a["growth_per_year"])
 
 
 def matched_after_months(dates_year: Any, values: Any, *, since_year: float, level: float) -> float:
@@ -240,9 +214,8 @@ def longest_run_months(*growth_per_year: Any) -> Any:
     if not growth_per_year:
         raise ValueError("longest_run_months needs at least one growth factor, such as 1.3 for hardware")
     named = {f"growth {index}": value for index, value in enumerate(growth_per_year)}
-    xp, a, valid = admit(named, dict.fromkeys(named, _GROWING))
-    total = sum(xp.log(xp.where(valid, rate, 2.0)) for rate in a.values())
-    return xp.where(valid, 12 / total, xp.nan)
+    xp, a, _ = admit(named, dict.fromkeys(named, _GROWING))
+    return 12 / sum(xp.log(rate) for rate in a.values())
 
 
 def train_months(months_if_started_now: Any, start_months: Any, growth_per_year: Any) -> Any:
@@ -262,7 +235,7 @@ def train_months(months_if_started_now: Any, start_months: Any, growth_per_year:
     >>> float(train_months(12.0, 12.0, 2.0))
     6.0
     """
-    xp, a, valid = admit(
+    xp, a, _ = admit(
         {
             "months_if_started_now": months_if_started_now,
             "start_months": start_months,
@@ -271,7 +244,7 @@ def train_months(months_if_started_now: Any, start_months: Any, growth_per_year:
         {"months_if_started_now": POSITIVE, "start_months": NON_NEGATIVE, "growth_per_year": _GROWING},
     )
     now, start, rate = a.values()
-    return xp.where(valid, now * xp.exp(-start / 12 * xp.log(xp.where(valid, rate, 2.0))), xp.nan)
+    return now * xp.exp(-start / 12 * xp.log(rate))
 
 
 def best_start_months(months_if_started_now: Any, growth_per_year: Any) -> Any:
@@ -282,13 +255,11 @@ def best_start_months(months_if_started_now: Any, growth_per_year: Any) -> Any:
     >>> float(best_start_months(6.0, 2.0))
     0.0
     """
-    longest = longest_run_months(growth_per_year)
-    xp, a, valid = admit(
-        {"months_if_started_now": months_if_started_now, "l": longest}, {"months_if_started_now": POSITIVE}
+    xp, a, _ = admit(
+        {"months_if_started_now": months_if_started_now, "longest": longest_run_months(growth_per_year)},
+        {"months_if_started_now": POSITIVE},
     )
-    now, limit = a.values()
-    wait = limit * xp.log(xp.where(valid, now, limit) / limit)
-    return xp.where(valid, xp.clip(wait, 0.0, None), xp.nan)
+    return xp.clip(a["longest"] * xp.log(a["months_if_started_now"] / a["longest"]), 0.0, None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -324,9 +295,9 @@ def fading_value(half_life_months: Any) -> Callable[[Any], Any]:
     """
 
     def worth(lead_months: Any) -> Any:
-        xp, a, valid = admit({"h": half_life_months, "lead": lead_months}, {"h": POSITIVE})
-        per_month = 0.6931471805599453 / xp.where(valid, a["h"], 1.0)
-        return xp.where(valid, -xp.expm1(-per_month * a["lead"]) / per_month, xp.nan)
+        xp, a, _ = admit({"half_life_months": half_life_months, "lead": lead_months}, {"half_life_months": POSITIVE})
+        per_month = math.log(2) / a["half_life_months"]
+        return -xp.expm1(-per_month * a["lead"]) / per_month
 
     return worth
 
@@ -391,5 +362,5 @@ def value_of_time(
     return TimeValue(
         worth_usd=worth_usd,
         net_usd=worth_usd - extra_usd,
-        needed_usd_per_month=xp.where(extra_usd <= 0, xp.where(valid, 0.0, xp.nan), needed),
+        needed_usd_per_month=xp.where(extra_usd <= 0, 0.0 * first_months, needed),
     )

@@ -34,12 +34,11 @@ def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share
     >>> round(float(it_power_w_per_chip(700, 575, 0.10)), 1)
     1402.5
     """
-    xp, a, valid = admit(
+    _, a, _ = admit(
         {"chip_w": chip_w, "server_w_per_chip": server_w_per_chip, "network_power_share": network_power_share},
         {"chip_w": POSITIVE, "server_w_per_chip": NON_NEGATIVE, "network_power_share": NON_NEGATIVE},
     )
-    power = (a["chip_w"] + a["server_w_per_chip"]) * (1 + a["network_power_share"])
-    return xp.where(valid, power, xp.nan)
+    return (a["chip_w"] + a["server_w_per_chip"]) * (1 + a["network_power_share"])
 
 
 def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 1.0) -> Any:
@@ -59,11 +58,11 @@ def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 
     >>> round(float(energy_kwh(150e6, 8766, pue=1.21)) / 1e9, 2)
     1.59
     """
-    xp, a, valid = admit(
+    _, a, _ = admit(
         {"it_power_w": it_power_w, "hours": hours, "load_frac": load_frac, "pue": pue},
         {"it_power_w": NON_NEGATIVE, "hours": NON_NEGATIVE, "load_frac": POSITIVE_SHARE, "pue": AT_LEAST_ONE},
     )
-    return xp.where(valid, a["it_power_w"] / 1e3 * a["hours"] * a["load_frac"] * a["pue"], xp.nan)
+    return a["it_power_w"] / 1e3 * a["hours"] * a["load_frac"] * a["pue"]
 
 
 def capital_usd_per_chip(
@@ -93,9 +92,9 @@ def capital_usd_per_chip(
     """
     names = ("server", "network", "storage", "site", "spares_frac")
     given = (server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip, site_usd_per_chip, spares_frac)
-    xp, a, valid = admit(dict(zip(names, given, strict=True)), dict.fromkeys(names, NON_NEGATIVE))
+    _, a, _ = admit(dict(zip(names, given, strict=True)), dict.fromkeys(names, NON_NEGATIVE))
     hardware = (a["server"] + a["network"] + a["storage"]) * (1 + a["spares_frac"])
-    return xp.where(valid, hardware + a["site"], xp.nan)
+    return hardware + a["site"]
 
 
 def amortised_run_usd(
@@ -144,11 +143,11 @@ def amortised_run_usd(
         "energy_usd_per_kwh": energy_usd_per_kwh,
     }
     limits = dict.fromkeys(given, NON_NEGATIVE) | {"price_performance_per_year": AT_LEAST_ONE}
-    xp, a, valid = admit(given, limits)
-    rate = xp.log(xp.where(valid, a["price_performance_per_year"], 1.0))
+    xp, a, _ = admit(given, limits)
+    rate = xp.log(a["price_performance_per_year"])
     lost = xp.exp(-rate * a["age_years"]) * -xp.expm1(-rate * a["run_hours"] / HOURS_PER_YEAR)
     energy = a["run_hours"] * a["kwh_per_chip_hour"] * a["energy_usd_per_kwh"]
-    return xp.where(valid, a["n_chips"] * (a["cluster_usd_per_chip"] * lost + energy), xp.nan)
+    return a["n_chips"] * (a["cluster_usd_per_chip"] * lost + energy)
 
 
 def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: Any = 1.0) -> tuple[Any, Any, Any]:
@@ -168,14 +167,13 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
     >>> [round(float(share), 3) for share in cost_shares(1.64, 0.19, 0.57)]
     [0.282, 0.18, 0.108]
     """
-    xp, a, valid = admit(
+    _, a, _ = admit(
         {"overhead": server_overhead, "interconnect_share": interconnect_share, "hardware_share": hardware_share},
         {"overhead": AT_LEAST_ONE, "interconnect_share": _SHARE_BELOW_ONE, "hardware_share": POSITIVE_SHARE},
     )
-    hardware = xp.where(valid, a["hardware_share"], xp.nan)
-    servers = hardware * (1 - a["interconnect_share"])
-    chips = servers / xp.where(valid, a["overhead"], 1.0)
-    return chips, servers - chips, hardware * a["interconnect_share"]
+    servers = a["hardware_share"] * (1 - a["interconnect_share"])
+    chips = servers / a["overhead"]
+    return chips, servers - chips, a["hardware_share"] * a["interconnect_share"]
 
 
 def gross_margin_frac(
@@ -219,8 +217,6 @@ def gross_margin_frac(
         "life_years": POSITIVE,
         "utilisation_frac": POSITIVE_SHARE,
     }
-    xp, a, valid = admit(given, limits)
-    life_hours = xp.where(valid, a["life_years"], 1.0) * HOURS_PER_YEAR
-    hour_usd = a["capital_usd_per_chip"] / life_hours + a["running_usd_per_chip_hour"]
-    revenue = xp.where(valid, a["rent_usd_per_chip_hour"] * a["utilisation_frac"], 1.0)
-    return xp.where(valid, 1 - hour_usd / revenue, xp.nan)
+    _, a, _ = admit(given, limits)
+    hour_usd = a["capital_usd_per_chip"] / (a["life_years"] * HOURS_PER_YEAR) + a["running_usd_per_chip_hour"]
+    return 1 - hour_usd / (a["rent_usd_per_chip_hour"] * a["utilisation_frac"])

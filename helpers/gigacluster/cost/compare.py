@@ -81,12 +81,11 @@ def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> An
     >>> round(float(deal_usd_per_chip_hour(10e9, 100_000, 36)), 2)
     3.8
     """
-    xp, a, valid = admit(
+    _, a, _ = admit(
         {"value_usd": value_usd, "n_chips": n_chips, "term_months": term_months},
         {"value_usd": NON_NEGATIVE, "n_chips": POSITIVE, "term_months": POSITIVE},
     )
-    hours = xp.where(valid, a["n_chips"] * a["term_months"] * HOURS_PER_MONTH, 1.0)
-    return xp.where(valid, a["value_usd"] / hours, xp.nan)
+    return a["value_usd"] / (a["n_chips"] * a["term_months"] * HOURS_PER_MONTH)
 
 
 def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) -> Any:
@@ -97,9 +96,8 @@ def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) ->
     >>> round(float(deal_size_chips(10e9, 3.80, 36)), -2)
     100100.0
     """
-    xp, a, valid = admit(
+    _, a, _ = admit(
         {"value_usd": value_usd, "usd_per_chip_hour": usd_per_chip_hour, "term_months": term_months},
         {"value_usd": NON_NEGATIVE, "usd_per_chip_hour": POSITIVE, "term_months": POSITIVE},
     )
-    hours_usd = xp.where(valid, a["usd_per_chip_hour"] * a["term_months"] * HOURS_PER_MONTH, 1.0)
-    return xp.where(valid, a["value_usd"] / hours_usd, xp.nan)
+    return a["value_usd"] / (a["usd_per_chip_hour"] * a["term_months"] * HOURS_PER_MONTH)

@@ -25,7 +25,7 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
     >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
     0.126
     """
-    xp, given, valid = admit(
+    xp, a, _ = admit(
         {
             "debt_frac": debt_frac,
             "debt_rate_per_year": debt_rate_per_year,
@@ -33,8 +33,8 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
         },
         {"debt_frac": SHARE, "debt_rate_per_year": NON_NEGATIVE, "equity_rate_per_year": NON_NEGATIVE},
     )
-    debt, lent, equity = given.values()
-    return xp.where(valid, debt * lent + (1 - debt) * equity, xp.nan)
+    debt, lent, equity = a.values()
+    return debt * lent + (1 - debt) * equity
 
 
 def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
@@ -54,20 +54,19 @@ def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
     >>> round(float(level_payment(1000.0, 0.0, 10)), 6)
     100.0
     """
-    xp, given, valid = admit(
+    xp, a, _ = admit(
         {"principal_usd": principal_usd, "rate_per_year": rate_per_year, "months": months},
         {"principal_usd": NON_NEGATIVE, "rate_per_year": NON_NEGATIVE, "months": POSITIVE},
     )
-    principal, rate, term = given.values()
-    return xp.where(valid, principal / annuity_factor(xp, rate, xp.where(valid, term, 1.0)), xp.nan)
+    principal, rate, term = a.values()
+    return principal / annuity_factor(xp, rate, term)
 
 
 def annuity_factor(xp: Any, rate_per_year: Any, months: Any) -> Any:
     """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
     per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
-    safe = xp.where(per_month > 0, per_month, 1.0)
-    grown = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
-    return xp.where(per_month > 0, grown / safe, months)
+    earned = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
+    return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
 
 
 def loan(xp: Any, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tuple[Any, Any]:
@@ -93,9 +92,9 @@ def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: A
     >>> float(straight_line_usd_per_year(50_000, 5))
     10000.0
     """
-    xp, given, valid = admit(
+    xp, a, _ = admit(
         {"price_usd": price_usd, "life_years": life_years, "residual_frac": residual_frac},
         {"price_usd": NON_NEGATIVE, "life_years": POSITIVE, "residual_frac": SHARE},
     )
-    price, life, residual = given.values()
-    return xp.where(valid, price * (1 - residual) / xp.where(valid, life, 1.0), xp.nan)
+    price, life, residual = a.values()
+    return price * (1 - residual) / life

@@ -13,7 +13,7 @@ from typing import Any
 from gigacluster.arrays import as_common, namespace_of
 from gigacluster.units import SECONDS_PER_HOUR
 
-__all__ = ["CashFlows", "bought", "discount", "in_month", "month_rows", "paid_evenly", "paid_once"]
+__all__ = ["CashFlows", "at_start", "bought", "discount", "in_month", "month_rows", "paid_evenly", "paid_once"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,6 +133,11 @@ def in_month(xp: Any, rows: Any, start: Any, stop: Any = None) -> Any:
 
 def paid_evenly(xp: Any, rows: Any, until: Any) -> Any:
     """Return the share of a payment spread evenly from month 0 to ``until`` that falls into each row."""
-    spread = xp.where(until > 0, until, 1.0)
-    during = xp.clip(until - (rows - 1), 0.0, 1.0) * xp.where(rows > 0, 1.0, 0.0) / spread
-    return xp.where(until > 0, during, xp.where(rows > 0, 0.0, 1.0))
+    first = at_start(xp, rows)
+    during = xp.clip(until - (rows - 1), 0.0, 1.0) * (1 - first) / xp.where(until == 0, 1.0, until)
+    return xp.where(until == 0, first, during)
+
+
+def at_start(xp: Any, rows: Any) -> Any:
+    """Return 1 in row 0 and 0 in the others."""
+    return xp.astype(rows == 0, xp.float64)

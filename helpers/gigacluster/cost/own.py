@@ -35,6 +35,7 @@ OWN_LIMITS = {
     "running_cost_growth_per_year": _DECLINE,
     "hardware_life_months": POSITIVE,
     "hardware_value_decline_per_year": _DECLINE,
+    "selling_cost_frac": SHARE,
     "building_life_months": POSITIVE,
     "utilisation_frac": POSITIVE_SHARE,
     "goodput_frac": POSITIVE_SHARE,
@@ -74,6 +75,7 @@ def own(
     goodput_frac: Any = 1.0,
     utilisation_frac: Any = 1.0,
     delay_months: Any = 0.0,
+    selling_cost_frac: Any = 0.0,
     site_rent_usd_per_kw_month: Any = 0.0,
     running_cost_growth_per_year: Any = 0.0,
     method: Literal["wacc", "equity"] = "wacc",
@@ -113,6 +115,8 @@ def own(
         Share of used time that moves training forward; share of available time that is used. [1]
     delay_months : float or array, default 0
         Added to every delivery. [month]
+    selling_cost_frac : float or array, default 0
+        Share of its value that hardware and site lose on the day of the sale. [1]
     site_rent_usd_per_kw_month : float or array, default 0
         Rent of a site for owned chips, per kilowatt of rated IT power, instead of a building. [USD/kW/month]
     running_cost_growth_per_year : float or array, default 0
@@ -155,7 +159,7 @@ def own(
 
     grown = schedule["work"] * xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     spend_usd = hardware_usd * schedule["pay"] + site_usd * schedule["build"] + running_usd * grown
-    exit_usd = hardware_usd * schedule["worth"] + site_usd * schedule["book"]
+    exit_usd = (1 - a["selling_cost_frac"]) * (hardware_usd * schedule["worth"] + site_usd * schedule["book"])
     groups = ((hardware, schedule["pay"]), (site, schedule["build"]), (running, grown))
     parts_usd: dict[str, Any] = {}
     for group, weights in groups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gigacluster.arrays import is_array
-from gigacluster.cost.flows import CashFlows, discount, in_month, month_rows
+from gigacluster.cost.flows import CashFlows, at_start, discount, in_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, admit
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -109,7 +109,7 @@ def rent(
     full_usd = month_hours * share * a["committed_usd_per_chip_hour"]  # of a month that is taken in full
     taken = xp.where(used > a["minimum_take_frac"], used, a["minimum_take_frac"])
     prepaid = a["prepaid_frac"] * a["minimum_take_frac"]
-    now = xp.where(rows == 0, 1.0, 0.0)
+    now = at_start(xp, rows)
     term_months = xp.sum(term, axis=0)  # the part of the term within the horizon
     commitment = (taken - prepaid) * term + prepaid * term_months * now
     market = path * (work - share * term)
