@@ -218,11 +218,8 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
     replicas = divisors(job.global_batch)
 
     table: dict[str, Any] = {}
-    for axis in ("tp", "pp", "cp"):
-        table = _feasible(_joined(table, axis, values[axis]), axis, job)
-    table = _feasible(_joined(table, "dp", replicas), "dp", job)
-    for axis in ("micro_batch", "vpp", "ep", "sp", "recompute"):
-        table = _feasible(_joined(table, axis, values[axis]), axis, job)
+    for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
+        table = _feasible(_joined(table, axis, replicas if axis == "dp" else values[axis]), axis, job)
     table = _joined({name: column.astype(numpy.int32) for name, column in table.items()}, "option", range(len(options)))
     codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
     option = table.pop("option")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search"]
 
 #: Plans evaluated at once on a CPU: few enough for the arrays of a chunk to stay in the cache of a core.
-CPU_CHUNK = 8_192
+CPU_CHUNK = 16_384
 #: The same on a GPU: enough to fill it, at about 1 KB a plan.
 GPU_CHUNK = 4_194_304
 
@@ -249,8 +249,8 @@ def best_of(
 def _says_nothing_fits(job: Job, table: PlanTable, nearest: int, least_bytes: float) -> str:
     chip = job.cluster.chip
     return (
-        f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs "
-        f"{least_bytes / GIB:.1f} GiB of the {chip.memory_bytes / GIB:.0f} GiB of {chip.name}; take more chips, a chip with more memory, or a "
+        f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs {least_bytes / GIB:.1f}"
+        f" GiB of the {chip.memory_bytes / GIB:.0f} GiB of {chip.name}; take more chips, a chip with more memory or a "
         "smaller model"
     )
 
