@@ -13,17 +13,27 @@ from typing import Literal
 import numpy
 import pandas as pd
 
-from gigacluster import catalog, concentration
+from gigacluster import catalog, concentration, cost, scenario
+from gigacluster.arrays import to_host
+from gigacluster.concentration.known import active_clusters
+from gigacluster.concentration.views import laboratories, trend_tests
 from gigacluster.scenario import Outlook
 from gigacluster.uncertainty import interval
-from gigacluster.units import HOURS_PER_YEAR, SECONDS_PER_DAY, format_usd
+from gigacluster.units import SECONDS_PER_DAY, format_interval, format_usd
 
-__all__ = ["Finding", "audit"]
+__all__ = ["Finding", "audit", "timeline", "weeks_late"]
 
 Verdict = Literal["true", "partly", "not", "not knowable"]
 _STORY_DATE = numpy.datetime64("2024-07-09")
 _END_OF_JULY = numpy.datetime64("2024-07-31")
-_SITE = "colossus-1"
+_SITE, _RENTAL = "colossus-1", "C007"  # rows of data/clusters.csv
+_RENTAL_LISTED = "Oracle OCI Supercluster H100s"  # a row of data/gpu_clusters.csv
+_RENTED = "oracle-24k-2024"  # the scenario of the rental
+_DEAL = "xai-oracle-talks"  # a row of data/contracts.csv
+
+
+#: Laboratories of data/lab_compute.csv under the name that their owner has in data/chip_owners.csv.
+_OWNERS_OF_LABS = {"Google DeepMind": "Google", "Meta Superintelligence Labs": "Meta", "SpaceXAI": "xAI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,35 @@ def audit(outlook: Outlook) -> pd.DataFrame:
     )
 
 
+def timeline() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the phases of the story's site, what was claimed, and the largest other clusters around it.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Each with ``as_of, n_chips``; the claim and the others with ``label``. Others count H100 equivalents.
+    """
+    phases = _phases()
+    claimed = float(scenario.load(scenario.STORY).cluster.n_chips)
+    said = pd.DataFrame({"as_of": [pd.Timestamp(_END_OF_JULY)], "n_chips": [claimed], "label": ["claimed"]})
+    clusters = catalog.load("gpu_clusters")
+    around = clusters[
+        clusters["first_operational"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())
+        & clusters["in_standard_analysis"]
+        & (clusters["status"] == "Existing")
+        & ~clusters["owner"].fillna("").str.contains("xAI")
+    ].sort_values("first_operational")
+    leaders = around[around["h100e"] > around["h100e"].cummax().shift(fill_value=0.0)]
+    others = leaders[["first_operational", "h100e", "name"]].set_axis(["as_of", "n_chips", "label"], axis=1)
+    return phases, said, others[others["n_chips"] > 10_000]
+
+
+def weeks_late(phases: pd.DataFrame, said: pd.DataFrame) -> float:
+    """Return how many weeks after the claimed date the claimed number of chips was online."""
+    reached = phases.loc[phases["n_chips"] >= said["n_chips"].iloc[0], "as_of"].iloc[0]
+    return (reached - said["as_of"].iloc[0]).days / 7
+
+
 def _phases() -> pd.DataFrame:
     clusters = catalog.headline(catalog.load("clusters"))
     rows = clusters[(clusters["site_id"] == _SITE) & (clusters["record_type"] == "cluster")]
@@ -85,7 +124,7 @@ def _delivered(outlook: Outlook) -> Finding:
 def _others(date: numpy.datetime64) -> pd.Series:
     """Return the H100-equivalents of the known clusters of others that stood at a date."""
     clusters = catalog.load("gpu_clusters")
-    standing = concentration.active_clusters(clusters, date)
+    standing = active_clusters(clusters, date)
     return standing.loc[
         ~standing["owner"].fillna("").str.contains("xAI"), ["name", "first_operational", "h100e"]
     ].dropna()
@@ -119,42 +158,35 @@ def _most_powerful(outlook: Outlook) -> Finding:
 
 
 def _oracle_24k(outlook: Outlook) -> Finding:
-    clusters = catalog.load("clusters")
-    said = float(
-        clusters.loc[clusters["name"].str.contains("Oracle") & (clusters["record_type"] == "rental"), "n_chips"].max()
-    )
-    known = catalog.load("gpu_clusters")
-    listed = known.loc[
-        known["name"].str.contains("Oracle OCI Supercluster H100") & known["users"].str.contains("xAI", na=False)
-    ]
-    per_chip = outlook.useful_flop_per_s / outlook.plan.n_chips
-    days = {
-        n: interval(outlook.inputs["training.reference_run_flop"] / (per_chip * n * SECONDS_PER_DAY))
-        for n in (said, 16_384.0)
-    }
-    texts = [f"{found.median:.0f} days ({found.low:.0f} to {found.high:.0f})" for found in days.values()]
+    clusters = catalog.load("clusters").set_index("cluster_id")
+    said = float(clusters.loc[_RENTAL, "n_chips"])
+    known = catalog.load("gpu_clusters").set_index("name")
+    listed = float(known.loc[_RENTAL_LISTED, "n_chips"])
+    rented = scenario.evaluate(scenario.load(_RENTED), samples=len(to_host(outlook.saving_usd)), seed=outlook.seed)
+    chip_flop_per_day = to_host(rented.useful_flop_per_s) / rented.plan.n_chips * SECONDS_PER_DAY
+    run_flop = outlook.inputs["training.reference_run_flop"]
+    days = {n_chips: interval(run_flop / (chip_flop_per_day * n_chips)) for n_chips in (said, listed)}
+    texts = [format_interval(found.low, found.median, found.high, "days") for found in days.values()]
     return Finding(
         "not knowable",
-        f"Epoch AI's list has {listed['n_chips'].max():,.0f} H100 at Oracle with xAI among the users. Grok-2's estimated "
-        f"compute takes {texts[0]} on {said:,.0f} H100 and {texts[1]} on 16,384: both fit the months between Grok-1.5 "
-        "and Grok-2, so the compute cannot tell them apart.",
+        f"Epoch AI lists a cluster of {listed:,.0f} H100 at Oracle with xAI among its users. The estimated compute of "
+        f"Grok-2 takes {texts[0]} on {said:,.0f} H100 and {texts[1]} on {listed:,.0f}: both fit the months between "
+        "two models, so the compute does not tell them apart.",
         texts[0],
     )
 
 
 def _ten_billion(outlook: Outlook) -> Finding:
-    contracts = catalog.load("contracts")
-    deal = contracts[contracts["parties"].str.contains("Oracle") & contracts["parties"].str.contains("xAI")].iloc[0]
-    usd = 1e9 * float(deal["value_usd_billion"])
-    n_chips = outlook.scenario.cluster.n_chips
-    prices = [usd / (n_chips * HOURS_PER_YEAR * years) for years in (3, 4)]
+    deal = catalog.load("contracts").set_index("contract_id").loc[_DEAL]
+    usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
+    three, four = (format_usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years))) for years in (3, 4))
     rent = outlook.scenario.rent.committed_usd_per_chip_hour
     return Finding(
         "not knowable",
-        f"That talks about {format_usd(usd)} ended is confirmed by xAI; size and term were never published. For "
-        f"{n_chips:,} H100 the sum is {format_usd(prices[0])} an hour over three years and {format_usd(prices[1])} over "
-        f"four, beside rents of {format_usd(rent.low)} to {format_usd(rent.high)} at the time: a deal of that size is plausible.",
-        f"{format_usd(prices[1])} to {format_usd(prices[0])} an H100-hour, if it was {n_chips:,} for 3 to 4 years",
+        f"xAI confirmed that the talks ended; size and term were never published. For {n_chips:,} H100 "
+        f"{format_usd(usd)} is {three} an hour over three years and {four} over four, beside rents of "
+        f"{format_usd(rent.low)} to {format_usd(rent.high)} then: a deal of that size is plausible.",
+        f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
     )
 
 
@@ -165,42 +197,59 @@ def _own_for_speed(outlook: Outlook) -> Finding:
         verdict,
         f"Owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} months and trains "
         f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {cheaper:.0%} of the samples without "
-        f"any worth of time, and better in {better:.0%} with it.",
+        f"any worth of time, and better in {better:.0%} with it: "
+        + (
+            "speed adds to a choice that cost already makes."
+            if cheaper >= 0.9
+            else "speed decides what cost leaves open."
+        ),
         f"advantage {outlook.say('advantage_usd')}",
     )
 
 
 def _grok_2(outlook: Outlook) -> Finding:
     models = catalog.load("notable_models").set_index("model")
-    days = (models.loc["Grok-2", "published"] - pd.Timestamp(_STORY_DATE)).days
+    days = (models.loc["Grok-2", "publication_date"] - pd.Timestamp(_STORY_DATE)).days
     return Finding(
         "true" if days <= 45 else "partly" if days <= 90 else "not",
-        f"Grok-2 was published on {models.loc['Grok-2', 'published'].date()}, {days} days after the statement.",
+        f"Grok-2 was published on {models.loc['Grok-2', 'publication_date'].date()}, {days} days after the statement.",
         f"{days} days (the date is exact)",
     )
 
 
 def _more_concentrated(outlook: Outlook) -> Finding:
     world = concentration.world_stock(catalog.load("chip_owners"), samples=2000)
-    last = world.dates[-1]
-    tests = concentration.trend_tests(world, numpy.datetime64("2024-06-30"), last)
-    row = tests.set_index("measure").loc["HHI"]
-    return Finding(row["verdict"], row["evidence"], row["interval"])
+    rows = trend_tests(world, _STORY_DATE, world.dates[-1])
+    tests = rows[rows["answer"] != ""].set_index("assumption")
+    answers = tests["answer"]
+    certain = answers.iloc[0]
+    verdict: Verdict = "true" if certain == "rose" else "not" if certain == "fell" else "not knowable"
+    if certain == "not known" and set(answers.iloc[1:]) == {"rose"}:
+        verdict = "partly"
+    spread = "; ".join(
+        f"{assumption}: {row.answer} ({row.change_median:+,.0f} points)"
+        for assumption, row in tests.iloc[1:].iterrows()
+    )
+    return Finding(
+        verdict,
+        f"Between July 2024 and {world.dates[-1]}, with nothing assumed about the owners without a name, the direction "
+        f"of the HHI of owners is {certain}. Under assumptions: {spread}.",
+        f"by {tests['change_p5'].iloc[1:].min():+,.0f} to {tests['change_p95'].iloc[1:].max():+,.0f} points",
+    )
 
 
 def _control(outlook: Outlook) -> Finding:
-    owners = catalog.load("chip_owners")
-    world = concentration.world_stock(owners, samples=2000)
-    labs = concentration.laboratories(catalog.load("lab_compute"), world)
+    world = concentration.world_stock(catalog.load("chip_owners"), samples=2000)
+    labs = laboratories(catalog.load("lab_compute"), world)
     last = labs[labs["as_of"] == labs["as_of"].max()]
-    owned = set(world.owners)
-    tenants = last[~last["lab"].isin(owned)]
-    share = float(last["share_of_world"].sum())
+    tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]
+    share, rented = float(last["share_of_world"].sum()), float(tenants["share_of_world"].sum())
     return Finding(
         "partly",
         f"At {last['as_of'].iloc[0].date()} the {len(last)} listed laboratories used {share:.0%} of the world's stock. "
-        f"{', '.join(tenants['lab'])} do not appear among its owners: they rent what they use.",
-        f"{share:.0%} of the stock used by {len(last)} laboratories (medians; their intervals must not be added)",
+        f"{' and '.join(tenants['lab'])} used {rented:.0%} and do not appear among its owners: they rent. So control "
+        "of compute and owning it are not the same.",
+        f"{rented:.0%} used without owning (medians; intervals of laboratories must not be added)",
     )
 
 
@@ -211,7 +260,7 @@ def _better_models(outlook: Outlook) -> Finding:
     return Finding(
         "true",
         f"Grok-3 took {ratio:.0f} times the compute of Grok-2. By the law fitted to Chinchilla's runs a run of the "
-        f"scenario's length reaches a loss of {found.median:.3f} ({found.low:.3f} to {found.high:.3f}), less than any "
+        f"scenario's length reaches a loss of {found.median:.3f} ({found.low:.3f} to {found.high:.3f}), below any "
         "smaller budget; how much better a model answers at that loss is the weak link.",
         f"loss {found.median:.3f} ({found.low:.3f} to {found.high:.3f})",
     )

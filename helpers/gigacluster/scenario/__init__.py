@@ -1,13 +1,14 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
 from gigacluster.scenario.evaluation import deciding_inputs, evaluate
-from gigacluster.scenario.inputs import inputs_of
-from gigacluster.scenario.loading import ScenarioError, find, json_schema, load, names
+from gigacluster.scenario.inputs import inputs_of, words_of
+from gigacluster.scenario.loading import STORY, ScenarioError, find, json_schema, load, names
 from gigacluster.scenario.outlook import Outlook
 from gigacluster.scenario.plans import TrainingPlan, job_of, search_plan
 from gigacluster.scenario.schema import Scenario
 
 __all__ = [
+    "STORY",
     "Outlook",
     "Scenario",
     "ScenarioError",
@@ -21,4 +22,5 @@ __all__ = [
     "load",
     "names",
     "search_plan",
+    "words_of",
 ]

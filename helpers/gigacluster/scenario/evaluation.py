@@ -9,7 +9,7 @@ import numpy
 
 from gigacluster import catalog, concentration, cost, race, reliability, scaling
 from gigacluster.arrays import as_common, to_device, to_host
-from gigacluster.scenario.inputs import inputs_of, medians, sample
+from gigacluster.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
 from gigacluster.scenario.outlook import Outlook
 from gigacluster.scenario.plans import TrainingPlan, search_plan
 from gigacluster.scenario.schema import Scenario
@@ -17,13 +17,6 @@ from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 __all__ = ["deciding_inputs", "evaluate"]
-
-#: Which replicate of the scaling law a sample takes: an uncertain input like any other, between 0 and 1.
-_LAW = "scaling.replicate"
-#: Error of the predicted step time: the logarithm of observed over predicted.
-_STEP_ERROR = "throughput.log_error"
-#: Where the world's stock stands between its percentiles.
-_STOCK = "concentration.world_stock"
 
 
 def evaluate(
@@ -97,7 +90,7 @@ def deciding_inputs(
 def _all_inputs(scenario: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return inputs_of(scenario) | {_STEP_ERROR: plan.log_error, _LAW: between, _STOCK: between}
+    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: between}
 
 
 def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +105,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
 
 def _speed(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
     """Step time of the plan, and what failures leave of it."""
-    xp, error = as_common(given[_STEP_ERROR])
+    xp, error = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)
     rate_flop_per_s = plan.step_flop / step_time_s
     found = reliability.goodput(
@@ -136,7 +129,7 @@ def _speed(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dic
 def _training(given: dict[str, Any], useful_flop_per_s: Any) -> dict[str, Any]:
     """Return how long the reference run takes, and what model a run of the scenario's length gives."""
     run_flop = useful_flop_per_s * given["training.run_days"] * SECONDS_PER_DAY
-    best = scaling.optimum(run_flop, **_law_samples(given[_LAW]))
+    best = scaling.optimum(run_flop, **_law_samples(given[LAW]))
     return {
         "reference_run_days": given["training.reference_run_flop"] / useful_flop_per_s / SECONDS_PER_DAY,
         "run_flop": run_flop,
@@ -257,10 +250,11 @@ def _change(scenario: Scenario, given: dict[str, Any], saving_usd: Any) -> dict[
     return {
         "lead_months": lead,
         "months_gained": months_gained,
+        "month_worth_usd": month_usd,
         "time_worth_usd": speed.worth_usd,
         "advantage_usd": speed.net_usd,
         "needed_usd_per_month": speed.needed_usd_per_month,
-    } | _concentration(scenario, given[_STOCK])
+    } | _concentration(scenario, given[STOCK])
 
 
 def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:

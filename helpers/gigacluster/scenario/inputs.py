@@ -10,7 +10,15 @@ from pydantic import BaseModel
 from gigacluster.scenario.schema import Scenario
 from gigacluster.uncertainty import Uncertain, draw
 
-__all__ = ["inputs_of", "medians", "sample"]
+__all__ = ["inputs_of", "sample", "words_of"]
+
+#: Inputs that belong to the models rather than to a file: where the law, the prediction and the world's stock stand.
+LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
+MODEL_INPUTS = {
+    LAW: "Which replicate of the scaling law",
+    STEP_ERROR: "Error of the predicted step time",
+    STOCK: "The world's stock of chips",
+}
 
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
@@ -31,9 +39,23 @@ def _collect(value: Any, path: str, found: dict[str, Uncertain]) -> None:
             _collect(item, f"{path}.{number}", found)
 
 
-def medians(inputs: dict[str, Uncertain]) -> dict[str, numpy.ndarray]:
-    """Return one sample in which every input stands at its median; shape (1,) each."""
-    return {name: numpy.asarray([value.median]) for name, value in inputs.items()}
+def words_of(story: Scenario) -> dict[str, str]:
+    """Return what each uncertain input means, in words without its unit, by its path in the file."""
+    found = dict(MODEL_INPUTS)
+    _describe(story, "", "", found)
+    return found
+
+
+def _describe(value: Any, path: str, words: str, found: dict[str, str]) -> None:
+    if isinstance(value, Uncertain):
+        found[path] = words
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            meaning = (info.description or name).partition(" [")[0].rstrip(".")
+            _describe(getattr(value, name), f"{path}.{name}" if path else name, meaning, found)
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            _describe(item, f"{path}.{number}", words, found)
 
 
 def sample(inputs: dict[str, Uncertain], samples: int, seed: int, first: int = 0) -> dict[str, numpy.ndarray]:

@@ -68,6 +68,7 @@ class Outlook:
     hhi_change: Any = _answer("Change of the owners' HHI", "1")
     lead_months: Any = _answer("Lead over the largest other cluster", "month")
     months_gained: Any = _answer("Months that owning trains earlier", "month")
+    month_worth_usd: Any = _answer("Worth of a month, as taken", "USD/month")
     time_worth_usd: Any = _answer("Worth of these months", "USD")
     advantage_usd: Any = _answer("Advantage of owning, time counted", "USD")
     needed_usd_per_month: Any = _answer("Worth of a month from which owning pays", "USD/month")
@@ -103,7 +104,7 @@ class Outlook:
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
     def table(self) -> pd.DataFrame:
-        """Return every answer: quantity, label, low, median, high (5, 50, 95 %), unit, and how many samples have none."""
+        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
         import pandas as pd
 
         rows = []

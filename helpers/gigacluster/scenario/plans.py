@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from gigacluster import hardware, transformer
 from gigacluster.scenario.schema import Scenario
 from gigacluster.throughput.job import Job
+from gigacluster.throughput.search import Search, search
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import BITS_PER_BYTE, GIGA
 
@@ -25,7 +25,7 @@ class TrainingPlan:
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
     log_error: Uncertain  # logarithm of observed over predicted step time
-    found: Any = None  # the whole search result: the next best plans, breakdown, plans counted
+    found: Search | None = None  # the whole search: the next best plans, breakdown, plans counted
 
 
 def job_of(scenario: Scenario) -> Job:
@@ -45,27 +45,24 @@ def job_of(scenario: Scenario) -> Job:
 
 
 @cache
-def search_plan(scenario: Scenario) -> TrainingPlan:
-    """Search the best plan of a scenario at the medians of its inputs."""
-    import numpy as np
-
-    from gigacluster.throughput import plans as P
-    from gigacluster.throughput.coefficients import Coefficients
-    from gigacluster.throughput.memory import peak_memory
-    from gigacluster.throughput.step_time import step_time
-
+def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
+    """Search the best plan of a scenario at the medians of its inputs, and keep the ``top`` best."""
     job = job_of(scenario)
-    table, _ = P.enumerate_plans(job, {"sp": [0, 1], "recompute": ["selective"], "sharding": ["zero1"], "vpp": [1, 2]})
-    from types import SimpleNamespace
-
-    case = job.case(**P.plan_fields(SimpleNamespace(**{k: v.astype(float) for k, v in table.columns().items()})))
-    t = step_time(case, Coefficients()).total_s
-    best = int(np.nanargmin(t))
+    found = search(
+        job.model,
+        job.cluster,
+        job.global_batch,
+        seq_len=job.seq_len,
+        precision=job.precision,
+        top=top,
+        device="cpu",
+    )
     return TrainingPlan(
-        name=str(table.plan(best)),
+        name=str(found.plans.plan(0)),
         n_chips=job.cluster.n_chips,
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
-        step_time_s=float(t[best]),
+        step_time_s=float(found.step_time_s[0]),
         log_error=Uncertain(low=-0.25, median=0.0, high=0.25),
+        found=found,
     )

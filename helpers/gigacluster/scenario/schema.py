@@ -157,7 +157,7 @@ class Own(_Section):
     deliveries: tuple[Delivery, ...] = Field(
         default_factory=lambda: (Delivery(share=1.0, month=default_of("delivery_months")),),
         min_length=1,
-        description="Parts of the cluster in the order of their delivery. Left out: all at once, after the sourced time.",
+        description="Parts of the cluster by their delivery. Left out: all at once, after the sourced time.",
     )
     chip_usd: PricePerChip = _sourced("chip_usd", "Price of one accelerator", "USD")
     server_usd_per_chip: PricePerChip = _sourced("server_usd_per_chip", "A chip's part of its server", "USD/chip")
@@ -197,7 +197,7 @@ class Own(_Section):
 
 
 class Rent(_Section):
-    """The rental that stands against it: a contract over the horizon. The names are those of ``gigacluster.cost.rent``."""
+    """The rental that stands against it: a contract over the horizon, named as in ``gigacluster.cost.rent``."""
 
     committed_usd_per_chip_hour: Annotated[Uncertain, Limits("USD per chip-hour", 0.01, 200)] = _sourced(
         "market_usd_per_chip_hour", "Price under the contract", "USD/(chip h)"
