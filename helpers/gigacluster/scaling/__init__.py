@@ -2,7 +2,7 @@
 
 from gigacluster.scaling.allocation import Optimum, optimum
 from gigacluster.scaling.decisions import Allocation, compute_optimal
-from gigacluster.scaling.fit import ConvergenceWarning, Fit, fit
+from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
 from gigacluster.scaling.laws import LAWS, Law, PowerTerm, Symbol
 from gigacluster.scaling.predict import Estimate
 

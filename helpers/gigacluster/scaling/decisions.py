@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.scaling.allocation import FLOP_PER_PARAM_TOKEN, Optimum, optimum
-from gigacluster.scaling.fit import Fit
+from gigacluster.scaling.fitting import Fit
 from gigacluster.scaling.predict import Estimate
 
 __all__ = ["Allocation", "compute_optimal"]

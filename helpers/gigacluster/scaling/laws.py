@@ -1,7 +1,7 @@
 """Scaling laws behind one interface: a law is its symbols and its prediction of log loss.
 
 To add a law, write a function of (operations, parameters, columns) with plain arithmetic and list its symbols; its
-derivatives follow (:mod:`gigacluster.scaling.jets`). A sum of power laws names its terms instead and gets the
+derivatives follow (:mod:`gigacluster.scaling.jets`; put parameters to the left of columns). A sum of power laws names its terms instead and gets the
 closed form of :mod:`gigacluster.scaling.power_sum`, which is several times faster.
 
 Parameters have *coordinates*, in which they are fitted: an amplitude by its logarithm in units of the runs' geometric
@@ -54,8 +54,8 @@ class Law:
     ``log_loss(operations, parameters, columns)`` gets two dicts: the parameters (amplitudes as logarithms) and the
     columns as natural logarithms, all in one system of units, and returns the log of the loss. ``terms`` may stand
     instead: the loss is then their sum and the floor ``E``. ``derived`` makes columns that runs do not have from
-    those they have. ``same_unit`` names columns that must share a unit. ``defaults`` holds symbols fixed unless told
-    otherwise.
+    those they have. ``same_unit`` names columns that must share a unit, ``plain`` those that have none (counts).
+    ``defaults`` holds symbols fixed unless told otherwise.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Law:
     log_loss: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], Any] | None = None
     derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     same_unit: tuple[tuple[str, ...], ...] = ()
+    plain: tuple[str, ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
     source_id: str = ""
 
@@ -98,6 +99,7 @@ class Law:
         units = {name: float(numpy.mean(column)) for name, column in log_columns.items()}
         for group in self.same_unit:
             units.update(dict.fromkeys(group, units[group[0]]))
+        units.update(dict.fromkeys(self.plain, 0.0))
         for symbol in self.symbols:
             for column, other, _ in symbol.shifts:
                 if symbol.name in fixed and isinstance(other, str) and other not in fixed:
@@ -166,13 +168,13 @@ def _discounted(operations: Any, log_all: Any, log_unique: Any, log_scale: Any) 
     """Return log(U + U R* (1 - exp(-R / R*))) with R = all / U - 1."""
     repeats = operations.exp(log_all - log_unique) - 1.0
     scale = operations.exp(log_scale)
-    return log_unique + operations.log(1.0 + scale * (1.0 - operations.exp(-1.0 * repeats / scale)))
+    return operations.log(scale * (1.0 - operations.exp((-1.0 / scale) * repeats)) + 1.0) + log_unique
 
 
 def _routing(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
     """Clark et al. (2022), eq. 7 and 8, with saturating effective experts; a to d for base-10 logarithms."""
     start, most = operations.exp(-1.0 * p["E_start"]), operations.exp(-1.0 * p["E_max"])
-    effective = 1.0 / ((operations.exp(x["experts"]) - 1.0) + 1.0 / (start - most)) + most
+    effective = 1.0 / (1.0 / (start - most) + (operations.exp(x["experts"]) - 1.0)) + most
     experts = -1.0 * operations.log(effective)
     return p["a"] * x["params"] + experts * (p["b"] + p["c"] * (x["params"] / _LOG10)) + p["d"] * _LOG10
 
@@ -275,7 +277,7 @@ LAWS: dict[str, Law] = {
             ),
             columns=("params", "experts"),
             log_loss=_routing,
-            same_unit=(),
+            plain=("experts",),
             source_id="clark-2022",
         ),
         Law(

@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["Solution", "minimise"]
 
-#: Least pivot of the Hessian, relative to its diagonal, that counts as positive.
+#: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
 _LARGEST_DAMPING = 1e14
 
@@ -30,9 +30,13 @@ class Solution:
     gradient: Any  # largest component of the gradient that no bound holds
     iterations: Any
 
-    def rows(self, which: Any) -> Solution:
-        """Return the problems of a slice or a mask."""
-        return Solution(*(getattr(self, field.name)[which, ...] for field in fields(self)))
+    def marked(self, mask: Any) -> Solution:
+        """Return the problems of a mask."""
+        return Solution(*(getattr(self, field.name)[mask] for field in fields(self)))
+
+    def between(self, start: int, stop: int) -> Solution:
+        """Return the problems of a range."""
+        return Solution(*(getattr(self, field.name)[start:stop, ...] for field in fields(self)))
 
     @property
     def objective(self) -> Any:
@@ -46,7 +50,9 @@ def minimise(
     theta: Any,
     lower: Any,
     *,
+    move: Callable[[Any, Any], Any],
     fixed: Any | None = None,
+    scale: float,
     tolerance: float,
     max_iterations: int = 200,
     chunk: int,
@@ -64,8 +70,13 @@ def minimise(
         Starts.
     lower : array, shape (p,)
         Lower bounds; -inf for none.
+    move : callable
+        ``move(theta, step)``: where a step leads. To first order it is their sum; a curve that follows a curved valley
+        takes fewer steps.
     fixed : array of bool, shape (problems, p), optional
         Parameters held at their start.
+    scale : float
+        Size of a Hessian entry where the function is well curved; damping is counted in it.
     tolerance : float
         A problem is done when no component of its gradient that could still lower the value exceeds this.
     max_iterations : int
@@ -85,7 +96,7 @@ def minimise(
     theta = xp.where((theta < lower) & (held == 0), lower, theta)
 
     def evaluate(start: int) -> Solution:
-        rows = slice(start, start + chunk)
+        rows = slice(start, min(start + chunk, count))
         at, number = theta[rows, ...], problem[rows]
         model = function(at, number)
         free = _free(xp, at, model, lower, held[rows, ...])
@@ -97,16 +108,16 @@ def minimise(
     for _ in range(max_iterations):
         done = (working.gradient <= tolerance) | (working.damping > _LARGEST_DAMPING)
         if bool(xp.any(done)):
-            finished.append(working.rows(done))
-            working = working.rows(~done)
+            finished.append(working.marked(done))
+            working = working.marked(~done)
         remaining = working.problem.shape[0]
         if remaining == 0:
             break
         advanced = []
         for start in range(0, remaining, chunk):
-            part = working.rows(slice(start, start + chunk))
+            part = working.between(start, min(start + chunk, remaining))
             part_held = held if fixed is None else xp.take(held, part.problem, axis=0)
-            advanced.append(_advance(xp, function, part, lower, part_held[: part.problem.shape[0], ...]))
+            advanced.append(_advance(xp, function, move, part, lower, part_held[: part.problem.shape[0], ...], scale))
         working = _join(xp, advanced)
     if working.problem.shape[0]:
         finished.append(working)
@@ -134,12 +145,21 @@ def _gradient(xp: ModuleType, model: Any, free: Any) -> Any:
     return xp.where(xp.isfinite(model[:, 0]) & xp.isfinite(largest), largest, xp.inf)
 
 
-def _advance(xp: ModuleType, function: Callable[[Any, Any], Any], now: Solution, lower: Any, held: Any) -> Solution:
+def _advance(
+    xp: ModuleType,
+    function: Callable[[Any, Any], Any],
+    move: Callable[[Any, Any], Any],
+    now: Solution,
+    lower: Any,
+    held: Any,
+    scale: float,
+) -> Solution:
     """Try one step of each problem; keep it where the value falls as the model says, else raise the damping."""
     free = _free(xp, now.theta, now.model, lower, held)
-    step, promised = _step(xp, now.model, free, now.damping)
-    trial = now.theta + step
-    trial = xp.where(trial < lower, xp.where(held == 0, lower, trial), trial)
+    step, promised, softest = _step(xp, now.model, free, now.damping, scale)
+    trial = move(now.theta, step)
+    trial = xp.where((trial < lower) & (held == 0), lower, trial)
+    trial = xp.where(free == 0, now.theta, trial)
     model = function(trial, now.problem)
     gradient = _gradient(xp, model, _free(xp, trial, model, lower, held))
     value = now.model[:, 0]
@@ -147,9 +167,9 @@ def _advance(xp: ModuleType, function: Callable[[Any, Any], Any], now: Solution,
     # Within rounding of the value the gradient decides: it is what convergence is judged by.
     level = xp.abs(fall) <= 1e-13 * xp.abs(value)
     kept = xp.isfinite(gradient) & ((fall > 1e-4 * promised) & ~level | level & (gradient < now.gradient))
-    eased = xp.where(now.damping < 1e-3, xp.zeros_like(value), 0.2 * now.damping)
+    eased = xp.where(now.damping < softest, xp.zeros_like(value), 0.2 * now.damping)
     eased = xp.where(fall > 0.5 * promised, eased, now.damping)
-    raised = xp.where(now.damping < 5e-4, xp.zeros_like(value) + 3e-3, 6.0 * now.damping)
+    raised = xp.maximum(softest, 6.0 * now.damping)
     return Solution(
         now.problem,
         xp.where(kept[:, None], trial, now.theta),
@@ -160,16 +180,17 @@ def _advance(xp: ModuleType, function: Callable[[Any, Any], Any], now: Solution,
     )
 
 
-def _step(xp: ModuleType, model: Any, free: Any, damping: Any) -> tuple[Any, Any]:
+def _step(xp: ModuleType, model: Any, free: Any, damping: Any, scale: float) -> tuple[Any, Any, Any]:
     """Solve (H + damping D) step = -g by a Cholesky factor whose bad pivots are replaced.
 
-    Where a pivot is not positive the direction has no minimum in the quadratic model; the diagonal takes its place,
-    which keeps the step downhill. The fall that the step promises is returned with it.
+    Where a pivot is negative the quadratic model has no minimum in that direction; its size takes its place, which
+    keeps the step downhill. With the step come the fall it promises and its softest pivot over the scale: the damping
+    that would begin to shorten it.
     """
     size = free.shape[1]
     place = [[1 + size + i * (i + 1) // 2 + j for j in range(i + 1)] for i in range(size)]
-    largest = xp.max(xp.stack([xp.abs(model[:, place[i][i]]) for i in range(size)]), axis=0)
     factor: list[list[Any]] = [[] for _ in range(size)]
+    softest = xp.ones_like(damping)
     pivots: list[Any] = []
     solved: list[Any] = []
     for i in range(size):
@@ -179,12 +200,11 @@ def _step(xp: ModuleType, model: Any, free: Any, damping: Any) -> tuple[Any, Any
             for k in range(j):
                 entry = entry - factor[i][k] * factor[j][k] * pivots[k]
             factor[i].append(entry / pivots[j])
-        diagonal = model[:, place[i][i]]
-        scale = xp.maximum(xp.abs(diagonal), 1e-3 * largest) + 1e-300
-        pivot = diagonal + damping * scale
+        pivot = model[:, place[i][i]] + damping * scale
         for k in range(i):
             pivot = pivot - factor[i][k] * factor[i][k] * pivots[k]
-        pivot = xp.where(pivot > _LEAST_PIVOT * scale, pivot, (1.0 + damping) * scale)
+        pivot = xp.maximum(xp.abs(pivot), _LEAST_PIVOT * scale)
+        softest = xp.minimum(softest, xp.where(own > 0, pivot / scale, softest))
         pivots.append(xp.where(own > 0, pivot, xp.ones_like(pivot)))
         right = -model[:, 1 + i] * own
         for k in range(i):
@@ -196,4 +216,4 @@ def _step(xp: ModuleType, model: Any, free: Any, damping: Any) -> tuple[Any, Any
         step[i] = solved[i] / pivots[i]
         for k in range(i + 1, size):
             step[i] = step[i] - factor[k][i] * step[k]
-    return xp.stack(step, axis=1), promised
+    return xp.stack(step, axis=1), promised, softest

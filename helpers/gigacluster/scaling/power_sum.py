@@ -99,6 +99,32 @@ class PowerSum:
 
         return xp.log(loss), contract
 
+    def move(self, theta: Any, step: Any) -> Any:
+        """Follow a step along the valley in which floor and amplitudes trade places.
+
+        Runs fix the loss and its slopes at their centre better than the floor: E + sum of u and the products u e,
+        with u = exp(a), hardly change along the valley. The step goes straight in those, curved in E and a. Where the
+        floor would leave its range, and for parameters that do not move, it is the plain sum.
+        """
+        xp, plain = self._xp, theta + step
+        if self._floor is None:
+            return plain
+        columns = [plain[:, i] for i in range(theta.shape[1])]
+        level = plain[:, self._floor]
+        usable = theta[:, self._floor] > 0
+        curved: dict[int, Any] = {}
+        for a, e in self._terms:
+            usable = usable & (theta[:, e] > 0) & (plain[:, e] > 0.2 * theta[:, e]) & (plain[:, e] < 5.0 * theta[:, e])
+            ratio = xp.where(usable, step[:, e] / theta[:, e], xp.zeros_like(level))
+            curved[a] = plain[:, a] + ratio - xp.log1p(ratio)
+            before = xp.exp(theta[:, a])
+            level = level + before * (1.0 + step[:, a]) - xp.exp(curved[a])
+        usable = usable & (level > 0) & xp.isfinite(level)
+        for a, value in curved.items():
+            columns[a] = xp.where(usable, value, columns[a])
+        columns[self._floor] = xp.where(usable, level, columns[self._floor])
+        return xp.stack(columns, axis=1)
+
 
 def _like(xp: ModuleType, values: numpy.ndarray, like: Any) -> Any:
     """Copy host values to the library and device of ``like``."""

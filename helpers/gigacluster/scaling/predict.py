@@ -12,7 +12,7 @@ from gigacluster.arrays import as_common, to_host
 from gigacluster.scaling.jets import JetOperations
 
 if TYPE_CHECKING:
-    from gigacluster.scaling.fit import Fit
+    from gigacluster.scaling.fitting import Fit
 
 __all__ = ["Estimate", "predict_loss"]
 

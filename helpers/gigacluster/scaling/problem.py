@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy
 from gigacluster.arrays import to_host
 from gigacluster.scaling.jets import JetOperations, contraction, variables
 from gigacluster.scaling.laws import Law
-from gigacluster.scaling.newton import Solution, minimise
+from gigacluster.scaling.newton import minimise
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.power_sum import PowerSum
 
@@ -26,17 +26,17 @@ CONVERGED = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """Solutions on the host, a row a fit: parameters in fitted coordinates, objective, gradient / delta, iterations."""
+    """Solutions on the host, a row a fit. ``gradient`` is relative to delta; ``converged`` says that it is proved small."""
 
     theta: numpy.ndarray
     objective: numpy.ndarray
     gradient: numpy.ndarray
     iterations: numpy.ndarray
+    converged: numpy.ndarray
 
-    @property
-    def converged(self) -> numpy.ndarray:
-        """Which fits are proved to have converged."""
-        return self.gradient < CONVERGED
+    def rows(self, which: Any) -> Fits:
+        """Return some of the fits."""
+        return Fits(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class Problem:
         replicate: numpy.ndarray | None = None,
         *,
         held: numpy.ndarray | None = None,
-        tolerance: float = 0.1 * CONVERGED,
-        max_iterations: int = 300,
+        tolerance: float | None = None,
+        max_iterations: int = 150,
     ) -> Fits:
         """Fit from each row of ``theta``, with the weights and losses of its ``replicate``.
 
@@ -71,29 +71,34 @@ class Problem:
         for symbol, value in self.fixed.items():
             start[:, symbol], hold[:, symbol] = value, 1.0
         numbers = numpy.zeros(len(start), dtype=int) if replicate is None else replicate
-        function = self._function(numbers)
+        prediction, move = self._prediction()
+        function = self._function(prediction, numbers)
         on_gpu = xp.__name__ == "cupy"
         chunk = max(1, (_CHUNK_ELEMENTS_GPU if on_gpu else _CHUNK_ELEMENTS) // self.log_loss.shape[1])
         unit = self.objective.unit
+        # A residual is known to some 1e-16, and delta is all that a slope can change by.
+        threshold = max(CONVERGED, 2e-14 / unit)
+        tolerance = 0.1 * threshold if tolerance is None else tolerance
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):  # wild steps are refused, not feared
             solution = minimise(
                 xp,
                 function,
                 self._array(start),
                 self._array(self.law.lower),
+                move=move,
                 fixed=self._array(hold) if hold.any() else None,
+                scale=float(self.weights.sum() / len(self.weights)),
                 tolerance=tolerance * unit,
                 max_iterations=max_iterations,
                 chunk=chunk,
             )
-        return self._to_fits(solution)
-
-    def _to_fits(self, solution: Solution) -> Fits:
+        gradient = to_host(solution.gradient) / unit
         return Fits(
             to_host(solution.theta),
             to_host(solution.objective),
-            to_host(solution.gradient) / self.objective.unit,
+            gradient,
             to_host(solution.iterations),
+            gradient < threshold,
         )
 
     def _array(self, values: Any, dtype: Any = None) -> Any:
@@ -102,14 +107,17 @@ class Problem:
             return self.xp.asarray(values, dtype=dtype)
         return self.xp.asarray(values, dtype=dtype, device=self.like.device)
 
-    def _function(self, numbers: numpy.ndarray) -> Any:
-        xp, law = self.xp, self.law
+    def _prediction(self) -> tuple[Any, Any]:
+        """Return the prediction with its derivatives, and how a step moves."""
+        if self.law.terms and self.law.log_loss is None:
+            terms = PowerSum(self.xp, self.law, self.log_columns, self.like)
+            return terms, terms.move
+        return self._by_jets(), lambda theta, step: theta + step
+
+    def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
+        xp = self.xp
         weights, observed = self._array(self.weights), self._array(self.log_loss)
         of_problem = self._array(numbers, xp.int64)
-        if law.terms and law.log_loss is None:
-            prediction = PowerSum(xp, law, self.log_columns, self.like)
-        else:
-            prediction = self._by_jets()
 
         def rows(table: Any, problem: Any) -> Any:
             return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)

@@ -48,8 +48,9 @@ def random_starts(
 ) -> numpy.ndarray:
     """Draw starts in fitted coordinates, shape (count, symbols).
 
-    Every symbol is uniform over its range. Where the law is a sum of power terms, the amplitudes are then solved for by
-    linear least squares on relative loss, given exponents and floor: the start explores what is not linear.
+    Every symbol is uniform over its range, but every fourth floor is 0. Where the law is a sum of power terms, the
+    amplitudes are then solved for by linear least squares on relative loss, given exponents and floor: the start
+    explores what is not linear.
     """
     stream = numpy.random.default_rng([seed, 1])
     low, high = (numpy.asarray([symbol.start[k] for symbol in law.symbols]) for k in (0, 1))
@@ -58,6 +59,7 @@ def random_starts(
     for i, symbol in enumerate(law.symbols):
         if symbol.kind == "floor":
             theta[:, i] *= loss.min()
+            theta[::4, i] = 0.0  # a law without a floor may fit best, and the way there is long
     if not law.terms:
         return theta
     index = {name: i for i, name in enumerate(law.names)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from types import ModuleType
 from typing import Any
 
@@ -27,7 +27,9 @@ __all__ = ["ConvergenceWarning", "Fit", "fit"]
 _BLOCK = 100_000
 _BLOCK_GPU = 2_000_000
 #: delta is lowered to this by steps of ten for the least-absolute-deviation limit.
-_SMALLEST_DELTA = 1e-9
+_SMALLEST_DELTA = 1e-8
+#: Multiples of delta that a fit stuck in a narrow valley is continued with.
+_WIDER_DELTAS = (30.0, 5.0, 1.0)
 
 
 class ConvergenceWarning(UserWarning):
@@ -59,7 +61,9 @@ class Fit:
     fixed: dict[str, float]
     runs: Runs
     residuals: numpy.ndarray
-    options: Objective
+    problem: Problem = field(repr=False, compare=False)
+    theta: numpy.ndarray  # fitted coordinates
+    units: dict[str, float]  # log of the unit of each column
 
     def __str__(self) -> str:
         lines = [f"{self.law.name}: {self.law.about}; {len(self.runs)} runs, objective {self.objective:.10g}"]
@@ -68,6 +72,12 @@ class Fit:
             held = " (held fixed)" if name in self.fixed else f" ({low:.6g} to {high:.6g})" if low == low else ""
             lines.append(f"  {name} = {value:.8g}{held}")
         return "\n".join([*lines, f"  {self.starts}", *(f"  ! {flag}" for flag in self.flags)])
+
+    @property
+    def centred_parameters(self) -> dict[str, float]:
+        """Parameters, amplitudes in units of the runs' geometric mean: the size of each term for a typical run."""
+        values = numpy.where(self.law.is_amplitude, numpy.exp(self.theta), self.theta)
+        return dict(zip(self.law.names, map(float, values), strict=True))
 
     def predict(
         self, params: Any = None, tokens: Any = None, *, noise: bool = False, seed: int = 7, **columns: Any
@@ -164,9 +174,7 @@ def fit(
     theta = _starting_points(problem, starts, seed, units)
     fits = _solve(problem, theta)
     report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law)
-    best = _lowest(fits)
-    point = Fits(*(values[best : best + 1] for values in (fits.theta, fits.objective, fits.gradient, fits.iterations)))
-    point = _polish(problem, point)
+    point = _best_point(problem, fits)
     converged = bool(point.converged[0])
     values = law.to_symbols(point.theta, units)[0]
     residuals = problem.log_loss[0] - _log_prediction(problem, point.theta[0])
@@ -189,9 +197,11 @@ def fit(
         fixed=held,
         runs=checked,
         residuals=residuals,
-        options=options,
+        problem=problem,
+        theta=point.theta[0],
+        units=units,
     )
-    result = replace(result, flags=find_flags(result, problem, point, runs))
+    result = replace(result, flags=find_flags(result))
     _warn(result)
     return result
 
@@ -246,31 +256,40 @@ def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[st
 def _solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:
     """Minimise; for absolute loss through ever smaller deltas, whose limit it is."""
     if problem.objective.loss != "absolute":
-        return problem.solve(theta, replicate)
+        return _with_second_chance(problem, problem.solve(theta, replicate), replicate)
     delta = problem.objective.delta
-    while delta > _SMALLEST_DELTA:
+    while delta > 0.9 * _SMALLEST_DELTA:
         stage = replace(problem, objective=replace(problem.objective, loss="huber", delta=delta))
         fits = stage.solve(theta, replicate)
         theta, delta = fits.theta, delta / 10
-    return replace_objective(fits, fits.objective / stage.objective.delta)
+    return replace(fits, objective=fits.objective / stage.objective.delta)
 
 
-def replace_objective(fits: Fits, objective: numpy.ndarray) -> Fits:
-    """Return the fits with their objective in other units."""
-    return Fits(fits.theta, objective, fits.gradient, fits.iterations)
+def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray | None) -> Fits:
+    """Continue the fits that stopped in a narrow valley: down it with a wider delta, then back to the true one."""
+    left = numpy.flatnonzero(~fits.converged & numpy.isfinite(fits.objective))
+    if problem.objective.loss == "squared" or not left.size:
+        return fits
+    theta, numbers = fits.theta[left], None if replicate is None else replicate[left]
+    for factor in _WIDER_DELTAS:
+        wider = replace(problem, objective=replace(problem.objective, delta=factor * problem.objective.delta))
+        again = wider.solve(theta, numbers, max_iterations=100)
+        theta = again.theta
+    better = again.converged & ~(again.objective > fits.objective[left] * (1 + SAME_MINIMUM))
+    merged = {item.name: numpy.array(getattr(fits, item.name)) for item in fields(fits)}
+    for name, values in merged.items():
+        values[left[better]] = getattr(again, name)[better]
+    return Fits(**merged)
 
 
-def _polish(problem: Problem, point: Fits) -> Fits:
-    """Take the last steps to the limit of rounding."""
-    if problem.objective.loss == "absolute":
-        return point
-    return problem.solve(point.theta, tolerance=1e-14, max_iterations=30)
-
-
-def _lowest(fits: Fits) -> int:
-    """Return the row of the lowest converged fit (of the lowest at all where none converged)."""
+def _best_point(problem: Problem, fits: Fits) -> Fits:
+    """Return the lowest fit alone, taken to the limit of rounding: the smallest gradient of all that reached it."""
     objective = numpy.where(fits.converged, fits.objective, numpy.inf) if fits.converged.any() else fits.objective
-    return int(numpy.nanargmin(objective))
+    reached = fits.rows(numpy.flatnonzero(objective <= numpy.nanmin(objective) * (1 + SAME_MINIMUM)))
+    if problem.objective.loss != "absolute":
+        reached = problem.solve(reached.theta, tolerance=1e-14, max_iterations=30)
+    best = int(numpy.argmin(reached.gradient))
+    return reached.rows(slice(best, best + 1))
 
 
 def _log_prediction(problem: Problem, theta: numpy.ndarray) -> numpy.ndarray:

@@ -1,0 +1,82 @@
+"""Profiles of the objective: how much worse the best fit becomes when one parameter is held elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+import pandas as pd
+
+from gigacluster.scaling.problem import Fits, Problem
+
+if TYPE_CHECKING:
+    from gigacluster.scaling.fitting import Fit
+
+__all__ = ["RULED_OUT", "evidence", "held_fits", "profile"]
+
+#: Fall of log likelihood that rules a value out at 95 %: half the chi-squared quantile with one degree of freedom.
+RULED_OUT = 1.92
+#: Steps in which a held parameter moves from the optimum to its value, each refit starting from the last.
+_STEPS = 5
+
+
+def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> pd.DataFrame:
+    """Refit with one fitted coordinate held at each of some values.
+
+    Parameters
+    ----------
+    fitted : Fit
+    symbol : str
+        A parameter of the law.
+    values : sequence of float
+        Where to hold it. An amplitude is held in units of the runs' geometric mean, where it is the size of its term
+        for the typical run; multiply ``fitted.centred_parameters[symbol]``.
+
+    Returns
+    -------
+    DataFrame
+        ``value``; ``objective``; ``evidence``, the fall of log likelihood against the optimum: above 1.92 the value is
+        ruled out at 95 %.
+    """
+    law = fitted.law
+    if symbol not in law.names:
+        raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")
+    index = law.names.index(symbol)
+    targets = numpy.asarray(values, dtype=float)
+    fits = held_fits(
+        fitted.problem,
+        fitted.theta,
+        numpy.full(len(targets), index),
+        numpy.log(targets) if law.is_amplitude[index] else targets,
+    )
+    return pd.DataFrame(
+        {
+            "value": values,
+            "objective": fits.objective,
+            "evidence": evidence(fitted.problem, fits.objective, fitted.objective),
+        }
+    )
+
+
+def held_fits(problem: Problem, theta: numpy.ndarray, symbols: numpy.ndarray, targets: numpy.ndarray) -> Fits:
+    """Refit from ``theta`` with the given symbol of each row moved to its target in steps and held there."""
+    start = numpy.repeat(theta[None, :], len(targets), axis=0)
+    held = numpy.zeros(start.shape, dtype=bool)
+    rows = numpy.arange(len(targets))
+    held[rows, symbols] = True
+    for step in range(1, _STEPS + 1):
+        start[rows, symbols] = theta[symbols] + (targets - theta[symbols]) * step / _STEPS
+        fits = problem.solve(start, held=held)
+        start = numpy.array(fits.theta)
+    return fits
+
+
+def evidence(problem: Problem, objective: numpy.ndarray, optimum: float) -> numpy.ndarray:
+    """Return the fall of log likelihood from the optimum, with the noise level profiled out.
+
+    Residuals of a Huber fit with a small delta are taken as Laplacian, those of squared loss as normal.
+    """
+    runs = problem.log_loss.shape[1]
+    share = 0.5 if problem.objective.loss == "squared" else 1.0
+    return share * runs * numpy.log(numpy.maximum(objective, 1e-300) / max(optimum, 1e-300))
