@@ -1,7 +1,7 @@
 """Who owns the compute, and how concentrated is it: measures, bounds for what nobody knows, and the world's stock.
 
-The modules :mod:`gigacluster.concentration.views` and :mod:`gigacluster.concentration.growth` make tables of the
-answers; import them by name (they need pandas).
+The modules ``known``, ``views``, ``seats``, ``effects`` and ``growth`` make tables of the answers; import them by name
+(they need pandas).
 """
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
@@ -20,6 +20,7 @@ from gigacluster.concentration.stock import (
     OTHER,
     WorldStock,
     add_cluster,
+    h100e_per_chip,
     share_of_world,
     size_for_change,
     world_stock,
@@ -36,6 +37,7 @@ __all__ = [
     "effective_number",
     "entropy",
     "gini",
+    "h100e_per_chip",
     "hhi",
     "hhi_change",
     "lorenz",

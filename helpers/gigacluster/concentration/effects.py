@@ -12,10 +12,10 @@ import pandas as pd
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.concentration.measures import gini
 from gigacluster.concentration.stock import OTHER, WorldStock, add_cluster, share_of_world, size_for_change
-from gigacluster.concentration.views import MEASURES, named_and_other
+from gigacluster.concentration.views import MEASURES, named_and_other, trend_tests
 from gigacluster.uncertainty import interval
 
-__all__ = ["NEW_OWNER", "index_change", "share_over_time", "sizes_for_100_points"]
+__all__ = ["NEW_OWNER", "answer", "index_change", "share_over_time", "sizes_for_100_points"]
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
@@ -115,6 +115,50 @@ def sizes_for_100_points(world: WorldStock, date: Any, owners: Iterable[str] = (
                 rows.append((name, owner, points, found.low, found.median, found.high, reachable))
     columns = ["measure", "owner", "change_points", "h100e_p5", "h100e_median", "h100e_p95", "reachable"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def answer(world: WorldStock, h100e_8bit: float, date: Any) -> str:
+    """Say in Markdown how concentrated ownership is, whether it rose since a date, and what a cluster is of it.
+
+    Parameters
+    ----------
+    world : WorldStock
+    h100e_8bit : float
+        Size of the cluster by dense 8-bit peak.
+    date : date, Timestamp or str
+        When the cluster starts. The trend is told since then, or over the last year if the table does not cover it.
+    """
+    day, latest = numpy.datetime64(str(date)[:10], "D"), world.dates[-1]
+    since = day if world.dates[0] <= day < latest else latest - numpy.timedelta64(365, "D")
+    named, other = named_and_other(world, world.at(latest))
+    index, five = bounds(named, other), interval(with_countless(named, other, MEASURES["top 5 share"]))
+    low, high = interval(index.lowest).low, interval(index.highest).high
+    nothing, crowd = (row for _, row in trend_tests(world, since, latest).head(2).iterrows())
+    moved = crowd["answer"]
+    if moved != "not known":
+        moved += f" by {abs(crowd['change_median']):,.0f} points"
+    shares = [_share_in_words(world, h100e_8bit, when) for when in dict.fromkeys([day, max(day, latest)])]
+    return (
+        f"On {_in_words(latest)} the five largest owners held **{five.median:.0%}** ({five.low:.0%} to "
+        f"{five.high:.0%}) of the world's AI compute, and the Herfindahl-Hirschman index lay between **{low:,.0f} and "
+        f"{high:,.0f}** points whoever the unnamed owners are: like {10_000 / high:.1f} to {10_000 / low:.1f} equal "
+        f"owners. Its trend since {_in_words(since)}: **{nothing['answer']}** with nothing assumed about the unnamed; "
+        f"**{moved}** if they stayed a crowd of small owners. A cluster of {h100e_8bit:,.0f} H100 equivalents is "
+        f"{', and '.join(shares)}."
+    )
+
+
+def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64) -> str:
+    if day < world.dates[0]:
+        return f"an unknown part of the world's stock on {_in_words(day)}, before the table begins"
+    share = interval(share_of_world(h100e_8bit, world, day))
+    extended = ", as extended beyond the table" if world.is_extrapolated(day) else ""
+    return f"**{share.median:.2%}** ({share.low:.2%} to {share.high:.2%}) of the stock of {_in_words(day)}{extended}"
+
+
+def _in_words(day: numpy.datetime64) -> str:
+    date = pd.Timestamp(day)
+    return f"{date.day} {date:%B %Y}"
 
 
 def _place(world: WorldStock, owner: str) -> int | None:

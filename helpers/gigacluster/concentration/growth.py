@@ -193,7 +193,7 @@ def published_shares(
         ("United States, known clusters", spring, "us_share", _part(clusters, spring, "country", us)),
         ("China, known clusters", spring, "cn_share", _part(clusters, spring, "country", "China")),
         (
-            "United States, known clusters, against the TOP500 list",
+            "United States, known clusters and TOP500",
             "2024-11-18",
             "top500_us_share_2024",
             _part(clusters, "2024-11-18", "country", us),

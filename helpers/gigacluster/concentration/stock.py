@@ -12,7 +12,16 @@ from scipy import special
 from gigacluster.arrays import as_common
 from gigacluster.uncertainty import Uncertain
 
-__all__ = ["OTHER", "WorldStock", "add_cluster", "ranks", "share_of_world", "size_for_change", "world_stock"]
+__all__ = [
+    "OTHER",
+    "WorldStock",
+    "add_cluster",
+    "h100e_per_chip",
+    "ranks",
+    "share_of_world",
+    "size_for_change",
+    "world_stock",
+]
 
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
@@ -142,6 +151,27 @@ def share_of_world(h100e_8bit: Any, world: WorldStock, date: Any) -> numpy.ndarr
     date : date, datetime64 or str
     """
     return numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
+
+
+def h100e_per_chip(chips: Any, chip: str) -> float:
+    """Return a chip's H100 equivalents by its best dense 8-bit or 16-bit peak, as the table of owners counts.
+
+    Parameters
+    ----------
+    chips : DataFrame
+        Table ``chips``.
+    chip : str
+
+    Examples
+    --------
+    >>> from gigacluster import catalog
+    >>> h100e_per_chip(catalog.load("chips"), "H100-SXM")
+    1.0
+    """
+    peaks = chips.set_index("chip")[["bf16_tflops", "fp8_tflops", "int8_tops"]].max(axis=1)
+    if chip not in peaks:
+        raise ValueError(f"unknown chip {chip!r}; the table has: {', '.join(peaks.index)}")
+    return float(peaks[chip] / peaks["H100-SXM"])
 
 
 def add_cluster(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any:

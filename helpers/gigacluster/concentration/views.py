@@ -99,13 +99,13 @@ def trend_tests(world: WorldStock, before: Any, after: Any) -> pd.DataFrame:
     change = hhi_change(*old, *new)
     for name, samples in (
         ("Other stayed countless owners", change.if_countless),
-        ("Other stayed owners no larger than the smallest named", band_new.capped - band_old.capped),
+        ("Other stayed below the smallest named", band_new.capped - band_old.capped),
         ("Other stayed one owner", change.if_one),
     ):
         found = interval(samples)
         rows.append((name, found.low, found.median, found.high, _sign(samples)))
     flips = interval(change.flips_at)
-    rows.append(("HHI inside an unchanged Other at which nothing changed", flips.low, flips.median, flips.high, ""))
+    rows.append(("HHI inside Other at which nothing changed", flips.low, flips.median, flips.high, ""))
     return pd.DataFrame(rows, columns=["assumption", "change_p5", "change_median", "change_p95", "answer"])
 
 
