@@ -16,7 +16,7 @@ from gigacluster.scenario.schema import Scenario
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-__all__ = ["deciding_inputs", "evaluate"]
+__all__ = ["STEP_ERROR", "deciding_inputs", "evaluate", "owned_flows", "speed_of"]
 
 
 def evaluate(
@@ -95,7 +95,7 @@ def _all_inputs(scenario: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
 
 def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
     """Return every answer for inputs of shape (samples,); the paragraph that DESIGN calls the spine."""
-    speed = _speed(scenario, plan, given)
+    speed = speed_of(plan, given)
     training = _training(given, speed["useful_flop_per_s"])
     owned, rented = _cash_flows(scenario, given, speed["goodput_frac"])
     money = _money(scenario, owned, rented, given, speed)
@@ -103,8 +103,8 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
     return speed | training | money | change
 
 
-def _speed(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
-    """Step time of the plan, and what failures leave of it."""
+def speed_of(plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
+    """Return step time and MFU of a plan, and what failures leave of it, for sampled inputs by name."""
     xp, error = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)
     rate_flop_per_s = plan.step_flop / step_time_s
@@ -154,16 +154,15 @@ def _law_samples(position: Any) -> dict[str, Any]:
     return {name: xp.take(xp.asarray(column), index) for name, column in columns.items()}
 
 
-def _cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
-    """Return what owning costs month by month, and what a contract over the same horizon costs."""
+def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodput_frac: Any) -> cost.CashFlows:
+    """Return what owning ``n_chips`` costs month by month, for sampled inputs by name."""
     own = {name.removeprefix("own."): values for name, values in given.items() if name.startswith("own.")}
-    n_chips = float(scenario.cluster.n_chips)
     deliveries = [
         (own.pop(f"deliveries.{number}.month"), delivery.share)
         for number, delivery in enumerate(scenario.own.deliveries)
     ]
     per_tier = own.pop("network_usd_per_tier_per_chip")
-    owned = cost.own(
+    return cost.own(
         n_chips=n_chips,
         horizon_months=scenario.horizon_months,
         deliveries=deliveries,
@@ -174,6 +173,12 @@ def _cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) ->
         goodput_frac=goodput_frac,
         **own,
     )
+
+
+def _cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
+    """Return what owning costs month by month, and what a contract over the same horizon costs."""
+    n_chips = float(scenario.cluster.n_chips)
+    owned = owned_flows(scenario, n_chips, given, goodput_frac)
     price = given["rent.committed_usd_per_chip_hour"]
     rented = cost.rent(
         n_chips=n_chips,
