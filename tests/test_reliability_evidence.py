@@ -3,6 +3,7 @@
 import numpy
 import pytest
 from gigacluster import catalog, reliability
+from gigacluster.uncertainty import Uncertain
 from scipy import stats
 
 
@@ -81,3 +82,20 @@ def test_counted_rate_agrees_with_the_exact_poisson_interval_for_large_counts():
     low, high = stats.chi2.ppf([0.05, 0.95], [2 * 419, 2 * 420]) / 2 / (2048 * 54) * 1000
     assert low < found.low < found.high < high
     assert (found.low, found.high) == pytest.approx((low, high), rel=0.002)  # half a count of 419
+
+
+def test_published_effective_times_lie_within_their_estimates_where_restarts_were_automatic():
+    published, rates = catalog.load("effective_time_published"), catalog.headline(catalog.load("failure_rates"))
+    restart_s, write_s = Uncertain(low=180, median=600, high=2334), Uncertain(low=0.5, median=20, high=200)
+    found = reliability.beside_published(published, rates, restart_s=restart_s, checkpoint_write_s=write_s)
+    found = found.set_index(published.loc[published["gpus_per_node"].notna(), "effective_id"])
+    measured = found.drop(index=["opt-175b", "rsc-2-100k", "rsc-1-8000", "rsc-1-large"])
+    assert len(measured) == 4
+    assert (measured["published"] < measured["high"]).all()
+    assert ((measured["published"] > measured["low"]) | measured["is_lower_bound"]).all()
+    assert measured["ratio"].between(0.9, 1.1).all()
+    # exact values follow from printed inputs: the suggested tolerances
+    formulas = found.loc[["rsc-2-100k", "rsc-1-8000", "rsc-1-large"]]
+    assert (formulas["median"] - formulas["published"]).abs().max() < 0.05
+    # OPT-175B was restarted by hand, hours after each failure: a model of automatic restarts must be far above
+    assert found.loc["opt-175b", "ratio"] > 1.4

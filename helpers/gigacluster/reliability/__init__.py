@@ -6,6 +6,7 @@ from gigacluster.reliability.checkpoints import (
     checkpoint_interval_s,
     checkpoint_write_s,
 )
+from gigacluster.reliability.comparison import beside_published
 from gigacluster.reliability.evidence import counted_rate, failure_rate, pooled_rate
 from gigacluster.reliability.failures import (
     annual_failure_probability,
@@ -28,6 +29,7 @@ __all__ = [
     "Goodput",
     "Simulation",
     "annual_failure_probability",
+    "beside_published",
     "broken_frac",
     "checkpoint_bytes",
     "checkpoint_interval_s",

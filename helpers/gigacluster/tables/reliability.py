@@ -112,7 +112,7 @@ class RestartRow(_Bracketed):
 
 
 class EffectiveTimeRow(_Bracketed):
-    """A published share of time that became training, with the inputs its source gives."""
+    """A published share of time that became training. A row with ``gpus_per_node`` is compared with the model."""
 
     KEY: ClassVar = ("effective_id",)
     ABOUT: ClassVar = "a published effective training time, with the inputs that its source gives"
@@ -126,6 +126,7 @@ class EffectiveTimeRow(_Bracketed):
     high: OptionalShare = None
     #: A source that says "more than 0.90" bounds the value from below.
     is_lower_bound: bool
+    checkpoint_mode: Annotated[Literal["blocking", "non-blocking", "in-memory"] | None, Missing] = None
     gpus_per_node: OptionalCount = None
     failures_per_1000_node_days: Optional = None
     failures: OptionalCount = None
@@ -133,6 +134,8 @@ class EffectiveTimeRow(_Bracketed):
     days: Optional = None
     failure_interval_s: Optional = None
     stall_s: Optional = None
+    #: Whether the source says "at most" of the stall.
+    stall_is_upper_bound: bool = False
     restart_s: Optional = None
     queue_s: Annotated[NonNegative | None, Missing] = None
     checkpoint_interval_s: Optional = None
