@@ -35,8 +35,10 @@ def test_every_default_of_the_table_is_a_field_and_every_sourced_field_has_its_r
 
 
 def test_a_left_out_field_takes_the_sourced_row():
-    row = catalog.load("scenario_defaults").set_index("field").loc["cluster.pue"]
-    assert scenario.load("oracle-24k-2024").cluster.pue.median == row["median"]
+    found = scenario.load("oracle-24k-2024")
+    defaults = catalog.load("scenario_defaults").set_index("field")["median"]
+    assert found.reliability.restart_s.median == defaults["reliability.restart_s"]
+    assert found.cluster.pue.median == catalog.load("cost_inputs").set_index("quantity").loc["pue", "median"]
 
 
 @pytest.fixture
