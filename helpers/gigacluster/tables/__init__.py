@@ -6,6 +6,7 @@ CSV into ``data/``.
 """
 
 from gigacluster.tables import (
+    calibration,
     concentration,
     cost,
     hardware,
@@ -25,6 +26,7 @@ TABLES: dict[str, type[Row]] = {
     **sources.TABLES,
     **hardware.TABLES,
     **throughput.TABLES,
+    **calibration.TABLES,
     **scaling.TABLES,
     **reliability.TABLES,
     **cost.TABLES,

@@ -93,16 +93,18 @@ class Coefficients:
     gradient_bytes: float = _positive(
         10.0, 0.4, "byte", "memory moved to add one parameter's gradient of a micro-batch to the sum"
     )
-    misaligned_head: float = _positive(2.0, 0.5, "1", "slow-down of attention matmuls whose head size is no multiple of 8")
+    misaligned_head: float = _positive(
+        2.0, 0.5, "1", "slow-down of attention matmuls whose head size is no multiple of 8"
+    )
     power_exponent: float = _effect(0.15, "how matmul time grows with peak FLOP a joule: power-limited clocks")
     early_zero3_frac: float = _positive(0.5, 0.7, "1", "bandwidth reached by ZeRO-3 before 2022 over that of FSDP")
     optimizer_bytes: float = _positive(30.0, 0.4, "byte", "memory moved to update one parameter")
     jitter_per_doubling: float = _positive(0.006, 0.5, "1", "time lost to stragglers at every doubling of the chips")
-    eager_frac: float = _effect(0.15, "log time of the memory-bound part in FSDP frameworks over Megatron")
-    xla_frac: float = _effect(0.15, "log time of computation under XLA over Megatron")
+    eager_factor: float = _positive(1.0, 0.15, "1", "memory-bound time in FSDP frameworks over Megatron's")
+    xla_factor: float = _positive(1.0, 0.15, "1", "step time under XLA over Megatron's")
     software_per_year: float = _effect(0.05, "log step time a year of newer software saves")
     moe_software_per_year: float = _effect(0.15, "the same, further, for mixtures of experts")
-    token_drop: float = _effect(0.3, "log time of an MoE that drops tokens over one that does not")
+    token_drop_factor: float = _positive(1.0, 0.3, "1", "routing and launch time with dropped tokens over without")
 
 
 #: Every coefficient with what was expected of it.

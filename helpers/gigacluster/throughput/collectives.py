@@ -34,7 +34,9 @@ def ring_s(xp: Any, bytes_in: Any, members: Any, inner_width: Any, case: Case, k
     return xp.where(members > 1.0, bytes_in * share / bandwidth + latency, 0.0)
 
 
-def all_to_all_s(xp: Any, bytes_out: Any, members: Any, inner_width: Any, copies: Any, case: Case, k: Coefficients) -> Any:
+def all_to_all_s(
+    xp: Any, bytes_out: Any, members: Any, inner_width: Any, copies: Any, case: Case, k: Coefficients
+) -> Any:
     """Return the time of an all-to-all in which each chip sends ``bytes_out``, ``copies`` of every token.
 
     A token that goes to several members of one domain crosses the scale-out network once.

@@ -12,7 +12,7 @@ __all__ = ["attention_s", "cast_bytes_per_value", "gemm_s", "matmul_rate_flop_pe
 
 #: Tiles of the output that one processor of the chip computes at a time.
 _LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
-#: The chips that the second and the third generation of fused attention kernels were written for: A100 and H100. [FLOP/s]
+#: Peak of the chips that fused attention kernels were written for: A100 (first and second generation), H100 (third).
 _AMPERE_PEAK_FLOP_PER_S, _HOPPER_PEAK_FLOP_PER_S = 312e12, 989.4e12
 
 
@@ -23,7 +23,7 @@ def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
 
 def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the rate of a large matmul at the training precision."""
-    power = 2.718281828459045 ** (case.chip_effect + k.power_exponent * _log_power_density(xp, case))
+    power = xp.exp(case.chip_effect + k.power_exponent * _log_power_density(xp, case))
     half = case.gemm_bf16_flop_per_s * k.gemm_frac
     byte = case.gemm_fp8_flop_per_s * k.gemm_8bit_frac
     four = case.peak_fp4_flop_per_s * k.gemm_4bit_frac
@@ -52,7 +52,14 @@ def gemm_s(
 
 
 def _tiled_flop(
-    xp: Any, rows: Any, columns: Any, inner: Any, count: Any, n_processors: Any, tile: tuple[float, float], k: Coefficients
+    xp: Any,
+    rows: Any,
+    columns: Any,
+    inner: Any,
+    count: Any,
+    n_processors: Any,
+    tile: tuple[float, float],
+    k: Coefficients,
 ) -> Any:
     """Return the FLOP of whole tiles, and of a last wave as far as idle processors cost time."""
     across = xp.ceil(columns / tile[1])
@@ -91,9 +98,7 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, k.attention_flash3_frac, frac)
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
-    home = xp.where(
-        case.attention_kernel == inputs.ATTENTION_FLASH3, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S
-    )
+    home = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
     gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
     misaligned = case.d_head % 8.0 > 0
     core_s = flop / (frac * case.peak_bf16_flop_per_s) * fill * width_penalty

@@ -1,7 +1,7 @@
 """Stage one of the step time: what one micro-batch costs in one layer, on one chip.
 
-Depends on model, chip, precision, ``tp sp cp ep etp``, micro-batch and recompute alone, so that a search evaluates it for
-the few distinct combinations of those.
+Depends on model, chip, precision, ``tp sp cp ep etp``, micro-batch and recompute alone, so that a search evaluates it
+for the few distinct combinations of those.
 """
 
 from __future__ import annotations
@@ -85,9 +85,7 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
             tensor_s,
             context_s,
             expert_s,
-            (k.host_moe_s + k.host_expert_s * case.n_experts / case.ep)
-            * 2.718281828459045
-            ** (k.token_drop * case.token_drop - k.moe_software_per_year * (case.software_year - 2025.5)),
+            (k.host_moe_s + k.host_expert_s * case.n_experts / case.ep) * _moe_software(xp, case, k),
         ),
         head=_parts(xp, case, (head_s, head_memory_s), zero, zero, zero, zero, zero),
         dense_params=sum(width * inner for width, inner in [*projections, *dense_ffn]),
@@ -140,7 +138,7 @@ def _compute(
     values = k.norm_passes * case.d_model / spread + k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0
     cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
     again = 1.0 + _repeat(xp, case) / 3.0  # the forward pass is a third of all
-    eager = xp.where(case.framework == inputs.FRAMEWORK_FSDP, 2.718281828459045**k.eager_frac, 1.0)
+    eager = xp.where(case.framework == inputs.FRAMEWORK_FSDP, k.eager_factor, 1.0)
     gradients = k.gradient_bytes * sum(width * inner for width, inner in shapes)
     bytes_moved = tokens * (2.0 * values + cast) * again * eager + gradients
     return matmul_s * again, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
@@ -172,14 +170,20 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width)
     values = k.permute_passes * case.d_model + k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0
     weights = (6.0 + k.gradient_bytes) * local * (gated + 1.0) * case.d_model * width  # read three times in 16 bit
-    older = 2.718281828459045 ** (k.token_drop * case.token_drop - k.moe_software_per_year * (case.software_year - 2025.5))
-    memory_s = older * (routed * (2.0 * values + cast) + weights) / (k.memory_frac * case.memory_bytes_per_s)
+    bytes_moved = routed * (2.0 * values + cast) + weights
+    memory_s = _moe_software(xp, case, k) * bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
     again = 1.0 + _repeat(xp, case) / 3.0
     return xp.where(present, matmul_s * again, 0.0), xp.where(present, memory_s * again, 0.0)
 
 
+def _moe_software(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the time that routing and launching take over that of dropless software of mid 2025."""
+    newer = xp.exp(-k.moe_software_per_year * (case.software_year - 2025.5))
+    return newer * xp.where(case.token_drop > 0, k.token_drop_factor, 1.0)
+
+
 def _tensor_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
-    """Return exposed tensor-parallel communication: two all-reduces each way, or gathers and scatters of the same size."""
+    """Return exposed tensor-parallel communication: two all-reduces each way, or gathers and scatters of that size."""
     message = 2.0 * tokens * case.d_model
     once = 2.0 * ring_s(xp, message, case.tp, 1.0, case, k)  # an all-reduce is a reduce-scatter and an all-gather
     passes = 4.0 + 2.0 * _repeat(xp, case)

@@ -26,7 +26,7 @@ from gigacluster.throughput import inputs
 from gigacluster.throughput.inputs import Case
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
-__all__ = ["RunCases", "cases_from_runs", "family_of", "software_year"]
+__all__ = ["RunCases", "cases_from_runs", "family_of", "precision_code", "recompute_code", "software_year"]
 
 #: The first pattern found in the lower-case name of a precision decides.
 _PRECISIONS = (
@@ -134,7 +134,7 @@ def _reasons(table: pd.DataFrame, known_chips: set[str]) -> list[str]:
         precision = str(getattr(row, "precision", ""))
         if row.chip not in known_chips:
             reason = f"chip {row.chip!r} is not in data/chips.csv; add it there"
-        elif not any(re.search(pattern, precision.lower()) for pattern, _ in _PRECISIONS):
+        elif precision_code(precision) < 0:
             reason = f"precision {precision!r} is unknown; use bf16, fp16, fp8_ds, fp8_cs, mxfp8, nvfp4 or int8"
         elif missing:
             reason = f"{', '.join(missing)} must be positive and known"
@@ -244,7 +244,7 @@ def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
 
 def _plan(table: pd.DataFrame) -> dict[str, Any]:
     framework = _framework(table)
-    megatron = framework == inputs.FRAMEWORK_MEGATRON
+    megatron, xla = framework == inputs.FRAMEWORK_MEGATRON, framework == inputs.FRAMEWORK_XLA
     year = _software_years(table)
     tp, pp = _column(table, "tp"), _column(table, "pp")
     cp = _filled(_column(table, "cp"), 1.0)
@@ -277,10 +277,13 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
         "shard_group": numpy.minimum(_filled(_column(table, "shard_group"), dp * cp), dp * cp),
         "micro_batch": micro,
         "global_batch": batch,
-        "precision": _precision(precision),
+        "precision": numpy.array([precision_code(name) for name in precision], dtype=float),
         "fp8_params": (megatron & (year >= 2024) & precision.str.contains("fp8").to_numpy()).astype(float),
         "grad_bytes": numpy.where(precision.str.contains("pure") | (megatron & (year >= 2023)), 2.0, 4.0),
-        "recompute": _recompute(_words(table, "recompute"), framework),
+        "recompute": numpy.array(
+            [recompute_code(name, xla=bool(flag)) for name, flag in zip(_words(table, "recompute"), xla, strict=True)],
+            dtype=float,
+        ),
         "overlap_tp": (overlap.str.contains("tp").to_numpy() | unsaid).astype(float),
         "overlap_dp": (overlap.str.contains("dp").to_numpy() | unsaid).astype(float),
         "overlap_pp": (overlap.str.contains("pp").to_numpy() | unsaid).astype(float),
@@ -301,14 +304,27 @@ def _usual_interleave(table: pd.DataFrame, pp: numpy.ndarray, year: numpy.ndarra
     return numpy.where(plain, 1.0, numpy.maximum(1.0, numpy.floor(_column(table, "n_layers") / pp / 2)))
 
 
-def _precision(names: pd.Series) -> numpy.ndarray:
-    codes = [next(code for pattern, code in _PRECISIONS if re.search(pattern, name)) for name in names]
-    return numpy.array(codes, dtype=float)
+def precision_code(name: str) -> int:
+    """Return the code of a number format named as in the table, or -1 for one unknown.
+
+    Examples
+    --------
+    >>> precision_code("bf16_amp"), precision_code("fp8_cs"), precision_code("int7")
+    (0, 2, -1)
+    """
+    return next((code for pattern, code in _PRECISIONS if re.search(pattern, name.lower())), -1)
 
 
-def _recompute(policy: pd.Series, framework: numpy.ndarray) -> numpy.ndarray:
-    xla = framework == inputs.FRAMEWORK_XLA
-    selective = policy.str.contains("selective|save|minimal").to_numpy()
-    full = policy.isin(["full", "custom"]).to_numpy() | (xla & (policy == "unknown").to_numpy())
-    chosen = numpy.select([selective, full], [inputs.RECOMPUTE_SELECTIVE, inputs.RECOMPUTE_FULL], inputs.RECOMPUTE_NONE)
-    return chosen.astype(float)
+def recompute_code(policy: str, *, xla: bool = False) -> int:
+    """Return the code of a recompute policy named as in the table.
+
+    Examples
+    --------
+    >>> recompute_code("selective"), recompute_code("unknown"), recompute_code("unknown", xla=True)
+    (1, 0, 2)
+    """
+    if re.search(r"selective|save|minimal", policy.lower()):
+        return inputs.RECOMPUTE_SELECTIVE
+    if policy.lower() in ("full", "custom") or (xla and policy.lower() in ("unknown", "")):
+        return inputs.RECOMPUTE_FULL
+    return inputs.RECOMPUTE_NONE

@@ -13,7 +13,7 @@ from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import soft_maximum
 from gigacluster.throughput.layers import LayerTimes, layer_times
 
-__all__ = ["StepTime", "on_arrays", "step_from_layers", "step_time"]
+__all__ = ["StepTime", "breakdown", "on_arrays", "step_from_layers", "step_time"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,19 +65,36 @@ def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -
     transfers_s = transfer_s * (n_micro + case.pp - 1.0)
     steady_s = compute_s + bubble_s + transfers_s + comm_s + optimizer_s + k.host_step_s
     straggler = k.jitter_per_doubling * xp.log2(xp.maximum(case.n_chips / 8.0, 1.0))
-    trend = -k.software_per_year * (case.software_year - 2025.0)
-    trend = trend + k.xla_frac * xp.where(case.framework == inputs.FRAMEWORK_XLA, 1.0, 0.0)
-    total_s = steady_s * (1.0 + straggler) * 2.718281828459045 ** (trend + case.family_effect)
+    all_of_it = xp.exp(case.family_effect - k.software_per_year * (case.software_year - 2025.0))
+    all_of_it = all_of_it * xp.where(case.framework == inputs.FRAMEWORK_XLA, k.xla_factor, 1.0)
     return StepTime(
-        total_s=total_s,
-        layers_s=compute_s,
-        bubble_s=bubble_s,
-        stage_transfer_s=transfers_s,
-        parameter_comm_s=comm_s,
-        optimizer_s=optimizer_s,
-        host_s=k.host_step_s + 0.0 * total_s,
-        straggler_s=total_s - steady_s,
+        total_s=all_of_it * steady_s * (1.0 + straggler),
+        layers_s=all_of_it * compute_s,
+        bubble_s=all_of_it * bubble_s,
+        stage_transfer_s=all_of_it * transfers_s,
+        parameter_comm_s=all_of_it * comm_s,
+        optimizer_s=all_of_it * optimizer_s,
+        host_s=all_of_it * k.host_step_s,
+        straggler_s=all_of_it * steady_s * straggler,
     )
+
+
+def breakdown(xp: Any, layers: LayerTimes, step: StepTime, case: Case) -> dict[str, Any]:
+    """Return every part of the step by name, the layers' time divided by cause; the parts add up to the total. [s]"""
+    moe_layers = xp.where(case.n_experts > 0, case.n_layers - case.n_dense_layers, 0.0)
+    dense_layers = case.n_layers - moe_layers
+
+    def over_layers(part: str) -> Any:
+        dense, moe, head = (getattr(kind, part) for kind in (layers.dense, layers.moe, layers.head))
+        return dense_layers * dense + moe_layers * moe + head
+
+    scale = step.layers_s / over_layers("total_s")
+    causes = ("matmul_s", "attention_s", "memory_s", "tensor_comm_s", "context_comm_s", "expert_comm_s", "host_s")
+    parts = {cause: scale * over_layers(cause) for cause in causes}
+    parts["host_s"] = parts["host_s"] + step.host_s
+    for name in ("bubble_s", "stage_transfer_s", "parameter_comm_s", "optimizer_s", "straggler_s"):
+        parts[name] = getattr(step, name)
+    return parts
 
 
 def _slowest_stage_s(xp: Any, head_s: Any, layer_s: Any, case: Case, k: Coefficients) -> Any:
