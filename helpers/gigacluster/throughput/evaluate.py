@@ -55,7 +55,7 @@ class PlanEvaluator:
         layer_rows = {name: self._column(values) for name, values in layers.items()}
         layer_case = self._on(replace(self._job_case, **layer_rows))
         self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
-        self._layer_memory = self._numbers_where_constant(layer_memory(layer_case))
+        self._layer_memory = self._numbers_where_constant(layer_memory(xp, layer_case))
 
     def case(self, piece: slice) -> Case:
         """Return the case of a slice of the plans."""
@@ -70,7 +70,7 @@ class PlanEvaluator:
         case = self.case(piece)
         memory_of_layers = _Gathered(self._xp, self._layer_memory, self._layer_index[piece])
         step = step_from_layers(self._xp, self.layers(piece), case, self._k)
-        return step, memory_from_layers(memory_of_layers, case)  # type: ignore[arg-type]
+        return step, memory_from_layers(self._xp, memory_of_layers, case)  # type: ignore[arg-type]
 
     def _moved(self, values: Any, **changes: Any) -> Any:
         return self._xp.asarray(values, **{**self._placed, **changes})

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
 from gigacluster.throughput.inputs import (
     ATTENTION_UNFUSED,
     PRECISION_BF16,
@@ -21,6 +20,7 @@ from gigacluster.throughput.inputs import (
     RECOMPUTE_NONE,
     Case,
 )
+from gigacluster.throughput.step_time import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
 
@@ -83,7 +83,7 @@ class Memory:
         return self.needed + self.cached
 
 
-def in_flight(pp: Any, vpp: Any, n_micro_batches: Any) -> Any:
+def in_flight(xp: Any, pp: Any, vpp: Any, n_micro_batches: Any) -> Any:
     """Return the micro-batches whose activations the first pipeline stage holds, in units of all its layers.
 
     Notes
@@ -91,12 +91,11 @@ def in_flight(pp: Any, vpp: Any, n_micro_batches: Any) -> Any:
     1F1B holds one a stage; interleaving adds (pp - 1) / vpp (Korthikanti et al. 2022, section 4.2.3). No schedule
     holds more than the micro-batches of the step.
     """
-    xp, pp, vpp, n_micro_batches = as_common(pp, vpp, n_micro_batches)
-    held = pp + xp.where(vpp > 1, (pp - 1.0) / vpp, 0.0)
-    return xp.where(held < n_micro_batches, held, n_micro_batches)
+    interleaved = xp.astype(vpp > 1, xp.float64)
+    return xp.minimum(pp + interleaved * (pp - 1.0) / vpp, n_micro_batches)
 
 
-def layer_memory(case: Case) -> LayerMemory:
+def layer_memory(xp: Any, case: Case) -> LayerMemory:
     """Return what one chip holds of one layer; needs the model, tp, sp, cp, ep, etp, micro_batch and recompute.
 
     Notes
@@ -106,74 +105,56 @@ def layer_memory(case: Case) -> LayerMemory:
     to experts, each of which sees its even share of the routed tokens. With 8-bit linear layers, saved inputs of
     matmuls take one byte.
     """
-    xp, layers, width, ff, gated, vocab, seq, experts, top_k, ff_expert, shared, dense_layers, kernel = as_common(
-        case.n_layers,
-        case.d_model,
-        case.d_ff,
-        case.ffn_gated,
-        case.vocab,
-        case.seq_len,
-        case.n_experts,
-        case.top_k,
-        case.d_ff_expert,
-        case.n_shared_experts,
-        case.n_dense_layers,
-        case.attention_kernel,
-    )
-    _, tp, sp, cp, ep, etp, micro, recompute, precision, heads = as_common(
-        case.tp, case.sp, case.cp, case.ep, case.etp, case.micro_batch, case.recompute, case.precision, case.n_heads
-    )
     part = layer_params(case)
-    moe_frac = xp.where(experts > 0, 1.0 - dense_layers / layers, 0.0)
-    unfused = kernel == ATTENTION_UNFUSED
-    tokens = micro * seq / cp
-    outside = tokens / xp.where(sp > 0, tp, 1.0)  # tokens a chip holds between the sharded matmuls
-    linear = 1.0 + (_HALF - 1.0) * xp.astype(precision == PRECISION_BF16, xp.float64)  # saved input of a matmul
+    moe_frac = xp.where(case.n_experts > 0, 1.0 - case.n_dense_layers / case.n_layers, 0.0)
+    unfused = xp.astype(case.attention_kernel == ATTENTION_UNFUSED, xp.float64)
+    full = case.recompute == RECOMPUTE_FULL
+    tokens = case.micro_batch * case.seq_len / case.cp
+    outside = tokens / xp.where(case.sp > 0, case.tp, 1.0)  # tokens a chip holds between the sharded matmuls
+    saved = 1.0 + (_HALF - 1.0) * xp.astype(case.precision == PRECISION_BF16, xp.float64)  # input of a matmul
 
-    residual = outside * width * (2.0 * _HALF + 2.0 * linear + 2.0 * xp.astype(unfused, xp.float64))  # two norms, masks
-    attention = tokens / tp * _attention_bytes(case, linear)
-    maps = xp.where(unfused, 5.0 * heads / tp * tokens * seq / cp, 0.0)
-    dense_ffn = tokens / tp * ff * (_HALF * (1.0 + gated) + linear)
-    routed = tokens * top_k * etp / tp  # tokens at the experts of one chip, with ep sharing them evenly
-    expert_inner = ff_expert / etp * (_HALF * (1.0 + gated) + linear)
-    expert_ffn = routed * (width * (linear + _HALF) + expert_inner)
-    shared_ffn = tokens / tp * shared * ff_expert * (_HALF * (1.0 + gated) + linear)
+    residual = (
+        outside * case.d_model * (2.0 * _HALF + 2.0 * saved + 2.0 * unfused)
+    )  # inputs and outputs of norms, masks
+    attention = tokens / case.tp * _attention_bytes(xp, case, saved)
+    maps = unfused * 5.0 * case.n_heads / case.tp * tokens * case.seq_len / case.cp
+    inner = _HALF * (1.0 + case.ffn_gated) + saved  # of an FFN, a unit of width
+    dense_ffn = tokens / case.tp * case.d_ff * inner
+    routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
+    expert_ffn = routed * (case.d_model * (saved + _HALF) + case.d_ff_expert / case.etp * inner)
+    shared_ffn = tokens / case.tp * case.n_shared_experts * case.d_ff_expert * inner
     ffn = (1.0 - moe_frac) * dense_ffn + moe_frac * (expert_ffn + shared_ffn)
 
-    everything = residual + attention + ffn
-    kept_input = outside * width * _HALF
-    kept = xp.where(
-        recompute == RECOMPUTE_FULL, kept_input, everything + xp.where(recompute == RECOMPUTE_NONE, maps, 0.0)
-    )
-    again = xp.where(recompute == RECOMPUTE_FULL, everything + maps, xp.where(recompute == RECOMPUTE_NONE, 0.0, maps))
-    largest = xp.where(dense_ffn > expert_ffn, dense_ffn, expert_ffn)  # its gradient is made beside it
+    layer = residual + attention + ffn
+    layer_input = outside * case.d_model * _HALF
+    kept = xp.where(full, layer_input, layer + xp.where(case.recompute == RECOMPUTE_NONE, maps, 0.0))
+    again = xp.where(full, layer + maps, xp.where(case.recompute == RECOMPUTE_NONE, 0.0, maps))
     return LayerMemory(
         dense_params=(
-            (part.attention + (1.0 - moe_frac) * part.dense_ffn + moe_frac * part.shared_experts) / tp
+            (part.attention + (1.0 - moe_frac) * part.dense_ffn + moe_frac * part.shared_experts) / case.tp
             + part.norms
             + moe_frac * part.router
         ),
-        expert_params=moe_frac * part.routed_experts / (ep * etp),
-        vocabulary_params=vocab * width / tp,
+        expert_params=moe_frac * part.routed_experts / (case.ep * case.etp),
+        vocabulary_params=case.vocab * case.d_model / case.tp,
         kept_bytes=kept,
-        working_bytes=again + largest,
-        logit_bytes=tokens * vocab / tp * LOGIT_BYTES,
-        embedding_bytes=kept_input,
+        working_bytes=again + xp.maximum(dense_ffn, expert_ffn),  # the gradient of the largest tensor beside it
+        logit_bytes=tokens * case.vocab / case.tp * LOGIT_BYTES,
+        embedding_bytes=layer_input,
     )
 
 
-def _attention_bytes(case: Case, linear: Any) -> Any:
+def _attention_bytes(xp: Any, case: Case, saved: Any) -> Any:
     """Return the bytes a token of queries, keys, values and the output of attention, before dividing by tp."""
-    xp, heads, kv_heads, head, kv_rank, rope, value = as_common(
-        case.n_heads, case.n_kv_heads, case.d_head, case.mla_kv_rank, case.mla_rope_dim, case.mla_value_dim
-    )
-    grouped = (2.0 * kv_heads + heads) * head
-    latent = heads * (2.0 * (head + rope) + value)
-    output = heads * xp.where(kv_rank > 0, value, head)
-    return _HALF * xp.where(kv_rank > 0, latent, grouped) + xp.where(linear < _HALF, linear + _HALF, _HALF) * output
+    latent = case.mla_kv_rank > 0
+    grouped = (2.0 * case.n_kv_heads + case.n_heads) * case.d_head
+    expanded = case.n_heads * (2.0 * (case.d_head + case.mla_rope_dim) + case.mla_value_dim)
+    output = case.n_heads * xp.where(latent, case.mla_value_dim, case.d_head)
+    quantised = saved * xp.astype(saved < _HALF, xp.float64)  # the 8-bit copy that the output projection saves
+    return _HALF * xp.where(latent, expanded, grouped) + (_HALF + quantised) * output
 
 
-def memory_from_layers(layers: LayerMemory, case: Case) -> Memory:
+def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     """Return the peak of the fullest chip; needs what one layer holds, and pp, vpp, dp, sharding, batch and n_layers.
 
     Notes
@@ -181,46 +162,33 @@ def memory_from_layers(layers: LayerMemory, case: Case) -> Memory:
     The first stage holds the most micro-batches and the embedding, the last one micro-batch of logits; the fuller of
     both counts. With one stage, both are the same chip.
     """
-    xp, n_layers, pp, vpp, dp, micro, batch, tied, tp, ep, etp = as_common(
-        case.n_layers,
-        case.pp,
-        case.vpp,
-        case.dp,
-        case.micro_batch,
-        case.global_batch,
-        case.tied_embeddings,
-        case.tp,
-        case.ep,
-        case.etp,
-    )
-    _, shard_params, shard_grads, shard_optimizer, group, grad_bytes = as_common(
-        case.shard_params, case.shard_grads, case.shard_optimizer, case.shard_group, case.grad_bytes
-    )
-    alone = pp == 1.0
-    stage_layers = xp.ceil(n_layers / pp)
-    tables = 1.0 + xp.astype(alone & (tied == 0.0), xp.float64)
+    alone = case.pp == 1.0
+    stage_layers = xp.ceil(case.n_layers / case.pp)
+    tables = 1.0 + xp.astype(alone & (case.tied_embeddings == 0.0), xp.float64)
     dense = stage_layers * layers.dense_params + tables * layers.vocabulary_params
     expert = stage_layers * layers.expert_params
-    expert_group = group * tp / (ep * etp)  # an expert's states spread over the replicas of that expert
-    expert_group = xp.where(expert_group > 1.0, expert_group, 1.0)
-    spread = dense / group + expert / expert_group
+    # The states of an expert spread over the replicas of that expert.
+    expert_group = xp.maximum(case.shard_group * case.tp / (case.ep * case.etp), 1.0)
+    spread = dense / case.shard_group + expert / expert_group
     whole = dense + expert
 
-    held = in_flight(pp, vpp, batch / (dp * micro))
-    first = held * (stage_layers * layers.kept_bytes + layers.embedding_bytes) + layers.working_bytes
-    last = stage_layers * layers.kept_bytes + layers.logit_bytes + layers.working_bytes
-    logits = xp.where(alone | (last > first), layers.logit_bytes, 0.0)
-    activations = xp.where(alone | (first > last - logits), first, last - logits)
+    held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches)
+    one = stage_layers * layers.kept_bytes
+    first = held * (one + layers.embedding_bytes) + layers.working_bytes
+    last = one + layers.working_bytes
+    logits = xp.where(alone | (last + layers.logit_bytes > first), layers.logit_bytes, 0.0)
+    activations = xp.where(alone | (logits == 0.0), first, last)
     per_layer = layers.dense_params + layers.expert_params
-    gathered = shard_params * per_layer * (GATHERED_LAYERS * _HALF + _HALF)
+    gathered = case.shard_params * per_layer * (GATHERED_LAYERS * _HALF + _HALF)
     return Memory(
-        parameters=(1.0 - shard_params) * _HALF * whole,  # a sharded parameter is stored as the optimizer's master copy
-        gradients=grad_bytes * (shard_grads * spread + (1.0 - shard_grads) * whole),
-        optimizer=OPTIMIZER_BYTES * (shard_optimizer * spread + (1.0 - shard_optimizer) * whole),
+        # A sharded parameter is stored as the optimizer's master copy.
+        parameters=(1.0 - case.shard_params) * _HALF * whole,
+        gradients=case.grad_bytes * (case.shard_grads * spread + (1.0 - case.shard_grads) * whole),
+        optimizer=OPTIMIZER_BYTES * (case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole),
         activations=activations,
         logits=logits,
         gathered=gathered,
-        context=CONTEXT_BYTES + 0.0 * activations,
+        context=xp.full_like(activations, CONTEXT_BYTES),
         cached=CACHED_FRAC * (activations + logits + gathered),
     )
 
@@ -236,6 +204,7 @@ def peak_memory(case: Case) -> Memory:
     Returns
     -------
     Memory
-        Its ``total`` is compared with ``case.memory_bytes``. [byte]
+        The step fits where its ``needed`` is at most ``case.memory_bytes``. [byte]
     """
-    return memory_from_layers(layer_memory(case), case)
+    xp, case = on_arrays(case)
+    return memory_from_layers(xp, layer_memory(xp, case), case)

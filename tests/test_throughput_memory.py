@@ -1,0 +1,139 @@
+"""Peak memory against closed forms, the literature, and what measured runs reported."""
+
+import dataclasses
+
+import numpy
+import pytest
+from gigacluster import catalog, hardware, transformer
+from gigacluster.throughput import inputs
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.memory import in_flight, layer_memory, peak_memory
+from gigacluster.throughput.plans import Plan, case_of_plan
+from gigacluster.throughput.runs import cases_from_runs
+from gigacluster.throughput.step_time import on_arrays
+from gigacluster.units import GIB
+
+GPT3 = transformer.model("gpt3-175b")
+
+
+def job(model=GPT3, n_chips=64, batch=64, **options):
+    return Job(model=model, cluster=hardware.cluster("A100-80", n_chips), global_batch=batch, seq_len=2048, **options)
+
+
+def layer_of(job, plan):
+    return layer_memory(*on_arrays(case_of_plan(job, plan)))
+
+
+@pytest.mark.parametrize("sp", [False, True])
+def test_activations_of_a_layer_are_those_of_korthikanti(sp):
+    # Korthikanti et al. 2022, equations 2 and 4: s b h (10 + 24/t + 5 a s / (h t)), or all over t.
+    layer = layer_of(job(attention="unfused"), Plan(tp=8, sp=sp, pp=8, micro_batch=1, sharding="none"))
+    s, h, a, t = 2048, GPT3.d_model, GPT3.n_heads, 8
+    expected = s * h * ((34 + 5 * a * s / h) / t if sp else 10 + 24 / t + 5 * a * s / (h * t))
+    assert float(layer.kept_bytes) == pytest.approx(expected, rel=1e-12)
+
+
+def test_selective_recompute_drops_exactly_the_attention_maps():
+    split = {"tp": 8, "sp": True, "pp": 8, "sharding": "none"}
+    kept = layer_of(job(attention="unfused"), Plan(**split, recompute="selective")).kept_bytes
+    # Equation 6 of the same paper: 34 s b h / t.
+    assert float(kept) == pytest.approx(34 * 2048 * GPT3.d_model / 8, rel=1e-12)
+
+
+def test_full_recompute_keeps_the_input_of_a_layer():
+    split = {"tp": 8, "sp": True, "pp": 8, "sharding": "none"}
+    kept = layer_of(job(), Plan(**split, recompute="full")).kept_bytes
+    assert float(kept) == 2 * 2048 * GPT3.d_model / 8
+
+
+@pytest.mark.parametrize(("sharding", "gigabytes"), [("none", 120.0), ("zero1", 31.4), ("zero2", 16.6)])
+def test_states_are_those_of_the_zero_paper(sharding, gigabytes):
+    # Rajbhandari et al. 2020, figure 1: 7.5 billion parameters on 64 chips, gradients in 16 bit.
+    model = transformer.Transformer(
+        n_layers=36,
+        d_model=4096,
+        n_heads=32,
+        d_ff=16384,
+        vocab=int((7.5e9 - 36 * 12 * 4096**2) / 4096),
+        tied_embeddings=True,
+    )
+    memory = peak_memory(case_of_plan(job(model, grad_bytes=2.0), Plan(dp=64, sharding=sharding)))
+    states = memory.parameters + memory.gradients + memory.optimizer
+    assert float(states) / 1e9 == pytest.approx(gigabytes, rel=0.005)  # printed to three digits
+
+
+def test_interleaving_keeps_more_in_flight_as_published(xp):
+    # Korthikanti et al. 2022, section 4.2.3: first stage, factor 1 + (p-1)/(p m).
+    held = in_flight(xp, xp.array([8.0, 8.0, 8.0]), xp.array([1.0, 3.0, 3.0]), xp.array([64.0, 64.0, 4.0]))
+    assert [float(held[i]) for i in range(3)] == [8.0, pytest.approx(8 * (1 + 7 / 24)), 4.0]
+
+
+def test_reported_peaks_of_measured_runs_are_met_within_ten_percent():
+    # Nothing is fitted. BLOOM's sweep: 40 rows, TP 1-8, PP 2-48, micro-batches 1-8, full recomputation, ZeRO-1.
+    runs = catalog.load("training_runs")
+    runs = runs[runs["peak_mem_gib"] > 0]
+    cases = cases_from_runs(runs, catalog.load("chips"))
+    predicted_gib = peak_memory(cases.case).total / GIB
+    error = abs(predicted_gib / runs["peak_mem_gib"].to_numpy()[cases.expressible] - 1)
+    assert len(error) >= 40
+    assert error.mean() < 0.10
+
+
+def test_runs_that_ran_fit():
+    # Rows whose recomputation is published, outside XLA (whose compiler recomputes on its own): they did fit.
+    runs = catalog.load("training_runs")
+    runs = runs[runs["recompute"].isin(["none", "selective", "full"]) & ~runs["chip"].str.startswith("TPU")]
+    cases = cases_from_runs(runs, catalog.load("chips"))
+    needed = peak_memory(cases.case).needed / cases.case.memory_bytes
+    assert len(needed) > 300
+    assert numpy.mean(needed < 1.05) > 0.95
+
+
+def test_last_stage_counts_where_logits_outweigh_the_micro_batches_in_flight():
+    wide = dataclasses.replace(GPT3, vocab=2_000_000)
+    memory = peak_memory(case_of_plan(job(wide), Plan(tp=8, pp=8, sp=True, recompute="full", sharding="none")))
+    assert float(memory.logits) > 0
+    assert float(peak_memory(case_of_plan(job(), Plan(tp=8, pp=8, sharding="none"))).logits) == 0
+
+
+def test_sharding_over_more_chips_only_shrinks_the_states(xp):
+    case = job(n_chips=4096).case(
+        tp=8.0, sp=1.0, pp=8.0, vpp=1.0, dp=64.0, cp=1.0, ep=1.0, micro_batch=1.0, recompute=0.0, n_chips=4096.0,
+        shard_params=1.0, shard_grads=1.0, shard_optimizer=1.0, shard_group=xp.array([1.0, 2.0, 8.0, 64.0]),
+    )  # fmt: skip
+    memory = peak_memory(case)
+    total = [float(memory.total[i]) for i in range(4)]
+    assert total == sorted(total, reverse=True)
+    assert float(memory.optimizer[0] / memory.optimizer[3]) == pytest.approx(64.0)
+
+
+def test_experts_spread_over_the_expert_parallel_chips():
+    moe = transformer.model("deepseek-v3")
+    few = layer_of(job(moe, 256, 512), Plan(dp=256, ep=8))
+    many = layer_of(job(moe, 256, 512), Plan(dp=256, ep=64))
+    assert float(few.expert_params / many.expert_params) == pytest.approx(8.0)
+    assert float(few.dense_params) == float(many.dense_params)
+
+
+def test_totals_add_up_and_nest():
+    memory = peak_memory(case_of_plan(job(), Plan(tp=8, pp=8, sharding="none")))
+    parts = sum(float(getattr(memory, field.name)) for field in dataclasses.fields(memory))
+    assert parts == pytest.approx(float(memory.total))
+    assert memory.allocated < memory.needed < memory.total
+
+
+def test_both_stages_give_the_same_on_every_library(xp):
+    numbers = {"tp": [1.0, 2, 8], "pp": [1.0, 4, 8], "vpp": [1.0, 1, 3], "dp": [64.0, 8, 1], "micro_batch": [1.0, 2, 4]}
+    same = {"sp": 1.0, "cp": 1.0, "ep": 1.0, "recompute": 0.0, "n_chips": 64.0, "shard_group": 1.0}
+    host = peak_memory(job().case(**same, **{k: numpy.asarray(v) for k, v in numbers.items()})).total
+    case = job().case(**same, **{k: xp.array(v) for k, v in numbers.items()})
+    there = peak_memory(case).total
+    assert [float(there[i]) for i in range(3)] == pytest.approx(host.tolist(), rel=1e-9)
+
+
+def test_eight_bit_layers_keep_smaller_inputs():
+    plan = Plan(tp=8, pp=8, sp=True, sharding="none")
+    h100 = dataclasses.replace(job(), cluster=hardware.cluster("H100-SXM", 64))
+    half, eight = (layer_of(dataclasses.replace(h100, precision=precision), plan) for precision in ("bf16", "fp8"))
+    assert float(eight.kept_bytes) < float(half.kept_bytes)
+    assert inputs.PRECISION_BF16 == 0
