@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
+from gigacluster.units import HOURS_PER_MONTH
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["log_changes", "paths", "typical_rents"]
+__all__ = ["followed", "log_changes", "paths", "typical_rents"]
 
 MONTHS_PER_STEP = 3
 
@@ -147,3 +148,35 @@ def paths(
     left = numpy.minimum(month // MONTHS_PER_STEP, steps - 1)
     weight = (month / MONTHS_PER_STEP - left)[:, None]
     return numpy.exp(logs[left] * (1 - weight) + logs[left + 1] * weight)
+
+
+def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarray:
+    """Return the rent that followed a decision, month by month, from what was observed now and then.
+
+    Parameters
+    ----------
+    dates : array of datetime64, shape (n,)
+        Dates of the observations, rising.
+    rents_usd : array, shape (n,)
+        [USD/chip/h]
+    start : datetime64 or str
+        Date of the decision.
+    months : int
+        Length of the path.
+
+    Returns
+    -------
+    array, shape (months + 1, 1)
+        On the host; in logarithm interpolated between observations, flat before the first and after the last.
+
+    Examples
+    --------
+    >>> dates = numpy.asarray(["2024-01-01", "2024-12-31"], dtype="datetime64[D]")
+    >>> followed(dates, [4.0, 1.0], "2024-01-01", 12)[[0, 6, 12], 0].round(2).tolist()
+    [4.0, 2.0, 1.0]
+    """
+    at = numpy.asarray(dates, dtype="datetime64[D]").astype(float)
+    first = numpy.datetime64(start, "D").astype(float)
+    month_days = HOURS_PER_MONTH / 24
+    asked = first + month_days * numpy.arange(months + 1)
+    return numpy.exp(numpy.interp(asked, at, numpy.log(numpy.asarray(rents_usd, dtype=float))))[:, None]
