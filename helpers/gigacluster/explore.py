@@ -33,7 +33,7 @@ from gigacluster.plots import picture
 from gigacluster.plots.display import figure_record, on_page
 from gigacluster.plots.style import caption_of
 
-__all__ = ["EXPLORE_MIME", "Control", "controls", "explore"]
+__all__ = ["EXPLORE_MIME", "Control", "chosen_text", "controls", "explore", "live_controls"]
 
 #: The type of a moving figure's record in an executed notebook.
 EXPLORE_MIME = "application/vnd.gigacluster.explore+json"
@@ -88,10 +88,10 @@ def explore(
     """
     made = controls(getattr(figure_function, "__name__", "explore"), figure_function, choices, labels or {})
     if on_page():
-        record = page_record(figure_function, _thinned(made))
+        record = page_record(figure_function, thinned(made))
         display({EXPLORE_MIME: record, "text/plain": record["figure"]["alt"]}, raw=True)
         return
-    display(_live(figure_function, made))
+    display(live(figure_function, made))
 
 
 def controls(
@@ -152,7 +152,7 @@ def chosen_text(made: Sequence[Control], texts: Iterable[str]) -> str:
     return "; ".join(f"{control.label}: {text}" for control, text in zip(made, texts, strict=True))
 
 
-def _thinned(made: Sequence[Control]) -> tuple[Control, ...]:
+def thinned(made: Sequence[Control]) -> tuple[Control, ...]:
     """Keep as many stops of every slider as the frames of a page allow: both ends and the start among them."""
     fixed = int(numpy.prod([len(control.values) for control in made if control.kind != "slider"]))
     sliders = sum(control.kind == "slider" for control in made)
@@ -202,11 +202,9 @@ def page_record(figure_function: Callable[..., Figure], made: Sequence[Control])
     }
 
 
-def _live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any:
-    """Return the widget for JupyterLab. Frames seen once are kept, so that going back is immediate."""
-    import ipywidgets as widgets
+def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any:
+    """Return the widget of a moving figure for JupyterLab."""
 
-    @cache
     def frame(*indices: int) -> str:
         fig = figure_function(**{control.name: control.values[i] for control, i in zip(made, indices, strict=True)})
         caption, stream = caption_of(fig), io.BytesIO()
@@ -219,16 +217,27 @@ def _live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> An
             f'<img alt="{html.escape(caption.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
         )
 
+    return live_controls(made, frame)
+
+
+def live_controls(made: Sequence[Control], shown: Callable[..., str]) -> Any:
+    """Return a widget: the controls, and below them the HTML that ``shown`` makes of their places.
+
+    What was shown once is kept, so that going back is immediate.
+    """
+    import ipywidgets as widgets
+
+    kept = cache(shown)
     handles = [_widget(control) for control in made]
-    shown = widgets.HTML()
+    below = widgets.HTML()
 
     def redraw(*_: Any) -> None:
-        shown.value = frame(*(int(handle.value) for handle in handles))
+        below.value = kept(*(int(handle.value) for handle in handles))
 
     for handle in handles:
         handle.observe(redraw, names="value")
     redraw()
-    return widgets.VBox([*handles, shown])
+    return widgets.VBox([*handles, below])
 
 
 def _widget(control: Control) -> Any:

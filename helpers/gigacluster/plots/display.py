@@ -8,6 +8,7 @@ downloads; otherwise it leaves as the ordinary picture that JupyterLab shows.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -31,8 +32,8 @@ def on_page() -> bool:
 
 
 def say(markdown: str) -> None:
-    """Show a sentence or a paragraph in Markdown: an answer with its computed numbers."""
-    display(Markdown(markdown))
+    """Show a sentence or a paragraph in Markdown: an answer with its computed numbers. A ``$`` in it means dollars."""
+    display(Markdown(re.sub(r"(?<!\\)\$", r"\\$", markdown)))
 
 
 def show(fig: Figure) -> None:

@@ -16,8 +16,8 @@ from matplotlib.text import Text
 
 __all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "use"]
 
-#: Okabe and Ito's colours: told apart by readers with any common colour blindness. The story's cluster is the first.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F", "#000000")
+#: Okabe and Ito's colours and a grey: told apart by readers with any common colour blindness. The story's cluster is the first.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#000000")
 
 _CAPTIONS: WeakKeyDictionary[Figure, Caption] = WeakKeyDictionary()
 

@@ -124,9 +124,10 @@ def _execute(jobs: Sequence[Job], processes: int) -> Iterator[Result]:
 
 def _execute_one(job: Job, on_cell: Callable[..., Any], on_notebook: Callable[[str], Any]) -> tuple[Result, float]:
     import papermill
+    from jupyter_core.utils import ensure_event_loop
 
     logging.getLogger("papermill").setLevel(logging.ERROR)  # it does not know names assigned several to a line
-    started, failure = time.monotonic(), ""
+    started, fault = time.monotonic(), None
     on_notebook(job.name)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / job.notebook.name
@@ -142,11 +143,11 @@ def _execute_one(job: Job, on_cell: Callable[..., Any], on_notebook: Callable[[s
                 config=_private_channel(Path(folder)),
             )
         except Exception as error:  # whatever stops one notebook, the others go on
-            failure = (
-                f"cell {error.exec_count}: {error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error)
-            )
-        done = nbformat.read(output if output.is_file() else job.notebook, as_version=4)
-    return Result(job, _cleaned(done), failure), time.monotonic() - started
+            fault = error
+        finally:
+            ensure_event_loop().close()  # the kernel's client opened it in this thread
+        done = _cleaned(nbformat.read(output if output.is_file() else job.notebook, as_version=4))
+    return Result(job, done, _cause(fault, done) if fault else ""), time.monotonic() - started
 
 
 def _private_channel(folder: Path) -> Any:
@@ -157,11 +158,14 @@ def _private_channel(folder: Path) -> Any:
     return Config(KernelManager=files if os.name == "posix" else {})
 
 
-def _cause(error: Any) -> str:
-    if not hasattr(error, "ename"):  # the kernel itself failed
-        return f"the start of the notebook: {type(error).__name__}: {error}"
-    first_line = str(error.source).strip().partition("\n")[0]
-    return f"code cell {error.exec_count} ({first_line}): {error.ename}: {error.evalue}"
+def _cause(error: Exception, notebook: nbformat.NotebookNode) -> str:
+    """Name the code cell that stopped, by its number and first line, and why."""
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                first_line = cell.source.strip().partition("\n")[0]
+                return f"code cell {number} ({first_line}): {output.ename}: {output.evalue}"
+    return f"no cell of its own: {type(error).__name__}: {error}"  # the kernel did not start, or died
 
 
 def _cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

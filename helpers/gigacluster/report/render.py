@@ -15,6 +15,7 @@ import jinja2
 import nbformat
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
+from nbconvert import TemplateExporter
 
 from gigacluster.explore import EXPLORE_MIME
 from gigacluster.plots.display import FIGURE_MIME
@@ -47,7 +48,8 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Pa
         inner = record["figure"] if "frames" in record else record
         record["number"], record["name"] = number, f"{name}-figure-{number}"
         record["note"] = notes.setdefault(inner["credit"], len(notes) + 1)
-    body, _ = _exporter().from_notebook_node(notebook)
+    # HTMLExporter's own method would parse the finished page once more, which takes long and changes the drawings.
+    body, _ = TemplateExporter.from_notebook_node(_exporter(), notebook)
     title = next(filter(None, (_title(cell) for cell in notebook.cells)), name)
     return Page(
         name=name,
@@ -56,7 +58,7 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Pa
         body=body,
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         notes=tuple(notes),
-        first_figure=figure_html(figures[0]) if figures else "",
+        first_figure=str(figure_html(figures[0])) if figures else "",
         failure=failure,
     )
 
@@ -65,18 +67,19 @@ def shell(template: str, **values: Any) -> str:
     """Return a whole page from a template; every value is escaped unless it is :class:`markupsafe.Markup`."""
     style, script = _asset("page.css"), _asset("page.js")
     script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    made = (
-        _environment()
-        .get_template(template)
-        .render(style=Markup(style), script=Markup(script), script_hash=script_hash, **values)
-    )
-    return re.sub(r"\n\s*\n+", "\n", made) + "\n"
+    page = _environment().get_template(template)
+    return page.render(style=Markup(style), script=Markup(script), script_hash=script_hash, **values)
 
 
 def figure_html(record: dict[str, Any]) -> Markup:
     """Return a figure, still or moving, from the record that a notebook left."""
     template = "explore.html.j2" if "frames" in record else "figure.html.j2"
     return Markup(_environment().get_template(template).render(record=record))
+
+
+def cockpit_html(record: dict[str, Any]) -> Markup:
+    """Return a cockpit from the record that a notebook left."""
+    return Markup(_environment().get_template("cockpit.html.j2").render(record=record))
 
 
 def svg_uri(svg: str) -> str:
@@ -117,11 +120,16 @@ def _environment() -> jinja2.Environment:
 def _exporter() -> Any:
     """Return the exporter with our template, which inherits the cells of nbconvert's ``lab``."""
     from nbconvert import HTMLExporter
+    from nbconvert.filters import Highlight2HTML
+    from traitlets.config import Config
 
-    exporter = HTMLExporter(pagename="gigacluster", extra_pagebasedirs=[str(_HERE / "templates")])
+    look = {"template_name": "gigacluster", "extra_template_basedirs": [str(_HERE / "templates")]}
+    exporter = HTMLExporter(config=Config(HTMLExporter=look))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
     exporter.register_filter("table_html", text.table)
     exporter.register_filter("figure_html", figure_html)
+    exporter.register_filter("cockpit_html", cockpit_html)
     return exporter
 
 

@@ -18,8 +18,8 @@ from markupsafe import Markup
 
 import gigacluster
 from gigacluster import catalog, scenario
+from gigacluster.answers import Answers, answers_of
 from gigacluster.report import inputs
-from gigacluster.report.answers import Answers, answers_of
 from gigacluster.report.execute import Job, Result, digest_of_inputs, run_all
 from gigacluster.report.render import Page, page_of, shell
 
@@ -52,14 +52,14 @@ class _Side:
     results: tuple[Result, ...]
 
 
-def main(scenarios: Sequence[str], out_dir: str | Path = "reports") -> int:
+def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, fresh: bool = False) -> int:
     """Build the report for the command line, say where it lies, and return the exit code."""
     started = time.monotonic()
     try:
-        built = build(list(scenarios), out_dir)
+        built = build(list(scenarios), out_dir, fresh=fresh)
     except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
         print(error, file=sys.stderr)
-        return 2
+        return 1
     for failure in built.failures:
         print(f"FAILED: {failure}", file=sys.stderr)
     if built.failures:
@@ -75,6 +75,7 @@ def build(
     notebooks: str | Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     processes: int = 2,
+    fresh: bool = False,
 ) -> Built:
     """Execute the notebooks for one scenario or several, and write a site for each.
 
@@ -90,6 +91,8 @@ def build(
         Further values for the cell tagged ``parameters``, for instance ``{"n_samples": 500}``.
     processes : int, default 2
         Notebooks executed at a time.
+    fresh : bool, default False
+        Execute every notebook, also those whose inputs have not changed.
 
     Returns
     -------
@@ -115,6 +118,8 @@ def build(
         raise ReportError(f"{folder} holds no notebooks; run from a checkout of the project, or name their folder")
     out = Path(out_dir)
     cache, more = out / ".cache", dict(parameters or {})
+    if fresh:
+        shutil.rmtree(cache, ignore_errors=True)
     jobs = [
         Job(source, story.name, {"scenario_name": _argument(file), **more})
         for story, file in zip(stories, files, strict=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import warnings
 from functools import cache
 from typing import Any
 
-import ziamath
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 __all__ = ["formula", "markdown", "table"]
@@ -62,9 +62,17 @@ def anchor(text: str) -> str:
 
 
 @cache
+def _ziamath() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it reads its font in a way that Python will drop
+        import ziamath
+    return ziamath
+
+
+@cache
 def formula(tex: str, *, block: bool = False) -> str:
     """Return a formula in TeX as inline SVG, named by its TeX for a reader who cannot see it."""
-    drawing = ziamath.Latex(tex, size=FORMULA_PX * (1.1 if block else 1.0), inline=not block)
+    drawing = _ziamath().Latex(tex, size=FORMULA_PX * (1.1 if block else 1.0), inline=not block)
     svg = re.sub(r'((?:fill|stroke)=")black"', r'\1currentColor"', drawing.svg())
     svg = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", svg)
     drop = "" if block else f' style="vertical-align:{drawing.getyofst() - 1:.1f}px"'

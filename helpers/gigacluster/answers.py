@@ -9,6 +9,17 @@ from typing import Any
 
 from gigacluster import units
 
+#: The numbers that a reader sees first; an outlook has more.
+HEADLINES = (
+    "reference_run_days",
+    "own_capital_usd",
+    "saving_usd",
+    "advantage_usd",
+    "share_of_world",
+    "lead_months",
+)
+_PLURALS = {"day": "days", "month": "months", "h": "hours", "token": "tokens"}
+
 __all__ = ["Answers", "Number", "answers_of", "number_text"]
 
 
@@ -42,8 +53,10 @@ class Answers:
 
 
 def answers_of(outlook: Any) -> Answers:
-    """Return the answers of an outlook: its ``verdict`` and ``table()``."""
-    return Answers(str(outlook.verdict), tuple(_number(row) for row in outlook.table().itertuples()))
+    """Return the answers of an outlook: its ``verdict``, and its ``table()`` with the headline numbers first."""
+    numbers = [_number(row) for row in outlook.table().itertuples()]
+    order = {quantity: place for place, quantity in enumerate(HEADLINES)}
+    return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
 
 
 def _number(row: Any) -> Number:
@@ -57,19 +70,19 @@ def number_text(value: float, unit: str) -> str:
 
     Examples
     --------
-    >>> number_text(4.71e9, "USD"), number_text(0.372, "1"), number_text(94.6, "days")
+    >>> number_text(4.71e9, "USD"), number_text(0.372, "1"), number_text(94.6, "day")
     ('$4.7 billion', '37 %', '95 days')
     >>> number_text(2.94, "USD/chip-hour"), number_text(3.12e25, "FLOP")
-    ('$2.9/chip-hour', '3.1 × 10²⁵ FLOP')
+    ('$2.9 per chip-hour', '3.1 × 10²⁵ FLOP')
     """
     if not math.isfinite(value):
         return "not known"
     currency, _, per = unit.partition("/")
     if currency.upper() == "USD":
-        return units.format_usd(value, digits=2) + (f"/{per}" if per else "")
-    if unit in ("share", "%", "1"):
-        share = value if unit == "%" else 100 * value
-        return f"{units.format_quantity(share, digits=2)} %" if unit != "1" or abs(value) <= 1 else f"{value:.2g}"
+        return units.format_usd(value, digits=2) + (f" per {per.strip('()')}" if per else "")
+    if unit == "1" and abs(value) <= 1:
+        return f"{units.format_quantity(100 * value, digits=2)} %"
+    unit = _PLURALS.get(unit, "" if unit == "1" else unit)
     if abs(value) >= 1e9:
         mantissa, _, power = f"{value:.1e}".partition("e")
         raised = str(int(power)).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
