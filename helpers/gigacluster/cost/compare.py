@@ -23,7 +23,8 @@ class BreakEven:
     rent_usd_per_chip_hour: Any
     #: Share of available time used above which owning beats a rent paid for used time only; above 1: it never does. [1]
     utilisation_frac: Any
-    #: First month from which owning, sold at that month, stays cheaper; ``nan`` if it does not within the horizon.
+    #: First month from which owning and then selling costs less than renting the work done until then, hour by hour at
+    #: the rent's levelised price; ``nan`` if there is none within the horizon.
     month: Any
 
 
@@ -58,11 +59,11 @@ def break_even(owned: CashFlows, rented: CashFlows) -> BreakEven:
     same = xp.abs(own_rate - rent_rate) <= 1e-12
     owned_usd = xp.where(same, owned.net_present_usd, xp.nan)
     owned_hours = owned.present_chip_hours * owned.useful_frac
-    rented_hours = rented.present_chip_hours * rented.useful_frac
-    rented_usd = rented.net_present_usd * owned_hours / rented_hours
+    hour_usd = rented.usd_per_useful_chip_hour
+    rented_usd = hour_usd * owned_hours
+    work_so_far = xp.cumulative_sum(owned.discount_factor * owned.chip_hours, axis=0) * owned.useful_frac
     owned_so_far = xp.cumulative_sum(owned.discount_factor * owned.spend_usd, axis=0)
-    rented_so_far = xp.cumulative_sum(rented.discount_factor * rented.spend_usd, axis=0) * owned_hours / rented_hours
-    dearer = owned_so_far - owned.discount_factor * owned.exit_usd - rented_so_far > 0
+    dearer = owned_so_far - owned.discount_factor * owned.exit_usd > hour_usd * work_so_far
     rows = month_rows(xp, months, owned_usd)
     last_dearer = xp.max(xp.where(dearer, rows, -1.0), axis=0)
     return BreakEven(

@@ -1,18 +1,20 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
-from gigacluster.scenario.evaluation import deciding_inputs, evaluate
+from gigacluster.scenario.evaluation import cash_flows, deciding_inputs, evaluate
 from gigacluster.scenario.inputs import inputs_of, words_of
 from gigacluster.scenario.loading import STORY, ScenarioError, find, json_schema, load, names
 from gigacluster.scenario.outlook import Outlook
-from gigacluster.scenario.plans import TrainingPlan, job_of, search_plan
+from gigacluster.scenario.plans import Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigacluster.scenario.schema import Scenario
 
 __all__ = [
     "STORY",
     "Outlook",
+    "Rivals",
     "Scenario",
     "ScenarioError",
     "TrainingPlan",
+    "cash_flows",
     "deciding_inputs",
     "evaluate",
     "find",
@@ -21,6 +23,7 @@ __all__ = [
     "json_schema",
     "load",
     "names",
+    "rivals",
     "search_plan",
     "words_of",
 ]

@@ -97,7 +97,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
     """Return every answer for inputs of shape (samples,); the paragraph that DESIGN calls the spine."""
     speed = speed_of(plan, given)
     training = _training(given, speed["useful_flop_per_s"])
-    owned, rented = _cash_flows(scenario, given, speed["goodput_frac"])
+    owned, rented = cash_flows(scenario, given, speed["goodput_frac"])
     money = _money(scenario, owned, rented, given, speed)
     change = _change(scenario, given, money["saving_usd"])
     return speed | training | money | change
@@ -175,7 +175,7 @@ def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodp
     )
 
 
-def _cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
+def cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what a contract over the same horizon costs."""
     n_chips = float(scenario.cluster.n_chips)
     owned = owned_flows(scenario, n_chips, given, goodput_frac)
@@ -269,7 +269,7 @@ def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
     total, owners, shares = _world(date)
     xp, position = as_common(position)
     world = xp.asarray(total.quantile(to_host(position)))
-    size = scenario.cluster.n_chips * _h100e_8bit(scenario.cluster.chip)
+    size = scenario.cluster.n_chips * concentration.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip)
     named = xp.asarray(shares)[:-1, None] * world[None, :]
     other = shares[-1] * world
     owner = owners.index(scenario.owner) if scenario.owner in owners[:-1] else None
@@ -288,9 +288,3 @@ def _world(date: numpy.datetime64) -> tuple[Uncertain, tuple[str, ...], numpy.nd
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
     return Uncertain(low=low, median=median, high=high), stock.owners, shares / shares.sum()
-
-
-def _h100e_8bit(name: str) -> float:
-    """Return a chip's dense 8-bit peak over that of an H100, as the table of owners counts."""
-    chips = catalog.load("chips").set_index("chip")[["bf16_tflops", "fp8_tflops", "int8_tops"]].max(axis=1)
-    return float(chips[name] / chips["H100-SXM"])

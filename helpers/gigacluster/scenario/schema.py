@@ -188,6 +188,9 @@ class Own(_Section):
     hardware_value_decline_per_year: Share = _sourced(
         "hardware_value_decline_per_year", "Share of its value that used hardware loses a year", "1/year"
     )
+    selling_cost_frac: Share = _sourced(
+        "selling_cost_frac", "Share of its value that everything loses on the day of the sale", "1"
+    )
     building_life_months: Annotated[Uncertain, Limits("months", 12, 1200)] = _sourced(
         "building_life_months", "Life of the building", "month"
     )
