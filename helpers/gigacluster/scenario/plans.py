@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 
-from gigacluster import hardware, transformer
+import numpy
+from scipy import special
+
+from gigacluster import catalog, hardware, transformer
 from gigacluster.scenario.schema import Scenario
+from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.search import Search, search
-from gigacluster.uncertainty import Uncertain
+from gigacluster.throughput.layers import layer_times
+from gigacluster.throughput.plans import plan_fields
+from gigacluster.throughput.plan_search import Search, search
+from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.step_time import on_arrays, step_from_layers
+from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 
-__all__ = ["TrainingPlan", "job_of", "search_plan"]
+__all__ = ["Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,7 +34,16 @@ class TrainingPlan:
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
     log_error: Uncertain  # logarithm of observed over predicted step time
-    found: Search | None = None  # the whole search: the next best plans, breakdown, plans counted
+    found: Search  # the whole search: the next best plans, breakdown, plans counted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rivals:
+    """How sure the choice of the plan is."""
+
+    other_wins_frac: float  # share of draws in which another of the best plans is faster
+    lost_frac: float  # median share of the step that the chosen plan loses then
+    strongest: str  # the plan that wins most often then
 
 
 def job_of(scenario: Scenario) -> Job:
@@ -63,6 +81,46 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
-        log_error=Uncertain(low=-0.25, median=0.0, high=0.25),
+        log_error=_log_error(is_moe=job.model.n_experts > 0),
         found=found,
+    )
+
+
+def _log_error(*, is_moe: bool) -> Uncertain:
+    """Return the error of a prediction for a cluster that calibration never saw, as a logarithm, 5 to 95 %.
+
+    The half-width of the calibration is that of the central 80 %, from folds held out by family.
+    """
+    wider = float(special.ndtri(0.95) / special.ndtri(0.9))
+    half_width = wider * shipped().half_width(known=False, moe=is_moe)
+    return Uncertain(low=-half_width, median=0.0, high=half_width)
+
+
+def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
+    """Say how often another of the best plans would win, with the model's coefficients drawn from their intervals.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        From :func:`search_plan`.
+    samples : int, default 200
+        Draws of the coefficients, independent of each other.
+    seed : int
+    """
+    table = catalog.load("throughput_coefficients")
+    known = table[table["kind"] == "coefficient"]
+    columns = (known[name].tolist() for name in ("name", "low", "value", "high"))
+    intervals = {
+        name: Uncertain(low=low, median=value, high=high) for name, low, value, high in zip(*columns, strict=True)
+    }
+    drawn = Coefficients(**{name: values[:, None] for name, values in draw(intervals, samples, seed).items()})
+    best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
+    xp, case = on_arrays(plan.found.job.case(**plan_fields(SimpleNamespace(**best))))
+    times_s = step_from_layers(xp, layer_times(xp, case, drawn), case, drawn).total_s
+    winner = numpy.argmin(times_s, axis=1)
+    lost = times_s[:, 0] / times_s.min(axis=1) - 1
+    return Rivals(
+        other_wins_frac=float(numpy.mean(lost > 0)),
+        lost_frac=float(numpy.median(lost[lost > 0])) if (lost > 0).any() else 0.0,
+        strongest=str(plan.found.plans.plan(int(numpy.bincount(winner[winner > 0], minlength=1).argmax()))),
     )

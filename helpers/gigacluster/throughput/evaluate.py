@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
 from gigacluster.throughput.plans import PlanTable, plan_fields
-from gigacluster.throughput.step_time import StepTime, on_arrays, step_from_layers
+from gigacluster.throughput.step_time import StepTime, breakdown, on_arrays, step_from_layers
 
-__all__ = ["PlanEvaluator", "parts_of_step"]
+__all__ = ["PlanEvaluator"]
 
 #: The axes that a layer depends on.
 _LAYER_AXES = ("tp", "sp", "cp", "ep", "micro_batch", "recompute")
@@ -64,6 +63,11 @@ class PlanEvaluator:
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""
         return _Gathered(self._xp, self._layer_times, self._layer_index[piece])  # type: ignore[return-value]
+
+    def breakdown(self, piece: slice) -> dict[str, Any]:
+        """Return every part of the step time of a slice of the plans, by name. [s]."""
+        case, layers = self.case(piece), self.layers(piece)
+        return breakdown(self._xp, layers, step_from_layers(self._xp, layers, case, self._k), case)
 
     def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
         """Return the step time and the peak memory of a slice of the plans."""
@@ -137,32 +141,3 @@ def _distinct_layers(table: PlanTable) -> tuple[dict[str, numpy.ndarray], numpy.
     ranks = numpy.unravel_index(used, [len(present) for present in values])
     layers = {axis: present[r].astype(float) for axis, present, r in zip(_LAYER_AXES, values, ranks, strict=True)}
     return layers, number[code]
-
-
-def parts_of_step(layers: LayerTimes, step: StepTime, case: Case) -> dict[str, numpy.ndarray]:
-    """Return where the time of a step goes, by cause, as host arrays that add up to its total. [s]
-
-    Parameters
-    ----------
-    layers : LayerTimes
-        Of the same elements as ``step`` and ``case``.
-    step : StepTime
-    case : Case
-    """
-    xp, case = on_arrays(case)
-    moe_layers = (case.n_layers - case.n_dense_layers) * xp.astype(case.n_experts > 0, xp.float64)
-    dense_layers = case.n_layers - moe_layers
-    rounds = case.n_micro_batches / case.pp
-    causes = ("matmul_s", "attention_s", "memory_s", "tensor_comm_s", "context_comm_s", "expert_comm_s", "host_s")
-    parts = {
-        cause: rounds * (dense_layers * getattr(layers.dense, cause) + moe_layers * getattr(layers.moe, cause))
-        for cause in causes
-    }
-    parts["head_s"] = rounds * layers.head.total_s
-    parts["imbalance_s"] = step.layers_s - sum(parts.values())
-    for field in fields(step):
-        if field.name not in ("total_s", "layers_s"):
-            name = "once_a_step_s" if field.name == "host_s" else field.name
-            parts[name] = getattr(step, field.name)
-    shape = to_host(step.total_s).shape
-    return {name.removesuffix("_s"): numpy.broadcast_to(to_host(part), shape).copy() for name, part in parts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ ATTENTION_KERNELS = {
 }
 #: Best matmul rate over peak where nobody published a measured one: the median of the chips that have one.
 _USUAL_GEMM_FRAC = 0.77
+#: Chips from here on run the third generation of fused attention.
+_HOPPER_SINCE = datetime.date(2022, 9, 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +46,16 @@ class Job:
     global_batch: int  # sequences a step
     seq_len: int  # [token]
     precision: str = "bf16"
-    attention: str = "flash2"
+    attention: str = ""  # kernel of the attention core; blank: the newest that the chip has
     grad_bytes: float = 4.0  # bytes a gradient element in the reduction
     software_year: float = 2025.0  # date of the training software [year]
     idle_frac: float = 0.0  # share of the chips that a plan may leave idle
+    chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
 
     def __post_init__(self) -> None:
+        if not self.attention:
+            since_hopper = self.cluster.chip.vendor == "NVIDIA" and self.cluster.chip.available_on >= _HOPPER_SINCE
+            object.__setattr__(self, "attention", "flash3" if since_hopper else "flash2")
         faults = []
         for field in ("global_batch", "seq_len"):
             value = getattr(self, field)
@@ -91,6 +98,7 @@ class Job:
             precision=float(PRECISIONS[self.precision][0]),
             grad_bytes=self.grad_bytes,
             software_year=self.software_year,
+            chip_effect=self.chip_effect,
             **plan,
         )
 

@@ -6,6 +6,7 @@ memory lose. An interruption keeps the best found so far.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -18,10 +19,11 @@ from gigacluster.arrays import device_namespace, to_host
 from gigacluster.hardware import Cluster
 from gigacluster.parallel import chunks, progress
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.evaluate import PlanEvaluator, parts_of_step
+from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
 from gigacluster.throughput.plans import PlanTable, enumerate_plans
+from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import StepTime
 from gigacluster.transformer import Transformer
 from gigacluster.units import GIB
@@ -46,6 +48,7 @@ class Search:
     step: StepTime
     parts: dict[str, numpy.ndarray]  # of the step by cause, adding up to it [s]
     memory: Memory
+    half_width: float  # of the 80 % interval of a step time, as a logarithm
     considered: int  # tuples of axis values, before any rule
     feasible: int  # those that pass the rules
     evaluated: int  # whose full time and memory were computed: all feasible ones unless interrupted
@@ -61,6 +64,12 @@ class Search:
     def step_time_s(self) -> numpy.ndarray:
         """Time of a step under each plan."""
         return numpy.asarray(self.step.total_s)
+
+    @property
+    def interval_s(self) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Low and high end of the 80 % interval of the step time, for a cluster that calibration has not seen."""
+        factor = math.exp(self.half_width)
+        return self.step_time_s / factor, self.step_time_s * factor
 
     @property
     def chips_used(self) -> numpy.ndarray:
@@ -164,12 +173,15 @@ def search(
     if not (top >= 1 and top == int(top)):
         raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
     began_s = time.perf_counter()
+    calibration = shipped()
+    k = calibration.coefficients if coefficients is None else coefficients
+    if coefficients is None:
+        job_options = {"chip_effect": calibration.chip_effect(cluster.chip.name), **job_options}
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
     table, considered = enumerate_plans(job, limits)
     xp = device_namespace(device)
-    k = coefficients or Coefficients()
     found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
@@ -179,7 +191,8 @@ def search(
         job=job,
         plans=best,
         step=_full(step, len(best)),
-        parts=parts_of_step(evaluator.layers(everything), step, evaluator.case(everything)),
+        parts={name: _whole(part, len(best)) for name, part in evaluator.breakdown(everything).items()},
+        half_width=calibration.half_width(known=False, moe=model.n_experts > 0),
         memory=_full(memory, len(best)),
         considered=considered,
         feasible=len(table),
@@ -257,5 +270,8 @@ def _says_nothing_fits(job: Job, table: PlanTable, nearest: int, least_bytes: fl
 
 def _full(record: Any, size: int) -> Any:
     """Return a record whose fields are host arrays of one length."""
-    names = [field.name for field in fields(record)]
-    return type(record)(**{n: numpy.broadcast_to(to_host(getattr(record, n)), (size,)).copy() for n in names})
+    return type(record)(**{field.name: _whole(getattr(record, field.name), size) for field in fields(record)})
+
+
+def _whole(values: Any, size: int) -> numpy.ndarray:
+    return numpy.broadcast_to(to_host(values), (size,)).copy()
