@@ -1,10 +1,24 @@
 """How loss falls with parameters, tokens and compute: laws, fits with honest uncertainty, decisions."""
 
-from gigacluster.scaling.allocation import Optimum, optimum
+from gigacluster.scaling.allocation import (
+    Optimum,
+    Serving,
+    cheapest_to_serve,
+    excess_compute,
+    optimum,
+    repeated_optimum,
+)
 from gigacluster.scaling.decisions import Allocation, compute_optimal
+from gigacluster.scaling.diagnostics import Flag
 from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
+from gigacluster.scaling.isoflop import IsoFlop, isoflop
 from gigacluster.scaling.laws import LAWS, Law, PowerTerm, Symbol
 from gigacluster.scaling.predict import Estimate
+from gigacluster.scaling.profiles import profile
+from gigacluster.scaling.published import law_samples, published_optima
+from gigacluster.scaling.quality import QualityLink, link_score
+from gigacluster.scaling.ranking import rank_forms
+from gigacluster.scaling.runs import RunsWarning
 
 __all__ = [
     "LAWS",
@@ -12,11 +26,25 @@ __all__ = [
     "ConvergenceWarning",
     "Estimate",
     "Fit",
+    "Flag",
+    "IsoFlop",
     "Law",
     "Optimum",
     "PowerTerm",
+    "QualityLink",
+    "RunsWarning",
+    "Serving",
     "Symbol",
+    "cheapest_to_serve",
     "compute_optimal",
+    "excess_compute",
     "fit",
+    "isoflop",
+    "law_samples",
+    "link_score",
     "optimum",
+    "profile",
+    "published_optima",
+    "rank_forms",
+    "repeated_optimum",
 ]

@@ -1,8 +1,8 @@
-"""Decisions from a fit, with their intervals: the best model of a budget, and what departing from it costs."""
+"""Decisions from a fit, with their intervals: the best model of a budget."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from gigacluster.scaling.allocation import FLOP_PER_PARAM_TOKEN, Optimum, optimu
 from gigacluster.scaling.fitting import Fit
 from gigacluster.scaling.predict import Estimate
 
-__all__ = ["Allocation", "compute_optimal"]
+__all__ = ["Allocation", "best_of_law", "compute_optimal"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,15 +26,23 @@ class Allocation:
     loss: Estimate
 
 
-def compute_optimal(fitted: Fit, budget_flop: Any, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN) -> Allocation:
+def compute_optimal(
+    fitted: Fit,
+    budget_flop: Any,
+    *,
+    token_cap: float = numpy.inf,
+    flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
+) -> Allocation:
     """Return the model and data set of least loss at a compute budget.
 
     Parameters
     ----------
     fitted : Fit
-        Of a form in parameters and tokens.
+        Of the form ``chinchilla``, ``chinchilla-tied``, ``overtraining`` or ``kaplan``.
     budget_flop : float or array
         Training compute. [FLOP]
+    token_cap : float, default inf
+        Most tokens there are.
     flop_per_param_token : float, default 6
 
     Returns
@@ -58,41 +66,20 @@ def compute_optimal(fitted: Fit, budget_flop: Any, *, flop_per_param_token: floa
     budget = numpy.asarray(budget_flop, dtype=float)
     if not (budget > 0).all():
         raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
-    return _with_intervals(fitted, budget, lambda symbols: _best(fitted, budget, symbols, flop_per_param_token))
 
-
-def _best(fitted: Fit, budget: numpy.ndarray, symbols: dict[str, Any], flop_per_param_token: float) -> Optimum:
-    if fitted.law.name not in ("chinchilla", "chinchilla-tied"):
-        raise ValueError(
-            f"compute_optimal needs a fit of 'chinchilla' or 'chinchilla-tied'; this one is of {fitted.law.name!r}"
+    def solve(symbols: Mapping[str, Any]) -> Optimum:
+        return best_of_law(
+            fitted.law.name, symbols, budget, token_cap=token_cap, flop_per_param_token=flop_per_param_token
         )
-    beta = symbols.get("beta", symbols["alpha"])
-    return optimum(
-        budget,
-        symbols["A"],
-        symbols["B"],
-        symbols["E"],
-        symbols["alpha"],
-        beta,
-        flop_per_param_token=flop_per_param_token,
-    )
 
-
-def _with_intervals(fitted: Fit, budget: numpy.ndarray, solve: Callable[[dict[str, Any]], Optimum]) -> Allocation:
-    best = solve(dict(fitted.parameters))
-    samples = None
+    best, samples = solve(fitted.parameters), None
     if not fitted.replicates.empty:
         good = fitted.replicates[fitted.replicates["converged"]]
         shape = (-1,) + (1,) * budget.ndim
         samples = solve({name: good[name].to_numpy().reshape(shape) for name in fitted.law.names})
-    tails = [(1 - fitted.coverage) / 2, (1 + fitted.coverage) / 2]
 
     def estimate(choose: Callable[[Optimum], Any]) -> Estimate:
-        value = choose(best)
-        if samples is None:
-            return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan))
-        low, high = numpy.nanquantile(choose(samples), tails, axis=0)
-        return Estimate(value, low, high)
+        return _with_interval(choose(best), None if samples is None else choose(samples), fitted.coverage)
 
     return Allocation(
         budget_flop=budget,
@@ -101,3 +88,37 @@ def _with_intervals(fitted: Fit, budget: numpy.ndarray, solve: Callable[[dict[st
         tokens_per_param=estimate(lambda o: o.tokens / o.params),
         loss=estimate(lambda o: o.loss),
     )
+
+
+def best_of_law(
+    form: str,
+    symbols: Mapping[str, Any],
+    budget_flop: Any,
+    *,
+    token_cap: Any = numpy.inf,
+    flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
+) -> Optimum:
+    """Return the compute-optimal model of a law by its form and symbols, elementwise."""
+    power = None
+    if form == "overtraining":  # a N^-2eta 6^-eta + b D^-2eta 6^-eta
+        share = 6.0 ** -symbols["eta"]
+        terms = (symbols["a"] * share, symbols["b"] * share, symbols["E"], 2 * symbols["eta"], 2 * symbols["eta"])
+    elif form == "kaplan":  # L^(1/alpha_D) is a sum of two power terms
+        ratio, power = symbols["alpha_N"] / symbols["alpha_D"], symbols["alpha_D"]
+        terms = (symbols["N_c"] ** ratio, symbols["D_c"], 0.0, ratio, 1.0)
+    elif form in ("chinchilla", "chinchilla-tied"):
+        beta = symbols.get("beta", symbols["alpha"])
+        terms = (symbols["A"], symbols["B"], symbols["E"], symbols["alpha"], beta)
+    else:
+        raise ValueError(
+            f"{form!r} has no closed compute optimum; fit 'chinchilla', 'chinchilla-tied', 'overtraining' or 'kaplan'"
+        )
+    best = optimum(budget_flop, *terms, token_cap=token_cap, flop_per_param_token=flop_per_param_token)
+    return best if power is None else best._replace(loss=best.loss**power)
+
+
+def _with_interval(value: Any, samples: Any, coverage: float) -> Estimate:
+    if samples is None:
+        return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan))
+    low, high = numpy.nanquantile(samples, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
+    return Estimate(value, low, high)

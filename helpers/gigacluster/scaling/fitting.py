@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of
 from gigacluster.scaling import bootstrap as resampling
 from gigacluster.scaling.diagnostics import Flag, find_flags
+from gigacluster.scaling.isoflop import can_compare, find_conflict
+from gigacluster.scaling.jets import JetOperations
 from gigacluster.scaling.laws import Law, get_law
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.predict import Estimate, predict_loss
@@ -21,13 +22,18 @@ from gigacluster.scaling.problem import CONVERGED, Fits, Problem
 from gigacluster.scaling.runs import Runs, read_runs
 from gigacluster.scaling.starts import SAME_MINIMUM, StartReport, random_starts, summarise
 
-__all__ = ["ConvergenceWarning", "Fit", "fit"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ConvergenceWarning", "Fit", "fit", "fit_replicates"]
 
 #: Fits solved at once, which bounds the memory of a bootstrap with many starts.
 _BLOCK = 100_000
 _BLOCK_GPU = 2_000_000
 #: delta is lowered to this by steps of ten for the least-absolute-deviation limit.
 _SMALLEST_DELTA = 1e-8
+#: Replicates that approach 3 is compared with approach 2 by, where the caller asks for fewer.
+_COMPARED = 400
 #: Multiples of delta that a fit stuck in a narrow valley is continued with.
 _WIDER_DELTAS = (30.0, 5.0, 1.0)
 
@@ -152,6 +158,8 @@ def fit(
     >>> round(fitted.parameters["alpha"], 6), round(fitted.parameters["E"], 6)
     (0.34, 1.7)
     """
+    import pandas as pd
+
     law = get_law(form)
     held = dict(law.defaults) if fixed is None else {k: float(v) for k, v in fixed.items()}
     _check_options(law, held, kind, coverage)
@@ -181,7 +189,8 @@ def fit(
     replicates, hit_rates = pd.DataFrame(), None
     if numpy.ndim(bootstrap) > 0 or bootstrap:
         resampled = _resample(problem, residuals, runs, bootstrap, kind, clusters, seed)
-        replicates, hit_rates = _fit_replicates(resampled, point.theta[0], replicate_starts, seed, units)
+        columns, hit_rates = fit_replicates(resampled, point.theta[0], replicate_starts, seed, units)
+        replicates = pd.DataFrame(columns)
     result = Fit(
         law=law,
         parameters=dict(zip(law.names, (float(v) if converged else numpy.nan for v in values), strict=True)),
@@ -202,6 +211,12 @@ def fit(
         units=units,
     )
     result = replace(result, flags=find_flags(result))
+    if converged and can_compare(law.name, runs):
+        compared = replicates
+        if len(compared) < _COMPARED:
+            resampled = _resample(problem, residuals, runs, _COMPARED, "case", None, seed)
+            compared = pd.DataFrame(fit_replicates(resampled, point.theta[0], 0, seed, units)[0])
+        result = replace(result, flags=(*result.flags, *find_conflict(compared, values, runs, coverage, seed)))
     _warn(result)
     return result
 
@@ -246,11 +261,11 @@ def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[st
         if starts < 1:
             raise ValueError(f"starts is {starts}; at least 1 is needed")
         return random_starts(law, int(starts), seed, problem.log_columns, problem.log_loss[0])
-    table = pd.DataFrame(starts)
+    table = starts
     missing = [name for name in law.names if name not in table]
     if missing:
         raise ValueError(f"starts has no column {missing}; it needs one for each of {', '.join(law.names)}")
-    return law.to_coordinates(table[list(law.names)].to_numpy(dtype=float), units)
+    return law.to_coordinates(numpy.stack([numpy.asarray(table[name]) for name in law.names], axis=-1), units)
 
 
 def _solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:
@@ -293,8 +308,6 @@ def _best_point(problem: Problem, fits: Fits) -> Fits:
 
 
 def _log_prediction(problem: Problem, theta: numpy.ndarray) -> numpy.ndarray:
-    from gigacluster.scaling.jets import JetOperations
-
     return problem.law.predict(
         JetOperations(numpy), dict(zip(problem.law.names, theta, strict=True)), problem.log_columns
     )
@@ -322,49 +335,69 @@ def _resample(
     return replace(problem, weights=problem.weights * resampling.multiplicities(rows, count))
 
 
-def _fit_replicates(
+def fit_replicates(
     problem: Problem, point: numpy.ndarray, random: int, seed: int, units: Mapping[str, float]
-) -> tuple[pd.DataFrame, numpy.ndarray | None]:
-    """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for."""
-    law, count, tries = problem.law, len(problem.weights), 1 + random
+) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
+    """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for.
+
+    Parameters
+    ----------
+    problem : Problem
+        With a row of weights, or of losses, for each replicate.
+    point : array, shape (symbols,)
+        Fitted coordinates of the optimum of all runs.
+    random : int
+        Random starts of each replicate.
+    seed : int
+    units : mapping
+        Log of the unit of each column.
+
+    Returns
+    -------
+    columns : dict of str to array, shape (replicates,)
+        The symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
+        ``several_minima``.
+    hit_rates : array, shape (replicates,), or None
+        Share of the random starts of each replicate that reached its lowest objective.
+    """
+    count, tries = len(problem.weights), 1 + random
     block = max(1, (_BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK) // tries)
-    tables, rates = [], []
+    parts = []
     for first in range(0, count, block):
         numbers = numpy.arange(first, min(first + block, count))
         theta = numpy.repeat(point[None, :], len(numbers) * tries, axis=0).reshape(len(numbers), tries, -1)
         if random:
             drawn = random_starts(
-                law, len(numbers) * random, seed + first, problem.log_columns, problem.log_loss.mean(axis=0)
+                problem.law, len(numbers) * random, seed + first, problem.log_columns, problem.log_loss.mean(axis=0)
             )
             theta[:, 1:, :] = drawn.reshape(len(numbers), random, -1)
         fits = _solve(problem, theta.reshape(len(numbers) * tries, -1), numpy.repeat(numbers, tries))
-        table, rate = _best_of(fits, len(numbers), tries, law, units)
-        tables.append(table)
-        rates.append(rate)
-    return pd.concat(tables, ignore_index=True), numpy.concatenate(rates) if random else None
+        parts.append(_best_of(fits, len(numbers), tries, problem.law, units))
+    columns = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
+    hit_rates = columns.pop("hit_rate")
+    return columns, hit_rates if random else None
 
 
-def _best_of(
-    fits: Fits, count: int, tries: int, law: Law, units: Mapping[str, float]
-) -> tuple[pd.DataFrame, numpy.ndarray]:
+def _best_of(fits: Fits, count: int, tries: int, law: Law, units: Mapping[str, float]) -> dict[str, numpy.ndarray]:
     """Return the lowest fit of each replicate, and the share of its random starts that reached it."""
     objective = numpy.where(fits.converged, fits.objective, numpy.inf).reshape(count, tries)
     chosen = numpy.argmin(objective, axis=1)
-    row = chosen + tries * numpy.arange(count)
     lowest = objective[numpy.arange(count), chosen]
     reached = objective <= lowest[:, None] * (1 + SAME_MINIMUM)
-    converged = fits.converged[row]
-    values = law.to_symbols(fits.theta[row], units)
-    bounded = numpy.isfinite(law.lower) & (fits.theta[row] <= law.lower)
-    values[~converged] = numpy.nan
-    table = pd.DataFrame(values, columns=list(law.names))
-    table["objective"] = numpy.where(converged, lowest, numpy.nan)
-    table["gradient"] = fits.gradient[row]
-    table["iterations"] = fits.iterations[row].astype(int)
-    table["converged"] = converged
-    table["at_boundary"] = bounded.any(axis=1) & converged
-    table["several_minima"] = (numpy.isfinite(objective) & ~reached).any(axis=1)
-    return table, reached[:, 1:].mean(axis=1) if tries > 1 else numpy.ones(count)
+    best = fits.rows(chosen + tries * numpy.arange(count))
+    values = law.to_symbols(best.theta, units)
+    bounded = numpy.isfinite(law.lower) & (best.theta <= law.lower)
+    values[~best.converged] = numpy.nan
+    return {
+        **dict(zip(law.names, values.T, strict=True)),
+        "objective": numpy.where(best.converged, lowest, numpy.nan),
+        "gradient": best.gradient,
+        "iterations": best.iterations.astype(int),
+        "converged": best.converged,
+        "at_boundary": bounded.any(axis=1) & best.converged,
+        "several_minima": (numpy.isfinite(objective) & ~reached).any(axis=1),
+        "hit_rate": reached[:, 1:].mean(axis=1) if tries > 1 else numpy.ones(count),
+    }
 
 
 def _standard_errors(law: Law, replicates: pd.DataFrame) -> dict[str, float]:

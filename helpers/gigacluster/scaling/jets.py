@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Jet", "JetOperations", "variables"]
+__all__ = ["Jet", "JetOperations", "constant", "contraction", "variables"]
 
 
 class Jet:
@@ -18,13 +18,13 @@ class Jet:
     A derivative that is zero throughout is the number 0.0 and costs nothing.
     """
 
-    __array_ufunc__ = None  # so that ``array * jet`` comes here and not to NumPy
+    __array_ufunc__ = None  # so that a NumPy number times a jet comes here
 
     def __init__(self, value: Any, gradient: list[Any], hessian: list[Any]) -> None:
         self.value, self.gradient, self.hessian = value, gradient, hessian
 
     def _lift(self, other: Any) -> Jet:
-        return other if isinstance(other, Jet) else Jet(other, [0.0] * len(self.gradient), [0.0] * len(self.hessian))
+        return other if isinstance(other, Jet) else constant(other, len(self.gradient))
 
     def __add__(self, other: Any) -> Jet:
         other = self._lift(other)
@@ -147,6 +147,11 @@ def variables(columns: list[Any]) -> list[Jet]:
         Jet(column, [1.0 + 0.0 * column if i == k else 0.0 for i in range(count)], zeros)
         for k, column in enumerate(columns)
     ]
+
+
+def constant(value: Any, count: int) -> Jet:
+    """Return a jet that does not depend on the ``count`` parameters."""
+    return Jet(value, [0.0] * count, [0.0] * (count * (count + 1) // 2))
 
 
 def contraction(xp: ModuleType, jet: Jet) -> Callable[[Any, Any], list[Any]]:

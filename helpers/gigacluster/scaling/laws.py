@@ -1,7 +1,7 @@
 """Scaling laws behind one interface: a law is its symbols and its prediction of log loss.
 
 To add a law, write a function of (operations, parameters, columns) with plain arithmetic and list its symbols; its
-derivatives follow (:mod:`gigacluster.scaling.jets`; put parameters to the left of columns). A sum of power laws names its terms instead and gets the
+derivatives follow (:mod:`gigacluster.scaling.jets`). A sum of power laws names its terms instead and gets the
 closed form of :mod:`gigacluster.scaling.power_sum`, which is several times faster.
 
 Parameters have *coordinates*, in which they are fitted: an amplitude by its logarithm in units of the runs' geometric
@@ -109,7 +109,8 @@ class Law:
     def to_symbols(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
         """Return parameters in SI units from fitted coordinates; both of shape (..., symbols)."""
         values = theta + self._shift(theta, units)
-        values[..., self.is_amplitude] = numpy.exp(values[..., self.is_amplitude])
+        with numpy.errstate(over="ignore"):  # a start that went astray may lie anywhere
+            values[..., self.is_amplitude] = numpy.exp(values[..., self.is_amplitude])
         return values
 
     def to_coordinates(self, values: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
@@ -168,13 +169,13 @@ def _discounted(operations: Any, log_all: Any, log_unique: Any, log_scale: Any) 
     """Return log(U + U R* (1 - exp(-R / R*))) with R = all / U - 1."""
     repeats = operations.exp(log_all - log_unique) - 1.0
     scale = operations.exp(log_scale)
-    return operations.log(scale * (1.0 - operations.exp((-1.0 / scale) * repeats)) + 1.0) + log_unique
+    return log_unique + operations.log(1.0 + scale * (1.0 - operations.exp(-1.0 * repeats / scale)))
 
 
 def _routing(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
     """Clark et al. (2022), eq. 7 and 8, with saturating effective experts; a to d for base-10 logarithms."""
     start, most = operations.exp(-1.0 * p["E_start"]), operations.exp(-1.0 * p["E_max"])
-    effective = 1.0 / (1.0 / (start - most) + (operations.exp(x["experts"]) - 1.0)) + most
+    effective = 1.0 / (operations.exp(x["experts"]) - 1.0 + 1.0 / (start - most)) + most
     experts = -1.0 * operations.log(effective)
     return p["a"] * x["params"] + experts * (p["b"] + p["c"] * (x["params"] / _LOG10)) + p["d"] * _LOG10
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.jets import JetOperations, contraction, variables
+from gigacluster.scaling.jets import JetOperations, constant, contraction, variables
 from gigacluster.scaling.laws import Law
 from gigacluster.scaling.newton import minimise
 from gigacluster.scaling.objective import Objective
@@ -26,7 +26,7 @@ CONVERGED = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """Solutions on the host, a row a fit. ``gradient`` is relative to delta; ``converged`` says that it is proved small."""
+    """Solutions on the host, a row a fit. ``gradient`` is relative to delta, and ``converged`` its proof."""
 
     theta: numpy.ndarray
     objective: numpy.ndarray
@@ -133,10 +133,12 @@ class Problem:
 
     def _by_jets(self) -> Any:
         xp, operations = self.xp, JetOperations(self.xp)
-        columns = {name: self._array(values)[None, :] for name, values in self.log_columns.items()}
+        names = self.law.names
+        columns = {
+            name: constant(self._array(values)[None, :], len(names)) for name, values in self.log_columns.items()
+        }
 
         def prediction(theta: Any) -> Any:
-            names = self.law.names
             jets = variables([theta[:, i : i + 1] for i in range(len(names))])
             jet = self.law.predict(operations, dict(zip(names, jets, strict=True)), columns)
             contract = contraction(xp, jet)

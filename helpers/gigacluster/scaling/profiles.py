@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.scaling.problem import Fits, Problem
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gigacluster.scaling.fitting import Fit
 
 __all__ = ["RULED_OUT", "evidence", "held_fits", "profile"]
@@ -39,6 +40,8 @@ def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> pd.DataFrame:
         ``value``; ``objective``; ``evidence``, the fall of log likelihood against the optimum: above 1.92 the value is
         ruled out at 95 %.
     """
+    import pandas as pd
+
     law = fitted.law
     if symbol not in law.names:
         raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.scaling.laws import Law
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["StartReport", "random_starts", "summarise"]
 
@@ -78,6 +81,8 @@ def random_starts(
 
 def summarise(objective: numpy.ndarray, converged: numpy.ndarray, values: numpy.ndarray, law: Law) -> StartReport:
     """Report the fits of one problem from many starts; ``values`` are the parameters, a row a start."""
+    import pandas as pd
+
     order = numpy.flatnonzero(converged)[numpy.argsort(objective[converged], kind="stable")]
     rows: list[dict[str, float]] = []
     for i in order:
