@@ -14,8 +14,8 @@ from gigacluster.scenario.schema import Scenario
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import layer_times
-from gigacluster.throughput.plans import plan_fields
 from gigacluster.throughput.plan_search import Search, search
+from gigacluster.throughput.plans import plan_fields
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import on_arrays, step_from_layers
 from gigacluster.uncertainty import Uncertain, draw
