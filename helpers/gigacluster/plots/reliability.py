@@ -91,13 +91,10 @@ def plot_losses(ax: Axes, n_gpus: np.ndarray, shares: Mapping[str, np.ndarray], 
     mark : float, optional
         A size to point out.
     """
-    ax.stackplot(n_gpus, list(shares.values()), colors=_LOSS_COLOURS[: len(shares)], alpha=0.85, linewidth=0)
-    edges = np.cumsum([np.zeros(len(n_gpus)), *shares.values()], axis=0)
-    for number, name in enumerate(shares):
-        height = edges[number + 1, -1] - edges[number, -1]
-        if height > 0.03:
-            middle = (edges[number, -1] + edges[number + 1, -1]) / 2
-            label_line(ax, float(n_gpus[-1]), float(middle), name, _LOSS_COLOURS[number])
+    areas = ax.stackplot(n_gpus, list(shares.values()), colors=_LOSS_COLOURS[: len(shares)], alpha=0.85, linewidth=0)
+    seen = [(area, name) for area, name in zip(areas, shares, strict=True) if np.max(shares[name]) > 0.005]
+    handles, names = zip(*seen[::-1], strict=True)  # in the order of the areas, the upper ones first
+    ax.legend(handles, names, loc="lower left", fontsize="small", frameon=True, framealpha=0.95)
     if mark is not None:
         ax.axvline(mark, color="black", linewidth=1, linestyle="--")
     _sizes(ax)
@@ -182,11 +179,12 @@ def plot_forms(
     """
     for number, (name, share) in enumerate(forms.items()):
         shown = np.where(share >= 0, share, np.nan)
-        last = int(np.flatnonzero(np.isfinite(shown))[-1])
         ax.plot(n_gpus, shown, color=COLOURS[number], linewidth=2.5 if number == 0 else 1.5)
-        label_line(ax, float(n_gpus[last]), float(shown[last]), name, COLOURS[number])
-    for number, (name, (sizes, share)) in enumerate(simulated.items(), start=len(forms)):
-        ax.plot(sizes, share, "osD^v"[number - len(forms)], color=COLOURS[number], label=name, markersize=6)
+        at = int(np.flatnonzero(shown > (0.05 if number % 2 else 0.25))[-1])  # where the curves lie apart
+        label_line(ax, float(n_gpus[at]), float(shown[at]), name, COLOURS[number], ha="left")
+    for number, (name, (sizes, share)) in enumerate(simulated.items()):  # smaller and smaller: all stay visible
+        colour = COLOURS[len(forms) + number]
+        ax.plot(sizes, share, "osD^v"[number], label=name, color=colour, markersize=11 - 3 * number)
     _sizes(ax)
     _shares(ax, "Goodput")
     ax.set_ylim(0, 1.02)
@@ -223,6 +221,6 @@ def plot_spares(ax: Axes, spare_share: np.ndarray, shortage: Mapping[str, np.nda
     ax.axhline(0.01, color=COLOURS[6], linestyle="--", linewidth=1)
     ax.set_yscale("log")
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    ax.set_xlabel("Spare nodes, of the job's")
+    ax.set_xlabel("Spare nodes, as a share of the job's nodes")
     ax.set_ylabel("Probability of a shortage")
     return ax
