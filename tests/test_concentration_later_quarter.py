@@ -1,0 +1,147 @@
+"""A later quarter of the same tables, under our header or that of the published files, extends every figure."""
+
+import numpy
+import pandas as pd
+import pytest
+from gigacluster import catalog
+from gigacluster import concentration as c
+from gigacluster.concentration import effects, growth, known, seats, views
+
+LATER = pd.Timestamp("2026-03-31")
+ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
+RAW_HEADERS = {
+    "chip_owners": {
+        "owner": "Owner",
+        "chip_maker": "Chip manufacturer",
+        "as_of": "End date",
+        "h100e_8bit_p5": "H100e (5th percentile)",
+        "h100e_8bit_median": "Compute estimate in H100e (median)",
+        "h100e_8bit_p95": "H100e (95th percentile)",
+    },
+    "chip_sales": {
+        "chip_maker": "Chip manufacturer",
+        "chip": "Chip type",
+        "start": "Start date",
+        "as_of": "End date",
+        "h100e_8bit_p5": "H100e (5th percentile)",
+        "h100e_8bit_median": "Compute estimate in H100e (median)",
+        "h100e_8bit_p95": "H100e (95th percentile)",
+        "n_chips_p5": "Number of Units (5th percentile)",
+        "n_chips_median": "Number of Units",
+        "n_chips_p95": "Number of Units (95th percentile)",
+    },
+    "lab_compute": {
+        "lab": "Lab",
+        "as_of": "Date",
+        "h100e_8bit_p5": "h100e_p5",
+        "h100e_8bit_median": "h100e_med",
+        "h100e_8bit_p95": "h100e_p95",
+    },
+    "gpu_clusters": {
+        "name": "Name",
+        "status": "Status",
+        "certainty": "Certainty",
+        "h100e": "H100 equivalents",
+        "n_chips": "Total number of AI chips",
+        "country": "Country",
+        "owner": "Owner",
+        "users": "Users",
+        "sector": "Sector",
+        "first_operational": "First Operational Date",
+        "power_mw": "Power Capacity (MW)",
+        "hardware_cost_usd_2025": "Hardware Cost",
+        "peak_16bit_op_per_s": "16-bit OP/s",
+        "peak_op_per_s": "Max OP/s",
+        "in_standard_analysis": "Include in Standard Analysis",
+        "builds_upon": "Builds Upon",
+        "superseded_by": "Superseded by",
+    },
+}
+
+
+def extended(name):
+    """Append what a later quarter could look like: a fifth more of everything, a new owner, a larger cluster."""
+    table = catalog.load(name).drop(columns=["source_id", "verification"])
+    if name == "gpu_clusters":
+        last = table[table["name"] == "xAI Colossus Memphis Phase 3"].iloc[0]
+        new = {"name": "Later Phase 4", "builds_upon": last["name"], "first_operational": LATER, "h100e": 600_000}
+        new |= {"peak_16bit_op_per_s": 6e20, "peak_op_per_s": 1.2e21, "superseded_by": None}
+        return pd.concat([table, pd.DataFrame([last.to_dict() | new])], ignore_index=True)
+    last = table[table["as_of"] == table["as_of"].max()]
+    amounts = [column for column in table if column.startswith(("h100e", "n_chips"))]
+    later = last.assign(as_of=LATER, **{column: 1.2 * last[column] for column in amounts})
+    if name == "chip_owners":
+        newcomer = {"owner": "Newcomer", "chip_maker": "Huawei", "as_of": LATER}
+        newcomer |= dict(zip(ESTIMATE, (4e5, 5e5, 6e5), strict=True))
+        later = pd.concat([later, pd.DataFrame([newcomer])])
+    if name == "chip_sales":
+        later = later.assign(start=pd.Timestamp("2026-01-01"))
+    return pd.concat([table, later], ignore_index=True)
+
+
+@pytest.fixture(params=["our header", "published header"])
+def later(request, tmp_path):
+    """All four tables, a quarter longer, written to files and read back through the catalog."""
+    loaded = {}
+    for name, headers in RAW_HEADERS.items():
+        table = extended(name)
+        if request.param == "published header":
+            for column in table.select_dtypes("datetime"):
+                table[column] = [f"{d.month}/{d.day}/{d.year}" if pd.notna(d) else "" for d in table[column]]
+            for column in table.select_dtypes("bool"):
+                table[column] = table[column].map({True: "True", False: ""})
+            table = table.rename(columns=headers).assign(Notes="a column that is not in use")
+        file = tmp_path / f"{name}.csv"
+        table.to_csv(file, index=False)
+        loaded[name] = catalog.load(name, path=file)
+    return loaded
+
+
+def test_every_figure_reaches_the_later_quarter(later):
+    world = c.world_stock(later["chip_owners"], samples=500)
+    before = c.world_stock(catalog.load("chip_owners"), samples=500)
+    traits = catalog.load("owners")
+    assert pd.Timestamp(world.dates[-1]) == LATER
+    assert "Newcomer" in world.owners
+    assert numpy.median(world.total[-1]) == pytest.approx(1.2 * numpy.median(before.total[-1]) + 5e5, rel=0.02)
+    assert not world.is_extrapolated(LATER)
+
+    assert views.stock_by_quarter(world)["date"].max() == LATER
+    assert "Newcomer" in set(views.top_owners(world, LATER)["owner"])
+    assert set(views.trend_tests(world, "2024-09-02", LATER)["answer"]) <= {"rose", "fell", "not known", ""}
+    assert views.laboratories(later["lab_compute"], world)["as_of"].max() == LATER
+
+    three = views.three_views(world, later["gpu_clusters"], later["lab_compute"], LATER)
+    assert three["as_of"].eq(LATER).all()
+    assert three["largest"][1] == "xAI"
+    colossus = known.active_clusters(later["gpu_clusters"], LATER).query("name == 'Later Phase 4'")
+    assert len(colossus) == 1
+    assert "xAI Colossus Memphis Phase 3" not in set(known.active_clusters(later["gpu_clusters"], LATER)["name"])
+
+    makers = seats.maker_shares(later["chip_owners"], LATER, samples=500)
+    assert "Huawei" in set(makers["maker"])
+    assert len(seats.seats_of_power(later["chip_owners"], traits, later["gpu_clusters"], LATER, samples=500)) == 5
+    assert effects.share_over_time(world, 1e5, [LATER])["extrapolated"].tolist() == [False]
+    assert effects.index_change(world, 1e5, LATER, ["Newcomer"])["change_median"].notna().all()
+    assert "31 March 2026" in effects.answer(world, 1e5, "2024-09-02")
+
+
+def test_published_comparisons_stay_and_ours_to_date_moves(later):
+    world = c.world_stock(later["chip_owners"], samples=500)
+    before = c.world_stock(catalog.load("chip_owners"), samples=500)
+    anchors = catalog.load("published_anchors")
+    old = growth.published_growth(catalog.load("gpu_clusters"), before, anchors)
+    new = growth.published_growth(later["gpu_clusters"], world, anchors)
+    assert new["ours"].to_numpy() == pytest.approx(old["ours"].to_numpy(), rel=1e-9)
+    assert (new["ours_to_date"] != old["ours_to_date"]).any()
+    shares = growth.published_shares(later["gpu_clusters"], world, later["chip_sales"], anchors)
+    kept = growth.published_shares(catalog.load("gpu_clusters"), before, catalog.load("chip_sales"), anchors)
+    assert shares["ours"].to_numpy() == pytest.approx(kept["ours"].to_numpy(), rel=1e-9)
+
+
+def test_both_headers_read_the_same_table(tmp_path):
+    table = extended("chip_owners")
+    for file, columns in (("ours.csv", {}), ("theirs.csv", RAW_HEADERS["chip_owners"])):
+        table.rename(columns=columns).to_csv(tmp_path / file, index=False)
+    first, second = (catalog.load("chip_owners", path=tmp_path / file) for file in ("ours.csv", "theirs.csv"))
+    pd.testing.assert_frame_equal(first, second)

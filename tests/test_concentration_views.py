@@ -1,0 +1,221 @@
+"""Views of who owns the compute: known clusters once each, seats of power, growth, and the published numbers."""
+
+import itertools
+
+import numpy
+import pandas as pd
+import pytest
+from gigacluster import catalog
+from gigacluster import concentration as c
+from gigacluster.concentration import growth, known, seats, views
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    return catalog.load("gpu_clusters")
+
+
+@pytest.fixture(scope="module")
+def world():
+    return c.world_stock(catalog.load("chip_owners"), samples=2_000)
+
+
+def rows_of(*cells):
+    """Make rows of clusters: (owner, country, h100e)."""
+    table = pd.DataFrame(cells, columns=["owner", "country", "h100e"])
+    return table.astype({"owner": object, "country": object, "h100e": float})
+
+
+def test_a_site_with_phases_counts_once_and_at_its_latest_phase(clusters):
+    colossus = clusters["name"].str.startswith("xAI Colossus Memphis")
+    for date, size in (("2024-09-02", 100_000), ("2025-02-18", 200_000), ("2025-12-31", 275_796)):
+        active = known.active_clusters(clusters, date)
+        assert active[colossus.reindex(active.index)]["h100e"].tolist() == [pytest.approx(size, abs=1)]
+    twice = known.active_clusters(clusters, "2025-12-31", phases_once=False)
+    assert twice[colossus.reindex(twice.index)]["h100e"].sum() == pytest.approx(575_796, abs=1)
+
+
+def test_a_planned_phase_does_not_replace_the_one_that_stands(clusters):
+    cortex = known.active_clusters(clusters, "2025-12-31")["name"].str.startswith("Tesla Cortex Phase 1")
+    assert cortex.sum() == 1
+
+
+def test_a_cluster_is_gone_once_it_is_decommissioned(clusters):
+    closed = clusters[clusters["decommissioned"].notna() & clusters["in_standard_analysis"]]
+    for date, name in closed[["decommissioned", "name"]].itertuples(index=False):
+        assert name not in set(known.active_clusters(clusters, date)["name"])
+
+
+def test_ways_to_count_owners_share_out_the_same_total(clusters):
+    active = known.active_clusters(clusters, "2025-03-31")
+    for joint, anonymous in itertools.product(("split", "separate", "largest"), ("each", "country", "largest")):
+        held = known.by_owner(active, joint=joint, anonymous=anonymous)
+        assert held.sum() == pytest.approx(active["h100e"].sum())
+        assert held.is_monotonic_decreasing
+    assert known.by_owner(active, anonymous="dropped").sum() < active["h100e"].sum()
+
+
+def test_joint_and_anonymous_owners_are_counted_as_said():
+    rows = rows_of(("A", "X", 60), ("A,B", "X", 20), ("B", "Y", 10), (None, "Y", 6), (None, "Y", 4))
+    assert known.by_owner(rows).to_dict() == {"A": 70, "B": 20, "Y #3": 6, "Y #4": 4}
+    assert known.by_owner(rows, joint="largest", anonymous="country").to_dict() == {"A": 80, "B": 10, "Y as one": 10}
+    assert known.by_owner(rows, joint="separate", anonymous="largest").to_dict() == {"A": 70, "A + B #1": 20, "B": 10}
+    assert known.by_owner(rows, anonymous="dropped").sum() == 90
+
+
+def test_no_assignment_of_shared_and_anonymous_clusters_leaves_the_bounds():
+    rows = rows_of(("A", "X", 40), ("B", "X", 30), ("A,B", "X", 12), ("B,C", "X", 8), (None, "Y", 6), (None, "X", 4))
+    found = known.known_bounds(rows)
+    for first, second, third, fourth in itertools.product("AB", "BC", "ABCD", "ABCE"):
+        held = dict.fromkeys("ABCDE", 0.0) | {"A": 40.0, "B": 30.0}
+        for owner, size in ((first, 12), (second, 8), (third, 6), (fourth, 4)):
+            held[owner] += size
+        assert found.lowest - 1e-9 <= float(c.hhi(list(held.values()))) <= found.highest + 1e-9
+
+
+def test_each_mistake_moves_the_index_and_the_world_stays_open(clusters):
+    ways = known.naive_indices(clusters, "2025-03-31").set_index("way")
+    low, high = ways.loc["each site once, every owner bounded"]
+    assert low < high
+    assert ways["hhi_low"]["anonymous owners left out"] > low
+    assert ways["hhi_low"]["extended to the world, nothing assumed"] < 0.02 * low
+    assert ways["hhi_high"]["extended to the world, nothing assumed"] > 8_000
+
+
+def test_bands_of_the_stock_hold_their_medians(world):
+    table = views.stock_by_quarter(world)
+    columns = ["band_low", "lowest", "capped", "highest", "band_high"]
+    assert (table[columns].diff(axis=1).iloc[:, 1:] >= -1e-9).all().all()
+    assert len(table) == 5 * len(world.dates)
+
+
+def test_the_two_ways_to_claim_a_trend_differ_today(world):
+    answers = views.trend_tests(world, "2024-09-02", "2025-12-31").set_index("assumption")["answer"]
+    assert answers["nothing assumed about Other"] == "not known"
+    assert answers["Other stayed countless owners"] == "rose"
+    first_to_last = views.trend_tests(world, "2022-03-31", "2025-12-31").set_index("assumption")["answer"]
+    assert first_to_last["Other stayed one owner"] == "fell"
+
+
+def test_a_trend_is_claimed_where_the_bands_are_disjoint():
+    table = pd.DataFrame(
+        {
+            "owner": ["A", "B", "Other"] * 2,
+            "chip_maker": "M",
+            "as_of": pd.to_datetime(["2024-12-31"] * 3 + ["2025-12-31"] * 3),
+            "h100e_8bit_p5": numpy.nan,
+            "h100e_8bit_median": [45.0, 45.0, 10.0, 9_000.0, 100.0, 100.0],
+            "h100e_8bit_p95": numpy.nan,
+        }
+    )
+    tests = views.trend_tests(c.world_stock(table, samples=5), "2024-12-31", "2025-12-31")
+    assert tests["answer"].tolist() == ["rose"] * 4 + [""]
+
+
+def test_three_views_disagree_about_who_is_largest(world, clusters):
+    table = views.three_views(world, clusters, catalog.load("lab_compute"), "2025-12-31")
+    assert table["largest"].tolist() == ["Google", "xAI", "OpenAI"]
+    assert table["share_of_world"][0] == 1
+    assert 0.05 < table["share_of_world"][1] < 0.20  # published coverage of the clusters: 10 to 20 %, before 2025
+    assert (table["hhi_low"] < table["hhi_high"]).all()
+
+
+def test_seats_of_power_are_more_concentrated_than_ownership(clusters):
+    tables = catalog.load("chip_owners"), catalog.load("owners"), clusters
+    table = seats.seats_of_power(*tables, "2025-12-31", samples=500).set_index("seat")
+    assert table["hhi_low"]["makers of the chips"] > table["hhi_high"]["owners of the stock"]
+    assert table["largest"].to_dict() == {
+        "owners of the stock": "Google",
+        "home countries of owners": "United States of America",
+        "makers of the chips": "Nvidia",
+        "clouds that rent out": "Google",
+        "countries where known clusters stand": "United States of America",
+    }
+
+
+def test_a_maker_that_is_missing_takes_its_share(world):
+    with_missing = seats.maker_shares(catalog.load("chip_owners"), "2025-12-31", samples=500, missing_h100e=1e6)
+    assert with_missing["share_median"].sum() == pytest.approx(1, abs=0.01)
+    assert with_missing["share_median"].iloc[-1] == pytest.approx(1e6 / 20.5e6, rel=0.05)
+
+
+def test_theil_of_known_clusters_lies_partly_between_countries(clusters):
+    table = seats.spread_by_country(clusters, "2025-12-31")
+    assert 0 < table["theil_between"][0] < table["theil_total"][0]
+    assert table["share"].sum() == pytest.approx(1)
+
+
+def test_published_growth_comes_out_again(clusters, world):
+    table = growth.published_growth(clusters, world, catalog.load("published_anchors")).set_index("quantity")
+    of_clusters = table.loc[list(growth.QUANTITIES)]
+    # 2.5x performance, 1.6x per chip, 1.6x chips, 2.0x power, 2.0x cost: rounded when published, and a later vintage
+    assert of_clusters["published"].between(of_clusters["ours_p5"], of_clusters["ours_p95"]).all()
+    assert of_clusters["ratio"].between(0.92, 1.02).all()
+    stock = table.loc[[name for name in table.index if "stock" in name]]
+    assert stock["ratio"].tolist() == sorted(stock["ratio"], reverse=True)  # the table fills up in its first years
+    low, high = (
+        catalog.load("published_anchors").set_index("anchor_id")[end]["chipstock_growth"] for end in ("low", "high")
+    )
+    assert low < stock["ours"].iloc[-1] < high
+
+
+def test_published_shares_come_out_again_but_one(clusters, world):
+    tables = clusters, world, catalog.load("chip_sales"), catalog.load("published_anchors")
+    table = growth.published_shares(*tables).set_index(["share", "as_of"])
+    ratio = table["ratio"]
+    assert ratio["five hyperscalers, stock with Huawei"].item() == pytest.approx(1, abs=0.01)
+    assert ratio["five hyperscalers, stock"]["2025-12-31"].item() == pytest.approx(1.04, abs=0.01)
+    assert ratio["United States, known clusters"].item() == pytest.approx(1, abs=0.05)
+    assert ratio["China, known clusters"].item() == pytest.approx(1, abs=0.07)
+    assert ratio["private owners, known clusters"]["2025-03-31"].item() == pytest.approx(1, abs=0.05)
+    # published 40 %; more than half of this vintage's compute of 2019 is private
+    assert ratio["private owners, known clusters"]["2019-01-01"].item() > 1.25
+
+
+@pytest.mark.parametrize("date", ["2019-01-01", "2019-07-01", "2019-12-31"])
+@pytest.mark.parametrize("by", ["h100e", "peak_16bit_op_per_s", "peak_op_per_s"])
+def test_private_share_of_2019_does_not_reproduce_by_any_count(clusters, date, by):
+    active = known.active_clusters(clusters, date)
+    share = active.loc[active["sector"] == "Private", by].sum() / active[by].sum()
+    assert share > 0.5
+
+
+def test_growth_recovers_a_known_rate_and_covers_it_as_often_as_it_claims():
+    rng = numpy.random.default_rng(7)
+    opened = pd.Series(pd.date_range("2019-01-01", "2025-01-01", periods=40))
+    years = (opened - opened[0]).dt.days / 365.25
+    covered = 0
+    for _ in range(300):
+        speed = 1e18 * 2.5**years * numpy.exp(rng.normal(0, 0.5, 40))
+        found = growth.growth_at_release(
+            pd.DataFrame({"first_operational": opened, "peak_16bit_op_per_s": speed}), "16-bit performance"
+        ).factor
+        covered += found.low < 2.5 < found.high
+    assert covered / 300 == pytest.approx(0.9, abs=0.05)  # three standard errors of 300 trials
+
+
+def test_growth_of_too_few_clusters_is_refused(clusters):
+    with pytest.raises(ValueError, match="needs at least 3"):
+        growth.growth_at_release(growth.leaders_at_release(clusters), "power", "2030-01-01", "2031-01-01")
+
+
+def test_rank_at_release_agrees_with_the_published_ranks(raw_data):
+    raw = pd.read_csv(raw_data / "epoch_gpu_clusters" / "gpu_clusters.csv")
+    leaders = growth.leaders_at_release(catalog.load("gpu_clusters"), top=10)
+    published = raw.loc[leaders.index, "Rank when first operational"]  # by the best precision, not by 16 bit
+    assert (published <= 10).mean() > 0.7
+
+
+def test_top500_agrees_that_the_share_of_the_united_states_rose(raw_data, clusters):
+    lists = pd.read_csv(raw_data / "top500" / "top500_lists.csv", low_memory=False)
+    anchors = catalog.load("published_anchors").set_index("anchor_id")["value"]
+    ours, theirs = [], []
+    for day, name in (("2019-11-18", "2019-11"), ("2024-11-18", "2024-11")):
+        one = lists[lists["list"] == name]
+        speed = one.groupby("Country")["Rmax [TFlop/s]"].sum()
+        theirs.append(speed["United States"] / speed.sum())
+        assert theirs[-1] == pytest.approx(anchors[f"top500_us_share_{name[:4]}"], abs=0.0006)  # kept to 3 digits
+        active = known.active_clusters(clusters, day)
+        ours.append(active.loc[active["country"] == "United States of America", "h100e"].sum() / active["h100e"].sum())
+    assert theirs[1] - theirs[0] > 0.1
+    assert ours[1] - ours[0] > 0.1
