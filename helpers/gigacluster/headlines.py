@@ -1,0 +1,91 @@
+"""The headline numbers of the README: computed from the story, the calibration and the recorded benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gigacluster import catalog, claims, scenario
+from gigacluster.units import TERA
+
+__all__ = ["lines", "write"]
+
+_START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
+NOT_MEASURED = "not measured"
+
+
+def lines() -> list[str]:
+    """Return the headline numbers, a Markdown line each."""
+    story = scenario.load(scenario.STORY)
+    outlook = scenario.evaluate(story, device="cpu")
+    verdicts = claims.audit(outlook)["verdict"].value_counts()
+    deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
+    return [
+        f"For 100,000 H100 against the Oracle rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
+        "",
+        f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the same "
+        f"useful work. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
+        f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
+        f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
+        f"- **Quality.** A run of {story.training.run_days.median:.0f} days has "
+        f"{outlook.say('run_flop', 1e-26, 'e26 FLOP')}; compute-optimal that is "
+        f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of {outlook.say('run_loss', digits=3)}.",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead over "
+        f"the largest other cluster of {outlook.say('lead_months', unit='months')}.",
+        f"- **The story, claim by claim**: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.items())}.",
+        "",
+        *_accuracy(),
+        *_speed(),
+    ]
+
+
+def write(readme: Path) -> None:
+    """Write the headline numbers into the README, between their marks."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(_START)
+    after = rest.partition(_END)[2]
+    text = "\n".join([before + _START, *lines(), _END]) + after
+    part = readme.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(readme)
+    print(f"Written: {readme}")
+
+
+def _accuracy() -> list[str]:
+    table = catalog.load("throughput_accuracy")
+    rows = table[table["family"] == "all"].set_index(["split", "arch"])
+
+    def said(arch: str) -> str:
+        new, known = rows.loc[("family", arch)], rows.loc[("group", arch)]
+        return f"{known['mape']:.1f} % on new runs of known sources, {new['mape']:.1f} % on sources never seen"
+
+    dense = rows.loc[("family", "dense")]
+    return [
+        "How far to trust it (mean absolute error of step time, everything refitted without the runs it is scored on):",
+        "",
+        f"- dense models: {said('dense')}; a constant utilisation has {dense['constant_mfu_mape']:.0f} %;",
+        f"- mixtures of experts: {said('moe')};",
+        f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of sources never seen.",
+        "",
+    ]
+
+
+def _speed() -> list[str]:
+    results = catalog.data_dir().parent / "benchmarks" / "results"
+    record = results / "cpu.json"
+    figures = json.loads(record.read_text())["figures"] if record.exists() else {}
+
+    def figure(module: str, name: str, form: str) -> str:
+        value = figures.get(module, {}).get(name)
+        return NOT_MEASURED if value is None else form.format(value)
+
+    gpus = [file for file in sorted(results.glob("*.json")) if file != record]
+    on_gpu = ", ".join(json.loads(file.read_text())["device"] for file in gpus) or NOT_MEASURED
+    return [
+        "How fast (one core, one thread; `make bench` writes `benchmarks/results/cpu.json`):",
+        "",
+        f"- parallel plans: {figure('search', 'plans_per_s', '{:,.0f} a second')}, time and memory of each;",
+        f"- 4,000 bootstrap fits of a scaling law: {figure('scaling', 'bootstrap_4000_s', '{:.1f} s')};",
+        f"- simulated failures: {figure('reliability', 'simulation_ns_per_failure', '{:.0f} ns each')};",
+        f"- on a GPU: {on_gpu}.",
+    ]
