@@ -47,7 +47,7 @@ class Job:
     seq_len: int  # [token]
     precision: str = "bf16"
     attention: str = ""  # kernel of the attention core; blank: the newest that the chip has
-    grad_bytes: float = 4.0  # bytes a gradient element in the reduction
+    grad_bytes: float = 2.0  # bytes a gradient element in the reduction and in its buffer
     software_year: float = 2025.0  # date of the training software [year]
     idle_frac: float = 0.0  # share of the chips that a plan may leave idle
     chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
@@ -97,6 +97,7 @@ class Job:
             global_batch=float(self.global_batch),
             precision=float(PRECISIONS[self.precision][0]),
             grad_bytes=self.grad_bytes,
+            fp8_params=1.0 if "fp8" in self.precision else 0.0,
             software_year=self.software_year,
             chip_effect=self.chip_effect,
             **plan,
