@@ -125,8 +125,14 @@ def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, n_pr
 
 
 def _repeat(xp: Any, case: Case) -> Any:
-    """Return 1 where the forward pass of the linear layers runs twice."""
-    return xp.where(case.recompute == inputs.RECOMPUTE_FULL, 1.0, 0.0)
+    """Return the share of the forward pass of the linear layers that runs twice.
+
+    Selective recomputation repeats the core of attention alone in Megatron; policies of PyTorch and XLA save about
+    every other matmul.
+    """
+    policy = xp.where(case.framework == inputs.FRAMEWORK_MEGATRON, 0.0, 0.5)
+    selective = xp.where(case.recompute == inputs.RECOMPUTE_SELECTIVE, policy, 0.0)
+    return xp.where(case.recompute == inputs.RECOMPUTE_FULL, 1.0, selective)
 
 
 def _compute(

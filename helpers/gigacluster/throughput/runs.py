@@ -9,6 +9,12 @@ The rules for what a source did not publish:
   policy that saves matmuls counts as selective, ``custom`` as full;
 - sequence parallel: with tensor parallel in Megatron since 2022, otherwise absent;
 - data parallel: chips over (tensor x pipeline x context); expert and context parallel: 1;
+- width of the FFN: four times that of the model, or that of an expert; vocabulary: 51,200;
+- tensor and pipeline parallel: 1, if the table says that the plan is complete;
+- expert tensor parallel: Megatron's default, the tensor-parallel width, except in Megatron-Bridge, whose recipes set 1;
+- attention kernel: as noted; otherwise unfused before late 2023 (a year earlier in MLPerf), then the second generation,
+  and the third from 2024 on Hopper and Blackwell outside PyTorch FSDP;
+- gradients are reduced in 16 bit in Megatron since 2023, and parameters gathered in 8 bit in FP8 runs since 2024;
 - sharding: the optimizer state, in Megatron; everything, in FSDP and XLA frameworks;
 - scale-out rate: that of the chip's usual system.
 """
@@ -32,8 +38,8 @@ __all__ = ["RunCases", "cases_from_runs", "family_of", "precision_code", "recomp
 _PRECISIONS = (
     (r"int8", inputs.PRECISION_INT8),
     (r"mxfp8|blockwise", inputs.PRECISION_MXFP8),
-    (r"fp8_cs|fp8_or_fp4", inputs.PRECISION_FP8_CURRENT),
-    (r"fp8", inputs.PRECISION_FP8_DELAYED),
+    (r"fp8_cs|fp8_or_fp4|(fp8|float8).*(row|tensor)wise", inputs.PRECISION_FP8_CURRENT),
+    (r"fp8|float8", inputs.PRECISION_FP8_DELAYED),
     (r"fp4", inputs.PRECISION_NVFP4),
     (r"bf16|fp16", inputs.PRECISION_BF16),
 )
@@ -41,9 +47,10 @@ _PRECISIONS = (
 _USUAL_GEMM_FRAC = 0.77
 #: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
 _TOKENS_AT_ONCE = 16_384
-#: Since about then Megatron's recipes leave experts whole where the rest of the layer is split by tensor parallelism.
-_FOLDING_YEAR = 2025.4
-_NEEDED = ("n_layers", "d_model", "n_heads", "d_ff", "vocab", "seq_len", "n_chips", "global_batch", "tp", "pp")
+_NEEDED = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch", "tp", "pp")
+_NEEDED_OF_EXPERTS = ("top_k", "d_ff_expert")
+#: Vocabulary where nobody published it: that of GPT-2, as Megatron pads it.
+_USUAL_VOCAB = 51_200.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ def cases_from_runs(runs: pd.DataFrame, chips: pd.DataFrame) -> RunCases:
         Columns of ``data/chips.csv``.
     """
     table = runs.reset_index(drop=True)
-    reasons = _reasons(table, set(chips["chip"]))
+    reasons = _reasons(table, chips)
     expressible = numpy.array([not reason for reason in reasons], dtype=bool)
     kept = table[expressible].reset_index(drop=True)
     case = Case(**_model(kept), **_hardware(kept, chips.set_index("chip")), **_plan(kept))
@@ -121,14 +128,20 @@ def _filled(values: numpy.ndarray, instead: Any) -> numpy.ndarray:
     return numpy.where(numpy.isnan(values), instead, values)
 
 
-def _reasons(table: pd.DataFrame, known_chips: set[str]) -> list[str]:
+def _reasons(table: pd.DataFrame, chips: pd.DataFrame) -> list[str]:
     """Say of every run why it cannot be expressed, or nothing."""
-    numbers = {name: _column(table, name) for name in (*_NEEDED, "cp", "dp", "ep", "micro_batch", "n_experts")}
+    numbers = {name: _column(table, name) for name in (*_NEEDED, *_NEEDED_OF_EXPERTS, "cp", "ep", "micro_batch")}
+    numbers |= {"tp": _width(table, "tp"), "pp": _width(table, "pp"), "n_experts": _column(table, "n_experts")}
     replicas = _data_parallel(table)
     shape = numbers["tp"] * numbers["pp"] * _filled(numbers["cp"], 1.0) * replicas
+    known_chips = set(chips["chip"])
+    no_byte = set(chips["chip"][chips["fp8_tflops"].isna() & chips["int8_tops"].isna()])
+    lacking = {code: no_byte for _, code in _PRECISIONS if code != inputs.PRECISION_BF16}
+    lacking[inputs.PRECISION_NVFP4] = set(chips["chip"][chips["fp4_tflops"].isna()])
     reasons = []
     for index, row in enumerate(table.itertuples()):
-        missing = [name for name in _NEEDED if not numbers[name][index] > 0]
+        needed = _NEEDED + (_NEEDED_OF_EXPERTS if numbers["n_experts"][index] > 0 else ())
+        missing = [name for name in needed if not numbers[name][index] > 0]
         n_chips, dp = numbers["n_chips"][index], replicas[index]
         batch, micro = numbers["global_batch"][index], numbers["micro_batch"][index]
         precision = str(getattr(row, "precision", ""))
@@ -138,6 +151,8 @@ def _reasons(table: pd.DataFrame, known_chips: set[str]) -> list[str]:
             reason = f"precision {precision!r} is unknown; use bf16, fp16, fp8_ds, fp8_cs, mxfp8, nvfp4 or int8"
         elif missing:
             reason = f"{', '.join(missing)} must be positive and known"
+        elif str(row.chip) in lacking.get(precision_code(precision), ()):
+            reason = f"chip {row.chip!r} has no published rate for precision {precision!r}; use bf16"
         elif not abs(shape[index] / n_chips - 1) < 1e-6:
             reason = f"tp*pp*cp*dp = {shape[index]:g} is not n_chips = {n_chips:g}"
         elif batch < dp * _filled(micro, 1.0) * (1 - 1e-9):
@@ -152,8 +167,13 @@ def _reasons(table: pd.DataFrame, known_chips: set[str]) -> list[str]:
     return reasons
 
 
+def _width(table: pd.DataFrame, axis: str) -> numpy.ndarray:
+    """Return the tensor or pipeline width: 1 where it is blank in a plan said to be complete."""
+    return _filled(_column(table, axis), numpy.where(_column(table, "plan_complete") == 1, 1.0, numpy.nan))
+
+
 def _data_parallel(table: pd.DataFrame) -> numpy.ndarray:
-    width = _column(table, "tp") * _column(table, "pp") * _filled(_column(table, "cp"), 1.0)
+    width = _width(table, "tp") * _width(table, "pp") * _filled(_column(table, "cp"), 1.0)
     return _filled(_column(table, "dp"), _column(table, "n_chips") / width)
 
 
@@ -184,9 +204,9 @@ def _model(table: pd.DataFrame) -> dict[str, Any]:
         "n_heads": heads,
         "n_kv_heads": _filled(_column(table, "n_kv_heads"), heads),
         "d_head": head,
-        "d_ff": _column(table, "d_ff"),
+        "d_ff": _filled(_column(table, "d_ff"), numpy.where(moe["d_ff_expert"] > 0, moe["d_ff_expert"], 4.0 * width)),
         "ffn_gated": numpy.isin(activation, ("swiglu", "geglu")).astype(float),
-        "vocab": _column(table, "vocab"),
+        "vocab": _filled(_column(table, "vocab"), _USUAL_VOCAB),
         "seq_len": _column(table, "seq_len"),
         "tied_embeddings": notes.str.contains("tied embeddings").to_numpy().astype(float),
         **moe,
@@ -202,9 +222,10 @@ def _attention_kernel(table: pd.DataFrame, notes: pd.Series) -> numpy.ndarray:
     """Take the kernel from the notes, otherwise the usual one of the year and chip."""
     year = _software_years(table)
     year = numpy.where(_words(table, "framework").str.contains("mlperf"), year + 1, year)  # tuned kernels come first
-    recent_chip = ~_words(table, "chip").str.startswith(("a100", "v100", "tpu", "gaudi")).to_numpy()
+    made_for = _words(table, "chip").str.match(r"g?[hb]\d").to_numpy()  # Hopper and Blackwell
+    made_for = made_for & (_framework(table) != inputs.FRAMEWORK_FSDP)  # PyTorch's own attention stayed with the second
     usual = numpy.select(
-        [year < 2023.75, (year < 2024.0) | ~recent_chip],
+        [year < 2023.75, (year < 2024.0) | ~made_for],
         [inputs.ATTENTION_UNFUSED, inputs.ATTENTION_FLASH2],
         inputs.ATTENTION_FLASH3,
     )
@@ -246,7 +267,7 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
     framework = _framework(table)
     megatron, xla = framework == inputs.FRAMEWORK_MEGATRON, framework == inputs.FRAMEWORK_XLA
     year = _software_years(table)
-    tp, pp = _column(table, "tp"), _column(table, "pp")
+    tp, pp = _width(table, "tp"), _width(table, "pp")
     cp = _filled(_column(table, "cp"), 1.0)
     dp = _data_parallel(table)
     batch = _column(table, "global_batch")
@@ -270,7 +291,7 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
         "dp": dp,
         "cp": cp,
         "ep": _filled(_column(table, "ep"), 1.0),
-        "etp": _filled(_column(table, "etp"), numpy.where(year < _FOLDING_YEAR, tp, 1.0)),
+        "etp": _filled(_column(table, "etp"), numpy.where(_keeps_experts_whole(table), 1.0, tp)),
         "shard_params": shard_params.astype(float),
         "shard_grads": shard_grads.astype(float),
         "shard_optimizer": shard_optimizer.astype(float),
@@ -294,9 +315,14 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
 
 def _framework(table: pd.DataFrame) -> numpy.ndarray:
     said = _words(table, "framework") + " " + _words(table, "notes")
-    xla = said.str.contains("maxtext|jax|paxml|xla|google").to_numpy()
+    xla = said.str.contains("maxtext|jax|paxml|xla|google|neuron").to_numpy()
     fsdp = _words(table, "framework").str.contains("fsdp|zero-3|torchtitan").to_numpy()
     return numpy.select([xla, fsdp], [inputs.FRAMEWORK_XLA, inputs.FRAMEWORK_FSDP], inputs.FRAMEWORK_MEGATRON)
+
+
+def _keeps_experts_whole(table: pd.DataFrame) -> numpy.ndarray:
+    """Tell where recipes leave experts whole; Megatron's default splits them like the rest of the layer."""
+    return _words(table, "framework").str.contains("bridge").to_numpy()
 
 
 def _usual_interleave(table: pd.DataFrame, pp: numpy.ndarray, year: numpy.ndarray) -> numpy.ndarray:

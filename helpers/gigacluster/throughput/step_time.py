@@ -143,7 +143,8 @@ def _parameter_comm_s(
     passes = 1.0 + (xp.minimum(n_micro, case.pp) - 1.0) * (1.0 - 1.0 / case.vpp)
     window = case.overlap_dp * k.dp_overlap_frac * stage_s * passes
     plain_s = soft_maximum(xp, once, window) - window
-    return xp.where(case.shard_params > 0, fsdp_s * n_micro + hybrid_s, plain_s)
+    gathers = xp.where(case.pp > 1.0, 1.0, n_micro)  # with a pipeline, parameters stay gathered for the whole step
+    return xp.where(case.shard_params > 0, fsdp_s * gathers + hybrid_s, plain_s)
 
 
 def _optimizer_s(xp: Any, replicated: Any, expert: Any, case: Case, k: Coefficients) -> Any:
