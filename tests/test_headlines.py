@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from gigacluster import headlines
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_models():
+    text = README.read_text(encoding="utf-8")
+    for line in headlines.lines():
+        assert line in text, "the numbers moved: run `make readme`, and say why in CHANGELOG.md"
+
+
+def test_a_gpu_figure_comes_from_a_record_or_is_not_measured():
+    results = README.parent / "benchmarks" / "results"
+    records = [file for file in results.glob("*.json") if file.stem != "cpu"]
+    assert (headlines.lines()[-1] == "- on a GPU: not measured.") is (not records)
+
+
+def test_writing_replaces_the_text_between_the_marks_alone(tmp_path):
+    copy = tmp_path / "README.md"
+    text = README.read_text(encoding="utf-8")
+    copy.write_text(text.replace("How far to trust it", "Old text"), encoding="utf-8")
+    headlines.write(copy)
+    assert copy.read_text(encoding="utf-8") == text
+
+
+def test_pictures_of_the_readme_exist():
+    import re
+
+    for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / picture).is_file(), picture

@@ -1,0 +1,84 @@
+"""The notebooks of the project: how they are stored, and that each runs, for the story and for another cluster."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from gigacluster import report, scenario
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+SMALL = {"n_samples": 200}
+
+
+def cells_of(notebook, kind="code"):
+    return [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == kind]
+
+
+def test_every_question_has_its_notebook():
+    assert [file.stem for file in NOTEBOOKS] == [
+        "00-the-decision",
+        "10-concentration",
+        "20-scaling-laws",
+        "30-throughput",
+        "40-reliability",
+        "50-cost",
+        "60-comparison",
+        "90-validation",
+    ]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda file: file.stem)
+class TestStored:
+    def test_without_outputs_and_with_fixed_cell_ids(self, notebook):
+        cells = nbformat.read(notebook, as_version=4).cells
+        assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in cells)
+        assert [cell.id for cell in cells] == [f"cell-{number:02d}" for number in range(len(cells))]
+
+    def test_with_one_cell_of_plain_parameters(self, notebook):
+        tagged = [cell for cell in cells_of(notebook) if "parameters" in cell.metadata.get("tags", [])]
+        assert [cell.source for cell in tagged] == ['scenario_name, n_samples, seed, device = "", 10_000, 7, "auto"']
+
+    def test_with_a_question_as_title_and_what_could_change_the_answer(self, notebook):
+        prose = [cell.source for cell in cells_of(notebook, "markdown")]
+        assert re.match(r"# .+\?$", prose[0].splitlines()[0])
+        assert any("## What could change this answer" in text for text in prose)
+
+    def test_with_short_cells_and_no_logic_of_their_own(self, notebook):
+        for cell in cells_of(notebook):
+            assert len(cell.source.splitlines()) <= 25, cell.id
+            assert not re.search(r"^\s*(for|while|class) ", cell.source, re.MULTILINE), cell.id
+
+
+@pytest.fixture(scope="module", params=["xai-colossus-2024", "gigawatt-2026"])
+def site(request, tmp_path_factory):
+    out = tmp_path_factory.mktemp("site")
+    return report.build(request.param, out, parameters=SMALL), out / request.param
+
+
+def test_every_notebook_runs_offline_with_small_parameters(site):
+    built, _ = site
+    assert not built.failures
+
+
+def test_every_page_answers_first_and_every_figure_names_source_and_vintage(site):
+    _, folder = site
+    for notebook in NOTEBOOKS:
+        page = (folder / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
+            assert re.search(r"Source: .+ Data to \d{4}-\d{2}-\d{2}", figure, re.DOTALL), notebook.stem
+            assert re.search(r'(alt|aria-label)="[^"]{20,}"', figure), notebook.stem
+
+
+def test_no_page_shows_a_number_that_is_not_one(site):
+    _, folder = site
+    for notebook in NOTEBOOKS:
+        page = (folder / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        text = re.sub(r"<(script|style|pre|code|svg).*?</\1>|<[^>]+>|data:[^\"]+", " ", page, flags=re.DOTALL)
+        assert not re.search(r"\b(nan|NaN|inf|Traceback|Warning)\b", text), notebook.stem
+
+
+def test_the_default_scenario_is_the_story(monkeypatch):
+    monkeypatch.delenv("GIGACLUSTER_SCENARIO", raising=False)
+    assert scenario.load("").name == scenario.STORY

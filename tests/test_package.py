@@ -1,0 +1,65 @@
+"""The package outside its checkout."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Unpack a wheel of the checkout into a folder of its own, and return that folder."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*build, "--wheel-dir", str(folder), str(ROOT)], check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(folder / "site")], check=True)
+    return folder / "site"
+
+
+def test_an_installed_package_finds_its_data_and_scenarios(installed, tmp_path):
+    code = (
+        "import gigacluster\n"
+        "from gigacluster import catalog, scenario\n"
+        f"assert gigacluster.__file__.startswith({str(installed)!r}), gigacluster.__file__\n"
+        "assert all(len(catalog.load(name)) for name in catalog.names())\n"
+        "print(*(scenario.load(name).cluster.n_chips for name in scenario.names()))"
+    )
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(installed), *_libraries()]!r}\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "100000" in done.stdout
+
+
+def test_the_wheel_has_every_package_of_the_checkout():
+    folder = ROOT / "helpers"
+    found = {".".join(file.parent.relative_to(folder).parts) for file in folder.rglob("__init__.py")}
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert set(setup["packages"]) == found | {"gigacluster.data"}
+
+
+def _libraries():
+    """Return the folders of the other packages, without the link to the checkout that ``-S`` leaves out."""
+    return [path for path in sys.path if path.endswith("site-packages")]
+
+
+def test_make_names_what_is_missing_for_an_environment(tmp_path):
+    done = subprocess.run(
+        ["make", "-B", "env", "PYTHON=no-such-python", f"VENV={tmp_path / 'venv'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Install Python 3.11 or newer" in done.stderr
+
+
+def test_make_help_lists_every_public_command():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for command in ("env", "report", "test", "lab", "lint", "calibrate", "bench", "gpu", "browser", "clean-notebooks"):
+        assert f"make {command} " in done.stdout
