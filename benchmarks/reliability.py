@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy
 from gigacluster import reliability
+from gigacluster.arrays import to_host
 
 #: 131,072 GPUs of Meta's RSC-1, blocking checkpoints: a failure each 13 minutes.
 CLUSTER = {"n_gpus": 131_072, "failures_per_1000_node_days": 6.5, "checkpoint_write_s": 30.0, "restart_s": 300.0}
@@ -62,10 +63,8 @@ def parity(xp):
         reliability.goodput(**inputs, mode="in-memory", restart_sigma=1.0, restart_s=600) for inputs in (host, other)
     ]
     names = ("goodput_frac", "rework_frac", "checkpoint_interval_s")
-    differences = {
-        name: max(abs(float(x) / y - 1) for x, y in zip(getattr(found[1], name), getattr(found[0], name), strict=True))
-        for name in names
-    }
+    pairs = {name: [to_host(getattr(one, name)) for one in found] for name in names}
+    differences = {name: float(numpy.max(numpy.abs(other / host - 1))) for name, (host, other) in pairs.items()}
     runs = [reliability.simulate(**CLUSTER, failures=100_000, device=device) for device in ("cpu", "auto")]
     return differences | {"simulation": abs(runs[1].goodput_frac / runs[0].goodput_frac - 1)}
 

@@ -181,7 +181,7 @@ def test_interval_alone_may_be_an_array(xp):
         ({"mode": "async"}, "mode is 'async'; it can be 'blocking', 'non-blocking', 'in-memory'"),
         ({"failures_per_1000_node_days": None}, "given not at all; give mttf_s, or n_gpus with"),
         ({"mttf_s": 1000.0}, "given twice"),
-        ({"planned_stops_per_day": 30, "planned_stop_s": 3600}, "must be a share from 0 to 1"),
+        ({"planned_stops_per_day": 30, "planned_stop_s": 3600}, r"86400 is 1.25; it must be a share from 0 to 1"),
     ],
 )
 def test_impossible_inputs_are_refused_with_what_is_valid(change, message):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import is_array
+from gigacluster.arrays import as_common, is_array
 from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
 from gigacluster.reliability.failures import mttf_s as scaled_mttf_s
 from gigacluster.reliability.inputs import (
@@ -134,7 +134,7 @@ def goodput(
     one_of("mode", mode, MODES)
     mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
     chosen = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
-    planned_frac = planned_stops_per_day * planned_stop_s / SECONDS_PER_DAY
+    _, stops_per_day, stop_s = as_common(planned_stops_per_day, planned_stop_s)
     xp, mttf, write, tau, stall, restart, sigma, detection, queue, _, _, planned, q, stored = checked(
         mttf_s=(mttf_s, ABOVE_ZERO),
         checkpoint_write_s=(checkpoint_write_s, NOT_NEGATIVE),
@@ -146,7 +146,7 @@ def goodput(
         queue_s=(queue_s, NOT_NEGATIVE),
         planned_stops_per_day=(planned_stops_per_day, NOT_NEGATIVE),
         planned_stop_s=(planned_stop_s, NOT_NEGATIVE),
-        planned_stops_per_day_times_planned_stop_s_per_86400_s=(planned_frac, FRACTION),
+        **{"planned_stops_per_day x planned_stop_s / 86400": (stops_per_day * stop_s / SECONDS_PER_DAY, FRACTION)},
         correlated_frac=(correlated_frac, FRACTION),
         stored_interval_s=(stored_interval_s, ABOVE_ZERO),
     )

@@ -45,7 +45,7 @@ def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
     """
     for name, (value, limit) in inputs.items():
         if not is_array(value) and not limit.holds(float(value)):
-            raise ValueError(f"{name} is {value!r}; it must be {limit.words}")
+            raise ValueError(f"{name} is {value}; it must be {limit.words}")
     xp, *arrays = as_common(*(value for value, _ in inputs.values()))
     kept = [xp.where(limit.holds(a), a, xp.nan) for a, (_, limit) in zip(arrays, inputs.values(), strict=True)]
     return xp, *kept

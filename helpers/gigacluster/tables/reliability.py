@@ -84,9 +84,12 @@ class CheckpointRow(_Bracketed):
     bytes_per_param: Optional = None
     size_tb: Optional = None
     mode: Literal["blocking", "non-blocking", "in-memory", "load", "size only"]
+    #: Training stops for so long.
     stall_s: Annotated[NonNegative | None, Missing] = None
     low: Annotated[NonNegative | None, Missing] = None
     high: Annotated[NonNegative | None, Missing] = None
+    #: The write goes on for so long behind training; of a load, how long it takes.
+    write_s: Optional = None
     interval_s: Optional = None
     source_id: Id
     note: Text = None
