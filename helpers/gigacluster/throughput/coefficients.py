@@ -96,7 +96,6 @@ class Coefficients:
     misaligned_head: float = _positive(
         2.0, 0.5, "1", "slow-down of attention matmuls whose head size is no multiple of 8"
     )
-    power_exponent: float = _effect(0.1, "how matmul time grows with peak FLOP a joule: power-limited clocks")
     early_zero3_frac: float = _positive(0.5, 0.7, "1", "bandwidth reached by ZeRO-3 before 2022 over that of FSDP")
     optimizer_bytes: float = _positive(30.0, 0.4, "byte", "memory moved to update one parameter")
     jitter_per_doubling: float = _positive(0.006, 0.5, "1", "time lost to stragglers at every doubling of the chips")

@@ -83,7 +83,6 @@ class Case:
     scaleup_domain: Any  # chips that the scale-up network joins
     nic_bytes_per_s: Any  # scale-out network: one chip, one direction
     n_processors: Any = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves
-    tdp_w: Any = float("nan")  # power limit of the chip [W]
     n_chips: Any
 
     # The plan.

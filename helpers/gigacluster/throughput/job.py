@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from gigacluster.hardware import Cluster
 from gigacluster.throughput import inputs
+from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s as ceiling
 from gigacluster.throughput.inputs import Case
 from gigacluster.transformer import Transformer
 
@@ -31,8 +31,6 @@ ATTENTION_KERNELS = {
     "flash2": inputs.ATTENTION_FLASH2,
     "flash3": inputs.ATTENTION_FLASH3,
 }
-#: Best matmul rate over peak where nobody published a measured one: the median of the chips that have one.
-_USUAL_GEMM_FRAC = 0.77
 #: Chips from here on run the third generation of fused attention.
 _HOPPER_SINCE = datetime.date(2022, 9, 1)
 
@@ -77,6 +75,10 @@ class Job:
     def case(self, **plan: Any) -> Case:
         """Return the case of this job under a plan: numbers or arrays named as the plan fields of a case."""
         chip, fabric = self.cluster.chip, self.cluster.fabric
+        kind = {
+            name: getattr(chip, name)
+            for name in ("peak_bf16_flop_per_s", "peak_fp4_flop_per_s", "tdp_w", "n_processors")
+        }
         eight_bit = chip.peak_int8_flop_per_s if self.precision == "int8" else chip.peak_fp8_flop_per_s
         return Case(
             **self.model.shape(),
@@ -85,15 +87,14 @@ class Job:
             peak_bf16_flop_per_s=chip.peak_bf16_flop_per_s,
             peak_fp8_flop_per_s=eight_bit,
             peak_fp4_flop_per_s=chip.peak_fp4_flop_per_s,
-            gemm_bf16_flop_per_s=_measured_or_usual(chip.gemm_bf16_flop_per_s, chip.peak_bf16_flop_per_s),
-            gemm_fp8_flop_per_s=_measured_or_usual(chip.gemm_fp8_flop_per_s, eight_bit),
+            gemm_bf16_flop_per_s=ceiling(chip.gemm_bf16_flop_per_s, chip.peak_bf16_flop_per_s, **kind),
+            gemm_fp8_flop_per_s=ceiling(chip.gemm_fp8_flop_per_s, eight_bit, **kind),
             memory_bytes=chip.memory_bytes,
             memory_bytes_per_s=chip.memory_bytes_per_s,
             scaleup_bytes_per_s=fabric.scaleup_bytes_per_s,
             scaleup_domain=float(fabric.scaleup_domain),
             nic_bytes_per_s=fabric.nic_bytes_per_s / fabric.oversubscription,
             n_processors=chip.n_processors,
-            tdp_w=chip.tdp_w,
             global_batch=float(self.global_batch),
             precision=float(PRECISIONS[self.precision][0]),
             grad_bytes=self.grad_bytes,
@@ -112,7 +113,3 @@ class Job:
     def tokens(self) -> float:
         """Tokens of one optimizer step."""
         return float(self.seq_len * self.global_batch)
-
-
-def _measured_or_usual(measured: float, peak: float) -> float:
-    return _USUAL_GEMM_FRAC * peak if math.isnan(measured) else measured

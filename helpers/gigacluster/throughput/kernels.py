@@ -23,18 +23,12 @@ def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
 
 def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the rate of a large matmul at the training precision."""
-    power = xp.exp(case.chip_effect + k.power_exponent * _log_power_density(xp, case))
+    effect = xp.exp(case.chip_effect)
     half = case.gemm_bf16_flop_per_s * k.gemm_frac
     byte = case.gemm_fp8_flop_per_s * k.gemm_8bit_frac
     four = case.peak_fp4_flop_per_s * k.gemm_4bit_frac
     rate = xp.where(case.precision == inputs.PRECISION_BF16, half, byte)
-    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate) / power
-
-
-def _log_power_density(xp: Any, case: Case) -> Any:
-    """Return the logarithm of peak 16-bit FLOP a joule over that of an H100, zero where the power is unknown."""
-    density = case.peak_bf16_flop_per_s / case.tdp_w / (989e12 / 700.0)
-    return xp.log(xp.where(density > 0, density, 1.0))
+    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate) / effect
 
 
 def gemm_s(

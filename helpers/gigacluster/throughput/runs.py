@@ -29,6 +29,7 @@ import numpy
 import pandas as pd
 
 from gigacluster.throughput import inputs
+from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
 from gigacluster.throughput.inputs import Case
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
@@ -43,8 +44,6 @@ _PRECISIONS = (
     (r"fp4", inputs.PRECISION_NVFP4),
     (r"bf16|fp16", inputs.PRECISION_BF16),
 )
-#: Matmul rate over peak where nobody published a measured one: the median of the chips that have one.
-_USUAL_GEMM_FRAC = 0.77
 #: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
 _TOKENS_AT_ONCE = 16_384
 _NEEDED = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch", "tp", "pp")
@@ -242,23 +241,33 @@ def _software_years(table: pd.DataFrame) -> numpy.ndarray:
 
 def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
     of_run = chips.loc[table["chip"]].reset_index(drop=True)
-    half = of_run["bf16_tflops"].fillna(of_run["fp16_tflops"])
-    byte = of_run["fp8_tflops"].fillna(of_run["int8_tops"])
+    rates = {
+        name: of_run[column].to_numpy(dtype=float) * TERA
+        for name, column in (("fp4", "fp4_tflops"), ("bf16_gemm", "mamf_bf16_tflops"), ("fp8_gemm", "mamf_fp8_tflops"))
+    }
+    half = of_run["bf16_tflops"].fillna(of_run["fp16_tflops"]).to_numpy(dtype=float) * TERA
+    byte = of_run["fp8_tflops"].fillna(of_run["int8_tops"]).to_numpy(dtype=float) * TERA
+    processors = of_run["n_processors"].to_numpy(dtype=float)
+    kind = {
+        "peak_bf16_flop_per_s": half,
+        "peak_fp4_flop_per_s": rates["fp4"],
+        "tdp_w": of_run["tdp_w"].to_numpy(dtype=float),
+        "n_processors": processors,
+    }
     domain = _filled(_column(table, "scaleup_domain"), of_run["scaleup_domain"])
     nic = _filled(_column(table, "nic_gbps_per_chip"), of_run["scaleout_gbit_per_s"])
     return {
-        "peak_bf16_flop_per_s": half.to_numpy(dtype=float) * TERA,
-        "peak_fp8_flop_per_s": byte.to_numpy(dtype=float) * TERA,
-        "peak_fp4_flop_per_s": of_run["fp4_tflops"].to_numpy(dtype=float) * TERA,
-        "gemm_bf16_flop_per_s": of_run["mamf_bf16_tflops"].fillna(_USUAL_GEMM_FRAC * half).to_numpy(dtype=float) * TERA,
-        "gemm_fp8_flop_per_s": of_run["mamf_fp8_tflops"].fillna(_USUAL_GEMM_FRAC * byte).to_numpy(dtype=float) * TERA,
+        "peak_bf16_flop_per_s": half,
+        "peak_fp8_flop_per_s": byte,
+        "peak_fp4_flop_per_s": rates["fp4"],
+        "gemm_bf16_flop_per_s": matmul_ceiling_flop_per_s(rates["bf16_gemm"], half, **kind),
+        "gemm_fp8_flop_per_s": matmul_ceiling_flop_per_s(rates["fp8_gemm"], byte, **kind),
         "memory_bytes": of_run["memory_gib"].to_numpy(dtype=float) * GIB,
         "memory_bytes_per_s": of_run["memory_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_bytes_per_s": of_run["scaleup_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_domain": domain,
         "nic_bytes_per_s": nic * GIGA / BITS_PER_BYTE,
-        "n_processors": of_run["n_processors"].to_numpy(dtype=float),
-        "tdp_w": of_run["tdp_w"].to_numpy(dtype=float),
+        "n_processors": processors,
         "n_chips": _column(table, "n_chips"),
     }
 
