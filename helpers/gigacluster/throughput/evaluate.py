@@ -45,14 +45,14 @@ class PlanEvaluator:
         self, job: Job, table: PlanTable, coefficients: Coefficients, xp: ModuleType = numpy, device: Any = None
     ) -> None:
         self._xp, self._k = xp, coefficients
-        self._placed = {"dtype": xp.float64} if device is None else {"dtype": xp.float64, "device": device}
+        self._place = {} if device is None else {"device": device}
         layers, index = _distinct_layers(table)
-        self._layer_index = self._moved(index, dtype=xp.int64)
+        self._layer_index = xp.asarray(index, **self._place)
         # A column with one value throughout becomes a number, which costs nothing a plan.
         self._columns = {name: self._column(values) for name, values in table.columns().items()}
         _, self._job_case = on_arrays(job.case(**plan_fields(self._rows(slice(0, 1)))))
-        layer_rows = {name: self._column(values) for name, values in layers.items()}
-        layer_case = self._on(replace(self._job_case, **layer_rows))
+        layer_rows = {axis: self._float(values) for axis, values in layers.items()}
+        layer_case = Case(**{n: self._float(v) for n, v in replace(self._job_case, **layer_rows).fields().items()})
         self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
         self._layer_memory = self._numbers_where_constant(layer_memory(xp, layer_case))
 
@@ -76,22 +76,20 @@ class PlanEvaluator:
         step = step_from_layers(self._xp, self.layers(piece), case, self._k)
         return step, memory_from_layers(self._xp, memory_of_layers, case)  # type: ignore[arg-type]
 
-    def _moved(self, values: Any, **changes: Any) -> Any:
-        return self._xp.asarray(values, **{**self._placed, **changes})
+    def _float(self, values: Any) -> Any:
+        return self._xp.asarray(values, dtype=self._xp.float64, **self._place)
 
     def _column(self, values: numpy.ndarray) -> Any:
-        return self._moved(float(values[0])) if (values == values[0]).all() else values
+        same = (values == values[0]).all()
+        return self._float(values[0].item()) if same else self._xp.asarray(values, **self._place)
 
     def _rows(self, piece: slice) -> SimpleNamespace:
         return SimpleNamespace(
             **{
-                name: self._moved(column[piece]) if isinstance(column, numpy.ndarray) and column.ndim else column
+                name: self._xp.astype(column[piece], self._xp.float64) if column.ndim else column
                 for name, column in self._columns.items()
             }
         )
-
-    def _on(self, case: Case) -> Case:
-        return Case(**{name: self._moved(value) for name, value in case.fields().items()})
 
     def _numbers_where_constant(self, record: Any) -> Any:
         """Return a record whose arrays that hold one value throughout are replaced by that number."""

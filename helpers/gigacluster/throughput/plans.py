@@ -219,44 +219,44 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
 
     table: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
-        table = _feasible(_joined(table, axis, replicas if axis == "dp" else values[axis]), axis, job)
-    table = _joined({name: column.astype(numpy.int32) for name, column in table.items()}, "option", range(len(options)))
+        choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
+        table = _with_axis(table, choices, job)
+    table = {name: column.astype(numpy.int32) for name, column in table.items()}  # whole numbers up to the chips: small
     codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
-    option = table.pop("option")
-    whole = table["dp"] * table["cp"]
-    table["sharding"], table["shard_group"] = codes[option], numpy.where(sizes[option] > 0, sizes[option], whole)
-    return PlanTable(**_feasible(table, "sharding", job)), considered
+    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job)), considered
 
 
-def _joined(table: dict[str, Any], axis: str, choices: Iterable[int]) -> dict[str, Any]:
-    """Return every tuple of the table with every value of a further axis."""
-    values = numpy.asarray(list(choices), dtype=numpy.int64 if axis != "option" else numpy.int32)
-    n_before = len(next(iter(table.values()))) if table else 1
-    joined = {name: numpy.repeat(column, len(values)) for name, column in table.items()}
-    return {**joined, axis: numpy.tile(values, n_before)}
+def _with_axis(table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job) -> dict[str, Any]:
+    """Return every tuple of a table with every choice of a further axis (or of two), as far as the rules allow.
 
-
-def _feasible(table: dict[str, Any], axis: str, job: Job) -> dict[str, Any]:
-    """Return the tuples that pass the rules which a new axis completes; raise where none does."""
-    rules = [rule for rule in RULES if axis in rule.needs and rule.needs <= set(table)]
-    rows = SimpleNamespace(**table)
-    flags = numpy.ones(len(table[axis]), dtype=bool)
+    The rules see tuples down and choices across, so that only those that pass are ever written out.
+    """
+    rows = {name: column[:, None] for name, column in table.items()}
+    across = {name: values[None, :] for name, values in choices.items()}
+    if "shard_group" in across:  # 0 stands for all replicas
+        across["shard_group"] = numpy.where(choices["shard_group"] > 0, choices["shard_group"], rows["dp"] * rows["cp"])
+    seen = SimpleNamespace(**rows, **across)
+    rules = [rule for rule in RULES if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
+    shape = (len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values()))))
+    flags = numpy.ones(shape, dtype=bool)
     for rule in rules:
-        flags &= rule.holds(job, rows)
+        flags &= rule.holds(job, seen)
     if not flags.any():
-        raise ValueError(f"no feasible plan: {_says_why(table, axis, rules, job)}")
-    return {name: column[flags] for name, column in table.items()}
+        raise ValueError(f"no feasible plan: {_says_why(seen, rules, job)}")
+    down, right = numpy.nonzero(flags)
+    added = {name: numpy.broadcast_to(values, shape)[down, right] for name, values in across.items()}
+    return {**{name: column[down] for name, column in table.items()}, **added}
 
 
-def _says_why(table: dict[str, Any], axis: str, rules: list[Rule], job: Job) -> str:
+def _says_why(seen: SimpleNamespace, rules: list[Rule], job: Job) -> str:
     """Say of one tuple, the nearest where that can be told, which rule it breaks."""
-    if axis == "dp":
-        used = table["tp"] * table["pp"] * table["cp"] * table["dp"]
+    if hasattr(seen, "dp") and not hasattr(seen, "micro_batch"):
+        used = seen.tp * seen.pp * seen.cp * seen.dp
         most = int(used[used <= job.cluster.n_chips].max())
         idle_frac = math.ceil(1e4 * (1 - most / job.cluster.n_chips)) / 1e4
         return (
             f"no tp*pp*cp*dp with dp dividing global_batch={job.global_batch} is n_chips={job.cluster.n_chips}; "
             f"{most} chips would fit: let the others stand idle with idle_frac={idle_frac:g}, or change the batch"
         )
-    row = SimpleNamespace(**{name: int(column[0]) for name, column in table.items()})
+    row = SimpleNamespace(**{name: int(column.flat[0]) for name, column in vars(seen).items()})
     return "; ".join(rule.says(job, row) for rule in rules if not rule.holds(job, row))
