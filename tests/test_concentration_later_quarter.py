@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from gigacluster import catalog
 from gigacluster import concentration as c
-from gigacluster.concentration import effects, growth, known, seats, views
+from gigacluster.concentration import compared, effects, growth, known, seats, views
 
 LATER = pd.Timestamp("2026-03-31")
 ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
@@ -111,12 +111,16 @@ def test_every_figure_reaches_the_later_quarter(later):
     assert set(views.trend_tests(world, "2024-09-02", LATER)["answer"]) <= {"rose", "fell", "not known", ""}
     assert views.laboratories(later["lab_compute"], world)["as_of"].max() == LATER
 
-    three = views.three_views(world, later["gpu_clusters"], later["lab_compute"], LATER)
+    three = compared.three_views(world, later["gpu_clusters"], later["lab_compute"], LATER)
     assert three["as_of"].eq(LATER).all()
     assert three["largest"][1] == "xAI"
     colossus = known.active_clusters(later["gpu_clusters"], LATER).query("name == 'Later Phase 4'")
     assert len(colossus) == 1
     assert "xAI Colossus Memphis Phase 3" not in set(known.active_clusters(later["gpu_clusters"], LATER)["name"])
+
+    over_time = known.known_over_time(later["gpu_clusters"], ["2025-12-31", LATER])
+    assert over_time["h100e"].diff().iloc[-1] == pytest.approx(600_000 - 275_796, abs=1)
+    assert compared.measures_side_by_side(world, later["gpu_clusters"], later["lab_compute"], LATER).notna().all().all()
 
     makers = seats.maker_shares(later["chip_owners"], LATER, samples=500)
     assert "Huawei" in set(makers["maker"])

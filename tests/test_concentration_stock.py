@@ -166,7 +166,7 @@ def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
 
 
 @pytest.mark.parametrize(
-    ("date", "start"), [("2024-09-02", "2.38%"), ("2021-01-01", "unknown part"), ("2026-06-30", "extended")]
+    ("date", "start"), [("2024-09-02", "2.4%"), ("2021-01-01", "unknown part"), ("2026-06-30", "extended")]
 )
 def test_answer_says_what_is_known_at_any_date(world, date, start):
     said = effects.answer(world, 100_000, date)

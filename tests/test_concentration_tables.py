@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from gigacluster import catalog, concentration
-from gigacluster.concentration import effects, growth, known, seats, views
+from gigacluster.concentration import compared, effects, growth, known, seats, views
 
 FROZEN = Path(__file__).parent / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -39,7 +39,14 @@ TABLES = {
     "trend_since_the_story": lambda: views.trend_tests(world(), STORY_DATE, world().dates[-1]),
     "trend_whole": lambda: views.trend_tests(world(), world().dates[0], world().dates[-1]),
     "correlation_effect": lambda: sampled(views.correlation_effect, loaded("chip_owners"), world().dates[-1]),
-    "three_views": lambda: views.three_views(world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"),
+    "three_views": lambda: compared.three_views(world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"),
+    "measures_side_by_side": lambda: compared.measures_side_by_side(
+        world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"
+    ),
+    "missing_makers": lambda: views.missing_makers(world(), "2025-12-31", 688_448.0),
+    "known_over_time": lambda: known.known_over_time(
+        loaded("gpu_clusters"), pd.date_range("2019-12-31", "2025-12-31", freq="QE")
+    ),
     "laboratories": lambda: views.laboratories(loaded("lab_compute"), world()),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
     "seats_of_power": lambda: sampled(

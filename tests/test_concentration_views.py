@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from gigacluster import catalog
 from gigacluster import concentration as c
-from gigacluster.concentration import growth, known, seats, views
+from gigacluster.concentration import compared, growth, known, seats, views
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +113,31 @@ def test_a_trend_is_claimed_where_the_bands_are_disjoint():
 
 
 def test_three_views_disagree_about_who_is_largest(world, clusters):
-    table = views.three_views(world, clusters, catalog.load("lab_compute"), "2025-12-31")
+    table = compared.three_views(world, clusters, catalog.load("lab_compute"), "2025-12-31")
     assert table["largest"].tolist() == ["Google", "xAI", "OpenAI"]
     assert table["share_of_world"][0] == 1
     assert 0.05 < table["share_of_world"][1] < 0.20  # published coverage of the clusters: 10 to 20 %, before 2025
     assert (table["hhi_low"] < table["hhi_high"]).all()
+
+
+def test_measures_side_by_side_are_those_of_the_parties_with_a_name(world, clusters):
+    table = compared.measures_side_by_side(world, clusters, catalog.load("lab_compute"), "2025-12-31")
+    table = table.set_index("measure")
+    labs = catalog.load("lab_compute")
+    labs = labs.loc[labs["as_of"] == "2025-12-31", "h100e_8bit_median"].to_numpy()
+    assert table["laboratories"]["parties with compute"] == 5
+    assert table["laboratories"]["HHI"] == pytest.approx(float(c.hhi(labs)))
+    number = table.loc["effective number (HHI)"]
+    assert (number.to_numpy() <= table.loc["parties with compute"].to_numpy()).all()
+    assert number["named owners"] == pytest.approx(10_000 / table["named owners"]["HHI"], rel=1e-3)  # of medians
+
+
+def test_missing_makers_lower_the_five_largest_and_china_gains(world):
+    table = views.missing_makers(world, "2025-12-31", 688_000.0).set_index("owned_by")
+    five = table["top5_share"]
+    assert (five.iloc[1:] < five.iloc[0]).all()
+    assert five["countless or unnamed owners"] == pytest.approx(0.71, abs=0.01)  # the published share, with Huawei
+    assert table["hhi_low"]["one owner in China"] > table["hhi_low"]["countless or unnamed owners"]
 
 
 def test_seats_of_power_are_more_concentrated_than_ownership(clusters):

@@ -1,7 +1,7 @@
 """Who owns the compute, and how concentrated is it: measures, bounds for what nobody knows, and the world's stock.
 
-The modules ``known``, ``views``, ``seats``, ``effects`` and ``growth`` make tables of the answers; import them by name
-(they need pandas).
+The modules ``known``, ``views``, ``compared``, ``seats``, ``effects`` and ``growth`` make tables of the answers; import
+them by name (they need pandas).
 """
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend

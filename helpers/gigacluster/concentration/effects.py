@@ -15,7 +15,7 @@ from gigacluster.concentration.stock import OTHER, WorldStock, add_cluster, shar
 from gigacluster.concentration.views import MEASURES, named_and_other, trend_tests
 from gigacluster.uncertainty import interval
 
-__all__ = ["NEW_OWNER", "answer", "index_change", "share_over_time", "sizes_for_100_points"]
+__all__ = ["NEW_OWNER", "answer", "index_change", "share_over_time", "sizes_for_100_points", "trend_start"]
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
@@ -126,10 +126,10 @@ def answer(world: WorldStock, h100e_8bit: float, date: Any) -> str:
     h100e_8bit : float
         Size of the cluster by dense 8-bit peak.
     date : date, Timestamp or str
-        When the cluster starts. The trend is told since then, or over the last year if the table does not cover it.
+        When the cluster starts. The trend is told from :func:`trend_start` on.
     """
     day, latest = numpy.datetime64(str(date)[:10], "D"), world.dates[-1]
-    since = day if world.dates[0] <= day < latest else latest - numpy.timedelta64(365, "D")
+    since = trend_start(world, day)
     named, other = named_and_other(world, world.at(latest))
     index, five = bounds(named, other), interval(with_countless(named, other, MEASURES["top 5 share"]))
     low, high = interval(index.lowest).low, interval(index.highest).high
@@ -148,12 +148,19 @@ def answer(world: WorldStock, h100e_8bit: float, date: Any) -> str:
     )
 
 
+def trend_start(world: WorldStock, date: Any) -> numpy.datetime64:
+    """Return the day from which to tell a trend: ``date``, or a year before the table ends where that is earlier."""
+    day, year = numpy.datetime64(str(date)[:10], "D"), numpy.timedelta64(365, "D")
+    return max(min(day, world.dates[-1] - year), world.dates[0])
+
+
 def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64) -> str:
     if day < world.dates[0]:
         return f"an unknown part of the world's stock on {_in_words(day)}, before the table begins"
     share = interval(share_of_world(h100e_8bit, world, day))
     extended = ", as extended beyond the table" if world.is_extrapolated(day) else ""
-    return f"**{share.median:.2%}** ({share.low:.2%} to {share.high:.2%}) of the stock of {_in_words(day)}{extended}"
+    low, median, high = (f"{100 * value:.2g}%" for value in (share.low, share.median, share.high))
+    return f"**{median}** ({low} to {high}) of the stock of {_in_words(day)}{extended}"
 
 
 def _in_words(day: numpy.datetime64) -> str:

@@ -6,6 +6,7 @@ any owner. Adding the rows up counts sites twice; dropping the anonymous makes t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
 
-__all__ = ["active_clusters", "by_owner", "known_bounds", "naive_indices", "superseded_on"]
+__all__ = ["active_clusters", "by_owner", "known_bounds", "known_over_time", "naive_indices", "superseded_on"]
 
 Joint = Literal["split", "separate", "largest"]
 Anonymous = Literal["each", "country", "largest", "dropped"]
@@ -114,6 +115,23 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
         capped=float(hhi(by_owner(rows, joint="split", anonymous="country").to_numpy())),
         highest=float(hhi(by_owner(rows, joint="largest", anonymous="largest").to_numpy())),
     )
+
+
+def known_over_time(clusters: pd.DataFrame, dates: Iterable[Any]) -> pd.DataFrame:
+    """Index of the clusters known by name at each date.
+
+    Returns
+    -------
+    DataFrame
+        ``date, clusters, h100e, lowest, capped, highest``; the bounds are those of :func:`known_bounds`.
+    """
+    rows = []
+    for date in dates:
+        active = active_clusters(clusters, date)
+        found = known_bounds(active)
+        row = (pd.Timestamp(str(date)[:10]), len(active), active["h100e"].sum())
+        rows.append((*row, found.lowest, found.capped, found.highest))
+    return pd.DataFrame(rows, columns=["date", "clusters", "h100e", "lowest", "capped", "highest"])
 
 
 def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Who owns the compute, as tables: the world's stock by quarter, the trend and its tests, and three views compared.
+"""Who owns the compute, as tables: the world's stock by quarter, the trend and its tests, what is missing.
 
 Every function takes the loaded tables (or the stock drawn from them), so that a later quarter extends its result.
 In the tables ``lowest``, ``capped`` and ``highest`` are medians over samples with Other as countless owners, as
@@ -15,19 +15,19 @@ from typing import Any
 import numpy
 import pandas as pd
 
-from gigacluster.concentration.bounds import Bounds, bounds, hhi_change, trend
-from gigacluster.concentration.known import active_clusters, by_owner, known_bounds
+from gigacluster.concentration.bounds import Bounds, bounds, hhi_change, trend, with_countless
 from gigacluster.concentration.measures import gini, hhi, top_share
-from gigacluster.concentration.stock import OTHER, WorldStock, world_stock
+from gigacluster.concentration.stock import OTHER, WorldStock, add_cluster, world_stock
 from gigacluster.uncertainty import interval
 
 __all__ = [
     "MEASURES",
     "correlation_effect",
     "laboratories",
+    "laboratories_at",
+    "missing_makers",
     "named_and_other",
     "stock_by_quarter",
-    "three_views",
     "top_owners",
     "trend_tests",
 ]
@@ -161,89 +161,42 @@ def laboratories(lab_compute: pd.DataFrame, world: WorldStock) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def three_views(world: WorldStock, clusters: pd.DataFrame, lab_compute: pd.DataFrame, date: Any) -> pd.DataFrame:
-    """Owners of the stock, clusters known by name and laboratories by use, side by side at a date.
+def laboratories_at(lab_compute: pd.DataFrame, date: Any) -> tuple[pd.Timestamp, pd.Series]:
+    """Return the date of the table nearest to ``date``, and the compute of each laboratory then."""
+    dates = lab_compute["as_of"]
+    day = dates.iloc[int((dates - pd.Timestamp(str(date)[:10])).abs().argmin())]
+    return day, lab_compute[dates == day].set_index("lab")["h100e_8bit_median"]
+
+
+def missing_makers(world: WorldStock, date: Any, missing_h100e: float) -> pd.DataFrame:
+    """Index at a date with the chips of makers that the table leaves out, by who may own them.
 
     Parameters
     ----------
     world : WorldStock
-    clusters : DataFrame
-        Table ``gpu_clusters``.
-    lab_compute : DataFrame
-        Table ``lab_compute``; its date nearest to ``date`` is taken.
     date : date, Timestamp or str
+    missing_h100e : float
+        Stock of the missing makers, as from :func:`gigacluster.concentration.growth.missing_makers_h100e`.
 
     Returns
     -------
     DataFrame
-        ``view, as_of, h100e, share_of_world, largest, largest_share, top5_share, hhi_low, hhi_high``. The bounds are
-        of each view's own total, which is why they disagree: the views divide different totals among different
-        parties. Those of the laboratories treat all other use as countless users or as one.
+        ``owned_by, hhi_low, hhi_high, top5_share``: the bounds for the owners without a name, and the median share of
+        the five largest with Other as countless owners.
     """
-    holdings = numpy.median(world.at(date), axis=1)
-    stock = float(holdings.sum())
-    index = bounds(*named_and_other(world, world.at(date)))
-    named, _ = named_and_other(world, holdings)
-    rows: list[tuple[Any, ...]] = [
-        (
-            "owners of the world's stock",
-            pd.Timestamp(str(date)[:10]),
-            stock,
-            1.0,
-            world.owners[int(named.argmax())],
-            named.max() / stock,
-            float(top_share(named, 5)) * named.sum() / stock,
-            interval(index.lowest).low,
-            interval(index.highest).high,
-        )
-    ]
-    active = active_clusters(clusters, date)
-    held, spread = by_owner(active), known_bounds(active)
-    rows.append(
-        (
-            "clusters known by name",
-            pd.Timestamp(str(date)[:10]),
-            held.sum(),
-            held.sum() / stock,
-            held.index[0],
-            held.iloc[0] / held.sum(),
-            float(top_share(held.to_numpy(), 5)),
-            spread.lowest,
-            spread.highest,
-        )
-    )
-    dates = lab_compute["as_of"]
-    day = dates.iloc[int((dates - pd.Timestamp(str(date)[:10])).abs().argmin())]
-    labs = lab_compute[dates == day].set_index("lab")["h100e_8bit_median"]
-    then = float(numpy.median(world.at(day).sum(axis=0)))
-    use = bounds(labs.to_numpy(), max(then - labs.sum(), 0.0))
-    rows.append(
-        (
-            "laboratories by use",
-            day,
-            labs.sum(),
-            labs.sum() / then,
-            labs.idxmax(),
-            labs.max() / then,
-            float(top_share(labs.to_numpy(), 5)) * labs.sum() / then,
-            float(use.lowest),
-            float(use.highest),
-        )
-    )
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "view",
-            "as_of",
-            "h100e",
-            "share_of_world",
-            "largest",
-            "largest_share",
-            "top5_share",
-            "hhi_low",
-            "hhi_high",
-        ],
-    )
+    named, other = named_and_other(world, world.at(date))
+    china = world.owners.index("China") if "China" in world.owners else None
+    cases = {
+        "left out, as in the table": (named, other),
+        "countless or unnamed owners": (named, other + missing_h100e),
+        "one owner in China": (add_cluster(named, missing_h100e, china), other),
+    }
+    rows = []
+    for owned_by, (holdings, rest) in cases.items():
+        index = bounds(holdings, rest)
+        five = with_countless(holdings, rest, MEASURES["top 5 share"])
+        rows.append((owned_by, interval(index.lowest).low, interval(index.highest).high, interval(five).median))
+    return pd.DataFrame(rows, columns=["owned_by", "hhi_low", "hhi_high", "top5_share"])
 
 
 def _bound_rows(world: WorldStock, measure: str, found: Bounds) -> pd.DataFrame:

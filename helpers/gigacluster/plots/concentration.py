@@ -17,6 +17,7 @@ __all__ = [
     "mark_levels",
     "plot_index_bounds",
     "plot_leaders",
+    "plot_lorenz",
     "plot_owner_shares",
     "plot_published",
     "plot_ranges",
@@ -82,6 +83,25 @@ def mark_levels(ax: Axes, levels: Mapping[str, float]) -> Axes:
             fontsize="x-small",
             color="#555555",
         )
+    return ax
+
+
+def plot_lorenz(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> Axes:
+    """Draw Lorenz curves, each named, and the diagonal on which all owners hold alike.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : mapping of str to (population, held)
+        As from :func:`gigacluster.concentration.lorenz`.
+    """
+    ax.plot([0, 1], [0, 1], color="#777777", linestyle="--", linewidth=0.8)
+    for (name, (population, held)), colour in zip(curves.items(), COLOURS, strict=False):
+        ax.plot(population, held, color=colour, label=name)
+    ax.set(xlabel="Share of the owners, smallest first", ylabel="Share of the compute", xlim=(0, 1), ylim=(0, 1))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    ax.legend(loc="upper left", fontsize="small")
     return ax
 
 
@@ -152,7 +172,7 @@ def plot_share_over_time(ax: Axes, dates: Any, low: Any, median: Any, high: Any,
     ax.set(yscale="log", ylabel="Share of the world's stock")
     _date_axis(ax)
     ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3%}".rstrip("0%").rstrip(".") + " %"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.annotate(
         label, (dates[0], median[0]), xytext=(8, 4), textcoords="offset points", color=COLOURS[0], fontsize="small"
