@@ -16,7 +16,7 @@ from gigacluster.scenario.schema import Scenario
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-__all__ = ["STEP_ERROR", "deciding_inputs", "evaluate", "owned_flows", "speed_of"]
+__all__ = ["deciding_inputs", "evaluate", "owned_flows", "speed_of"]
 
 
 def evaluate(
