@@ -195,6 +195,12 @@ def test_ties_at_the_edge_of_the_top_do_not_matter(xp):
     assert float(c.top_share(xp.array([2.0, 2.0, 2.0, 1.0]), 2)) == pytest.approx(4 / 7)
 
 
+def test_several_top_shares_come_from_one_call(xp):
+    x = xp.array([[2.0, 5.0], [2.0, 1.0], [4.0, 2.0]])
+    found = to_host(c.top_share(x, (1, 2)))
+    assert found.tolist() == [to_host(c.top_share(x, k)).tolist() for k in (1, 2)]
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [

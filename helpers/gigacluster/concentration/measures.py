@@ -12,6 +12,7 @@ measure here depends on the order of equal holdings.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,23 +111,38 @@ def effective_number(holdings: Any, counts: Any = 1.0, order: float = 2.0) -> An
     return xp.where(defined, number, xp.nan)
 
 
-def top_share(holdings: Any, k: int, counts: Any = 1.0) -> Any:
+def top_share(holdings: Any, k: int | Sequence[int], counts: Any = 1.0) -> Any:
     """Share of the total held by the ``k`` largest owners; all of it if there are no more than ``k``.
+
+    Parameters
+    ----------
+    holdings, counts
+        As for :func:`hhi`.
+    k : int or sequence of int
+        Number of owners, at least 1. Several numbers give several shares, along a new axis 0.
+
+    Returns
+    -------
+    array, shape (...) or (len(k), ...)
+        [1]
 
     Examples
     --------
     >>> float(top_share([50.0, 30.0, 15.0, 5.0], 2))
     0.8
     """
-    if k != int(k) or k < 1:
+    several = k if isinstance(k, Sequence) else (k,)
+    if any(number != int(number) or number < 1 for number in several):
         raise ValueError(f"k is {k!r}; it must be a whole number of owners, at least 1")
     xp, share, count, defined = _shares(holdings, counts)
     order = xp.argsort(-share, axis=0)
     share, count = (xp.take_along_axis(values, order, axis=0) for values in (share, count))
     before = xp.cumulative_sum(count, axis=0) - count
-    taken = xp.clip(float(k) - before, 0.0, None)
-    top = xp.sum(share * xp.where(taken < count, taken, count), axis=0)
-    return xp.where(defined, top, xp.nan)
+    shares = []
+    for number in several:
+        taken = xp.minimum(xp.clip(float(number) - before, 0.0, None), count)
+        shares.append(xp.where(defined, xp.sum(share * taken, axis=0), xp.nan))
+    return xp.stack(shares) if isinstance(k, Sequence) else shares[0]
 
 
 def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:

@@ -9,6 +9,7 @@ the 5th percentile of the lowest and the 95th of the highest.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -32,12 +33,10 @@ __all__ = [
     "trend_tests",
 ]
 
+_TOP = (1, 3, 5)
 #: Measures that bounds exist for. The Gini coefficient depends on how many owners there are, which nobody knows.
-MEASURES: dict[str, Callable[..., Any]] = {
-    "HHI": hhi,
-    "top 1 share": lambda holdings, counts=1.0: top_share(holdings, 1, counts),
-    "top 3 share": lambda holdings, counts=1.0: top_share(holdings, 3, counts),
-    "top 5 share": lambda holdings, counts=1.0: top_share(holdings, 5, counts),
+MEASURES: dict[str, Callable[..., Any]] = {"HHI": hhi} | {
+    f"top {k} share": lambda holdings, counts=1.0, k=k: top_share(holdings, k, counts) for k in _TOP
 }
 
 
@@ -58,7 +57,11 @@ def stock_by_quarter(world: WorldStock) -> pd.DataFrame:
         ``Gini, named owners`` leaves Other out and has no bounds: its three middle columns are alike.
     """
     named, other = named_and_other(world, world.h100e_8bit)
-    frames = [_bound_rows(world, name, bounds(named, other, measure)) for name, measure in MEASURES.items()]
+    frames = [_bound_rows(world, "HHI", bounds(named, other))]
+    top = bounds(named, other, lambda holdings, counts: top_share(holdings, _TOP, counts))  # all from one sorting
+    for place, k in enumerate(_TOP):
+        one = Bounds(*(getattr(top, field.name)[place] for field in fields(Bounds)))
+        frames.append(_bound_rows(world, f"top {k} share", one))
     owned = gini(named, zero_owners=False)
     frames.append(_bound_rows(world, "Gini, named owners", Bounds(owned, owned, owned)))
     return pd.concat(frames, ignore_index=True)
