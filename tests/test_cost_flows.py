@@ -292,7 +292,8 @@ def test_lease_income_comes_off_the_cost():
         ({"utilisation_frac": 1.2}, "utilisation_frac must be above 0 and at most 1, got 1.2"),
         ({"debt_rate_per_year": -0.01}, "debt_rate_per_year must be 0 or more, got -0.01"),
         ({"hardware_life_months": 0.0}, "hardware_life_months must be above 0, got 0.0"),
-        ({"deliveries": [(-2.0, 1.0)]}, "deliveries.0. month must be 0 or more, got -2.0"),
+        ({"deliveries": [(-2.0, 1.0)]}, "deliveries.0. month must be from 0 to below horizon_months=36, got -2.0"),
+        ({"deliveries": [(36.0, 1.0)]}, "deliveries.0. month must be from 0 to below horizon_months=36, got 36.0"),
         ({"deliveries": [(1.0, 0.5)]}, "must add up to 1"),
         ({"deliveries": []}, "pairs such as"),
         ({"horizon_months": 0}, "horizon_months must be a whole number of months, 1 or more, got 0"),
@@ -318,6 +319,17 @@ def test_impossible_element_of_rent_becomes_nan_and_spares_the_others(name):
     flows = cost.rent(**(terms | {name: numpy.asarray([terms.get(name, 0.5), -1.0])}))
     assert numpy.isfinite(flows.net_present_usd).tolist() == [True, False]
     assert numpy.isfinite(flows.usd_per_useful_chip_hour).tolist() == [True, False]
+
+
+def test_rent_that_starts_after_the_horizon_is_refused():
+    with pytest.raises(ValueError, match="start_month must be from 0 to below horizon_months=12, got 13"):
+        cost.rent(n_chips=1, horizon_months=12, market_usd_per_chip_hour=2, discount_rate_per_year=0.1, start_month=13)
+
+
+def test_shares_of_deliveries_that_do_not_add_up_become_nan():
+    shares = numpy.asarray([0.25, 0.5]), numpy.asarray([0.75, 0.75])
+    flows = own(deliveries=[(1.0, shares[0]), (2.0, shares[1])])
+    assert numpy.isfinite(flows.net_present_usd).tolist() == [True, False]
 
 
 def test_price_path_of_another_length_is_refused():

@@ -50,7 +50,7 @@ QUOTES = {
     "AIMultiple median": "aimultiple-gpu-index",
     "spot index": "spot-index-2026-06",
 }
-QUOTE_KINDS = {"initial": "on_demand", "typical": "on_demand", "spot_or_on_demand": "spot"}
+QUOTE_KINDS = {"initial": "on_demand", "typical": "on_demand", "spot_or_on_demand": "on_demand"}
 #: Catalogue rows of 2026 that repeat a list price of before the cuts of 2025, or another cloud's.
 STALE_2026 = {("aws", 12.29), ("azure", 11.06)}
 
@@ -124,7 +124,7 @@ def _quotes(raw_data):
             "date": raw["date"].map(_full_date),
             "chip": raw["chip"].map(CHIPS),
             "provider": raw["vendor"].replace({"AWS (HN analysis)": "Amazon Web Services"}),
-            "kind": raw["term"].replace(QUOTE_KINDS),
+            "kind": raw["term"].replace(QUOTE_KINDS).mask(raw["vendor"] == "market (resale)", "spot"),
             "basis": raw["price_kind"].map({"list": "list", "market": "quoted", "index": "quoted"}),
             "usd_per_chip_hour": raw["usd_per_gpu_hour"],
             "source_id": raw["dataset_or_source"].map(QUOTES),

@@ -62,8 +62,7 @@ def break_even(owned: CashFlows, rented: CashFlows) -> BreakEven:
     hour_usd = rented.usd_per_useful_chip_hour
     rented_usd = hour_usd * owned_hours
     work_so_far = xp.cumulative_sum(owned.discount_factor * owned.chip_hours, axis=0) * owned.useful_frac
-    owned_so_far = xp.cumulative_sum(owned.discount_factor * owned.spend_usd, axis=0)
-    dearer = owned_so_far - owned.discount_factor * owned.exit_usd > hour_usd * work_so_far
+    dearer = owned.so_far_usd - owned.discount_factor * owned.exit_usd > hour_usd * work_so_far
     rows = month_rows(xp, months, owned_usd)
     last_dearer = xp.max(xp.where(dearer, rows, -1.0), axis=0)
     return BreakEven(

@@ -13,7 +13,17 @@ from typing import Any
 from gigacluster.arrays import as_common, namespace_of
 from gigacluster.units import SECONDS_PER_HOUR
 
-__all__ = ["CashFlows", "at_start", "bought", "discount", "in_month", "month_rows", "paid_evenly", "paid_once"]
+__all__ = [
+    "CashFlows",
+    "at_start",
+    "bought",
+    "check_horizon",
+    "discount",
+    "in_month",
+    "month_rows",
+    "paid_evenly",
+    "paid_once",
+]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +54,12 @@ class CashFlows:
         """Money paid in each month, with the sale at the end of the last month taken off. [USD]"""
         xp = namespace_of(self.spend_usd)
         return xp.concat([self.spend_usd[:-1, :], self.spend_usd[-1:, :] - self.exit_usd[-1:, :]], axis=0)
+
+    @property
+    def so_far_usd(self) -> Any:
+        """Present value of what was paid by the end of each month, nothing sold. [USD]"""
+        xp = namespace_of(self.spend_usd)
+        return xp.cumulative_sum(self.discount_factor * self.spend_usd, axis=0)
 
     @property
     def net_present_usd(self) -> Any:
@@ -98,10 +114,14 @@ class CashFlows:
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
 
-def month_rows(xp: Any, horizon_months: int, like: Any) -> Any:
-    """Return the months 0 to ``horizon_months`` as a column, on the device of ``like``."""
+def check_horizon(horizon_months: int) -> None:
+    """Refuse a horizon that is no whole number of months."""
     if isinstance(horizon_months, bool) or int(horizon_months) != horizon_months or horizon_months < 1:
         raise ValueError(f"horizon_months must be a whole number of months, 1 or more, got {horizon_months!r}")
+
+
+def month_rows(xp: Any, horizon_months: int, like: Any) -> Any:
+    """Return the months 0 to ``horizon_months`` as a column, on the device of ``like``."""
     rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **_device(xp, like))
     return xp.reshape(rows, (-1, 1))
 

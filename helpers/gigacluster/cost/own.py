@@ -7,7 +7,16 @@ from typing import Any, Literal
 
 from gigacluster.arrays import is_array
 from gigacluster.cost.finance import loan
-from gigacluster.cost.flows import CashFlows, bought, discount, in_month, month_rows, paid_evenly, paid_once
+from gigacluster.cost.flows import (
+    CashFlows,
+    bought,
+    check_horizon,
+    discount,
+    in_month,
+    month_rows,
+    paid_evenly,
+    paid_once,
+)
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -89,8 +98,8 @@ def own(
     horizon_months : int
         Months from the decision to the end of the comparison. [month]
     deliveries : sequence of (month, share)
-        When each part of the chips starts to work, and its share; shares add up to 1. Hardware is paid then, the
-        building evenly from month 0 until then.
+        When each part of the chips starts to work, below ``horizon_months``, and its share; shares add up to 1.
+        Hardware is paid then, the building evenly from month 0 until then.
     chip_usd, server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip : float or array
         Price of a chip, and of its part of the server, network and storage. [USD/chip]
     building_usd_per_it_w, power_plant_usd_per_it_w : float or array
@@ -144,14 +153,17 @@ def own(
     if method not in ("wacc", "equity"):
         raise ValueError(f"method is {method!r}; it can be 'wacc' (no interest) or 'equity' (with debt service)")
     phases = _named_phases(deliveries)
-    limits = OWN_LIMITS | {name: NON_NEGATIVE if "month" in name else SHARE for name in phases}
+    check_horizon(horizon_months)
+    in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
+    limits = OWN_LIMITS | {name: in_time if "month" in name else SHARE for name in phases}
     xp, a, valid = admit(given | phases, limits)
+    valid = valid & (xp.abs(sum(a[name] for name in phases if "share" in name) - 1) <= 1e-9)
     a["n_chips"] = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
 
-    rows = month_rows(xp, horizon_months, valid)
     rate = a["equity_rate_per_year"]
     if method == "wacc":
         rate = a["debt_frac"] * a["debt_rate_per_year"] + (1 - a["debt_frac"]) * rate
+    rows = month_rows(xp, horizon_months, valid)
     factor = discount(xp, rows, rate)
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
     hardware, site, running = _amounts_usd(a)

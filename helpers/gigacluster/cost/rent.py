@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gigacluster.arrays import is_array
-from gigacluster.cost.flows import CashFlows, at_start, discount, in_month, month_rows
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, admit
+from gigacluster.cost.flows import CashFlows, at_start, check_horizon, discount, in_month, month_rows
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["RENT_LIMITS", "rent"]
@@ -60,7 +60,7 @@ def rent(
     discount_rate_per_year : float or array
         Nominal yearly rate: that of the owned cluster it is compared with. [1/year]
     start_month : float or array, default 0
-        When the rented chips start to work. [month]
+        When the rented chips start to work, below ``horizon_months``. [month]
     committed_frac, committed_usd_per_chip_hour, term_months : float or array, default 0
         Share of the chips under a term, its fixed price, its length from the start. Later they pay the market.
     minimum_take_frac : float or array, default 1
@@ -92,7 +92,9 @@ def rent(
     9.99
     """
     given = {name: value for name, value in locals().items() if name in RENT_LIMITS}  # first line: arguments only
-    xp, a, valid = admit(given, RENT_LIMITS)
+    check_horizon(horizon_months)
+    in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
+    xp, a, valid = admit(given, RENT_LIMITS | {"start_month": in_time})
     path = a["market_usd_per_chip_hour"]
     rows = month_rows(xp, horizon_months, path)
     if is_array(market_usd_per_chip_hour) and path.ndim == 2 and path.shape[0] != rows.shape[0]:

@@ -33,7 +33,7 @@ def plot_so_far(ax: Axes, so_far_usd: Mapping[str, np.ndarray]) -> Axes:
         ax.plot(months, middle, color=colour)
         label_line(ax, float(months[-1]), float(middle[-1]), name, colour)
     ax.set_xlabel("Months after the decision")
-    ax.set_ylabel("Spent so far [USD billion, net present]")
+    ax.set_ylabel("Spent [USD billion, net present]")
     ax.set_ylim(bottom=0)
     ax.margins(x=0)
     return ax
@@ -86,14 +86,12 @@ def plot_rents(
                     fontsize="small", color=COLOURS[6])  # fmt: skip
     middle_of_quarter = typical["quarter_start"] + pd.Timedelta(days=45)
     band(ax, middle_of_quarter, typical["low"], typical["high"], color=COLOURS[0])
-    ax.plot(middle_of_quarter, typical["usd_per_chip_hour"], color=COLOURS[0], marker="o", markersize=3)
-    first = typical.iloc[0]
-    ax.annotate(label, (middle_of_quarter.iloc[0], first["usd_per_chip_hour"]), xytext=(0, 8), fontsize="small",
-                textcoords="offset points", color=COLOURS[0])  # fmt: skip
+    ax.plot(middle_of_quarter, typical["usd_per_chip_hour"], color=COLOURS[0], marker="o", markersize=3, label=label)
     for colour, marker, (kind, rows) in zip(COLOURS[1:], "sD^v", quotes.groupby("kind"), strict=False):
         rows = rows.sort_values("date")
-        style = "-" if kind == "reserved_1y" else ""
-        ax.plot(rows["date"], rows["usd_per_chip_hour"], style, marker=marker, color=colour, label=_words(str(kind)))
+        line = "-" if kind == "reserved_1y" else "none"  # one survey; the others come from different kinds of buyers
+        values = rows["usd_per_chip_hour"]
+        ax.plot(rows["date"], values, linestyle=line, marker=marker, color=colour, label=_words(str(kind)))
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Rent [USD a chip-hour]")
     locator = AutoDateLocator(maxticks=7)
@@ -133,21 +131,15 @@ def plot_deal(
     """
     band(ax, term_months, low / 1e3, high / 1e3, color=COLOURS[0])
     ax.plot(term_months, middle / 1e3, color=COLOURS[0])
-    ax.set_yscale("log")
-    top, bottom = float(high.max()) / 1e3 * 1.5, float(low.min()) / 1e3 / 1.5
-    for _, _, chips in points:
-        top, bottom = max(top, chips / 1e3 * 1.3), min(bottom, chips / 1e3 / 1.3)
-    ax.set_ylim(bottom, top)
+    ax.set_ylim(0, 1.2 * max(float(high.max()), *(chips for _, _, chips in points), 0.0) / 1e3)
     ax.text(0.97, 0.93, "rent wins: many chips for the money", transform=ax.transAxes, ha="right", fontsize="small")
     ax.text(0.03, 0.05, "owning wins: few chips for the money", transform=ax.transAxes, fontsize="small")
     for name, term, chips in points:
         ax.plot(term, chips / 1e3, "o", color=COLOURS[1])
-        ax.annotate(name, (term, chips / 1e3), xytext=(6, -3), textcoords="offset points", fontsize="small",
-                    color=COLOURS[1])  # fmt: skip
+        ax.annotate(name, (term, chips / 1e3), xytext=(0, -14), textcoords="offset points", fontsize="small",
+                    ha="center", color=COLOURS[1])  # fmt: skip
     ax.set_xlabel("Term of the deal [month]")
     ax.set_ylabel("Chips in the deal [thousand]")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    ax.yaxis.set_minor_formatter(lambda value, _: "")
     return ax
 
 

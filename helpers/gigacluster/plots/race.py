@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gigacluster.arrays import to_host
-from gigacluster.plots.style import COLOURS, band, label_line
+from gigacluster.plots.style import COLOURS, band
 from gigacluster.race import Growth
 
 __all__ = ["plot_growth", "plot_month_worth", "plot_start"]
@@ -40,30 +40,30 @@ def plot_growth(ax: Axes, year: np.ndarray, flop_per_s: np.ndarray, trends: Mapp
 
 
 def plot_month_worth(
-    ax: Axes, usd_per_month: np.ndarray, advantage_usd: np.ndarray, marks: Mapping[str, float]
+    ax: Axes, usd_per_chip_hour: np.ndarray, needed_usd_per_month: np.ndarray, marks: Mapping[str, float]
 ) -> Axes:
-    """Draw by how much owning beats renting, by what a month is worth.
+    """Draw what a month must be worth for building to pay, by the rent that it saves.
 
     Parameters
     ----------
     ax : Axes
-    usd_per_month : array, shape (n,)
-    advantage_usd : array, shape (n, samples)
-        [USD]
+    usd_per_chip_hour : array, shape (n,)
+        Rent.
+    needed_usd_per_month : array, shape (n, samples)
+        0 where owning is cheaper anyway. [USD/month]
     marks : mapping of str to float
-        Worths of a month to mark. [USD/month]
+        Worths of a month to compare with. [USD/month]
     """
-    low, middle, high = np.nanquantile(advantage_usd, [0.05, 0.5, 0.95], axis=1) / 1e9
-    worth = usd_per_month / 1e6
-    band(ax, worth, low, high, color=COLOURS[0])
-    ax.plot(worth, middle, color=COLOURS[0])
-    ax.axhline(0, color="black", linewidth=1)
-    for index, (name, value) in enumerate(marks.items()):
-        ax.axvline(value / 1e6, color=COLOURS[1], linestyle=":")
-        ax.annotate(name, (value / 1e6, 0.97 - 0.08 * index), xycoords=("data", "axes fraction"), xytext=(4, 0),
-                    textcoords="offset points", color=COLOURS[1], fontsize="small", va="top")  # fmt: skip
-    ax.set_xlabel("Worth of a month [USD million]")
-    ax.set_ylabel("Owning better than renting by [USD billion]")
+    low, middle, high = np.nanquantile(needed_usd_per_month, [0.05, 0.5, 0.95], axis=1) / 1e6
+    band(ax, usd_per_chip_hour, low, high, color=COLOURS[0])
+    ax.plot(usd_per_chip_hour, middle, color=COLOURS[0])
+    for name, value in marks.items():
+        ax.axhline(value / 1e6, color=COLOURS[1], linestyle=":")
+        ax.annotate(name, (0.99, value / 1e6), xycoords=("axes fraction", "data"), xytext=(0, 3), ha="right",
+                    textcoords="offset points", color=COLOURS[1], fontsize="small")  # fmt: skip
+    ax.set_ylim(0, 1.25 * max(value / 1e6 for value in marks.values()))
+    ax.set_xlabel("Rent [USD a chip-hour]")
+    ax.set_ylabel("Needed worth of a month [USD million]")
     ax.margins(x=0)
     return ax
 
@@ -79,10 +79,10 @@ def plot_start(ax: Axes, start_months: np.ndarray, finish_months: Mapping[str, n
         Months from now until the run of that name is done.
     """
     for colour, (name, finish) in zip(COLOURS, finish_months.items(), strict=False):
-        ax.plot(start_months, finish, color=colour)
+        ax.plot(start_months, finish, color=colour, label=name)
         best = int(np.argmin(finish))
         ax.plot(start_months[best], finish[best], "o", color=colour)
-        label_line(ax, float(start_months[-1]), float(finish[-1]), name, colour)
+    ax.legend(title="dot: best start", fontsize="small", title_fontsize="small")
     ax.plot(start_months, start_months, color="black", linewidth=1, linestyle=":")
     ax.set_xlabel("Start of the run [months from now]")
     ax.set_ylabel("Run done [months from now]")
