@@ -178,6 +178,7 @@ def test_interval_alone_may_be_an_array(xp):
         ({"checkpoint_interval_s": 0}, "checkpoint_interval_s is 0; it must be a finite number above 0"),
         ({"restart_s": -5}, "restart_s is -5; it must be a finite number, 0 or more"),
         ({"correlated_frac": 1.5}, "correlated_frac is 1.5; it must be a share from 0 to 1"),
+        ({"restart_sigma": 6.0}, "restart_sigma is 6.0; it must be a spread from 0 to 5"),
         ({"mode": "async"}, "mode is 'async'; it can be 'blocking', 'non-blocking', 'in-memory'"),
         ({"failures_per_1000_node_days": None}, "given not at all; give mttf_s, or n_gpus with"),
         ({"mttf_s": 1000.0}, "given twice"),

@@ -9,7 +9,17 @@ from typing import Any
 
 from gigacluster.arrays import as_common, is_array
 
-__all__ = ["ABOVE_ZERO", "AT_LEAST_ONE", "BELOW_ONE", "FRACTION", "NOT_NEGATIVE", "Limit", "checked", "one_of"]
+__all__ = [
+    "ABOVE_ZERO",
+    "AT_LEAST_ONE",
+    "BELOW_ONE",
+    "FRACTION",
+    "LOGNORMAL_SIGMA",
+    "NOT_NEGATIVE",
+    "Limit",
+    "checked",
+    "one_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,7 @@ ABOVE_ZERO = Limit("a finite number above 0", lambda value: (value > 0) & (value
 NOT_NEGATIVE = Limit("a finite number, 0 or more", lambda value: (value >= 0) & (value < math.inf))
 AT_LEAST_ONE = Limit("a finite number, 1 or more", lambda value: (value >= 1) & (value < math.inf))
 FRACTION = Limit("a share from 0 to 1", lambda value: (value >= 0) & (value <= 1))
+LOGNORMAL_SIGMA = Limit("a spread from 0 to 5", lambda value: (value >= 0) & (value <= 5))
 BELOW_ONE = Limit("a share from 0 to less than 1", lambda value: (value >= 0) & (value < 1))
 
 
