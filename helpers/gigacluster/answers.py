@@ -60,12 +60,23 @@ def answers_of(outlook: Any) -> Answers:
 
 
 def _number(row: Any) -> Number:
-    low, median, high = (number_text(float(value), row.unit) for value in (row.low, row.median, row.high))
-    interval = f"{low} to {high}" if low != high else "fixed"
-    return Number(row.quantity, row.label, median, interval, float(row.median))
+    wide = abs(row.high - row.low) > 0.2 * abs(row.median)
+    low, median, high = (
+        number_text(float(value), row.unit, digits=2 if wide else 3) for value in (row.low, row.median, row.high)
+    )
+    return Number(row.quantity, row.label, median, _interval_text(low, high), float(row.median))
 
 
-def number_text(value: float, unit: str) -> str:
+def _interval_text(low: str, high: str) -> str:
+    """Say a unit once: '81 to 122 days'."""
+    if low == high:
+        return "in all samples"
+    number, _, unit = low.partition(" ")
+    same = unit and not unit.startswith("×") and high.endswith(f" {unit}")
+    return f"{number if same else low} to {high}"
+
+
+def number_text(value: float, unit: str, digits: int = 2) -> str:
     """Write one number with its unit as a reader says it.
 
     Examples
@@ -74,18 +85,24 @@ def number_text(value: float, unit: str) -> str:
     ('$4.7 billion', '37 %', '95 days')
     >>> number_text(2.94, "USD/chip-hour"), number_text(3.12e25, "FLOP")
     ('$2.9 per chip-hour', '3.1 × 10²⁵ FLOP')
+    >>> number_text(2.11e-18, "USD/FLOP")
+    '$2.1 × 10⁻¹⁸ per FLOP'
     """
     if not math.isfinite(value):
         return "not known"
     currency, _, per = unit.partition("/")
     if currency.upper() == "USD":
-        return units.format_usd(value, digits=2) + (f" per {per.strip('()')}" if per else "")
+        said = f"${_power(value)}" if 0 < abs(value) < 1e-4 else units.format_usd(value, digits=digits)
+        return said + (f" per {per.strip('()').replace('chip h', 'chip-hour')}" if per else "")
     if unit == "1" and abs(value) <= 1:
-        return f"{units.format_quantity(100 * value, digits=2)} %"
+        return f"{units.format_quantity(100 * value, digits=digits)} %"
     unit = _PLURALS.get(unit, "" if unit == "1" else unit)
     if abs(value) >= 1e9:
-        mantissa, _, power = f"{value:.1e}".partition("e")
-        raised = str(int(power)).translate(str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"))
-        return f"{mantissa} × 10{raised} {unit}".strip()
-    digits = 3 if 100 <= abs(value) < 1000 else 2
+        return f"{_power(value)} {unit}".strip()
+    digits = 3 if 100 <= abs(value) < 1000 else digits
     return f"{units.format_quantity(value, digits=digits)} {unit}".strip()
+
+
+def _power(value: float) -> str:
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{mantissa} × 10{str(int(power)).translate(str.maketrans('0123456789-', '⁰¹²³⁴⁵⁶⁷⁸⁹⁻'))}"

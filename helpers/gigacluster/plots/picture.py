@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -15,7 +16,9 @@ import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter
 
 from gigacluster.plots.style import caption_of
 
@@ -25,6 +28,8 @@ __all__ = ["drawings", "narrow", "svg"]
 NARROW_IN = 4.4
 #: Lowest height of one panel on a telephone. [in]
 PANEL_IN = 3.0
+#: Longest line of a category's name on a telephone. [letter]
+NAME_LENGTH = 18
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
 
@@ -43,7 +48,9 @@ def narrow(fig: Figure) -> str:
     if columns > 1:
         _stack(fig)
     panels = max(_grid(fig)[1], 1)
-    fig.set_size_inches(NARROW_IN, max(PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in)))
+    wrapped_in = max((_wrap_labels(ax) for ax in fig.axes), default=0.0)
+    heights_in = (PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in), wrapped_in * panels)
+    fig.set_size_inches(NARROW_IN, max(heights_in))
     return svg(fig)
 
 
@@ -111,6 +118,20 @@ def _stack(fig: Figure) -> None:
             if not _label(ax, axis):
                 siblings = [_label(sibling, axis) for sibling in panels if other.joined(ax, sibling)]
                 getattr(ax, f"set_{axis}label")(next(filter(None, siblings), ""))
+
+
+def _wrap_labels(ax: Axes) -> float:
+    """Break the names of axes and of categories that leave no room, and return the height that the panel needs. [in]"""
+    ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 40))
+    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 34))
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    if not isinstance(ax.yaxis.get_major_formatter(), FixedFormatter | StrCategoryFormatter) or not any(
+        len(name) > NAME_LENGTH for name in names
+    ):
+        return 0.0
+    wrapped = [textwrap.fill(name, NAME_LENGTH) for name in names]
+    ax.set_yticks(ax.get_yticks(), wrapped, fontsize="small")
+    return 0.9 + 0.2 * sum(1 + name.count("\n") for name in wrapped)
 
 
 def _label(ax: Axes, axis: str) -> str:

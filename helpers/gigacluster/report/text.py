@@ -82,13 +82,30 @@ def formula(tex: str, *, block: bool = False) -> str:
 
 
 def table(text: str) -> str:
-    """Return a table that pandas wrote, in our look: no empty header cells, row names marked, scrolling by itself."""
+    """Return the HTML of a table in our look: no empty header cells, row names marked, scrolling by itself.
+
+    Tags other than those of tables and simple text are shown as text, and attributes other than spans are dropped.
+
+    >>> table('<td onclick="x()" colspan="2">1 <script>').partition(">")[2]
+    '<td colspan="2">1 &lt;script&gt;</div>'
+    """
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    if "<table" not in text:
-        return text
-    text = re.sub(r"<th(?:\s[^>]*)?>\s*</th>", "<td></td>", text)
+    text = re.sub(r"<th(?:\s[^>]*)?>(?:\s|&nbsp;)*</th>", "<td></td>", text)
     head, body, tail = text.partition("<tbody>")
-    head = re.sub(r"<th(\s[^>]*)?>", r'<th scope="col"\1>', head)
-    tail = re.sub(r"<th(\s[^>]*)?>", r'<th scope="row"\1>', tail)
-    text = re.sub(r'<table border="1" class="dataframe">', "<table>", head + body + tail)
+    head, tail = head.replace("<th", '<th scope="col"'), tail.replace("<th", '<th scope="row"')
+    head = head.replace('<th scope="col"ead', "<thead")
+    text = re.sub(r"<[^<>]*>?", _plain_tag, head + body + tail)
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
+
+
+#: Tags of tables, and of simple text in their cells.
+_TABLE_TAGS = frozenset({"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"})
+_TEXT_TAGS = frozenset({"div", "p", "br", "b", "strong", "em", "i", "sup", "sub", "code", "span"})
+
+
+def _plain_tag(match: re.Match[str]) -> str:
+    parts = re.fullmatch(r"<(/?)([a-z]+)([^<>]*)>", match[0])
+    if not parts or parts[2] not in _TABLE_TAGS | _TEXT_TAGS:
+        return html.escape(match[0])
+    kept = "".join(re.findall(r' (?:colspan|rowspan|scope)="\w+"', parts[3]))
+    return f"<{parts[1]}{parts[2]}{kept}>"

@@ -1,0 +1,124 @@
+"""Every page as a reader meets it: opened from a file, without a network, on a screen and on a telephone."""
+
+import pytest
+import report_samples
+from gigacluster import report
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", params=["samples", "notebooks"])
+def pages(request, tmp_path_factory, chromium):
+    """The files of a site: of small notebooks that hold everything a page can, and of the project's own."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "notebooks":
+        built = report.build("xai-colossus-2024", folder, parameters={"n_samples": 500})
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            report_samples.fake_scenarios(patch)
+            source = report_samples.write_notebooks(folder / "source")
+            scenarios = ["xai-colossus-2024", "oracle-24k-2024"]
+            built = report.build(scenarios, folder, notebooks=source)
+    assert built.failures == ()
+    return sorted(folder.glob("[!.]*/*.html")) + sorted(folder.glob("*.html"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_has_an_error_a_request_an_overflow_or_a_fault_of_accessibility(pages, open_page, width, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    faults = []
+    for file in pages:
+        page = open_page(file.as_uri(), width, theme)
+        faults += [(file.name, fault) for fault in page.faults]
+        if (needed := page.evaluate("document.documentElement.scrollWidth")) > width:
+            faults.append((file.name, f"needs {needed} pixels"))
+        for fault in axe.run(page).response["violations"]:
+            faults.append((file.name, fault["id"], [node["html"][:200] for node in fault["nodes"][:3]]))
+    assert faults == []
+
+
+def test_every_control_moved_by_keyboard_changes_its_frame_and_its_text(pages, open_page):
+    moved = 0
+    for file in pages:
+        page = open_page(file.as_uri())
+        for figure in page.locator("figure.explore").all():
+            figure.locator(".controls").wait_for()
+            for control in figure.locator(".control input, .control select").all():
+                state = "figure => [figure.querySelector('.frame').src, figure.querySelector('.chosen').textContent]"
+                before = figure.evaluate(state)
+                control.focus()
+                page.keyboard.press(_key(control))
+                after = figure.evaluate(state)
+                assert before[1] != after[1], (file.name, "text")
+                moved += before[0] != after[0]
+                if control.get_attribute("type") == "range":
+                    text = control.get_attribute("aria-valuetext")
+                    assert text == control.evaluate("input => input.parentElement.querySelector('output').value")
+                    assert text in after[1]
+        assert page.faults == []
+    assert moved > 0
+
+
+def _key(control):
+    if control.get_attribute("type") == "checkbox":
+        return "Space"
+    at_end = control.evaluate(
+        "input => input.type == 'range' ? input.value == input.max : input.selectedIndex == input.length - 1"
+    )
+    if control.get_attribute("type") == "range":
+        return "ArrowLeft" if at_end else "ArrowRight"
+    return "ArrowUp" if at_end else "ArrowDown"
+
+
+def test_the_cockpit_moved_by_keyboard_tells_another_answer_and_goes_back(pages, open_page):
+    for file in pages:
+        page = open_page(file.as_uri())
+        for cockpit in page.locator(".cockpit").all():
+            said = "cockpit => cockpit.querySelector('.chosen').textContent + cockpit.querySelector('dl').textContent"
+            before = cockpit.evaluate(said)
+            for slider in cockpit.locator("input").all():
+                slider.focus()
+                page.keyboard.press("ArrowRight")
+                assert cockpit.evaluate(said) != before
+                assert slider.get_attribute("aria-valuetext") in cockpit.evaluate(said)
+            cockpit.locator("button").press("Enter")
+            assert cockpit.evaluate(said) == before
+
+
+def test_a_page_prints(pages, open_page, tmp_path):
+    for file in pages:
+        pdf = open_page(file.as_uri()).pdf()
+        assert pdf.startswith(b"%PDF")
+        assert len(pdf) > 5_000
+
+
+def test_the_switches_show_the_code_and_the_dark_theme(pages, open_page):
+    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    source = page.locator("details.code .source").first
+    assert not source.is_visible()
+    page.get_by_role("button", name="Code").press("Enter")
+    assert source.is_visible()
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark").press("Enter")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_each_figure_can_be_saved_as_a_picture(pages, open_page):
+    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    link = page.locator("a.picture").first
+    link.wait_for()
+    with page.expect_download() as download:
+        link.press("Enter")
+    assert download.value.suggested_filename.endswith(".svg")
+    assert "<svg" in download.value.path().read_text(encoding="utf-8")
+
+
+def test_markup_in_a_text_runs_nothing(pages, open_page):
+    dialogs = []
+    for file in pages:
+        page = open_page(file.as_uri())
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        page.reload()
+        assert page.faults == []
+    assert dialogs == []
