@@ -150,7 +150,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         rows.append(_beside(quantity, values[anchor], then, now))
     for since in ("2022", "2023", "2024"):  # the published years, then without those in which the table fills up
         then, now = (stock_growth(world, f"{int(since) - 1}-12-31", end) for end in ("2025-12-31", None))
-        rows.append(_beside(f"world's stock, since the start of {since}", values["chipstock_growth"], then, now))
+        rows.append(_beside(f"stock, from {since}", values["chipstock_growth"], then, now))
     columns = ["quantity", "published", "ours_p5", "ours", "ours_p95", "ratio", "n", "ours_to_date"]
     return pd.DataFrame(rows, columns=columns)
 

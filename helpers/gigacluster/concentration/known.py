@@ -157,12 +157,12 @@ def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> p
     world = coverage * held / held.sum()
     world[0] += 1 - coverage  # at worst, the largest owner also holds all that the dataset does not cover
     ways = {
-        "each site once, every owner bounded": (whole.lowest, whole.highest),
-        "phases of a site added up": _both(by_owner(twice)),
-        "anonymous owners left out": _both(by_owner(once, anonymous="dropped")),
-        "anonymous owners of a country as one": _both(by_owner(once, anonymous="country")),
-        "users taken for owners": _both(by_owner(once.assign(owner=users))),
-        "extended to the world, nothing assumed": (coverage**2 * whole.lowest, float(hhi(world))),
+        "sites once, owners bounded": (whole.lowest, whole.highest),
+        "phases added up": _both(by_owner(twice)),
+        "anonymous left out": _both(by_owner(once, anonymous="dropped")),
+        "anonymous by country": _both(by_owner(once, anonymous="country")),
+        "users for owners": _both(by_owner(once.assign(owner=users))),
+        "extended to the world": (coverage**2 * whole.lowest, float(hhi(world))),
     }
     return pd.DataFrame([(way, *values) for way, values in ways.items()], columns=["way", "hhi_low", "hhi_high"])
 

@@ -78,14 +78,14 @@ def seats_of_power(
     active = active_clusters(clusters, date)
     sites = active.groupby(active["country"].fillna(OTHER))["h100e"].sum()
     seats = [
-        ("owners of the stock", *_grouped(list(world.owners), holdings)),
-        ("home countries of owners", *_grouped(country, holdings)),
-        ("makers of the chips", *_grouped(list(makers.owners), makers.at(date))),
+        ("owners", *_grouped(list(world.owners), holdings)),
+        ("home countries", *_grouped(country, holdings)),
+        ("chip makers", *_grouped(list(makers.owners), makers.at(date))),
         (
-            "clouds that rent out",
+            "clouds that rent",
             *_grouped([n for n, r in zip(world.owners, rents, strict=True) if r], holdings[rents]),
         ),
-        ("countries where known clusters stand", *_grouped(sites.index.to_list(), sites.to_numpy()[:, None])),
+        ("cluster countries", *_grouped(sites.index.to_list(), sites.to_numpy()[:, None])),
     ]
     rows = []
     for seat, names, held in seats:

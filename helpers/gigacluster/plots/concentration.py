@@ -118,7 +118,7 @@ def plot_owner_shares(ax: Axes, dates: Any, shares: Any, *, labels: Sequence[str
     colours = [*COLOURS[:6], "#F0E442", *["#999999"] * max(len(labels) - 8, 0), "#999999", "#DDDDDD"]
     ax.stackplot(dates, shares, colors=[*colours[: len(labels) - 1], colours[-1]], edgecolor="white", linewidth=0.5)
     middle = numpy.cumsum(shares[:, -1]) - numpy.asarray(shares)[:, -1] / 2
-    for name, height in zip(labels, _apart(middle, 0.04), strict=True):
+    for name, height in zip(labels, _apart(middle, 0.055), strict=True):
         label_line(ax, dates[-1], height, name, "#333333")
     ax.set(ylabel="Share of the world's stock", ylim=(0, 1), xlim=(dates[0], dates[-1]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -143,13 +143,13 @@ def plot_ranges(ax: Axes, names: Sequence[str], low: Any, high: Any, *, label: s
     ax.hlines(rows, low, high, color=COLOURS[0], linewidth=6, alpha=0.5)
     ax.scatter(low, rows, color=COLOURS[0], zorder=3)
     ax.scatter(high, rows, color=COLOURS[0], zorder=3)
-    ax.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
+    ax.set(xlabel=label)
+    _name_rows(ax, names)
     if log:
         ax.set(xscale="log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     else:
         ax.set(xlim=(0, None))
-    ax.set_yticks(rows, names, fontsize="small")
     return ax
 
 
@@ -195,11 +195,11 @@ def plot_published(
     """
     rows = numpy.arange(len(names))
     spread = numpy.stack([numpy.asarray(ours) - low, numpy.asarray(high) - ours])
-    ax.errorbar(ours, rows, xerr=spread, fmt="o", color=COLOURS[0], capsize=3, label="ours, with 90 % interval")
+    ax.errorbar(ours, rows, xerr=spread, fmt="o", color=COLOURS[0], capsize=3, label="ours, 90 %")
     ax.scatter(published, rows, marker="D", facecolors="none", edgecolors=COLOURS[1], s=60, label="published", zorder=3)
-    ax.set(xlabel=label, ylim=(len(names) - 0.5, -0.5))
-    ax.set_yticks(rows, names, fontsize="small")
-    ax.legend(fontsize="small", loc="upper right")
+    ax.set(xlabel=label)
+    _name_rows(ax, names)
+    ax.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1)
     return ax
 
 
@@ -232,6 +232,11 @@ def plot_leaders(ax: Axes, dates: Any, values: Any, names: Sequence[str], *, fac
             names[i], (dates[i], values[i]), xytext=(-6, 3), textcoords="offset points", ha="right", fontsize="x-small"
         )
     return ax
+
+
+def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+    ax.set(ylim=(len(names) - 0.5, -0.5))
+    ax.set_yticks(numpy.arange(len(names)), names, fontsize="small")
 
 
 def _date_axis(ax: Axes) -> None:
