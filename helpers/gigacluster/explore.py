@@ -27,6 +27,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy
 from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gigacluster.plots import picture
@@ -208,7 +209,7 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
     def frame(*indices: int) -> str:
         fig = figure_function(**{control.name: control.values[i] for control, i in zip(made, indices, strict=True)})
         caption, stream = caption_of(fig), io.BytesIO()
-        fig.savefig(stream, format="png", metadata={"Software": None})
+        FigureCanvasAgg(fig).print_png(stream)  # Figure.savefig would draw everything twice
         plt.close(fig)
         chosen = chosen_text(made, [control.texts[i] for control, i in zip(made, indices, strict=True)])
         code = base64.b64encode(stream.getvalue()).decode()

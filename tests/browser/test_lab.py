@@ -13,6 +13,10 @@ import report_samples
 pytestmark = pytest.mark.browser
 
 MOVES = 12
+KERNEL_IS_READY = """() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
+}"""
 
 
 @pytest.fixture
@@ -59,8 +63,7 @@ def wait_until(condition, what, seconds=60):
 def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
     page = open_page(f"{lab}/lab/tree/slider.ipynb", offline=False)
     page.locator(".jp-Notebook").wait_for(timeout=60_000)
-    idle = "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
-    page.wait_for_function(idle, timeout=60_000)
+    page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     handle = page.locator(".widget-slider .noUi-handle")
     handle.wait_for(timeout=60_000)
@@ -76,6 +79,6 @@ def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
         )
         seconds.append(time.monotonic() - started)
     text = page.locator(".jp-OutputArea p[role=status]").inner_text()
-    assert "27,000" in text  # 15,000, where the slider starts, and a step of 1,000 for each move
+    assert "13,000" in text  # 1,000, where the slider starts, and a step of 1,000 for each move
     print(f"figure seen to change after {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s")
     assert sorted(seconds)[len(seconds) // 2] < 1.0  # 0.2 s alone; this machine may be busy with other tests
