@@ -94,6 +94,16 @@ class Search:
             raise ValueError(f"rank {rank} is not among the {len(self.plans)} plans kept; search with a larger top")
         return {name: float(values[rank] - values[0]) for name, values in self.parts.items()}
 
+    def best_by_split(self, axes: Iterable[str] = ("tp", "pp", "cp", "ep")) -> list[int]:
+        """Return the ranks of the plans that are the best of their split, the best of all first.
+
+        Near-equal plans differ in what hardly matters; the best of another split is the runner-up that teaches.
+        """
+        first: dict[tuple[int, ...], int] = {}
+        for rank, split in enumerate(zip(*(getattr(self.plans, axis).tolist() for axis in axes), strict=True)):
+            first.setdefault(split, rank)
+        return list(first.values())
+
     def why(self) -> str:
         """Say in a sentence why the best plan wins over the runner-up."""
         if len(self.plans) < 2:
