@@ -20,7 +20,7 @@ from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.predict import Estimate, predict_loss
 from gigacluster.scaling.problem import CONVERGED, Fits, Problem
 from gigacluster.scaling.runs import Runs, read_runs
-from gigacluster.scaling.starts import SAME_MINIMUM, StartReport, random_starts, summarise
+from gigacluster.scaling.starts import StartReport, random_starts, reaches, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +181,7 @@ def fit(
     )
     theta = _starting_points(problem, starts, seed, units)
     fits = _solve(problem, theta)
-    report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law)
+    report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law, len(checked))
     point = _best_point(problem, fits)
     converged = bool(point.converged[0])
     values = law.to_symbols(point.theta, units)[0]
@@ -290,7 +290,7 @@ def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray |
         wider = replace(problem, objective=replace(problem.objective, delta=factor * problem.objective.delta))
         again = wider.solve(theta, numbers, max_iterations=100)
         theta = again.theta
-    better = again.converged & ~(again.objective > fits.objective[left] * (1 + SAME_MINIMUM))
+    better = again.converged & reaches(again.objective, fits.objective[left], problem.log_loss.shape[1])
     merged = {item.name: numpy.array(getattr(fits, item.name)) for item in fields(fits)}
     for name, values in merged.items():
         values[left[better]] = getattr(again, name)[better]
@@ -300,7 +300,7 @@ def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray |
 def _best_point(problem: Problem, fits: Fits) -> Fits:
     """Return the lowest fit alone, taken to the limit of rounding: the smallest gradient of all that reached it."""
     objective = numpy.where(fits.converged, fits.objective, numpy.inf) if fits.converged.any() else fits.objective
-    reached = fits.rows(numpy.flatnonzero(objective <= numpy.nanmin(objective) * (1 + SAME_MINIMUM)))
+    reached = fits.rows(numpy.flatnonzero(reaches(objective, numpy.nanmin(objective), problem.log_loss.shape[1])))
     if problem.objective.loss != "absolute":
         reached = problem.solve(reached.theta, tolerance=1e-14, max_iterations=30)
     best = int(numpy.argmin(reached.gradient))
@@ -372,18 +372,19 @@ def fit_replicates(
             )
             theta[:, 1:, :] = drawn.reshape(len(numbers), random, -1)
         fits = _solve(problem, theta.reshape(len(numbers) * tries, -1), numpy.repeat(numbers, tries))
-        parts.append(_best_of(fits, len(numbers), tries, problem.law, units))
+        parts.append(_best_of(problem, fits, len(numbers), units))
     columns = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
     hit_rates = columns.pop("hit_rate")
     return columns, hit_rates if random else None
 
 
-def _best_of(fits: Fits, count: int, tries: int, law: Law, units: Mapping[str, float]) -> dict[str, numpy.ndarray]:
+def _best_of(problem: Problem, fits: Fits, count: int, units: Mapping[str, float]) -> dict[str, numpy.ndarray]:
     """Return the lowest fit of each replicate, and the share of its random starts that reached it."""
+    law, runs, tries = problem.law, problem.log_loss.shape[1], len(fits.theta) // count
     objective = numpy.where(fits.converged, fits.objective, numpy.inf).reshape(count, tries)
     chosen = numpy.argmin(objective, axis=1)
     lowest = objective[numpy.arange(count), chosen]
-    reached = objective <= lowest[:, None] * (1 + SAME_MINIMUM)
+    reached = reaches(objective, lowest[:, None], runs)
     best = fits.rows(chosen + tries * numpy.arange(count))
     values = law.to_symbols(best.theta, units)
     bounded = numpy.isfinite(law.lower) & (best.theta <= law.lower)

@@ -40,7 +40,8 @@ class Objective:
         value = slope * (residual - 0.5 * slope)
         curvature = xp.astype(slope == residual, residual.dtype)
         if self.loss == "asymmetric":
-            side = xp.where(residual > 0, 2.0 * self.quantile, 2.0 - 2.0 * self.quantile)
+            above = xp.astype(residual > 0, residual.dtype)
+            side = 2.0 * (1.0 - self.quantile) + (4.0 * self.quantile - 2.0) * above
             return side * value, side * slope, side * curvature
         return value, slope, curvature
 

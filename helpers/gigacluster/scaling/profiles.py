@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from gigacluster.scaling.problem import Fits, Problem
+from gigacluster.scaling.starts import random_starts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,8 @@ __all__ = ["RULED_OUT", "evidence", "held_fits", "profile"]
 RULED_OUT = 1.92
 #: Steps in which a held parameter moves from the optimum to its value, each refit starting from the last.
 _STEPS = 5
+#: Random starts of each held fit.
+_RANDOM = 8
 
 
 def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> pd.DataFrame:
@@ -63,16 +66,26 @@ def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> pd.DataFrame:
 
 
 def held_fits(problem: Problem, theta: numpy.ndarray, symbols: numpy.ndarray, targets: numpy.ndarray) -> Fits:
-    """Refit from ``theta`` with the given symbol of each row moved to its target in steps and held there."""
+    """Refit with the given symbol of each row held at its target: the best of two ways to get there.
+
+    One moves the symbol from the optimum ``theta`` in steps, refitting the others at each; the other begins at random.
+    """
     start = numpy.repeat(theta[None, :], len(targets), axis=0)
     held = numpy.zeros(start.shape, dtype=bool)
     rows = numpy.arange(len(targets))
     held[rows, symbols] = True
     for step in range(1, _STEPS + 1):
         start[rows, symbols] = theta[symbols] + (targets - theta[symbols]) * step / _STEPS
-        fits = problem.solve(start, held=held)
+        fits = problem.solve(start, held=held, max_iterations=60)
         start = numpy.array(fits.theta)
-    return fits
+    drawn = random_starts(problem.law, len(targets) * _RANDOM, 1, problem.log_columns, problem.log_loss[0])
+    every = numpy.concatenate([start, drawn])
+    row = numpy.concatenate([rows, numpy.repeat(rows, _RANDOM)])
+    every[numpy.arange(len(every)), symbols[row]] = targets[row]
+    fits = problem.solve(every, held=held[row])
+    ways = numpy.concatenate([rows[:, None], len(rows) + rows[:, None] * _RANDOM + numpy.arange(_RANDOM)], axis=1)
+    objective = numpy.where(numpy.isfinite(fits.objective), fits.objective, numpy.inf)[ways]
+    return fits.rows(ways[rows, numpy.argmin(objective, axis=1)])
 
 
 def evidence(problem: Problem, objective: numpy.ndarray, optimum: float) -> numpy.ndarray:

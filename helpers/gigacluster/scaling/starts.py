@@ -12,10 +12,11 @@ from gigacluster.scaling.laws import Law
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["StartReport", "random_starts", "summarise"]
+__all__ = ["StartReport", "random_starts", "reaches", "summarise"]
 
-#: Two fits found the same minimum when their objectives differ by less than this share.
-SAME_MINIMUM = 1e-7
+#: Two fits found the same minimum when their objectives differ by less than this share, or by residuals of rounding.
+_SAME_SHARE = 1e-7
+_SAME_RESIDUAL = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,11 @@ class StartReport:
                 f"; per replicate: mean {rates.mean():.1%}, least {rates.min():.1%} of the starts reached its optimum"
             )
         return text
+
+
+def reaches(objective: numpy.ndarray, lowest: numpy.ndarray | float, runs: int) -> numpy.ndarray:
+    """Tell which objectives are as low as the lowest."""
+    return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
 
 
 def random_starts(
@@ -79,14 +85,16 @@ def random_starts(
     return theta
 
 
-def summarise(objective: numpy.ndarray, converged: numpy.ndarray, values: numpy.ndarray, law: Law) -> StartReport:
+def summarise(
+    objective: numpy.ndarray, converged: numpy.ndarray, values: numpy.ndarray, law: Law, runs: int
+) -> StartReport:
     """Report the fits of one problem from many starts; ``values`` are the parameters, a row a start."""
     import pandas as pd
 
     order = numpy.flatnonzero(converged)[numpy.argsort(objective[converged], kind="stable")]
     rows: list[dict[str, float]] = []
     for i in order:
-        if rows and objective[i] <= rows[-1]["objective"] * (1 + SAME_MINIMUM):
+        if rows and reaches(objective[i], rows[-1]["objective"], runs):
             rows[-1]["starts"] += 1
         else:
             rows.append({"objective": objective[i], "starts": 1, **dict(zip(law.names, values[i], strict=True))})

@@ -1,0 +1,251 @@
+"""Time the bootstrap of the scaling law against scipy loops on the same replicates, in the same run.
+
+``python -m benchmarks.scaling`` prints the results. Loops are timed on a sample of the replicates and scaled to all of
+them, which the result states; times are CPU seconds of one thread where the environment pins BLAS to one.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+from gigacluster import scaling
+from gigacluster.scaling.bootstrap import draw_rows, multiplicities
+from gigacluster.scaling.fitting import fit_replicates
+from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.problem import Problem
+from scipy import optimize, special
+
+__all__ = ["measure"]
+
+REPLICATES = 4000
+DELTA = 1e-3
+
+
+def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
+    """Return the times, the speed-ups and the proofs of convergence.
+
+    Parameters
+    ----------
+    sample : int
+        Replicates that each scipy loop is timed on.
+    starts_replicates : int
+        Replicates that the 16 random starts are timed on; 4,000 for the full run.
+    """
+    from gigacluster import catalog
+
+    runs = catalog.load("scaling_chinchilla_runs")
+    seconds, fitted = min((_timed(partial(_bootstrap, runs)) for _ in range(3)), key=lambda pair: pair[0])
+    table = fitted.replicates
+    result: dict[str, Any] = {
+        "replicates": REPLICATES,
+        "seconds": seconds,
+        "evaluations_per_replicate": float(table["iterations"].mean()),
+        "largest_gradient_over_delta": float(table["gradient"].max()),
+        "all_converged": bool(table["converged"].all()),
+    }
+    rows = draw_rows(REPLICATES, len(runs), 42)[:: REPLICATES // sample][:sample]
+    ours = table["objective"].to_numpy()[:: REPLICATES // sample][:sample]
+    start = fitted.theta
+    for name, loop in _loops(fitted).items():
+        loop_seconds, values = _timed(partial(_each, loop, rows, start))
+        result[name] = {
+            "seconds": loop_seconds * REPLICATES / sample,
+            "timed_on_replicates": sample,
+            "times_slower": loop_seconds * REPLICATES / sample / seconds,
+            "objective_above_ours": float(numpy.nanmax(values / ours - 1)),
+            "objective_below_ours": float(numpy.nanmax(1 - values / ours)),
+        }
+    result["chinchilla_package_0_2_0"] = _chinchilla_package(runs, seconds)
+    starts_seconds, many = _timed(partial(_bootstrap, runs, starts_replicates, 16))
+    rates = many.starts.replicate_hit_rates
+    result["starts_16"] = {
+        "seconds": starts_seconds * REPLICATES / starts_replicates,
+        "timed_on_replicates": starts_replicates,
+        "mean_hit_rate": float(rates.mean()),
+        "least_hit_rate": float(rates.min()),
+    }
+    return result
+
+
+def _bootstrap(runs: Any, count: int = REPLICATES, starts: int = 0) -> scaling.Fit:
+    return scaling.fit(runs, bootstrap=count, replicate_starts=starts, seed=42, device="cpu")
+
+
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.process_time()
+    outcome = call()
+    return time.process_time() - began, outcome
+
+
+def _each(loop: Callable[..., float], rows: numpy.ndarray, start: numpy.ndarray) -> numpy.ndarray:
+    return numpy.asarray([loop(drawn, start) for drawn in rows])
+
+
+def _loops(fitted: scaling.Fit) -> dict[str, Callable[..., float]]:
+    """Return three ways to fit one replicate with scipy; each returns the Huber objective it reached."""
+    log_n, log_d = (fitted.problem.log_columns[name] for name in ("params", "tokens"))
+    raw_n, raw_d = log_n + fitted.units["params"], log_d + fitted.units["tokens"]
+    observed = fitted.problem.log_loss[0]
+
+    def huber_bfgs(drawn: numpy.ndarray, start: numpy.ndarray) -> float:
+        """BFGS as in the replication: natural units, difference gradient, a free scale, scipy's own tolerance."""
+        n, d, y = raw_n[drawn], raw_d[drawn], observed[drawn]
+
+        def negative_log_likelihood(p: numpy.ndarray) -> float:
+            residual = y - numpy.log(numpy.exp(p[0] - p[3] * n) + numpy.exp(p[1] - p[4] * d) + numpy.exp(p[2]))
+            return float(numpy.sum(special.huber(DELTA, residual / numpy.exp(p[5]))) + len(y) * p[5])
+
+        values = [fitted.parameters[name] for name in ("A", "B", "E", "alpha", "beta")]
+        first = numpy.asarray([*numpy.log(values[:3]), *values[3:], -12.0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            p = optimize.minimize(negative_log_likelihood, first, method="BFGS").x
+        return value_at(
+            numpy.asarray(
+                [
+                    p[0] - p[3] * fitted.units["params"],
+                    p[1] - p[4] * fitted.units["tokens"],
+                    numpy.exp(p[2]),
+                    p[3],
+                    p[4],
+                ]
+            ),
+            drawn,
+        )
+
+    def parts(p: numpy.ndarray, drawn: numpy.ndarray) -> tuple[numpy.ndarray, ...]:
+        first, second = numpy.exp(p[0] - p[3] * log_n[drawn]), numpy.exp(p[1] - p[4] * log_d[drawn])
+        loss = first + second + p[2]
+        return first / loss, second / loss, 1 / loss, observed[drawn] - numpy.log(loss)
+
+    def value_at(p: numpy.ndarray, drawn: numpy.ndarray) -> float:
+        return float(numpy.sum(special.huber(DELTA, parts(p, drawn)[3])))
+
+    def with_gradient(p: numpy.ndarray, drawn: numpy.ndarray) -> tuple[float, numpy.ndarray]:
+        first, second, floor, residual = parts(p, drawn)
+        slope = numpy.clip(residual, -DELTA, DELTA)
+        columns = (first, second, floor, -log_n[drawn] * first, -log_d[drawn] * second)
+        value = float(numpy.sum(slope * (residual - 0.5 * slope)))
+        return value / DELTA, -numpy.asarray([slope @ column for column in columns]) / DELTA
+
+    def hessian(p: numpy.ndarray, drawn: numpy.ndarray) -> numpy.ndarray:
+        first, second, floor, residual = parts(p, drawn)
+        n, d = log_n[drawn], log_d[drawn]
+        slope = numpy.clip(residual, -DELTA, DELTA)
+        jacobian = numpy.stack([first, second, floor, -n * first, -d * second])
+        total = (jacobian * ((numpy.abs(residual) <= DELTA) + slope)) @ jacobian.T
+        for i, j, term, column in ((0, 3, first, n), (1, 4, second, d)):
+            weighted = slope * term
+            total[i, i] -= weighted.sum()
+            total[j, j] -= weighted @ column**2
+            total[i, j] += weighted @ column
+            total[j, i] = total[i, j]
+        return total / DELTA
+
+    def tight(method: str, options: dict[str, float], drawn: numpy.ndarray, start: numpy.ndarray) -> float:
+        second_order = {"hess": hessian} if method.startswith("trust") else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = optimize.minimize(
+                with_gradient, start, args=(drawn,), jac=True, method=method, options=options, **second_order
+            )
+        return found.fun * DELTA
+
+    return {
+        "scipy_bfgs_as_published": huber_bfgs,
+        "scipy_bfgs_tight": partial(tight, "BFGS", {"gtol": 1e-9, "maxiter": 2000}),
+        "scipy_lbfgsb_tight": partial(
+            tight, "L-BFGS-B", {"gtol": 1e-9, "ftol": 1e-16, "maxiter": 5000, "maxfun": 20000}
+        ),
+        "scipy_trust_exact_tight": partial(tight, "trust-exact", {"gtol": 1e-9, "maxiter": 500}),
+    }
+
+
+def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any] | str:
+    """Time one fit, one start, of the ``chinchilla`` package, where it is installed."""
+    if importlib.util.find_spec("chinchilla") is None:
+        return "not installed"
+    from chinchilla import Chinchilla
+    from chinchilla._metrics import log_huber
+
+    grid = {"e": [0.6], "a": [6.0], "b": [7.5], "alpha": [0.35], "beta": [0.37]}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tool = Chinchilla(folder, param_grid=grid, loss_fn=partial(log_huber, delta=DELTA), log_level=50)
+        for run in runs.itertuples():
+            tool.append(C=6 * run.params * run.tokens, N=run.params, D=run.tokens, loss=run.loss)
+        tool.visualizer.optim = lambda *args, **kwargs: None  # its picture is not timed
+        one, _ = _timed(partial(tool.fit, parallel=False))
+    return {
+        "seconds_for_one_fit": one,
+        "times_slower": one * REPLICATES / seconds,
+        **{name: float(getattr(tool, name)) for name in ("A", "B", "E", "alpha", "beta")},
+    }
+
+
+def _problem(xp: ModuleType) -> tuple[Problem, numpy.ndarray, dict[str, float]]:
+    """Return the 4,000 replicates as a problem, their common start, and the units, with NumPy and SciPy alone."""
+    law = scaling.LAWS["chinchilla"]
+    with (Path(__file__).parents[1] / "data" / "scaling_chinchilla_runs.csv").open(newline="") as stream:
+        records = list(csv.DictReader(stream))
+    params, tokens, loss = (numpy.asarray([float(r[name]) for r in records]) for name in ("params", "tokens", "loss"))
+    log_columns = {"params": numpy.log(params), "tokens": numpy.log(tokens)}
+    units = law.units(log_columns, {})
+    problem = Problem(
+        xp=xp,
+        like=xp.zeros(1),
+        law=law,
+        objective=Objective(),
+        log_columns={name: column - units[name] for name, column in log_columns.items()},
+        log_loss=numpy.log(loss)[None, :],
+        weights=multiplicities(draw_rows(REPLICATES, len(loss), 42), len(loss)),
+    )
+    start = law.to_coordinates(numpy.asarray([477.825868, 2143.41736, 1.8172181, 0.3473105, 0.36717243]), units)
+    return problem, start, units
+
+
+def parity(xp: ModuleType) -> dict[str, float]:
+    """Return the largest relative difference of medians and of single replicates between NumPy and a library."""
+    host, device = (fit_replicates(*_arguments(library, 0))[0] for library in (numpy, xp))
+    names = ("A", "B", "E", "alpha", "beta")
+    return {
+        "medians": max(abs(float(numpy.median(device[n]) / numpy.median(host[n])) - 1) for n in names),
+        "objectives": float(numpy.max(numpy.abs(device["objective"] / host["objective"] - 1))),
+    }
+
+
+def measure_gpu(cupy: ModuleType, starts: int = 4500) -> dict[str, Any]:
+    """Time the 4,000 replicates, from one start and from 4,500 starts each, on a GPU."""
+    fit_replicates(*_arguments(cupy, 0))  # compiles the kernels
+    figures: dict[str, Any] = {"replicates": REPLICATES}
+    for count in (1, starts):
+        began = time.perf_counter()
+        columns, rates = fit_replicates(*_arguments(cupy, count - 1))
+        figures[f"starts_{count}"] = {
+            "seconds": time.perf_counter() - began,
+            "fits": REPLICATES * count,
+            "all_converged": bool(columns["converged"].all()),
+            "mean_hit_rate": None if rates is None else float(rates.mean()),
+        }
+    return figures
+
+
+def _arguments(xp: ModuleType, random: int) -> tuple[Any, ...]:
+    problem, start, units = _problem(xp)
+    return problem, start, random, 42, units
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(measure(), indent=1))
