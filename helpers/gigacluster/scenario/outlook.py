@@ -42,7 +42,7 @@ class Outlook:
     # What it trains
     reference_run_days: Any = _answer("Days for the reference run", "day")
     run_flop: Any = _answer("Compute of one run", "FLOP")
-    run_params: Any = _answer("Compute-optimal parameters of that run", "1")
+    run_params: Any = _answer("Compute-optimal parameters of that run", "parameter")
     run_tokens: Any = _answer("Compute-optimal tokens of that run", "token")
     run_loss: Any = _answer("Loss of that run", "nat/token")
 
@@ -65,7 +65,7 @@ class Outlook:
 
     # What it changes
     share_of_world: Any = _answer("Share of the world's AI compute", "1")
-    hhi_change: Any = _answer("Change of the owners' HHI", "1")
+    hhi_change: Any = _answer("Change of the owners' HHI", "point")
     lead_months: Any = _answer("Lead over the largest other cluster", "month")
     months_gained: Any = _answer("Months that owning trains earlier", "month")
     month_worth_usd: Any = _answer("Worth of a month, as taken", "USD/month")
