@@ -20,12 +20,22 @@ from gigacluster.throughput.coefficients import PRIORS
 from gigacluster.throughput.fitting import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
 from gigacluster.throughput.runs import cases_from_runs
 
-__all__ = ["CrossValidation", "accuracy_table", "coefficient_table", "cross_validate", "main", "scored_runs"]
+__all__ = [
+    "CrossValidation",
+    "accuracy_table",
+    "coefficient_table",
+    "cross_validate",
+    "folds_of",
+    "half_widths",
+    "main",
+    "predict_without",
+    "scored_runs",
+]
 
 #: Share of runs that an interval is to hold.
 COVERAGE = 0.8
 N_GROUP_FOLDS = 5
-#: Expected error of MoE runs over that of dense ones: routing, token exchange and young software come on top. Assumption.
+#: Expected error of MoE runs over that of dense ones: routing, token exchange, young software. Assumption.
 MOE_ERROR_RATIO = 1.5
 #: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
 _NORMAL_80 = 1.2816
@@ -92,11 +102,9 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
     names = numpy.unique(folds)
     moe = (runs["arch"] == "moe").to_numpy()
 
-    @cache
+    @cache  # the fit without two folds serves both of them
     def held_out(*without: str) -> dict[str, numpy.ndarray]:
-        """Fit without some folds and predict each of them."""
-        found = fit(select(data, ~numpy.isin(folds, without)), start=start)
-        return {name: predict_log_s(found, select(data, folds == name)) for name in without}
+        return predict_without(data, folds, without, start)
 
     log_predicted, log_half_width, log_constant = (numpy.full(len(runs), numpy.nan) for _ in range(3))
     for name in progress(names, what=f"by {split}", unit="fold"):
@@ -113,11 +121,19 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
     )
 
 
+def predict_without(
+    data: Observations, folds: numpy.ndarray, without: tuple[str, ...], start: Fit | None = None
+) -> dict[str, numpy.ndarray]:
+    """Fit without the runs of some folds and return log step times predicted for each of them."""
+    found = fit(select(data, ~numpy.isin(folds, without)), start=start)
+    return {name: predict_log_s(found, select(data, folds == name)) for name in without}
+
+
 def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray) -> numpy.ndarray:
     """Return the half-widths of the intervals of dense and of MoE runs from held-out errors.
 
-    One quantile for both, over errors in units of their expected size: few families have MoE runs, too few for a quantile
-    of their own.
+    One quantile for both, over errors in units of their expected size: few families have MoE runs, too few for a
+    quantile of their own.
     """
     one = numpy.quantile(numpy.abs(log_error) / numpy.where(moe, MOE_ERROR_RATIO, 1.0), COVERAGE)
     return one * numpy.array([1.0, MOE_ERROR_RATIO])

@@ -8,12 +8,17 @@ from gigacluster.throughput import inputs
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.inputs import Case
 
-__all__ = ["attention_s", "cast_bytes_per_value", "gemm_s", "matmul_rate_flop_per_s", "soft_maximum"]
+__all__ = ["attention_s", "cast_bytes_per_value", "either", "gemm_s", "matmul_rate_flop_per_s", "soft_maximum"]
 
 #: Tiles of the output that one processor of the chip computes at a time.
 _LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
 #: Peak of the chips that fused attention kernels were written for: A100 (first and second generation), H100 (third).
 _AMPERE_PEAK_FLOP_PER_S, _HOPPER_PEAK_FLOP_PER_S = 312e12, 989.4e12
+
+
+def either(xp: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """Return one of two numbers for each element: ``where`` refuses two numbers in strict array libraries."""
+    return no + (yes - no) * xp.astype(condition, xp.float64)
 
 
 def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
@@ -41,8 +46,7 @@ def gemm_s(
     """
     large = _tiled_flop(xp, rows, columns, inner, count, n_processors, _LARGE_TILE, k)
     small = _tiled_flop(xp, rows, columns, inner, count, n_processors, _SMALL_TILE, k) / k.small_tile_frac
-    fill = 1.0 + k.gemm_fill_rows / rows + k.gemm_fill_columns / columns + k.gemm_fill_inner / inner
-    return xp.minimum(large, small) / rate * fill
+    return xp.minimum(large, small) / rate
 
 
 def _tiled_flop(
@@ -55,12 +59,13 @@ def _tiled_flop(
     tile: tuple[float, float],
     k: Coefficients,
 ) -> Any:
-    """Return the FLOP of whole tiles, and of a last wave as far as idle processors cost time."""
-    across = xp.ceil(columns / tile[1])
-    tiles = count * xp.ceil(rows / tile[0]) * across
-    waves = tiles / n_processors
+    """Return the FLOP of whole tiles, with what filling them and an incomplete last wave cost."""
+    down, across = xp.ceil(rows / tile[0]), xp.ceil(columns / tile[1])
+    whole_rows, whole_columns = tile[0] * down, tile[1] * across
+    waves = count * down * across / n_processors
     idle = xp.where(n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
-    return 2.0 * tiles * tile[0] * tile[1] * inner * (1.0 + k.wave_frac * idle)
+    fill = 1.0 + k.gemm_fill_rows / whole_rows + k.gemm_fill_columns / whole_columns + k.gemm_fill_inner / inner
+    return 2.0 * count * whole_rows * whole_columns * inner * (fill + k.wave_frac * idle)
 
 
 def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
@@ -86,17 +91,18 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     windowed = xp.minimum(case.attention_window, case.seq_len / 2.0)
     keys = (1.0 - case.window_frac) * case.seq_len / 2.0 + case.window_frac * windowed
     flop = 2.0 * tokens * heads * (key_width + value_width) * keys
+    third = case.attention_kernel == inputs.ATTENTION_FLASH3
     unfused = case.attention_kernel == inputs.ATTENTION_UNFUSED
-    frac = xp.where(unfused, k.attention_unfused_frac, k.attention_flash2_frac)
+    frac = either(xp, unfused, k.attention_unfused_frac, k.attention_flash2_frac)
     frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH1, k.attention_flash1_frac, frac)
-    frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, k.attention_flash3_frac, frac)
+    frac = xp.where(third, k.attention_flash3_frac, frac)
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
-    home = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH3, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
+    home = either(xp, third, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
     gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
     misaligned = case.d_head % 8.0 > 0
     core_s = flop / (frac * case.peak_bf16_flop_per_s) * fill * width_penalty
-    core_s = core_s / gain * xp.where(misaligned, k.misaligned_head, 1.0)
+    core_s = core_s / gain * either(xp, misaligned, k.misaligned_head, 1.0)
     scores_bytes = 2.0 * tokens * heads * case.seq_len * k.softmax_passes
     scores_s = scores_bytes / (k.memory_frac * case.memory_bytes_per_s)
     forward_s = xp.where(

@@ -16,6 +16,7 @@ from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import (
     attention_s,
     cast_bytes_per_value,
+    either,
     gemm_s,
     matmul_rate_flop_per_s,
     soft_maximum,
@@ -130,7 +131,7 @@ def _repeat(xp: Any, case: Case) -> Any:
     Selective recomputation repeats the core of attention alone in Megatron; policies of PyTorch and XLA save about
     every other matmul.
     """
-    policy = xp.where(case.framework == inputs.FRAMEWORK_MEGATRON, 0.0, 0.5)
+    policy = either(xp, case.framework == inputs.FRAMEWORK_MEGATRON, 0.0, 0.5)
     selective = xp.where(case.recompute == inputs.RECOMPUTE_SELECTIVE, policy, 0.0)
     return xp.where(case.recompute == inputs.RECOMPUTE_FULL, 1.0, selective)
 
@@ -144,7 +145,7 @@ def _compute(
     values = k.norm_passes * case.d_model / spread + k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0
     cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
     again = 1.0 + _repeat(xp, case) / 3.0  # the forward pass is a third of all
-    eager = xp.where(case.framework == inputs.FRAMEWORK_FSDP, k.eager_factor, 1.0)
+    eager = either(xp, case.framework == inputs.FRAMEWORK_FSDP, k.eager_factor, 1.0)
     gradients = k.gradient_bytes * sum(width * inner for width, inner in shapes)
     bytes_moved = tokens * (2.0 * values + cast) * again * eager + gradients
     return matmul_s * again, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
@@ -152,7 +153,7 @@ def _compute(
 
 def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
     forward_s, backward_s = attention_s(xp, case, k)
-    again = xp.where(case.recompute == inputs.RECOMPUTE_NONE, 0.0, 1.0)
+    again = either(xp, case.recompute == inputs.RECOMPUTE_NONE, 0.0, 1.0)
     fused = case.attention_kernel > inputs.ATTENTION_UNFUSED
     again = xp.where((case.recompute == inputs.RECOMPUTE_SELECTIVE) & fused, 0.0, again)  # fused kernels do so anyway
     return forward_s * (1.0 + again) + backward_s
@@ -185,7 +186,7 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
 def _moe_software(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the time that routing and launching take over that of dropless software of mid 2025."""
     newer = xp.exp(-k.moe_software_per_year * (case.software_year - 2025.5))
-    return newer * xp.where(case.token_drop > 0, k.token_drop_factor, 1.0)
+    return newer * either(xp, case.token_drop > 0, k.token_drop_factor, 1.0)
 
 
 def _tensor_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:

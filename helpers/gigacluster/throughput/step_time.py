@@ -10,7 +10,7 @@ from gigacluster.throughput import inputs
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.collectives import neighbour_s, ring_s
 from gigacluster.throughput.inputs import Case
-from gigacluster.throughput.kernels import soft_maximum
+from gigacluster.throughput.kernels import either, soft_maximum
 from gigacluster.throughput.layers import LayerTimes, layer_times
 
 __all__ = ["StepTime", "breakdown", "on_arrays", "step_from_layers", "step_time"]
@@ -66,7 +66,7 @@ def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -
     steady_s = compute_s + bubble_s + transfers_s + comm_s + optimizer_s + k.host_step_s
     straggler = k.jitter_per_doubling * xp.log2(xp.maximum(case.n_chips / 8.0, 1.0))
     all_of_it = xp.exp(case.family_effect - k.software_per_year * (case.software_year - 2025.0))
-    all_of_it = all_of_it * xp.where(case.framework == inputs.FRAMEWORK_XLA, k.xla_factor, 1.0)
+    all_of_it = all_of_it * either(xp, case.framework == inputs.FRAMEWORK_XLA, k.xla_factor, 1.0)
     return StepTime(
         total_s=all_of_it * steady_s * (1.0 + straggler),
         layers_s=all_of_it * compute_s,
@@ -130,7 +130,7 @@ def _parameter_comm_s(
     expert_group = xp.minimum(group, expert_replicas)
     spread = case.ep * case.etp
     gathered = gathered + ring_s(xp, (2.0 * param_bytes + case.grad_bytes) * expert, expert_group, spread, case, k)
-    gathered = gathered / xp.where(case.software_year < 2022.0, k.early_zero3_frac, 1.0)
+    gathered = gathered / either(xp, case.software_year < 2022.0, k.early_zero3_frac, 1.0)
     window = k.fsdp_overlap_frac * stage_s
     fsdp_s = soft_maximum(xp, gathered, window) - window + k.fsdp_contention * xp.minimum(gathered, window)
     between = replicas / group
