@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DateFormatter, YearLocator
 
 from gigacluster.plots.style import COLOURS, band, label_line
 
 __all__ = ["plot_deal", "plot_parts", "plot_rents", "plot_runs", "plot_so_far", "plot_tornado"]
 
-BILLION = 1e9
+
+def _scale(*values: Any) -> tuple[float, str]:
+    """Return the unit that amounts of dollars read well in, as factor and word."""
+    most = max(float(np.nanmax(np.abs(np.asarray(array)))) for array in values)
+    return (1e9, "billion") if most >= 1e9 else (1e6, "million")
 
 
 def plot_so_far(ax: Axes, so_far_usd: Mapping[str, np.ndarray]) -> Axes:
@@ -26,14 +30,15 @@ def plot_so_far(ax: Axes, so_far_usd: Mapping[str, np.ndarray]) -> Axes:
     so_far_usd : mapping of str to array, shape (months + 1, samples)
         Present value of the payments so far, by the name of the choice. [USD]
     """
+    scale, word = _scale(*so_far_usd.values())
     for colour, (name, values) in zip(COLOURS, so_far_usd.items(), strict=False):
-        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95], axis=1) / BILLION
+        low, middle, high = np.nanquantile(values, [0.05, 0.5, 0.95], axis=1) / scale
         months = np.arange(len(middle))
         band(ax, months, low, high, color=colour)
         ax.plot(months, middle, color=colour)
         label_line(ax, float(months[-1]), float(middle[-1]), name, colour)
     ax.set_xlabel("Months after the decision")
-    ax.set_ylabel("Spent [USD billion, net present]")
+    ax.set_ylabel(f"Spent [USD {word}, net present]")
     ax.set_ylim(bottom=0)
     ax.margins(x=0)
     return ax
@@ -49,13 +54,14 @@ def plot_parts(ax: Axes, parts_usd: Mapping[str, np.ndarray]) -> Axes:
         [USD] A sale is negative.
     """
     table = pd.DataFrame({name: np.nanquantile(values, [0.05, 0.5, 0.95]) for name, values in parts_usd.items()}).T
-    table = table[(table != 0).any(axis=1)] / BILLION
+    scale, word = _scale(table)
+    table = table[(table != 0).any(axis=1)] / scale
     table = table.iloc[np.argsort(table[1].to_numpy())]
     colours = [COLOURS[0] if middle >= 0 else COLOURS[2] for middle in table[1]]
     ax.barh(table.index, table[1], color=colours)
     ax.hlines(range(len(table)), table[0], table[2], color="black", linewidth=1.5)
     ax.axvline(0, color="black", linewidth=1)
-    ax.set_xlabel("Present value [USD billion]; line: 5 to 95 %")
+    ax.set_xlabel(f"Present value [USD {word}]; line: 5 to 95 %")
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -94,9 +100,8 @@ def plot_rents(
         ax.plot(rows["date"], values, linestyle=line, marker=marker, color=colour, label=_words(str(kind)))
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Rent [USD a chip-hour]")
-    locator = AutoDateLocator(maxticks=7)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_locator(YearLocator())
+    ax.xaxis.set_major_formatter(DateFormatter("%Y"))
     ax.legend(loc="upper right", fontsize="small")
     return ax
 
@@ -129,41 +134,45 @@ def plot_deal(
     points : sequence of (name, term in months, chips)
         Deals to mark.
     """
-    band(ax, term_months, low / 1e3, high / 1e3, color=COLOURS[0])
-    ax.plot(term_months, middle / 1e3, color=COLOURS[0])
-    ax.set_ylim(0, 1.2 * max(float(high.max()), *(chips for _, _, chips in points), 0.0) / 1e3)
+    band(ax, term_months, low, high, color=COLOURS[0])
+    ax.plot(term_months, middle, color=COLOURS[0])
+    ax.set_ylim(0, 1.2 * max([float(high.max()), *(chips for _, _, chips in points)]))
     ax.text(0.97, 0.93, "rent wins: many chips for the money", transform=ax.transAxes, ha="right", fontsize="small")
     ax.text(0.03, 0.05, "owning wins: few chips for the money", transform=ax.transAxes, fontsize="small")
     for name, term, chips in points:
-        ax.plot(term, chips / 1e3, "o", color=COLOURS[1])
-        ax.annotate(name, (term, chips / 1e3), xytext=(0, -14), textcoords="offset points", fontsize="small",
+        ax.plot(term, chips, "o", color=COLOURS[1])
+        ax.annotate(name, (term, chips), xytext=(0, -14), textcoords="offset points", fontsize="small",
                     ha="center", color=COLOURS[1])  # fmt: skip
     ax.set_xlabel("Term of the deal [month]")
-    ax.set_ylabel("Chips in the deal [thousand]")
+    ax.set_ylabel("Chips in the deal")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     return ax
 
 
 def plot_tornado(
     ax: Axes, swings: Mapping[str, tuple[float, float]], base: float, names: Mapping[str, str], most: int = 8
 ) -> Axes:
-    """Draw how far an answer moves when one input goes to its 5th or 95th percentile.
+    """Draw how far the saving of owning moves when one input goes to its 5th or 95th percentile.
 
     Parameters
     ----------
     ax : Axes
     swings : mapping of input to (answer at low, answer at high)
-        From :func:`gigacluster.uncertainty.tornado`.
+        From :func:`gigacluster.uncertainty.tornado`. [USD]
     base : float
-        The answer with all inputs at their medians.
+        The answer with all inputs at their medians. [USD]
     names : mapping of input to words
     most : int
         Inputs shown.
     """
     shown = list(swings.items())[:most][::-1]
     labels = [names.get(name, name) for name, _ in shown]
+    scale, word = _scale([pair for _, pair in shown])
     for end, colour, words in ((0, COLOURS[5], "input at its 5 %"), (1, COLOURS[1], "input at its 95 %")):
-        ax.barh(labels, [pair[end] - base for _, pair in shown], left=base, color=colour, label=words)
-    ax.axvline(base, color="black", linewidth=1)
+        lengths = [(pair[end] - base) / scale for _, pair in shown]
+        ax.barh(labels, lengths, left=base / scale, color=colour, label=words)
+    ax.axvline(base / scale, color="black", linewidth=1)
+    ax.set_xlabel(f"Saving of owning [USD {word}]")
     ax.legend(loc="lower right", fontsize="small")
     ax.grid(axis="y", visible=False)
     return ax

@@ -54,16 +54,18 @@ def plot_month_worth(
     marks : mapping of str to float
         Worths of a month to compare with. [USD/month]
     """
-    low, middle, high = np.nanquantile(needed_usd_per_month, [0.05, 0.5, 0.95], axis=1) / 1e6
+    most = 1.25 * max(marks.values())
+    scale, word = (1e9, "billion") if most >= 1e9 else (1e6, "million") if most >= 1e6 else (1e3, "thousand")
+    low, middle, high = np.nanquantile(needed_usd_per_month, [0.05, 0.5, 0.95], axis=1) / scale
     band(ax, usd_per_chip_hour, low, high, color=COLOURS[0])
     ax.plot(usd_per_chip_hour, middle, color=COLOURS[0])
     for name, value in marks.items():
-        ax.axhline(value / 1e6, color=COLOURS[1], linestyle=":")
-        ax.annotate(name, (0.99, value / 1e6), xycoords=("axes fraction", "data"), xytext=(0, 3), ha="right",
+        ax.axhline(value / scale, color=COLOURS[1], linestyle=":")
+        ax.annotate(name, (0.99, value / scale), xycoords=("axes fraction", "data"), xytext=(0, 3), ha="right",
                     textcoords="offset points", color=COLOURS[1], fontsize="small")  # fmt: skip
-    ax.set_ylim(0, 1.25 * max(value / 1e6 for value in marks.values()))
+    ax.set_ylim(0, most / scale)
     ax.set_xlabel("Rent [USD a chip-hour]")
-    ax.set_ylabel("Needed worth of a month [USD million]")
+    ax.set_ylabel(f"Needed worth of a month [USD {word}]")
     ax.margins(x=0)
     return ax
 
