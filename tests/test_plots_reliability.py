@@ -25,7 +25,7 @@ def test_rates_are_sorted_and_the_expected_range_is_drawn(ax):
     )
     assert draw.plot_rates(ax, table, 1.1, 4.0, 15.0) is ax
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    assert "8-GPU node" in ax.get_xlabel()
+    assert "per 1,000 node-days (8 GPUs)" in ax.get_xlabel()
     assert ax.get_xscale() == "log"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, PercentFormatter
 
 from gigacluster.plots.style import COLOURS, band, label_line
 
@@ -38,6 +38,13 @@ def _shares(ax: Axes, label: str) -> None:
     ax.set_ylabel(label)
 
 
+def _rows(ax: Axes, names: list[str]) -> None:
+    """Name the rows from below; set as fixed names, which a narrow drawing breaks into lines."""
+    ax.yaxis.set_major_locator(FixedLocator(range(len(names))))
+    ax.yaxis.set_major_formatter(FixedFormatter(names))
+    ax.tick_params(axis="y", labelsize="small")
+
+
 def plot_rates(ax: Axes, table: pd.DataFrame, low: float, median: float, high: float) -> Axes:
     """Draw published failure rates, one a line, over the range expected of one more cluster.
 
@@ -60,11 +67,11 @@ def plot_rates(ax: Axes, table: pd.DataFrame, low: float, median: float, high: f
     )
     ax.axvspan(low, high, color=COLOURS[1], alpha=0.12, linewidth=0, label="90 % for one more cluster")
     ax.axvline(median, color=COLOURS[1], linewidth=1.5)
-    ax.set_yticks(y, shown["system"])
+    _rows(ax, shown["system"].tolist())
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlabel("Failures per 1,000 days of an 8-GPU node")
-    ax.legend(loc="lower right", fontsize="small")
+    ax.set_xlabel("Failures per 1,000 node-days (8 GPUs)")
+    ax.legend(loc="upper left", fontsize="small")  # the largest rates, on the right, are on top
     return ax
 
 
@@ -74,7 +81,7 @@ def plot_components(ax: Axes, names: list[str], rate: Any, low: Any, high: Any) 
     y = np.arange(len(order))
     ax.barh(y, np.asarray(rate)[order], color=COLOURS[0], alpha=0.85)
     ax.hlines(y, np.asarray(low)[order], np.asarray(high)[order], color="black", linewidth=1)
-    ax.set_yticks(y, [names[i] for i in order], fontsize="small")
+    _rows(ax, [names[i] for i in order])
     ax.set_xlabel("Interruptions per 1,000 node-days")
     return ax
 
@@ -133,7 +140,7 @@ def plot_published(ax: Axes, table: pd.DataFrame) -> Axes:
     bound = table["is_lower_bound"].to_numpy()
     ax.plot(table["published"][~bound], y[~bound], "o", color=COLOURS[1], label="published")
     ax.plot(table["published"][bound], y[bound], ">", color=COLOURS[1], markersize=8, label="published: more than")
-    ax.set_yticks(y, table["system"], fontsize="small")
+    _rows(ax, table["system"].tolist()[::-1])
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_xlabel("Effective training time")
     ax.set_xlim(0, 1.02)
@@ -180,7 +187,7 @@ def plot_forms(
     for number, (name, share) in enumerate(forms.items()):
         shown = np.where(share >= 0, share, np.nan)
         ax.plot(n_gpus, shown, color=COLOURS[number], linewidth=2.5 if number == 0 else 1.5)
-        at = int(np.flatnonzero(shown > (0.05 if number % 2 else 0.25))[-1])  # where the curves lie apart
+        at = int(np.flatnonzero(shown > (0.25, 0.05, 0.4)[number % 3])[-1])  # where the curves lie apart
         label_line(ax, float(n_gpus[at]), float(shown[at]), name, COLOURS[number], ha="left")
     for number, (name, (sizes, share)) in enumerate(simulated.items()):  # smaller and smaller: all stay visible
         colour = COLOURS[len(forms) + number]
