@@ -28,6 +28,7 @@ __all__ = [
     "laboratories_at",
     "missing_makers",
     "named_and_other",
+    "readable",
     "stock_by_quarter",
     "top_owners",
     "trend_tests",
@@ -200,6 +201,23 @@ def missing_makers(world: WorldStock, date: Any, missing_h100e: float) -> pd.Dat
         five = with_countless(holdings, rest, MEASURES["top 5 share"])
         rows.append((owned_by, interval(index.lowest).low, interval(index.highest).high, interval(five).median))
     return pd.DataFrame(rows, columns=["owned_by", "hhi_low", "hhi_high", "top5_share"])
+
+
+def readable(table: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
+    """Return a table to be read: numbers rounded, what is missing as a dash, days without hours, spaces in headers.
+
+    Examples
+    --------
+    >>> readable(pd.DataFrame({"hhi_low": [1234.567, float("nan")]}), 1)["hhi low"].tolist()
+    ['1,234.6', '–']
+    """
+    shown = table.copy()
+    for name in table:
+        if pd.api.types.is_datetime64_any_dtype(table[name]):
+            shown[name] = table[name].dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_float_dtype(table[name]):
+            shown[name] = [f"{value:,.{digits}f}" if pd.notna(value) else "–" for value in table[name]]
+    return shown.rename(columns=lambda name: str(name).replace("_", " "))
 
 
 def _bound_rows(world: WorldStock, measure: str, found: Bounds) -> pd.DataFrame:
