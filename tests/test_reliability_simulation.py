@@ -48,6 +48,7 @@ def test_simulation_agrees_with_the_exact_model_over_a_grid_to_131072_gpus():
         {"mode": "in-memory", "write_s": 2.0, "checkpoint_stall_s": 1.0, "correlated_frac": 0.08},
         {"mode": "in-memory", "write_s": 2.0, "correlated_frac": 0.5, "stored_interval_s": 400.0},
         {"checkpoint_interval_s": 1000.0},
+        {"planned_stops_per_day": 1.0, "planned_stop_s": 3600.0},
     ],
 )
 def test_simulation_agrees_with_the_exact_model_in_every_mode(more):
@@ -140,6 +141,12 @@ def test_memory_is_bounded_by_the_chunk_and_not_by_the_failures():
 def test_same_seed_gives_the_same_numbers_and_another_seed_others():
     one, same, other = (reliability.simulate(**job(), failures=20_000, seed=seed).goodput_frac for seed in (7, 7, 8))
     assert one == same != other
+
+
+def test_one_run_alone_has_no_standard_error():
+    run = reliability.simulate(**job(), failures=100)
+    assert math.isnan(run.standard_error)
+    assert math.isnan(run.z)
 
 
 def test_failures_are_counted_in_whole_runs():

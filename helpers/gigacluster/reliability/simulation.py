@@ -31,15 +31,16 @@ class Simulation:
     goodput_frac: float
     standard_error: float
     failures: int
-    cluster_days: float
+    cluster_days: float  # planned stops not counted
     #: Goodput of single runs, at most one chunk of them: how much a run differs from the next.
     run_goodput_frac: numpy.ndarray
     closed_form: Goodput
 
     @property
     def z(self) -> float:
-        """Distance from the closed form in standard errors."""
-        return (self.goodput_frac - float(self.closed_form.goodput_frac)) / self.standard_error
+        """Distance from the closed form in standard errors; ``nan`` where there is no spread to measure it by."""
+        difference = self.goodput_frac - float(self.closed_form.goodput_frac)
+        return difference / self.standard_error if self.standard_error > 0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def simulate(
     Parameters
     ----------
     n_gpus, restart_sigma, correlated_frac, stored_interval_s, **inputs : float or str
-        Numbers, as in :func:`gigacluster.reliability.goodput`; planned stops are left to the closed form.
+        Numbers, as in :func:`gigacluster.reliability.goodput`. Planned stops save first, so they take their time alone.
     failure_shape : float, default 1
         Weibull shape of the time to failure, its mean unchanged: 1 is exponential, less means failures come in bursts.
         Time counts from the last failure. [1]
@@ -133,7 +134,7 @@ def simulate(
     repair_s : float, default 0
         Mean repair time, exponential. [s]
     failures : int, default 1,000,000
-        Failures to simulate; rounded up to whole runs.
+        Failures to simulate; rounded up to whole runs. One run alone has no standard error.
     failures_per_run : int, default 128
         Length of one run.
     seed : int, default 7
@@ -188,12 +189,13 @@ def simulate(
         totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
         kept = kept if first else useful_s / wall_s
     share, error = _ratio(totals, n_runs)
+    unplanned = 1 - float(expected.planned_frac)
     return Simulation(
-        goodput_frac=share,
-        standard_error=error,
+        goodput_frac=unplanned * share,
+        standard_error=unplanned * error,
         failures=n_runs * failures_per_run,
         cluster_days=float(totals[0]) / SECONDS_PER_DAY,
-        run_goodput_frac=kept,
+        run_goodput_frac=unplanned * kept,
         closed_form=expected,
     )
 
@@ -257,4 +259,4 @@ def _ratio(totals: numpy.ndarray, n_runs: int) -> tuple[float, float]:
     wall, useful, wall_2, cross, useful_2 = totals.tolist()
     share = useful / wall
     squares = max(useful_2 - 2 * share * cross + share**2 * wall_2, 0.0)
-    return share, math.sqrt(squares * n_runs / max(n_runs - 1, 1)) / wall
+    return share, math.sqrt(squares * n_runs / (n_runs - 1)) / wall if n_runs > 1 else math.nan
