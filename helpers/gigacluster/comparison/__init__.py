@@ -1,23 +1,26 @@
 """The same training runs on other clusters and other chips: days, dollars, energy, and how sure the order is."""
 
 from gigacluster.comparison.compare import MEASURES, Comparison, compare
-from gigacluster.comparison.market import ChipMarket, markets, quotes
-from gigacluster.comparison.options import BASES, Option, clusters, equal, unusable_clusters
+from gigacluster.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, markets, quotes
+from gigacluster.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
 from gigacluster.comparison.published import beside_published
 from gigacluster.comparison.runs import Run, reference_run, run, runs
 
 __all__ = [
     "BASES",
     "MEASURES",
+    "PRICE_YEARS",
     "ChipMarket",
     "Comparison",
     "Option",
     "Run",
     "beside_published",
+    "chip_facts",
     "clusters",
     "compare",
     "equal",
     "markets",
+    "own_cluster",
     "quotes",
     "reference_run",
     "run",

@@ -8,7 +8,7 @@ of their own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -60,6 +60,26 @@ class Comparison:
     samples: dict[str, numpy.ndarray]  # measure -> shape (options, samples), on the host
     mfu_frac: numpy.ndarray  # median of each option
     left_out: pd.DataFrame  # name, why
+
+    def of_basis(self, basis: str) -> Comparison:
+        """Return the part whose options share a basis: ``cluster``, or one of those of :func:`equal`.
+
+        Raises
+        ------
+        ValueError
+            If no option has it.
+        """
+        kept = [number for number, option in enumerate(self.options) if option.basis == basis]
+        if not kept:
+            known = sorted({option.basis for option in self.options})
+            raise ValueError(f"no option has the basis {basis!r}; there are: {', '.join(known)}")
+        return replace(
+            self,
+            options=tuple(self.options[number] for number in kept),
+            plans=tuple(self.plans[number] for number in kept),
+            samples={name: values[kept] for name, values in self.samples.items()},
+            mfu_frac=self.mfu_frac[kept],
+        )
 
     def ranked(self, measure: str = "days") -> pd.DataFrame:
         """Return the options in the order of a measure's medians, the best first.

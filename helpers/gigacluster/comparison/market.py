@@ -14,7 +14,7 @@ from gigacluster import catalog, cost, hardware
 from gigacluster.scenario import Scenario, inputs_of
 from gigacluster.uncertainty import Uncertain
 
-__all__ = ["PRICE_YEARS", "ChipMarket", "markets", "quotes"]
+__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quotes"]
 
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)
@@ -128,3 +128,34 @@ def _quoted_usd() -> dict[str, Uncertain]:
             high=max(float(rows["high_usd"].quantile(0.95)), median * _LEAST_SPREAD),
         )
     return found
+
+
+def chip_facts(story: Scenario) -> pd.DataFrame:
+    """Return what the comparison knows of each chip, the best-measured first.
+
+    Returns
+    -------
+    DataFrame
+        ``chip, peak_bf16_flop_per_s, it_power_w`` (median), ``usd, usd_low, usd_high`` (with its part of the server;
+        ``nan``: no price known), ``n_quotes``, ``n_runs, largest_run_chips`` (measured training runs that the step-time
+        model was fitted to or tested on; few or none of them make a chip's days less sure).
+    """
+    runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
+    n_quotes = quotes()["chip"].value_counts()
+    rows = []
+    for name, found in markets(story).items():
+        usd = found.server_usd
+        rows.append(
+            {
+                "chip": name,
+                "peak_bf16_flop_per_s": hardware.chip(name).peak_bf16_flop_per_s,
+                "it_power_w": found.median_it_power_w(story),
+                "usd": math.nan if usd is None else usd.median,
+                "usd_low": math.nan if usd is None else usd.low,
+                "usd_high": math.nan if usd is None else usd.high,
+                "n_quotes": int(n_quotes.get(name, 0)),
+                "n_runs": int(runs["count"].get(name, 0)),
+                "largest_run_chips": float(runs["max"].get(name, math.nan)),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("n_runs", ascending=False, kind="stable").reset_index(drop=True)

@@ -13,7 +13,7 @@ from gigacluster import catalog, cost, hardware
 from gigacluster.comparison.market import ChipMarket, markets
 from gigacluster.scenario import Scenario, inputs_of
 
-__all__ = ["BASES", "Option", "capital_usd_per_chip", "clusters", "equal", "unusable_clusters"]
+__all__ = ["BASES", "Option", "capital_usd_per_chip", "clusters", "equal", "own_cluster", "unusable_clusters"]
 
 #: What can be equal, with the unit of its amount.
 BASES = {"money": "USD", "power": "W", "chips": "chip"}
@@ -69,6 +69,11 @@ def clusters() -> tuple[Option, ...]:
         Option(name=str(row.name), chip=str(row.chip), n_chips=float(row.n_chips))
         for row in rows[rows["usable"]].itertuples(index=False)
     )
+
+
+def own_cluster(story: Scenario) -> Option:
+    """Return the cluster of a scenario."""
+    return Option(name="this scenario", chip=story.cluster.chip, n_chips=float(story.cluster.n_chips))
 
 
 def unusable_clusters() -> pd.DataFrame:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from gigacluster import catalog
+from gigacluster import catalog, hardware
 from gigacluster.comparison.compare import compare
 from gigacluster.comparison.options import Option
 from gigacluster.comparison.plans import plan_on
 from gigacluster.comparison.runs import Run, runs
 from gigacluster.scenario import Scenario
 from gigacluster.uncertainty import Uncertain
+from gigacluster.units import SECONDS_PER_DAY
 
 __all__ = ["beside_published"]
 
@@ -30,9 +31,9 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
     Returns
     -------
     DataFrame
-        ``title, chip, n_chips, published_days, days_low, days, days_high, ratio`` (ours over theirs),
-        ``days_then, ratio_then`` (with the attention kernel and software of the year), ``why`` they differ,
-        ``verification`` of the published one.
+        ``title, chip, n_chips, published_days, published_mfu_frac`` (what they need of the 16-bit peak, all stops in
+        it), ``days_low, days, days_high, ratio`` (ours over theirs), ``days_then, ratio_then`` (with the software of
+        the year, its attention kernel and what was computed again), ``why`` they differ, ``verification`` of theirs.
     """
     rows = []
     for row in catalog.load("comparison_published").to_dict("records"):
@@ -43,7 +44,15 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
             raise ValueError(f"{run.name} on {row['n_chips']} {row['chip']}: {found.left_out['why'].iloc[0]}")
         now = found.table().iloc[0]
         plan = found.plans[0].plan
-        then = plan_on(run, row["chip"], plan.n_chips, software_year=row["year"] + 0.5, attention=row["attention"])
+        again = ("none", "full") if pd.isna(row["recompute"]) else (row["recompute"],)
+        then = plan_on(
+            run,
+            row["chip"],
+            plan.n_chips,
+            software_year=row["year"] + 0.5,
+            attention=row["attention"],
+            recompute=again,
+        )
         days_then = float(now["days"]) * then.step_time_s / plan.step_time_s
         rows.append(
             {
@@ -51,6 +60,7 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
                 "chip": row["chip"],
                 "n_chips": row["n_chips"],
                 "published_days": row["days"],
+                "published_mfu_frac": _mfu(run, option, row["days"]),
                 "days_low": now["days_low"],
                 "days": now["days"],
                 "days_high": now["days_high"],
@@ -62,6 +72,11 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
             }
         )
     return pd.DataFrame(rows)
+
+
+def _mfu(run: Run, option: Option, days: float) -> float:
+    peak_flop_per_s = option.n_chips * hardware.chip(option.chip).peak_bf16_flop_per_s
+    return run.flop.median / (peak_flop_per_s * days * SECONDS_PER_DAY)
 
 
 def _with_flop(run: Run, training_flop: float) -> Run:

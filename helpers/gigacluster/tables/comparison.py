@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -54,7 +54,9 @@ class ComparisonPublishedRow(Row):
     days: Positive
     training_flop: _Known = None  # what the source counts, where that differs from the run
     year: Annotated[int, Field(ge=2015, le=2040)]  # of the software
-    attention: str  # kernel of that software, as in gigacluster.throughput.job
+    attention: Literal["unfused", "flash1", "flash2", "flash3"]  # kernel of that software
+    #: What that run is known to have computed again; blank: not known, so the fastest choice that fits.
+    recompute: Annotated[Literal["none", "selective", "full"] | None, Missing] = None
     source_id: Id
     why: str  # what ours and theirs count differently
 

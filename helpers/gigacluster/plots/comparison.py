@@ -1,0 +1,159 @@
+"""Figures of the comparison: rankings, runs by cluster, worth of a dollar and of a joule, published beside ours."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from gigacluster.plots.style import COLOURS
+from gigacluster.units import GIGA, PETA
+
+__all__ = ["plot_beside_published", "plot_ranking", "plot_runs_by_cluster", "plot_worth"]
+
+#: Up to so many times from end to end, an axis has three ticks a decade.
+_FEW_DECADES = 400
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+
+def plot_ranking(ax: Axes, ranked: pd.DataFrame, *, label: str, highlight: str = "") -> Axes:
+    """Draw a ranking: median and interval of each row, and how sure it is that the row beats the next.
+
+    Parameters
+    ----------
+    ax : Axes
+    ranked : DataFrame
+        ``name, low, median, high, beats_next``, the best first, as of
+        :meth:`gigacluster.comparison.Comparison.ranked`.
+    label : str
+        Quantity with its unit.
+    highlight : str, optional
+        Name of the row in the story's colour.
+    """
+    y = np.arange(len(ranked))
+    colours = [COLOURS[0] if name == highlight else COLOURS[6] for name in ranked["name"]]
+    ax.hlines(y, ranked["low"], ranked["high"], colors=colours, linewidth=3, alpha=0.6)
+    ax.scatter(ranked["median"], y, c=colours, s=28, zorder=3)
+    for row, share in enumerate(ranked["beats_next"].iloc[:-1]):
+        if np.isfinite(share):
+            ax.annotate(
+                f"{share:.0%}",
+                (1.0, row + 0.5),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="x-small",
+                color="black" if share >= 0.9 else "#555555",
+                fontweight="bold" if share >= 0.9 else "normal",
+                annotation_clip=False,
+            )
+    _rows(ax, ranked["name"])
+    _log(ax.xaxis, label)
+    return ax
+
+
+def plot_runs_by_cluster(ax: Axes, days: pd.DataFrame, titles: Mapping[str, str]) -> Axes:
+    """Draw how long each run takes on each cluster.
+
+    Parameters
+    ----------
+    ax : Axes
+    days : DataFrame
+        A row a cluster (``name``), a column of medians a run; rows are drawn from the top.
+    titles : mapping of column to words
+    """
+    y = np.arange(len(days))
+    runs = list(titles)
+    ax.hlines(y, days[runs].min(axis=1), days[runs].max(axis=1), colors="#CCCCCC", linewidth=1)
+    for number, run in enumerate(runs):
+        ax.scatter(
+            days[run], y, s=26, color=COLOURS[number], marker=_MARKERS[number], label=titles[run], zorder=3, alpha=0.9
+        )
+    ax.axvline(100, color="black", linewidth=0.8, linestyle=":")
+    _rows(ax, days["name"])
+    _log(ax.xaxis, "Time to train [days]")
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=2, fontsize="x-small", handletextpad=0.2)
+    return ax
+
+
+def plot_worth(ax: Axes, table: pd.DataFrame, *, highlight: str = "") -> Axes:
+    """Draw useful compute for a dollar against that for a joule, each chip with its intervals.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : DataFrame
+        ``name`` and ``flop_per_joule, flop_per_usd``, each also ``_low`` and ``_high``.
+    highlight : str, optional
+        Name of the point in the story's colour.
+    """
+    shown = table[np.isfinite(table["flop_per_usd"])].sort_values("flop_per_joule")
+    for number, row in enumerate(shown.to_dict("records")):
+        colour = COLOURS[0] if row["name"] == highlight else COLOURS[6]
+        (x, x_error), (y, y_error) = (
+            _with_error(row, name, unit) for name, unit in (("flop_per_joule", GIGA), ("flop_per_usd", PETA))
+        )
+        ax.errorbar(x, y, xerr=x_error, yerr=y_error, fmt="o", color=colour, elinewidth=1, alpha=0.8)
+        ax.annotate(
+            row["name"],
+            (x, y),
+            xytext=(4, -14 if number % 2 else 5),  # neighbours' names on either side
+            textcoords="offset points",
+            fontsize="small",
+            color="black" if colour == COLOURS[6] else colour,
+        )
+    _log(ax.xaxis, "Useful compute for a joule [GFLOP/J]")
+    _log(ax.yaxis, "Useful compute for a dollar [PFLOP/USD]")
+    return ax
+
+
+def _with_error(row: dict[Any, Any], name: str, unit: float) -> tuple[float, Any]:
+    value = row[name] / unit
+    return value, [[value - row[f"{name}_low"] / unit], [row[f"{name}_high"] / unit - value]]
+
+
+def plot_beside_published(ax: Axes, table: pd.DataFrame) -> Axes:
+    """Draw published durations beside ours, with today's software and with that of the time.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : DataFrame
+        ``label, published_days, days_low, days, days_high, days_then``, as of
+        :func:`gigacluster.comparison.beside_published`.
+    """
+    y = np.arange(len(table))
+    ax.hlines(y, table["days_low"], table["days_high"], colors=COLOURS[0], linewidth=3, alpha=0.4)
+    ax.scatter(table["days"], y, color=COLOURS[0], s=30, zorder=3, label="ours, software of today")
+    ax.scatter(table["days_then"], y, color=COLOURS[4], marker="D", s=26, zorder=3, label="ours, software of then")
+    ax.scatter(table["published_days"], y, color=COLOURS[1], marker="X", s=46, zorder=4, label="published")
+    _rows(ax, table["label"])
+    _log(ax.xaxis, "Time to train [days]")
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=3, fontsize="x-small", handletextpad=0.2)
+    return ax
+
+
+def _rows(ax: Axes, names: pd.Series) -> None:
+    """Name the rows, long names in two lines, and put the first on top."""
+    ax.set_yticks(
+        np.arange(len(names)), [name if "\n" in name else textwrap.fill(name, 24) for name in names], fontsize="small"
+    )
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.grid(axis="y", visible=False)
+
+
+def _log(axis: Axis, label: str) -> None:
+    """Scale an axis by powers, with plain numbers at its ticks."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < _FEW_DECADES else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text(label)
