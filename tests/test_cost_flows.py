@@ -130,7 +130,7 @@ def test_loan_at_the_rate_of_equity_changes_nothing():
     assert float(lent.parts_usd["loan"][0]) == pytest.approx(0.0, abs=1e-3)  # of 40 million
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     month=st.floats(0, 20),
     rate=st.floats(0, 0.4),

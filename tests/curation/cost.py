@@ -62,7 +62,7 @@ PRICE_COLUMNS = {
 
 
 def _full_date(text):
-    return f"{text}-01-01"[: len("2024-01-01")] if len(text) == 4 else f"{text}-01" if len(text) == 7 else text
+    return text + {4: "-01-01", 7: "-01", 10: ""}[len(text)]
 
 
 def rental_prices(raw_data):
@@ -149,24 +149,22 @@ def hardware_prices(raw_data):
     imputed = raw["note"].str.contains("not a real sale price", na=False)
     other_part = raw["note"].str.contains("94 GB", na=False)  # a 94 GB card sold as the 80 GB one
     raw = raw[(raw["item"].isin(ITEMS) | raw["item"].isin(CHIPS)) & ~imputed & ~other_part]
-    known = raw["item"].map(ITEMS)
-    in_server = raw["gpus_in_unit"] > 1
+    in_servers = raw["gpus_in_unit"] > 1
+    read = [
+        ITEMS.get(item) or (CHIPS[item], "server" if in_server else "chip", "epoch-hardware-prices")
+        for item, in_server in zip(raw["item"], in_servers, strict=True)
+    ]
     ranges = raw["note"].str.extract(r"low (\d+) high (\d+)").astype(float)
     table = pd.DataFrame(
         {
             "date": raw["date"].map(_full_date),
             "date_precision": raw["date"].str.len().map({4: "year", 7: "month", 10: "day"}),
-            "chip": [
-                row[0] if isinstance(row, tuple) else CHIPS[item] for row, item in zip(known, raw["item"], strict=True)
-            ],
-            "scope": [
-                row[1] if isinstance(row, tuple) else "server" if server else "chip"
-                for row, server in zip(known, in_server, strict=True)
-            ],
+            "chip": [chip for chip, _, _ in read],
+            "scope": [scope for _, scope, _ in read],
             "usd_per_chip": raw["usd_per_gpu"],
             "low_usd_per_chip": ranges[0],
             "high_usd_per_chip": ranges[1],
-            "source_id": [row[2] if isinstance(row, tuple) else "epoch-hardware-prices" for row in known],
+            "source_id": [source_id for _, _, source_id in read],
             "note": [_price_note(item, note) for item, note in zip(raw["item"], raw["note"], strict=True)],
         }
     )

@@ -35,6 +35,15 @@ _RELEASED = {
 _PUBLISHED_AFTER_DAYS, _KWH_PER_CHIP_HOUR, _USD_PER_KWH = 60, 0.8, 0.08
 
 
+#: Units that a table reads well in: factor and name.
+_READABLE = {
+    "W": (1e6, "MW"),
+    "kWh/year": (1e6, "GWh/year"),
+    "USD": (1e9, "USD billion"),
+    "USD/year": (1e6, "USD million/year"),
+}
+
+
 def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
     """Return figures of a cluster of 100,000 H100 from our default inputs beside published ones.
 
@@ -46,7 +55,7 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``quantity, unit, low, median, high, published, published_low, published_high, ratio, source_id``; ``ratio`` is
+        ``quantity, low, median, high, published, published_low, published_high, unit, ratio, source_id``; ``ratio`` is
         ours over the published middle, or over the nearer end of a published range that has no middle.
     """
     facts = _facts()
@@ -97,15 +106,16 @@ def _row(fact: dict[str, Any], values: object) -> dict[str, object]:
     found = interval(values)
     ends = [fact[end] for end in ("low", "high") if not math.isnan(fact[end])]
     middle = fact["value"] if not math.isnan(fact["value"]) else min(ends, key=lambda end: abs(end - found.median))
+    scale, unit = _READABLE.get(fact["unit"], (1.0, fact["unit"]))
     return {
         "quantity": f"{fact['subject']}: {fact['quantity']}",
-        "unit": fact["unit"],
-        "low": found.low,
-        "median": found.median,
-        "high": found.high,
-        "published": fact["value"],
-        "published_low": fact["low"],
-        "published_high": fact["high"],
+        "low": found.low / scale,
+        "median": found.median / scale,
+        "high": found.high / scale,
+        "published": fact["value"] / scale,
+        "published_low": fact["low"] / scale,
+        "published_high": fact["high"] / scale,
+        "unit": unit,
         "ratio": found.median / middle,
         "source_id": fact["source_id"],
     }

@@ -7,7 +7,7 @@ from typing import Any
 from gigacluster.cost.flows import in_month, paid_once
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, admit
 
-__all__ = ["level_payment", "straight_line_usd_per_year", "weighted_cost_of_capital"]
+__all__ = ["annuity_factor", "level_payment", "loan", "straight_line_usd_per_year", "weighted_cost_of_capital"]
 
 
 def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rate_per_year: Any) -> Any:
@@ -25,7 +25,7 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
     >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
     0.126
     """
-    xp, a, _ = admit(
+    _, a, _ = admit(
         {
             "debt_frac": debt_frac,
             "debt_rate_per_year": debt_rate_per_year,
@@ -33,8 +33,8 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
         },
         {"debt_frac": SHARE, "debt_rate_per_year": NON_NEGATIVE, "equity_rate_per_year": NON_NEGATIVE},
     )
-    debt, lent, equity = a.values()
-    return debt * lent + (1 - debt) * equity
+    lent, debt_rate, equity_rate = a.values()
+    return lent * debt_rate + (1 - lent) * equity_rate
 
 
 def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
@@ -75,12 +75,12 @@ def loan(xp: Any, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tup
     A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
     """
     payment = 1 / annuity_factor(xp, rate_per_year, months)
-    service = payment * in_month(xp, rows, month, month + months) - paid_once(xp, rows, month)
+    service, owed = -paid_once(xp, rows, month), 0.0
     first = xp.floor(month)
-    owed = 0.0
-    for start, weight in ((first, 1 - (month - first)), (first + 1, month - first)):
+    for start, share in ((first, 1 - (month - first)), (first + 1, month - first)):
         left = xp.clip(start + months - rows, 0.0, months)
-        owed = owed + xp.where(rows >= start, weight * payment * annuity_factor(xp, rate_per_year, left), 0.0)
+        service = service + share * payment * in_month(xp, rows, start, start + months)
+        owed = owed + xp.where(rows >= start, share * payment * annuity_factor(xp, rate_per_year, left), 0.0)
     return service, owed
 
 
@@ -92,7 +92,7 @@ def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: A
     >>> float(straight_line_usd_per_year(50_000, 5))
     10000.0
     """
-    xp, a, _ = admit(
+    _, a, _ = admit(
         {"price_usd": price_usd, "life_years": life_years, "residual_frac": residual_frac},
         {"price_usd": NON_NEGATIVE, "life_years": POSITIVE, "residual_frac": SHARE},
     )

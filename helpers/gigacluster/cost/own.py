@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from gigacluster.arrays import is_array
-from gigacluster.cost.finance import loan
+from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
     bought,
@@ -162,7 +162,7 @@ def own(
 
     rate = a["equity_rate_per_year"]
     if method == "wacc":
-        rate = a["debt_frac"] * a["debt_rate_per_year"] + (1 - a["debt_frac"]) * rate
+        rate = weighted_cost_of_capital(a["debt_frac"], a["debt_rate_per_year"], rate)
     rows = month_rows(xp, horizon_months, valid)
     factor = discount(xp, rows, rate)
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
