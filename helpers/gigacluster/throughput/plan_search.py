@@ -31,7 +31,7 @@ from gigacluster.units import GIB
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search"]
+__all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search", "search_job"]
 
 #: Plans evaluated at once on a CPU: few enough for the arrays of a chunk to stay in the cache of a core.
 CPU_CHUNK = 16_384
@@ -180,19 +180,30 @@ def search(
     ValueError
         If no plan is feasible, or none fits into memory: the message says what would fit.
     """
-    if not (top >= 1 and top == int(top)):
-        raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
-    began_s = time.perf_counter()
-    calibration = shipped()
-    k = calibration.coefficients if coefficients is None else coefficients
     if coefficients is None:
-        job_options = {"chip_effect": calibration.chip_effect(cluster.chip.name), **job_options}
+        job_options = {"chip_effect": shipped().chip_effect(cluster.chip.name), **job_options}
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
+    return search_job(job, top=top, limits=limits, coefficients=coefficients, device=device, chunk=chunk)
+
+
+def search_job(
+    job: Job,
+    *,
+    top: int = 10,
+    limits: Mapping[str, Iterable[Any]] | None = None,
+    coefficients: Coefficients | None = None,
+    device: str = "auto",
+    chunk: int | None = None,
+) -> Search:
+    """Do what :func:`search` does for a job that exists, such as a variant of one searched before."""
+    if not (top >= 1 and top == int(top)):
+        raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
+    began_s = time.perf_counter()
+    k = shipped().coefficients if coefficients is None else coefficients
     table, considered = enumerate_plans(job, limits)
-    xp = device_namespace(device)
-    found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
+    found = best_of(job, table, k, top=int(top), xp=device_namespace(device), chunk=chunk)
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
     everything = slice(0, len(best))
@@ -202,8 +213,8 @@ def search(
         plans=best,
         step=_full(step, len(best)),
         parts={name: _whole(part, len(best)) for name, part in evaluator.breakdown(everything).items()},
-        half_width=calibration.half_width(known=False, moe=model.n_experts > 0),
         memory=_full(memory, len(best)),
+        half_width=shipped().half_width(known=False, moe=job.model.n_experts > 0),
         considered=considered,
         feasible=len(table),
         evaluated=found.evaluated,
