@@ -62,6 +62,7 @@ TABLES = {
     ),
     "sizes_for_100_points": lambda: effects.sizes_for_100_points(world(), STORY_DATE),
     "published_growth": lambda: growth.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
+    "growth_by_top": lambda: growth.growth_by_top(loaded("gpu_clusters"), "16-bit performance"),
     "published_shares": lambda: growth.published_shares(
         loaded("gpu_clusters"), world(), loaded("chip_sales"), loaded("published_anchors")
     ),

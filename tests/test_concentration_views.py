@@ -73,6 +73,14 @@ def test_no_assignment_of_shared_and_anonymous_clusters_leaves_the_bounds():
         assert found.lowest - 1e-9 <= float(c.hhi(list(held.values()))) <= found.highest + 1e-9
 
 
+def test_a_date_without_clusters_says_so(clusters):
+    with pytest.raises(ValueError, match="take a date on which some have"):
+        known.known_bounds(known.active_clusters(clusters, "2005-01-01"))
+    with pytest.raises(ValueError, match="none of the 1 clusters"):
+        known.by_owner(rows_of((None, "X", 1)), anonymous="largest")
+    assert known.by_owner(rows_of((None, "X", 1))).to_dict() == {"X #0": 1}
+
+
 def test_each_mistake_moves_the_index_and_the_world_stays_open(clusters):
     ways = known.naive_indices(clusters, "2025-03-31").set_index("way")
     low, high = ways.loc["sites once, owners bounded"]

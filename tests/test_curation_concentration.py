@@ -63,6 +63,29 @@ def test_every_row_of_the_raw_list_of_clusters_is_carried(raw_data):
     assert set(ours.index) == set(raw.index)
 
 
+def test_every_published_number_and_event_of_the_raw_lists_is_carried(raw_data):
+    raw = pd.read_csv(raw_data / "published_anchors" / "anchors.csv").set_index("id")
+    ours = catalog.load("published_anchors").set_index("anchor_id")
+    pd.testing.assert_frame_equal(
+        ours.loc[raw.index, ["value", "low", "high"]], raw[["value", "low", "high"]], check_names=False
+    )
+    assert set(ours.index) - set(raw.index) == {
+        "hhi_moderate",
+        "hhi_high",
+        "top500_us_share_2019",
+        "top500_us_share_2024",
+    }
+    events = pd.read_csv(raw_data / "clusters_facts" / "story_events.csv")
+    assert catalog.load("story_events")["event"].tolist() == events["event"].tolist()
+
+
+def test_what_is_known_from_memory_carries_no_headline():
+    recalled = pd.Series(["C041", "C047", "C048", "C062", "C070", "C076", "C081"])
+    clusters = catalog.load("clusters")
+    assert set(clusters["cluster_id"]) - set(catalog.headline(clusters)["cluster_id"]) == set(recalled)
+    assert "hhi_high" not in set(catalog.headline(catalog.load("published_anchors"))["anchor_id"])
+
+
 def test_a_site_has_one_record_for_each_phase():
     clusters = catalog.load("clusters").query("record_type == 'cluster'")
     assert not clusters.duplicated(["site_id", "phase"]).any()

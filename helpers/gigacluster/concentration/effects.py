@@ -27,7 +27,7 @@ _MOST_SAMPLES = 1_000
 
 
 def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) -> pd.DataFrame:
-    """Share of the world's stock that a cluster of fixed size is at each date.
+    """Share of the world's stock that a cluster of fixed size is at each date, and what it would do to the index.
 
     Parameters
     ----------
@@ -39,16 +39,20 @@ def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) ->
     Returns
     -------
     DataFrame
-        ``date, stock_h100e, share_p5, share_median, share_p95, extrapolated``, where the last says that the date lies
-        after the table. Before the table the shares are ``nan``.
+        ``date, stock_h100e, share_p5, share_median, share_p95, hhi_change, extrapolated``: the last says that the date
+        lies after the table, the change is the median for such a cluster of a new owner, added to the stock of that
+        date, with Other as countless owners. Before the table all are ``nan``.
     """
     rows = []
     for date in dates:
+        named, other = named_and_other(world, world.at(date))
+        added = with_countless(add_cluster(named, h100e_8bit), other) - with_countless(named, other)
         share = interval(share_of_world(h100e_8bit, world, date))
         stock = interval(world.at(date).sum(axis=0)).median
         day = pd.Timestamp(str(date)[:10])
-        rows.append((day, stock, share.low, share.median, share.high, world.is_extrapolated(date)))
-    columns = ["date", "stock_h100e", "share_p5", "share_median", "share_p95", "extrapolated"]
+        change = interval(added).median
+        rows.append((day, stock, share.low, share.median, share.high, change, world.is_extrapolated(date)))
+    columns = ["date", "stock_h100e", "share_p5", "share_median", "share_p95", "hhi_change", "extrapolated"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -78,8 +78,15 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
     anonymous : {"each", "country", "largest", "dropped"}
         A cluster without an owner: an owner of its own (least concentrated); one owner for each country; given to the
         largest named owner (most concentrated); or left out, which is wrong and is here to show it.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, or no owner to give the anonymous ones to.
     """
     named = rows[rows["owner"].notna()]
+    if rows.empty or (named.empty and anonymous == "largest"):
+        raise ValueError(f"none of the {len(rows)} clusters has an owner; take a date on which some have")
     parties = named["owner"].str.split(",").map(lambda names: sorted({name.strip() for name in names}))
     alone = parties.str.len() == 1
     if joint == "separate":
