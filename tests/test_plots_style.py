@@ -160,3 +160,16 @@ def test_the_palette_is_told_apart_by_readers_with_a_common_colour_blindness():
             for other in seen[:i]
         )
         assert nearest > 0.15  # Okabe and Ito's own colours come to 0.197; black to white is 1.73
+
+
+def test_long_names_are_broken_on_a_telephone_and_get_the_height_they_need(finished):
+    fig = finished()
+    (ax,) = fig.axes
+    ax.set_yticks(range(8), [f"the owner of cluster number {n}" for n in range(8)])
+    ax.set_xlabel("Months from the decision until the rented chips train [month]")
+    ax.set_title("Months from the decision until the rented chips train")
+    picture.narrow(fig)
+    assert next(tick.get_text() for tick in ax.get_yticklabels()) == "the owner of\ncluster number 0"
+    assert "\n" in ax.get_xlabel()
+    assert "\n" in ax.get_title(loc="left")
+    assert fig.get_size_inches()[1] == pytest.approx(0.9 + 0.2 * 16)

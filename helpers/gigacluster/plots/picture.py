@@ -16,9 +16,7 @@ import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.category import StrCategoryFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter
 
 from gigacluster.plots.style import caption_of
 
@@ -122,12 +120,12 @@ def _stack(fig: Figure) -> None:
 
 def _wrap_labels(ax: Axes) -> float:
     """Break the names of axes and of categories that leave no room, and return the height that the panel needs. [in]"""
-    ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 40))
-    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 34))
     names = [tick.get_text() for tick in ax.get_yticklabels()]
-    if not isinstance(ax.yaxis.get_major_formatter(), FixedFormatter | StrCategoryFormatter) or not any(
-        len(name) > NAME_LENGTH for name in names
-    ):
+    has_long_names = any(len(name) > NAME_LENGTH for name in names)
+    ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 26 if has_long_names else 40))
+    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 34))
+    ax.set_title(textwrap.fill(ax.get_title(loc="left"), 42), loc="left")
+    if not has_long_names:
         return 0.0
     wrapped = [textwrap.fill(name, NAME_LENGTH) for name in names]
     ax.set_yticks(ax.get_yticks(), wrapped, fontsize="small")
