@@ -167,7 +167,7 @@ def _advance(
     # Within rounding of the value the gradient decides: it is what convergence is judged by.
     level = xp.abs(fall) <= 1e-13 * xp.abs(value)
     kept = xp.isfinite(gradient) & ((fall > 1e-4 * promised) & ~level | level & (gradient < now.gradient))
-    eased = xp.where(now.damping < softest, xp.zeros_like(value), 0.2 * now.damping)
+    eased = xp.where(now.damping < 0.2 * softest, xp.zeros_like(value), 0.2 * now.damping)
     eased = xp.where(fall > 0.5 * promised, eased, now.damping)
     raised = xp.maximum(softest, 6.0 * now.damping)
     return Solution(

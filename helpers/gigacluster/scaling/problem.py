@@ -59,7 +59,7 @@ class Problem:
         *,
         held: numpy.ndarray | None = None,
         tolerance: float | None = None,
-        max_iterations: int = 150,
+        max_iterations: int = 400,
     ) -> Fits:
         """Fit from each row of ``theta``, with the weights and losses of its ``replicate``.
 

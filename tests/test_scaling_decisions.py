@@ -1,0 +1,163 @@
+"""Decisions: optima against brute force and closed forms, on every array library."""
+
+import numpy
+import pytest
+from gigacluster import catalog, scaling
+from gigacluster.arrays import to_host
+
+LAW = (482.01, 2085.43, 1.8172, 0.3478, 0.3658)
+A, B, E, ALPHA, BETA = LAW
+
+
+def loss_of(params, tokens):
+    return E + A / params**ALPHA + B / tokens**BETA
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=200, device="cpu")
+
+
+def test_optimum_is_the_lowest_point_of_a_fine_grid(xp):
+    budget = xp.array([1e21, 5.76e23, 1e27])
+    best = scaling.optimum(budget, *LAW)
+    for i, flop in enumerate(to_host(budget)):
+        params = numpy.geomspace(1e8, 1e14, 200_001)
+        losses = loss_of(params, flop / (6 * params))
+        assert float(to_host(best.params)[i]) == pytest.approx(params[losses.argmin()], rel=1e-4)  # spacing of the grid
+        assert float(to_host(best.loss)[i]) == pytest.approx(losses.min(), rel=1e-9)
+    assert to_host(6 * best.params * best.tokens) == pytest.approx(to_host(budget))
+
+
+def test_elements_out_of_range_become_nan(xp):
+    best = scaling.optimum(xp.array([1e24, -1.0, numpy.nan]), *LAW)
+    assert numpy.isnan(to_host(best.params)).tolist() == [False, True, True]
+
+
+def test_token_cap_binds_only_above_it(xp):
+    best = scaling.optimum(xp.array([1e22, 1e27]), *LAW, token_cap=1e12)
+    free = scaling.optimum(xp.array([1e22, 1e27]), *LAW)
+    params, tokens = to_host(best.params), to_host(best.tokens)
+    assert params[0] == pytest.approx(to_host(free.params)[0])
+    assert tokens[1] == 1e12
+    assert params[1] == pytest.approx(1e27 / 6e12)
+
+
+def test_excess_compute_equals_the_search_for_an_equal_loss(xp):
+    budget = 1e24
+    for ratio, excess in zip(
+        (0.25, 0.5, 1.0, 3.0),
+        to_host(scaling.excess_compute(xp.array([0.25, 0.5, 1.0, 3.0]), ALPHA, BETA)),
+        strict=True,
+    ):
+        params = ratio * float(scaling.optimum(budget, *LAW).params)
+        equal = scaling.optimum(budget / excess, *LAW)
+        assert float(equal.loss) == pytest.approx(loss_of(params, budget / (6 * params)), rel=1e-12)
+
+
+def test_serving_moves_to_smaller_models_and_never_costs_more(xp):
+    target = float(scaling.optimum(1e25, *LAW).loss)
+    plan = scaling.cheapest_to_serve(target, xp.array([0.0, 1e12, 1e14, 1e16]), *LAW)
+    params, tokens = to_host(plan.params), to_host(plan.tokens)
+    assert (numpy.diff(params) < 0).all()
+    assert params[0] == pytest.approx(float(scaling.optimum(1e25, *LAW).params), rel=1e-6)  # golden section: 1e-7
+    assert loss_of(params, tokens) == pytest.approx(target, rel=1e-9)
+    assert (to_host(plan.total_flop) <= to_host(plan.total_flop_if_training_optimal) * (1 + 1e-12)).all()
+    grid = numpy.geomspace(params[2] / 3, params[2] * 3, 20_001)
+    left = numpy.maximum(target - E - A / grid**ALPHA, 1e-300)
+    total = 6 * grid * (B / left) ** (1 / BETA) + 2 * grid * 1e14
+    assert float(to_host(plan.total_flop)[2]) == pytest.approx(total.min(), rel=1e-6)
+
+
+def test_unreachable_loss_is_nan():
+    assert numpy.isnan(scaling.cheapest_to_serve(1.5, 1e12, *LAW).params)
+
+
+def test_repeating_tokens_lies_between_endless_and_capped_data(xp):
+    budget, unique = 1e27, xp.array([1e11, 1e12, 1e13, 1e15])
+    repeated = to_host(scaling.repeated_optimum(budget, unique, *LAW, 15.4).loss)
+    endless = float(scaling.optimum(budget, *LAW).loss)
+    capped = to_host(scaling.optimum(budget, *LAW, token_cap=unique).loss)
+    assert (numpy.diff(repeated) < 0).all()
+    assert (repeated >= endless * (1 - 1e-12)).all()
+    assert (repeated <= capped * (1 + 1e-12)).all()
+    assert repeated[-1] == pytest.approx(endless, rel=1e-12)
+
+
+def test_compute_optimal_has_intervals_of_the_shape_of_budgets(fitted):
+    best = scaling.compute_optimal(fitted, [1e22, 1e24, 1e26])
+    for estimate in (best.params, best.tokens, best.tokens_per_param, best.loss):
+        assert estimate.value.shape == (3,)
+        assert (estimate.low < estimate.value).all()
+        assert (estimate.value < estimate.high).all()
+    single = scaling.compute_optimal(fitted, 1e24)
+    assert float(single.loss.value) == best.loss.value[1]
+
+
+def test_share_of_compute_for_parameters_has_the_known_spread():
+    full = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=4000, device="cpu").replicates
+    share = full["beta"] / (full["alpha"] + full["beta"])
+    assert share.std(ddof=0) == pytest.approx(0.01997064, rel=5e-6)  # printed with the population formula
+    assert share.quantile(0.9) - share.quantile(0.1) == pytest.approx(0.0514135, rel=5e-6)
+
+
+def test_tied_and_overtraining_fits_choose_alike():
+    runs = catalog.load("scaling_chinchilla_runs")
+    tied, over = (
+        scaling.compute_optimal(scaling.fit(runs, form, device="cpu"), 1e24)
+        for form in ("chinchilla-tied", "overtraining")
+    )
+    assert float(over.params.value) == pytest.approx(float(tied.params.value), rel=1e-6)
+    assert float(over.loss.value) == pytest.approx(float(tied.loss.value), rel=1e-8)
+
+
+def test_kaplan_optimum_is_the_lowest_point_of_its_law():
+    table = catalog.load("scaling_published_laws").query("law == 'kaplan-2020'").set_index("symbol")["value"]
+    best = scaling.published_optima(1e23).set_index("law").loc["kaplan-2020"]
+    params = numpy.geomspace(1e9, 1e13, 100_001)
+    tokens = 1e23 / (6 * params)
+    inner = (table["N_c"] / params) ** (table["alpha_N"] / table["alpha_D"]) + table["D_c"] / tokens
+    assert best["params"] == pytest.approx(params[inner.argmin()], rel=1e-3)  # spacing of the grid
+    assert best["loss"] == pytest.approx((inner ** table["alpha_D"]).min(), rel=1e-9)
+
+
+def test_the_law_as_first_printed_lies_outside_the_interval_of_its_refit(fitted):
+    interval = scaling.compute_optimal(fitted, 5e25)
+    printed = scaling.published_optima(5e25).set_index("law").loc["hoffmann-2022-printed"]
+    assert printed["params"] < interval.params.low
+    assert printed["loss"] < interval.loss.low
+
+
+def test_wrong_form_and_budget_are_refused(fitted):
+    with pytest.raises(ValueError, match="budget_flop must be positive"):
+        scaling.compute_optimal(fitted, 0.0)
+    frontier = scaling.fit(catalog.load("scaling_chinchilla_runs"), "frontier", device="cpu")
+    with pytest.raises(ValueError, match="'frontier' has no closed compute optimum"):
+        scaling.compute_optimal(frontier, 1e24)
+
+
+def test_law_samples_are_stored_replicates_drawn_jointly():
+    drawn = scaling.law_samples(500, 7)
+    stored = catalog.load("scaling_law_replicates").set_index("A")
+    assert (stored.loc[drawn["A"], "beta"].to_numpy() == drawn["beta"]).all()
+    assert (scaling.law_samples(500, 7)["E"] == drawn["E"]).all()
+
+
+def test_score_link_equals_the_reference_and_knows_its_weakness():
+    models = catalog.load("scaling_benchmark_models")
+    link = scaling.link_score(numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"], bootstrap=30)
+    assert (link.slope, link.centre, link.ceiling) == pytest.approx((2.21, 23.28, 0.810), abs=0.006)  # two decimals
+    assert link.error == pytest.approx(0.088, abs=6e-4)
+    assert link.error_within_family < link.error
+    ahead = link.predict(numpy.asarray([23.0, 24.0]))
+    assert (ahead.high - ahead.low > 0.2).all()  # one model's score is uncertain by tenths
+
+
+def test_forms_rank_by_the_runs_they_did_not_see():
+    table = scaling.rank_forms(catalog.load("scaling_chinchilla_runs"), device="cpu", starts=16)
+    assert (numpy.diff(table["held_out_error"]) >= 0).all()
+    assert (
+        table.set_index("form").loc["chinchilla", "held_out_error"]
+        < table.set_index("form").loc["kaplan", "held_out_error"]
+    )
+    assert (table["reach"] > 10).all()

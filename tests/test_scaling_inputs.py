@@ -1,0 +1,122 @@
+"""Bad runs are named with their row and the remedy; a fit that failed cannot pass for one that did not."""
+
+import numpy
+import pandas as pd
+import pytest
+import scaling_runs
+from gigacluster import scaling
+from gigacluster.scaling.problem import Problem
+
+
+@pytest.fixture
+def runs():
+    return scaling_runs.synthetic(noise=0.01)
+
+
+def spoil(runs, column, row, value):
+    changed = runs.copy()
+    changed.loc[row, column] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "message"),
+    [
+        ("loss", 7, numpy.nan, "loss is missing or infinite in row 7; drop these runs"),
+        ("tokens", 3, numpy.inf, "tokens is missing or infinite in row 3"),
+        ("loss", 5, 0.0, "loss is zero or negative in row 5"),
+        ("loss", 5, -2.1, r"loss is zero or negative in row 5 \(the first is -2.1\)"),
+        ("params", 11, 0.07, r"params is 0.07 in row 11.*multiply by 1e9"),
+        ("tokens", 2, 1.4e21, r"tokens is 1.4e\+21 in row 2.*divide by 1e9"),
+        ("loss", 9, 25.0, "loss is 25 in row 9.*logarithm if it is a perplexity"),
+    ],
+)
+def test_bad_cell_is_named_with_its_row_and_remedy(runs, column, row, value, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.fit(spoil(runs, column, row, value), device="cpu")
+
+
+def test_every_fault_is_named_at_once(runs):
+    bad = spoil(spoil(runs, "loss", 1, numpy.nan), "params", 4, -1.0)
+    with pytest.raises(
+        ValueError, match=r"(?s)params is zero or negative in row 4.*loss is missing or infinite in row 1"
+    ):
+        scaling.fit(bad, device="cpu")
+
+
+def test_table_in_billions_is_refused(runs):
+    with pytest.raises(ValueError, match="unit looks wrong; multiply by 1e9"):
+        scaling.fit(runs.assign(params=runs["params"] / 1e9), device="cpu")
+
+
+def test_too_few_runs_and_one_size_are_refused(runs):
+    with pytest.raises(ValueError, match="6 runs for 5 free parameters; at least 7"):
+        scaling.fit(runs.head(6), device="cpu")
+    with pytest.raises(ValueError, match="one value of params, 1e\\+08"):
+        scaling.fit(runs.assign(params=1e8), device="cpu")
+    with pytest.raises(ValueError, match="0 runs"):
+        scaling.fit(runs.head(0), device="cpu")
+
+
+def test_duplicate_runs_are_named_and_flagged(runs):
+    doubled = pd.concat([runs, runs.iloc[[4]]], ignore_index=True)
+    with pytest.warns(scaling.RunsWarning, match=r"row 48 repeat.*row 4\b.*drop_duplicates"):
+        fitted = scaling.fit(doubled, device="cpu")
+    assert any(flag.kind == "data" for flag in fitted.flags)
+
+
+def test_missing_column_is_named_with_what_there_is(runs):
+    with pytest.raises(ValueError, match=r"no column 'unique_tokens'; they have \['params', 'tokens', 'loss'\]"):
+        scaling.fit(runs, "data-constrained", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"form": "chinchila"}, "form is 'chinchila'; it can be 'chinchilla'"),
+        ({"loss": "l1"}, "loss is 'l1'; it can be 'huber'"),
+        ({"delta": 0.0}, "delta is 0.0; it must be positive"),
+        ({"fixed": {"gamma": 1.0}}, r"fixed names \['gamma'\]"),
+        ({"bootstrap": -1}, "bootstrap is -1"),
+        ({"bootstrap": numpy.full((2, 48), 99)}, "there are rows 0 to 47"),
+        ({"bootstrap": 10, "kind": "cluster"}, "needs clusters"),
+        ({"weights": [1.0, 2.0]}, "weights must be 48"),
+        ({"coverage": 95}, "coverage is 95"),
+        ({"starts": 0}, "starts is 0"),
+    ],
+)
+def test_bad_option_says_what_is_allowed(runs, options, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.fit(runs, **{"device": "cpu", **options})
+
+
+def test_fit_that_did_not_converge_is_nan_warned_and_flagged(runs, monkeypatch):
+    solve = Problem.solve
+    monkeypatch.setattr(
+        Problem, "solve", lambda self, *args, **kwargs: solve(self, *args, **{**kwargs, "max_iterations": 1})
+    )
+    with pytest.warns(scaling.ConvergenceWarning, match="did not converge"):
+        fitted = scaling.fit(runs, device="cpu")
+    assert not fitted.converged
+    assert all(numpy.isnan(value) for value in fitted.parameters.values())
+    assert fitted.flags[-1].kind == "not converged"
+    assert numpy.isnan(fitted.predict(1e9, 1e10).value)
+
+
+def test_replicates_that_did_not_converge_are_nan_and_left_out(monkeypatch):
+    runs = scaling_runs.synthetic(noise=0.01)
+    solve = Problem.solve
+
+    def lame(self, theta, replicate=None, **kwargs):
+        limit = {"max_iterations": 4} if replicate is not None and "max_iterations" not in kwargs else {}
+        return solve(self, theta, replicate, **{**kwargs, **limit})
+
+    monkeypatch.setattr(Problem, "solve", lame)
+    monkeypatch.setattr("gigacluster.scaling.fitting._WIDER_DELTAS", (1.0,))
+    with pytest.warns(scaling.ConvergenceWarning, match="replicates did not converge"):
+        fitted = scaling.fit(runs, bootstrap=50, device="cpu")
+    table = fitted.replicates
+    assert 0 < (~table["converged"]).sum() < 50
+    assert table.loc[~table["converged"], "A"].isna().all()
+    assert numpy.isfinite(fitted.standard_errors["A"])
+    assert any(flag.kind == "not converged" for flag in fitted.flags)
