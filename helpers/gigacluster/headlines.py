@@ -8,7 +8,7 @@ from pathlib import Path
 from gigacluster import catalog, claims, scenario
 from gigacluster.units import TERA
 
-__all__ = ["lines", "write"]
+__all__ = ["lines", "on_gpu", "write"]
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
@@ -19,21 +19,22 @@ def lines() -> list[str]:
     story = scenario.load(scenario.STORY)
     outlook = scenario.evaluate(story, device="cpu")
     verdicts = claims.audit(outlook)["verdict"].value_counts()
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
     return [
-        f"For 100,000 H100 against the Oracle rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
+        f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
-        f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the same "
-        f"useful work. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the "
+        f"same useful work. What decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
         f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
         f"- **Quality.** A run of {story.training.run_days.median:.0f} days has "
         f"{outlook.say('run_flop', 1e-26, 'e26 FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of {outlook.say('run_loss', digits=3)}.",
-        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead over "
-        f"the largest other cluster of {outlook.say('lead_months', unit='months')}.",
-        f"- **The story, claim by claim**: {', '.join(f'{count} {verdict}' for verdict, count in verdicts.items())}.",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
+        f"over the largest other cluster of {outlook.say('lead_months', unit='months')}.",
+        f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),
         *_speed(),
@@ -70,6 +71,19 @@ def _accuracy() -> list[str]:
     ]
 
 
+def on_gpu() -> str:
+    """Say what was measured on GPUs, by the records in ``benchmarks/results``, or that nothing was."""
+    said = []
+    for file in sorted((catalog.data_dir().parent / "benchmarks" / "results").glob("*.json")):
+        record = json.loads(file.read_text())
+        if "parity_largest_relative_difference" in record:
+            parity = [
+                value for part in record["parity_largest_relative_difference"].values() for value in part.values()
+            ]
+            said.append(f"{record['device']} ({record['date']}): equal to NumPy within {max(parity):.0e}")
+    return "; ".join(said) or NOT_MEASURED
+
+
 def _speed() -> list[str]:
     results = catalog.data_dir().parent / "benchmarks" / "results"
     record = results / "cpu.json"
@@ -79,13 +93,11 @@ def _speed() -> list[str]:
         value = figures.get(module, {}).get(name)
         return NOT_MEASURED if value is None else form.format(value)
 
-    gpus = [file for file in sorted(results.glob("*.json")) if file != record]
-    on_gpu = ", ".join(json.loads(file.read_text())["device"] for file in gpus) or NOT_MEASURED
     return [
         "How fast (one core, one thread; `make bench` writes `benchmarks/results/cpu.json`):",
         "",
         f"- parallel plans: {figure('search', 'plans_per_s', '{:,.0f} a second')}, time and memory of each;",
         f"- 4,000 bootstrap fits of a scaling law: {figure('scaling', 'bootstrap_4000_s', '{:.1f} s')};",
         f"- simulated failures: {figure('reliability', 'simulation_ns_per_failure', '{:.0f} ns each')};",
-        f"- on a GPU: {on_gpu}.",
+        f"- on a GPU: {on_gpu()}.",
     ]
