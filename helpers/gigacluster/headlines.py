@@ -31,7 +31,8 @@ def lines() -> list[str]:
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
         f"- **Quality.** A run of {story.training.run_days.median:.0f} days has "
         f"{outlook.say('run_flop', 1e-26, 'e26 FLOP')}; compute-optimal that is "
-        f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of {outlook.say('run_loss', digits=3)}.",
+        f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
+        f"{outlook.say('run_loss', digits=3)}.",
         f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
         f"over the largest other cluster of {outlook.say('lead_months', unit='months')}.",
         f"- **The story, claim by claim**: {told}.",
