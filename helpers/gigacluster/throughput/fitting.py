@@ -113,9 +113,15 @@ def fit(data: Observations, *, start: Fit | None = None, max_evaluations: int = 
     codes = {kind: numpy.searchsorted(levels[kind], data.labels[kind]) for kind in EFFECT_SPREADS}
     model = _Model(data, names, levels, codes)
     found = least_squares(
-        model.residuals, _first(names, levels, start), model.jacobian, xtol=1e-9, ftol=1e-9, gtol=1e-9,
+        model.residuals,
+        _first(names, levels, start),
+        model.jacobian,
+        method="lm",
+        xtol=1e-9,
+        ftol=1e-9,
+        gtol=1e-9,
         max_nfev=max_evaluations,
-    )  # fmt: skip
+    )
     jacobian = model.jacobian(found.x)
     return Fit(
         names=names,

@@ -130,7 +130,11 @@ def _filled(values: numpy.ndarray, instead: Any) -> numpy.ndarray:
 def _reasons(table: pd.DataFrame, chips: pd.DataFrame) -> list[str]:
     """Say of every run why it cannot be expressed, or nothing."""
     numbers = {name: _column(table, name) for name in (*_NEEDED, *_NEEDED_OF_EXPERTS, "cp", "ep", "micro_batch")}
-    numbers |= {"tp": _width(table, "tp"), "pp": _width(table, "pp"), "n_experts": _column(table, "n_experts")}
+    numbers |= {
+        "tp": _width(table, "tp"),
+        "pp": _width(table, "pp"),
+        "n_experts": _filled(_column(table, "n_experts"), 0),
+    }
     replicas = _data_parallel(table)
     shape = numbers["tp"] * numbers["pp"] * _filled(numbers["cp"], 1.0) * replicas
     known_chips = set(chips["chip"])
