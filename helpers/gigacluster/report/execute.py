@@ -141,6 +141,7 @@ def _execute_one(job: Job, on_cell: Callable[..., Any], on_notebook: Callable[[s
                 progress_bar=False,
                 on_cell_executed=on_cell,
                 config=_private_channel(Path(folder)),
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # it calls its own shutdown an error
             )
         except Exception as error:  # whatever stops one notebook, the others go on
             fault = error
