@@ -47,34 +47,29 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
     seconds, fitted = min((_timed(partial(_bootstrap, runs)) for _ in range(3)), key=lambda pair: pair[0])
     table = fitted.replicates
     result: dict[str, Any] = {
-        "replicates": REPLICATES,
-        "seconds": seconds,
+        "bootstrap_4000_s": seconds,
         "evaluations_per_replicate": float(table["iterations"].mean()),
         "largest_gradient_over_delta": float(table["gradient"].max()),
         "all_converged": bool(table["converged"].all()),
+        "loops_timed_on_replicates": sample,
     }
     rows = draw_rows(REPLICATES, len(runs), 42)[:: REPLICATES // sample][:sample]
     ours = table["objective"].to_numpy()[:: REPLICATES // sample][:sample]
-    start = fitted.theta
     for name, loop in _loops(fitted).items():
-        loop_seconds, values = _timed(partial(_each, loop, rows, start))
-        result[name] = {
-            "seconds": loop_seconds * REPLICATES / sample,
-            "timed_on_replicates": sample,
-            "times_slower": loop_seconds * REPLICATES / sample / seconds,
-            "objective_above_ours": float(numpy.nanmax(values / ours - 1)),
-            "objective_below_ours": float(numpy.nanmax(1 - values / ours)),
-        }
-    result["chinchilla_package_0_2_0"] = _chinchilla_package(runs, seconds)
+        loop_seconds, values = _timed(partial(_each, loop, rows, fitted.theta))
+        result[f"{name}_4000_s"] = loop_seconds * REPLICATES / sample
+        result[f"{name}_times_slower"] = loop_seconds * REPLICATES / sample / seconds
+        result[f"{name}_objective_over_ours_least"] = float(numpy.min(values / ours))
+        result[f"{name}_objective_over_ours_most"] = float(numpy.max(values / ours))
+    result |= _chinchilla_package(runs, seconds)
     starts_seconds, many = _timed(partial(_bootstrap, runs, starts_replicates, 16))
     rates = many.starts.replicate_hit_rates
-    result["starts_16"] = {
-        "seconds": starts_seconds * REPLICATES / starts_replicates,
-        "timed_on_replicates": starts_replicates,
-        "mean_hit_rate": float(rates.mean()),
-        "least_hit_rate": float(rates.min()),
+    return result | {
+        "starts_16_timed_on_replicates": starts_replicates,
+        "starts_16_4000_s": starts_seconds * REPLICATES / starts_replicates,
+        "starts_16_mean_hit_rate": float(rates.mean()),
+        "starts_16_least_hit_rate": float(rates.min()),
     }
-    return result
 
 
 def _bootstrap(runs: Any, count: int = REPLICATES, starts: int = 0) -> scaling.Fit:
@@ -171,10 +166,10 @@ def _loops(fitted: scaling.Fit) -> dict[str, Callable[..., float]]:
     }
 
 
-def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any] | str:
+def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any]:
     """Time one fit, one start, of the ``chinchilla`` package, where it is installed."""
     if importlib.util.find_spec("chinchilla") is None:
-        return "not installed"
+        return {"chinchilla_package": "not installed"}
     from chinchilla import Chinchilla
     from chinchilla._metrics import log_huber
 
@@ -187,9 +182,10 @@ def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any] | str:
         tool.visualizer.optim = lambda *args, **kwargs: None  # its picture is not timed
         one, _ = _timed(partial(tool.fit, parallel=False))
     return {
-        "seconds_for_one_fit": one,
-        "times_slower": one * REPLICATES / seconds,
-        **{name: float(getattr(tool, name)) for name in ("A", "B", "E", "alpha", "beta")},
+        "chinchilla_package": "0.2.0, one start",
+        "chinchilla_package_one_fit_s": one,
+        "chinchilla_package_times_slower": one * REPLICATES / seconds,
+        "chinchilla_package_A": float(tool.A),
     }
 
 
@@ -227,16 +223,13 @@ def parity(xp: ModuleType) -> dict[str, float]:
 def measure_gpu(cupy: ModuleType, starts: int = 4500) -> dict[str, Any]:
     """Time the 4,000 replicates, from one start and from 4,500 starts each, on a GPU."""
     fit_replicates(*_arguments(cupy, 0))  # compiles the kernels
-    figures: dict[str, Any] = {"replicates": REPLICATES}
+    figures: dict[str, Any] = {}
     for count in (1, starts):
         began = time.perf_counter()
         columns, rates = fit_replicates(*_arguments(cupy, count - 1))
-        figures[f"starts_{count}"] = {
-            "seconds": time.perf_counter() - began,
-            "fits": REPLICATES * count,
-            "all_converged": bool(columns["converged"].all()),
-            "mean_hit_rate": None if rates is None else float(rates.mean()),
-        }
+        figures[f"starts_{count}_4000_s"] = time.perf_counter() - began
+        figures[f"starts_{count}_all_converged"] = bool(columns["converged"].all())
+        figures[f"starts_{count}_mean_hit_rate"] = None if rates is None else float(rates.mean())
     return figures
 
 

@@ -13,17 +13,17 @@ def runs():
 
 def test_intervals_cover_the_truth_about_as_often_as_they_claim():
     law = (406.4, 410.7, 1.69, 0.34, 0.28)
-    trials, hits = 60, dict.fromkeys(("E", "alpha", "beta"), 0)
+    trials, hits = 30, dict.fromkeys(("E", "alpha", "beta"), 0)
     truth = dict(zip(("A", "B", "E", "alpha", "beta"), law, strict=True))
     for seed in range(trials):
         made = scaling_runs.synthetic(law, noise=0.01, seed=seed, sizes=10, durations=8)
-        fitted = scaling.fit(made, bootstrap=200, starts=4, device="cpu", coverage=0.9)
+        fitted = scaling.fit(made, bootstrap=120, starts=4, device="cpu", coverage=0.9)
         for name in hits:
             low, high = fitted.intervals[name]
             hits[name] += low <= truth[name] <= high
     for name, count in hits.items():
-        # 90 % claimed; 60 trials have a standard error of 4 %, and percentile intervals of 80 runs fall some short.
-        assert 0.76 <= count / trials <= 1.0, name
+        # 90 % claimed; 30 trials have a standard error of 5 %, and percentile intervals of 80 runs fall some short.
+        assert 0.73 <= count / trials <= 1.0, name
 
 
 @pytest.mark.parametrize("kind", ["case", "residual", "cluster"])
@@ -66,7 +66,8 @@ def test_random_starts_find_the_lower_minimum_of_replicate_3178(runs):
 
 def test_prediction_intervals_hold_new_runs():
     law = (406.4, 410.7, 1.69, 0.34, 0.28)
-    fitted = scaling.fit(scaling_runs.synthetic(law, noise=0.01), bootstrap=300, device="cpu", coverage=0.9)
+    made = scaling_runs.synthetic(law, noise=0.01, sizes=12, durations=10)
+    fitted = scaling.fit(made, bootstrap=300, device="cpu", coverage=0.9)
     new = scaling_runs.synthetic(law, noise=0.01, seed=99, sizes=20, durations=20)
     runs_held = fitted.predict(new["params"].to_numpy(), new["tokens"].to_numpy(), noise=True)
     share = ((runs_held.low < new["loss"]) & (new["loss"] < runs_held.high)).mean()

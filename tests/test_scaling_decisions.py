@@ -64,7 +64,7 @@ def test_serving_moves_to_smaller_models_and_never_costs_more(xp):
     assert loss_of(params, tokens) == pytest.approx(target, rel=1e-9)
     assert (to_host(plan.total_flop) <= to_host(plan.total_flop_if_training_optimal) * (1 + 1e-12)).all()
     grid = numpy.geomspace(params[2] / 3, params[2] * 3, 20_001)
-    left = numpy.maximum(target - E - A / grid**ALPHA, 1e-300)
+    left = numpy.maximum(target - E - A / grid**ALPHA, 1e-30)
     total = 6 * grid * (B / left) ** (1 / BETA) + 2 * grid * 1e14
     assert float(to_host(plan.total_flop)[2]) == pytest.approx(total.min(), rel=1e-6)
 

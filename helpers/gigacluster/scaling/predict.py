@@ -64,7 +64,11 @@ def predict_loss(fitted: Fit, columns: Mapping[str, Any], *, noise: bool, seed: 
     table = {name: good[name].to_numpy().reshape((-1,) + (1,) * value.ndim) for name in law.names}
     samples = _log_loss(fitted, table, log_columns)
     if noise:
-        samples = samples + numpy.random.default_rng(seed).choice(fitted.residuals, size=samples.shape)
+        free = len(law.names) - len(fitted.fixed)
+        runs = len(fitted.residuals)
+        # A fit comes closer to its own runs than to new ones: the usual degrees of freedom make up for it.
+        own = fitted.residuals * numpy.sqrt(runs / (runs - free))
+        samples = samples + numpy.random.default_rng(seed).choice(own, size=samples.shape)
     tails = [(1 - fitted.coverage) / 2, (1 + fitted.coverage) / 2]
     low, high = numpy.quantile(numpy.exp(samples), tails, axis=0)
     return Estimate(value, low, high)
