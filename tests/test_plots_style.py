@@ -136,6 +136,11 @@ def test_dollars_said_are_money_not_formulas(shown):
     assert shown[0][0][0].data == r"from \$2 to \$4, and \$6"
 
 
+def test_a_dollar_in_a_title_is_money_not_a_formula(finished):
+    fig = finished(title="$5 billion beats $8 billion")
+    assert not any(text.get_parse_math() for text in caption_of(fig).texts)
+
+
 def test_the_title_and_the_source_stand_in_the_figure_itself(finished):
     fig = finished()
     assert [text.get_text() for text in caption_of(fig).texts] == [

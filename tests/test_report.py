@@ -198,10 +198,12 @@ def test_a_failing_notebook_names_cell_and_cause_and_leaves_the_good_site(tmp_pa
 
 
 def test_the_command_says_where_the_site_lies_or_what_failed(tmp_path, faked, monkeypatch, capsys):
-    index = tmp_path / "index.html"
+    (index := tmp_path / "index.html").write_text("x" * 1000)
     monkeypatch.setattr(site, "build", lambda *_, **__: report.Built(index))
     assert report.main(["oracle-24k-2024"], tmp_path) == 0
-    assert capsys.readouterr().out.startswith(str(index))
+    size, where = capsys.readouterr().out.splitlines()
+    assert size == "1 pages, 0.0 MB; the largest is index.html with 0.0 MB of at most 2 MB"
+    assert where.startswith(str(index))
     monkeypatch.setattr(site, "build", lambda *_, **__: report.Built(index, ("s: 10-bad.ipynb, code cell 2: E: x",)))
     assert report.main([], tmp_path) == 1
     assert "FAILED: s: 10-bad.ipynb, code cell 2: E: x" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 import report_samples
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.lab]
 
 MOVES = 12
 KERNEL_IS_READY = """() => {

@@ -23,8 +23,7 @@ def pages(request, tmp_path_factory, chromium):
     return sorted(folder.glob("[!.]*/*.html")) + sorted(folder.glob("*.html"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 def test_no_page_has_an_error_a_request_an_overflow_or_a_fault_of_accessibility(pages, open_page, width, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     faults = []

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 
 __all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "use"]
 
-#: Okabe and Ito's colours and a grey: told apart by readers with any common colour blindness. The story's cluster is the first.
+#: Okabe and Ito's colours and a grey: told apart by readers with any common colour blindness.
+#: The story's cluster is the first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#000000")
 
 _CAPTIONS: WeakKeyDictionary[Figure, Caption] = WeakKeyDictionary()
@@ -113,6 +114,8 @@ def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str, data
         raise ValueError(f"the data behind a figure has {len(data):,} rows; give at most {_MAX_ROWS:,}, those drawn")
     heading = fig.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True)
     credit = fig.supxlabel("", x=0.01, ha="left", fontsize="x-small", color="#555555")
+    for text in (heading, credit):
+        text.set_parse_math(False)  # a $ is a dollar
     caption = Caption(title, alt, source, vintage, data, (heading, credit))
     credit.set_text(caption.credit)
     _CAPTIONS[fig] = caption

@@ -19,6 +19,7 @@ from markupsafe import Markup
 import gigacluster
 from gigacluster import catalog, scenario
 from gigacluster.answers import Answers, answers_of
+from gigacluster.explore import PAGE_BUDGET_BYTES
 from gigacluster.report import inputs
 from gigacluster.report.execute import Job, Result, digest_of_inputs, run_all
 from gigacluster.report.render import Page, page_of, shell
@@ -64,6 +65,7 @@ def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, fresh: bo
         print(f"FAILED: {failure}", file=sys.stderr)
     if built.failures:
         print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
+    print(_sizes(built.index.parent))
     print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
     return 1 if built.failures else 0
 
@@ -154,6 +156,18 @@ def build(
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
     return Built(out / f"{first.name}{suffix}" / "index.html", failures)
+
+
+def _sizes(folder: Path) -> str:
+    """Say how large the pages are, beside what a page may carry."""
+    sizes = {file.name: file.stat().st_size for file in folder.rglob("*.html")}
+    largest = max(sizes, key=sizes.__getitem__)
+    over = [name for name, size in sizes.items() if size > PAGE_BUDGET_BYTES]
+    warning = f"; over the budget: {', '.join(over)}" if over else ""
+    return (
+        f"{len(sizes)} pages, {sum(sizes.values()) / 1e6:.1f} MB; the largest is {largest} with "
+        f"{sizes[largest] / 1e6:.1f} MB of at most {PAGE_BUDGET_BYTES / 1e6:.0f} MB{warning}"
+    )
 
 
 def _argument(file: Path) -> str:
