@@ -1,6 +1,6 @@
 """The same training runs on other clusters and other chips: days, dollars, energy, and how sure the order is."""
 
-from gigacluster.comparison.compare import MEASURES, Comparison, compare
+from gigacluster.comparison.evaluation import MEASURES, Comparison, compare
 from gigacluster.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, markets, quotes
 from gigacluster.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
 from gigacluster.comparison.published import beside_published

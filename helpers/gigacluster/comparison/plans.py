@@ -57,18 +57,26 @@ def fit_plan(run: Run, chip: str, n_chips: float) -> FittedPlan:
     ValueError
         If no plan fits: the message of the search.
     """
+    best: FittedPlan | None = None
+    fault: ValueError | None = None
     size, frac = _splittable(n_chips), 1.0
-    best = FittedPlan(plan=plan_on(run, chip, size), used_frac=frac)
-    # Half of the chips are faster only at more than twice the MFU, which no plan has where this is above a third.
-    while size > 1 and _mfu(best.plan) < _MFU_NO_PLAN_DOUBLES:
-        size, frac = size // 2, frac / 2
+    while size >= 1:
         try:
             found = plan_on(run, chip, size)
-        except ValueError:
-            break  # fewer chips hold less
-        if found.step_time_s >= best.plan.step_time_s:
-            break
-        best = FittedPlan(plan=found, used_frac=frac)
+        except ValueError as error:
+            fault = fault or error  # too many chips for the batch, unless none fits
+            if best is not None:
+                break
+        else:
+            if best is not None and found.step_time_s >= best.plan.step_time_s:
+                break
+            best = FittedPlan(plan=found, used_frac=frac)
+            # Half of the chips are faster only at twice the MFU, which no plan has where this is above a third.
+            if _mfu(found) > _MFU_NO_PLAN_DOUBLES:
+                break
+        size, frac = size // 2, frac / 2
+    if best is None:
+        raise ValueError(str(fault))
     return best
 
 

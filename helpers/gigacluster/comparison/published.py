@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from gigacluster import catalog, hardware
-from gigacluster.comparison.compare import compare
+from gigacluster.comparison.evaluation import compare
 from gigacluster.comparison.options import Option
 from gigacluster.comparison.plans import plan_on
 from gigacluster.comparison.runs import Run, runs

@@ -11,14 +11,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import blended_transform_factory
 
 from gigacluster.plots.style import COLOURS
 from gigacluster.units import GIGA, PETA
 
 __all__ = ["plot_beside_published", "plot_ranking", "plot_runs_by_cluster", "plot_worth"]
 
-#: Up to so many times from end to end, an axis has three ticks a decade.
-_FEW_DECADES = 400
+#: Ticks in a decade of an axis that spans less than so many times from end to end.
+_TICKS = ((60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
@@ -79,7 +80,7 @@ def plot_runs_by_cluster(ax: Axes, days: pd.DataFrame, titles: Mapping[str, str]
     ax.axvline(100, color="black", linewidth=0.8, linestyle=":")
     _rows(ax, days["name"])
     _log(ax.xaxis, "Time to train [days]")
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=2, fontsize="x-small", handletextpad=0.2)
+    _legend(ax)
     return ax
 
 
@@ -109,8 +110,8 @@ def plot_worth(ax: Axes, table: pd.DataFrame, *, highlight: str = "") -> Axes:
             fontsize="small",
             color="black" if colour == COLOURS[6] else colour,
         )
-    _log(ax.xaxis, "Useful compute for a joule [GFLOP/J]")
-    _log(ax.yaxis, "Useful compute for a dollar [PFLOP/USD]")
+    _log(ax.xaxis, "Compute for a joule [GFLOP/J]")
+    _log(ax.yaxis, "Compute for a dollar [PFLOP/USD]")
     return ax
 
 
@@ -136,15 +137,27 @@ def plot_beside_published(ax: Axes, table: pd.DataFrame) -> Axes:
     ax.scatter(table["published_days"], y, color=COLOURS[1], marker="X", s=46, zorder=4, label="published")
     _rows(ax, table["label"])
     _log(ax.xaxis, "Time to train [days]")
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.45, 1.0), ncols=3, fontsize="x-small", handletextpad=0.2)
+    _legend(ax)
     return ax
 
 
-def _rows(ax: Axes, names: pd.Series) -> None:
-    """Name the rows, long names in two lines, and put the first on top."""
-    ax.set_yticks(
-        np.arange(len(names)), [name if "\n" in name else textwrap.fill(name, 24) for name in names], fontsize="small"
+def _legend(ax: Axes) -> None:
+    """Put the legend above the axes, from the left edge of the figure, in two columns that a narrow drawing holds."""
+    across = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        bbox_transform=across,
+        ncols=2,
+        fontsize="x-small",
+        handletextpad=0.2,
     )
+
+
+def _rows(ax: Axes, names: pd.Series) -> None:
+    """Name the rows, long names cut, and put the first on top."""
+    lines = [name if "\n" in name else textwrap.shorten(name, 24, placeholder=" …") for name in names]
+    ax.set_yticks(np.arange(len(names)), lines, fontsize="x-small")
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
 
@@ -153,7 +166,8 @@ def _log(axis: Axis, label: str) -> None:
     """Scale an axis by powers, with plain numbers at its ticks."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < _FEW_DECADES else (1.0,)))
+    subs = next((subs for span, subs in _TICKS if high / low < span), (1.0,))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
     axis.set_label_text(label)
