@@ -2,7 +2,7 @@ import json
 
 import pytest
 import yaml
-from gigacluster import catalog, scenario
+from gigacluster import catalog, reliability, scenario
 from gigacluster.scenario import ScenarioError
 from gigacluster.scenario.schema import Scenario
 
@@ -39,6 +39,15 @@ def test_a_left_out_field_takes_the_sourced_row():
     defaults = catalog.load("scenario_defaults").set_index("field")["median"]
     assert found.reliability.restart_s.median == defaults["reliability.restart_s"]
     assert found.cluster.pue.median == catalog.load("cost_inputs").set_index("quantity").loc["pue", "median"]
+
+
+def test_the_default_failure_rate_is_the_pooled_prediction():
+    default = scenario.load("oracle-24k-2024").reliability.failures_per_1000_node_days
+    pooled = reliability.failure_rate()
+    assert (default.low, default.median, default.high) == pytest.approx(
+        (pooled.low, pooled.median, pooled.high),
+        rel=0.05,  # the row is written with two digits
+    )
 
 
 @pytest.fixture
