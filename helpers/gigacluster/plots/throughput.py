@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
-from gigacluster.plots.style import COLOURS, band, label_line
+from gigacluster.plots.style import COLOURS, band
 from gigacluster.throughput.plans import Plan
 from gigacluster.throughput.roofline import Operation, roof_flop_per_s
 from gigacluster.units import TERA
@@ -73,18 +73,17 @@ def plot_roofline(
     peak_flop_per_s : float
         Dense peak of the chip. [FLOP/s]
     matmul_flop_per_s : float
-        Best measured matrix multiplication. [FLOP/s]
+        Best measured matrix multiplication; nan: not measured. [FLOP/s]
     memory_bytes_per_s : float
         Memory bandwidth. [byte/s]
     """
     low, high = 0.5, 3.0 * max(operation.intensity for operation in found)
     x = np.geomspace(low, high, 200)
     ax.plot(x, [roof_flop_per_s(i, peak_flop_per_s, memory_bytes_per_s) / TERA for i in x], color=COLOURS[7])
-    ax.axhline(matmul_flop_per_s / TERA, color=COLOURS[6], linestyle="--", linewidth=1)
-    ax.annotate(
-        "best measured matmul", (low, matmul_flop_per_s / TERA), xytext=(0, 4), textcoords="offset points",
-        fontsize="small", color=COLOURS[6],
-    )  # fmt: skip
+    if np.isfinite(matmul_flop_per_s):
+        ax.axhline(matmul_flop_per_s / TERA, color=COLOURS[6], linestyle="--", linewidth=1)
+        place = {"xytext": (0, 4), "textcoords": "offset points", "fontsize": "small", "color": COLOURS[6]}
+        ax.annotate("best measured matmul", (low, matmul_flop_per_s / TERA), **place)
     _label_operations(ax, found)
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -130,7 +129,9 @@ def plot_mfu_by_scale(
     for number, (name, mfu) in enumerate(curves.items()):
         mfu = np.asarray(mfu)
         ax.plot(n_chips, mfu, "o-", color=COLOURS[number], markersize=4)
-        label_line(ax, n_chips[-1], mfu[-1], name, COLOURS[number])
+        at = int(np.flatnonzero(np.isfinite(mfu))[0]) if np.isfinite(mfu).any() else 0
+        above = 9 if number % 2 == 0 else -13  # curves may cross: one name above, one below
+        ax.annotate(name, (n_chips[at], mfu[at]), xytext=(0, above), textcoords="offset points", color=COLOURS[number])
         if number == 0:
             band(ax, n_chips, mfu * np.exp(-log_half_width), mfu * np.exp(log_half_width), color=COLOURS[0])
     if measured is not None and len(measured[0]):
@@ -141,11 +142,9 @@ def plot_mfu_by_scale(
         ax.annotate("scenario", own, xytext=(0, 9), textcoords="offset points", ha="center", fontsize="small")
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.tick_params(axis="x", rotation=30)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylim(0, None)
-    ax.set_xlim(None, n_chips[-1] * 5)  # room for the names of the lines
-    ax.set_xticks(n_chips[::-2])
+    ax.xaxis.set_major_locator(LogLocator(base=8))
     ax.minorticks_off()
     ax.set_xlabel("Chips")
     ax.set_ylabel("Model FLOP utilisation")

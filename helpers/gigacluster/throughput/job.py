@@ -105,6 +105,11 @@ class Job:
         )
 
     @property
+    def peak_flop_per_s(self) -> float:
+        """Dense peak of one chip at the number format of the job."""
+        return self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])
+
+    @property
     def step_flop(self) -> float:
         """Model FLOP of one optimizer step, without recomputation."""
         return float(self.model.flop_per_token(self.seq_len)) * self.seq_len * self.global_batch

@@ -111,7 +111,9 @@ class Search:
         lost_s, total_s = self.lost_s(), float(self.step_time_s[1] - self.step_time_s[0])
         parts = sorted(lost_s.items(), key=lambda item: -abs(item[1]))[:3]
         said = [
-            f"{name.replace('_', ' ')} {1e3 * value:+.3g} ms" for name, value in parts if abs(value) > 0.01 * total_s
+            f"{name.removesuffix('_s').replace('_', ' ')} {1e3 * value:+.3g} ms"
+            for name, value in parts
+            if abs(value) > 0.01 * total_s
         ]
         return (
             f"The runner-up ({self.plans.plan(1)}) takes {1e3 * total_s:.3g} ms or "

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.inputs import Case
+from gigacluster.throughput.inputs import (
+    PRECISION_BF16,
+    PRECISION_FP8_CURRENT,
+    PRECISION_FP8_DELAYED,
+    PRECISION_INT8,
+    PRECISION_MXFP8,
+    PRECISION_NVFP4,
+    Case,
+)
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s
 from gigacluster.throughput.step_time import on_arrays
 from gigacluster.transformer import attended_tokens
@@ -13,6 +21,10 @@ from gigacluster.transformer import attended_tokens
 __all__ = ["Operation", "operations", "roof_flop_per_s"]
 
 _HALF = 2.0  # bytes of a 16-bit value
+#: Bytes of an input of a quantised matmul; outputs stay in 16 bit.
+_INPUT_BYTES = {PRECISION_BF16: _HALF, PRECISION_NVFP4: 0.5} | dict.fromkeys(
+    (PRECISION_FP8_DELAYED, PRECISION_FP8_CURRENT, PRECISION_MXFP8, PRECISION_INT8), 1.0
+)
 #: A norm reads and writes a value and spends about this many operations on it. [FLOP]
 _NORM_FLOP = 4.0
 
@@ -64,6 +76,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
         else (case.n_heads + 2.0 * case.n_kv_heads) * case.d_head
     )
     values_width = case.n_heads * (case.mla_value_dim if latent else case.d_head)
+    saved = _INPUT_BYTES[int(case.precision)]
     shapes = [
         ("queries, keys, values", tokens, keys / case.tp, case.mla_q_rank if latent else case.d_model, 1.0, rate),
         ("attention output", tokens, case.d_model, values_width / case.tp, 1.0, rate),
@@ -75,7 +88,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
         Operation(
             name=name,
             flop=float(2.0 * count * m * n * inner),
-            bytes_moved=float(_HALF * count * (m * inner + inner * n + m * n)),
+            bytes_moved=float(count * ((_HALF if name == "output head" else saved) * (m + n) * inner + _HALF * m * n)),
             seconds=float(gemm_s(xp, m, n, inner, count, speed, case.n_processors, k)),
         )
         for name, m, n, inner, count, speed in shapes
