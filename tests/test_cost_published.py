@@ -93,6 +93,39 @@ def test_margin_of_a_landlord_lies_between_the_lives_of_five_and_six_years(facts
     assert margins[0] < facts.loc["oracle-margin", "value"] < margins[1]
 
 
+@pytest.mark.parametrize(
+    ("gpu_usd", "lost_usd", "support_usd", "debugging_usd", "setup_usd", "total_usd"),
+    [
+        (5.43e6, 111e3, 0, 0, 0, 199.4e6),  # gold: goodput loss is all that stands beside the bill
+        (6.42e6, 132e3, 321e3, 17e3, 3.3e6, 251.6e6),  # hyperscaler
+        (5.90e6, 202e3, 0, 17e3, 3.0e6, 223.2e6),  # silver
+    ],
+)
+def test_rent_adds_up_to_the_totals_of_a_published_calculator(
+    gpu_usd, lost_usd, support_usd, debugging_usd, setup_usd, total_usd
+):
+    """ClusterMAX, 4,096 GPUs over 36 months, id clustermax-tco; sums are printed with three digits or so."""
+    bill = cost.rent(
+        n_chips=4_096,
+        horizon_months=36,
+        market_usd_per_chip_hour=gpu_usd / (4_096 * 730.5),
+        discount_rate_per_year=0.0,
+        extras_frac=(lost_usd + support_usd + debugging_usd) / gpu_usd,
+        setup_usd=setup_usd,
+    )
+    assert float(bill.net_present_usd[0]) == pytest.approx(total_usd, rel=0.005)
+
+
+def test_four_hundred_megawatts_six_months_earlier_are_worth_two_billion(facts):
+    """SemiAnalysis 2025: worth billions, at 10 to 12 billion USD a GW-year."""
+    fact = facts.loc["cloud-revenue-gw"]
+    worth = [
+        float(race.value_of_time(lead_months=6, months_gained=6, usd_per_month=0.4 * fact[end] / 12).worth_usd)
+        for end in ("low", "high")
+    ]
+    assert worth == pytest.approx([2.0e9, 2.4e9])
+
+
 def test_leading_clusters_grow_as_pilz_found():
     from gigacluster.concentration.growth import leaders_at_release
 

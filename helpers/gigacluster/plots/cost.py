@@ -38,7 +38,7 @@ def plot_so_far(ax: Axes, so_far_usd: Mapping[str, np.ndarray]) -> Axes:
         ax.plot(months, middle, color=colour)
         label_line(ax, float(months[-1]), float(middle[-1]), name, colour)
     ax.set_xlabel("Months after the decision")
-    ax.set_ylabel(f"Spent [USD {word}, net present]")
+    ax.set_ylabel(f"Spent so far [USD {word}]")
     ax.set_ylim(bottom=0)
     ax.margins(x=0)
     return ax
@@ -87,9 +87,7 @@ def plot_rents(
         dates, values = path
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], axis=1)
         band(ax, dates, low, high, color=COLOURS[6])
-        ax.plot(dates, middle, color=COLOURS[6], linestyle="--")
-        ax.annotate("what could be expected\nat the decision", (dates[-1], high[-1]), ha="right", va="bottom",
-                    fontsize="small", color=COLOURS[6])  # fmt: skip
+        ax.plot(dates, middle, color=COLOURS[6], linestyle="--", label="could be expected at the decision")
     middle_of_quarter = typical["quarter_start"] + pd.Timedelta(days=45)
     band(ax, middle_of_quarter, typical["low"], typical["high"], color=COLOURS[0])
     ax.plot(middle_of_quarter, typical["usd_per_chip_hour"], color=COLOURS[0], marker="o", markersize=3, label=label)
@@ -139,9 +137,10 @@ def plot_deal(
     ax.set_ylim(0, 1.2 * max([float(high.max()), *(chips for _, _, chips in points)]))
     ax.text(0.97, 0.93, "rent wins: many chips for the money", transform=ax.transAxes, ha="right", fontsize="small")
     ax.text(0.03, 0.05, "owning wins: few chips for the money", transform=ax.transAxes, fontsize="small")
-    for name, term, chips in points:
+    for index, (name, term, chips) in enumerate(points):
         ax.plot(term, chips, "o", color=COLOURS[1])
-        ax.annotate(name, (term, chips), xytext=(0, -14), textcoords="offset points", fontsize="small",
+        offset = (0, 8 if index % 2 == 0 else -16)  # neighbours do not cover each other
+        ax.annotate(name, (term, chips), xytext=offset, textcoords="offset points", fontsize="small",
                     ha="center", color=COLOURS[1])  # fmt: skip
     ax.set_xlabel("Term of the deal [month]")
     ax.set_ylabel("Chips in the deal")
@@ -173,7 +172,7 @@ def plot_tornado(
         ax.barh(labels, lengths, left=base / scale, color=colour, label=words)
     ax.axvline(base / scale, color="black", linewidth=1)
     ax.set_xlabel(f"Saving of owning [USD {word}]")
-    ax.legend(loc="lower right", fontsize="small")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small")
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -197,5 +196,5 @@ def plot_runs(ax: Axes, runs: pd.DataFrame) -> Axes:
     ax.set_xscale("log")
     ax.set_xlabel("Hardware and energy of the run [USD million of 2023]")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.legend(loc="lower right", fontsize="small")
+    ax.legend(loc="upper left", fontsize="small")
     return ax

@@ -29,12 +29,13 @@ def plot_growth(ax: Axes, year: np.ndarray, flop_per_s: np.ndarray, trends: Mapp
     ends = np.asarray([year.min(), year.max()])
     for colour, (name, trend) in zip((COLOURS[0], COLOURS[1], COLOURS[2]), trends.items(), strict=False):
         rates = [float(rate) for rate in (trend.low_per_year, trend.per_year, trend.high_per_year)]
-        words = f"{name}: {rates[1]:.2f} times a year ({rates[0]:.2f} to {rates[2]:.2f})"
+        words = f"{name}:\n{rates[1]:.2f} times a year ({rates[0]:.2f} to {rates[2]:.2f})"
         ax.plot(ends, to_host(trend.at(ends)) / 1e18, color=colour, label=words)
     ax.set_yscale("log")
     ax.set_xlabel("First operation [year]")
     ax.set_ylabel("16-bit peak [EFLOP/s]")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_ylim(top=200 * flop_per_s.max() / 1e18)  # room for the legend
     ax.legend(loc="upper left", fontsize="small")
     return ax
 
@@ -65,7 +66,7 @@ def plot_month_worth(
                     textcoords="offset points", color=COLOURS[1], fontsize="small")  # fmt: skip
     ax.set_ylim(0, most / scale)
     ax.set_xlabel("Rent [USD a chip-hour]")
-    ax.set_ylabel(f"Needed worth of a month [USD {word}]")
+    ax.set_ylabel(f"Worth of a month [USD {word}]")
     ax.margins(x=0)
     return ax
 
