@@ -41,7 +41,7 @@ def predict(runs: pd.DataFrame) -> pd.DataFrame:
     Examples
     --------
     >>> runs = catalog.load("training_runs")
-    >>> predict(runs[runs.run_id == "D0300"])[["step_time_s", "peak_memory_gib"]].notna().all(axis=None)
+    >>> bool(predict(runs[runs.run_id == "D0300"])["step_time_s"].between(7.5, 10.0).all())  # measured: 8.49 s
     True
     """
     calibration, k = shipped(), shipped().coefficients

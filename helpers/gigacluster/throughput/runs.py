@@ -266,7 +266,7 @@ def _hardware(table: pd.DataFrame, chips: pd.DataFrame) -> dict[str, Any]:
         "peak_fp4_flop_per_s": rates["fp4"],
         "gemm_bf16_flop_per_s": matmul_ceiling_flop_per_s(rates["bf16_gemm"], half, **kind),
         "gemm_fp8_flop_per_s": matmul_ceiling_flop_per_s(rates["fp8_gemm"], byte, **kind),
-        "memory_bytes": of_run["memory_gib"].to_numpy(dtype=float) * GIB,
+        "memory_bytes": of_run["usable_memory_gib"].fillna(of_run["memory_gib"]).to_numpy(dtype=float) * GIB,
         "memory_bytes_per_s": of_run["memory_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_bytes_per_s": of_run["scaleup_gb_per_s"].to_numpy(dtype=float) * GIGA,
         "scaleup_domain": domain,

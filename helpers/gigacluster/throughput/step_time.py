@@ -135,14 +135,20 @@ def _parameter_comm_s(
     fsdp_s = soft_maximum(xp, gathered, window) - window + k.fsdp_contention * xp.minimum(gathered, window)
     between = replicas / group
     hybrid_s = 2.0 * ring_s(xp, case.grad_bytes * replicated / group, between, case.tp * group, case, k)
-    # Reduced and gathered once a step: plain, ZeRO-1 and ZeRO-2.
+    # Reduced and gathered once a step: plain and ZeRO-1.
     once_bytes = case.grad_bytes + xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
     once = ring_s(xp, once_bytes * replicated, replicas, case.tp, case, k)
     once = once + ring_s(xp, once_bytes * expert, expert_replicas, spread, case, k)
     # Chunks of an interleaved pipeline finish one after another while the others still compute.
     passes = 1.0 + (xp.minimum(n_micro, case.pp) - 1.0) * (1.0 - 1.0 / case.vpp)
-    window = case.overlap_dp * k.dp_overlap_frac * stage_s * passes
+    one_pass = case.overlap_dp * k.dp_overlap_frac * stage_s
+    window = one_pass * passes
     plain_s = soft_maximum(xp, once, window) - window
+    # Gradients that are kept sharded are reduced in every micro-batch: ZeRO-2.
+    reduced = once * case.grad_bytes / once_bytes
+    every_s = n_micro * (soft_maximum(xp, reduced, one_pass) - one_pass)
+    every_s = every_s + soft_maximum(xp, once - reduced, one_pass) - one_pass
+    plain_s = xp.where(case.shard_grads > 0, every_s, plain_s)
     gathers = xp.where(case.pp > 1.0, 1.0, n_micro)  # with a pipeline, parameters stay gathered for the whole step
     return xp.where(case.shard_params > 0, fsdp_s * gathers + hybrid_s, plain_s)
 

@@ -100,7 +100,8 @@ def validate(path: str | Path) -> Validation:
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
     own = predicted["step_time_s"]
-    table["predicted_s"] = own.where(own.notna(), predicted["constant_mfu_step_time_s"])
+    # Without even the FLOP for the yardstick, a run counts as an error of 100 %.
+    table["predicted_s"] = own.fillna(predicted["constant_mfu_step_time_s"]).fillna(0.0)
     without = predicted["inexpressible"] != ""
     return Validation(
         runs=table,
