@@ -41,9 +41,11 @@ def test_a_planned_phase_does_not_replace_the_one_that_stands(clusters):
 
 
 def test_a_cluster_is_gone_once_it_is_decommissioned(clusters):
-    closed = clusters[clusters["decommissioned"].notna() & clusters["in_standard_analysis"]]
-    for date, name in closed[["decommissioned", "name"]].itertuples(index=False):
-        assert name not in set(known.active_clusters(clusters, date)["name"])
+    closing = clusters.copy()
+    eos = closing["name"] == "NVIDIA Eos Phase 2"
+    closing.loc[eos, "decommissioned"] = pd.Timestamp("2025-06-01")
+    for date, stands in (("2025-05-31", True), ("2025-06-01", False)):
+        assert ("NVIDIA Eos Phase 2" in set(known.active_clusters(closing, date)["name"])) == stands
 
 
 def test_ways_to_count_owners_share_out_the_same_total(clusters):
@@ -118,6 +120,20 @@ def test_a_trend_is_claimed_where_the_bands_are_disjoint():
     )
     tests = views.trend_tests(c.world_stock(table, samples=5), "2024-12-31", "2025-12-31")
     assert tests["answer"].tolist() == ["rose"] * 4 + [""]
+
+
+def test_a_sign_that_nine_of_ten_samples_have_is_not_claimed():
+    estimates = {"A": [(30, 40, 50), (20, 43, 70)], "B": [(40, 40, 40)] * 2, "Other": [(20, 20, 20)] * 2}
+    cells = [
+        (owner, "M", date, *map(float, percentiles))
+        for owner, both in estimates.items()
+        for date, percentiles in zip(pd.to_datetime(["2024-12-31", "2025-12-31"]), both, strict=True)
+    ]
+    columns = ["owner", "chip_maker", "as_of", "h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
+    world = c.world_stock(pd.DataFrame(cells, columns=columns), samples=2_000)
+    change = c.hhi_change(*(part for date in world.dates for part in views.named_and_other(world, world.at(date))))
+    assert 0.5 < numpy.mean(change.if_countless > 0) < 0.95
+    assert views.trend_tests(world, *world.dates)["answer"][1] == "not known"
 
 
 def test_three_views_disagree_about_who_is_largest(world, clusters):
@@ -220,6 +236,13 @@ def test_growth_recovers_a_known_rate_and_covers_it_as_often_as_it_claims():
         ).factor
         covered += found.low < 2.5 < found.high
     assert covered / 300 == pytest.approx(0.9, abs=0.05)  # three standard errors of 300 trials
+
+
+def test_clusters_alike_share_the_better_rank_at_release(clusters):
+    row = clusters[clusters["name"] == "Meta 100k"]
+    three = pd.concat([row.assign(peak_16bit_op_per_s=speed) for speed in (2.0, 3.0, 3.0, 1.0)], ignore_index=True)
+    assert sorted(growth.leaders_at_release(three, top=4)["rank_at_release"]) == [1, 1, 3, 4]
+    assert len(growth.leaders_at_release(three, top=2)) == 2
 
 
 def test_growth_of_too_few_clusters_is_refused(clusters):
