@@ -158,10 +158,10 @@ def test_failures_are_counted_in_whole_runs():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"failures": 0}, "failures is 0; it must be a finite number, 1 or more"),
-        ({"failure_shape": -1.0}, "failure_shape is -1.0; it must be a finite number above 0"),
-        ({"spares": 0}, "spares is 0"),
-        ({"restart_s": math.nan}, "restart_s is nan"),
+        ({"failures": 0}, "failures must be 1 or more, got 0"),
+        ({"failure_shape": -1.0}, "failure_shape must be above 0, got -1.0"),
+        ({"spares": 0}, "spares must be 1 or more, got 0"),
+        ({"restart_s": math.nan}, "restart_s must be 0 or more, got nan"),
         ({"restart_s": numpy.ones(2)}, "restart_s is an array; simulate one cluster at a time"),
     ],
 )

@@ -12,7 +12,19 @@ from typing import Any
 
 from gigacluster.arrays import as_common, is_array
 
-__all__ = ["AT_LEAST_ONE", "NON_NEGATIVE", "POSITIVE", "POSITIVE_SHARE", "SHARE", "Limit", "admit"]
+__all__ = [
+    "AT_LEAST_ONE",
+    "LOGNORMAL_SIGMA",
+    "NON_NEGATIVE",
+    "POSITIVE",
+    "POSITIVE_SHARE",
+    "SHARE",
+    "SHARE_BELOW_ONE",
+    "Limit",
+    "admit",
+    "checked",
+    "one_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ POSITIVE = Limit(0.0, math.inf, "above 0", low_included=False, high_included=Fal
 NON_NEGATIVE = Limit(0.0, math.inf, "0 or more", high_included=False)
 AT_LEAST_ONE = Limit(1.0, math.inf, "1 or more", high_included=False)
 SHARE = Limit(0.0, 1.0, "from 0 to 1")
+SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
+LOGNORMAL_SIGMA = Limit(0.0, 5.0, "a spread from 0 to 5")
 POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
 
 
@@ -70,7 +84,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     True
     """
     faults = [
-        f"{name} must be {limits[name].words}, got {value!r}"
+        f"{name} must be {limits[name].words}, got {value}"
         for name, value in values.items()
         if name in limits and not is_array(value) and not limits[name].holds(float(value))
     ]
@@ -85,3 +99,24 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
             named[name] = xp.where(here, named[name], xp.nan)
             valid = valid & here
     return xp, named, valid
+
+
+def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
+    """Return ``(xp, *arrays)`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
+
+    Examples
+    --------
+    >>> checked(write_s=(-1.0, NON_NEGATIVE))
+    Traceback (most recent call last):
+    ...
+    ValueError: write_s must be 0 or more, got -1.0
+    """
+    values = {name: value for name, (value, _) in inputs.items()}
+    xp, named, _ = admit(values, {name: limit for name, (_, limit) in inputs.items()})
+    return xp, *named.values()
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` unless ``value`` is one of the allowed names."""
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, Limit, admit
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, admit
 from gigacluster.units import HOURS_PER_YEAR
 
 __all__ = [
@@ -15,8 +15,6 @@ __all__ = [
     "gross_margin_frac",
     "it_power_w_per_chip",
 ]
-
-_SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
 
 
 def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share: Any) -> Any:
@@ -169,7 +167,7 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
     """
     _, a, _ = admit(
         {"overhead": server_overhead, "interconnect_share": interconnect_share, "hardware_share": hardware_share},
-        {"overhead": AT_LEAST_ONE, "interconnect_share": _SHARE_BELOW_ONE, "hardware_share": POSITIVE_SHARE},
+        {"overhead": AT_LEAST_ONE, "interconnect_share": SHARE_BELOW_ONE, "hardware_share": POSITIVE_SHARE},
     )
     servers = a["hardware_share"] * (1 - a["interconnect_share"])
     chips = servers / a["overhead"]

@@ -17,12 +17,19 @@ from gigacluster.cost.flows import (
     paid_evenly,
     paid_once,
 )
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
+from gigacluster.limits import (
+    AT_LEAST_ONE,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_SHARE,
+    SHARE,
+    SHARE_BELOW_ONE,
+    Limit,
+    admit,
+)
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["OWN_LIMITS", "own"]
-
-_DECLINE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
 
 #: What each input of :func:`own` may be.
 OWN_LIMITS = {
@@ -41,9 +48,9 @@ OWN_LIMITS = {
     "staff_usd_per_chip_year": NON_NEGATIVE,
     "maintenance_frac_per_year": NON_NEGATIVE,
     "spares_frac": NON_NEGATIVE,
-    "running_cost_growth_per_year": _DECLINE,
+    "running_cost_growth_per_year": SHARE_BELOW_ONE,
     "hardware_life_months": POSITIVE,
-    "hardware_value_decline_per_year": _DECLINE,
+    "hardware_value_decline_per_year": SHARE_BELOW_ONE,
     "selling_cost_frac": SHARE,
     "building_life_months": POSITIVE,
     "utilisation_frac": POSITIVE_SHARE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.reliability.inputs import ABOVE_ZERO, NOT_NEGATIVE, checked, one_of
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
 __all__ = ["INTERVAL_METHODS", "checkpoint_bytes", "checkpoint_interval_s", "checkpoint_write_s"]
 
@@ -54,7 +54,7 @@ def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> A
     56.714
     """
     one_of("method", method, INTERVAL_METHODS)
-    xp, mttf, write = checked(mttf_s=(mttf_s, ABOVE_ZERO), write_s=(write_s, NOT_NEGATIVE))
+    xp, mttf, write = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
     if method == "exact":
         return mttf * _optimal_share(xp, write / mttf)
     young = xp.sqrt(2 * write * mttf)
@@ -117,7 +117,7 @@ def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 12.0) -> Any:
     >>> float(checkpoint_bytes(405e9)) / 1e12
     4.86
     """
-    _, params, size = checked(n_params=(n_params, ABOVE_ZERO), bytes_per_param=(bytes_per_param, ABOVE_ZERO))
+    _, params, size = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
     return params * size
 
 
@@ -129,5 +129,5 @@ def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: A
     >>> round(float(checkpoint_write_s(405e9, 2e12)), 2)  # Llama 3 at its sustained 2 TB/s
     2.43
     """
-    _, bandwidth = checked(write_bytes_per_s=(write_bytes_per_s, ABOVE_ZERO))
+    _, bandwidth = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
     return checkpoint_bytes(n_params, bytes_per_param) / bandwidth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.reliability.inputs import ABOVE_ZERO, AT_LEAST_ONE, BELOW_ONE, NOT_NEGATIVE, checked
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
 from gigacluster.units import HOURS_PER_YEAR, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 __all__ = [
@@ -47,7 +47,7 @@ def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any 
     """
     _, gpus, rate, per_node = checked(
         n_gpus=(n_gpus, AT_LEAST_ONE),
-        failures_per_1000_node_days=(failures_per_1000_node_days, ABOVE_ZERO),
+        failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
         gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
     )
     return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
@@ -71,9 +71,9 @@ def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_p
     3.789
     """
     _, count, gpus, length_d, per_node = checked(
-        failures=(failures, NOT_NEGATIVE),
+        failures=(failures, NON_NEGATIVE),
         n_gpus=(n_gpus, AT_LEAST_ONE),
-        days=(days, ABOVE_ZERO),
+        days=(days, POSITIVE),
         gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
     )
     return 1000 * count * per_node / (gpus * length_d)
@@ -87,7 +87,7 @@ def failures_in_time(mttf_s: Any) -> Any:
     >>> round(float(failures_in_time(1e6 * 3600)))
     1000
     """
-    _, mttf = checked(mttf_s=(mttf_s, ABOVE_ZERO))
+    _, mttf = checked(mttf_s=(mttf_s, POSITIVE))
     return 1e9 * SECONDS_PER_HOUR / mttf
 
 
@@ -99,7 +99,7 @@ def failures_per_year(mttf_s: Any) -> Any:
     >>> float(failures_per_year(876.6 * 3600))
     10.0
     """
-    _, mttf = checked(mttf_s=(mttf_s, ABOVE_ZERO))
+    _, mttf = checked(mttf_s=(mttf_s, POSITIVE))
     return HOURS_PER_YEAR * SECONDS_PER_HOUR / mttf
 
 
@@ -111,7 +111,7 @@ def annual_failure_probability(mttf_s: Any) -> Any:
     >>> round(float(annual_failure_probability(8766 * 3600)), 3)  # a mean of one year
     0.632
     """
-    xp, mttf = checked(mttf_s=(mttf_s, ABOVE_ZERO))
+    xp, mttf = checked(mttf_s=(mttf_s, POSITIVE))
     return -xp.expm1(-HOURS_PER_YEAR * SECONDS_PER_HOUR / mttf)
 
 
@@ -130,7 +130,7 @@ def rate_of_parts(counts: Any, total_rate: Any) -> Any:
     array, shape (components, ...)
         Rates that add up to ``total_rate``.
     """
-    xp, count, rate = checked(counts=(counts, NOT_NEGATIVE), total_rate=(total_rate, NOT_NEGATIVE))
+    xp, count, rate = checked(counts=(counts, NON_NEGATIVE), total_rate=(total_rate, NON_NEGATIVE))
     return rate * count / xp.sum(count, axis=0)
 
 
@@ -155,6 +155,6 @@ def rate_without_lemons(rate: Any, lemon_share_of_failures: Any) -> Any:
     4.5
     """
     _, all_failures, share = checked(
-        rate=(rate, NOT_NEGATIVE), lemon_share_of_failures=(lemon_share_of_failures, BELOW_ONE)
+        rate=(rate, NON_NEGATIVE), lemon_share_of_failures=(lemon_share_of_failures, SHARE_BELOW_ONE)
     )
     return all_failures * (1 - share)

@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigacluster.arrays import as_common, is_array
-from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
-from gigacluster.reliability.failures import mttf_s as scaled_mttf_s
-from gigacluster.reliability.inputs import (
-    ABOVE_ZERO,
+from gigacluster.limits import (
     AT_LEAST_ONE,
-    FRACTION,
     LOGNORMAL_SIGMA,
-    NOT_NEGATIVE,
+    NON_NEGATIVE,
+    POSITIVE,
+    SHARE,
     checked,
     one_of,
 )
+from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
+from gigacluster.reliability.failures import mttf_s as scaled_mttf_s
 from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
@@ -137,19 +137,19 @@ def goodput(
     chosen = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
     _, stops_per_day, stop_s = as_common(planned_stops_per_day, planned_stop_s)
     xp, mttf, write, tau, stall, restart, sigma, detection, queue, _, _, planned, q, stored = checked(
-        mttf_s=(mttf_s, ABOVE_ZERO),
-        checkpoint_write_s=(checkpoint_write_s, NOT_NEGATIVE),
-        checkpoint_interval_s=(chosen, ABOVE_ZERO),
-        checkpoint_stall_s=(checkpoint_stall_s, NOT_NEGATIVE),
-        restart_s=(restart_s, NOT_NEGATIVE),
+        mttf_s=(mttf_s, POSITIVE),
+        checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
+        checkpoint_interval_s=(chosen, POSITIVE),
+        checkpoint_stall_s=(checkpoint_stall_s, NON_NEGATIVE),
+        restart_s=(restart_s, NON_NEGATIVE),
         restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-        detection_s=(detection_s, NOT_NEGATIVE),
-        queue_s=(queue_s, NOT_NEGATIVE),
-        planned_stops_per_day=(planned_stops_per_day, NOT_NEGATIVE),
-        planned_stop_s=(planned_stop_s, NOT_NEGATIVE),
-        **{"planned_stops_per_day x planned_stop_s / 86400": (stops_per_day * stop_s / SECONDS_PER_DAY, FRACTION)},
-        correlated_frac=(correlated_frac, FRACTION),
-        stored_interval_s=(stored_interval_s, ABOVE_ZERO),
+        detection_s=(detection_s, NON_NEGATIVE),
+        queue_s=(queue_s, NON_NEGATIVE),
+        planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE),
+        planned_stop_s=(planned_stop_s, NON_NEGATIVE),
+        **{"planned_stops_per_day x planned_stop_s / 86400": (stops_per_day * stop_s / SECONDS_PER_DAY, SHARE)},
+        correlated_frac=(correlated_frac, SHARE),
+        stored_interval_s=(stored_interval_s, POSITIVE),
     )
     stall, lag = (write, 0 * write) if mode == "blocking" else (stall, write)
     if checkpoint_interval_s is None:
@@ -251,10 +251,10 @@ def fault_tolerant_goodput(
     """
     mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
     xp, mttf, replicas, stall, recover = checked(
-        mttf_s=(mttf_s, ABOVE_ZERO),
+        mttf_s=(mttf_s, POSITIVE),
         n_replicas=(n_replicas, AT_LEAST_ONE),
-        stall_s=(stall_s, NOT_NEGATIVE),
-        recover_s=(recover_s, NOT_NEGATIVE),
+        stall_s=(stall_s, NON_NEGATIVE),
+        recover_s=(recover_s, NON_NEGATIVE),
     )
     stalled, missing = stall / mttf, recover / (replicas * mttf)
     half = (1 + missing - stalled) / 2

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gigacluster.reliability.inputs import ABOVE_ZERO, NOT_NEGATIVE, Limit, checked, one_of
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, checked, one_of
 
 __all__ = ["kokolis_2024", "kokolis_2025", "semianalysis_waste_gpu_s", "stall_goodput"]
 
-_PRODUCTIVE = Limit("above 0; infinite for a long run", lambda value: value > 0)
+_PRODUCTIVE = Limit(0.0, math.inf, "above 0; infinite for a long run", low_included=False)
 RECOVERIES = ("cold", "hot-spare", "fault-tolerant")
 
 
@@ -46,10 +46,10 @@ def kokolis_2024(
     0.906
     """
     xp, mttf, restart, interval, queue, productive = checked(
-        mttf_s=(mttf_s, ABOVE_ZERO),
-        restart_s=(restart_s, NOT_NEGATIVE),
-        checkpoint_interval_s=(checkpoint_interval_s, ABOVE_ZERO),
-        queue_s=(queue_s, NOT_NEGATIVE),
+        mttf_s=(mttf_s, POSITIVE),
+        restart_s=(restart_s, NON_NEGATIVE),
+        checkpoint_interval_s=(checkpoint_interval_s, POSITIVE),
+        queue_s=(queue_s, NON_NEGATIVE),
         productive_s=(productive_s, _PRODUCTIVE),
     )
     kept = 1 - (restart + interval / 2) / mttf
@@ -79,10 +79,10 @@ def kokolis_2025(mttf_s: Any, restart_s: Any, checkpoint_interval_s: Any, checkp
     0.88
     """
     _, mttf, restart, interval, write = checked(
-        mttf_s=(mttf_s, ABOVE_ZERO),
-        restart_s=(restart_s, NOT_NEGATIVE),
-        checkpoint_interval_s=(checkpoint_interval_s, ABOVE_ZERO),
-        checkpoint_write_s=(checkpoint_write_s, NOT_NEGATIVE),
+        mttf_s=(mttf_s, POSITIVE),
+        restart_s=(restart_s, NON_NEGATIVE),
+        checkpoint_interval_s=(checkpoint_interval_s, POSITIVE),
+        checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
     )
     return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
 
@@ -106,7 +106,7 @@ def stall_goodput(interval_s: Any, stall_s: Any, stall: str = "inside") -> Any:
     [0.444, 0.643]
     """
     one_of("stall", stall, ("inside", "outside"))
-    xp, interval, lost = checked(interval_s=(interval_s, ABOVE_ZERO), stall_s=(stall_s, NOT_NEGATIVE))
+    xp, interval, lost = checked(interval_s=(interval_s, POSITIVE), stall_s=(stall_s, NON_NEGATIVE))
     if stall == "outside":
         return interval / (interval + lost)
     return xp.where(lost <= interval, 1 - lost / interval, xp.nan)
@@ -151,13 +151,13 @@ def semianalysis_waste_gpu_s(
     """
     one_of("recovery", recovery, RECOVERIES)
     xp, job, blast, detection, interval, start, repair, overhead = checked(
-        job_gpus=(job_gpus, ABOVE_ZERO),
-        blast_gpus=(blast_gpus, NOT_NEGATIVE),
-        detection_s=(detection_s, NOT_NEGATIVE),
-        checkpoint_interval_s=(checkpoint_interval_s, NOT_NEGATIVE),
-        start_s=(start_s, NOT_NEGATIVE),
-        repair_s=(repair_s, NOT_NEGATIVE),
-        overhead_gpu_s=(overhead_gpu_s, NOT_NEGATIVE),
+        job_gpus=(job_gpus, POSITIVE),
+        blast_gpus=(blast_gpus, NON_NEGATIVE),
+        detection_s=(detection_s, NON_NEGATIVE),
+        checkpoint_interval_s=(checkpoint_interval_s, NON_NEGATIVE),
+        start_s=(start_s, NON_NEGATIVE),
+        repair_s=(repair_s, NON_NEGATIVE),
+        overhead_gpu_s=(overhead_gpu_s, NON_NEGATIVE),
     )
     if recovery == "fault-tolerant":
         return (detection + start) * job + repair * blast + overhead

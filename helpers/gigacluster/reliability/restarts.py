@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from scipy import special
 
-from gigacluster.reliability.inputs import ABOVE_ZERO, LOGNORMAL_SIGMA, NOT_NEGATIVE, checked
+from gigacluster.limits import LOGNORMAL_SIGMA, NON_NEGATIVE, POSITIVE, checked
 
 __all__ = ["lognormal_mean", "sigma_from_mean", "sigma_from_p90", "survival_of_restart"]
 
@@ -24,7 +24,7 @@ def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
     >>> round(float(sigma_from_mean(222, 2_334)), 2)  # OLMo Hybrid's recoveries
     2.17
     """
-    xp, median, mean = checked(median_s=(median_s, ABOVE_ZERO), mean_s=(mean_s, ABOVE_ZERO))
+    xp, median, mean = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
     log_ratio = xp.log(mean / median)
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
@@ -37,7 +37,7 @@ def sigma_from_p90(median_s: Any, p90_s: Any) -> Any:
     >>> round(float(sigma_from_p90(60, 600)), 2)
     1.8
     """
-    xp, median, p90 = checked(median_s=(median_s, ABOVE_ZERO), p90_s=(p90_s, ABOVE_ZERO))
+    xp, median, p90 = checked(median_s=(median_s, POSITIVE), p90_s=(p90_s, POSITIVE))
     sigma = xp.log(p90 / median) / float(special.ndtri(0.9))
     return xp.where(sigma >= 0, sigma, xp.nan)
 
@@ -50,7 +50,7 @@ def lognormal_mean(median_s: Any, sigma: Any) -> Any:
     >>> round(float(lognormal_mean(222, 2.17)), -1)
     2340.0
     """
-    xp, median, spread = checked(median_s=(median_s, NOT_NEGATIVE), sigma=(sigma, LOGNORMAL_SIGMA))
+    xp, median, spread = checked(median_s=(median_s, NON_NEGATIVE), sigma=(sigma, LOGNORMAL_SIGMA))
     return median * xp.exp(spread**2 / 2)
 
 

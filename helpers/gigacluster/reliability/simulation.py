@@ -15,8 +15,8 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, to_host
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
 from gigacluster.reliability.goodput import MODES, Goodput, goodput
-from gigacluster.reliability.inputs import ABOVE_ZERO, AT_LEAST_ONE, NOT_NEGATIVE, checked
 from gigacluster.units import SECONDS_PER_DAY
 
 __all__ = ["Draws", "Rules", "Runs", "Simulation", "advance", "simulate"]
@@ -156,8 +156,8 @@ def simulate(
     if arrays := [name for name, value in given.items() if is_array(value)]:
         raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
     checked(
-        failure_shape=(failure_shape, ABOVE_ZERO),
-        repair_s=(repair_s, NOT_NEGATIVE),
+        failure_shape=(failure_shape, POSITIVE),
+        repair_s=(repair_s, NON_NEGATIVE),
         failures=(failures, AT_LEAST_ONE),
         failures_per_run=(failures_per_run, AT_LEAST_ONE),
         chunk=(chunk, AT_LEAST_ONE),

@@ -8,12 +8,12 @@ import numpy
 from scipy import stats
 
 from gigacluster.arrays import to_host
-from gigacluster.reliability.inputs import (
-    ABOVE_ZERO,
+from gigacluster.limits import (
     AT_LEAST_ONE,
-    BELOW_ONE,
-    FRACTION,
-    NOT_NEGATIVE,
+    NON_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    SHARE_BELOW_ONE,
     Limit,
     checked,
 )
@@ -21,7 +21,7 @@ from gigacluster.units import SECONDS_PER_DAY
 
 __all__ = ["broken_frac", "shortage_probability", "spares_needed", "waiting_s"]
 
-_INSIDE = Limit("a share above 0 and below 1", lambda value: (value > 0) & (value < 1))
+_INSIDE = Limit(0.0, 1.0, "a share above 0 and below 1", low_included=False, high_included=False)
 
 
 def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: Any = 1.0) -> Any:
@@ -45,9 +45,9 @@ def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: 
     0.0128
     """
     _, rate, repair, share = checked(
-        failures_per_1000_node_days=(failures_per_1000_node_days, NOT_NEGATIVE),
-        repair_s=(repair_s, NOT_NEGATIVE),
-        hardware_frac=(hardware_frac, FRACTION),
+        failures_per_1000_node_days=(failures_per_1000_node_days, NON_NEGATIVE),
+        repair_s=(repair_s, NON_NEGATIVE),
+        hardware_frac=(hardware_frac, SHARE),
     )
     load = rate * share * repair / (1000 * SECONDS_PER_DAY)
     return load / (1 + load)
@@ -77,8 +77,8 @@ def shortage_probability(n_nodes: Any, spares: Any, broken_frac: Any, *, nodes_p
     """
     nodes, spare, broken, group = _host(
         n_nodes=(n_nodes, AT_LEAST_ONE),
-        spares=(spares, NOT_NEGATIVE),
-        broken_frac=(broken_frac, BELOW_ONE),
+        spares=(spares, NON_NEGATIVE),
+        broken_frac=(broken_frac, SHARE_BELOW_ONE),
         nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
     )
     return stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken)
@@ -110,7 +110,7 @@ def spares_needed(n_nodes: Any, broken_frac: Any, confidence: Any = 0.99, *, nod
     """
     nodes, broken, level, group = _host(
         n_nodes=(n_nodes, AT_LEAST_ONE),
-        broken_frac=(broken_frac, BELOW_ONE),
+        broken_frac=(broken_frac, SHARE_BELOW_ONE),
         confidence=(confidence, _INSIDE),
         nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
     )
@@ -153,9 +153,9 @@ def waiting_s(n_nodes: Any, spares: Any, failures_per_1000_node_days: Any, repai
     """
     nodes, spare, rate, repair = _host(
         n_nodes=(n_nodes, AT_LEAST_ONE),
-        spares=(spares, NOT_NEGATIVE),
-        failures_per_1000_node_days=(failures_per_1000_node_days, ABOVE_ZERO),
-        repair_s=(repair_s, ABOVE_ZERO),
+        spares=(spares, NON_NEGATIVE),
+        failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
+        repair_s=(repair_s, POSITIVE),
     )
     load = nodes * rate * repair / (1000 * SECONDS_PER_DAY)
     log_blocked = stats.poisson.logpmf(spare, load) - stats.poisson.logcdf(spare, load)
