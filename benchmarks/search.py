@@ -1,7 +1,7 @@
 """Speed of the search for the best parallel plan: plans a second on one core with one thread, or on a GPU.
 
 Every plan counted is a distinct tuple of the axes whose full step time and memory were computed. The large table is
-synthetic: every feasible plan of GPT-3 175B on 40 % to all of 4,096 chips, with every size of a hybrid sharding group.
+synthetic: every feasible plan of GPT-3 175B on half to all of 4,096 chips, with every size of a hybrid sharding group.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ COEFFICIENTS = Coefficients()
 def large_table():
     """Return the job and the synthetic table of some 8 million plans, and how many tuples were considered for it."""
     cluster = Cluster(name="4,096 H100", chip=H100, n_chips=4096, fabric=H100.fabric)
-    job = Job(model=GPT3, cluster=cluster, global_batch=3840, seq_len=2048, attention="unfused", idle_frac=0.6)
+    job = Job(model=GPT3, cluster=cluster, global_batch=3840, seq_len=2048, attention="unfused", idle_frac=0.5)
     return job, *enumerate_plans(job, {"shard_group": [2**power for power in range(1, 12)]})
 
 

@@ -107,6 +107,15 @@ def test_sharding_over_more_chips_only_shrinks_the_states(xp):
     assert float(memory.optimizer[0] / memory.optimizer[3]) == pytest.approx(64.0)
 
 
+def test_fsdp_gathers_layer_by_layer_but_keeps_a_pipeline_stage_whole():
+    alone = peak_memory(case_of_plan(job(), Plan(dp=64, sharding="zero3")))
+    piped = peak_memory(case_of_plan(job(), Plan(pp=2, dp=32, sharding="zero3")))
+    stage_params = GPT3.params / 2  # half of the layers
+    assert float(piped.gathered) == pytest.approx(2 * stage_params, rel=0.01)
+    assert float(piped.gradients) == pytest.approx(2 * stage_params, rel=0.01)
+    assert float(alone.gathered) < 0.1 * float(piped.gathered)
+
+
 def test_experts_spread_over_the_expert_parallel_chips():
     moe = transformer.model("deepseek-v3")
     few = layer_of(job(moe, 256, 512), Plan(dp=256, ep=8))

@@ -188,6 +188,15 @@ def test_idle_chips_make_a_search_possible_on_a_round_number_of_chips():
     assert (found.chips_used >= 475).all()
 
 
+def test_sharded_gradients_cost_a_reduction_in_every_micro_batch():
+    def step_s(sharding, micro_batch):
+        plan = Plan(tp=8, sp=True, dp=64, sharding=sharding, micro_batch=micro_batch)
+        return float(step_time(case_of_plan(job_of(batch=512), plan), K).total_s)
+
+    assert step_s("zero2", 8) == pytest.approx(step_s("zero1", 8), rel=1e-12)  # one micro-batch a step
+    assert step_s("zero2", 1) > step_s("zero1", 1)
+
+
 def test_a_faster_network_never_slows_the_best_plan(xp):
     job = job_of()
     best = throughput.search(GPT3, job.cluster, 768, seq_len=2048, device="cpu", top=1).plans.plan(0)

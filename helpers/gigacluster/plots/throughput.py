@@ -82,7 +82,12 @@ def plot_roofline(
     ax.plot(x, [roof_flop_per_s(i, peak_flop_per_s, memory_bytes_per_s) / TERA for i in x], color=COLOURS[7])
     if np.isfinite(matmul_flop_per_s):
         ax.axhline(matmul_flop_per_s / TERA, color=COLOURS[6], linestyle="--", linewidth=1)
-        place = {"xytext": (0, 4), "textcoords": "offset points", "fontsize": "small", "color": COLOURS[6]}
+        place: dict[str, Any] = {
+            "xytext": (0, 4),
+            "textcoords": "offset points",
+            "fontsize": "small",
+            "color": COLOURS[6],
+        }
         ax.annotate("best measured matmul", (low, matmul_flop_per_s / TERA), **place)
     _label_operations(ax, found)
     ax.set_xscale("log")
@@ -96,7 +101,12 @@ def plot_roofline(
 def _label_operations(ax: Axes, found: Sequence[Operation]) -> None:
     """Mark the operations, each by colour and shape, with their names in a legend."""
     for number, operation in enumerate(sorted(found, key=lambda o: o.intensity)):
-        style = {"color": COLOURS[number % 7], "marker": "osD^vPX"[number % 7], "markersize": 8, "linestyle": ""}
+        style: dict[str, Any] = {
+            "color": COLOURS[number % 7],
+            "marker": "osD^vPX"[number % 7],
+            "markersize": 8,
+            "linestyle": "",
+        }
         ax.plot(operation.intensity, operation.flop_per_s / TERA, label=operation.name, **style)
     ax.legend(loc="lower right", fontsize="small")
 

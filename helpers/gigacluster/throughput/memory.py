@@ -37,7 +37,7 @@ CONTEXT_BYTES = 3.0 * GIB
 #: What a caching allocator holds beyond live tensors, as a share of what changes within a step. Assumption.
 CACHED_FRAC = 0.10
 #: Layers whose parameters FSDP holds gathered at once: the one in use and the one fetched ahead.
-GATHERED_LAYERS = 2.0
+GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,12 +178,15 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     last = one + layers.working_bytes
     logits = xp.where(alone | (last + layers.logit_bytes > first), layers.logit_bytes, 0.0)
     activations = xp.where(alone | (logits == 0.0), first, last)
+    # With a pipeline, FSDP leaves parameters gathered and gradients whole until the step ends; else layer by layer.
     per_layer = layers.dense_params + layers.expert_params
-    gathered = case.shard_params * per_layer * (GATHERED_LAYERS * _HALF + _HALF)
+    held_whole = case.shard_params * xp.astype(case.pp > 1.0, xp.float64)
+    gathered = case.shard_params * xp.where(alone, per_layer * (GATHERED_LAYERS + 1.0), whole) * _HALF
+    sharded_grads = case.shard_grads * (1.0 - held_whole)
     return Memory(
         # A sharded parameter is stored as the optimizer's master copy.
         parameters=(1.0 - case.shard_params) * _HALF * whole,
-        gradients=case.grad_bytes * (case.shard_grads * spread + (1.0 - case.shard_grads) * whole),
+        gradients=case.grad_bytes * (sharded_grads * spread + (1.0 - sharded_grads) * whole),
         optimizer=OPTIMIZER_BYTES * (case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole),
         activations=activations,
         logits=logits,

@@ -166,19 +166,6 @@ def _says_shards(job: Job, p: Any) -> str:
     )
 
 
-def _keeps_gradients(job: Job, p: Any) -> Any:
-    # Sharded gradients cannot be added up over micro-batches without reducing each: ZeRO-2 is left to single ones.
-    return (p.sharding != 2) | (p.dp * p.micro_batch == job.global_batch)
-
-
-def _says_gradients(job: Job, p: Any) -> str:
-    n_micro = job.global_batch // (p.dp * p.micro_batch)
-    return (
-        f"zero2 would reduce gradients in each of {n_micro} micro-batches, which frameworks avoid and "
-        "no model here prices; zero1 or zero3 would fit"
-    )
-
-
 def _list(values: list[int], shown: int = 12) -> str:
     return ", ".join(map(str, values[:shown])) + (", ..." if len(values) > shown else "")
 
@@ -199,5 +186,4 @@ RULES = (
     _rule("tp cp sp", _splits_tokens, _says_tokens),
     _rule("tp sp", _routes_parts, _says_routes),
     _rule("dp cp sharding shard_group", _shards, _says_shards),
-    _rule("dp micro_batch sharding", _keeps_gradients, _says_gradients),
 )
