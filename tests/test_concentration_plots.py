@@ -1,0 +1,79 @@
+"""Figures about concentration: axes in and out, units on the axes, every owner named."""
+
+import matplotlib.pyplot as plt
+import numpy
+import pandas as pd
+import pytest
+from gigacluster.plots import concentration as draw
+
+DATES = pd.date_range("2024-03-31", periods=4, freq="QE").to_numpy()
+UP = numpy.asarray([0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.fixture
+def ax():
+    fig, axes = plt.subplots()
+    yield axes
+    plt.close(fig)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_index_names_each_structure_of_other_and_its_unit(ax):
+    bounds = {"band_low": UP, "lowest": UP, "capped": UP, "highest": UP, "band_high": UP}
+    assert draw.plot_index_bounds(ax, DATES, label="HHI", **bounds) is ax
+    assert ax.get_ylabel() == "HHI [points of 10,000]"
+    assert len(ax.get_legend().get_texts()) == 3
+
+
+def test_levels_and_dates_are_marked_by_name(ax):
+    draw.mark_levels(draw.mark_date(ax, DATES[1], "decision"), {"high": 1_800.0})
+    assert texts(ax) == ["decision", "high"]
+
+
+def test_every_owner_is_named_even_where_shares_vanish(ax):
+    shares = numpy.asarray([[0.6] * 4, [0.4] * 4, [0.0] * 4])
+    draw.plot_owner_shares(ax, DATES, shares, labels=["A", "B", "Other"])
+    assert texts(ax) == ["A", "B", "Other"]
+    heights = [text.xy[1] for text in ax.texts]
+    assert (numpy.diff(heights) >= 0.05).all()
+
+
+def test_many_owners_find_colours(ax):
+    shares = numpy.full((15, 4), 1 / 15)
+    draw.plot_owner_shares(ax, DATES, shares, labels=[f"owner {i}" for i in range(15)])
+    assert len(ax.collections) == 15
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_ranges_stand_in_the_order_given_from_the_top(ax, log):
+    draw.plot_ranges(ax, ["first", "second"], [10, 20], [100, 20], label="HHI [points]", log=log)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["first", "second"]
+    assert ax.yaxis_inverted()
+    assert ax.get_xscale() == ("log" if log else "linear")
+
+
+def test_what_lies_after_the_table_is_dashed(ax):
+    draw.plot_share_over_time(ax, DATES, UP / 2, UP, UP * 2, n_known=2, label="100,000 H100e")
+    assert [line.get_linestyle() for line in ax.lines] == ["-", "--"]
+    assert [len(line.get_xdata()) for line in ax.lines] == [2, 3]
+
+
+def test_published_values_stand_beside_ours(ax):
+    draw.plot_published(ax, ["a", "b", "c", "d"], UP, UP / 2, UP, UP * 2, label="Growth [x/year]")
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"published", "ours, 90 %"}
+
+
+def test_fitted_growth_passes_through_its_points(ax):
+    values = 1e18 * 2.0 ** ((DATES - DATES[0]) / numpy.timedelta64(1, "D") / 365.25)
+    draw.plot_leaders(ax, DATES, values, list("abcd"), factor=2.0, label="16-bit peak [FLOP/s]")
+    assert ax.lines[0].get_ydata() == pytest.approx(values[[0, -1]])
+    assert texts(ax) == ["b", "c", "d"]
+
+
+def test_lorenz_curves_lie_under_the_diagonal(ax):
+    draw.plot_lorenz(ax, {"owners": (UP, UP**2)})
+    assert ax.get_xlim() == ax.get_ylim() == (0, 1)
+    assert len(ax.lines) == 2
