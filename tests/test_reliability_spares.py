@@ -61,7 +61,7 @@ def test_lemons_take_their_share_of_failures_with_them():
 def test_bad_inputs_of_spares_are_refused_or_nan():
     with pytest.raises(ValueError, match="broken_frac must be from 0 to below 1, got 1.0"):
         reliability.spares_needed(100, 1.0)
-    with pytest.raises(ValueError, match="confidence is 1; it must be a share above 0 and below 1"):
+    with pytest.raises(ValueError, match="confidence must be a share above 0 and below 1, got 1"):
         reliability.spares_needed(100, 0.1, 1)
     assert numpy.isnan(reliability.spares_needed(numpy.asarray([100.0, 0.0]), 0.01)).tolist() == [False, True]
     assert numpy.isnan(reliability.shortage_probability(numpy.asarray([100.0, 0.0]), 3, 0.01)).tolist() == [False, True]
