@@ -1,0 +1,47 @@
+"""Inputs out of their range: a number raises and says what is valid, an element of an array becomes nan."""
+
+import numpy
+import pytest
+from gigacluster.arrays import to_host
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, admit
+
+
+def test_every_wrong_number_is_named_at_once():
+    with pytest.raises(ValueError, match=r"pue must be 1 or more, got 0\.9; load must be from 0 to 1, got 2"):
+        admit({"pue": 0.9, "load": 2, "n": 5}, {"pue": AT_LEAST_ONE, "load": SHARE, "n": POSITIVE})
+
+
+def test_wrong_elements_become_nan_and_are_counted(xp):
+    _, named, valid = admit({"load": xp.array([0.5, -1.0, 2.0]), "pue": 1.2}, {"load": SHARE, "pue": AT_LEAST_ONE})
+    assert numpy.isnan(to_host(named["load"])).tolist() == [False, True, True]
+    assert to_host(valid).tolist() == [True, False, False]
+    assert float(named["pue"]) == 1.2
+
+
+def test_inputs_are_left_as_they_were(xp):
+    values = xp.array([0.5, -1.0])
+    admit({"load": values}, {"load": SHARE})
+    assert to_host(values).tolist() == [0.5, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "inside", "outside"),
+    [
+        (POSITIVE, [1e-300, 5.0], [0.0, -1.0, numpy.inf, numpy.nan]),
+        (NON_NEGATIVE, [0.0, 5.0], [-1e-300, numpy.inf, numpy.nan]),
+        (AT_LEAST_ONE, [1.0, 5.0], [0.999, numpy.inf, numpy.nan]),
+        (SHARE, [0.0, 1.0], [-0.1, 1.1, numpy.nan]),
+        (SHARE_BELOW_ONE, [0.0, 0.99], [1.0, numpy.nan]),
+        (POSITIVE_SHARE, [0.01, 1.0], [0.0, 1.1, numpy.nan]),
+    ],
+    ids=lambda value: getattr(value, "words", None),
+)
+def test_ends_of_ranges(limit, inside, outside):
+    assert limit.holds(numpy.asarray(inside)).all()
+    assert not limit.holds(numpy.asarray(outside)).any()
+
+
+def test_numbers_alone_have_one_verdict():
+    _, _, valid = admit({"load": 0.5}, {"load": SHARE})
+    assert valid.shape == ()
+    assert bool(valid)
