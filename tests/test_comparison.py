@@ -362,3 +362,17 @@ def test_other_figures_draw_every_row(story, run, beside):
     assert {text.get_text() for text in axes[1].texts} == set(table["name"])
     assert len(axes[2].get_yticklabels()) == len(beside)
     plt.close(fig)
+
+
+def test_sentences_carry_the_computed_numbers(story, run, beside):
+    found = compared(run, [*sized(16384), *sized(16384, chip="A100-80")], story)
+    found = replace(found, options=tuple(replace(o, name=o.chip) for o in found.options))
+    share = found.beats("H100-SXM", "A100-80")
+    assert comparison.say_soonest(found, "A100-80").endswith(f"before A100-80 in {share:.0%}")
+    assert "before" not in comparison.say_soonest(found, "H100-SXM")
+    said = comparison.say_published(beside).splitlines()
+    assert len(said) == len(beside)
+    assert sum("(from memory)" in line for line in said) == (beside["verification"] == "recalled").sum() == 2
+    facts = comparison.say_facts(comparison.chip_facts(story), story)
+    assert "MI300X" in facts.partition("measured runs, those of")[2]
+    assert comparison.price_text(math.nan, math.nan, math.nan) == "not known"

@@ -5,9 +5,11 @@ from gigacluster.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, m
 from gigacluster.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
 from gigacluster.comparison.published import beside_published
 from gigacluster.comparison.runs import Run, reference_run, run, runs
+from gigacluster.comparison.words import BASIS_WORDS, each, price_text, say_days, say_facts, say_published, say_soonest
 
 __all__ = [
     "BASES",
+    "BASIS_WORDS",
     "MEASURES",
     "PRICE_YEARS",
     "ChipMarket",
@@ -18,12 +20,18 @@ __all__ = [
     "chip_facts",
     "clusters",
     "compare",
+    "each",
     "equal",
     "markets",
     "own_cluster",
+    "price_text",
     "quotes",
     "reference_run",
     "run",
     "runs",
+    "say_days",
+    "say_facts",
+    "say_published",
+    "say_soonest",
     "unusable_clusters",
 ]
