@@ -167,6 +167,14 @@ def test_the_palette_is_told_apart_by_readers_with_a_common_colour_blindness():
         assert nearest > 0.15  # Okabe and Ito's own colours come to 0.197; black to white is 1.73
 
 
+def test_powers_of_ten_are_not_broken(finished):
+    fig = finished()
+    (ax,) = fig.axes
+    ax.set(yscale="log", ylim=(1e-5, 10))
+    picture.narrow(fig)
+    assert "$\\mathdefault{10^{-2}}$" in [tick.get_text() for tick in ax.get_yticklabels()]
+
+
 def test_long_names_are_broken_on_a_telephone_and_get_the_height_they_need(finished):
     fig = finished()
     (ax,) = fig.axes
@@ -177,4 +185,4 @@ def test_long_names_are_broken_on_a_telephone_and_get_the_height_they_need(finis
     assert next(tick.get_text() for tick in ax.get_yticklabels()) == "the owner of\ncluster number 0"
     assert "\n" in ax.get_xlabel()
     assert "\n" in ax.get_title(loc="left")
-    assert fig.get_size_inches()[1] == pytest.approx(0.9 + 0.2 * 16)
+    assert fig.get_size_inches()[1] == pytest.approx(0.9 + picture.LINE_IN * 16)

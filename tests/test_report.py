@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import report_samples
 from gigacluster import report
@@ -246,6 +247,16 @@ def test_markdown_is_safe(source, made):
     assert made in page
     assert "<img" not in page
     assert "javascript:" not in page
+
+
+def test_a_column_that_only_counts_rows_is_left_out_and_a_named_index_stays():
+    numbered = pd.DataFrame({"owner": ["Google", "Meta"]})
+    named = numbered.set_index("owner").assign(share=[0.6, 0.4])
+    assert "<th" not in text.table(numbered.to_html()).partition("<tbody>")[2]
+    assert re.findall(r"<th[^>]*>(.*?)</th>", text.table(numbered.to_html())) == ["owner"]
+    assert 'scope="row">Google<' in text.table(named.to_html())
+    years = pd.DataFrame({"chips": [1, 2]}, index=[2023, 2024])
+    assert 'scope="row">2023<' in text.table(years.to_html())
 
 
 def test_a_page_renders_in_under_a_second(built):

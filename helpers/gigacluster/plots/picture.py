@@ -28,6 +28,8 @@ NARROW_IN = 4.4
 PANEL_IN = 3.0
 #: Longest line of a category's name on a telephone. [letter]
 NAME_LENGTH = 18
+#: Height of a line of a category's name. [in]
+LINE_IN = 0.16
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
 
@@ -121,7 +123,7 @@ def _stack(fig: Figure) -> None:
 def _wrap_labels(ax: Axes) -> float:
     """Break the names of axes and of categories that leave no room, and return the height that the panel needs. [in]"""
     names = [tick.get_text() for tick in ax.get_yticklabels()]
-    has_long_names = any(len(name) > NAME_LENGTH for name in names)
+    has_long_names = any(len(name) > NAME_LENGTH and "$" not in name for name in names)  # with $: a power of ten
     ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 26 if has_long_names else 40))
     ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 34))
     ax.set_title(textwrap.fill(ax.get_title(loc="left"), 42), loc="left")
@@ -129,7 +131,7 @@ def _wrap_labels(ax: Axes) -> float:
         return 0.0
     wrapped = [textwrap.fill(name, NAME_LENGTH) for name in names]
     ax.set_yticks(ax.get_yticks(), wrapped, fontsize="small")
-    return 0.9 + 0.2 * sum(1 + name.count("\n") for name in wrapped)
+    return 0.9 + LINE_IN * len(wrapped) * max(1 + name.count("\n") for name in wrapped)
 
 
 def _label(ax: Axes, axis: str) -> str:

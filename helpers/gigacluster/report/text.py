@@ -94,8 +94,17 @@ def table(text: str) -> str:
     head, body, tail = text.partition("<tbody>")
     head, tail = head.replace("<th", '<th scope="col"'), tail.replace("<th", '<th scope="row"')
     head = head.replace('<th scope="col"ead', "<thead")
-    text = re.sub(r"<[^<>]*>?", _plain_tag, head + body + tail)
+    text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
+
+
+def _without_numbering(head: str, body: str) -> str:
+    """Drop the first column where it only counts the rows from 0, as pandas does where nobody named them."""
+    names = re.findall(r'<th scope="row"[^>]*>(.*?)</th>', body)
+    first_cell = r"(<tr[^>]*>\s*)<td></td>"
+    if not names or names != [str(number) for number in range(len(names))] or len(re.findall(first_cell, head)) != 1:
+        return head + body
+    return re.sub(first_cell, r"\1", head) + re.sub(r'<th scope="row"[^>]*>.*?</th>', "", body)
 
 
 #: Tags of tables, and of simple text in their cells.
