@@ -15,6 +15,7 @@ from typing import Any
 
 from gigacluster.throughput.inputs import (
     ATTENTION_UNFUSED,
+    FRAMEWORK_MEGATRON,
     PRECISION_BF16,
     RECOMPUTE_FULL,
     RECOMPUTE_NONE,
@@ -127,8 +128,12 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
 
     layer = residual + attention + ffn
     layer_input = outside * case.d_model * _HALF
-    kept = xp.where(full, layer_input, layer + xp.where(case.recompute == RECOMPUTE_NONE, maps, 0.0))
-    again = xp.where(full, layer + maps, xp.where(case.recompute == RECOMPUTE_NONE, 0.0, maps))
+    nothing = case.recompute == RECOMPUTE_NONE
+    # Selective: Megatron drops the maps of attention alone; policies of PyTorch and XLA save about every other tensor.
+    policy = ~(full | nothing) & (case.framework != FRAMEWORK_MEGATRON)
+    dropped = xp.where(full, layer - layer_input, xp.where(policy, 0.5 * (layer - layer_input), 0.0))
+    maps_dropped = xp.where(nothing, 0.0, maps)
+    kept, again = layer + maps - dropped - maps_dropped, dropped + maps_dropped
     return LayerMemory(
         dense_params=(
             (part.attention + (1.0 - moe_frac) * part.dense_ffn + moe_frac * part.shared_experts) / case.tp
