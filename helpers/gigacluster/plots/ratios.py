@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 
 from gigacluster.plots.style import COLOURS
 
-__all__ = ["plot_ratios", "worst_factor"]
+__all__ = ["met_within", "plot_ratios", "worst_factor"]
+
+_LEAST = 0.25
 
 
 def plot_ratios(ax: Axes, names: Sequence[str], published: Any, low: Any, ours: Any, high: Any) -> Axes:
@@ -25,6 +27,7 @@ def plot_ratios(ax: Axes, names: Sequence[str], published: Any, low: Any, ours: 
     """
     published = np.asarray(published, dtype=float)
     low, ours, high = (np.asarray(values, dtype=float) / published for values in (low, ours, high))
+    low = np.maximum(low, _LEAST)  # an interval that reaches 0 has no place on a log axis
     rows = np.arange(len(names))
     ax.axvline(1, color="black", linewidth=1)
     ax.errorbar(ours, rows, xerr=[ours - low, high - ours], fmt="o", color=COLOURS[0], capsize=3)
@@ -38,6 +41,18 @@ def plot_ratios(ax: Axes, names: Sequence[str], published: Any, low: Any, ours: 
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     return ax
+
+
+def met_within(share: float, ratios: Any) -> str:
+    """Say how many published figures are met within a share: a title.
+
+    Examples
+    --------
+    >>> met_within(0.1, [0.95, 1.05, 1.6])
+    '2 of 3 published figures are met within 10 %'
+    """
+    near = int(np.sum(np.abs(np.asarray(ratios, dtype=float) - 1) <= share))
+    return f"{near} of {len(ratios)} published figures are met within {share:.0%}".replace("%", " %")
 
 
 def worst_factor(ratios: Any) -> float:
