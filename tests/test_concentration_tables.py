@@ -43,6 +43,7 @@ TABLES = {
     "measures_side_by_side": lambda: compared.measures_side_by_side(
         world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"
     ),
+    "deciding_inputs": lambda: views.deciding_inputs(loaded("chip_owners"), world().dates[-1], seed=SEED),
     "missing_makers": lambda: views.missing_makers(world(), "2025-12-31", 688_448.0),
     "known_over_time": lambda: known.known_over_time(
         loaded("gpu_clusters"), pd.date_range("2019-12-31", "2025-12-31", freq="QE")

@@ -156,6 +156,15 @@ def test_measures_side_by_side_are_those_of_the_parties_with_a_name(world, clust
     assert number["named owners"] == pytest.approx(10_000 / table["named owners"]["HHI"], rel=1e-3)  # of medians
 
 
+def test_what_is_inside_other_decides_the_index_before_any_estimate():
+    table = views.deciding_inputs(catalog.load("chip_owners"), "2025-12-31", samples=256).set_index("input")
+    assert table.index[0] == "HHI inside Other"
+    assert table["total"].sum() > 0.95
+    assert "xAI, chips by Nvidia" not in table.index  # known without an interval
+    early = views.deciding_inputs(catalog.load("chip_owners"), "2023-06-30", samples=64)
+    assert not early["input"].str.contains("Trainium|AMD").any()
+
+
 def test_missing_makers_lower_the_five_largest_and_china_gains(world):
     table = views.missing_makers(world, "2025-12-31", 688_000.0).set_index("owned_by")
     five = table["top5_share"]

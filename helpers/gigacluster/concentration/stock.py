@@ -16,6 +16,7 @@ __all__ = [
     "OTHER",
     "WorldStock",
     "add_cluster",
+    "estimates_at",
     "h100e_per_chip",
     "ranks",
     "share_of_world",
@@ -26,6 +27,7 @@ __all__ = [
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 _DAYS_PER_YEAR = 365.25
+_ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
 #: Quarters whose growth is carried on: of one to four, two forecast the later quarters of the table best.
 _RECENT_QUARTERS = 2
 
@@ -110,7 +112,7 @@ def world_stock(
         rows = rows.sort_values("as_of")
         start = numpy.searchsorted(dates, rows["as_of"].to_numpy().astype("datetime64[D]"))
         stops = [*start[1:], len(dates)]
-        estimates = rows[["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]].to_numpy()
+        estimates = rows[_ESTIMATE].to_numpy()
         for first, stop, estimate in zip(start, stops, estimates, strict=True):
             held[first:stop] += _uncertain(*estimate).quantile(probabilities[f"{owner}/{maker}"])
     names = sorted(stock, key=lambda name: (name == OTHER, -float(numpy.median(stock[name][-1])), name))
@@ -118,6 +120,14 @@ def world_stock(
     return WorldStock(
         owners=tuple(names), dates=dates, h100e_8bit=holdings, growth_error=_growth_errors(holdings, dates, seed)
     )
+
+
+def estimates_at(owners: Any, date: Any) -> dict[tuple[str, str], Uncertain]:
+    """Return the last estimate, up to a date, of each owner's stock from each maker: ``(owner, chip_maker)`` first."""
+    known = owners[owners["as_of"].to_numpy().astype("datetime64[D]") <= _day(date)].sort_values("as_of")
+    last = known.groupby(["owner", "chip_maker"])[_ESTIMATE].tail(1).index
+    keys = known.loc[last, ["owner", "chip_maker"]].itertuples(index=False, name=None)
+    return {key: _uncertain(*row) for key, row in zip(keys, known.loc[last, _ESTIMATE].to_numpy(), strict=True)}
 
 
 def ranks(names: list[str], samples: int, seed: int, rank_correlation: float) -> Mapping[str, numpy.ndarray]:

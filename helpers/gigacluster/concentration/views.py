@@ -18,12 +18,13 @@ import pandas as pd
 
 from gigacluster.concentration.bounds import Bounds, bounds, hhi_change, trend, with_countless
 from gigacluster.concentration.measures import gini, hhi, top_share
-from gigacluster.concentration.stock import OTHER, WorldStock, add_cluster, world_stock
-from gigacluster.uncertainty import interval
+from gigacluster.concentration.stock import OTHER, WorldStock, add_cluster, estimates_at, world_stock
+from gigacluster.uncertainty import Uncertain, interval, sobol_indices
 
 __all__ = [
     "MEASURES",
     "correlation_effect",
+    "deciding_inputs",
     "laboratories",
     "laboratories_at",
     "missing_makers",
@@ -170,6 +171,38 @@ def laboratories_at(lab_compute: pd.DataFrame, date: Any) -> tuple[pd.Timestamp,
     dates = lab_compute["as_of"]
     day = dates.iloc[int((dates - pd.Timestamp(str(date)[:10])).abs().argmin())]
     return day, lab_compute[dates == day].set_index("lab")["h100e_8bit_median"]
+
+
+def deciding_inputs(owners: pd.DataFrame, date: Any, *, samples: int = 1024, seed: int = 7) -> pd.DataFrame:
+    """Say what the index at a date hangs on: the owners' estimates, or what is inside Other.
+
+    Parameters
+    ----------
+    owners : DataFrame
+        Table ``chip_owners``.
+    date : date, Timestamp or str
+    samples : int, default 1024
+        A power of two.
+
+    Returns
+    -------
+    DataFrame
+        ``input, first, total``: first-order and total Sobol index of each estimate that is uncertain, and of the HHI
+        inside Other, taken as equally likely anywhere from 0 (countless owners) to 10,000 (one). Largest first.
+    """
+    inside = "HHI inside Other"
+    estimates = estimates_at(owners, date)
+    keys = {f"{owner}, chips by {maker}": owner for owner, maker in estimates}
+    inputs = dict(zip(keys, estimates.values(), strict=True)) | {inside: Uncertain.uniform(0.0, 1.0)}
+    parties = list(dict.fromkeys(owner for owner in keys.values() if owner != OTHER))
+
+    def index(given: dict[str, numpy.ndarray]) -> numpy.ndarray:
+        held = {name: sum(given[key] for key, owner in keys.items() if owner == name) for name in (*parties, OTHER)}
+        found = bounds(numpy.stack([held[name] for name in parties]), held[OTHER])
+        return found.lowest + given[inside] * (found.highest - found.lowest)
+
+    shares = sobol_indices(index, inputs, samples=samples, seed=seed)
+    return pd.DataFrame([(name, *pair) for name, pair in shares.items()], columns=["input", "first", "total"])
 
 
 def missing_makers(world: WorldStock, date: Any, missing_h100e: float) -> pd.DataFrame:
