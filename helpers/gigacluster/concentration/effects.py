@@ -143,7 +143,7 @@ def answer(world: WorldStock, h100e_8bit: float, date: Any) -> str:
         moved += f" by {abs(crowd['change_median']):,.0f} points"
     shares = [_share_in_words(world, h100e_8bit, when) for when in dict.fromkeys([day, max(day, latest)])]
     return (
-        f"On {_in_words(latest)} the five largest owners held **{five.median:.0%}** ({five.low:.0%} to "
+        f"On {_in_words(latest)} the five largest named owners held **{five.median:.0%}** ({five.low:.0%} to "
         f"{five.high:.0%}) of the world's AI compute, and the Herfindahl-Hirschman index lay between **{low:,.0f} and "
         f"{high:,.0f}** points whoever the unnamed owners are: like {10_000 / high:.1f} to {10_000 / low:.1f} equal "
         f"owners. Its trend since {_in_words(since)}: **{nothing['answer']}** with nothing assumed about the unnamed; "
