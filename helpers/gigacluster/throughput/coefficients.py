@@ -93,6 +93,9 @@ class Coefficients:
     gradient_bytes: float = _positive(
         10.0, 0.4, "byte", "memory moved to add one parameter's gradient of a micro-batch to the sum"
     )
+    unfused_gradient_factor: float = _positive(
+        2.5, 0.5, "1", "the same where the gradient is converted and added by kernels of its own, over it"
+    )
     misaligned_head: float = _positive(
         2.0, 0.5, "1", "slow-down of attention matmuls whose head size is no multiple of 8"
     )

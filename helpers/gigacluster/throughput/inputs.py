@@ -103,6 +103,7 @@ class Case:
     precision: Any = float(PRECISION_BF16)
     fp8_params: Any = 0.0  # 1: parameters are stored and gathered in 8 bit
     grad_bytes: Any = 4.0  # bytes a gradient element in the reduction and in its buffer
+    fused_gradients: Any = 1.0  # 1: matmuls add a micro-batch's gradient to the sum themselves
     recompute: Any = float(RECOMPUTE_NONE)
     overlap_tp: Any = 1.0  # 1: the framework hides this communication behind computation where it can
     overlap_dp: Any = 1.0

@@ -146,9 +146,14 @@ def _compute(
     cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
     again = 1.0 + _repeat(xp, case) / 3.0  # the forward pass is a third of all
     eager = either(xp, case.framework == inputs.FRAMEWORK_FSDP, k.eager_factor, 1.0)
-    gradients = k.gradient_bytes * sum(width * inner for width, inner in shapes)
+    gradients = _gradient_bytes(xp, case, k) * sum(width * inner for width, inner in shapes)
     bytes_moved = tokens * (2.0 * values + cast) * again * eager + gradients
     return matmul_s * again, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
+
+
+def _gradient_bytes(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the memory traffic of adding one parameter's gradient of a micro-batch to the sum."""
+    return k.gradient_bytes * either(xp, case.fused_gradients > 0, 1.0, k.unfused_gradient_factor)
 
 
 def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
@@ -176,7 +181,9 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
         matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, case.n_processors, k)
     cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width)
     values = k.permute_passes * case.d_model + k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0
-    weights = (6.0 + k.gradient_bytes) * local * (gated + 1.0) * case.d_model * width  # read three times in 16 bit
+    weights = (
+        (6.0 + _gradient_bytes(xp, case, k)) * local * (gated + 1.0) * case.d_model * width
+    )  # read three times in 16 bit
     bytes_moved = routed * (2.0 * values + cast) + weights
     memory_s = _moe_software(xp, case, k) * bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
     again = 1.0 + _repeat(xp, case) / 3.0

@@ -314,6 +314,7 @@ def _plan(table: pd.DataFrame) -> dict[str, Any]:
         "precision": numpy.array([precision_code(name) for name in precision], dtype=float),
         "fp8_params": (megatron & (year >= 2024) & precision.str.contains("fp8").to_numpy()).astype(float),
         "grad_bytes": numpy.where(precision.str.contains("pure") | (megatron & (year >= 2023)), 2.0, 4.0),
+        "fused_gradients": (~_words(table, "framework").str.contains("deepspeed|neox")).to_numpy().astype(float),
         "recompute": numpy.array(
             [recompute_code(name, xla=bool(flag)) for name, flag in zip(_words(table, "recompute"), xla, strict=True)],
             dtype=float,
