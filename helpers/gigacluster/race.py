@@ -13,7 +13,7 @@ from typing import Any
 from scipy import stats
 
 from gigacluster.arrays import as_common
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, admit
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, admit, checked
 
 __all__ = [
     "Growth",
@@ -158,11 +158,8 @@ def lead_months(size_ratio: Any, growth_per_year: Any) -> Any:
     -----
     The leader is taken as standing still. Source: data/sources.csv, id ``pilz-2025``, for the growth of the largest.
     """
-    xp, a, _ = admit(
-        {"size_ratio": size_ratio, "growth_per_year": growth_per_year},
-        {"size_ratio": POSITIVE, "growth_per_year": _GROWING},
-    )
-    return 12 * xp.log(a["size_ratio"]) / xp.log(a["growth_per_year"])
+    xp, ratio, rate = checked(size_ratio=(size_ratio, POSITIVE), growth_per_year=(growth_per_year, _GROWING))
+    return 12 * xp.log(ratio) / xp.log(rate)
 
 
 def matched_after_months(dates_year: Any, values: Any, *, since_year: float, level: float) -> float:
@@ -213,9 +210,8 @@ def longest_run_months(*growth_per_year: Any) -> Any:
     """
     if not growth_per_year:
         raise ValueError("longest_run_months needs at least one growth factor, such as 1.3 for hardware")
-    named = {f"growth {index}": value for index, value in enumerate(growth_per_year)}
-    xp, a, _ = admit(named, dict.fromkeys(named, _GROWING))
-    return 12 / sum(xp.log(rate) for rate in a.values())
+    xp, *rates = checked(**{f"growth {index}": (rate, _GROWING) for index, rate in enumerate(growth_per_year)})
+    return 12 / sum(xp.log(rate) for rate in rates)
 
 
 def train_months(months_if_started_now: Any, start_months: Any, growth_per_year: Any) -> Any:
@@ -235,15 +231,11 @@ def train_months(months_if_started_now: Any, start_months: Any, growth_per_year:
     >>> float(train_months(12.0, 12.0, 2.0))
     6.0
     """
-    xp, a, _ = admit(
-        {
-            "months_if_started_now": months_if_started_now,
-            "start_months": start_months,
-            "growth_per_year": growth_per_year,
-        },
-        {"months_if_started_now": POSITIVE, "start_months": NON_NEGATIVE, "growth_per_year": _GROWING},
+    xp, now, start, rate = checked(
+        months_if_started_now=(months_if_started_now, POSITIVE),
+        start_months=(start_months, NON_NEGATIVE),
+        growth_per_year=(growth_per_year, _GROWING),
     )
-    now, start, rate = a.values()
     return now * xp.exp(-start / 12 * xp.log(rate))
 
 
@@ -255,11 +247,9 @@ def best_start_months(months_if_started_now: Any, growth_per_year: Any) -> Any:
     >>> float(best_start_months(6.0, 2.0))
     0.0
     """
-    xp, a, _ = admit(
-        {"months_if_started_now": months_if_started_now, "longest": longest_run_months(growth_per_year)},
-        {"months_if_started_now": POSITIVE},
-    )
-    return xp.clip(a["longest"] * xp.log(a["months_if_started_now"] / a["longest"]), 0.0, None)
+    longest = longest_run_months(growth_per_year)
+    xp, now, longest = checked(months_if_started_now=(months_if_started_now, POSITIVE), longest=(longest, POSITIVE))
+    return xp.clip(longest * xp.log(now / longest), 0.0, None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -295,9 +285,9 @@ def fading_value(half_life_months: Any) -> Callable[[Any], Any]:
     """
 
     def worth(lead_months: Any) -> Any:
-        xp, a, _ = admit({"half_life_months": half_life_months, "lead": lead_months}, {"half_life_months": POSITIVE})
-        per_month = math.log(2) / a["half_life_months"]
-        return -xp.expm1(-per_month * a["lead"]) / per_month
+        xp, half_life, lead = checked(half_life_months=(half_life_months, POSITIVE), lead=(lead_months, NON_NEGATIVE))
+        per_month = math.log(2) / half_life
+        return -xp.expm1(-per_month * lead) / per_month
 
     return worth
 
@@ -344,7 +334,7 @@ def value_of_time(
     >>> float(early.worth_usd) / 1e6, float(early.needed_usd_per_month) / 1e6
     (600.0, 50.0)
     """
-    xp, a, valid = admit(
+    xp, a, _ = admit(
         {
             "lead_months": lead_months,
             "months_gained": months_gained,
@@ -354,9 +344,7 @@ def value_of_time(
         {"lead_months": NON_NEGATIVE, "usd_per_month": NON_NEGATIVE},
     )
     lead, gained, month_usd, extra_usd = a.values()
-    faster = model(xp.clip(lead, 0.0, None))
-    slower = model(xp.clip(lead - gained, 0.0, None))
-    first_months = xp.where(valid, faster - slower, xp.nan)
+    first_months = model(lead) - model(xp.clip(lead - gained, 0.0, None))  # the worth, in units of the first month
     worth_usd = month_usd * first_months
     needed = extra_usd / xp.where(first_months > 0, first_months, xp.nan)
     return TimeValue(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, admit
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, checked
 from gigacluster.units import HOURS_PER_YEAR
 
 __all__ = [
@@ -32,11 +32,12 @@ def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share
     >>> round(float(it_power_w_per_chip(700, 575, 0.10)), 1)
     1402.5
     """
-    _, a, _ = admit(
-        {"chip_w": chip_w, "server_w_per_chip": server_w_per_chip, "network_power_share": network_power_share},
-        {"chip_w": POSITIVE, "server_w_per_chip": NON_NEGATIVE, "network_power_share": NON_NEGATIVE},
+    _, chip, server, share = checked(
+        chip_w=(chip_w, POSITIVE),
+        server_w_per_chip=(server_w_per_chip, NON_NEGATIVE),
+        network_power_share=(network_power_share, NON_NEGATIVE),
     )
-    return (a["chip_w"] + a["server_w_per_chip"]) * (1 + a["network_power_share"])
+    return (chip + server) * (1 + share)
 
 
 def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 1.0) -> Any:
@@ -56,11 +57,13 @@ def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 
     >>> round(float(energy_kwh(150e6, 8766, pue=1.21)) / 1e9, 2)
     1.59
     """
-    _, a, _ = admit(
-        {"it_power_w": it_power_w, "hours": hours, "load_frac": load_frac, "pue": pue},
-        {"it_power_w": NON_NEGATIVE, "hours": NON_NEGATIVE, "load_frac": POSITIVE_SHARE, "pue": AT_LEAST_ONE},
+    _, power_w, time_h, load, overhead = checked(
+        it_power_w=(it_power_w, NON_NEGATIVE),
+        hours=(hours, NON_NEGATIVE),
+        load_frac=(load_frac, POSITIVE_SHARE),
+        pue=(pue, AT_LEAST_ONE),
     )
-    return a["it_power_w"] / 1e3 * a["hours"] * a["load_frac"] * a["pue"]
+    return power_w / 1e3 * time_h * load * overhead
 
 
 def capital_usd_per_chip(
@@ -88,11 +91,14 @@ def capital_usd_per_chip(
     >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
     51613.0
     """
-    names = ("server", "network", "storage", "site", "spares_frac")
-    given = (server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip, site_usd_per_chip, spares_frac)
-    _, a, _ = admit(dict(zip(names, given, strict=True)), dict.fromkeys(names, NON_NEGATIVE))
-    hardware = (a["server"] + a["network"] + a["storage"]) * (1 + a["spares_frac"])
-    return hardware + a["site"]
+    _, server, network, storage, site, spares = checked(
+        server_usd_per_chip=(server_usd_per_chip, NON_NEGATIVE),
+        network_usd_per_chip=(network_usd_per_chip, NON_NEGATIVE),
+        storage_usd_per_chip=(storage_usd_per_chip, NON_NEGATIVE),
+        site_usd_per_chip=(site_usd_per_chip, NON_NEGATIVE),
+        spares_frac=(spares_frac, NON_NEGATIVE),
+    )
+    return (server + network + storage) * (1 + spares) + site
 
 
 def amortised_run_usd(
@@ -131,21 +137,18 @@ def amortised_run_usd(
     ...                               price_performance_per_year=2)), 6)
     500.0
     """
-    given = {
-        "n_chips": n_chips,
-        "run_hours": run_hours,
-        "cluster_usd_per_chip": cluster_usd_per_chip,
-        "price_performance_per_year": price_performance_per_year,
-        "age_years": age_years,
-        "kwh_per_chip_hour": kwh_per_chip_hour,
-        "energy_usd_per_kwh": energy_usd_per_kwh,
-    }
-    limits = dict.fromkeys(given, NON_NEGATIVE) | {"price_performance_per_year": AT_LEAST_ONE}
-    xp, a, _ = admit(given, limits)
-    rate = xp.log(a["price_performance_per_year"])
-    lost = xp.exp(-rate * a["age_years"]) * -xp.expm1(-rate * a["run_hours"] / HOURS_PER_YEAR)
-    energy = a["run_hours"] * a["kwh_per_chip_hour"] * a["energy_usd_per_kwh"]
-    return a["n_chips"] * (a["cluster_usd_per_chip"] * lost + energy)
+    xp, n, run_h, price_usd, gain, age, kwh, kwh_usd = checked(
+        n_chips=(n_chips, POSITIVE),
+        run_hours=(run_hours, NON_NEGATIVE),
+        cluster_usd_per_chip=(cluster_usd_per_chip, NON_NEGATIVE),
+        price_performance_per_year=(price_performance_per_year, AT_LEAST_ONE),
+        age_years=(age_years, NON_NEGATIVE),
+        kwh_per_chip_hour=(kwh_per_chip_hour, NON_NEGATIVE),
+        energy_usd_per_kwh=(energy_usd_per_kwh, NON_NEGATIVE),
+    )
+    rate = xp.log(gain)
+    lost = xp.exp(-rate * age) * -xp.expm1(-rate * run_h / HOURS_PER_YEAR)
+    return n * (price_usd * lost + run_h * kwh * kwh_usd)
 
 
 def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: Any = 1.0) -> tuple[Any, Any, Any]:
@@ -165,13 +168,14 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
     >>> [round(float(share), 3) for share in cost_shares(1.64, 0.19, 0.57)]
     [0.282, 0.18, 0.108]
     """
-    _, a, _ = admit(
-        {"overhead": server_overhead, "interconnect_share": interconnect_share, "hardware_share": hardware_share},
-        {"overhead": AT_LEAST_ONE, "interconnect_share": SHARE_BELOW_ONE, "hardware_share": POSITIVE_SHARE},
+    _, overhead, between, hardware = checked(
+        server_overhead=(server_overhead, AT_LEAST_ONE),
+        interconnect_share=(interconnect_share, SHARE_BELOW_ONE),
+        hardware_share=(hardware_share, POSITIVE_SHARE),
     )
-    servers = a["hardware_share"] * (1 - a["interconnect_share"])
-    chips = servers / a["overhead"]
-    return chips, servers - chips, a["hardware_share"] * a["interconnect_share"]
+    servers = hardware * (1 - between)
+    chips = servers / overhead
+    return chips, servers - chips, hardware * between
 
 
 def gross_margin_frac(
@@ -203,18 +207,11 @@ def gross_margin_frac(
     >>> round(float(margin), 3)
     0.25
     """
-    given = {
-        "rent_usd_per_chip_hour": rent_usd_per_chip_hour,
-        "capital_usd_per_chip": capital_usd_per_chip,
-        "life_years": life_years,
-        "running_usd_per_chip_hour": running_usd_per_chip_hour,
-        "utilisation_frac": utilisation_frac,
-    }
-    limits = dict.fromkeys(given, NON_NEGATIVE) | {
-        "rent_usd_per_chip_hour": POSITIVE,
-        "life_years": POSITIVE,
-        "utilisation_frac": POSITIVE_SHARE,
-    }
-    _, a, _ = admit(given, limits)
-    hour_usd = a["capital_usd_per_chip"] / (a["life_years"] * HOURS_PER_YEAR) + a["running_usd_per_chip_hour"]
-    return 1 - hour_usd / (a["rent_usd_per_chip_hour"] * a["utilisation_frac"])
+    _, rent_usd, capital_usd, years, running_usd, used = checked(
+        rent_usd_per_chip_hour=(rent_usd_per_chip_hour, POSITIVE),
+        capital_usd_per_chip=(capital_usd_per_chip, NON_NEGATIVE),
+        life_years=(life_years, POSITIVE),
+        running_usd_per_chip_hour=(running_usd_per_chip_hour, NON_NEGATIVE),
+        utilisation_frac=(utilisation_frac, POSITIVE_SHARE),
+    )
+    return 1 - (capital_usd / (years * HOURS_PER_YEAR) + running_usd) / (rent_usd * used)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gigacluster.arrays import as_common
 from gigacluster.cost.flows import CashFlows, month_rows
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["BreakEven", "break_even", "deal_size_chips", "deal_usd_per_chip_hour"]
@@ -81,11 +81,10 @@ def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> An
     >>> round(float(deal_usd_per_chip_hour(10e9, 100_000, 36)), 2)
     3.8
     """
-    _, a, _ = admit(
-        {"value_usd": value_usd, "n_chips": n_chips, "term_months": term_months},
-        {"value_usd": NON_NEGATIVE, "n_chips": POSITIVE, "term_months": POSITIVE},
+    _, value, chips, months = checked(
+        value_usd=(value_usd, NON_NEGATIVE), n_chips=(n_chips, POSITIVE), term_months=(term_months, POSITIVE)
     )
-    return a["value_usd"] / (a["n_chips"] * a["term_months"] * HOURS_PER_MONTH)
+    return value / (chips * months * HOURS_PER_MONTH)
 
 
 def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) -> Any:
@@ -96,8 +95,9 @@ def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) ->
     >>> round(float(deal_size_chips(10e9, 3.80, 36)), -2)
     100100.0
     """
-    _, a, _ = admit(
-        {"value_usd": value_usd, "usd_per_chip_hour": usd_per_chip_hour, "term_months": term_months},
-        {"value_usd": NON_NEGATIVE, "usd_per_chip_hour": POSITIVE, "term_months": POSITIVE},
+    _, value, hour_usd, months = checked(
+        value_usd=(value_usd, NON_NEGATIVE),
+        usd_per_chip_hour=(usd_per_chip_hour, POSITIVE),
+        term_months=(term_months, POSITIVE),
     )
-    return a["value_usd"] / (a["usd_per_chip_hour"] * a["term_months"] * HOURS_PER_MONTH)
+    return value / (hour_usd * months * HOURS_PER_MONTH)

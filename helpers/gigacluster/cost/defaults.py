@@ -9,7 +9,7 @@ from typing import Any
 
 from gigacluster.cost.own import OWN_LIMITS
 from gigacluster.cost.rent import RENT_LIMITS
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, admit
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
 from gigacluster.uncertainty import Uncertain
 
 __all__ = ["fat_tree_chips", "inputs", "network_tiers", "network_usd_per_chip", "own_inputs", "rent_inputs"]
@@ -74,9 +74,8 @@ def fat_tree_chips(tiers: Any, switch_ports: Any) -> Any:
     >>> float(fat_tree_chips(3, 64))
     65536.0
     """
-    limits = {"tiers": AT_LEAST_ONE, "switch_ports": _RADIX}
-    _, a, _ = admit({"tiers": tiers, "switch_ports": switch_ports}, limits)
-    return 2 * (a["switch_ports"] / 2) ** a["tiers"]
+    _, levels, ports = checked(tiers=(tiers, AT_LEAST_ONE), switch_ports=(switch_ports, _RADIX))
+    return 2 * (ports / 2) ** levels
 
 
 def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
@@ -94,9 +93,8 @@ def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
     >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
     (3.0, 4.0)
     """
-    limits = {"n_chips": POSITIVE, "switch_ports": _RADIX}
-    xp, a, _ = admit({"n_chips": n_chips, "switch_ports": switch_ports}, limits)
-    needed = xp.log(a["n_chips"] / 2) / xp.log(a["switch_ports"] / 2)
+    xp, chips, ports = checked(n_chips=(n_chips, POSITIVE), switch_ports=(switch_ports, _RADIX))
+    needed = xp.log(chips / 2) / xp.log(ports / 2)
     return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
 
 
@@ -123,7 +121,8 @@ def network_usd_per_chip(n_chips: Any, usd_per_tier_per_chip: Any, switch_ports:
     >>> float(network_usd_per_chip(104_858, 2200))
     6600.0
     """
-    _, a, _ = admit(
-        {"per_tier": usd_per_tier_per_chip, "tiers": network_tiers(n_chips, switch_ports)}, {"per_tier": NON_NEGATIVE}
+    tiers = network_tiers(n_chips, switch_ports)
+    _, per_tier, tiers = checked(
+        usd_per_tier_per_chip=(usd_per_tier_per_chip, NON_NEGATIVE), tiers=(tiers, AT_LEAST_ONE)
     )
-    return a["per_tier"] * a["tiers"]
+    return per_tier * tiers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gigacluster.cost.flows import in_month, paid_once
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, admit
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, checked
 
 __all__ = ["annuity_factor", "level_payment", "loan", "straight_line_usd_per_year", "weighted_cost_of_capital"]
 
@@ -25,15 +25,11 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
     >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
     0.126
     """
-    _, a, _ = admit(
-        {
-            "debt_frac": debt_frac,
-            "debt_rate_per_year": debt_rate_per_year,
-            "equity_rate_per_year": equity_rate_per_year,
-        },
-        {"debt_frac": SHARE, "debt_rate_per_year": NON_NEGATIVE, "equity_rate_per_year": NON_NEGATIVE},
+    _, lent, debt_rate, equity_rate = checked(
+        debt_frac=(debt_frac, SHARE),
+        debt_rate_per_year=(debt_rate_per_year, NON_NEGATIVE),
+        equity_rate_per_year=(equity_rate_per_year, NON_NEGATIVE),
     )
-    lent, debt_rate, equity_rate = a.values()
     return lent * debt_rate + (1 - lent) * equity_rate
 
 
@@ -54,11 +50,11 @@ def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
     >>> round(float(level_payment(1000.0, 0.0, 10)), 6)
     100.0
     """
-    xp, a, _ = admit(
-        {"principal_usd": principal_usd, "rate_per_year": rate_per_year, "months": months},
-        {"principal_usd": NON_NEGATIVE, "rate_per_year": NON_NEGATIVE, "months": POSITIVE},
+    xp, principal, rate, term = checked(
+        principal_usd=(principal_usd, NON_NEGATIVE),
+        rate_per_year=(rate_per_year, NON_NEGATIVE),
+        months=(months, POSITIVE),
     )
-    principal, rate, term = a.values()
     return principal / annuity_factor(xp, rate, term)
 
 
@@ -92,9 +88,7 @@ def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: A
     >>> float(straight_line_usd_per_year(50_000, 5))
     10000.0
     """
-    _, a, _ = admit(
-        {"price_usd": price_usd, "life_years": life_years, "residual_frac": residual_frac},
-        {"price_usd": NON_NEGATIVE, "life_years": POSITIVE, "residual_frac": SHARE},
+    _, price, life, residual = checked(
+        price_usd=(price_usd, NON_NEGATIVE), life_years=(life_years, POSITIVE), residual_frac=(residual_frac, SHARE)
     )
-    price, life, residual = a.values()
     return price * (1 - residual) / life
