@@ -56,7 +56,7 @@ def plot_parts(ax: Axes, parts: Mapping[str, float]) -> Axes:
             fontsize="small",
         )  # fmt: skip
     ax.set_xlim(0, 1.45 * max(seconds))
-    ax.set_xlabel("Time in a step [s] (blue: computing, orange: waiting)")
+    ax.set_xlabel("Time in a step [s]; blue: computing")
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -185,13 +185,14 @@ def plot_losses(ax: Axes, plans: Sequence[Plan], losses: Sequence[Mapping[str, f
     ax.plot(right + left, y, "D", color=COLOURS[7], markersize=5, label="all together")
     ax.axvline(0, color=COLOURS[7], linewidth=1)
     ax.set_yticks(y, [_two_lines(plan) for plan in plans], fontsize="small")
-    ax.set_xlabel("Time a step more than the best plan [ms]")
-    ax.legend(loc="upper left", bbox_to_anchor=(-0.3, -0.16), ncols=3, fontsize="small")
+    ax.set_xlabel("More than the best plan [ms a step]")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.35, 1.0), ncols=2, fontsize="x-small")
     ax.grid(axis="y", visible=False)
     return ax
 
 
 def _two_lines(plan: Plan) -> str:
-    split = ", ".join(f"{n} {getattr(plan, n)}" for n in ("tp", "pp", "vpp", "cp", "ep", "dp") if getattr(plan, n) > 1)
-    again = "" if plan.recompute == "none" else f", {plan.recompute} recompute"
-    return f"{split}\nmicro-batch {plan.micro_batch}, {plan.sharding}{again}"
+    """Name a plan in two lines that are short enough for a telephone."""
+    split = " ".join(f"{n}{getattr(plan, n)}" for n in ("tp", "pp", "cp", "ep") if getattr(plan, n) > 1)
+    again = "" if plan.recompute == "none" else f" {plan.recompute}"
+    return f"{split or 'dp alone'}\ndp{plan.dp} mb{plan.micro_batch} {plan.sharding}{again}"
