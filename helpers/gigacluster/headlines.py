@@ -43,14 +43,29 @@ def lines() -> list[str]:
 
 
 def write(readme: Path) -> None:
-    """Write the headline numbers into the README, between their marks."""
+    """Write the headline numbers into the README, between their marks, and draw its first picture."""
     before, _, rest = readme.read_text(encoding="utf-8").partition(_START)
     after = rest.partition(_END)[2]
     text = "\n".join([before + _START, *lines(), _END]) + after
     part = readme.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(readme)
-    print(f"Written: {readme}")
+    picture = readme.parent / "docs" / "pictures" / "choice.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    _draw_choice(picture)
+    print(f"Written: {readme}, {picture}")
+
+
+def _draw_choice(file: Path) -> None:
+    """Draw how the advantage of owning is spread over the samples of the story."""
+    from gigacluster.plots import figure, outlook, use
+
+    use()
+    found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
+    fig, ax = figure(8, 3.6)
+    outlook.plot_choice(ax, found.saving_usd, found.advantage_usd)
+    ax.set_title("Own 100,000 H100 or rent them? What owning saves over 48 months, in 10,000 samples")
+    fig.savefig(file, dpi=120, metadata={"Software": None})
 
 
 def _accuracy() -> list[str]:
