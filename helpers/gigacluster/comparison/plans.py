@@ -11,9 +11,11 @@ from scipy import special
 
 from gigacluster import catalog, hardware
 from gigacluster.comparison.runs import Run
-from gigacluster.scenario import TrainingPlan
+from gigacluster.scenario.plans import PlannedStep
 from gigacluster.throughput.fitting import EFFECT_SPREADS
-from gigacluster.throughput.plan_search import search
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.plan_search import best_of
+from gigacluster.throughput.plans import enumerate_plans
 from gigacluster.throughput.shipped import shipped
 from gigacluster.uncertainty import Uncertain
 
@@ -40,7 +42,7 @@ _UNMEASURED_CHIP = EFFECT_SPREADS["chip"] * float(special.ndtri(0.9))
 class FittedPlan:
     """A plan near a number of chips, and how many of these chips work."""
 
-    plan: TrainingPlan
+    plan: PlannedStep
     used_frac: float  # share of the chips that work; the others could do something else
 
 
@@ -80,7 +82,7 @@ def fit_plan(run: Run, chip: str, n_chips: float) -> FittedPlan:
     return best
 
 
-def _mfu(plan: TrainingPlan) -> float:
+def _mfu(plan: PlannedStep) -> float:
     return plan.step_flop / plan.step_time_s / (plan.n_chips * plan.peak_bf16_flop_per_s)
 
 
@@ -100,7 +102,7 @@ def plan_on(
     software_year: float = 2025.0,
     attention: str = "flash2",
     recompute: tuple[str, ...] = ("none", "full"),
-) -> TrainingPlan:
+) -> PlannedStep:
     """Search the fastest plan of a run on exactly ``n_chips``, with the software and the habits of a year.
 
     Raises
@@ -108,26 +110,25 @@ def plan_on(
     ValueError
         If no plan fits, or the chip has no peak in the run's number format.
     """
-    found = search(
-        run.model,
-        hardware.cluster(chip, n_chips),
-        _divisible_batch(run.global_batch, n_chips),
+    calibration = shipped()
+    job = Job(
+        model=run.model,
+        cluster=hardware.cluster(chip, n_chips),
+        global_batch=_divisible_batch(run.global_batch, n_chips),
         seq_len=run.seq_len,
         precision=run.precision,
-        top=1,
-        limits={**_LIMITS, "recompute": list(recompute)},
-        device="cpu",
         software_year=software_year,
         attention=attention,
+        chip_effect=calibration.chip_effect(chip),
     )
-    return TrainingPlan(
-        name=str(found.plans.plan(0)),
+    table, _ = enumerate_plans(job, {**_LIMITS, "recompute": list(recompute)})
+    best = best_of(job, table, calibration.coefficients, top=1)
+    return PlannedStep(
+        name=str(table.plan(int(best.index[0]))),
         n_chips=n_chips,
-        peak_bf16_flop_per_s=found.job.cluster.chip.peak_bf16_flop_per_s,
-        step_flop=found.job.step_flop,
-        step_time_s=float(found.step_time_s[0]),
-        log_error=shared_error(run),
-        found=found,
+        peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
+        step_flop=job.step_flop,
+        step_time_s=float(best.step_time_s[0]),
     )
 
 

@@ -56,8 +56,8 @@ def say_facts(facts: pd.DataFrame, story: Scenario) -> str:
     return (
         f"Prices are quotes of {PRICE_YEARS[0]} and {PRICE_YEARS[1]} in dollars of their dates, a chip with its part "
         f"of the server; {own} costs what the scenario says, in dollars of {story.price_year}. Chips without a price "
-        "are rented out by their makers or were not quoted; they are compared by days and energy only. Power is that of "
-        f"{own} in proportion to the rated power of the chip, an assumption with its own error. Step times of "
+        "are rented out by their makers or were not quoted; they are compared by days and energy only. Power is that "
+        f"of {own} in proportion to the rated power of the chip, an assumption with its own error. Step times of "
         f"{', '.join(few)} rest on fewer than {_FEW_RUNS} measured runs, those of {', '.join(none)} on none: their "
         "intervals are wider."
     )

@@ -11,7 +11,7 @@ from gigacluster import catalog, concentration, cost, race, reliability, scaling
 from gigacluster.arrays import as_common, to_device, to_host
 from gigacluster.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
 from gigacluster.scenario.outlook import Outlook
-from gigacluster.scenario.plans import TrainingPlan, search_plan
+from gigacluster.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigacluster.scenario.schema import Scenario
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -103,7 +103,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
     return speed | training | money | change
 
 
-def speed_of(plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
+def speed_of(plan: PlannedStep, given: dict[str, Any]) -> dict[str, Any]:
     """Return step time and MFU of a plan, and what failures leave of it, for sampled inputs by name."""
     xp, error = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)

@@ -21,18 +21,24 @@ from gigacluster.throughput.step_time import on_arrays, step_from_layers
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 
-__all__ = ["Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
+__all__ = ["PlannedStep", "Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TrainingPlan:
-    """How a scenario's job is split, and how long its step is predicted to take."""
+class PlannedStep:
+    """One step of a job under one plan."""
 
-    name: str
+    name: str  # of the plan
     n_chips: int
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingPlan(PlannedStep):
+    """How a scenario's job is split, and how long its step is predicted to take."""
+
     log_error: Uncertain  # logarithm of observed over predicted step time
     found: Search  # the whole search: the next best plans, breakdown, plans counted
 
