@@ -98,6 +98,6 @@ def test_losses_add_up_to_what_is_marked(ax):
     marks = next(line for line in ax.lines if line.get_label() == "all together")
     assert marks.get_xdata() == pytest.approx([7.0, 2.0])
     assert [label.get_text().splitlines()[0] for label in ax.get_yticklabels()] == [
-        "tp 8, pp 8, dp 8",
-        "tp 4, pp 16, dp 8",
+        "tp8 pp8",
+        "tp4 pp16",
     ]
