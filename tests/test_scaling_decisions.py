@@ -136,13 +136,6 @@ def test_wrong_form_and_budget_are_refused(fitted):
         scaling.compute_optimal(frontier, 1e24)
 
 
-def test_law_samples_are_stored_replicates_drawn_jointly():
-    drawn = scaling.law_samples(500, 7)
-    stored = catalog.load("scaling_law_replicates").set_index("A")
-    assert (stored.loc[drawn["A"], "beta"].to_numpy() == drawn["beta"]).all()
-    assert (scaling.law_samples(500, 7)["E"] == drawn["E"]).all()
-
-
 def test_score_link_equals_the_reference_and_knows_its_weakness():
     models = catalog.load("scaling_benchmark_models")
     link = scaling.link_score(numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"], bootstrap=30)

@@ -8,14 +8,14 @@ from gigacluster.scaling.allocation import (
     optimum,
     repeated_optimum,
 )
-from gigacluster.scaling.decisions import Allocation, compute_optimal
+from gigacluster.scaling.decisions import Allocation, budget_table, compute_optimal
 from gigacluster.scaling.diagnostics import Flag
 from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
 from gigacluster.scaling.isoflop import IsoFlop, isoflop
 from gigacluster.scaling.laws import LAWS, Law, PowerTerm, Symbol
 from gigacluster.scaling.predict import Estimate
 from gigacluster.scaling.profiles import profile
-from gigacluster.scaling.published import law_samples, published_optima
+from gigacluster.scaling.published import published_optima
 from gigacluster.scaling.quality import QualityLink, link_score
 from gigacluster.scaling.ranking import rank_forms
 from gigacluster.scaling.runs import RunsWarning
@@ -35,12 +35,12 @@ __all__ = [
     "RunsWarning",
     "Serving",
     "Symbol",
+    "budget_table",
     "cheapest_to_serve",
     "compute_optimal",
     "excess_compute",
     "fit",
     "isoflop",
-    "law_samples",
     "link_score",
     "optimum",
     "profile",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from gigacluster.arrays import to_host
 from gigacluster.scaling.allocation import FLOP_PER_PARAM_TOKEN, Optimum, optimum
 from gigacluster.scaling.fitting import Fit
 from gigacluster.scaling.predict import Estimate
+from gigacluster.uncertainty import interval
+from gigacluster.units import SECONDS_PER_DAY
 
-__all__ = ["Allocation", "best_of_law", "compute_optimal"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Allocation", "best_of_law", "budget_table", "compute_optimal"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +94,40 @@ def compute_optimal(
         tokens_per_param=estimate(lambda o: o.tokens / o.params),
         loss=estimate(lambda o: o.loss),
     )
+
+
+def budget_table(
+    useful_flop_per_s: Mapping[str, Any], days: Sequence[float], symbols: Mapping[str, Any], *, coverage: float = 0.9
+) -> pd.DataFrame:
+    """Return what clusters train in some days, with the uncertainty of their speed and of the law together.
+
+    Parameters
+    ----------
+    useful_flop_per_s : mapping of str to array, shape (samples,)
+        Useful training FLOP a second by cluster.
+    days : sequence of float
+    symbols : mapping of str to array, shape (samples,)
+        A, B, E, alpha, beta, as from :meth:`Fit.sample`.
+    coverage : float
+
+    Returns
+    -------
+    DataFrame
+        A row a cluster and duration: ``label``, ``cluster``, ``days``, and ``flop``, ``params``, ``tokens``, ``loss``
+        (medians), each with ``_low`` and ``_high``.
+    """
+    import pandas as pd
+
+    rows = []
+    for cluster, rate in useful_flop_per_s.items():
+        for count in days:
+            flop = to_host(rate) * count * SECONDS_PER_DAY
+            row: dict[str, Any] = {"label": f"{cluster}, {count:g} days", "cluster": cluster, "days": count}
+            for name, values in {"flop": flop, **optimum(flop, **symbols)._asdict()}.items():
+                found = interval(values, coverage)
+                row |= {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def best_of_law(

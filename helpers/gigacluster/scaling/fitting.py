@@ -85,6 +85,14 @@ class Fit:
         values = numpy.where(self.law.is_amplitude, numpy.exp(self.theta), self.theta)
         return dict(zip(self.law.names, map(float, values), strict=True))
 
+    def sample(self, samples: int, seed: int) -> dict[str, numpy.ndarray]:
+        """Draw parameters jointly from the converged replicates, by symbol, each of shape (samples,)."""
+        if self.replicates.empty:
+            raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
+        good = self.replicates[self.replicates["converged"]]
+        rows = numpy.random.default_rng([seed, *b"scaling law"]).integers(0, len(good), samples)
+        return {name: good[name].to_numpy()[rows] for name in self.law.names}
+
     def predict(
         self, params: Any = None, tokens: Any = None, *, noise: bool = False, seed: int = 7, **columns: Any
     ) -> Estimate:

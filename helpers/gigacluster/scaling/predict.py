@@ -14,7 +14,10 @@ from gigacluster.scaling.jets import JetOperations
 if TYPE_CHECKING:
     from gigacluster.scaling.fitting import Fit
 
-__all__ = ["Estimate", "predict_loss"]
+__all__ = ["Estimate", "predict_loss", "with_noise"]
+
+#: Least number of noisy samples that an interval is read from.
+_NOISY_SAMPLES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,20 @@ def predict_loss(fitted: Fit, columns: Mapping[str, Any], *, noise: bool, seed: 
         runs = len(fitted.residuals)
         # A fit comes closer to its own runs than to new ones: the usual degrees of freedom make up for it.
         own = fitted.residuals * numpy.sqrt(runs / (runs - free))
-        samples = samples + numpy.random.default_rng(seed).choice(own, size=samples.shape)
+        samples = with_noise(samples, own, seed)
     tails = [(1 - fitted.coverage) / 2, (1 + fitted.coverage) / 2]
     low, high = numpy.quantile(numpy.exp(samples), tails, axis=0)
     return Estimate(value, low, high)
+
+
+def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> numpy.ndarray:
+    """Return samples (along axis 0) with residuals added, each sample often enough that the tails are well drawn.
+
+    The same residuals serve all points, so that an interval drawn along a curve is smooth.
+    """
+    times = -(-_NOISY_SAMPLES // len(samples))
+    drawn = numpy.random.default_rng(seed).choice(residuals, size=len(samples) * times)
+    return numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1))
 
 
 def _log_loss(fitted: Fit, symbols: Mapping[str, Any], log_columns: Mapping[str, numpy.ndarray]) -> numpy.ndarray:

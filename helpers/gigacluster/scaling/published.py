@@ -1,50 +1,15 @@
-"""Stored replicates and published parameter sets: laws without fitting, and the spread between papers."""
+"""What published parameter sets of scaling laws would train, beside our own fit."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-import numpy
 
 from gigacluster.scaling.decisions import best_of_law
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["law_samples", "published_optima"]
-
-
-@cache
-def _stored() -> dict[str, numpy.ndarray]:
-    from gigacluster import catalog
-
-    table = catalog.load("scaling_law_replicates")
-    return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
-
-
-def law_samples(samples: int, seed: int) -> dict[str, numpy.ndarray]:
-    """Return samples of the law that scenarios use: bootstrap replicates of the fit to ``scaling_chinchilla_runs``.
-
-    Parameters
-    ----------
-    samples : int
-    seed : int
-
-    Returns
-    -------
-    dict of str to array, shape (samples,)
-        A, B, E, alpha, beta, jointly drawn: pass them to :func:`gigacluster.scaling.optimum` with as many budgets.
-
-    Examples
-    --------
-    >>> law_samples(3, 7)["alpha"].shape
-    (3,)
-    """
-    stored = _stored()
-    count = len(stored["A"])
-    rows = numpy.random.default_rng([seed, *b"scaling law"]).integers(0, count, samples)
-    return {name: values[rows] for name, values in stored.items()}
+__all__ = ["published_optima"]
 
 
 def published_optima(budget_flop: float) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.predict import Estimate
+from gigacluster.scaling.predict import Estimate, with_noise
 
 __all__ = ["QualityLink", "link_score"]
 
@@ -45,9 +45,9 @@ class QualityLink:
         value = _sigmoid(x, self.chance, self.slope, self.centre, self.ceiling)
         slope, centre, ceiling = (column.reshape((-1,) + (1,) * x.ndim) for column in self.replicates.T)
         samples = _sigmoid(x, self.chance, slope, centre, ceiling)
-        own = numpy.random.default_rng(seed).choice(self.residuals, size=samples.shape)
         tails = [(1 - self.coverage) / 2, (1 + self.coverage) / 2]
-        low, high = numpy.quantile(numpy.clip(samples + own, 0.0, 1.0), tails, axis=0)
+        noisy = with_noise(samples, self.residuals, seed)
+        low, high = numpy.quantile(numpy.clip(noisy, 0.0, 1.0), tails, axis=0)
         return Estimate(value, low, high)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "RoutingRunRow",
     "ScalingLawReplicateRow",
     "ScalingRunRow",
+    "TokenSupplyRow",
 ]
 
 
@@ -99,7 +100,23 @@ class BenchmarkModelRow(Row):
     source_id: Id
 
 
+class TokenSupplyRow(Row):
+    """How much text there is, or was used."""
+
+    KEY: ClassVar = ("supply",)
+    ABOUT: ClassVar = "one amount of training text, in tokens, with its 90 % interval where one is given"
+
+    supply: Id
+    name: str
+    tokens_low: Positive
+    tokens: Positive
+    tokens_high: Positive
+    note: Annotated[str | None, Missing] = None
+    source_id: Id
+
+
 TABLES: dict[str, type[Row]] = {
+    "token_supplies": TokenSupplyRow,
     "scaling_chinchilla_runs": ScalingRunRow,
     "scaling_data_constrained_runs": DataConstrainedRunRow,
     "scaling_routing_runs": RoutingRunRow,
