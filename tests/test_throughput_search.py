@@ -39,12 +39,12 @@ def found():
     return throughput.search(GPT3, hardware.cluster("H100-SXM", 512), 768, seq_len=2048, device="cpu")
 
 
-@pytest.mark.parametrize("name", ["gpt3-175b", "deepseek-v3", "grok1-314b"])
-def test_a_thousand_sampled_plans_equal_the_model_one_by_one(name):
-    job = job_of(name, n_chips=1024, batch=1536, seq_len=4096)
-    table = sample(enumerate_plans(job)[0], 1000)
-    step, memory = PlanEvaluator(job, table, K)(slice(0, 1000))
-    alone = [case_of_plan(job, table.plan(index)) for index in range(1000)]
+@pytest.mark.parametrize(("name", "n"), [("gpt3-175b", 1000), ("deepseek-v3", 200), ("grok1-314b", 200)])
+def test_sampled_plans_equal_the_model_one_by_one(name, n):
+    job = job_of(name, n_chips=1024, batch=1536, seq_len=4096, idle_frac=0.1)
+    table = sample(enumerate_plans(job)[0], n)
+    step, memory = PlanEvaluator(job, table, K)(slice(0, n))
+    alone = [case_of_plan(job, table.plan(index)) for index in range(n)]
     # Tolerance: sums of tens of terms in another order differ in the last digits of 16.
     numpy.testing.assert_allclose(step.total_s, [float(step_time(case, K).total_s) for case in alone], rtol=1e-12)
     numpy.testing.assert_allclose(memory.total, [float(peak_memory(case).total) for case in alone], rtol=1e-12)
@@ -96,6 +96,13 @@ def test_the_best_is_the_best_of_all_plans_that_fit(found):
     assert (found.considered, found.feasible, found.evaluated) == (considered, len(table), len(table))
     assert found.fitting == fits.sum() < found.feasible
     assert not found.interrupted
+
+
+def test_a_search_is_never_worse_than_the_plan_that_was_used(found):
+    # GPT-3 175B on H100 as NVIDIA ran it, with the same model, chips and batch (data/training_runs.csv, D0298).
+    used = Plan(tp=4, sp=True, pp=8, vpp=12, dp=16, sharding="zero1")
+    used_s = float(step_time(case_of_plan(found.job, used), K).total_s)
+    assert found.step_time_s[0] <= used_s < 1.2 * found.step_time_s[0]
 
 
 @pytest.mark.parametrize("chunk", [1_000, 100_000])
