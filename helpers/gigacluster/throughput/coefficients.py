@@ -63,6 +63,7 @@ class Coefficients:
     activation_passes: float = _positive(
         6.0, 0.4, "1", "times that activation functions and biases move the FFN's inner values"
     )
+    logit_bytes: float = _positive(20.0, 0.4, "byte", "memory moved for the loss and gradient of one logit")
     cast_delayed_passes: float = _positive(
         2.0, 0.6, "1", "times that inputs are moved to be quantised, delayed scaling"
     )

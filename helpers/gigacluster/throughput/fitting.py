@@ -22,7 +22,7 @@ from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.step_time import step_from_layers
 
-__all__ = ["EFFECT_SPREADS", "Fit", "Observations", "fit", "predict_log_s", "select"]
+__all__ = ["EFFECT_SPREADS", "Fit", "Observations", "decode", "fit", "log_step_time", "predict_log_s", "select"]
 
 #: Error of one run, as a logarithm; larger residuals count with their size rather than their square.
 NOISE = 0.1

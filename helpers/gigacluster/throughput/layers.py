@@ -74,7 +74,7 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
     head_width = case.vocab / case.tp
     head_rate = case.gemm_bf16_flop_per_s * k.gemm_frac
     head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, case.n_processors, k)
-    head_memory_s = 12.0 * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)  # loss in 32 bit, both ways
+    head_memory_s = k.logit_bytes * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
     moe_layers = case.n_experts > 0
     return LayerTimes(
         dense=_parts(xp, case, dense, attention, tensor_s, context_s, zero, k.host_layer_s + zero),

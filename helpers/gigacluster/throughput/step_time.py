@@ -146,8 +146,8 @@ def _parameter_comm_s(
     plain_s = soft_maximum(xp, once, window) - window
     # Gradients that are kept sharded are reduced in every micro-batch: ZeRO-2.
     reduced = once * case.grad_bytes / once_bytes
-    every_s = n_micro * (soft_maximum(xp, reduced, one_pass) - one_pass)
-    every_s = every_s + soft_maximum(xp, once - reduced, one_pass) - one_pass
+    every_s = (n_micro - 1.0) * (soft_maximum(xp, reduced, one_pass) - one_pass)
+    every_s = every_s + soft_maximum(xp, once, one_pass) - one_pass  # the last with the gathering, as in ZeRO-1
     plain_s = xp.where(case.shard_grads > 0, every_s, plain_s)
     gathers = xp.where(case.pp > 1.0, 1.0, n_micro)  # with a pipeline, parameters stay gathered for the whole step
     return xp.where(case.shard_params > 0, fsdp_s * gathers + hybrid_s, plain_s)
