@@ -62,7 +62,7 @@ def run_all(jobs: Sequence[Job], cache: Path, processes: int) -> list[Result]:
     ----------
     jobs : sequence of Job
     cache : path
-        Folder of earlier results; made where it is missing, cleared of results that these jobs replace.
+        Folder of earlier results; cleared of results that these jobs replace.
     processes : int
         Kernels at a time.
 
@@ -71,7 +71,6 @@ def run_all(jobs: Sequence[Job], cache: Path, processes: int) -> list[Result]:
     list of Result
         In the order of the jobs; a notebook that failed carries what it had done, and is not remembered.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     shared = digest_of_inputs()
     kept = {job: cache / f"{job.scenario}-{job.name}-{_key(job, shared)}.ipynb" for job in jobs}
     results = {job: Result(job, nbformat.read(file, as_version=4)) for job, file in kept.items() if file.is_file()}

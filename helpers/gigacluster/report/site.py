@@ -127,6 +127,8 @@ def build(
         for story, file in zip(stories, files, strict=True)
         for source in sources
     ]
+    cache.mkdir(parents=True, exist_ok=True)
+    answers = [_answers(story, file, more, cache) for story, file in zip(stories, files, strict=True)]
     results = run_all(jobs, cache, processes)
     sides = [
         _Side(
@@ -134,10 +136,10 @@ def build(
             title=story.title,
             file=file,
             story=story,
-            answers=_answers(story, file, more, cache),
+            answers=answer,
             results=tuple(result for result in results if result.job.scenario == story.name),
         )
-        for story, file in zip(stories, files, strict=True)
+        for story, file, answer in zip(stories, files, answers, strict=True)
     ]
     failures = tuple(
         f"{side.name}: {result.job.notebook.name}, {result.failure}"
