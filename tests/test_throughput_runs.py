@@ -4,7 +4,8 @@ import numpy
 import pytest
 from gigacluster import catalog
 from gigacluster.throughput import inputs
-from gigacluster.throughput.runs import cases_from_runs, family_of, recompute_code
+from gigacluster.throughput.runs import cases_from_runs
+from gigacluster.throughput.words import family_of, recompute_code
 
 
 @pytest.fixture

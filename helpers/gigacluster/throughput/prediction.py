@@ -11,10 +11,11 @@ import pandas as pd
 from gigacluster import catalog
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.memory import peak_memory
-from gigacluster.throughput.runs import cases_from_runs, family_of
+from gigacluster.throughput.runs import cases_from_runs
 from gigacluster.throughput.scoring import ConstantMfu
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import breakdown, on_arrays, step_from_layers
+from gigacluster.throughput.words import family_of
 from gigacluster.units import GIB
 
 __all__ = ["predict"]

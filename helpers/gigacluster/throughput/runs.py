@@ -21,7 +21,6 @@ The rules for what a source did not publish:
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,22 +30,20 @@ import pandas as pd
 from gigacluster.throughput import inputs
 from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
 from gigacluster.throughput.inputs import Case
+from gigacluster.throughput.words import precision_code, recompute_code, software_year
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
-__all__ = ["RunCases", "cases_from_runs", "family_of", "precision_code", "recompute_code", "software_year"]
+__all__ = ["RunCases", "cases_from_runs"]
 
-#: The first pattern found in the lower-case name of a precision decides.
-_PRECISIONS = (
-    (r"int8", inputs.PRECISION_INT8),
-    (r"mxfp8|blockwise", inputs.PRECISION_MXFP8),
-    (r"fp8_cs|fp8_or_fp4|(fp8|float8).*(row|tensor)wise", inputs.PRECISION_FP8_CURRENT),
-    (r"fp8|float8", inputs.PRECISION_FP8_DELAYED),
-    (r"fp4", inputs.PRECISION_NVFP4),
-    (r"bf16|fp16", inputs.PRECISION_BF16),
-)
 #: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
 _TOKENS_AT_ONCE = 16_384
 _NEEDED = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch", "tp", "pp")
+_EIGHT_BIT = (
+    inputs.PRECISION_FP8_DELAYED,
+    inputs.PRECISION_FP8_CURRENT,
+    inputs.PRECISION_MXFP8,
+    inputs.PRECISION_INT8,
+)
 _NEEDED_OF_EXPERTS = ("top_k", "d_ff_expert")
 #: Vocabulary where nobody published it: that of GPT-2, as Megatron pads it.
 _USUAL_VOCAB = 51_200.0
@@ -79,38 +76,6 @@ def cases_from_runs(runs: pd.DataFrame, chips: pd.DataFrame) -> RunCases:
     return RunCases(case=case, expressible=expressible, reasons=reasons)
 
 
-def family_of(source_id: str) -> str:
-    """Return the family of a source: releases of one publisher repeat configurations and belong together.
-
-    Examples
-    --------
-    >>> family_of("mlperf-v5.1"), family_of("nemo-25.02"), family_of("nemo-launcher-a100"), family_of("mt-nlg")
-    ('mlperf', 'nemo', 'nemo-launcher-a100', 'megatron-a100')
-    """
-    if source_id.startswith("mlperf"):
-        return "mlperf"
-    if source_id.startswith(("nemo-", "megatron-bridge")) and not source_id.startswith("nemo-launcher"):
-        return "nemo"
-    if source_id.startswith(("sc21", "korthikanti22", "mt-nlg")):
-        return "megatron-a100"
-    return source_id
-
-
-def software_year(framework: str, year: float) -> float:
-    """Return the date of the software as a year: from its release number if that is a date, else mid-year.
-
-    Examples
-    --------
-    >>> software_year("NeMo 25.04", 2025), software_year("MLPerf Training v4.1 NVIDIA", 2024)
-    (2025.25, 2024.75)
-    """
-    if found := re.search(r"\b(2\d)\.(0\d|1[0-2])\b", framework):
-        return 2000 + int(found[1]) + (int(found[2]) - 1) / 12
-    if found := re.search(r"MLPerf\D*v(\d)\.(\d)", framework):
-        return 2020.25 + int(found[1]) + 0.5 * int(found[2])
-    return year + 0.5
-
-
 def _column(table: pd.DataFrame, name: str) -> numpy.ndarray:
     if name not in table:
         return numpy.full(len(table), numpy.nan)
@@ -139,7 +104,7 @@ def _reasons(table: pd.DataFrame, chips: pd.DataFrame) -> list[str]:
     shape = numbers["tp"] * numbers["pp"] * _filled(numbers["cp"], 1.0) * replicas
     known_chips = set(chips["chip"])
     no_byte = set(chips["chip"][chips["fp8_tflops"].isna() & chips["int8_tops"].isna()])
-    lacking = {code: no_byte for _, code in _PRECISIONS if code != inputs.PRECISION_BF16}
+    lacking = dict.fromkeys(_EIGHT_BIT, no_byte)
     lacking[inputs.PRECISION_NVFP4] = set(chips["chip"][chips["fp4_tflops"].isna()])
     reasons = []
     for index, row in enumerate(table.itertuples()):
@@ -342,29 +307,3 @@ def _keeps_experts_whole(table: pd.DataFrame) -> numpy.ndarray:
 def _usual_interleave(table: pd.DataFrame, pp: numpy.ndarray, year: numpy.ndarray) -> numpy.ndarray:
     plain = _words(table, "framework").str.contains("deepspeed|neox").to_numpy() | (year < 2021) | (pp == 1)
     return numpy.where(plain, 1.0, numpy.maximum(1.0, numpy.floor(_column(table, "n_layers") / pp / 2)))
-
-
-def precision_code(name: str) -> int:
-    """Return the code of a number format named as in the table, or -1 for one unknown.
-
-    Examples
-    --------
-    >>> precision_code("bf16_amp"), precision_code("fp8_cs"), precision_code("int7")
-    (0, 2, -1)
-    """
-    return next((code for pattern, code in _PRECISIONS if re.search(pattern, name.lower())), -1)
-
-
-def recompute_code(policy: str, *, xla: bool = False) -> int:
-    """Return the code of a recompute policy named as in the table.
-
-    Examples
-    --------
-    >>> recompute_code("selective"), recompute_code("unknown"), recompute_code("unknown", xla=True)
-    (1, 0, 2)
-    """
-    if re.search(r"selective|save|minimal", policy.lower()):
-        return inputs.RECOMPUTE_SELECTIVE
-    if policy.lower() in ("full", "custom") or (xla and policy.lower() in ("unknown", "")):
-        return inputs.RECOMPUTE_FULL
-    return inputs.RECOMPUTE_NONE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy
 import pandas as pd
 
-from gigacluster.throughput.runs import family_of, precision_code, recompute_code
+from gigacluster.throughput.words import family_of, precision_code, recompute_code
 from gigacluster.units import GIGA, TERA
 
 __all__ = ["ConstantMfu", "errors", "families", "interval_scores", "not_scored_reasons", "ranking"]
