@@ -211,14 +211,22 @@ def test_a_sample_is_the_same_however_many_are_drawn(story, run):
     np.testing.assert_array_equal(few, many[:, :10])
 
 
-def test_restricted_search_loses_little_to_the_full_one():
-    """Three sizes of two chips: the plans left out may win, by less than the error of the prediction (10 %)."""
-    run = comparison.run("llama3.1-405b")
-    for chip, n_chips in (("H100-SXM", 16384), ("A100-80", 8192), ("GB200", 2048)):
-        full = search(
-            run.model, hardware.cluster(chip, n_chips), run.global_batch, seq_len=run.seq_len, top=1, device="cpu"
-        )
-        assert 1.0 <= plan_on(run, chip, n_chips).step_time_s / full.step_time_s[0] < 1.1
+@pytest.mark.parametrize(
+    ("name", "chip", "n_chips"),
+    [
+        ("llama3.1-405b", "H100-SXM", 16384),
+        ("llama3.1-405b", "GB200", 12288),
+        ("gpt3-175b", "TPUv7", 8192),
+        ("grok-2-scale", "H100-SXM", 98304),
+        ("grok-3-scale", "A100-80", 4096),
+    ],
+)
+def test_restricted_search_loses_little_to_the_full_one(name, chip, n_chips):
+    """5 %, a third of the interval of a prediction; 3 % is the most on 42 jobs from 512 to 393,216 chips."""
+    run = comparison.run(name)
+    batch = run.global_batch if n_chips % 3 else 768 * round(run.global_batch / 768)
+    full = search(run.model, hardware.cluster(chip, n_chips), batch, seq_len=run.seq_len, top=1, device="cpu")
+    assert 1 - 1e-9 <= plan_on(run, chip, n_chips).step_time_s / full.step_time_s[0] < 1.05
 
 
 def test_more_chips_than_a_batch_can_feed_stand_idle():

@@ -24,11 +24,10 @@ __all__ = ["FittedPlan", "chip_error", "fit_plan", "plan_on", "shared_error"]
 #: What the search is restricted to, so that hundreds of them take seconds: plans that large runs use.
 _LIMITS: dict[str, list[Any]] = {
     "sharding": ["zero1", "zero3"],
-    "micro_batch": [1, 2],
-    "sp": [1],
-    "pp": [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128],
-    "vpp": [1, 2, 3, 4, 6, 8, 12, 16],
-    "cp": [1, 2, 4, 8, 16],
+    "micro_batch": [1, 2, 3, 6],
+    "pp": [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64],
+    "vpp": [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 21, 31, 48],
+    "cp": [1, 2, 4, 8, 16, 32, 64],
 }
 _THREE_BATCH = 3 * 256
 _MFU_NO_PLAN_DOUBLES = 0.35
@@ -100,7 +99,7 @@ def plan_on(
     n_chips: int,
     *,
     software_year: float = 2025.0,
-    attention: str = "flash2",
+    attention: str = "",
     recompute: tuple[str, ...] = ("none", "full"),
 ) -> PlannedStep:
     """Search the fastest plan of a run on exactly ``n_chips``, with the software and the habits of a year.
