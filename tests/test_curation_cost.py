@@ -11,6 +11,21 @@ def test_committed_table_is_what_its_builder_makes_of_the_raw_files(name, raw_da
     assert made == (catalog.data_dir() / f"{name}.csv").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("rental_prices", "gpu_rental_prices/gpu_rental_price_panel.csv"),
+        ("training_costs", "epoch_training_costs/model_costs.csv"),
+        ("training_costs", "epoch_training_costs/model_costs_updated.csv"),
+    ],
+)
+def test_raw_file_loads_under_its_own_header(name, file, raw_data):
+    table = catalog.load(name, path=raw_data / file)
+    with (raw_data / file).open() as stream:
+        assert len(table) == sum(1 for _ in stream) - 1
+    assert table["verification"].notna().all()
+
+
 def test_no_imputed_suspect_or_ambiguous_price_is_carried():
     prices = catalog.load("rental_prices")
     assert not prices.duplicated(["date", "chip", "provider", "kind", "usd_per_chip_hour"]).any()

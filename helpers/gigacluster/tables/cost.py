@@ -1,11 +1,14 @@
-"""Schemas of the tables about cost: what chips and hours cost, what a cluster takes, what runs and deals cost."""
+"""Schemas of the tables about cost: what chips and hours cost, what a cluster takes, what runs and deals cost.
+
+Rents and costs of runs also accept the headers of the files that they come from, so that a later vintage can be read.
+"""
 
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from gigacluster.tables.row import Id, Missing, NonNegative, Positive, Row
 
@@ -24,20 +27,33 @@ Text = Annotated[str | None, Missing]
 Amount = Annotated[NonNegative | None, Missing]
 
 
+#: A marketplace's names for what others call on demand (its own data centres) and spot (those of its members).
+_KIND_NAMES = {"secure": "on_demand", "community": "spot", "on-demand": "on_demand"}
+
+
+def _also(*names: str) -> Any:
+    """Accept a column under any of these headers; the first is ours."""
+    return Field(validation_alias=AliasChoices(*names))
+
+
 class RentalPriceRow(Row):
     """One price of one chip for one hour. Nominal dollars of the date; the chip's share of its server included."""
 
     ABOUT: ClassVar = "a provider's price of a chip-hour on a date"
 
     date: datetime.date  # the first of the month where the source gives a month
-    chip: str
+    chip: Annotated[str, _also("chip", "gpu_norm")]
     provider: str
-    #: on_demand; spot: marketplace and interruptible; reserved_1y, reserved_3y: paid for a term of years.
-    kind: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
+    #: on_demand; spot: marketplace and interruptible; reserved_1y, reserved_3y: paid for a term of years; serverless:
+    #: paid by the second of use, another product that our table leaves out.
+    kind: Annotated[
+        Literal["on_demand", "spot", "reserved_1y", "reserved_3y", "serverless"],
+        BeforeValidator(lambda kind: _KIND_NAMES.get(kind, kind)),
+    ]
     #: list: printed by the provider; quoted: an index or a survey of what is paid.
-    basis: Literal["list", "quoted"]
-    usd_per_chip_hour: Positive
-    source_id: Id
+    basis: Literal["list", "quoted"] = "list"
+    usd_per_chip_hour: Annotated[Positive, _also("usd_per_chip_hour", "price_usd_gpu_hr")]
+    source_id: Id = "gpu-rental-panel"
 
 
 class HardwarePriceRow(Row):
@@ -124,21 +140,21 @@ class TrainingCostRow(Row):
     KEY: ClassVar = ("model",)
     ABOUT: ClassVar = "a training run's estimated cost in 2023 dollars, in two vintages that do not mix"
 
-    model: str
+    model: Annotated[str, _also("model", "Model")]
     published: Annotated[datetime.date | None, Missing] = None
     chip: Text = None
     n_chips: Amount = None
     chip_hours: Amount = None
     training_flop: Amount = None
     #: Hardware and energy for the time of the run: as in Cottier et al. 2024.
-    amortised_usd_2023: Amount = None
+    amortised_usd_2023: Annotated[Amount, _also("amortised_usd_2023", "Hardware_Capex_Energy_Cost")] = None
     #: At rents of the time.
-    cloud_usd_2023: Amount = None
+    cloud_usd_2023: Annotated[Amount, _also("cloud_usd_2023", "Cloud_Cost")] = None
     #: The whole cluster, bought.
-    acquisition_usd_2023: Amount = None
+    acquisition_usd_2023: Annotated[Amount, _also("acquisition_usd_2023", "Hardware_Acquisition_Cost")] = None
     #: A later run whose definition is not written down: GPT-4 costs 1.7 times as much there.
-    later_run_usd_2023: Amount = None
-    source_id: Id
+    later_run_usd_2023: Annotated[Amount, _also("later_run_usd_2023", "Cost")] = None
+    source_id: Id = "epoch-training-costs"
 
 
 TABLES: dict[str, type[Row]] = {
