@@ -76,5 +76,5 @@ def test_every_source_of_a_chip_is_known():
 def test_recalled_columns_of_chips_are_named_and_cite_memory():
     table = catalog.load("chips")
     recalled = table[table["recalled"].notna()]
-    assert 0 < len(recalled)
+    assert len(recalled) > 0
     assert recalled["further_source_ids"].str.contains("chips-recalled").all()
