@@ -84,6 +84,10 @@ def rent(
     ValueError
         If a plain number is out of range, or a price path has another number of months.
 
+    Notes
+    -----
+    What a term still owes after the horizon is left out; a horizon as long as the term counts all of it.
+
     Examples
     --------
     >>> deal = rent(n_chips=100_000, horizon_months=36, market_usd_per_chip_hour=0, discount_rate_per_year=0.0,
