@@ -276,6 +276,15 @@ def test_shared_errors_cancel_out_of_the_order(story, run):
     assert table["beats_next"].iloc[0] == 1.0
 
 
+def test_sites_fail_at_rates_of_their_own(story, run):
+    twins = [comparison.Option(name=name, chip="H100-SXM", n_chips=50_000, site=name) for name in ("A", "B")]
+    found = compared(run, [*twins, *sized(50_000)], story, samples=2000)
+    a, b, own = found.samples["days"]
+    assert not np.allclose(a, b)
+    assert found.beats("A", "B") == pytest.approx(0.5, abs=0.04)  # four standard errors of 2,000 draws
+    np.testing.assert_allclose(np.quantile(a, 0.5), np.quantile(own, 0.5), rtol=0.05)
+
+
 def test_the_share_of_samples_is_counted_pair_by_pair():
     found = comparison.Comparison(
         run=comparison.run("gpt3-175b"),

@@ -1,8 +1,8 @@
 """One run on many options with common random numbers: days, dollars, energy, and how sure the order is.
 
-Every option sees the same draw of each shared input (failures, energy price, site, cost of capital, software), so what
-they have in common cancels out of their order; the price, the power and the step time of each kind of chip carry errors
-of their own.
+Every option sees the same draw of each shared input (restarts, energy price, building, cost of capital, software), so
+what they have in common cancels out of their order; the price, the power and the step time of each kind of chip carry
+errors of their own, and so does the rate of failures of each site: its interval is how much known clusters differ.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from gigacluster.units import MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 __all__ = ["MEASURES", "Comparison", "Measure", "compare"]
 
 _FLOP = "training.reference_run_flop"
+_FAILURES = "reliability.failures_per_1000_node_days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def compare(
             left_out.append((option.name, str(fault)))
         else:
             usable.append(option)
-    given = _draw(run, {option.chip: known[option.chip] for option in usable}, story, samples, seed, device)
+    given = _draw(run, usable, known, story, samples, seed, device)
     price = OwnedHour.of(story, given)
     rows = [
         _answers(option, fitted, known[option.chip], story, given, price)
@@ -225,12 +226,21 @@ def compare(
 
 
 def _draw(
-    run: Run, chips: dict[str, ChipMarket], story: Scenario, samples: int, seed: int, device: str
+    run: Run,
+    options: list[Option],
+    known: dict[str, ChipMarket],
+    story: Scenario,
+    samples: int,
+    seed: int,
+    device: str,
 ) -> dict[str, Any]:
     """Draw every input once for all options."""
     inputs = inputs_of(story) | {_FLOP: run.flop, STEP_ERROR: shared_error(run)}
-    for chip, found in chips.items():
-        inputs |= found.inputs() | {f"comparison.step_error.{chip}": chip_error(run, chip)}
+    for option in options:
+        inputs |= known[option.chip].inputs()
+        inputs[f"comparison.step_error.{option.chip}"] = chip_error(run, option.chip)
+        if option.site:
+            inputs[f"comparison.failures.{option.site}"] = inputs[_FAILURES]
     return {name: to_device(values, device) for name, values in sample(inputs, samples, seed).items()}
 
 
@@ -240,6 +250,8 @@ def _answers(
     """Return every measure of one option, on the host."""
     inputs = chip.put_into(given)
     inputs[STEP_ERROR] = given[STEP_ERROR] + given[f"comparison.step_error.{chip.chip}"]
+    if option.site:
+        inputs[_FAILURES] = given[f"comparison.failures.{option.site}"]
     speed = speed_of(fitted.plan, inputs)
     chip_flop_per_s = speed["useful_flop_per_s"] / fitted.plan.n_chips
     site_w_per_chip = inputs["cluster.it_power_w_per_chip"] * inputs["cluster.pue"]

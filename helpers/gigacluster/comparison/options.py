@@ -31,6 +31,7 @@ class Option:
     n_chips: float
     basis: str = "cluster"  # or one of BASES: n_chips then is the median of what the amount gives
     amount: float = math.nan
+    site: str = ""  # whose rate of failures it has; blank: the scenario's
 
     def __post_init__(self) -> None:
         hardware.chip(self.chip)  # raises where unknown, with the nearest name
@@ -66,7 +67,7 @@ def clusters() -> tuple[Option, ...]:
     """
     rows = _known_clusters()
     return tuple(
-        Option(name=str(row.name), chip=str(row.chip), n_chips=float(row.n_chips))
+        Option(name=str(row.name), chip=str(row.chip), n_chips=float(row.n_chips), site=str(row.site_id))
         for row in rows[rows["usable"]].itertuples(index=False)
     )
 
