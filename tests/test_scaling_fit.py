@@ -3,6 +3,7 @@
 import numpy
 import pytest
 from gigacluster import catalog, scaling
+from scipy import optimize, special
 
 #: The optimum of the Huber 1e-3 objective on the 240 runs, to every digit known (two independent optimizers, float64).
 OPTIMUM = {"A": 477.825868, "B": 2143.41736, "E": 1.8172181, "alpha": 0.3473105, "beta": 0.36717243}
@@ -54,3 +55,25 @@ def test_row_indices_and_a_count_give_the_same_replicates(runs):
     drawn = scaling.fit(runs, bootstrap=rows, device="cpu").replicates
     counted = scaling.fit(runs, bootstrap=20, seed=42, device="cpu").replicates
     assert numpy.array_equal(drawn["A"], counted["A"])
+
+
+def test_scipy_goes_no_lower_on_a_sample_of_replicates(runs, bootstrapped):
+    log_n, log_d, log_loss = (numpy.log(runs[name].to_numpy()) for name in ("params", "tokens", "loss"))
+    log_n, log_d = log_n - log_n.mean(), log_d - log_d.mean()
+    rows = numpy.random.RandomState(42).randint(0, 240, size=(4000, 240))
+    for replicate in range(0, 4000, 500):
+        n, d, y = log_n[rows[replicate]], log_d[rows[replicate]], log_loss[rows[replicate]]
+
+        def objective(p, n=n, d=d, y=y):
+            predicted = numpy.log(numpy.exp(p[0] - p[1] * n) + numpy.exp(p[2] - p[3] * d) + p[4])
+            return special.huber(1e-3, y - predicted).sum() / 1e-3
+
+        found = optimize.minimize(
+            objective,
+            bootstrapped.theta[[0, 3, 1, 4, 2]],
+            method="Nelder-Mead",
+            options={"maxiter": 1500, "maxfev": 1500, "xatol": 1e-9, "fatol": 1e-12},
+        )
+        ours = bootstrapped.replicates.loc[replicate, "objective"]
+        assert ours <= found.fun * 1e-3 * (1 + 1e-12)
+        assert ours == pytest.approx(found.fun * 1e-3, rel=1e-3)  # a simplex comes this near in so many steps

@@ -21,6 +21,10 @@ _EXPONENT_FACTORS = (0.2, 3.0)
 #: Shares of replicates, or of starts, that are worth a flag.
 _BOUNDARY_SHARE = 0.05
 _LEAST_HIT_RATE = 0.1
+#: Logarithm of an amplitude, in units of the runs, beyond which it only stands for infinity or 0.
+_RUNAWAY = 20.0
+#: As near to a bound as makes no difference.
+_AT_BOUND = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def find_flags(fitted: Fit) -> tuple[Flag, ...]:
 def _at_bound(fitted: Fit) -> list[int]:
     lower = fitted.law.lower
     free = [name not in fitted.fixed for name in fitted.law.names]
-    return [i for i in range(len(lower)) if free[i] and fitted.theta[i] <= lower[i]]
+    return [i for i in range(len(lower)) if free[i] and fitted.theta[i] <= lower[i] + _AT_BOUND]
 
 
 def _boundaries(fitted: Fit) -> list[Flag]:
@@ -61,6 +65,12 @@ def _boundaries(fitted: Fit) -> list[Flag]:
         what = "the runs show no irreducible loss" if symbol.kind == "floor" else "the runs show no such dependence"
         message = f"the best fit is at {symbol.name} = 0: {what}; do not extrapolate from it"
         flags.append(Flag("at boundary", symbol.name, message))
+    for i, symbol in enumerate(fitted.law.symbols):
+        if symbol.kind == "amplitude" and symbol.name not in fitted.fixed and abs(fitted.theta[i]) > _RUNAWAY:
+            end = "infinity" if fitted.theta[i] > 0 else "0"
+            flags.append(
+                Flag("at boundary", symbol.name, f"the best fit runs away towards {end}; the number means nothing")
+            )
     return flags
 
 
@@ -87,12 +97,17 @@ def _weak_parameters(fitted: Fit) -> list[Flag]:
     for i in dict.fromkeys(numbers.tolist()):
         allowed = [k for k, trial in enumerate(tried) if trial[0] == i and falls[k] < RULED_OUT]
         if allowed:
-            others = " and ".join(
-                f"{tried[k][2]} (objective +{fits.objective[k] / fitted.objective - 1:.2%})" for k in allowed
-            )
+            others = " and ".join(f"{tried[k][2]} ({_rise(fits.objective[k], fitted.objective)})" for k in allowed)
             message = f"the profile is flat; the runs do not rule out a value {others}"
             flags.append(Flag("not identified", fitted.law.names[i], message))
     return flags
+
+
+def _rise(objective: float, optimum: float) -> str:
+    """Say how much higher an objective is than the optimum."""
+    if optimum < 1e-20:
+        return "the runs fit exactly either way"
+    return f"objective +{max(objective / optimum - 1, 0.0):.3%}"
 
 
 def _minima(fitted: Fit) -> list[Flag]:
@@ -107,10 +122,15 @@ def _minima(fitted: Fit) -> list[Flag]:
             Flag(
                 "several minima",
                 "",
-                f"{len(rivals)} more within the noise; the next is "
-                f"{rival['objective'] / fitted.objective - 1:.3%} higher at {where}",
+                f"{len(rivals)} more within the noise; the next at "
+                f"{where} ({_rise(rival['objective'], fitted.objective)})",
             )
         )
+    if fitted.starts.lower_unproved:
+        message = (
+            f"{fitted.starts.lower_unproved} starts went below the optimum and did not converge; a lower one may exist"
+        )
+        flags.append(Flag("hard to find", "", message))
     if fitted.starts.hit_rate < _LEAST_HIT_RATE:
         flags.append(Flag("hard to find", "", f"{fitted.starts}; raise starts to be sure"))
     return flags

@@ -99,7 +99,7 @@ def _pairs(count: int) -> list[tuple[int, int]]:
 
 
 class JetOperations:
-    """The functions that a law may use, on arrays and jets alike: ``exp``, ``log`` and ``minimum``."""
+    """The functions that a law may use, on arrays and jets alike: ``exp``, ``expm1``, ``log`` and ``minimum``."""
 
     def __init__(self, xp: ModuleType) -> None:
         self._xp = xp
@@ -110,6 +110,13 @@ class JetOperations:
             return self._xp.exp(x)
         value = self._xp.exp(x.value)
         return x.chain(value, value, value)
+
+    def expm1(self, x: Any) -> Any:
+        """Return the exponential minus one, exact for small arguments."""
+        if not isinstance(x, Jet):
+            return self._xp.expm1(x)
+        value, slope = self._xp.expm1(x.value), self._xp.exp(x.value)
+        return x.chain(value, slope, slope)
 
     def log(self, x: Any) -> Any:
         """Return the natural logarithm."""

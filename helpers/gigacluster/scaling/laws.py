@@ -167,9 +167,9 @@ def _data_constrained(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any
 
 def _discounted(operations: Any, log_all: Any, log_unique: Any, log_scale: Any) -> Any:
     """Return log(U + U R* (1 - exp(-R / R*))) with R = all / U - 1."""
-    repeats = operations.exp(log_all - log_unique) - 1.0
+    repeats = operations.expm1(log_all - log_unique)
     scale = operations.exp(log_scale)
-    return log_unique + operations.log(1.0 + scale * (1.0 - operations.exp(-1.0 * repeats / scale)))
+    return log_unique + operations.log(1.0 - scale * operations.expm1(-1.0 * repeats / scale))
 
 
 def _routing(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:

@@ -23,6 +23,8 @@ RULED_OUT = 1.92
 _STEPS = 4
 #: Gradient over delta that a held fit is taken to: its objective is then known to better than a millionth.
 _TOLERANCE = 1e-3
+#: Residuals this small are rounding, not misfit.
+_ROUNDING = 1e-9
 #: Random starts of each held fit.
 _RANDOM = 8
 
@@ -97,4 +99,5 @@ def evidence(problem: Problem, objective: numpy.ndarray, optimum: float) -> nump
     """
     runs = problem.log_loss.shape[1]
     share = 0.5 if problem.objective.loss == "squared" else 1.0
-    return share * runs * numpy.log(numpy.maximum(objective, 1e-300) / max(optimum, 1e-300))
+    rounding = runs * _ROUNDING**2
+    return share * runs * numpy.log(numpy.maximum(objective, rounding) / max(optimum, rounding))

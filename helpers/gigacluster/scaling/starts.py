@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -21,11 +21,15 @@ _SAME_RESIDUAL = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class StartReport:
-    """How many starts reached the optimum. ``minima``: each distinct converged minimum, lowest first."""
+    """How many starts reached the optimum. ``minima``: each distinct converged minimum, lowest first.
+
+    ``lower_unproved``: starts that went below the optimum and stopped there without proof of convergence.
+    """
 
     count: int
     converged: int
     hits: int
+    lower_unproved: int
     minima: pd.DataFrame
     replicate_hit_rates: numpy.ndarray | None = None
 
@@ -47,7 +51,7 @@ class StartReport:
         return text
 
 
-def reaches(objective: numpy.ndarray, lowest: numpy.ndarray | float, runs: int) -> numpy.ndarray:
+def reaches(objective: Any, lowest: Any, runs: int) -> Any:
     """Tell which objectives are as low as the lowest."""
     return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
 
@@ -99,9 +103,12 @@ def summarise(
         else:
             rows.append({"objective": objective[i], "starts": 1, **dict(zip(law.names, values[i], strict=True))})
     minima = pd.DataFrame(rows, columns=["objective", "starts", *law.names])
+    lowest = rows[0]["objective"] if rows else numpy.inf
+    lower = ~converged & numpy.isfinite(objective) & ~reaches(lowest, objective, runs)
     return StartReport(
         count=len(objective),
         converged=int(converged.sum()),
         hits=int(minima["starts"].iloc[0]) if rows else 0,
+        lower_unproved=int(lower.sum()),
         minima=minima,
     )
