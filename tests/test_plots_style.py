@@ -186,3 +186,15 @@ def test_long_names_are_broken_on_a_telephone_and_get_the_height_they_need(finis
     assert "\n" in ax.get_xlabel()
     assert "\n" in ax.get_title(loc="left")
     assert fig.get_size_inches()[1] == pytest.approx(0.9 + picture.LINE_IN * 16)
+
+
+def test_texts_placed_for_a_wide_figure_stay_inside_a_narrow_one(finished):
+    fig = finished()
+    (ax,) = fig.axes
+    said = ax.text(9, 5, "a long remark beside a point")
+    noted = ax.annotate("another long remark", (9.5, 2), xytext=(5, 0), textcoords="offset points")
+    for text in (said, noted):
+        text.set_in_layout(False)
+    picture.narrow(fig)
+    for text in (said, noted):
+        assert text.get_window_extent().x1 <= fig.bbox.x1 + 1

@@ -17,6 +17,8 @@ import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import ScaledTranslation
 
 from gigacluster.plots.style import caption_of
 
@@ -51,6 +53,7 @@ def narrow(fig: Figure) -> str:
     wrapped_in = max((_wrap_labels(ax) for ax in fig.axes), default=0.0)
     heights_in = (PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in), wrapped_in * panels)
     fig.set_size_inches(NARROW_IN, max(heights_in))
+    _keep_texts_inside(fig)
     return svg(fig)
 
 
@@ -132,6 +135,29 @@ def _wrap_labels(ax: Axes) -> float:
     wrapped = [textwrap.fill(name, NAME_LENGTH) for name in names]
     ax.set_yticks(ax.get_yticks(), wrapped, fontsize="small")
     return 0.9 + LINE_IN * len(wrapped) * max(1 + name.count("\n") for name in wrapped)
+
+
+def _keep_texts_inside(fig: Figure) -> None:
+    """Shift texts that were placed for a wide figure and now stick out of it."""
+    engine = fig.get_layout_engine()
+    if engine is None:
+        return
+    engine.execute(fig)
+    fig.set_layout_engine("none")  # what follows fits this layout
+    width_px, margin_px = fig.bbox.width, 0.02 * fig.bbox.width  # outlines run a little wider than screen letters
+    for text in (text for ax in fig.axes for text in ax.texts if text.get_text()):
+        extent = text.get_window_extent()
+        shift_px = min(0.0, width_px - margin_px - extent.x1) or max(0.0, margin_px - extent.x0)
+        if shift_px and extent.width < width_px - 2 * margin_px:
+            _shift(text, shift_px, fig.dpi)
+
+
+def _shift(text: Text, shift_px: float, dpi: float) -> None:
+    if isinstance(text, Annotation) and text.anncoords == "offset points":
+        x, y = text.xyann
+        text.xyann = (x + shift_px * 72 / dpi, y)
+    elif not isinstance(text, Annotation):
+        text.set_transform(text.get_transform() + ScaledTranslation(shift_px / dpi, 0, text.figure.dpi_scale_trans))
 
 
 def _label(ax: Axes, axis: str) -> str:
