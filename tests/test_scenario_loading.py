@@ -112,6 +112,13 @@ def test_a_wrong_value_is_explained(faults, old, new, expected):
     assert expected in faults((old, new))
 
 
+def test_another_chip_must_bring_its_own_prices_and_power(faults):
+    message = faults(("chip: H100-SXM", "chip: B200"), ("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", ""))
+    for field in ("cluster.it_power_w_per_chip", "own.chip_usd", "own.server_usd_per_chip"):
+        assert f"{field}: is missing; its default is an H100-SXM's, so a cluster of B200 must give its own" in message
+    assert "rent.committed_usd_per_chip_hour: is missing" in message
+
+
 def test_text_that_is_not_yaml_names_the_line(tmp_path):
     file = tmp_path / "bad.yaml"
     file.write_text("name: [unclosed\ncluster: }")

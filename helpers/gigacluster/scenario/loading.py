@@ -20,6 +20,15 @@ __all__ = ["ScenarioError", "find", "json_schema", "load", "names"]
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
 STORY = "xai-colossus-2024"
 
+#: The chip that the sourced defaults of these fields are about; a cluster of another must give its own.
+_CHIP_OF_DEFAULTS = "H100-SXM"
+_DEFAULTS_BY_CHIP = (
+    ("cluster", "it_power_w_per_chip"),
+    ("own", "chip_usd"),
+    ("own", "server_usd_per_chip"),
+    ("rent", "committed_usd_per_chip_hour"),
+)
+
 Path_ = tuple[str | int, ...]
 
 
@@ -187,6 +196,12 @@ def _impossible(content: dict[str, Any]) -> list[tuple[Path_, str]]:
                 "lower n_chips, or raise it",
             )
         )
+    chip = cluster.get("chip")
+    if isinstance(chip, str) and _chip_power_w(chip) and chip != _CHIP_OF_DEFAULTS:
+        for section, field in _DEFAULTS_BY_CHIP:
+            if field not in _section(content, section):
+                why = f"is missing; its default is an {_CHIP_OF_DEFAULTS}'s, so a cluster of {chip} must give its own"
+                faults.append(((section, field), why))
     decided, year = content.get("decided_on"), _number(content.get("price_year"))
     if isinstance(decided, datetime.date) and year and abs(decided.year - year) > 5:
         faults.append(
