@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy
 import pytest
+from conftest import Backend
 from gigacluster.throughput import inputs
 from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
@@ -28,6 +29,9 @@ IDEAL = replace(
 )
 
 
+ON_NUMPY = Backend(library=numpy, device=None, name="numpy")
+
+
 def case_on(xp, **changes):
     """A small dense model on H100s, one element an array."""
     fields = {
@@ -42,21 +46,21 @@ def case_on(xp, **changes):
 
 def test_gemm_of_whole_tiles_and_waves_takes_its_flop_over_the_rate(xp):
     rows, columns = xp.array([128.0 * 12]), xp.array([256.0 * 11])  # 132 tiles: one full wave
-    time_s = gemm_s(xp, rows, columns, xp.array([4096.0]), 1.0, xp.array([8e14]), xp.array([132.0]), IDEAL)
+    time_s = gemm_s(xp, rows, columns, xp.array([4096.0]), 1.0, xp.array([8e14]), case_on(xp), IDEAL)
     assert float(time_s[0]) == pytest.approx(2 * 128 * 12 * 256 * 11 * 4096 / 8e14, rel=1e-12)
 
 
 def test_one_tile_more_than_a_wave_costs_part_of_a_second_wave(xp):
     columns = xp.array([256.0 * 132, 256.0 * 133])
     k = replace(IDEAL, wave_frac=1.0)
-    time_s = gemm_s(xp, xp.array([128.0] * 2), columns, xp.array([4096.0] * 2), 1.0, 8e14, xp.array([132.0] * 2), k)
+    time_s = gemm_s(xp, xp.array([128.0] * 2), columns, xp.array([4096.0] * 2), 1.0, 8e14, case_on(xp), k)
     assert float(time_s[1] / time_s[0]) == pytest.approx(2.0, rel=1e-12)
 
 
 def test_matrix_units_without_processors_have_no_waves(xp):
     columns = xp.array([256.0 * 132, 256.0 * 133])
-    none = xp.array([float("nan")] * 2)
-    time_s = gemm_s(xp, xp.array([128.0] * 2), columns, xp.array([4096.0] * 2), 1.0, 8e14, none, IDEAL)
+    large = case_on(xp, n_processors=float("nan"))
+    time_s = gemm_s(xp, xp.array([128.0] * 2), columns, xp.array([4096.0] * 2), 1.0, 8e14, large, IDEAL)
     assert float(time_s[1] / time_s[0]) == pytest.approx(133 / 132, rel=1e-12)
 
 
@@ -65,7 +69,7 @@ def test_a_larger_gemm_never_takes_less_time(position):
     sizes = numpy.arange(64.0, 20_000.0, 64.0)
     dimensions = [4096.0, 4096.0, 4096.0]
     dimensions[position] = sizes
-    time_s = gemm_s(numpy, *map(numpy.asarray, dimensions), 1.0, 8e14, numpy.asarray(132.0), Coefficients())
+    time_s = gemm_s(numpy, *map(numpy.asarray, dimensions), 1.0, 8e14, case_on(ON_NUMPY), Coefficients())
     assert (numpy.diff(time_s) >= -1e-12 * time_s[:-1]).all()
 
 

@@ -42,7 +42,9 @@ class Coefficients:
     gemm_frac: float = _positive(0.9, 0.15, "1", "matmul rate of large layers over the highest measured one, 16 bit")
     gemm_8bit_frac: float = _positive(0.85, 0.15, "1", "the same with 8-bit inputs")
     gemm_4bit_frac: float = _positive(0.6, 0.2, "1", "the same with 4-bit inputs, over their peak")
-    gemm_fill_rows: float = _positive(100.0, 0.7, "row", "tokens at which a matmul reaches half of its rate")
+    gemm_fill_rows: float = _positive(
+        100.0, 0.7, "row", "tokens at which a 16-bit matmul of an H100 reaches half its rate"
+    )
     gemm_fill_columns: float = _positive(200.0, 0.7, "column", "output columns at which it does")
     gemm_fill_inner: float = _positive(200.0, 0.7, "1", "length of the inner sum at which it does")
     wave_frac: float = _share(0.5, 0.7, "share of the idle last wave of tiles that costs time")

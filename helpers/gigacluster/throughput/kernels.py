@@ -12,6 +12,8 @@ __all__ = ["attention_s", "cast_bytes_per_value", "either", "gemm_s", "matmul_ra
 
 #: Tiles of the output that one processor of the chip computes at a time.
 _LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
+#: Matmul FLOP for each byte of memory traffic of an H100 in 16 bit.
+_HOPPER_FLOP_PER_BYTE = 794.5e12 / 3350e9
 #: Peak of the chips that fused attention kernels were written for: A100 (first and second generation), H100 (third).
 _AMPERE_PEAK_FLOP_PER_S, _HOPPER_PEAK_FLOP_PER_S = 312e12, 989.4e12
 
@@ -36,16 +38,15 @@ def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate) / effect
 
 
-def gemm_s(
-    xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, n_processors: Any, k: Coefficients
-) -> Any:
+def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, case: Case, k: Coefficients) -> Any:
     """Return the time of ``count`` equal matmuls that run together, (rows x inner) by (inner x columns).
 
     The rate falls where a dimension is no multiple of a tile, where the last wave of tiles leaves processors idle, and
-    where dimensions are short. The better of a large tile and a small, less efficient one is taken.
+    where dimensions are short: the more so, the more FLOP the chip does for each byte it loads and stores. The better
+    of a large tile and a small, less efficient one is taken.
     """
-    large = _tiled_flop(xp, rows, columns, inner, count, n_processors, _LARGE_TILE, k)
-    small = _tiled_flop(xp, rows, columns, inner, count, n_processors, _SMALL_TILE, k) / k.small_tile_frac
+    large = _tiled_flop(xp, rows, columns, inner, count, rate, case, _LARGE_TILE, k)
+    small = _tiled_flop(xp, rows, columns, inner, count, rate, case, _SMALL_TILE, k) / k.small_tile_frac
     return xp.minimum(large, small) / rate
 
 
@@ -55,17 +56,19 @@ def _tiled_flop(
     columns: Any,
     inner: Any,
     count: Any,
-    n_processors: Any,
+    rate: Any,
+    case: Case,
     tile: tuple[float, float],
     k: Coefficients,
 ) -> Any:
     """Return the FLOP of whole tiles, with what filling them and an incomplete last wave cost."""
     down, across = xp.ceil(rows / tile[0]), xp.ceil(columns / tile[1])
     whole_rows, whole_columns = tile[0] * down, tile[1] * across
-    waves = count * down * across / n_processors
-    idle = xp.where(n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
-    fill = 1.0 + k.gemm_fill_rows / whole_rows + k.gemm_fill_columns / whole_columns + k.gemm_fill_inner / inner
-    return 2.0 * count * whole_rows * whole_columns * inner * (fill + k.wave_frac * idle)
+    waves = count * down * across / case.n_processors
+    idle = xp.where(case.n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
+    short = k.gemm_fill_rows / whole_rows + k.gemm_fill_columns / whole_columns + k.gemm_fill_inner / inner
+    balance = rate / case.memory_bytes_per_s / _HOPPER_FLOP_PER_BYTE
+    return 2.0 * count * whole_rows * whole_columns * inner * (1.0 + balance * short + k.wave_frac * idle)
 
 
 def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:

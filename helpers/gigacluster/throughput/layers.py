@@ -73,7 +73,7 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
     zero = xp.zeros_like(tokens)
     head_width = case.vocab / case.tp
     head_rate = case.gemm_bf16_flop_per_s * k.gemm_frac
-    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, case.n_processors, k)
+    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, case, k)
     head_memory_s = k.logit_bytes * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
     moe_layers = case.n_experts > 0
     return LayerTimes(
@@ -115,13 +115,13 @@ def _projections(xp: Any, case: Case) -> list[tuple[Any, Any]]:
     ]
 
 
-def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, n_processors: Any, k: Coefficients) -> Any:
+def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, case: Case, k: Coefficients) -> Any:
     """Forward, and backward with respect to inputs and to weights; absent where a dimension is zero."""
     present = (width > 0) & (inner > 0)
     width, inner = xp.where(present, width, 1.0), xp.where(present, inner, 1.0)
-    forward = gemm_s(xp, tokens, width, inner, 1.0, rate, n_processors, k)
-    inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, n_processors, k)
-    weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, n_processors, k)
+    forward = gemm_s(xp, tokens, width, inner, 1.0, rate, case, k)
+    inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, case, k)
+    weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, case, k)
     return xp.where(present, forward + inputs_s + weights_s, 0.0)
 
 
@@ -140,7 +140,7 @@ def _compute(
     xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any, shapes: list[tuple[Any, Any]], ffn_width: Any
 ) -> tuple[Any, Any]:
     """Return matmul time and memory-bound time of a layer's linear part."""
-    matmul_s = sum(_three_matmuls(xp, tokens, width, inner, rate, case.n_processors, k) for width, inner in shapes)
+    matmul_s = sum(_three_matmuls(xp, tokens, width, inner, rate, case, k) for width, inner in shapes)
     spread = xp.where(case.sp > 0, case.tp, 1.0)
     values = k.norm_passes * case.d_model / spread + k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0
     cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
@@ -176,9 +176,9 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     gated = 1.0 + case.ffn_gated
     matmul_s = 0.0
     for across, inner in ((gated * width, case.d_model), (case.d_model, width)):
-        matmul_s = matmul_s + gemm_s(xp, rows, across, inner, local, rate, case.n_processors, k)
-        matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case.n_processors, k)
-        matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, case.n_processors, k)
+        matmul_s = matmul_s + gemm_s(xp, rows, across, inner, local, rate, case, k)
+        matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case, k)
+        matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, case, k)
     cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width)
     values = k.permute_passes * case.d_model + k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0
     weights = (

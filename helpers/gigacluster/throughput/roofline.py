@@ -89,7 +89,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
             name=name,
             flop=float(2.0 * count * m * n * inner),
             bytes_moved=float(count * ((_HALF if name == "output head" else saved) * (m + n) * inner + _HALF * m * n)),
-            seconds=float(gemm_s(xp, m, n, inner, count, speed, case.n_processors, k)),
+            seconds=float(gemm_s(xp, m, n, inner, count, speed, case, k)),
         )
         for name, m, n, inner, count, speed in shapes
     ]
