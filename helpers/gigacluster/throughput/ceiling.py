@@ -8,7 +8,7 @@ import numpy
 
 __all__ = ["matmul_ceiling_flop_per_s"]
 
-#: Highest measured matmul rate over peak: the median of the chips that have a measured one.
+#: Highest measured matmul rate over peak: about the median of the chips that have a measured one.
 _USUAL_FRAC = 0.77
 #: Peak 16-bit FLOP a joule at which that holds: of the H100 SXM, and of the GB200 for chips that compute in 4 bit too.
 #: A chip with less power for each FLOP lowers its clocks.

@@ -2,7 +2,8 @@
 
 The rules for what a source did not publish:
 
-- micro-batch: the batch of a replica over its gradient accumulation steps where those are known, otherwise 1;
+- micro-batch: the batch of a replica over its gradient accumulation steps where those are known; otherwise 1 in a
+  pipeline, and as many sequences as 16,384 tokens hold without one;
 - virtual stages: 1 without a pipeline, in DeepSpeed and GPT-NeoX and before 2021; otherwise chunks of two layers, the
   median of the published interleaved configurations;
 - recompute: ``unknown`` counts as none, except in XLA frameworks, where a whole layer is the usual policy; a named XLA
@@ -15,6 +16,7 @@ The rules for what a source did not publish:
 - attention kernel: as noted; otherwise unfused before late 2023 (a year earlier in MLPerf), then the second generation,
   and the third from 2024 on Hopper and Blackwell outside PyTorch FSDP;
 - gradients are reduced in 16 bit in Megatron since 2023, and parameters gathered in 8 bit in FP8 runs since 2024;
+- gradients are added by kernels of their own in DeepSpeed and GPT-NeoX, elsewhere by the matmuls;
 - sharding: the optimizer state, in Megatron; everything, in FSDP and XLA frameworks;
 - scale-out rate: that of the chip's usual system.
 """
