@@ -33,7 +33,7 @@ def test_every_source_is_used_or_explains_itself():
         if name != "sources":
             table = catalog.load(name)
             for column in table.columns:
-                if column.startswith("source_id"):
+                if "source_id" in column:
                     used |= set(";".join(table[column].dropna().astype(str)).split(";"))
     unused = set(catalog.load("sources")["source_id"]) - used
     cited = " ".join(file.read_text() for file in catalog.data_dir().parent.glob("helpers/**/*.py"))

@@ -18,7 +18,14 @@ HEADLINES = (
     "share_of_world",
     "lead_months",
 )
-_PLURALS = {"day": "days", "month": "months", "h": "hours", "token": "tokens", "parameter": "parameters", "point": "points"}
+_PLURALS = {
+    "day": "days",
+    "month": "months",
+    "h": "hours",
+    "token": "tokens",
+    "parameter": "parameters",
+    "point": "points",
+}
 
 __all__ = ["Answers", "Number", "answers_of", "number_text"]
 

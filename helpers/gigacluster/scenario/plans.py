@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy
 from scipy import special
@@ -119,7 +120,8 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     intervals = {
         name: Uncertain(low=low, median=value, high=high) for name, low, value, high in zip(*columns, strict=True)
     }
-    drawn = Coefficients(**{name: values[:, None] for name, values in draw(intervals, samples, seed).items()})
+    values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
+    drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
     xp, case = on_arrays(plan.found.job.case(**plan_fields(SimpleNamespace(**best))))
     times_s = step_from_layers(xp, layer_times(xp, case, drawn), case, drawn).total_s
