@@ -343,6 +343,14 @@ def test_accounts_of_grok_3_need_more_of_the_peak_than_any_measured_run_gave(bes
     assert (beside.loc[beside["title"] == "Grok-3 scale", "ratio"] > 1.3).all()
 
 
+def test_costs_lie_within_a_few_times_of_published_ones(story):
+    """Epoch AI's two runs of one model differ by 1.4 to 1.7; the shapes of the Grok runs are stand-ins: to 4 times."""
+    costs = comparison.costs_beside_published(story, samples=200).set_index("title")
+    assert costs.loc["Llama 3.1 405B", "ratio"] == pytest.approx(1.0, abs=0.5)
+    assert costs["ratio"].between(0.5, 4.0).all()
+    assert len(comparison.say_costs(costs.reset_index()).splitlines()) == len(costs) == 3
+
+
 def test_software_of_the_time_is_slower_than_todays(beside):
     assert (beside["days_then"] >= beside["days"]).all()
 

@@ -3,9 +3,18 @@
 from gigacluster.comparison.evaluation import MEASURES, Comparison, compare
 from gigacluster.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, markets, quotes
 from gigacluster.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
-from gigacluster.comparison.published import beside_published
+from gigacluster.comparison.published import beside_published, costs_beside_published
 from gigacluster.comparison.runs import Run, reference_run, run, runs
-from gigacluster.comparison.words import BASIS_WORDS, each, price_text, say_days, say_facts, say_published, say_soonest
+from gigacluster.comparison.words import (
+    BASIS_WORDS,
+    each,
+    price_text,
+    say_costs,
+    say_days,
+    say_facts,
+    say_published,
+    say_soonest,
+)
 
 __all__ = [
     "BASES",
@@ -20,6 +29,7 @@ __all__ = [
     "chip_facts",
     "clusters",
     "compare",
+    "costs_beside_published",
     "each",
     "equal",
     "markets",
@@ -29,6 +39,7 @@ __all__ = [
     "reference_run",
     "run",
     "runs",
+    "say_costs",
     "say_days",
     "say_facts",
     "say_published",

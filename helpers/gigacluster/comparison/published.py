@@ -15,7 +15,10 @@ from gigacluster.scenario import Scenario
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
 
-__all__ = ["beside_published"]
+__all__ = ["beside_published", "costs_beside_published"]
+
+#: Names of chips in data/training_costs.csv -> data/chips.csv.
+_CHIPS = {"NVIDIA H100 SXM5 80GB": "H100-SXM", "NVIDIA Tesla V100 DGXS 32 GB": "V100-SXM"}
 
 
 def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) -> pd.DataFrame:
@@ -71,6 +74,43 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
                 "verification": row["verification"],
             }
         )
+    return pd.DataFrame(rows)
+
+
+def costs_beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) -> pd.DataFrame:
+    """Return Epoch AI's cost of these runs beside ours, on the chips that they are reported to have used.
+
+    Returns
+    -------
+    DataFrame
+        ``title, chip, n_chips, published_usd, later_usd`` (amortised
+        hardware and energy in dollars of 2023, two runs of their model), ``usd_low, usd, usd_high`` (ours),
+        ``ratio, ratio_later``. Runs on chips without a price are left out.
+    """
+    costs = catalog.load("training_costs").set_index("model")
+    rows = []
+    for row in catalog.load("comparison_runs").dropna(subset=["priced_as", "trained_on_chips"]).to_dict("records"):
+        theirs = costs.loc[row["priced_as"]]
+        run, chip = _with_flop(runs()[row["run"]], theirs["training_flop"]), _CHIPS.get(theirs["chip"], "")
+        if chip not in hardware.chips():
+            continue
+        option = Option(name=run.title, chip=chip, n_chips=float(row["trained_on_chips"]))
+        ranked = compare(run, [option], story, samples=samples, seed=seed, device="cpu").ranked("usd")
+        for ours in ranked.to_dict("records"):  # none where the chip has no price
+            rows.append(
+                {
+                    "title": run.title,
+                    "chip": chip,
+                    "n_chips": row["trained_on_chips"],
+                    "published_usd": theirs["amortised_usd_2023"],
+                    "later_usd": theirs["later_run_usd_2023"],
+                    "usd_low": ours["low"],
+                    "usd": ours["median"],
+                    "usd_high": ours["high"],
+                    "ratio": ours["median"] / theirs["amortised_usd_2023"],
+                    "ratio_later": ours["median"] / theirs["later_run_usd_2023"],
+                }
+            )
     return pd.DataFrame(rows)
 
 

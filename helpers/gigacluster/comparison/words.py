@@ -10,9 +10,9 @@ import pandas as pd
 from gigacluster.comparison.evaluation import Comparison
 from gigacluster.comparison.market import PRICE_YEARS
 from gigacluster.scenario import Scenario
-from gigacluster.units import format_interval
+from gigacluster.units import format_interval, format_usd
 
-__all__ = ["BASIS_WORDS", "each", "price_text", "say_days", "say_facts", "say_published", "say_soonest"]
+__all__ = ["BASIS_WORDS", "each", "price_text", "say_costs", "say_days", "say_facts", "say_published", "say_soonest"]
 
 BASIS_WORDS = {"money": "the same money", "power": "the same power", "chips": "the same number of chips"}
 #: Chips with fewer measured runs are named as less sure.
@@ -74,6 +74,17 @@ def _published(row: dict[Any, Any]) -> str:
         f"- {row['title']}, {row['n_chips']:,} {row['chip']}: published {row['published_days']:g} days{memory}, which "
         f"needs {row['published_mfu_frac']:.0%} of the 16-bit peak; ours is {row['ratio']:.2f} times that, "
         f"{row['ratio_then']:.2f} times with the software of then. Why: {row['why']}."
+    )
+
+
+def say_costs(costs: pd.DataFrame) -> str:
+    """Return a line a published cost beside ours, as a list in Markdown."""
+    return "\n".join(
+        f"- {row['title']}, {row['n_chips']:,.0f} {row['chip']}: published {format_usd(row['published_usd'], 2)} and, "
+        f"in a later run of their model, {format_usd(row['later_usd'], 2)}; ours is {format_usd(row['usd'], 2)} "
+        f"({format_usd(row['usd_low'], 2)} to {format_usd(row['usd_high'], 2)}), {row['ratio']:.1f} and "
+        f"{row['ratio_later']:.1f} times those."
+        for row in costs.to_dict("records")
     )
 
 

@@ -30,6 +30,8 @@ class ComparisonRunRow(Row):
     global_batch: _Whole  # sequences
     seq_len: _Whole  # tokens
     precision: str  # of the linear layers
+    priced_as: Annotated[str | None, Missing] = None  # the model of training_costs.csv
+    trained_on_chips: Annotated[Annotated[int, Field(ge=1)] | None, Missing] = None  # as reported
     source_id: Id
     note: Annotated[str | None, Missing] = None
 
