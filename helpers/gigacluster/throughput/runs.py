@@ -14,7 +14,7 @@ The rules for what a source did not publish:
 - tensor and pipeline parallel: 1, if the table says that the plan is complete;
 - expert tensor parallel: Megatron's default, the tensor-parallel width, except in Megatron-Bridge, whose recipes set 1;
 - attention kernel: as noted; otherwise unfused before late 2023 (a year earlier in MLPerf), then the second generation,
-  and the third from 2024 on Hopper and Blackwell outside PyTorch FSDP;
+  and the third from mid 2024 on Hopper and Blackwell outside PyTorch FSDP;
 - gradients are reduced in 16 bit in Megatron since 2023, and parameters gathered in 8 bit in FP8 runs since 2024;
 - gradients are added by kernels of their own in DeepSpeed and GPT-NeoX, elsewhere by the matmuls;
 - sharding: the optimizer state, in Megatron; everything, in FSDP and XLA frameworks;
@@ -195,7 +195,7 @@ def _attention_kernel(table: pd.DataFrame, notes: pd.Series) -> numpy.ndarray:
     made_for = _words(table, "chip").str.match(r"g?[hb]\d").to_numpy()  # Hopper and Blackwell
     made_for = made_for & (_framework(table) != inputs.FRAMEWORK_FSDP)  # PyTorch's own attention stayed with the second
     usual = numpy.select(
-        [year < 2023.75, (year < 2024.0) | ~made_for],
+        [year < 2023.75, (year < 2024.5) | ~made_for],
         [inputs.ATTENTION_UNFUSED, inputs.ATTENTION_FLASH2],
         inputs.ATTENTION_FLASH3,
     )
