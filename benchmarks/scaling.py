@@ -20,9 +20,9 @@ from typing import Any
 import numpy
 from gigacluster import scaling
 from gigacluster.scaling.bootstrap import draw_rows, multiplicities
-from gigacluster.scaling.fitting import fit_replicates
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Problem
+from gigacluster.scaling.replicates import fit_replicates
 from scipy import optimize, special
 
 __all__ = ["measure"]

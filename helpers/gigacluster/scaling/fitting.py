@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of
-from gigacluster.scaling import bootstrap as resampling
+from gigacluster.scaling.bootstrap import KINDS
 from gigacluster.scaling.diagnostics import Flag, find_flags
 from gigacluster.scaling.isoflop import can_compare, find_conflict
 from gigacluster.scaling.jets import JetOperations
 from gigacluster.scaling.laws import Law, get_law
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.predict import Estimate, predict_loss
-from gigacluster.scaling.problem import CONVERGED, Fits, Problem
+from gigacluster.scaling.problem import CONVERGED, Problem
+from gigacluster.scaling.replicates import fit_replicates, resample
 from gigacluster.scaling.runs import Runs, read_runs
-from gigacluster.scaling.starts import StartReport, random_starts, reaches, summarise
+from gigacluster.scaling.solving import best_point, solve
+from gigacluster.scaling.starts import StartReport, random_starts, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ConvergenceWarning", "Fit", "fit", "fit_replicates"]
+__all__ = ["ConvergenceWarning", "Fit", "fit"]
 
-#: Fits solved at once, which bounds the memory of a bootstrap with many starts.
-_BLOCK = 100_000
-_BLOCK_GPU = 2_000_000
-#: delta is lowered to this by steps of ten for the least-absolute-deviation limit.
-_SMALLEST_DELTA = 1e-8
 #: Replicates that approach 3 is compared with approach 2 by, where the caller asks for fewer.
 _COMPARED = 400
-#: Multiples of delta that a fit stuck in a narrow valley is continued with.
-_WIDER_DELTAS = (30.0, 5.0, 1.0)
 
 
 class ConvergenceWarning(UserWarning):
@@ -188,15 +183,15 @@ def fit(
         fixed=_fixed_coordinates(law, held, units),
     )
     theta = _starting_points(problem, starts, seed, units)
-    fits = _solve(problem, theta)
+    fits = solve(problem, theta)
     report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law, len(checked))
-    point = _best_point(problem, fits)
+    point = best_point(problem, fits)
     converged = bool(point.converged[0])
     values = law.to_symbols(point.theta, units)[0]
     residuals = problem.log_loss[0] - _log_prediction(problem, point.theta[0])
     replicates, hit_rates = pd.DataFrame(), None
     if numpy.ndim(bootstrap) > 0 or bootstrap:
-        resampled = _resample(problem, residuals, runs, bootstrap, kind, clusters, seed)
+        resampled = resample(problem, residuals, runs, bootstrap, kind, clusters, seed)
         columns, hit_rates = fit_replicates(resampled, point.theta[0], replicate_starts, seed, units)
         replicates = pd.DataFrame(columns)
     result = Fit(
@@ -222,7 +217,7 @@ def fit(
     if converged and can_compare(law.name, runs):
         compared = replicates
         if len(compared) < _COMPARED:
-            resampled = _resample(problem, residuals, runs, _COMPARED, "case", None, seed)
+            resampled = resample(problem, residuals, runs, _COMPARED, "case", None, seed)
             compared = pd.DataFrame(fit_replicates(resampled, point.theta[0], 0, seed, units)[0])
         result = replace(result, flags=(*result.flags, *find_conflict(compared, values, runs, coverage, seed)))
     _warn(result)
@@ -233,8 +228,8 @@ def _check_options(law: Law, fixed: Mapping[str, float], kind: str, coverage: fl
     unknown = [name for name in fixed if name not in law.names]
     if unknown:
         raise ValueError(f"fixed names {unknown}; the symbols of {law.name!r} are {', '.join(law.names)}")
-    if kind not in resampling.KINDS:
-        raise ValueError(f"kind is {kind!r}; it can be {', '.join(map(repr, resampling.KINDS))}")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}; it can be {', '.join(map(repr, KINDS))}")
     if not 0 < coverage < 1:
         raise ValueError(f"coverage is {coverage!r}; it must lie between 0 and 1 (0.95 is usual)")
 
@@ -268,7 +263,7 @@ def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[st
     if numpy.ndim(starts) == 0:
         if starts < 1:
             raise ValueError(f"starts is {starts}; at least 1 is needed")
-        return random_starts(law, int(starts), seed, problem.log_columns, problem.log_loss[0])
+        return random_starts(problem, int(starts), seed)
     table = starts
     missing = [name for name in law.names if name not in table]
     if missing:
@@ -276,137 +271,10 @@ def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[st
     return law.to_coordinates(numpy.stack([numpy.asarray(table[name]) for name in law.names], axis=-1), units)
 
 
-def _solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:
-    """Minimise; for absolute loss through ever smaller deltas, whose limit it is."""
-    if problem.objective.loss != "absolute":
-        return _with_second_chance(problem, problem.solve(theta, replicate), replicate)
-    delta = problem.objective.delta
-    while delta > 0.9 * _SMALLEST_DELTA:
-        stage = replace(problem, objective=replace(problem.objective, loss="huber", delta=delta))
-        fits = stage.solve(theta, replicate)
-        theta, delta = fits.theta, delta / 10
-    return replace(fits, objective=fits.objective / stage.objective.delta)
-
-
-def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray | None) -> Fits:
-    """Continue the fits that stopped in a narrow valley: down it with a wider delta, then back to the true one."""
-    left = numpy.flatnonzero(~fits.converged & numpy.isfinite(fits.objective))
-    if problem.objective.loss == "squared" or not left.size:
-        return fits
-    theta, numbers = fits.theta[left], None if replicate is None else replicate[left]
-    for factor in _WIDER_DELTAS:
-        wider = replace(problem, objective=replace(problem.objective, delta=factor * problem.objective.delta))
-        again = wider.solve(theta, numbers, max_iterations=100)
-        theta = again.theta
-    better = again.converged & reaches(again.objective, fits.objective[left], problem.log_loss.shape[1])
-    merged = {item.name: numpy.array(getattr(fits, item.name)) for item in fields(fits)}
-    for name, values in merged.items():
-        values[left[better]] = getattr(again, name)[better]
-    return Fits(**merged)
-
-
-def _best_point(problem: Problem, fits: Fits) -> Fits:
-    """Return the lowest fit alone, taken to the limit of rounding: the smallest gradient of all that reached it."""
-    objective = numpy.where(fits.converged, fits.objective, numpy.inf) if fits.converged.any() else fits.objective
-    reached = fits.rows(numpy.flatnonzero(reaches(objective, numpy.nanmin(objective), problem.log_loss.shape[1])))
-    if problem.objective.loss != "absolute":
-        reached = problem.solve(reached.theta, tolerance=1e-14, max_iterations=30)
-    best = int(numpy.argmin(reached.gradient))
-    return reached.rows(slice(best, best + 1))
-
-
 def _log_prediction(problem: Problem, theta: numpy.ndarray) -> numpy.ndarray:
     return problem.law.predict(
         JetOperations(numpy), dict(zip(problem.law.names, theta, strict=True)), problem.log_columns
     )
-
-
-def _resample(
-    problem: Problem, residuals: numpy.ndarray, runs: Any, bootstrap: Any, kind: str, clusters: Any, seed: int
-) -> Problem:
-    """Return the problem with a row of weights, or of losses, for each replicate."""
-    count = problem.weights.shape[1]
-    if kind == "cluster":
-        if clusters is None:
-            raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
-        labels = numpy.asarray(runs[clusters] if isinstance(clusters, str) else clusters)
-        _, number = numpy.unique(labels, return_inverse=True)
-        drawn = resampling.draw_rows(bootstrap, int(number.max()) + 1, seed)
-        times = resampling.multiplicities(drawn, int(number.max()) + 1)[:, number.ravel()]
-        return replace(problem, weights=problem.weights * times)
-    rows = resampling.draw_rows(bootstrap, count, seed)
-    if kind == "residual":
-        fitted = problem.log_loss[0] - residuals
-        return replace(
-            problem, log_loss=fitted + residuals[rows], weights=numpy.repeat(problem.weights, len(rows), axis=0)
-        )
-    return replace(problem, weights=problem.weights * resampling.multiplicities(rows, count))
-
-
-def fit_replicates(
-    problem: Problem, point: numpy.ndarray, random: int, seed: int, units: Mapping[str, float]
-) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
-    """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a row of weights, or of losses, for each replicate.
-    point : array, shape (symbols,)
-        Fitted coordinates of the optimum of all runs.
-    random : int
-        Random starts of each replicate.
-    seed : int
-    units : mapping
-        Log of the unit of each column.
-
-    Returns
-    -------
-    columns : dict of str to array, shape (replicates,)
-        The symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
-        ``several_minima``.
-    hit_rates : array, shape (replicates,), or None
-        Share of the random starts of each replicate that reached its lowest objective.
-    """
-    count, tries = len(problem.weights), 1 + random
-    block = max(1, (_BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK) // tries)
-    parts = []
-    for first in range(0, count, block):
-        numbers = numpy.arange(first, min(first + block, count))
-        theta = numpy.repeat(point[None, :], len(numbers) * tries, axis=0).reshape(len(numbers), tries, -1)
-        if random:
-            drawn = random_starts(
-                problem.law, len(numbers) * random, seed + first, problem.log_columns, problem.log_loss.mean(axis=0)
-            )
-            theta[:, 1:, :] = drawn.reshape(len(numbers), random, -1)
-        fits = _solve(problem, theta.reshape(len(numbers) * tries, -1), numpy.repeat(numbers, tries))
-        parts.append(_best_of(problem, fits, len(numbers), units))
-    columns = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
-    hit_rates = columns.pop("hit_rate")
-    return columns, hit_rates if random else None
-
-
-def _best_of(problem: Problem, fits: Fits, count: int, units: Mapping[str, float]) -> dict[str, numpy.ndarray]:
-    """Return the lowest fit of each replicate, and the share of its random starts that reached it."""
-    law, runs, tries = problem.law, problem.log_loss.shape[1], len(fits.theta) // count
-    objective = numpy.where(fits.converged, fits.objective, numpy.inf).reshape(count, tries)
-    chosen = numpy.argmin(objective, axis=1)
-    lowest = objective[numpy.arange(count), chosen]
-    reached = reaches(objective, lowest[:, None], runs)
-    best = fits.rows(chosen + tries * numpy.arange(count))
-    values = law.to_symbols(best.theta, units)
-    bounded = numpy.isfinite(law.lower) & (best.theta <= law.lower)
-    values[~best.converged] = numpy.nan
-    return {
-        **dict(zip(law.names, values.T, strict=True)),
-        "objective": numpy.where(best.converged, lowest, numpy.nan),
-        "gradient": best.gradient,
-        "iterations": best.iterations.astype(int),
-        "converged": best.converged,
-        "at_boundary": bounded.any(axis=1) & best.converged,
-        "several_minima": (numpy.isfinite(objective) & ~reached).any(axis=1),
-        "hit_rate": reached[:, 1:].mean(axis=1) if tries > 1 else numpy.ones(count),
-    }
 
 
 def _standard_errors(law: Law, replicates: pd.DataFrame) -> dict[str, float]:

@@ -52,6 +52,12 @@ class Problem:
     weights: numpy.ndarray  # (replicates, runs); one row where all fits have the same
     fixed: dict[int, float] = field(default_factory=dict)  # symbol -> fitted coordinate
 
+    @property
+    def chunk(self) -> int:
+        """Fits evaluated at once."""
+        elements = _CHUNK_ELEMENTS_GPU if self.xp.__name__ == "cupy" else _CHUNK_ELEMENTS
+        return max(1, elements // self.log_loss.shape[1])
+
     def solve(
         self,
         theta: numpy.ndarray,
@@ -73,8 +79,6 @@ class Problem:
         numbers = numpy.zeros(len(start), dtype=int) if replicate is None else replicate
         prediction, move = self._prediction()
         function = self._function(prediction, numbers)
-        on_gpu = xp.__name__ == "cupy"
-        chunk = max(1, (_CHUNK_ELEMENTS_GPU if on_gpu else _CHUNK_ELEMENTS) // self.log_loss.shape[1])
         unit = self.objective.unit
         # A residual is known to some 1e-16, and delta is all that a slope can change by.
         threshold = max(CONVERGED, 2e-14 / unit)
@@ -83,14 +87,14 @@ class Problem:
             solution = minimise(
                 xp,
                 function,
-                self._array(start),
-                self._array(self.law.lower),
+                self.array(start),
+                self.array(self.law.lower),
                 move=move,
-                fixed=self._array(hold) if hold.any() else None,
+                fixed=self.array(hold) if hold.any() else None,
                 scale=float(self.weights.sum() / len(self.weights)),
                 tolerance=tolerance * unit,
                 max_iterations=max_iterations,
-                chunk=chunk,
+                chunk=self.chunk,
             )
         gradient = to_host(solution.gradient) / unit
         return Fits(
@@ -101,7 +105,8 @@ class Problem:
             gradient < threshold,
         )
 
-    def _array(self, values: Any, dtype: Any = None) -> Any:
+    def array(self, values: Any, dtype: Any = None) -> Any:
+        """Copy host values to the library and device of the problem."""
         dtype = self.xp.float64 if dtype is None else dtype
         if self.xp.__name__ in ("numpy", "cupy"):
             return self.xp.asarray(values, dtype=dtype)
@@ -116,8 +121,8 @@ class Problem:
 
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
         xp = self.xp
-        weights, observed = self._array(self.weights), self._array(self.log_loss)
-        of_problem = self._array(numbers, xp.int64)
+        weights, observed = self.array(self.weights), self.array(self.log_loss)
+        of_problem = self.array(numbers, xp.int64)
 
         def rows(table: Any, problem: Any) -> Any:
             return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)
@@ -134,9 +139,7 @@ class Problem:
     def _by_jets(self) -> Any:
         xp, operations = self.xp, JetOperations(self.xp)
         names = self.law.names
-        columns = {
-            name: constant(self._array(values)[None, :], len(names)) for name, values in self.log_columns.items()
-        }
+        columns = {name: constant(self.array(values)[None, :], len(names)) for name, values in self.log_columns.items()}
 
         def prediction(theta: Any) -> Any:
             jets = variables([theta[:, i : i + 1] for i in range(len(names))])

@@ -82,7 +82,7 @@ def held_fits(problem: Problem, theta: numpy.ndarray, symbols: numpy.ndarray, ta
         start[rows, symbols] = theta[symbols] + (targets - theta[symbols]) * step / _STEPS
         fits = problem.solve(start, held=held, tolerance=_TOLERANCE, max_iterations=60)
         start = numpy.array(fits.theta)
-    drawn = random_starts(problem.law, len(targets) * _RANDOM, 1, problem.log_columns, problem.log_loss[0])
+    drawn = random_starts(problem, len(targets) * _RANDOM, 1)
     every = numpy.concatenate([start, drawn])
     row = numpy.concatenate([rows, numpy.repeat(rows, _RANDOM)])
     every[numpy.arange(len(every)), symbols[row]] = targets[row]

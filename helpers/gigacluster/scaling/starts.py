@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from gigacluster.arrays import to_host
 from gigacluster.scaling.laws import Law
+from gigacluster.scaling.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,37 +58,58 @@ def reaches(objective: Any, lowest: Any, runs: int) -> Any:
     return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
 
 
-def random_starts(
-    law: Law, count: int, seed: int, log_columns: dict[str, numpy.ndarray], log_loss: numpy.ndarray
-) -> numpy.ndarray:
+def random_starts(problem: Problem, count: int, seed: int) -> numpy.ndarray:
     """Draw starts in fitted coordinates, shape (count, symbols).
 
-    Every symbol is uniform over its range, but every fourth floor is 0. Where the law is a sum of power terms, the
-    amplitudes are then solved for by linear least squares on relative loss, given exponents and floor: the start
-    explores what is not linear.
+    Every symbol is uniform over its range, but every fourth floor is 0. Where the law is a sum of one or two power
+    terms, the amplitudes are then solved for by linear least squares on relative loss, given exponents and floor: the
+    start explores what is not linear.
     """
+    law, loss = problem.law, numpy.exp(problem.log_loss.mean(axis=0))
     stream = numpy.random.default_rng([seed, 1])
     low, high = (numpy.asarray([symbol.start[k] for symbol in law.symbols]) for k in (0, 1))
     theta = stream.uniform(low, high, size=(count, len(law.symbols)))
-    loss = numpy.exp(log_loss)
     for i, symbol in enumerate(law.symbols):
         if symbol.kind == "floor":
             theta[:, i] *= loss.min()
             theta[::4, i] = 0.0  # a law without a floor may fit best, and the way there is long
-    if not law.terms:
+    if len(law.terms) not in (1, 2):
         return theta
-    index = {name: i for i, name in enumerate(law.names)}
-    floor = theta[:, index["E"]] if "E" in index else numpy.zeros(count)
-    design = numpy.stack(
-        [numpy.exp(-theta[:, index[t.exponent], None] * log_columns[t.column]) / loss for t in law.terms], axis=2
-    )
-    target = 1.0 - floor[:, None] / loss
-    normal = numpy.einsum("mnk,mnl->mkl", design, design) + 1e-12 * numpy.eye(len(law.terms))
-    amplitude = numpy.linalg.solve(normal, numpy.einsum("mnk,mn->mk", design, target)[:, :, None])[:, :, 0]
+    amplitudes = [law.names.index(term.amplitude) for term in law.terms]
     least = 0.02 * loss.mean()  # a term that least squares would make negative begins small instead
-    for k, term in enumerate(law.terms):
-        theta[:, index[term.amplitude]] = numpy.log(numpy.maximum(amplitude[:, k], least))
+    for first in range(0, count, problem.chunk):
+        rows = slice(first, first + problem.chunk)
+        found = _least_squares_amplitudes(problem, theta[rows], loss)
+        theta[rows, amplitudes] = numpy.log(numpy.maximum(found, least))
     return theta
+
+
+def _least_squares_amplitudes(problem: Problem, theta: numpy.ndarray, loss: numpy.ndarray) -> numpy.ndarray:
+    """Return the amplitudes of one or two power terms, a column a term."""
+    xp, law = problem.xp, problem.law
+    inverse = problem.array(1.0 / loss)[None, :]
+    shapes = [
+        xp.exp(
+            -problem.array(theta[:, law.names.index(t.exponent)])[:, None]
+            * problem.array(problem.log_columns[t.column])
+        )
+        * inverse
+        for t in law.terms
+    ]
+    floor = theta[:, law.names.index("E")] if "E" in law.names else numpy.zeros(len(theta))
+    target = 1.0 - problem.array(floor)[:, None] * inverse
+
+    def total(first: Any, second: Any) -> Any:
+        return xp.sum(first * second, axis=1)
+
+    if len(shapes) == 1:
+        return to_host(total(shapes[0], target) / total(shapes[0], shapes[0]))[:, None]
+    (p, q), (a, b, c) = (
+        (total(shapes[0], target), total(shapes[1], target)),
+        (total(shapes[0], shapes[0]), total(shapes[0], shapes[1]), total(shapes[1], shapes[1])),
+    )
+    determinant = a * c - b * b + 1e-12 * a * c
+    return numpy.stack([to_host((c * p - b * q) / determinant), to_host((a * q - b * p) / determinant)], axis=1)
 
 
 def summarise(
