@@ -1,4 +1,4 @@
-"""Take the pictures of the report that README.md shows: ``python tests/browser/pictures.py reports/NAME docs/pictures``."""
+"""Take the pictures of a report for README.md: ``python tests/browser/pictures.py reports/NAME docs/pictures``."""
 
 import shutil
 import sys
