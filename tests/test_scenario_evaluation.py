@@ -59,6 +59,12 @@ def test_twice_the_rent_doubles_the_cost_of_renting(story, plan, outlook):
     assert to_host(found.own_usd) == pytest.approx(to_host(outlook.own_usd), rel=1e-12)
 
 
+def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):
+    found = scenario.evaluate(story.model_copy(update={"horizon_months": 16}), samples=500, plan=plan, device="cpu")
+    assert numpy.isfinite(to_host(found.own_usd)).all()
+    assert numpy.isfinite(to_host(found.rent_usd)).all()
+
+
 def test_no_failures_and_no_stops_lose_nothing_but_checkpoints(story, plan):
     calm = story.reliability.model_copy(
         update={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -21,10 +22,18 @@ MODEL_INPUTS = {
 }
 
 
+#: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
+_LATEST_START = 0.98
+
+
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
     """Return every uncertain input of a scenario, by its path in the file, such as ``"own.energy_usd_per_kwh"``."""
     found: dict[str, Uncertain] = {}
     _collect(story, "", found)
+    latest = _LATEST_START * story.horizon_months
+    for name, value in found.items():
+        if name.startswith("own.deliveries.") or name == "rent.start_month":
+            found[name] = replace(value, upper=min(value.upper, latest))
     return found
 
 

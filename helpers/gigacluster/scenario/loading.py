@@ -196,6 +196,7 @@ def _impossible(content: dict[str, Any]) -> list[tuple[Path_, str]]:
                 "lower n_chips, or raise it",
             )
         )
+    faults += _late_starts(content)
     chip = cluster.get("chip")
     if isinstance(chip, str) and _chip_power_w(chip) and chip != _CHIP_OF_DEFAULTS:
         for section, field in _DEFAULTS_BY_CHIP:
@@ -211,6 +212,24 @@ def _impossible(content: dict[str, Any]) -> list[tuple[Path_, str]]:
             )
         )
     return faults
+
+
+def _late_starts(content: dict[str, Any]) -> list[tuple[Path_, str]]:
+    """Find clusters that would start when the comparison is nearly over."""
+    horizon = _number(content.get("horizon_months")) or Scenario.model_fields["horizon_months"].default
+    deliveries = _section(content, "own").get("deliveries")
+    parts = [part for part in deliveries if isinstance(part, dict)] if isinstance(deliveries, list) else []
+    months = {("own", "deliveries"): [part.get("month") for part in parts]}
+    months |= {("rent", "start_month"): [_section(content, "rent").get("start_month")]}
+    return [
+        (
+            path,
+            f"got up to {_highest(month):g} months, but the comparison ends after horizon_months={horizon:g}; raise it",
+        )
+        for path, values in months.items()
+        for month in values
+        if _highest(month) > 0.9 * horizon
+    ]
 
 
 def _section(content: dict[str, Any], name: str) -> dict[str, Any]:
