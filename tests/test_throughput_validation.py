@@ -65,6 +65,25 @@ def test_what_cannot_be_expressed_counts_at_constant_utilisation_and_is_listed(t
     assert errors["coverage80"] == 0  # no interval holds them
 
 
+def test_bad_cells_are_named_and_none_stops_the_others(table, write):
+    some = table[table["source_id"] == "llm-foundry"].head(9).reset_index(drop=True)
+    some.loc[0, "n_chips"] = 0
+    some.loc[1, "step_time_s"] = 0
+    some.loc[2, "chip"] = "XYZ"
+    some.loc[3, "precision"] = "int3"
+    some.loc[4, "d_model"] = numpy.nan
+    some.loc[5, ["model_gflop_per_token_causal", "params_total", "params_active"]] = numpy.nan
+    some.loc[5, "tp"] = 7
+    some.loc[6, "global_batch"] = 1
+    some.loc[7, "chip"] = None
+    found = validate(write(some))
+    assert len(found.inexpressible) == 7
+    assert [row["reason"] for row in found.not_scored] == ["no step time"]
+    assert found.summary()["n"] == 8
+    assert "not named" in found.to_text()
+    json.loads(found.to_json())
+
+
 def test_a_file_without_scored_runs_gives_nulls(table, write):
     found = json.loads(validate(write(table.head(3).assign(plan_complete=0))).to_json())
     assert found["dense"] == {"n": 0, **dict.fromkeys(ERRORS - {"n"})}

@@ -65,12 +65,16 @@ class ConstantMfu:
         return cls({key: float(numpy.median(values)) for key, values in pools.items()})
 
     def step_time_s(self, runs: pd.DataFrame) -> numpy.ndarray:
-        """Return step times at constant utilisation; the nearest combination stands in for one never seen."""
+        """Return step times at constant utilisation; the nearest combination stands in for one never seen.
+
+        Missing where a run names neither chips nor FLOP.
+        """
         chosen = [
             next(self.mfu[key[:length]] for length in (3, 2, 1, 0) if key[:length] in self.mfu)
             for key in _mfu_keys(runs)
         ]
-        return _model_flop(runs) / (_peak_flop_per_s(runs) * numpy.array(chosen, dtype=float))
+        rate = _peak_flop_per_s(runs) * numpy.array(chosen, dtype=float)
+        return _model_flop(runs) / numpy.where(rate > 0, rate, numpy.nan)
 
 
 def _mfu_keys(runs: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -60,11 +60,11 @@ class Validation:
 
     def to_text(self) -> str:
         """Return the figures as tables for a terminal."""
-        scale = pd.cut(self.runs["n_chips"], [0, *_SCALES, numpy.inf]).astype(str)
+        scale = pd.cut(self.runs["n_chips"], [0, *_SCALES, numpy.inf]).astype(str).fillna("not named")
         groups = {
             "architecture": self.runs["arch"],
             "source": self.runs["source_id"],
-            "chip": self.runs["chip"],
+            "chip": self.runs["chip"].fillna("not named"),
             "chips": scale,
             "family known to the calibration": self.runs["family_known"].map({True: "yes", False: "no"}),
         }
