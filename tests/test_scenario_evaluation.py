@@ -59,6 +59,19 @@ def test_twice_the_rent_doubles_the_cost_of_renting(story, plan, outlook):
     assert to_host(found.own_usd) == pytest.approx(to_host(outlook.own_usd), rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"global_batch": 7}, "scenario 'xai-colossus-2024', training: .*batch"),
+        ({"n_chips": 8}, "scenario 'xai-colossus-2024', training: .*memory"),
+    ],
+)
+def test_a_job_that_cannot_run_says_what_would_fit(story, change, expected):
+    impossible = story.model_copy(update={"training": story.training.model_copy(update=change)})
+    with pytest.raises(scenario.ScenarioError, match=expected):
+        scenario.evaluate(impossible, samples=10)
+
+
 def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):
     found = scenario.evaluate(story.model_copy(update={"horizon_months": 16}), samples=500, plan=plan, device="cpu")
     assert numpy.isfinite(to_host(found.own_usd)).all()

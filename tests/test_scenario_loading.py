@@ -104,6 +104,7 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("decided_on: 2024-07-09", "decided_on: July", "got 'July'"),
         ("title: Own 100,000 H100 or rent them from Oracle?", "", "title: is missing; add it"),
         ("month: [1.2, 1.8, 3.2]", "month: [1.2, 1.8, 60]", "the comparison ends after horizon_months=48; raise it"),
+        ("share: 0.75", "share: 0.5", "the shares must add up to 1; got 0.75"),
         ("deliveries:  ", "deliveries: 5  ", "is not YAML"),
         ("start_month: [4, 8, 14]", "start_month: 48", "got up to 48 months"),
         ("  run_days: [60, 100, 150]", "  pue: 1.2", "is not a field; it belongs under 'cluster'"),

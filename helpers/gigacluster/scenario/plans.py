@@ -11,11 +11,12 @@ import numpy
 from scipy import special
 
 from gigacluster import catalog, hardware, transformer
+from gigacluster.scenario.loading import ScenarioError
 from gigacluster.scenario.schema import Scenario
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import layer_times
-from gigacluster.throughput.plan_search import Search, search
+from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import plan_fields
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import on_arrays, step_from_layers
@@ -71,19 +72,21 @@ def job_of(scenario: Scenario) -> Job:
 
 @cache
 def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
-    """Search the best plan of a scenario at the medians of its inputs, and keep the ``top`` best."""
-    job = job_of(scenario)
-    found = search(
-        job.model,
-        job.cluster,
-        job.global_batch,
-        seq_len=job.seq_len,
-        precision=job.precision,
-        top=top,
-        device="cpu",
-    )
+    """Search the best plan of a scenario at the medians of its inputs, and keep the ``top`` best.
+
+    Raises
+    ------
+    ScenarioError
+        If the job cannot run: no plan divides it, none fits in memory, or the chip lacks the number format.
+    """
+    try:
+        job = job_of(scenario)
+        found = search_job(job, top=top, device="cpu")
+        name = str(found.plans.plan(0))
+    except (ValueError, IndexError) as fault:
+        raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
     return TrainingPlan(
-        name=str(found.plans.plan(0)),
+        name=name,
         n_chips=job.cluster.n_chips,
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,

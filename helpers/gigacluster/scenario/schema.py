@@ -11,7 +11,7 @@ import difflib
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from gigacluster import catalog
@@ -159,6 +159,15 @@ class Own(_Section):
         min_length=1,
         description="Parts of the cluster by their delivery. Left out: all at once, after the sourced time.",
     )
+
+    @field_validator("deliveries")
+    @classmethod
+    def _shares_add_up(cls, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+        total = sum(delivery.share for delivery in deliveries)
+        if abs(total - 1) > 1e-6:
+            raise PydanticCustomError("shares", "the shares must add up to 1; got {total}", {"total": f"{total:g}"})
+        return deliveries
+
     chip_usd: PricePerChip = _sourced("chip_usd", "Price of one accelerator", "USD")
     server_usd_per_chip: PricePerChip = _sourced("server_usd_per_chip", "A chip's part of its server", "USD/chip")
     network_usd_per_tier_per_chip: PricePerChip = _sourced(
