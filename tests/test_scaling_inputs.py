@@ -113,6 +113,7 @@ def test_replicates_that_did_not_converge_are_nan_and_left_out(monkeypatch):
 
     monkeypatch.setattr(Problem, "solve", lame)
     monkeypatch.setattr("gigacluster.scaling.solving._WIDER_DELTAS", (1.0,))
+    monkeypatch.setattr("gigacluster.scaling.replicates._RESCUE", 0)
     with pytest.warns(scaling.ConvergenceWarning, match="replicates did not converge"):
         fitted = scaling.fit(runs, bootstrap=50, device="cpu")
     table = fitted.replicates

@@ -98,3 +98,13 @@ def test_approach_1_follows_the_best_runs(raw):
     runs = scaling_runs.load("isoflop ml_scalefit__massivetext__chinchilla", raw)
     found = scaling.isoflop(runs, approach=1, bootstrap=100)
     assert found.params_exponent.low < 0.5 < found.params_exponent.high  # Hoffmann et al.: 0.50 by approach 1
+
+
+def test_replicates_carry_their_own_flags(raw):
+    clean = fit("chinchilla", raw, bootstrap=200).replicates
+    assert not clean[["not_identified", "at_boundary", "several_minima"]].any(axis=None)
+    weak = fit("misfitting best without embeddings", raw, bootstrap=200)
+    assert weak.replicates["at_boundary"].mean() > 0.5
+    assert any(flag.symbol == "E" and "of the replicates" in flag.message for flag in weak.flags)
+    between = fit("misfitting best", raw, bootstrap=200).replicates
+    assert 0.1 < between["not_identified"].mean() < 0.6  # E = 0 is within the reach of many replicates

@@ -32,6 +32,7 @@ class Fits:
     objective: numpy.ndarray
     gradient: numpy.ndarray
     iterations: numpy.ndarray
+    hessian: numpy.ndarray  # packed lower triangle
     converged: numpy.ndarray
 
     def rows(self, which: Any) -> Fits:
@@ -102,6 +103,7 @@ class Problem:
             to_host(solution.objective),
             gradient,
             to_host(solution.iterations),
+            to_host(solution.model)[:, 1 + start.shape[1] :],
             gradient < threshold,
         )
 

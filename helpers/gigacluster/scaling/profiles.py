@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gigacluster.scaling.fitting import Fit
 
-__all__ = ["RULED_OUT", "evidence", "held_fits", "profile"]
+__all__ = ["RULED_OUT", "evidence", "held_fits", "looks_flat", "profile"]
 
 #: Fall of log likelihood that rules a value out at 95 %: half the chi-squared quantile with one degree of freedom.
 RULED_OUT = 1.92
@@ -90,6 +90,30 @@ def held_fits(problem: Problem, theta: numpy.ndarray, symbols: numpy.ndarray, ta
     ways = numpy.concatenate([rows[:, None], len(rows) + rows[:, None] * _RANDOM + numpy.arange(_RANDOM)], axis=1)
     objective = numpy.where(numpy.isfinite(fits.objective), fits.objective, numpy.inf)[ways]
     return fits.rows(ways[rows, numpy.argmin(objective, axis=1)])
+
+
+def looks_flat(problem: Problem, fits: Fits) -> numpy.ndarray:
+    """Tell, a row a fit, whether some parameter looks unidentified by the curvature at the optimum.
+
+    The quick test that replicates get, by the same limits as the profile: a term ten times its size, an exponent down
+    to a fifth, or a floor of 0, within what the curvature allows. A fit on few runs within delta can look flat here and
+    have a profile that is not.
+    """
+    law, size = problem.law, fits.theta.shape[1]
+    hessian = numpy.zeros((len(fits.theta), size, size))
+    rows, columns = numpy.tril_indices(size)
+    hessian[:, rows, columns] = hessian[:, columns, rows] = fits.hessian
+    still = fits.theta <= law.lower
+    still[:, list(problem.fixed)] = True
+    hessian = numpy.where(still[:, :, None] | still[:, None, :], numpy.eye(size), hessian)
+    reach = numpy.where(law.is_amplitude, numpy.log(10.0), 0.8 * fits.theta)
+    reach = numpy.where([symbol.kind == "floor" for symbol in law.symbols], fits.theta, reach)
+    judged = numpy.asarray([symbol.kind != "free" for symbol in law.symbols]) & ~still
+    curvature = numpy.linalg.pinv(hessian, hermitian=True).diagonal(axis1=1, axis2=2)
+    share = 0.5 if problem.objective.loss == "squared" else 1.0
+    runs = problem.log_loss.shape[1]
+    variance = 2.0 * RULED_OUT * fits.objective[:, None] / (share * runs) * curvature
+    return (judged & ~((variance > 0) & (variance < reach**2))).any(axis=1)
 
 
 def evidence(problem: Problem, objective: numpy.ndarray, optimum: float) -> numpy.ndarray:

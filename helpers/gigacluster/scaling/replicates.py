@@ -10,6 +10,7 @@ import numpy
 
 from gigacluster.scaling.bootstrap import draw_rows, multiplicities
 from gigacluster.scaling.problem import Fits, Problem
+from gigacluster.scaling.profiles import looks_flat
 from gigacluster.scaling.solving import solve
 from gigacluster.scaling.starts import random_starts, reaches
 
@@ -18,6 +19,8 @@ __all__ = ["fit_replicates", "resample"]
 #: Fits solved at once, which bounds the memory of a bootstrap with many starts.
 _BLOCK = 100_000
 _BLOCK_GPU = 2_000_000
+#: Random starts of a replicate that does not converge from the optimum of all runs.
+_RESCUE = 16
 
 
 def resample(
@@ -63,24 +66,37 @@ def fit_replicates(
     -------
     columns : dict of str to array, shape (replicates,)
         The symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
-        ``several_minima``.
+        ``not_identified`` (by the curvature at the optimum), ``several_minima``.
     hit_rates : array, shape (replicates,), or None
         Share of the random starts of each replicate that reached its lowest objective.
     """
-    count, tries = len(problem.weights), 1 + random
-    block = max(1, (_BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK) // tries)
+    count = len(problem.weights)
+    block = max(1, (_BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK) // (1 + random))
     parts = []
     for first in range(0, count, block):
         numbers = numpy.arange(first, min(first + block, count))
-        theta = numpy.repeat(point[None, :], len(numbers) * tries, axis=0).reshape(len(numbers), tries, -1)
-        if random:
-            drawn = random_starts(problem, len(numbers) * random, seed + first)
-            theta[:, 1:, :] = drawn.reshape(len(numbers), random, -1)
-        fits = solve(problem, theta.reshape(len(numbers) * tries, -1), numpy.repeat(numbers, tries))
-        parts.append(_best_of(problem, fits, len(numbers), units))
+        part = _fit_some(problem, numbers, point, random, seed + first, units)
+        failed = numpy.flatnonzero(~part["converged"])
+        if failed.size and random < _RESCUE:
+            again = _fit_some(problem, numbers[failed], point, _RESCUE, seed + first, units)
+            for name, values in part.items():
+                values[failed] = again[name]
+        parts.append(part)
     columns = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
     hit_rates = columns.pop("hit_rate")
     return columns, hit_rates if random else None
+
+
+def _fit_some(
+    problem: Problem, numbers: numpy.ndarray, point: numpy.ndarray, random: int, seed: int, units: Mapping[str, float]
+) -> dict[str, numpy.ndarray]:
+    """Fit some replicates from the optimum of all runs and from random starts."""
+    tries = 1 + random
+    theta = numpy.repeat(point[None, :], len(numbers) * tries, axis=0).reshape(len(numbers), tries, -1)
+    if random:
+        theta[:, 1:, :] = random_starts(problem, len(numbers) * random, seed).reshape(len(numbers), random, -1)
+    fits = solve(problem, theta.reshape(len(numbers) * tries, -1), numpy.repeat(numbers, tries))
+    return _best_of(problem, fits, len(numbers), units)
 
 
 def _best_of(problem: Problem, fits: Fits, count: int, units: Mapping[str, float]) -> dict[str, numpy.ndarray]:
@@ -101,6 +117,7 @@ def _best_of(problem: Problem, fits: Fits, count: int, units: Mapping[str, float
         "iterations": best.iterations.astype(int),
         "converged": best.converged,
         "at_boundary": bounded.any(axis=1) & best.converged,
+        "not_identified": looks_flat(problem, best) & best.converged,
         "several_minima": (numpy.isfinite(objective) & ~reached).any(axis=1),
         "hit_rate": reached[:, 1:].mean(axis=1) if tries > 1 else numpy.ones(count),
     }
