@@ -9,6 +9,7 @@ from pathlib import Path
 from gigacluster.catalog import CatalogError, data_dir, load, names
 from gigacluster.scenario import ScenarioError
 from gigacluster.scenario import load as load_scenario
+from gigacluster.scenario import names as scenario_names
 
 __all__ = ["main"]
 
@@ -19,9 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
-    except (CatalogError, ScenarioError, FileNotFoundError) as fault:
+    except (CatalogError, ScenarioError, OSError) as fault:
         print(fault, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,17 +66,29 @@ def _check(chosen: argparse.Namespace) -> int:
     everything = [*names(), *sorted((data_dir() / "scenarios").glob("*.yaml"))]
     for item in chosen.files or everything:
         try:
-            table, _, file = str(item).partition("=")
-            if table in names():
-                load(table, file or None)
-            else:
-                load_scenario(str(item))
+            _check_one(str(item))
         except (CatalogError, ScenarioError) as fault:
             faults.append(str(fault))
         else:
             print(f"{item}: good")
     print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
     return 1 if faults else 0
+
+
+def _check_one(item: str) -> None:
+    table, given, file = item.partition("=")
+    if given and not file:
+        raise CatalogError(f"{item!r} names no file; write {table}=FILE.csv, or {table!r} for the table of data/")
+    if not item:
+        raise ScenarioError(
+            f"got an empty name; give a scenario file, one of {', '.join(scenario_names())}, or a table"
+        )
+    if Path(item).suffix == ".csv" and not given:
+        raise CatalogError(f"{item}: of which table? Write TABLE={item}; the tables are: {', '.join(names())}")
+    if table in names() or (given and not Path(item).exists()):
+        load(table, file or None)
+    else:
+        load_scenario(item)
 
 
 def _validate(chosen: argparse.Namespace) -> int:

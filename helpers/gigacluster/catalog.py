@@ -62,15 +62,15 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
     """
     schema = _schema(name)
     file = Path(path) if path is not None else data_dir() / f"{name}.csv"
-    rows, faults = _read(file, schema, extra_allowed=path is not None)
+    rows, lines, faults = _read(file, schema, extra_allowed=path is not None)
     if not faults:
-        faults = _duplicate_keys(rows, schema)
+        faults = _duplicate_keys(rows, lines, schema)
     table = pd.DataFrame([row.model_dump() for row in rows], columns=list(schema.model_fields))
     if name != "sources" and "source_id" in table:
         sources = load("sources").set_index("source_id")["verification"]
         table["verification"] = table["source_id"].map(sources)
         if path is None:
-            faults += _unknown_sources(table, list(sources.index))
+            faults += _unknown_sources(table, lines, list(sources.index))
     if faults:
         raise CatalogError(_message(file, faults))
     return _with_dates(table, schema)
@@ -94,24 +94,32 @@ def _schema(name: str) -> type[Row]:
     return TABLES[name]
 
 
-def _read(file: Path, schema: type[Row], *, extra_allowed: bool) -> tuple[list[Row], list[str]]:
+def _read(file: Path, schema: type[Row], *, extra_allowed: bool) -> tuple[list[Row], list[int], list[str]]:
+    """Return the rows of a file, the line on which each ends, and the faults of its cells."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            records = list(reader)
             columns = reader.fieldnames or []
+            lines, records = [], []
+            for record in reader:
+                lines.append(reader.line_num)
+                records.append(record)
     except FileNotFoundError:
         raise CatalogError(f"{file} does not exist; give the path of a CSV file") from None
+    except OSError as error:
+        raise CatalogError(f"{file} cannot be read ({error.strerror}); give the path of a CSV file") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
     if faults := _column_faults(columns, schema, extra_allowed):
         raise CatalogError(_message(file, faults))
+    if faults := _overlong(records, lines, len(columns)):
+        raise CatalogError(_message(file, faults))
     known = _column_names(schema)
     cells = [{k: v for k, v in record.items() if k in known and v is not None} for record in records]
     try:
-        return TypeAdapter(list[schema]).validate_python(cells), []  # type: ignore[valid-type]
+        return TypeAdapter(list[schema]).validate_python(cells), lines, []  # type: ignore[valid-type]
     except ValidationError as error:
-        return [], [_cell_fault(item) for item in error.errors()]
+        return [], [], [_cell_fault(item, lines) for item in error.errors()]
 
 
 def _column_names(schema: type[Row]) -> dict[str, str]:
@@ -129,6 +137,8 @@ def _column_faults(columns: Any, schema: type[Row], extra_allowed: bool) -> list
     present = {headers[column] for column in columns if column in headers}
     required = [name for name, info in schema.model_fields.items() if info.is_required()]
     unknown = [column for column in columns if column not in headers]
+    if len(columns) == 1 and not present and any(mark in columns[0] for mark in ";\t|"):
+        return [f"line 1: got {columns[0][:60]!r} as one column; separate the columns with commas"]
     faults = []
     for name in required:
         if name not in present:
@@ -140,18 +150,27 @@ def _column_faults(columns: Any, schema: type[Row], extra_allowed: bool) -> list
     return faults
 
 
-def _cell_fault(item: Any) -> str:
+def _overlong(records: list[Any], lines: list[int], n_columns: int) -> list[str]:
+    """Find lines with cells beyond the header, where an unquoted comma has moved every later cell."""
+    return [
+        f"line {line}: has {n_columns + len(record[None])} cells, the header {n_columns}; quote a cell that has a comma"
+        for line, record in zip(lines, records, strict=True)
+        if any(record.get(None) or ())
+    ]
+
+
+def _cell_fault(item: Any, lines: list[int]) -> str:
     index, *column = item["loc"]
-    where = f"line {index + 2}" + (f", column {'.'.join(map(str, column))!r}" if column else "")
+    where = f"line {lines[index]}" + (f", column {'.'.join(map(str, column))!r}" if column else "")
     if item["type"] == "missing":
         return f"{where}: the cell is missing; every line needs as many cells as the header"
     return f"{where}: got {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
-def _duplicate_keys(rows: list[Row], schema: type[Row]) -> list[str]:
+def _duplicate_keys(rows: list[Row], lines: list[int], schema: type[Row]) -> list[str]:
     first_line: dict[tuple[Any, ...], int] = {}
     faults = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in zip(lines, rows, strict=True):
         key = tuple(getattr(row, column) for column in schema.KEY)
         if key and key in first_line:
             said = ", ".join(f"{column}={value!s}" for column, value in zip(schema.KEY, key, strict=True))
@@ -160,13 +179,13 @@ def _duplicate_keys(rows: list[Row], schema: type[Row]) -> list[str]:
     return faults
 
 
-def _unknown_sources(table: pd.DataFrame, known: list[str]) -> list[str]:
+def _unknown_sources(table: pd.DataFrame, lines: list[int], known: list[str]) -> list[str]:
     faults = []
     for index, source_id in table.loc[table["verification"].isna(), "source_id"].items():
         near = difflib.get_close_matches(str(source_id), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "add a row for it to sources.csv"
         faults.append(
-            f"line {int(str(index)) + 2}, column 'source_id': got {source_id!r}, which is not in sources.csv; {hint}"
+            f"line {lines[int(str(index))]}, column 'source_id': got {source_id!r}, which is not in sources.csv; {hint}"
         )
     return faults
 

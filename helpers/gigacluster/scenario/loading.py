@@ -57,6 +57,8 @@ def find(name_or_path: str | Path = "") -> Path:
         return Path(wanted)
     near = difflib.get_close_matches(wanted, names(), n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
+    if Path(wanted).is_dir():
+        hint = "it is a folder; "
     raise ScenarioError(
         f"there is no scenario {wanted!r}: {hint}give the path of a YAML file or one of: {', '.join(names())}"
     )
@@ -117,6 +119,8 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ScenarioError(f"{file} is not a text file in UTF-8; give a YAML file") from None
+    except OSError as error:
+        raise ScenarioError(f"{file} cannot be read ({error.strerror}); give a YAML file") from None
 
 
 def _collect_lines(node: yaml.Node | None, path: Path_, lines: dict[Path_, int]) -> None:
