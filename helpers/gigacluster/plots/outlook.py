@@ -26,17 +26,19 @@ def plot_choice(ax: Axes, saving_usd: np.ndarray, advantage_usd: np.ndarray) -> 
     """
     most = float(np.nanmax(np.abs(np.concatenate([saving_usd, advantage_usd]))))
     scale, unit = (1e9, "billion") if most >= 1e9 else (1e6, "million")
+    below = 0.82  # of the height is for the curves, what is left for the words
     for height, values, colour, label in (
-        (0.96, advantage_usd, COLOURS[0], "time counted"),
-        (0.78, saving_usd, COLOURS[1], "time not counted"),
+        (0.99, advantage_usd, COLOURS[0], "time counted"),
+        (0.91, saving_usd, COLOURS[1], "time not counted"),
     ):
         values = values[np.isfinite(values)] / scale
         low, high = np.quantile(values, [0.005, 0.995])
         sns.kdeplot(x=values, ax=ax, color=colour, fill=True, alpha=0.25, cut=0, clip=(low, high), gridsize=120)
-        ax.axvline(np.median(values), color=colour, linewidth=1.5)
-        words = f"{label}: median {np.median(values):.2g},\nowning better in {np.mean(values > 0):.0%}"
+        ax.axvline(np.median(values), ymax=below, color=colour, linewidth=1.5)
+        words = f"{label}: median {np.median(values):.2g}, owning better in {np.mean(values > 0):.0%}"
         ax.text(0.99, height, words, transform=ax.transAxes, color=colour, fontsize="small", ha="right", va="top")
-    ax.axvline(0, color="black", linewidth=1)
+    ax.axvline(0, ymax=below, color="black", linewidth=1)
+    ax.set_ylim(0, ax.get_ylim()[1] / below)
     ax.set_xlabel(f"Owning better than renting by [USD {unit}, net present]")
     ax.set_ylabel("Share of samples")
     ax.set_yticks([])
@@ -91,7 +93,8 @@ def plot_phases(ax: Axes, phases: pd.DataFrame, claims: pd.DataFrame, others: pd
     for row in others.itertuples():
         label_line(ax, row.as_of, row.n_chips * 0.86, row.label, COLOURS[6])
     ax.set_yscale("log")
-    ax.set_ylabel("Chips (H100 equivalents of others)")
+    ax.set_ylim(bottom=0.6 * min(table["n_chips"].min() for table in (phases, claims, others) if len(table)))
+    ax.set_ylabel("Chips, or H100 equivalents")
     ax.xaxis.set_major_locator(AutoDateLocator(maxticks=6))
     ax.xaxis.set_major_formatter(ConciseDateFormatter(ax.xaxis.get_major_locator()))
     ax.set_xlabel("Date")
