@@ -42,7 +42,7 @@ report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.ht
 	@$(BIN)/gigacluster report $(SCENARIO)
 
 test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)  ## check style, types and stored notebooks
 	@$(BIN)/ruff check .
