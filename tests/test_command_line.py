@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 from gigacluster import catalog, scenario
@@ -46,8 +47,7 @@ def runs_file(elsewhere):
 
 
 def write(name, content):
-    with open(name, "w", encoding="utf-8") as file:
-        file.write(content)
+    Path(name).write_text(content, encoding="utf-8")
     return name
 
 
