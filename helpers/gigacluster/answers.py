@@ -77,7 +77,7 @@ def _number(row: Any) -> Number:
 def _interval_text(low: str, high: str) -> str:
     """Say a unit once: '81 to 122 days'."""
     if low == high:
-        return "in all samples"
+        return "the same from 5 to 95 %"
     number, _, unit = low.partition(" ")
     same = unit and not unit.startswith("×") and high.endswith(f" {unit}")
     return f"{number if same else low} to {high}"

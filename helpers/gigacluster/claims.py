@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy
 import pandas as pd
+from scipy import stats
 
 from gigacluster import catalog, concentration, cost, scenario
 from gigacluster.arrays import to_host
@@ -19,9 +20,9 @@ from gigacluster.concentration.known import active_clusters
 from gigacluster.concentration.views import laboratories, trend_tests
 from gigacluster.scenario import Outlook
 from gigacluster.uncertainty import interval
-from gigacluster.units import SECONDS_PER_DAY, format_interval, format_usd
+from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
 
-__all__ = ["Finding", "audit", "timeline", "weeks_late"]
+__all__ = ["Finding", "audit", "matched", "timeline", "weeks_late"]
 
 Verdict = Literal["true", "partly", "not", "not knowable"]
 _STORY_DATE = numpy.datetime64("2024-07-09")
@@ -130,30 +131,39 @@ def _others(date: numpy.datetime64) -> pd.Series:
     ].dropna()
 
 
-def _most_powerful(outlook: Outlook) -> Finding:
-    size = float(outlook.scenario.cluster.n_chips)
+def _matching() -> pd.Series:
+    """Return the first known cluster of others, as large as the story's, that opened after it was complete."""
+    size = float(scenario.load(scenario.STORY).cluster.n_chips)
     full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
-    largest = _others(full.to_datetime64()).nlargest(1, "h100e").iloc[0]
-    ratio = size / largest["h100e"]
     clusters = catalog.load("gpu_clusters")
-    later = (
-        clusters[
-            (clusters["first_operational"] > full)
-            & (clusters["h100e"] >= size)
-            & (clusters["status"] == "Existing")
-            & ~clusters["owner"].fillna("").str.contains("xAI")
-        ]
-        .nsmallest(1, "first_operational")
-        .iloc[0]
-    )
-    led_days = (later["first_operational"] - full).days
-    verdict: Verdict = "partly" if ratio > 1 else "not"
+    later = clusters[
+        (clusters["first_operational"] > full)
+        & (clusters["h100e"] >= size)
+        & (clusters["status"] == "Existing")
+        & ~clusters["owner"].fillna("").str.contains("xAI")
+    ]
+    first = later.nsmallest(1, "first_operational").iloc[0]
+    return pd.Series({"name": first["name"], "days": (first["first_operational"] - full).days, "full": full})
+
+
+def matched() -> str:
+    """Say when a known cluster of another owner was first as large as the story's."""
+    found = _matching()
+    return f"In fact {found['name']}, of the same size, is dated {found['days']} days later."
+
+
+def _most_powerful(outlook: Outlook) -> Finding:
+    found = _matching()
+    size, full = float(outlook.scenario.cluster.n_chips), found["full"]
+    largest = _others(full.to_datetime64()).nlargest(1, "h100e").iloc[0]
+    ratio = size / float(largest["h100e"])
+    weeks = (full - pd.Timestamp(_STORY_DATE)).days / 7
     return Finding(
-        verdict,
-        f"Among clusters known by name it was {ratio:.1f} times the next ({largest['name']}) on {full.date()}, seven "
-        f"weeks after the claim; {later['name']} of the same size is dated {led_days} days later. The known clusters "
-        "are 10 to 20 % of the world's compute, and Google's are nearly absent.",
-        f"{ratio:.1f} times the next for {led_days} days, among those known",
+        "partly" if ratio > 1 else "not",
+        f"Among clusters known by name it was {ratio:.1f} times the next ({largest['name']}) on {full.date()}, "
+        f"{weeks:.0f} weeks after the claim. {matched()} The known clusters are a tenth or so of the world's compute, "
+        "and Google's are nearly absent.",
+        f"{ratio:.1f} times the next for {found['days']} days, among those known",
     )
 
 
@@ -167,8 +177,9 @@ def _oracle_24k(outlook: Outlook) -> Finding:
     run_flop = outlook.inputs["training.reference_run_flop"]
     days = {n_chips: interval(run_flop / (chip_flop_per_day * n_chips)) for n_chips in (said, listed)}
     texts = [format_interval(found.low, found.median, found.high, "days") for found in days.values()]
+    apart = days[said].high < days[listed].low
     return Finding(
-        "not knowable",
+        "partly" if apart else "not knowable",
         f"Epoch AI lists a cluster of {listed:,.0f} H100 at Oracle with xAI among its users. The estimated compute of "
         f"Grok-2 takes {texts[0]} on {said:,.0f} H100 and {texts[1]} on {listed:,.0f}: both fit the months between "
         "two models, so the compute does not tell them apart.",
@@ -181,9 +192,10 @@ def _ten_billion(outlook: Outlook) -> Finding:
     usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
     three, four = (format_usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years))) for years in (3, 4))
     rent = outlook.scenario.rent.committed_usd_per_chip_hour
+    published = pd.notna(deal["n_chips"]) and pd.notna(deal["term_years"])
     return Finding(
-        "not knowable",
-        f"xAI confirmed that the talks ended; size and term were never published. For {n_chips:,} H100 "
+        "true" if published else "partly",
+        f"That nothing was signed xAI confirmed; its chips and years were not published. For {n_chips:,} H100 "
         f"{format_usd(usd)} is {three} an hour over three years and {four} over four, beside rents of "
         f"{format_usd(rent.low)} to {format_usd(rent.high)} then: a deal of that size is plausible.",
         f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
@@ -196,8 +208,8 @@ def _own_for_speed(outlook: Outlook) -> Finding:
     return Finding(
         verdict,
         f"Owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} months and trains "
-        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {cheaper:.0%} of the samples without "
-        f"any worth of time, and better in {better:.0%} with it: "
+        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {format_share(cheaper)} of the samples "
+        f"without any worth of time, and better in {format_share(better)} with it: "
         + (
             "speed adds to a choice that cost already makes."
             if cheaper >= 0.9
@@ -234,7 +246,7 @@ def _more_concentrated(outlook: Outlook) -> Finding:
         verdict,
         f"Between July 2024 and {world.dates[-1]}, with nothing assumed about the owners without a name, the direction "
         f"of the HHI of owners is {certain}. Under assumptions: {spread}.",
-        f"by {tests['change_p5'].iloc[1:].min():+,.0f} to {tests['change_p95'].iloc[1:].max():+,.0f} points",
+        f"by {tests['change_p5'].iloc[0]:+,.0f} to {tests['change_p95'].iloc[0]:+,.0f} points, whoever the unnamed are",
     )
 
 
@@ -245,7 +257,7 @@ def _control(outlook: Outlook) -> Finding:
     tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]
     share, rented = float(last["share_of_world"].sum()), float(tenants["share_of_world"].sum())
     return Finding(
-        "partly",
+        "not" if rented == 0 else "partly" if rented < share else "true",
         f"At {last['as_of'].iloc[0].date()} the {len(last)} listed laboratories used {share:.0%} of the world's stock. "
         f"{' and '.join(tenants['lab'])} used {rented:.0%} and do not appear among its owners: they rent. So control "
         "of compute and owning it are not the same.",
@@ -256,13 +268,18 @@ def _control(outlook: Outlook) -> Finding:
 def _better_models(outlook: Outlook) -> Finding:
     models = catalog.load("notable_models").set_index("model")["training_flop"]
     ratio = float(models["Grok 3"] / models["Grok-2"])
-    found = outlook.interval("run_loss")
+    scores = catalog.load("scaling_benchmark_models").dropna(subset=["training_flop", "mmlu_frac"])
+    rank = stats.spearmanr(scores["training_flop"], scores["mmlu_frac"])
+    verdict: Verdict = (
+        "true" if rank.statistic > 0.5 and rank.pvalue < 0.01 else "partly" if rank.pvalue < 0.01 else "not"
+    )
     return Finding(
-        "true",
-        f"Grok-3 took {ratio:.0f} times the compute of Grok-2. By the law fitted to Chinchilla's runs a run of the "
-        f"scenario's length reaches a loss of {found.median:.3f} ({found.low:.3f} to {found.high:.3f}), below any "
-        "smaller budget; how much better a model answers at that loss is the weak link.",
-        f"loss {found.median:.3f} ({found.low:.3f} to {found.high:.3f})",
+        verdict,
+        f"Over {len(scores)} base models with known compute the rank correlation of compute and MMLU score is "
+        f"{rank.statistic:.2f}. Grok-3 took {ratio:.0f} times the compute of Grok-2. By the fitted law a run of the "
+        f"scenario's length reaches a loss of {outlook.say('run_loss', digits=3)}; what a loss is worth in answers is the "
+        "weak link.",
+        f"rank correlation {rank.statistic:.2f} over {len(scores)} models (p = {rank.pvalue:.0e})",
     )
 
 

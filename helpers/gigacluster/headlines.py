@@ -17,6 +17,7 @@ NOT_MEASURED = "not measured"
 def lines() -> list[str]:
     """Return the headline numbers, a Markdown line each."""
     story = scenario.load(scenario.STORY)
+    run_days = story.training.run_days
     outlook = scenario.evaluate(story, device="cpu")
     verdicts = claims.audit(outlook)["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
@@ -29,12 +30,13 @@ def lines() -> list[str]:
         f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
         f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
-        f"- **Quality.** A run of {story.training.run_days.median:.0f} days has "
+        f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
         f"{outlook.say('run_flop', 1e-26, 'e26 FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
         f"{outlook.say('run_loss', digits=3)}.",
         f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
-        f"over the largest other cluster of {outlook.say('lead_months', unit='months')}.",
+        f"over the largest other cluster of {outlook.say('lead_months', unit='months')} at the pace of the trend. "
+        f"{claims.matched()}",
         f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),

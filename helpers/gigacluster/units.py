@@ -18,6 +18,7 @@ __all__ = [
     "TERA",
     "format_interval",
     "format_quantity",
+    "format_share",
     "format_usd",
 ]
 
@@ -70,6 +71,19 @@ def format_usd(value: float, digits: int = 3) -> str:
         if size >= scale:
             return f"{sign}${_significant(size / scale, digits)}{word}"
     return f"{sign}${_significant(size, digits)}"
+
+
+def format_share(value: float) -> str:
+    """Write a share in whole percent, without rounding to certainty what is not certain.
+
+    Examples
+    --------
+    >>> format_share(0.417), format_share(0.9991), format_share(1.0), format_share(0.002)
+    ('42%', 'over 99%', '100%', 'under 1%')
+    """
+    if 0.995 <= value < 1:
+        return "over 99%"
+    return "under 1%" if 0 < value < 0.005 else f"{value:.0%}"
 
 
 def format_interval(low: float, median: float, high: float, unit: str = "", digits: int = 2) -> str:

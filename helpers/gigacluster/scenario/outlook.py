@@ -10,7 +10,7 @@ import numpy
 from gigacluster.arrays import to_host
 from gigacluster.scenario.schema import Scenario
 from gigacluster.uncertainty import Interval, interval
-from gigacluster.units import format_interval, format_usd
+from gigacluster.units import format_interval, format_share, format_usd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,8 @@ class Outlook:
     # What it changes
     share_of_world: Any = _answer("Share of the world's AI compute", "1")
     hhi_change: Any = _answer("Change of the owners' HHI", "point")
-    lead_months: Any = _answer("Lead over the largest other cluster", "month")
-    months_gained: Any = _answer("Months that owning trains earlier", "month")
+    lead_months: Any = _answer("Lead over the largest other cluster, at the pace of the trend", "month")
+    months_gained: Any = _answer("Months that owning trains earlier (negative: later)", "month")
     month_worth_usd: Any = _answer("Worth of a month, as taken", "USD/month")
     time_worth_usd: Any = _answer("Worth of these months", "USD")
     advantage_usd: Any = _answer("Advantage of owning, time counted", "USD")
@@ -118,6 +118,7 @@ class Outlook:
     def verdict(self) -> str:
         """Own or rent, in one sentence with its probability."""
         cheaper, better = self.probability("saving_usd"), self.probability("advantage_usd")
+        moves = "gains" if self.interval("months_gained").median >= 0 else "loses"
         if min(cheaper, better) >= 0.9:
             choice = "Owning wins, with or without a value for time"
         elif max(cheaper, better) <= 0.1:
@@ -131,6 +132,6 @@ class Outlook:
         else:
             choice = f"{'Owning' if better > 0.5 else 'Renting'} is the better bet, not a sure one"
         return (
-            f"{choice}: owning is cheaper for the same useful work in {cheaper:.0%} of the samples, "
-            f"and better in {better:.0%} once the months it gains are counted."
+            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, "
+            f"and better in {format_share(better)} once the months it {moves} are counted."
         )

@@ -7,6 +7,7 @@ CSV into ``data/``.
 
 from gigacluster.tables import (
     calibration,
+    comparison,
     concentration,
     cost,
     hardware,
@@ -34,4 +35,5 @@ TABLES: dict[str, type[Row]] = {
     **concentration.TABLES,
     **reference.TABLES,
     **scenario.TABLES,
+    **comparison.TABLES,
 }
