@@ -208,7 +208,7 @@ def _own_for_speed(outlook: Outlook) -> Finding:
     return Finding(
         verdict,
         f"Owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} months and trains "
-        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {format_share(cheaper)} of the samples "
+        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {format_share(cheaper)} of samples "
         f"without any worth of time, and better in {format_share(better)} with it: "
         + (
             "speed adds to a choice that cost already makes."
@@ -277,8 +277,8 @@ def _better_models(outlook: Outlook) -> Finding:
         verdict,
         f"Over {len(scores)} base models with known compute the rank correlation of compute and MMLU score is "
         f"{rank.statistic:.2f}. Grok-3 took {ratio:.0f} times the compute of Grok-2. By the fitted law a run of the "
-        f"scenario's length reaches a loss of {outlook.say('run_loss', digits=3)}; what a loss is worth in answers is the "
-        "weak link.",
+        f"scenario's length reaches a loss of {outlook.say('run_loss', digits=3)}; what a loss is worth in answers "
+        "is the weak link.",
         f"rank correlation {rank.statistic:.2f} over {len(scores)} models (p = {rank.pvalue:.0e})",
     )
 
