@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test lab lint calibrate bench gpu browser schema readme clean clean-notebooks lock
+.PHONY: help env report test lab lint calibrate bench gpu browser browser-tools pictures schema readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -61,10 +61,13 @@ bench: $(READY)  ## time the models on one thread and write benchmarks/results/c
 gpu:  ## on a CUDA machine with numpy, scipy and cupy: parity and benchmark, straight from the checkout
 	@PYTHONPATH=helpers $(PYTHON) -m benchmarks gpu
 
-browser: $(READY)  ## install the browser tools and test every page and JupyterLab in Chromium
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
-	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
+browser: browser-tools  ## install the browser tools and test every page and JupyterLab in Chromium
 	@$(BIN)/python -m pytest tests/browser -m browser
+
+browser-tools: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock 2>&1 \
+	  | { grep -v "is ignored: it is neither a file nor a directory" || true; }
+	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
 
 schema: $(READY)  ## write the JSON schema of scenario files again
 	@$(BIN)/python -c "import json; from gigacluster import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
@@ -72,6 +75,9 @@ schema: $(READY)  ## write the JSON schema of scenario files again
 
 readme: $(READY)  ## write the headline numbers of README.md again
 	@$(BIN)/python -m gigacluster readme
+
+pictures: browser-tools  ## take the README's pictures of the report again (make report first)
+	@$(BIN)/python tests/browser/pictures.py reports/xai-colossus-2024 docs/pictures
 
 clean-notebooks: $(READY)  ## strip outputs from the notebooks
 	@$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
