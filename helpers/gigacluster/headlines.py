@@ -114,7 +114,7 @@ def _speed() -> list[str]:
     return [
         "How fast (one core, one thread; `make bench` writes `benchmarks/results/cpu.json`):",
         "",
-        f"- parallel plans: {figure('search', 'million_plans_per_s', '{:.1f} million a second')}, time and memory each;",
+        f"- parallel plans: {figure('search', 'million_plans_per_s', '{:.1f} million a second')}, each in full;",
         f"- 4,000 bootstrap fits of a scaling law: {figure('scaling', 'bootstrap_4000_s', '{:.1f} s')}, "
         f"{figure('scaling', 'scipy_bfgs_as_published_times_slower', '{:.0f} times')} faster than the published loop;",
         f"- simulated failures: {figure('reliability', 'exponential_ns_per_failure', '{:.0f} ns each')};",
