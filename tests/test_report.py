@@ -179,6 +179,18 @@ def test_whatever_goes_into_a_result_changes_its_key(tmp_path, changed):
     assert execute._key(job, "other" if changed.startswith("package") else "digest") != before
 
 
+def test_notebooks_side_by_side_leave_the_working_directory_alone(tmp_path, faked, monkeypatch):
+    (notebooks := tmp_path / "notebooks").mkdir()
+    for number in range(3):
+        cells = report_samples.markdown("# Which?", 0), report_samples.code(f"import time; time.sleep({number} / 4)", 1)
+        report_samples.write_notebook(notebooks / f"{number}0-which.ipynb", *cells)
+    monkeypatch.chdir(tmp_path)
+    built = report.build("xai-colossus-2024", "site", notebooks=notebooks)
+    assert Path.cwd() == tmp_path
+    assert built.index == tmp_path / "site" / "xai-colossus-2024" / "index.html"
+    assert built.index.is_file()
+
+
 def test_a_failing_notebook_names_cell_and_cause_and_leaves_the_good_site(tmp_path, faked, capsys):
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()

@@ -136,7 +136,6 @@ def _execute_one(job: Job, on_cell: Callable[..., Any], on_notebook: Callable[[s
                 str(output),
                 parameters=dict(job.parameters),
                 kernel_name="python3",
-                cwd=str(job.notebook.parent),
                 progress_bar=False,
                 on_cell_executed=on_cell,
                 config=_private_channel(Path(folder)),
