@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,25 @@ def test_check_without_names_checks_all_of_data(run):
     assert len(out.splitlines()) == len(catalog.names()) + len(scenario.names())
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([("global_batch: 6144", "global_batch: 6145")], "give training.n_chips: "),
+        ([("n_chips: 98304", "n_chips: 98303")], "give training.n_chips: "),
+        ([("n_chips: 98304", "n_chips: 1"), ("global_batch: 6144", "global_batch: 1")], "needs .* of the 80 GiB"),
+    ],
+)
+def test_a_job_that_cannot_run_is_not_good(run, changes, said):
+    text = STORY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    code, out, err = run("check", write("mine.yaml", text))
+    assert (code, out) == (1, "")
+    assert re.search(f"scenario 'xai-colossus-2024', training: .*{said}", err)
+    assert "idle_frac" not in err  # no field of a scenario
+
+
 def test_a_wrong_scenario_writes_no_report_and_leaves_the_earlier_one(run, elsewhere):
     earlier = elsewhere / "reports" / "xai-colossus-2024" / "index.html"
     earlier.parent.mkdir(parents=True)
@@ -136,6 +156,13 @@ def test_a_file_that_the_system_refuses_is_no_traceback(run, elsewhere, monkeypa
     code, _, err = run("check", "mine.yaml")
     assert code == 1
     assert "mine.yaml cannot be read (Permission denied); give a YAML file" in err
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_validate_counts_no_run_in_a_file_with_a_header_alone(run, runs_file, as_json):
+    code, out, err = run("validate", runs_file(lambda rows: rows.__delitem__(slice(1, None))), *["--json"] * as_json)
+    assert (code, err) == (0, "")
+    assert ('"n": 0' if as_json else "No run to score: n = 0.") in out
 
 
 def test_validate_prints_json_with_null_where_there_is_no_run(run, runs_file):

@@ -299,6 +299,10 @@ def test_lease_income_comes_off_the_cost():
         ({"horizon_months": 0}, "horizon_months must be a whole number of months, 1 or more, got 0"),
         ({"method": "both"}, "'wacc' .no interest. or 'equity'"),
         ({"chip_usd": float("nan")}, "chip_usd must be above 0"),
+        (
+            {"chip_usd": "cheap", "pue": 0.9},
+            "chip_usd must be a number or an array of numbers, got 'cheap'; .*pue must",
+        ),
     ],
 )
 def test_impossible_number_is_refused_with_what_is_valid(change, said):

@@ -45,3 +45,10 @@ def test_numbers_alone_have_one_verdict():
     _, _, valid = admit({"load": 0.5}, {"load": SHARE})
     assert valid.shape == ()
     assert bool(valid)
+
+
+@pytest.mark.parametrize("value", ["cheap", "5", None, [1.0, 2.0], 1j])
+@pytest.mark.parametrize("limits", [{"price": POSITIVE}, {}], ids=["limited", "free"])
+def test_what_is_neither_number_nor_array_is_refused_by_name(value, limits):
+    with pytest.raises(ValueError, match=r"price must be a number or an array of numbers, got .*; pue must be 1"):
+        admit({"price": value, "pue": 0.5}, limits | {"pue": AT_LEAST_ONE})

@@ -182,6 +182,11 @@ def test_interval_alone_may_be_an_array(xp):
         ({"mode": "async"}, "mode is 'async'; it can be 'blocking', 'non-blocking', 'in-memory'"),
         ({"failures_per_1000_node_days": None}, "given not at all; give mttf_s, or n_gpus with"),
         ({"mttf_s": 1000.0}, "given twice"),
+        ({"mttf_s": 1000.0, "failures_per_1000_node_days": None}, "given twice; .* mttf_s is that of the whole job"),
+        ({"mttf_s": 1000.0, "n_gpus": None}, "given twice"),
+        ({"n_gpus": "many"}, "n_gpus must be a number or an array of numbers, got 'many'"),
+        ({"restart_s": "soon"}, "restart_s must be a number or an array of numbers, got 'soon'"),
+        ({"planned_stop_s": [60, 90]}, r"planned_stop_s must be a number or an array of numbers, got \[60, 90\]"),
         ({"planned_stops_per_day": 30, "planned_stop_s": 3600}, r"86400 must be from 0 to 1, got 1.25"),
     ],
 )

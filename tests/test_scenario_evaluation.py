@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy
@@ -5,6 +6,7 @@ import pytest
 from gigacluster import claims, scenario
 from gigacluster.arrays import to_host
 from gigacluster.scenario import Outlook
+from gigacluster.scenario.quantity import Limits
 from gigacluster.uncertainty import Uncertain
 
 
@@ -70,6 +72,38 @@ def test_a_job_that_cannot_run_says_what_would_fit(story, change, expected):
     impossible = story.model_copy(update={"training": story.training.model_copy(update=change)})
     with pytest.raises(scenario.ScenarioError, match=expected):
         scenario.evaluate(impossible, samples=10)
+
+
+@pytest.mark.parametrize("change", [{"global_batch": 6145}, {"n_chips": 98_303}, {"n_chips": None}])
+def test_the_number_of_chips_that_is_advised_runs(story, change):
+    impossible = story.model_copy(update={"training": story.training.model_copy(update=change)})
+    with pytest.raises(scenario.ScenarioError, match="give training.n_chips: ") as caught:
+        scenario.search_plan(impossible)
+    n_chips = int(re.search(r"training.n_chips: (\d+)", str(caught.value))[1])
+    possible = story.model_copy(update={"training": story.training.model_copy(update=change | {"n_chips": n_chips})})
+    assert scenario.search_plan(possible).n_chips == n_chips
+
+
+@pytest.mark.parametrize("given", ["startup-512-2025", {"name": "mine"}, None])
+def test_the_name_of_a_scenario_is_no_scenario(given):
+    calls = (scenario.evaluate, lambda it: scenario.deciding_inputs(it, "own_usd"), scenario.job_of)
+    for call in calls:
+        with pytest.raises(TypeError, match=r"scenario must be a Scenario, got .*; load it first: scenario.load\('"):
+            call(given)
+
+
+def test_every_end_of_a_range_of_costs_has_an_answer(story, plan):
+    for section in ("cluster", "own", "rent"):
+        fields = type(getattr(story, section)).model_fields
+        ranges = {name: limit for name, info in fields.items() for limit in info.metadata if isinstance(limit, Limits)}
+        ranges.pop("start_month", None)  # ends with the horizon, which loading checks
+        for name, limit in ranges.items():
+            for end in (limit.lower, limit.upper):
+                changed = getattr(story, section).model_copy(update={name: limit.parse(end)})
+                found = scenario.evaluate(
+                    story.model_copy(update={section: changed}), samples=5, plan=plan, device="cpu"
+                )
+                assert numpy.isfinite(to_host(found.saving_usd)).all(), (section, name, end)
 
 
 def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):

@@ -109,6 +109,12 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("start_month: [4, 8, 14]", "start_month: 48", "got up to 48 months"),
         ("  run_days: [60, 100, 150]", "  pue: 1.2", "is not a field; it belongs under 'cluster'"),
         ("name: xai-colossus-2024", "name: ../../etc", "name: "),
+        ("  deliveries:  ", "  hardware_life_months: 0\n  deliveries:  ", "within 1 and 240 months; got 0"),
+        ("  deliveries:  ", "  building_life_months: 0\n  deliveries:  ", "within 12 and 1200 months; got 0"),
+        ("global_batch: 6144", "global_batch: 100000000000", "less than or equal to 10000000; got 100000000000"),
+        ("rent:", "reliability: calm\nrent:", "is a section: give fields indented below it (failures_per_1000_"),
+        ("rent:", "reliability:\nrent:", "planned_stops_per_day); got nothing"),
+        ("share: 0.75", "part: 0.75", "own.deliveries.1.part: is not a field; the fields here are: share, month"),
         ("price_year: 2024 ", "price_year: 2024\nprice_year: 2025 ", "keep one"),
     ],
 )

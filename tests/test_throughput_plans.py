@@ -143,7 +143,10 @@ def test_impossible_numbers_and_words_are_refused_at_birth(bad, says):
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"batch": 0}, "global_batch must be a whole number, at least 1, got 0"),
+        ({"batch": 0}, "global_batch must be a whole number, at least 1 and at most 10,000,000, got 0"),
+        ({"batch": 10**30}, "global_batch must be .* at most 10,000,000, got 10{30}"),
+        ({"batch": "64"}, "global_batch must be a whole number, .* got '64'"),
+        ({"seq_len": 10**30}, "seq_len must be .* at most 10,000,000, got 10{30}"),
         ({"seq_len": float("nan")}, "seq_len must be a whole number"),
         ({"precision": "bf8"}, "unknown precision 'bf8'; use one of: bf16, fp16, fp8"),
         ({"precision": "nvfp4"}, "H100-SXM has no peak rate for 'fp4'; it has: bf16, fp8, int8"),

@@ -26,7 +26,11 @@ def case_of(table, **changes):
     [
         ({"dp": 100.0}, "tp*pp*cp*dp = 12800 is not n_chips = 16384"),
         ({"chip": "H1000"}, "chip 'H1000' is not in data/chips.csv"),
+        ({"chip": None}, "chip is blank; give a name of data/chips.csv"),
+        ({"chip": float("nan")}, "chip is blank"),
         ({"precision": "int3"}, "precision 'int3' is unknown"),
+        ({"precision": float("nan")}, "precision is blank; use bf16"),
+        ({"precision": " "}, "precision is blank; use bf16"),
         ({"precision": "nvfp4"}, "chip 'H100-SXM' has no published rate for precision 'nvfp4'"),
         ({"n_layers": 0.0}, "n_layers must be positive and known"),
         ({"seq_len": float("nan")}, "seq_len must be positive and known"),

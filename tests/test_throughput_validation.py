@@ -91,6 +91,28 @@ def test_a_file_without_scored_runs_gives_nulls(table, write):
     assert "Not scored: 3 runs" in validate(write(table.head(3).assign(plan_complete=0))).to_text()
 
 
+def test_a_header_alone_is_no_run_at_all(table, write):
+    found = validate(write(table.head(0)))
+    said = json.loads(found.to_json())
+    for arch in ("dense", "moe"):
+        assert said[arch] == {"n": 0, **dict.fromkeys(ERRORS - {"n"})}
+    assert said["by_source"] == {}
+    assert said["inexpressible"] == said["not_scored"] == []
+    assert said["ranking"] == {"pairs": 0, "concordant": 0}
+    assert found.to_text().startswith("No run to score: n = 0.")
+    assert "Not scored: 0 runs" in found.to_text()
+    assert "Empty" not in found.to_text()
+
+
+def test_blank_words_are_called_blank(table, write):
+    some = table[table["source_id"] == "llm-foundry"].head(2).reset_index(drop=True)
+    some.loc[0, "arch"] = None
+    some.loc[1, "precision"] = None
+    found = validate(write(some))
+    assert [row["reason"] for row in found.not_scored] == ["arch is blank; give dense or moe"]
+    assert [row["reason"].partition(";")[0] for row in found.inexpressible] == ["precision is blank"]
+
+
 def test_a_new_family_is_said_to_be_new_and_gets_a_wider_interval(table):
     some = table[table["source_id"] == "llm-foundry"].head(4)
     known, new = predict(some), predict(some.assign(source_id="somebody-else"))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gigacluster.catalog import CatalogError, data_dir, load, names
-from gigacluster.scenario import ScenarioError
+from gigacluster.scenario import ScenarioError, search_plan
 from gigacluster.scenario import load as load_scenario
 from gigacluster.scenario import names as scenario_names
 
@@ -88,7 +88,7 @@ def _check_one(item: str) -> None:
     if table in names() or (given and not Path(item).exists()):
         load(table, file or None)
     else:
-        load_scenario(item)
+        search_plan(load_scenario(item))  # a file can be free of faults and its job impossible
 
 
 def _validate(chosen: argparse.Namespace) -> int:

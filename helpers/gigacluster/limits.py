@@ -6,6 +6,7 @@ Raising on the elements of an array would make a GPU stop and answer; a number i
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     Raises
     ------
     ValueError
-        If a plain number is out of its range; every such number is named.
+        If a plain number is out of its range, or a value is neither number nor array; every such input is named.
 
     Examples
     --------
@@ -83,11 +84,8 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     >>> bool(valid)
     True
     """
-    faults = [
-        f"{name} must be {limits[name].words}, got {value}"
-        for name, value in values.items()
-        if name in limits and not is_array(value) and not limits[name].holds(float(value))
-    ]
+    faults = [_fault(name, value, limits.get(name)) for name, value in values.items() if not is_array(value)]
+    faults = [fault for fault in faults if fault]
     if faults:
         raise ValueError("; ".join(faults))
     xp, *arrays = as_common(*values.values())
@@ -99,6 +97,15 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
             named[name] = xp.where(here, named[name], xp.nan)
             valid = valid & here
     return xp, named, valid
+
+
+def _fault(name: str, value: Any, limit: Limit | None) -> str:
+    """Say what is wrong with a plain value, or nothing."""
+    if not isinstance(value, numbers.Real):
+        return f"{name} must be a number or an array of numbers, got {value!r}"
+    if limit is not None and not limit.holds(float(value)):
+        return f"{name} must be {limit.words}, got {value}"
+    return ""
 
 
 def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common, is_array
+from gigacluster.arrays import is_array
 from gigacluster.limits import (
     AT_LEAST_ONE,
     LOGNORMAL_SIGMA,
@@ -118,7 +118,8 @@ def goodput(
     Raises
     ------
     ValueError
-        If a number is out of range, or neither or both of MTTF and rate are given. Bad elements of arrays give ``nan``.
+        If a number is out of range, or neither or both of MTTF and size with rate are given. Bad elements of arrays
+        give ``nan``.
 
     Notes
     -----
@@ -135,8 +136,10 @@ def goodput(
     one_of("mode", mode, MODES)
     mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
     chosen = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
-    _, stops_per_day, stop_s = as_common(planned_stops_per_day, planned_stop_s)
-    xp, mttf, write, tau, stall, restart, sigma, detection, queue, _, _, planned, q, stored = checked(
+    _, stops_per_day, stop_s = checked(
+        planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE), planned_stop_s=(planned_stop_s, NON_NEGATIVE)
+    )
+    xp, mttf, write, tau, stall, restart, sigma, detection, queue, planned, q, stored = checked(
         mttf_s=(mttf_s, POSITIVE),
         checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
         checkpoint_interval_s=(chosen, POSITIVE),
@@ -145,8 +148,6 @@ def goodput(
         restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
         detection_s=(detection_s, NON_NEGATIVE),
         queue_s=(queue_s, NON_NEGATIVE),
-        planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE),
-        planned_stop_s=(planned_stop_s, NON_NEGATIVE),
         **{"planned_stops_per_day x planned_stop_s / 86400": (stops_per_day * stop_s / SECONDS_PER_DAY, SHARE)},
         correlated_frac=(correlated_frac, SHARE),
         stored_interval_s=(stored_interval_s, POSITIVE),
@@ -181,11 +182,11 @@ def goodput(
 def _mttf_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
     if mttf_s is None and n_gpus is not None and rate is not None:
         return scaled_mttf_s(n_gpus, rate, gpus_per_node=gpus_per_node)
-    if mttf_s is None or rate is not None:
-        times = "not at all" if mttf_s is None else "twice"
-        raise ValueError(
-            f"how often the job fails is given {times}; give mttf_s, or n_gpus with failures_per_1000_node_days"
-        )
+    either = "give mttf_s, or n_gpus with failures_per_1000_node_days; mttf_s is that of the whole job"
+    if mttf_s is None:
+        raise ValueError(f"how often the job fails is given not at all; {either}")
+    if n_gpus is not None or rate is not None:
+        raise ValueError(f"how often the job fails is given twice; {either}")
     return mttf_s
 
 

@@ -10,6 +10,7 @@ import numpy
 from gigacluster import catalog, concentration, cost, race, reliability, scaling
 from gigacluster.arrays import as_common, to_device, to_host
 from gigacluster.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
+from gigacluster.scenario.loading import loaded
 from gigacluster.scenario.outlook import Outlook
 from gigacluster.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigacluster.scenario.schema import Scenario
@@ -55,6 +56,7 @@ def evaluate(
     >>> bool(0.2 < outlook.interval("mfu_frac").median < 0.6)
     True
     """
+    loaded(scenario)
     if plan is None:
         plan = search_plan(scenario)
     uncertain = _all_inputs(scenario, plan)
@@ -78,6 +80,7 @@ def deciding_inputs(
         Base sample, a power of two: the model sees that many times the number of inputs plus two.
     seed : int, default 7
     """
+    loaded(scenario)
     if answer not in Outlook.answers():
         raise ValueError(f"there is no answer {answer!r}; an outlook has: {', '.join(Outlook.answers())}")
     plan = plan or search_plan(scenario)

@@ -6,7 +6,7 @@ import datetime
 import difflib
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from gigacluster import catalog
 from gigacluster.scenario.schema import Scenario
 
-__all__ = ["ScenarioError", "find", "json_schema", "load", "names"]
+__all__ = ["ScenarioError", "find", "json_schema", "load", "loaded", "names"]
 
 #: Names the scenario of all notebooks; without it they tell the story.
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
@@ -108,6 +108,16 @@ def load(name_or_path: str | Path = "") -> Scenario:
     return scenario
 
 
+def loaded(scenario: Any) -> Scenario:
+    """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
+    if not isinstance(scenario, Scenario):
+        example = scenario if isinstance(scenario, str | Path) else STORY
+        raise TypeError(
+            f"scenario must be a Scenario, got {scenario!r}; load it first: scenario.load({str(example)!r})"
+        )
+    return scenario
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of scenario files, from which editors complete the fields."""
     schema = Scenario.model_json_schema(mode="validation")
@@ -156,6 +166,9 @@ def _message(item: Any, content: dict[str, Any]) -> str:
     kind, field = item["type"], item["loc"][-1]
     if kind == "missing":
         return "is missing; add it"
+    if kind == "model_type":
+        given = "nothing" if item["input"] is None else repr(item["input"])
+        return f"is a section: give fields indented below it ({', '.join(_fields_of(item['loc']))}); got {given}"
     if kind == "extra_forbidden":
         allowed = _fields_of(item["loc"][:-1])
         near = difflib.get_close_matches(str(field), allowed, n=1, cutoff=0.5)
@@ -169,7 +182,10 @@ def _message(item: Any, content: dict[str, Any]) -> str:
 def _fields_of(path: Path_) -> list[str]:
     model: type[BaseModel] = Scenario
     for name in path:
-        model = model.model_fields[str(name)].annotation  # type: ignore[assignment]
+        if isinstance(name, int):  # an item of a list of sections, whose fields were found with the list
+            continue
+        annotation: Any = model.model_fields[name].annotation
+        model = get_args(annotation)[0] if get_args(annotation) else annotation
     return list(model.model_fields)
 
 

@@ -11,13 +11,13 @@ import numpy
 from scipy import special
 
 from gigacluster import catalog, hardware, transformer
-from gigacluster.scenario.loading import ScenarioError
+from gigacluster.scenario.loading import ScenarioError, loaded
 from gigacluster.scenario.schema import Scenario
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.plan_search import Search, search_job
-from gigacluster.throughput.plans import plan_fields
+from gigacluster.throughput.plans import UnevenChipsError, plan_fields
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import on_arrays, step_from_layers
 from gigacluster.uncertainty import Uncertain, draw
@@ -56,6 +56,7 @@ class Rivals:
 
 def job_of(scenario: Scenario) -> Job:
     """Return the job of a scenario: model, cluster, batch and precision."""
+    loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
     n_chips = training.n_chips or cluster.n_chips
     fabric = hardware.chip(cluster.chip).fabric
@@ -83,6 +84,13 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         job = job_of(scenario)
         found = search_job(job, top=top, device="cpu")
         name = str(found.plans.plan(0))
+    except UnevenChipsError as fault:
+        batch, n_chips = scenario.training.global_batch, scenario.training.n_chips or scenario.cluster.n_chips
+        raise ScenarioError(
+            f"scenario {scenario.name!r}, training: no parallel plan spreads a global_batch of {batch} over {n_chips} "
+            f"chips; give training.n_chips: {fault.n_chips} (chips beyond that are spares), or "
+            "another training.global_batch"
+        ) from None
     except (ValueError, IndexError) as fault:
         raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
     return TrainingPlan(

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from gigacluster import catalog
 from gigacluster.scenario.quantity import Limits
+from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 
 __all__ = ["Cluster", "Own", "Race", "Reliability", "Rent", "Scenario", "Training", "default_of"]
@@ -74,7 +75,6 @@ def _sourced(row: str, meaning: str, unit: str) -> Any:
 
 
 Share = Annotated[Uncertain, Limits("(a share)", 0, 1)]
-Days = Annotated[Uncertain, Limits("days", 0, 3650)]
 Months = Annotated[Uncertain, Limits("months", 0, 240)]
 Seconds = Annotated[Uncertain, Limits("seconds", 0, 86_400)]
 PricePerChip = Annotated[Uncertain, Limits("USD per chip", 0, 1_000_000)]
@@ -103,7 +103,9 @@ class Cluster(_Section):
     it_power_w_per_chip: Annotated[Uncertain, Limits("W per chip", 10, 20_000)] = _sourced(
         "it_power_w_per_chip", "Rated power of a chip with its part of server, network and storage", "W/chip"
     )
-    load_frac: Share = _sourced("load_frac", "Average draw over the rated IT power", "1")
+    load_frac: Annotated[Uncertain, Limits("(a share)", 0.01, 1)] = _sourced(
+        "load_frac", "Average draw over the rated IT power", "1"
+    )
     pue: Annotated[Uncertain, Limits("(a ratio)", 1, 3)] = _sourced(
         "pue", "Site energy over IT energy (power usage effectiveness)", "1"
     )
@@ -119,9 +121,11 @@ class Training(_Section):
         default=None, gt=0, description="Chips of the training job; the others are spares. Left out: all [chip]."
     )
     seq_len: int = Field(default=8192, ge=128, le=10_000_000, description="Sequence length [token].")
-    global_batch: int = Field(gt=0, description="Sequences of one step [sequence].")
+    global_batch: int = Field(gt=0, le=LARGEST_BATCH, description="Sequences of one step [sequence].")
     precision: Literal["bf16", "fp8"] = Field(default="bf16", description="Precision of the linear layers.")
-    run_days: Days = _sourced("training.run_days", "Length of one training run", "day")
+    run_days: Annotated[Uncertain, Limits("days", 0.01, 3650)] = _sourced(
+        "training.run_days", "Length of one training run", "day"
+    )
     reference_run_flop: Annotated[Uncertain, Limits("FLOP", 1e15, 1e32)] = _sourced(
         "training.reference_run_flop", "A run whose duration and price are asked for", "FLOP"
     )
@@ -130,7 +134,7 @@ class Training(_Section):
 class Reliability(_Section):
     """What stops it."""
 
-    failures_per_1000_node_days: Annotated[Uncertain, Limits("per 1,000 node-days", 0, 1000)] = _sourced(
+    failures_per_1000_node_days: Annotated[Uncertain, Limits("per 1,000 node-days", 0.0001, 1000)] = _sourced(
         "reliability.failures_per_1000_node_days",
         "Failures that stop the job, by 8-chip node",
         "1/(1,000 node-days)",
@@ -168,7 +172,9 @@ class Own(_Section):
             raise PydanticCustomError("shares", "the shares must add up to 1; got {total}", {"total": f"{total:g}"})
         return deliveries
 
-    chip_usd: PricePerChip = _sourced("chip_usd", "Price of one accelerator", "USD")
+    chip_usd: Annotated[Uncertain, Limits("USD per chip", 1, 1_000_000)] = _sourced(
+        "chip_usd", "Price of one accelerator", "USD"
+    )
     server_usd_per_chip: PricePerChip = _sourced("server_usd_per_chip", "A chip's part of its server", "USD/chip")
     network_usd_per_tier_per_chip: PricePerChip = _sourced(
         "network_usd_per_tier_per_chip", "Its part of one tier of the network", "USD/(chip tier)"
@@ -193,8 +199,10 @@ class Own(_Section):
         "maintenance_frac_per_year", "Repairs, as a share of the hardware's price", "1/year"
     )
     spares_frac: Share = _sourced("spares_frac", "Chips bought as spares, as a share of the working ones", "1")
-    hardware_life_months: Months = _sourced("hardware_life_months", "Life of the hardware", "month")
-    hardware_value_decline_per_year: Share = _sourced(
+    hardware_life_months: Annotated[Uncertain, Limits("months", 1, 240)] = _sourced(
+        "hardware_life_months", "Life of the hardware", "month"
+    )
+    hardware_value_decline_per_year: Annotated[Uncertain, Limits("(a share)", 0, 0.99)] = _sourced(
         "hardware_value_decline_per_year", "Share of its value that used hardware loses a year", "1/year"
     )
     selling_cost_frac: Share = _sourced(

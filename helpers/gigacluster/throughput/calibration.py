@@ -56,7 +56,8 @@ class CrossValidation:
 def scored_runs() -> tuple[pd.DataFrame, Observations]:
     """Return the scored rows of ``data/training_runs.csv`` and what the fit sees of them."""
     runs = catalog.load("training_runs")
-    runs = runs[[not reason for reason in scoring.not_scored_reasons(runs)]].reset_index(drop=True)
+    scored = numpy.array([not reason for reason in scoring.not_scored_reasons(runs)], dtype=bool)
+    runs = runs.loc[scored].reset_index(drop=True)
     return runs, observe(runs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,12 @@ from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s as ceiling
 from gigacluster.throughput.inputs import Case
 from gigacluster.transformer import Transformer
 
-__all__ = ["ATTENTION_KERNELS", "PRECISIONS", "Job"]
+__all__ = ["ATTENTION_KERNELS", "LARGEST_BATCH", "PRECISIONS", "Job"]
+
+#: Most sequences of a step. A search looks at every divisor of the batch, and no batch in use comes near this.
+LARGEST_BATCH = 10_000_000
+#: Most tokens of a sequence, for the same reason.
+_LONGEST_SEQUENCE = 10_000_000
 
 #: Name of a number format of the linear layers -> its code, and the peak rate that the chip must have.
 PRECISIONS = {
@@ -55,10 +61,11 @@ class Job:
             since_hopper = self.cluster.chip.vendor == "NVIDIA" and self.cluster.chip.available_on >= _HOPPER_SINCE
             object.__setattr__(self, "attention", "flash3" if since_hopper else "flash2")
         faults = []
-        for field in ("global_batch", "seq_len"):
+        for field, most in (("global_batch", LARGEST_BATCH), ("seq_len", _LONGEST_SEQUENCE)):
             value = getattr(self, field)
-            if not (value >= 1 and value == int(value)):
-                faults.append(f"{field} must be a whole number, at least 1, got {value!r}")
+            is_number = isinstance(value, numbers.Real)
+            if not (is_number and 1 <= value <= most and value == int(value)):
+                faults.append(f"{field} must be a whole number, at least 1 and at most {most:,}, got {value!r}")
         if self.precision not in PRECISIONS:
             faults.append(f"unknown precision {self.precision!r}; use one of: {', '.join(PRECISIONS)}")
         else:

@@ -26,6 +26,7 @@ __all__ = [
     "SHARDINGS",
     "Plan",
     "PlanTable",
+    "UnevenChipsError",
     "axis_values",
     "case_of_plan",
     "check_plan",
@@ -39,6 +40,14 @@ SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
 _HYBRID = SHARDINGS.index("hsdp")
 #: Axes that a search can be restricted to; dp follows from the number of chips.
 AXES = ("tp", "pp", "cp", "ep", "vpp", "micro_batch", "sp", "recompute", "sharding", "shard_group")
+
+
+class UnevenChipsError(ValueError):
+    """No plan uses just the chips of the job; ``n_chips`` is the next lower number that one uses."""
+
+    def __init__(self, message: str, *, n_chips: int) -> None:
+        super().__init__(message)
+        self.n_chips = n_chips
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,21 +251,23 @@ def _with_axis(table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Jo
     for rule in rules:
         flags &= rule.holds(job, seen)
     if not flags.any():
-        raise ValueError(f"no feasible plan: {_says_why(seen, rules, job)}")
+        raise _fault(seen, rules, job)
     down, right = numpy.nonzero(flags)
     added = {name: numpy.broadcast_to(values, shape)[down, right] for name, values in across.items()}
     return {**{name: column[down] for name, column in table.items()}, **added}
 
 
-def _says_why(seen: SimpleNamespace, rules: list[Rule], job: Job) -> str:
-    """Say of one tuple, the nearest where that can be told, which rule it breaks."""
+def _fault(seen: SimpleNamespace, rules: list[Rule], job: Job) -> ValueError:
+    """Return what says of one tuple, the nearest where that can be told, which rule it breaks."""
     if hasattr(seen, "dp") and not hasattr(seen, "micro_batch"):
         used = seen.tp * seen.pp * seen.cp * seen.dp
         most = int(used[used <= job.cluster.n_chips].max())
         idle_frac = math.ceil(1e4 * (1 - most / job.cluster.n_chips)) / 1e4
-        return (
+        said = (
             f"no tp*pp*cp*dp with dp dividing global_batch={job.global_batch} is n_chips={job.cluster.n_chips}; "
             f"{most} chips would fit: let the others stand idle with idle_frac={idle_frac:g}, or change the batch"
         )
+        return UnevenChipsError(f"no feasible plan: {said}", n_chips=most)
     row = SimpleNamespace(**{name: int(column.flat[0]) for name, column in vars(seen).items()})
-    return "; ".join(rule.says(job, row) for rule in rules if not rule.holds(job, row))
+    broken = "; ".join(rule.says(job, row) for rule in rules if not rule.holds(job, row))
+    return ValueError(f"no feasible plan: {broken}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy
 import pandas as pd
 
-from gigacluster.throughput.words import family_of, precision_code, recompute_code
+from gigacluster.throughput.words import family_of, is_blank, precision_code, recompute_code
 from gigacluster.units import GIGA, TERA
 
 __all__ = ["ConstantMfu", "errors", "families", "interval_scores", "not_scored_reasons", "ranking"]
@@ -27,7 +27,8 @@ def not_scored_reasons(runs: pd.DataFrame) -> list[str]:
     for row in runs.to_dict("records"):
         time_s = row.get("step_time_s")
         if row.get("arch") not in ("dense", "moe"):
-            reasons.append(f"arch {row.get('arch')!r} has no layer shapes; dense and moe have")
+            said = "is blank" if is_blank(row.get("arch")) else f"{row.get('arch')!r} has no layer shapes"
+            reasons.append(f"arch {said}; give dense or moe")
         elif row.get("plan_complete") != 1:
             reasons.append("the parallel plan is not published in full")
         elif time_s is None or not time_s > 0:

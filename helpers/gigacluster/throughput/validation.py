@@ -69,6 +69,8 @@ class Validation:
             "family known to the calibration": self.runs["family_known"].map({True: "yes", False: "no"}),
         }
         lines = ["Errors of step time in percent of the measured one; coverage of the 80 % interval; memory error."]
+        if not len(self.runs):
+            groups, lines = {}, ["No run to score: n = 0."]
         for title, keys in groups.items():
             table = pd.DataFrame({key: self.summary(keys == key) for key in sorted(set(keys))}).T
             lines += ["", f"By {title}", table.astype(float).round(1).to_string(na_rep="-")]
@@ -95,7 +97,8 @@ def validate(path: str | Path) -> Validation:
     """
     runs = catalog.load("training_runs", path=path)
     reasons = scoring.not_scored_reasons(runs)
-    scored = runs[[not reason for reason in reasons]].reset_index(drop=True)
+    kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
+    scored = runs.loc[kept].reset_index(drop=True)
     predicted = predict(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)

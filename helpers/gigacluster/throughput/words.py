@@ -6,7 +6,7 @@ import re
 
 from gigacluster.throughput import inputs
 
-__all__ = ["family_of", "precision_code", "recompute_code", "software_year"]
+__all__ = ["family_of", "is_blank", "precision_code", "recompute_code", "software_year"]
 
 #: The first pattern found in the lower-case name of a precision decides.
 _PRECISIONS = (
@@ -17,6 +17,17 @@ _PRECISIONS = (
     (r"fp4", inputs.PRECISION_NVFP4),
     (r"bf16|fp16", inputs.PRECISION_BF16),
 )
+
+
+def is_blank(cell: object) -> bool:
+    """Tell whether a cell of a table holds nothing.
+
+    Examples
+    --------
+    >>> is_blank(float("nan")), is_blank(None), is_blank(" "), is_blank("nan")
+    (True, True, True, False)
+    """
+    return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())
 
 
 def family_of(source_id: str) -> str:
