@@ -19,6 +19,7 @@ from gigacluster.scenario.inputs import inputs_of, sample
 from gigacluster.throughput.plan_search import search
 from gigacluster.throughput.shipped import shipped
 from gigacluster.uncertainty import Uncertain
+from gigacluster.units import format_share
 
 
 @pytest.fixture(scope="module")
@@ -376,6 +377,23 @@ def test_ranking_names_rows_and_how_sure_each_step_is(story, run):
     plt.close(fig)
 
 
+def test_an_interval_far_beyond_all_medians_is_cut_and_says_where_it_ends():
+    ranked = pd.DataFrame(
+        {
+            "name": ["A", "B"],
+            "low": [8.0, 1.0],
+            "median": [10.0, 20.0],
+            "high": [12.0, 20_000.0],
+            "beats_next": [0.6, 1.0],
+        }
+    )
+    fig, ax = figure()
+    plots.plot_ranking(ax, ranked, label="Time [days]")
+    assert ax.get_xlim()[1] < 200
+    assert {text.get_text() for text in ax.texts} == {"60%", "from 1", "to 20,000"}
+    plt.close(fig)
+
+
 def test_other_figures_draw_every_row(story, run, beside):
     days = pd.DataFrame({"name": ["A", "B"], "gpt3-175b": [1.0, 2.0], "grok-3-scale": [100.0, 300.0]})
     fig, axes = figure(ncols=3)
@@ -389,11 +407,24 @@ def test_other_figures_draw_every_row(story, run, beside):
     plt.close(fig)
 
 
+def test_a_first_place_that_is_close_or_little_measured_says_so(story, run):
+    found = compared(run, [*sized(16384), *sized(16384, chip="A100-80")], story)
+    clear, alone = (
+        comparison.say_first(found, pd.Series({"H100-SXM": 200})),
+        replace(found, samples=dict(found.samples)),
+    )
+    assert clear == "16384 (best in 100% of the samples)"
+    assert "rests on no measured runs" in comparison.say_first(found, pd.Series(dtype=int))
+    assert "rests on 1 measured run)" in comparison.say_first(found, pd.Series({"H100-SXM": 1}))
+    alone.samples["days"] = np.stack([found.samples["days"][0]] * 2)
+    assert "close to a tie with" in comparison.say_first(alone, pd.Series({"H100-SXM": 200}))
+
+
 def test_sentences_carry_the_computed_numbers(story, run, beside):
     found = compared(run, [*sized(16384), *sized(16384, chip="A100-80")], story)
     found = replace(found, options=tuple(replace(o, name=o.chip) for o in found.options))
     share = found.beats("H100-SXM", "A100-80")
-    assert comparison.say_soonest(found, "A100-80").endswith(f"before A100-80 in {share:.0%}")
+    assert comparison.say_soonest(found, "A100-80").endswith(f"before A100-80 in {format_share(share)}")
     assert "before" not in comparison.say_soonest(found, "H100-SXM")
     said = comparison.say_published(beside).splitlines()
     assert len(said) == len(beside)

@@ -135,3 +135,7 @@ def test_leading_clusters_grow_as_pilz_found():
     trend = race.growth(years.to_numpy(), leaders["peak_16bit_op_per_s"].to_numpy())
     assert float(trend.low_per_year) < 2.5 < float(trend.high_per_year)
     assert float(trend.doubling_months) == pytest.approx(9.0, abs=0.5)
+
+
+def test_the_lease_of_2026_is_shared_by_the_equivalents_of_the_leased_site():
+    assert checks.lease_usd_per_h100e_month() * 275_796 == pytest.approx(1.25e9)

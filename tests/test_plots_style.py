@@ -185,7 +185,7 @@ def test_long_names_are_broken_on_a_telephone_and_get_the_height_they_need(finis
     assert next(tick.get_text() for tick in ax.get_yticklabels()) == "the owner of\ncluster number 0"
     assert "\n" in ax.get_xlabel()
     assert "\n" in ax.get_title(loc="left")
-    assert fig.get_size_inches()[1] == pytest.approx(0.9 + picture.LINE_IN * 16)
+    assert fig.get_size_inches()[1] == pytest.approx(picture.AROUND_IN + picture.LINE_IN * 16)
 
 
 def test_texts_placed_for_a_wide_figure_stay_inside_a_narrow_one(finished):

@@ -12,6 +12,8 @@ from gigacluster.comparison.words import (
     say_costs,
     say_days,
     say_facts,
+    say_first,
+    say_order,
     say_published,
     say_soonest,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "say_costs",
     "say_days",
     "say_facts",
+    "say_first",
+    "say_order",
     "say_published",
     "say_soonest",
     "unusable_clusters",

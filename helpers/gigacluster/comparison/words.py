@@ -10,13 +10,27 @@ import pandas as pd
 from gigacluster.comparison.evaluation import Comparison
 from gigacluster.comparison.market import PRICE_YEARS
 from gigacluster.scenario import Scenario
-from gigacluster.units import format_interval, format_usd
+from gigacluster.units import format_interval, format_share, format_usd
 
-__all__ = ["BASIS_WORDS", "each", "price_text", "say_costs", "say_days", "say_facts", "say_published", "say_soonest"]
+__all__ = [
+    "BASIS_WORDS",
+    "each",
+    "price_text",
+    "say_costs",
+    "say_days",
+    "say_facts",
+    "say_first",
+    "say_order",
+    "say_published",
+    "say_soonest",
+]
 
 BASIS_WORDS = {"money": "the same money", "power": "the same power", "chips": "the same number of chips"}
 #: Chips with fewer measured runs are named as less sure.
 _FEW_RUNS = 20
+#: The first of a ranking that beats the second in a smaller share of the samples is named as close to a tie, and a pair
+#: of neighbours counts as told apart from the larger share on.
+_TIE, SURE = 2 / 3, 0.9
 
 
 def each(table: pd.DataFrame, column: str, label: str = "name") -> str:
@@ -46,7 +60,43 @@ def say_soonest(found: Comparison, against: str) -> str:
     text = f"**{best['name']}** on {best['n_chips']:,.0f} chips, {say_days(found, best['name'])}"
     if best["name"] == against:
         return text
-    return f"{text}; before {against} in {found.beats(best['name'], against):.0%}"
+    return f"{text}; before {against} in {format_share(found.beats(best['name'], against))}"
+
+
+def say_first(found: Comparison, measured_runs: pd.Series) -> str:
+    """Return which option of a basis is soonest and what weakens that: the next one is close, few runs were measured.
+
+    Parameters
+    ----------
+    found : Comparison
+        Options of one basis.
+    measured_runs : Series
+        Number of measured runs by chip, as of :func:`gigacluster.comparison.chip_facts`.
+    """
+    ranked = found.ranked("days")
+    best, notes = ranked.iloc[0], [f"best in {format_share(ranked['is_best'].iloc[0])} of the samples"]
+    if best["beats_next"] < _TIE:
+        notes.append(f"close to a tie with {ranked['name'].iloc[1]}")
+    n_runs = int(measured_runs.get(best["chip"], 0))
+    if n_runs < _FEW_RUNS:
+        notes.append(f"its step time rests on {n_runs or 'no'} measured run{'' if n_runs == 1 else 's'}")
+    return f"{best['name']} ({', '.join(notes)})"
+
+
+def say_order(ranked: pd.DataFrame) -> str:
+    """Return how many neighbours of a ranking are told apart.
+
+    Examples
+    --------
+    >>> say_order(pd.DataFrame({"beats_next": [0.95, 0.6, float("nan")]}))
+    '1 of 2 pairs of neighbours is told apart in 90% of the samples or more'
+    """
+    pairs = ranked["beats_next"].iloc[:-1]
+    sure = int((pairs >= SURE).sum())
+    return (
+        f"{sure} of {len(pairs)} pairs of neighbours {'is' if sure == 1 else 'are'} told apart in {SURE:.0%} of the "
+        "samples or more"
+    )
 
 
 def say_facts(facts: pd.DataFrame, story: Scenario) -> str:

@@ -16,9 +16,16 @@ from gigacluster.units import HOURS_PER_MONTH
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["followed", "log_changes", "paths", "typical_rents"]
+__all__ = ["KIND_WORDS", "followed", "log_changes", "paths", "typical_rents"]
 
 MONTHS_PER_STEP = 3
+#: Kinds of rent in the table of prices, in words.
+KIND_WORDS = {
+    "on_demand": "on demand",
+    "reserved_1y": "one-year contract",
+    "reserved_3y": "three-year contract",
+    "spot": "marketplace",
+}
 
 
 def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:

@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import blended_transform_factory
 
-from gigacluster.plots.style import COLOURS
+from gigacluster.plots.style import COLOURS, legend_above
 from gigacluster.units import GIGA, PETA
 
 __all__ = ["plot_beside_published", "plot_ranking", "plot_runs_by_cluster", "plot_worth"]
 
 #: Ticks in a decade of an axis that spans less than so many times from end to end.
 _TICKS = ((60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+#: An axis of a ranking ends at so many times its extreme medians; intervals beyond are cut there and say so.
+_REACH = 5.0
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
@@ -36,11 +38,23 @@ def plot_ranking(ax: Axes, ranked: pd.DataFrame, *, label: str, highlight: str =
         Quantity with its unit.
     highlight : str, optional
         Name of the row in the story's colour.
+
+    Notes
+    -----
+    An interval that reaches far beyond all medians would leave no room for the others: it ends in an arrow with its end
+    in figures.
     """
     y = np.arange(len(ranked))
     colours = [COLOURS[0] if name == highlight else COLOURS[6] for name in ranked["name"]]
-    ax.hlines(y, ranked["low"], ranked["high"], colors=colours, linewidth=3, alpha=0.6)
+    start = max(ranked["low"].min(), ranked["median"].min() / _REACH)
+    end = min(ranked["high"].max(), ranked["median"].max() * _REACH)
+    ax.hlines(y, ranked["low"].clip(start), ranked["high"].clip(upper=end), colors=colours, linewidth=3, alpha=0.6)
     ax.scatter(ranked["median"], y, c=colours, s=28, zorder=3)
+    for row, (low, high) in enumerate(ranked[["low", "high"]].to_numpy()):
+        if low < start:
+            _cut(ax, start, row, f"from {float(f'{low:.2g}'):,.10g}", colours[row], marker="<", align="left")
+        if high > end:
+            _cut(ax, end, row, f"to {float(f'{high:.2g}'):,.10g}", colours[row], marker=">", align="right")
     for row, share in enumerate(ranked["beats_next"].iloc[:-1]):
         if np.isfinite(share):
             ax.annotate(
@@ -58,6 +72,12 @@ def plot_ranking(ax: Axes, ranked: pd.DataFrame, *, label: str, highlight: str =
     _rows(ax, ranked["name"])
     _log(ax.xaxis, label)
     return ax
+
+
+def _cut(ax: Axes, x: float, row: int, text: str, colour: str, *, marker: str, align: str) -> None:
+    """Mark an interval that goes on beyond the axis, and write where it ends."""
+    ax.plot(x, row, marker, color=colour, markersize=6, clip_on=False)
+    ax.annotate(text, (x, row), xytext=(0, 4), textcoords="offset points", ha=align, va="bottom", fontsize="x-small")
 
 
 def plot_runs_by_cluster(ax: Axes, days: pd.DataFrame, titles: Mapping[str, str]) -> Axes:
@@ -80,7 +100,7 @@ def plot_runs_by_cluster(ax: Axes, days: pd.DataFrame, titles: Mapping[str, str]
     ax.axvline(100, color="black", linewidth=0.8, linestyle=":")
     _rows(ax, days["name"])
     _log(ax.xaxis, "Time to train [days]")
-    _legend(ax)
+    legend_above(ax)
     return ax
 
 
@@ -105,8 +125,10 @@ def plot_worth(ax: Axes, table: pd.DataFrame, *, highlight: str = "") -> Axes:
         ax.annotate(
             row["name"],
             (x, y),
-            xytext=(4, -14 if number % 2 else 5),  # neighbours' names on either side
+            xytext=(4, -14) if number % 2 else (-4, 5),  # neighbours' names on either side
             textcoords="offset points",
+            ha="left" if number % 2 else "right",
+            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible where it crosses an error bar
             fontsize="small",
             color="black" if colour == COLOURS[6] else colour,
         )
@@ -137,21 +159,8 @@ def plot_beside_published(ax: Axes, table: pd.DataFrame) -> Axes:
     ax.scatter(table["published_days"], y, color=COLOURS[1], marker="X", s=46, zorder=4, label="published")
     _rows(ax, table["label"])
     _log(ax.xaxis, "Time to train [days]")
-    _legend(ax)
+    legend_above(ax)
     return ax
-
-
-def _legend(ax: Axes) -> None:
-    """Put the legend above the axes, from the left edge of the figure, in two columns that a narrow drawing holds."""
-    across = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0.0, 1.0),
-        bbox_transform=across,
-        ncols=2,
-        fontsize="x-small",
-        handletextpad=0.2,
-    )
 
 
 def _rows(ax: Axes, names: pd.Series) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter, YearLocator
 
-from gigacluster.plots.style import COLOURS, band, label_line
+from gigacluster.cost.rents import KIND_WORDS
+from gigacluster.plots.style import COLOURS, band, label_line, legend_above
 
 __all__ = ["plot_deal", "plot_parts", "plot_rents", "plot_runs", "plot_so_far", "plot_tornado"]
 
@@ -95,22 +96,15 @@ def plot_rents(
         rows = rows.sort_values("date")
         line = "-" if kind == "reserved_1y" else "none"  # one survey; the others come from different kinds of buyers
         values = rows["usd_per_chip_hour"]
-        ax.plot(rows["date"], values, linestyle=line, marker=marker, color=colour, label=_words(str(kind)))
+        ax.plot(
+            rows["date"], values, linestyle=line, marker=marker, color=colour, label=f"quoted, {KIND_WORDS[str(kind)]}"
+        )
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Rent [USD a chip-hour]")
     ax.xaxis.set_major_locator(YearLocator())
     ax.xaxis.set_major_formatter(DateFormatter("%Y"))
     ax.legend(loc="upper right", fontsize="small")
     return ax
-
-
-def _words(kind: str) -> str:
-    return {
-        "on_demand": "quoted, on demand",
-        "reserved_1y": "quoted, one-year contract",
-        "reserved_3y": "quoted, three-year contract",
-        "spot": "quoted, marketplace",
-    }[kind]
 
 
 def plot_deal(
@@ -165,14 +159,15 @@ def plot_tornado(
         Inputs shown.
     """
     shown = list(swings.items())[:most][::-1]
-    labels = [names.get(name, name) for name, _ in shown]
+    # of what something is a share stands in the table of inputs; here it would fill three lines on a telephone
+    labels = [names.get(name, name).partition(", as a share of")[0] for name, _ in shown]
     scale, word = _scale([pair for _, pair in shown])
     for end, colour, words in ((0, COLOURS[5], "input at its 5 %"), (1, COLOURS[1], "input at its 95 %")):
         lengths = [(pair[end] - base) / scale for _, pair in shown]
         ax.barh(labels, lengths, left=base / scale, color=colour, label=words)
     ax.axvline(base / scale, color="black", linewidth=1)
     ax.set_xlabel(f"Saving of owning [USD {word}]")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, fontsize="small")
+    legend_above(ax)
     ax.grid(axis="y", visible=False)
     return ax
 
@@ -196,5 +191,5 @@ def plot_runs(ax: Axes, runs: pd.DataFrame) -> Axes:
     ax.set_xscale("log")
     ax.set_xlabel("Hardware and energy of the run [USD million of 2023]")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.legend(loc="upper left", fontsize="small")
+    legend_above(ax)
     return ax

@@ -32,6 +32,8 @@ PANEL_IN = 3.0
 NAME_LENGTH = 18
 #: Height of a line of a category's name. [in]
 LINE_IN = 0.16
+#: Height that such a panel keeps for the labels of its axis and a legend above. [in]
+AROUND_IN = 1.2
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
 
@@ -134,7 +136,7 @@ def _wrap_labels(ax: Axes) -> float:
         return 0.0
     wrapped = [textwrap.fill(name, NAME_LENGTH) for name in names]
     ax.set_yticks(ax.get_yticks(), wrapped, fontsize="small")
-    return 0.9 + LINE_IN * len(wrapped) * max(1 + name.count("\n") for name in wrapped)
+    return AROUND_IN + LINE_IN * len(wrapped) * max(1 + name.count("\n") for name in wrapped)
 
 
 def _keep_texts_inside(fig: Figure) -> None:

@@ -35,7 +35,7 @@ def plot_growth(ax: Axes, year: np.ndarray, flop_per_s: np.ndarray, trends: Mapp
     ax.set_xlabel("First operation [year]")
     ax.set_ylabel("16-bit peak [EFLOP/s]")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_ylim(top=200 * flop_per_s.max() / 1e18)  # room for the legend
+    ax.set_ylim(top=3_000 * flop_per_s.max() / 1e18)  # room for the legend
     ax.legend(loc="upper left", fontsize="small")
     return ax
 
@@ -66,7 +66,7 @@ def plot_month_worth(
                     textcoords="offset points", color=COLOURS[1], fontsize="small")  # fmt: skip
     ax.set_ylim(0, most / scale)
     ax.set_xlabel("Rent [USD a chip-hour]")
-    ax.set_ylabel(f"Worth of a month [USD {word}]")
+    ax.set_ylabel(f"Worth [USD {word}/month]")
     ax.margins(x=0)
     return ax
 

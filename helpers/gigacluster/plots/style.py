@@ -13,8 +13,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import blended_transform_factory
 
-__all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "use"]
+__all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "legend_above", "use"]
 
 #: Okabe and Ito's colours and a grey: told apart by readers with any common colour blindness.
 #: The story's cluster is the first.
@@ -82,6 +83,19 @@ def label_line(ax: Axes, x: float, y: float, text: str, colour: str, **style: An
         fontsize="small",
         annotation_clip=False,
         **style,
+    )
+
+
+def legend_above(ax: Axes) -> None:
+    """Put the legend above the axes, from the left edge of the figure, in two columns that a narrow drawing holds."""
+    across = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        bbox_transform=across,
+        ncols=2,
+        fontsize="x-small",
+        handletextpad=0.2,
     )
 
 
