@@ -93,7 +93,9 @@ def fake_scenarios(monkeypatch):
     from gigacluster import scenario
 
     def load(file):
-        return SimpleNamespace(name=file.stem, title="Own or <rent>?", story="A story with <b>markup</b>.")
+        training = SimpleNamespace(reference_run_flop=SimpleNamespace(median=3e25))
+        texts = {"title": "Own or <rent>?", "story": "A story with <b>markup</b>."}
+        return SimpleNamespace(name=file.stem, training=training, **texts)
 
     monkeypatch.setattr(scenario, "load", load)
     monkeypatch.setattr(scenario, "evaluate", lambda story, **options: Outlook(), raising=False)

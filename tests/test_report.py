@@ -60,6 +60,11 @@ def test_a_site_has_an_index_a_page_for_each_notebook_and_the_inputs(built):
     assert made == report.Built(folder / "reports" / "xai-colossus-2024" / "index.html")
 
 
+def test_the_index_says_how_large_the_reference_run_of_its_cards_is(built):
+    folder, _ = built
+    assert "The reference run: 3.0 × 10²⁵ FLOP" in pages_of(folder)["index"]
+
+
 def test_pages_fetch_nothing_and_every_link_within_the_site_leads_somewhere(built):
     folder, _ = built
     pages = pages_of(folder)

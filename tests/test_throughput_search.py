@@ -15,6 +15,7 @@ from gigacluster.throughput.plan_search import best_of
 from gigacluster.throughput.plans import Plan, PlanTable, case_of_plan, enumerate_plans, plan_fields
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.words import PART_NAMES
 
 GPT3 = transformer.model("gpt3-175b")
 K = shipped().coefficients
@@ -121,6 +122,8 @@ def test_parts_add_up_to_the_step_and_explain_the_runner_up(found):
     )
     assert str(found.plans.plan(0)) in found.why()
     assert str(found.plans.plan(1)) in found.why()
+    assert any(name in found.why() for name in PART_NAMES.values())
+    assert "_" not in found.why().partition(": ")[2]
     with pytest.raises(ValueError, match="rank 10 is not among the 10 plans kept"):
         found.lost_s(10)
 

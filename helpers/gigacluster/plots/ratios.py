@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from gigacluster.plots.style import COLOURS
 __all__ = ["met_within", "plot_ratios", "worst_factor"]
 
 _LEAST = 0.25
+_NAME_LENGTH = 40  # longer names leave the axis no room. [letter]
 
 
 def plot_ratios(ax: Axes, names: Sequence[str], published: Any, low: Any, ours: Any, high: Any) -> Axes:
@@ -33,10 +35,11 @@ def plot_ratios(ax: Axes, names: Sequence[str], published: Any, low: Any, ours: 
     ax.errorbar(ours, rows, xerr=[ours - low, high - ours], fmt="o", color=COLOURS[0], capsize=3)
     for row, ratio in zip(rows, ours, strict=True):
         ax.annotate(
-            f"{ratio:.2f}", (ratio, row), xytext=(0, 6), textcoords="offset points", ha="center", fontsize="x-small"
-        )
-    ax.set(xscale="log", ylim=(len(names) - 0.4, -0.7), xlabel="Ours over the published figure [1]")
-    ax.set_yticks(rows, names, fontsize="small")
+            f"{ratio:.2f}", (ratio, row), xytext=(4 if ratio >= 1 else -4, 6), textcoords="offset points",
+            ha="left" if ratio >= 1 else "right", fontsize="x-small",
+        )  # fmt: skip
+    ax.set(xscale="log", ylim=(len(names) - 0.4, -0.7), xlabel="Ours over published [1]")
+    ax.set_yticks(rows, [textwrap.fill(name, _NAME_LENGTH) for name in names], fontsize="small")
     ticks = [tick for tick in (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0) if 0.9 * low.min() <= tick <= 1.1 * high.max()]
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()

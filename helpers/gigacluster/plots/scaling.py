@@ -52,11 +52,13 @@ def plot_loss(
         ax.annotate(
             text,
             (x, y),
-            xytext=(-12, 26) if i % 2 == 0 else (8, 46),
+            xytext=(0, 34 if i % 2 == 0 else 56),
             textcoords="offset points",
-            ha="right" if i % 2 == 0 else "center",
+            ha="center",
             fontsize="small",
             color=COLOURS[1],
+            zorder=5 - 0.1 * i,  # a name hides the line of the next one, not the other way round
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
             arrowprops={"arrowstyle": "-", "color": COLOURS[1], "linewidth": 0.6},
         )
     ax.set_xscale("log")
@@ -99,6 +101,7 @@ def plot_tokens(ax: Axes, budgets: pd.DataFrame, supplies: pd.DataFrame) -> Axes
             fontsize="small",
             color=COLOURS[2],
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )
     ax.set_yticks(rows, budgets["label"])
     ax.set_ylim(-0.6, top + 0.55 * len(supplies))
@@ -141,8 +144,8 @@ def plot_laws(ax: Axes, laws: pd.DataFrame, own: Any, column: str, *, label: str
 def _trillions(ax: Axes) -> None:
     """Scale the x axis logarithmically and count it in trillions."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e12:g}"))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e12:,g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -159,21 +162,9 @@ def plot_serving(ax: Axes, served_tokens: Any, params_ratio: Any, saving_frac: A
     saving_frac : array, shape (points,)
         Share of the total compute saved.
     """
-    for values, colour, place, text in (
-        (params_ratio, COLOURS[0], 0.42, "size of the cheapest model,\nas a share of the training optimum"),
-        (saving_frac, COLOURS[1], 0.55, "compute saved, training and\nserving together"),
-    ):
-        ax.plot(served_tokens, values, color=colour)
-        middle = int(place * len(served_tokens))
-        ax.annotate(
-            text,
-            (served_tokens[middle], values[middle]),
-            xytext=(0, 12),
-            textcoords="offset points",
-            color=colour,
-            fontsize="small",
-            ha="right" if colour == COLOURS[1] else "left",
-        )
+    ax.plot(served_tokens, params_ratio, color=COLOURS[0], label="size, as a share of the training optimum")
+    ax.plot(served_tokens, saving_frac, color=COLOURS[1], label="compute saved, training and serving together")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", labelcolor="linecolor", handlelength=1.0)
     ax.set_xscale("log")
     ax.set_ylim(0, 1.08)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -203,7 +194,15 @@ def plot_scores(ax: Axes, flop: Any, score_frac: Any, at: Any, estimate: Any, ma
     ax.plot(at[~seen], estimate.value[~seen], color=COLOURS[0], linestyle="--")
     band(ax, at, estimate.low, estimate.high, color=COLOURS[0])
     ax.axvline(mark_flop, color=COLOURS[1], linewidth=1)
-    ax.annotate("this run ", (mark_flop, 0.22), color=COLOURS[1], fontsize="small", ha="right", annotation_clip=False)
+    ax.annotate(
+        "this run ",
+        (mark_flop, 0.03),
+        xycoords=ax.get_xaxis_transform(),
+        color=COLOURS[1],
+        fontsize="small",
+        ha="right",
+        annotation_clip=False,
+    )
     ax.set_xscale("log")
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel("Training compute [FLOP]")

@@ -12,25 +12,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 from gigacluster.plots.style import COLOURS, band
 from gigacluster.throughput.plans import Plan
 from gigacluster.throughput.roofline import Operation, roof_flop_per_s
+from gigacluster.throughput.words import PART_NAMES
 from gigacluster.units import TERA
 
 __all__ = ["PART_NAMES", "plot_losses", "plot_mfu_by_scale", "plot_parts", "plot_roofline"]
 
-#: What the parts of a step are called in figures.
-PART_NAMES = {
-    "matmul_s": "matrix multiplications",
-    "attention_s": "attention core",
-    "memory_s": "norms, activations",
-    "tensor_comm_s": "tensor-parallel traffic",
-    "context_comm_s": "context-parallel traffic",
-    "expert_comm_s": "expert traffic",
-    "host_s": "launching, logging",
-    "bubble_s": "pipeline bubble",
-    "stage_transfer_s": "between stages",
-    "parameter_comm_s": "gradients, parameters",
-    "optimizer_s": "optimizer",
-    "straggler_s": "stragglers",
-}
 #: Parts that a chip computes in; in the others it waits.
 _COMPUTING = ("matmul_s", "attention_s", "memory_s", "optimizer_s")
 
@@ -42,7 +28,7 @@ def plot_parts(ax: Axes, parts: Mapping[str, float]) -> Axes:
     ----------
     ax : Axes
     parts : mapping of str to float
-        Seconds by part; names as in :data:`PART_NAMES`.
+        Seconds by part; names as in :data:`gigacluster.throughput.words.PART_NAMES`.
     """
     total_s = sum(parts.values())
     shown = sorted(((name, seconds) for name, seconds in parts.items() if seconds > 5e-4 * total_s), key=lambda p: p[1])

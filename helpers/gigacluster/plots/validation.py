@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from gigacluster.plots.style import COLOURS
 
-__all__ = ["plot_accuracy", "plot_predicted", "worst_misses"]
+__all__ = ["plot_accuracy", "plot_predicted", "within_share", "worst_misses"]
 
 _TICKS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.4, 2.0)
 
@@ -39,7 +39,9 @@ def plot_predicted(ax: Axes, runs: pd.DataFrame, predicted: pd.DataFrame, *, n_n
             table["ratio"][here], (rows + spread)[here], s=9, alpha=0.6, color=colour, linewidth=0,
             label={"dense": "dense", "moe": "mixture of experts"}[arch],
         )  # fmt: skip
-    for index, miss in worst_misses(runs, predicted, n_named).iterrows():
+    # The row of a source has room for one name.
+    named = worst_misses(runs, predicted, len(runs)).drop_duplicates("source_id").head(n_named)
+    for index, miss in named.iterrows():
         (at,) = np.flatnonzero(table.index == index)
         ax.annotate(
             f"{miss['model']}, {miss['chip']}", (table["ratio"].iloc[at], (rows + spread)[at]), xytext=(0, 4),
@@ -57,10 +59,16 @@ def plot_predicted(ax: Axes, runs: pd.DataFrame, predicted: pd.DataFrame, *, n_n
 
 
 def worst_misses(runs: pd.DataFrame, predicted: pd.DataFrame, n: int = 4) -> pd.DataFrame:
-    """Return the ``n`` runs whose prediction is furthest off, one a source, with ratio and measured step time."""
+    """Return the ``n`` runs whose prediction is furthest off, one a model and source, with their ratio."""
     table = _ratios(runs, predicted)
-    worst = table.loc[np.log(table["ratio"]).abs().sort_values(ascending=False).index].drop_duplicates("source_id")
+    worst = table.loc[np.log(table["ratio"]).abs().sort_values(ascending=False).index]
+    worst = worst.drop_duplicates(["source_id", "model"])
     return worst[["run_id", "source_id", "model", "chip", "n_chips", "step_time_s", "predicted_s", "ratio"]].head(n)
+
+
+def within_share(runs: pd.DataFrame, predicted: pd.DataFrame, factor: float) -> float:
+    """Return the share of the scored runs whose step time is predicted within a share of the measured one."""
+    return float(np.mean(np.abs(_ratios(runs, predicted)["ratio"] - 1) <= factor))
 
 
 def plot_accuracy(ax: Axes, accuracy: pd.DataFrame) -> Axes:
@@ -82,7 +90,7 @@ def plot_accuracy(ax: Axes, accuracy: pd.DataFrame) -> Axes:
         FixedFormatter([f"{f} ({n})" for f, n in zip(table["family"], table["n"], strict=True)])
     )
     ax.set(xlabel="Mean error of runs of a family held out [%]", xlim=(0, None))
-    ax.legend(loc="lower right", fontsize="small")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize="small")
     return ax
 
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 import gigacluster
 from gigacluster import catalog, scenario
-from gigacluster.answers import Answers, answers_of
+from gigacluster.answers import Answers, answers_of, number_text
 from gigacluster.explore import PAGE_BUDGET_BYTES
 from gigacluster.report import inputs
 from gigacluster.report.execute import Job, Result, digest_of_inputs, run_all
@@ -118,7 +118,7 @@ def build(
     sources = sorted(folder.glob("[!.]*.ipynb"))
     if not sources:
         raise ReportError(f"{folder} holds no notebooks; run from a checkout of the project, or name their folder")
-    out = Path(out_dir)
+    out = Path(out_dir).resolve()
     cache, more = out / ".cache", dict(parameters or {})
     if fresh:
         shutil.rmtree(cache, ignore_errors=True)
@@ -212,6 +212,7 @@ def _write_site(side: _Side, folder: Path) -> None:
         "index.html.j2",
         title=side.title,
         outlook=side.answers,
+        reference_run=number_text(side.story.training.reference_run_flop.median, "FLOP"),
         figure=_front_figure(pages),
         pages=pages,
         answers={page.name: Markup(page.answer) for page in pages},

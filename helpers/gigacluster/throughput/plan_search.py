@@ -25,6 +25,7 @@ from gigacluster.throughput.memory import Memory
 from gigacluster.throughput.plans import PlanTable, enumerate_plans
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import StepTime
+from gigacluster.throughput.words import PART_NAMES
 from gigacluster.transformer import Transformer
 from gigacluster.units import GIB
 
@@ -110,15 +111,11 @@ class Search:
             return "No other plan fits."
         lost_s, total_s = self.lost_s(), float(self.step_time_s[1] - self.step_time_s[0])
         parts = sorted(lost_s.items(), key=lambda item: -abs(item[1]))[:3]
-        said = [
-            f"{name.removesuffix('_s').replace('_', ' ')} {1e3 * value:+.3g} ms"
-            for name, value in parts
-            if abs(value) > 0.01 * total_s
-        ]
+        said = [f"{PART_NAMES[name]} {1e3 * value:+.3g} ms" for name, value in parts if abs(value) > 0.01 * total_s]
         return (
             f"The runner-up ({self.plans.plan(1)}) takes {1e3 * total_s:.3g} ms or "
             f"{total_s / float(self.step_time_s[0]):.2%} longer than the best ({self.plans.plan(0)}): "
-            f"{', '.join(said) or 'no part differs'}."
+            f"{'; '.join(said) or 'no part differs'}."
         )
 
     def table(self) -> pandas.DataFrame:

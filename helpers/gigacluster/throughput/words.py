@@ -1,4 +1,4 @@
-"""Words of the table of runs: families of sources, dates of software, number formats and recompute policies."""
+"""Words: of the table of runs (families of sources, dates of software, formats, recompute policies), and for parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,23 @@ import re
 
 from gigacluster.throughput import inputs
 
-__all__ = ["family_of", "is_blank", "precision_code", "recompute_code", "software_year"]
+__all__ = ["PART_NAMES", "family_of", "is_blank", "precision_code", "recompute_code", "software_year"]
 
+#: What the parts of a step are called to a reader.
+PART_NAMES = {
+    "matmul_s": "matrix multiplications",
+    "attention_s": "attention core",
+    "memory_s": "norms, activations",
+    "tensor_comm_s": "tensor-parallel traffic",
+    "context_comm_s": "context-parallel traffic",
+    "expert_comm_s": "expert traffic",
+    "host_s": "launching, logging",
+    "bubble_s": "pipeline bubble",
+    "stage_transfer_s": "between stages",
+    "parameter_comm_s": "gradients, parameters",
+    "optimizer_s": "optimizer",
+    "straggler_s": "stragglers",
+}
 #: The first pattern found in the lower-case name of a precision decides.
 _PRECISIONS = (
     (r"int8", inputs.PRECISION_INT8),
