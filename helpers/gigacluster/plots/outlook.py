@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from gigacluster.plots.style import COLOURS, label_line
+from gigacluster.units import format_share
 
 __all__ = ["plot_choice", "plot_deciding", "plot_phases"]
 
@@ -35,7 +36,7 @@ def plot_choice(ax: Axes, saving_usd: np.ndarray, advantage_usd: np.ndarray) -> 
         low, high = np.quantile(values, [0.005, 0.995])
         sns.kdeplot(x=values, ax=ax, color=colour, fill=True, alpha=0.25, cut=0, clip=(low, high), gridsize=120)
         ax.axvline(np.median(values), ymax=below, color=colour, linewidth=1.5)
-        words = f"{label}: median {np.median(values):.2g}, owning better in {np.mean(values > 0):.0%}"
+        words = f"{label}: median {np.median(values):.2g}, owning better in {format_share(float(np.mean(values > 0)))}"
         ax.text(0.99, height, words, transform=ax.transAxes, color=colour, fontsize="small", ha="right", va="top")
     ax.axvline(0, ymax=below, color="black", linewidth=1)
     ax.set_ylim(0, ax.get_ylim()[1] / below)
