@@ -31,7 +31,7 @@ def lines() -> list[str]:
         f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
         f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
-        f"{outlook.say('run_flop', 1e-26, 'e26 FLOP')}; compute-optimal that is "
+        f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
         f"{outlook.say('run_loss', digits=3)}.",
         f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
