@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy
@@ -80,12 +81,11 @@ def timeline() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     phases = _phases()
     claimed = float(scenario.load(scenario.STORY).cluster.n_chips)
     said = pd.DataFrame({"as_of": [pd.Timestamp(_END_OF_JULY)], "n_chips": [claimed], "label": ["claimed"]})
-    clusters = catalog.load("gpu_clusters")
+    clusters = _of_others()
     around = clusters[
         clusters["first_operational"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())
         & clusters["in_standard_analysis"]
         & (clusters["status"] == "Existing")
-        & ~clusters["owner"].fillna("").str.contains("xAI")
     ].sort_values("first_operational")
     leaders = around[around["h100e"] > around["h100e"].cummax().shift(fill_value=0.0)]
     others = leaders[["first_operational", "h100e", "name"]].set_axis(["as_of", "n_chips", "label"], axis=1)
@@ -122,25 +122,24 @@ def _delivered(outlook: Outlook) -> Finding:
     )
 
 
-def _others(date: numpy.datetime64) -> pd.Series:
-    """Return the H100-equivalents of the known clusters of others that stood at a date."""
+def _of_others() -> pd.DataFrame:
+    """Return the clusters known by name that xAI does not own."""
     clusters = catalog.load("gpu_clusters")
-    standing = active_clusters(clusters, date)
-    return standing.loc[
-        ~standing["owner"].fillna("").str.contains("xAI"), ["name", "first_operational", "h100e"]
-    ].dropna()
+    return clusters[~clusters["owner"].fillna("").str.contains("xAI")]
+
+
+@cache
+def _world() -> concentration.WorldStock:
+    return concentration.world_stock(catalog.load("chip_owners"), samples=2000)
 
 
 def _matching() -> pd.Series:
     """Return the first known cluster of others, as large as the story's, that opened after it was complete."""
     size = float(scenario.load(scenario.STORY).cluster.n_chips)
     full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
-    clusters = catalog.load("gpu_clusters")
+    clusters = _of_others()
     later = clusters[
-        (clusters["first_operational"] > full)
-        & (clusters["h100e"] >= size)
-        & (clusters["status"] == "Existing")
-        & ~clusters["owner"].fillna("").str.contains("xAI")
+        (clusters["first_operational"] > full) & (clusters["h100e"] >= size) & (clusters["status"] == "Existing")
     ]
     first = later.nsmallest(1, "first_operational").iloc[0]
     return pd.Series({"name": first["name"], "days": (first["first_operational"] - full).days, "full": full})
@@ -148,21 +147,24 @@ def _matching() -> pd.Series:
 
 def matched() -> str:
     """Say when a known cluster of another owner was first as large as the story's."""
-    found = _matching()
+    return _say_matched(_matching())
+
+
+def _say_matched(found: pd.Series) -> str:
     return f"In fact {found['name']}, of the same size, is dated {found['days']} days later."
 
 
 def _most_powerful(outlook: Outlook) -> Finding:
     found = _matching()
     size, full = float(outlook.scenario.cluster.n_chips), found["full"]
-    largest = _others(full.to_datetime64()).nlargest(1, "h100e").iloc[0]
+    largest = active_clusters(_of_others(), full).nlargest(1, "h100e").iloc[0]
     ratio = size / float(largest["h100e"])
     weeks = (full - pd.Timestamp(_STORY_DATE)).days / 7
     return Finding(
         "partly" if ratio > 1 else "not",
         f"Among clusters known by name it was {ratio:.1f} times the next ({largest['name']}) on {full.date()}, "
-        f"{weeks:.0f} weeks after the claim. {matched()} The known clusters are a tenth or so of the world's compute, "
-        "and Google's are nearly absent.",
+        f"{weeks:.0f} weeks after the claim. {_say_matched(found)} The known clusters are a tenth or so "
+        "of the world's compute, and Google's are nearly absent.",
         f"{ratio:.1f} times the next for {found['days']} days, among those known",
     )
 
@@ -230,7 +232,7 @@ def _grok_2(outlook: Outlook) -> Finding:
 
 
 def _more_concentrated(outlook: Outlook) -> Finding:
-    world = concentration.world_stock(catalog.load("chip_owners"), samples=2000)
+    world = _world()
     rows = trend_tests(world, _STORY_DATE, world.dates[-1])
     tests = rows[rows["answer"] != ""].set_index("assumption")
     answers = tests["answer"]
@@ -251,7 +253,7 @@ def _more_concentrated(outlook: Outlook) -> Finding:
 
 
 def _control(outlook: Outlook) -> Finding:
-    world = concentration.world_stock(catalog.load("chip_owners"), samples=2000)
+    world = _world()
     labs = laboratories(catalog.load("lab_compute"), world)
     last = labs[labs["as_of"] == labs["as_of"].max()]
     tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]

@@ -15,11 +15,10 @@ from gigacluster.scenario.loading import ScenarioError, loaded
 from gigacluster.scenario.schema import Scenario
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import UnevenChipsError, plan_fields
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import on_arrays, step_from_layers
+from gigacluster.throughput.step_time import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 
@@ -134,8 +133,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
     drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
-    xp, case = on_arrays(plan.found.job.case(**plan_fields(SimpleNamespace(**best))))
-    times_s = step_from_layers(xp, layer_times(xp, case, drawn), case, drawn).total_s
+    times_s = step_time(plan.found.job.case(**plan_fields(SimpleNamespace(**best))), drawn).total_s
     winner = numpy.argmin(times_s, axis=1)
     lost = times_s[:, 0] / times_s.min(axis=1) - 1
     return Rivals(
