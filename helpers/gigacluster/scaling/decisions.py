@@ -63,7 +63,8 @@ def compute_optimal(
 
     Examples
     --------
-    >>> from gigacluster import catalog, scaling
+    >>> from gigacluster import scaling
+    >>> from gigareport import catalog
     >>> fitted = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=100, device="cpu")
     >>> best = scaling.compute_optimal(fitted, 5.76e23)
     >>> round(float(best.params.value) / 1e9)
