@@ -77,7 +77,7 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
     )
     given: dict[str, Any] = {name: x[name] for name in own_inputs() if name != "goodput_frac"}
     # the published rent is without a return and without a sale after five years
-    given |= {"debt_rate_per_year": 0.0, "equity_rate_per_year": 0.0, "selling_cost_frac": 1.0}
+    given |= {"debt_effective_rate_per_year": 0.0, "equity_rate_per_year": 0.0, "selling_cost_frac": 1.0}
     five_years = own(n_chips=1.0, horizon_months=60, deliveries=[(0.0, 1.0)], network_usd_per_chip=network, **given)
     constants = ("epoch-server-overhead", "epoch-interconnect-share", "share-hardware")
     _, servers, interconnect = cost_shares(*(facts[name]["value"] for name in constants))

@@ -212,7 +212,7 @@ class Own(_Section):
         "building_life_months", "Life of the building", "month"
     )
     debt_frac: Share = _sourced("debt_frac", "Share of the capital that is lent", "1")
-    debt_rate_per_year: Share = _sourced("debt_rate_per_year", "Interest, nominal", "1/year")
+    debt_effective_rate_per_year: Share = _sourced("debt_effective_rate_per_year", "Interest, nominal", "1/year")
     equity_rate_per_year: Share = _sourced("equity_rate_per_year", "Return that owners ask for, nominal", "1/year")
 
 
