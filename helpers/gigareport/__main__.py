@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
     update.add_argument("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
     update.add_argument(
-        "--vintage", help="when the estimates were made, if the files do not say it: 2026-05-23 or 2026-05"
+        "--vintage", help="when the estimates were made: 2026-05-23 or 2026-05 (default: as the files say)"
     )
     update.add_argument("--into", type=Path, help="folder of the tables (default: data/)")
     update.set_defaults(run=_update)

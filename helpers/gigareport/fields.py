@@ -105,7 +105,7 @@ def date(
     Parameters
     ----------
     least, most : the day must lie within them.
-    published : whether 7/9/2024, 7/9/24 (month first) and 2024-07 (its first day) are read too, as published files have them.
+    published : whether 7/9/2024, 7/9/24 (month first) and 2024-07 (its first day) are read too.
 
     Examples
     --------

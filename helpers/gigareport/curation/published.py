@@ -1,4 +1,4 @@
-"""One published file, read as it was downloaded: its columns under our names, its days, its mark of what is incomplete."""
+"""One published file, read as it was downloaded: columns under our names, days, and the mark of what is incomplete."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ _MOST_MOVES_SHOWN = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Moved:
-    """What an update did to one table: rows of this vintage, and the values that a reader now sees instead of others."""
+    """What an update did to one table: rows of this vintage, and the values that readers now see instead of others."""
 
     table: str
     vintage: str
@@ -140,7 +139,7 @@ def _write(folder: Path, feed: Feed, made: dict[str, pd.DataFrame], into: Path, 
         if faults:
             raise _refused(folder, faults)
         for table in feed.tables:
-            os.replace(Path(beside) / f"{table.name}.csv", into / f"{table.name}.csv")
+            (Path(beside) / f"{table.name}.csv").replace(into / f"{table.name}.csv")
     return moved
 
 
