@@ -24,9 +24,7 @@ STATES = "Date,Data center,Power (MW),H100 equivalents,Total capital cost (2025 
 STATES += ",Compute cost (2025 USD billions),Construction cost (2025 USD billions)"
 
 
-SITES = 'Name,Owner,Users,Project,Country
-A,X #likely,"Y #confident, Z #speculative",,US
-'
+SITES = 'Name,Owner,Users,Project,Country\nA,X #likely,"Y #confident, Z #speculative",,US\n'
 
 
 def publish(folder, states, sites=SITES):
