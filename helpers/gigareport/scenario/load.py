@@ -419,8 +419,6 @@ def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             )
 
 
-
-
 def _marks() -> tuple[yaml.Mark, yaml.Mark]:
     mark = yaml.Mark("changes", 0, -1, 0, None, 0)
     return mark, mark
