@@ -6,6 +6,7 @@ same numbers, and moved with :func:`gigacluster.arrays.to_device` where wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Uncertain:
     is_uniform: bool = False
 
     def __post_init__(self) -> None:
+        if math.isnan(self.median):  # left out
+            return
         if not self.lower <= self.low <= self.median <= self.high <= self.upper:
             raise ValueError(
                 f"percentiles must rise within the limits: got low={self.low}, median={self.median}, high={self.high} "
@@ -49,6 +52,11 @@ class Uncertain:
         return cls(low=value, median=value, high=value)
 
     @classmethod
+    def left_out(cls) -> Uncertain:
+        """Return the mark of a quantity that nobody gave; every draw of it is ``nan``."""
+        return cls(low=math.nan, median=math.nan, high=math.nan)
+
+    @classmethod
     def uniform(cls, lower: float, upper: float) -> Uncertain:
         """Return a quantity that is equally likely anywhere between two limits."""
         low, median, high = (lower + share * (upper - lower) for share in (0.05, 0.5, 0.95))
@@ -58,6 +66,8 @@ class Uncertain:
         """Return the values at the given probabilities, in (0, 1), of the same shape."""
         if self.is_uniform:
             return self.lower + probability * (self.upper - self.lower)
+        if not self.low < self.high:
+            return numpy.full_like(probability, self.median)
         z = special.ndtri(probability) / _Z95
         if self.low > 0:
             steps = numpy.where(z < 0, numpy.log(self.median / self.low), numpy.log(self.high / self.median))

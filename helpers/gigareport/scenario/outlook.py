@@ -10,7 +10,7 @@ import numpy
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd

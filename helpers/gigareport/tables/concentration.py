@@ -23,8 +23,10 @@ __all__ = [
     "DataCenterTimelineRow",
     "GpuClusterRow",
     "LabComputeRow",
+    "MakerTotalRow",
     "NotableModelRow",
     "OwnerRow",
+    "SiteRow",
 ]
 
 
@@ -38,7 +40,9 @@ def _as_iso_day(value: Any) -> Any:
 
 
 def _blank_is_false(value: Any) -> Any:
-    return False if isinstance(value, str) and not value.strip() else value
+    """Read a blank as false, and "checked", the publisher's mark, as true."""
+    said = value.strip().lower() if isinstance(value, str) else value
+    return {"": False, "checked": True}.get(said, value)
 
 
 def _one_number(value: Any) -> Any:
@@ -56,6 +60,7 @@ Day = Annotated[datetime.date, BeforeValidator(_as_iso_day)]
 Flag = Annotated[bool, BeforeValidator(_blank_is_false)]
 Text = Annotated[str | None, Missing]
 Amount = Annotated[NonNegative | None, Missing]
+Certainty = Literal["confident", "likely", "speculative"] | None
 
 
 class _Estimate(Row):
@@ -85,22 +90,42 @@ class _Estimate(Row):
         return self
 
 
-class ChipOwnerRow(_Estimate):
+class _Vintage(_Estimate):
+    """An estimate of which several vintages are kept."""
+
+    #: The publisher marks a period that the data cover only in part: never to be taken for a whole one.
+    incomplete: Annotated[Flag, _also("incomplete", "Incomplete")] = False
+    vintage: str = "not stated"  # when the estimate was made; of two vintages the later one counts
+
+
+class ChipOwnerRow(_Vintage):
     """What one owner has bought of one maker's chips by the end of a quarter; nothing is retired."""
 
-    KEY: ClassVar = ("owner", "chip_maker", "as_of")
+    KEY: ClassVar = ("owner", "chip_maker", "as_of", "vintage")
     ABOUT: ClassVar = "an owner's cumulative stock of one maker's chips at a quarter's end"
 
     owner: Annotated[str, _also("owner", "Owner")]
-    chip_maker: Annotated[str, _also("chip_maker", "manufacturer", "Chip manufacturer")]
-    as_of: Annotated[Day, _also("as_of", "end", "End date")]
+    chip_maker: Annotated[str, _also("chip_maker", "manufacturer", "designer", "Chip manufacturer")]
+    as_of: Annotated[Day, _also("as_of", "end", "end_date", "End date")]
     source_id: Id = "epoch-chip-owners"
 
 
-class ChipSalesRow(_Estimate):
+class MakerTotalRow(_Vintage):
+    """What one maker has sold of all its AI chips by the end of a quarter."""
+
+    KEY: ClassVar = ("chip_maker", "as_of", "vintage")
+    ABOUT: ClassVar = "a maker's cumulative sales of AI chips at a quarter's end"
+
+    chip_maker: Annotated[str, _also("chip_maker", "designer", "Chip manufacturer")]
+    as_of: Annotated[Day, _also("as_of", "end_date", "End date")]
+    n_chips_median: Annotated[Amount, _also("n_chips_median", "units_med", "Number of Units")] = None
+    source_id: Id = "epoch-chip-sales"
+
+
+class ChipSalesRow(_Vintage):
     """What one maker sold of one chip in a quarter."""
 
-    KEY: ClassVar = ("chip_maker", "chip", "as_of")
+    KEY: ClassVar = ("chip_maker", "chip", "start", "as_of", "vintage")
     ABOUT: ClassVar = "one maker's sales of one chip in the quarter that ends on as_of"
 
     chip_maker: Annotated[str, _also("chip_maker", "Chip manufacturer")]
@@ -209,7 +234,8 @@ class DataCenterTimelineRow(Row):
     data_center: Annotated[str, _also("data_center", "Data center")]
     date: Annotated[Day, _also("date", "Date")]
     vintage: str = "not stated"  # month of the estimate: two vintages disagree on the same dates and are kept apart
-    power_mw: Annotated[Amount, _also("power_mw", "Power (MW)")] = None
+    power_mw: Annotated[Amount, _also("power_mw", "Power (MW)")] = None  # of the whole facility
+    it_power_mw: Annotated[Amount, _also("it_power_mw", "IT power (MW)")] = None
     h100e_8bit: Annotated[Amount, _also("h100e_8bit", "H100 equivalents")] = None
     capex_usd_2025_billion: Annotated[
         Amount, _also("capex_usd_2025_billion", "Total capital cost (2025 USD billions)")
@@ -220,6 +246,27 @@ class DataCenterTimelineRow(Row):
     construction_capex_usd_2025_billion: Annotated[
         Amount, _also("construction_capex_usd_2025_billion", "Construction cost (2025 USD billions)")
     ] = None
+    operation_usd_2025_billion_per_year: Annotated[
+        Amount, _also("operation_usd_2025_billion_per_year", "Annual operating cost (2025 USD billions)")
+    ] = None
+    n_buildings: Annotated[Amount, _also("n_buildings", "Buildings operational")] = None
+    source_id: Id = "epoch-data-centers"
+
+
+class SiteRow(Row):
+    """Who owns and who uses a site, as far as the publisher knew at a vintage."""
+
+    KEY: ClassVar = ("data_center", "vintage")
+    ABOUT: ClassVar = "a large site: its owner and users, by vintage"
+
+    data_center: Annotated[str, _also("data_center", "Name", "Handle")]
+    owner: Text = None
+    owner_certainty: Annotated[Certainty, Missing] = None
+    users: Text = None  # joined by commas
+    users_certainty: Annotated[Certainty, Missing] = None  # of the least certain of them
+    project: Text = None
+    country: Text = None
+    vintage: str
     source_id: Id = "epoch-data-centers"
 
 
@@ -261,11 +308,13 @@ class NotableModelRow(Row):
 
 TABLES: dict[str, type[Row]] = {
     "chip_owners": ChipOwnerRow,
+    "maker_totals": MakerTotalRow,
     "chip_sales": ChipSalesRow,
     "lab_compute": LabComputeRow,
     "gpu_clusters": GpuClusterRow,
     "owners": OwnerRow,
     "clusters": ClusterRow,
     "data_center_timelines": DataCenterTimelineRow,
+    "sites": SiteRow,
     "notable_models": NotableModelRow,
 }
