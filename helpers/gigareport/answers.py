@@ -71,7 +71,10 @@ def _number(row: Any) -> Number:
     low, median, high = (
         number_text(float(value), row.unit, digits=2 if wide else 3) for value in (row.low, row.median, row.high)
     )
-    return Number(row.quantity, row.label, median, _interval_text(low, high), float(row.median))
+    text = _interval_text(low, high)
+    if row.without_frac:
+        text += f"; none in {units.format_share(row.without_frac)} of the samples"
+    return Number(row.quantity, row.label, median, text, float(row.median))
 
 
 def _interval_text(low: str, high: str) -> str:

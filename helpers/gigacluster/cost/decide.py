@@ -9,9 +9,10 @@ waits. They are equal where compute is worth what the tenant pays for it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import as_common, namespace_of
 from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
@@ -29,17 +30,29 @@ class Appraisal:
     #: Present worth of its useful compute, and present value of all its payments less the final sale. [USD]
     worth_usd: Any
     cost_usd: Any
-    #: Yearly rate at which worth and payments balance; ``nan`` where no single rate does. [1/year]
-    return_per_year: Any
-    #: First month from which the compute was worth more than all that was paid, nothing sold; ``nan`` if never.
-    payback_month: Any
     #: Compute that moves training forward within the horizon, not discounted. [chip h]
     useful_chip_hours: Any
+    #: Worth of the compute of each month less what is paid in it, nothing sold, and what the final sale brings. [USD]
+    gain_by_month_usd: Any
+    sale_usd: Any
 
     @property
     def net_usd(self) -> Any:
         """Net present value beside doing neither. [USD]"""
         return self.worth_usd - self.cost_usd
+
+    @cached_property
+    def return_per_year(self) -> Any:
+        """Yearly rate at which worth and payments balance; ``nan`` where no single rate does. [1/year]"""
+        xp, gain = namespace_of(self.gain_by_month_usd), self.gain_by_month_usd
+        last = gain[-1:, ...] + self.sale_usd
+        return _internal_rate(xp, xp.concat([gain[:-1, ...], last], axis=0))
+
+    @cached_property
+    def payback_month(self) -> Any:
+        """First month from which the compute was worth more than all that was paid, nothing sold; ``nan`` if never."""
+        xp = namespace_of(self.gain_by_month_usd)
+        return first_lasting_month(xp, ~(xp.cumulative_sum(self.gain_by_month_usd, axis=0) >= 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,13 +119,12 @@ def appraise(flows: CashFlows, usd_per_useful_chip_hour: Any, worth_by_month: An
     if path.ndim:
         path = by_month(xp, "worth_by_month", path, hours.shape[0] - 1, hours.ndim)
     earned_usd = hour_usd * path * hours
-    net_usd = earned_usd - flows.cash_usd
     return Appraisal(
         worth_usd=xp.sum(flows.discount_factor * earned_usd, axis=0),
         cost_usd=flows.net_present_usd,
-        return_per_year=_internal_rate(xp, net_usd),
-        payback_month=first_lasting_month(xp, ~(xp.cumulative_sum(earned_usd - flows.spend_usd, axis=0) >= 0)),
         useful_chip_hours=xp.sum(hours, axis=0),
+        gain_by_month_usd=earned_usd - flows.spend_usd,
+        sale_usd=flows.exit_usd[-1, ...],
     )
 
 

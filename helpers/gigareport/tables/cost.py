@@ -130,6 +130,11 @@ class ContractRow(Row):
     term_years: Amount = None
     n_chips: Amount = None
     power_w: Amount = None
+    usd_per_month: Amount = None  # of a month at the full fee
+    first_full_month: Annotated[datetime.date | None, Missing] = None
+    last_month: Annotated[datetime.date | None, Missing] = None
+    site_id: Text = None  # a site of data/clusters.csv that is covered whole
+    other_chip: Text = None  # kind of the chips beyond those of that site
     source_id: Id
     note: Text = None
 
