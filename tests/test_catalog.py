@@ -32,7 +32,7 @@ def test_every_column_has_a_unit_where_it_holds_numbers_a_meaning_and_limits_tha
         assert len(column.meaning.split()) > 1 or column.meaning == "Parameters", column
         assert bool(column.unit) == (column.type in ("number", "whole", "one number")), column
         column.reader()("") if column.blank else None
-        assert column.choices if column.type == "choice" else column.bounds is not None
+        assert column.choices if column.type in ("choice", "flag") else column.bounds is not None
 
 
 def test_the_dictionary_names_each_column_of_each_table_once_and_in_the_order_of_the_file():

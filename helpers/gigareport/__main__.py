@@ -47,6 +47,14 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--json", action="store_true", help="print JSON")
     validate.set_defaults(run=_validate)
 
+    update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
+    update.add_argument("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
+    update.add_argument(
+        "--vintage", help="when the estimates were made: 2026-05-23 or 2026-05 (default: as the files say)"
+    )
+    update.add_argument("--into", type=Path, help="folder of the tables (default: data/)")
+    update.set_defaults(run=_update)
+
     bench = commands.add_parser("bench", help="time the models (from a checkout: make bench)")
     bench.set_defaults(run=_bench)
 
@@ -96,6 +104,13 @@ def _validate(chosen: argparse.Namespace) -> int:
 
     result = validation.validate(chosen.runs)
     print(result.to_json() if chosen.json else result.to_text())
+    return 0
+
+
+def _update(chosen: argparse.Namespace) -> int:
+    from gigareport import curation
+
+    print(*curation.update(chosen.folder, chosen.vintage, chosen.into), sep="\n")
     return 0
 
 

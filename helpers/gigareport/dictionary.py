@@ -70,10 +70,14 @@ class Column:
                 return partial(fields.date, published=published)
             case "choice":
                 return self._choice
+            case "flag":
+                return lambda cell: fields.flag(self.choices.get(cell.strip().casefold(), cell))
             case "columns":
                 return lambda cell: _names(cell, columns_of(self.table))
+            case "id":
+                return fields.identifier
             case _:
-                return {"id": fields.identifier, "flag": fields.flag}.get(self.type, fields.text)
+                return fields.text
 
     def _number(self, cell: str, *, whole: bool = False) -> float:
         least, above = (self.bounds.get(name, -math.inf) for name in ("least", "above"))
@@ -181,7 +185,7 @@ def _field(column: Column) -> dict[str, Any]:
     constraints: dict[str, Any] = {} if column.blank else {"required": True}
     if column.type == "choice":
         constraints["enum"] = list(dict.fromkeys(column.choices.values()))
-    elif column.limits:
+    elif column.type != "flag" and column.limits:
         named = {"least": "minimum", "most": "maximum", "above": "minimum"}
         constraints |= {named[name]: bound for name, bound in column.bounds.items()}
     field: dict[str, Any] = {

@@ -12,11 +12,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.fields import Fault
@@ -341,7 +343,7 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     text = str(node.value)
     if entry.table is not None:
         table, column = entry.table
-        return fields.choice(text, map(str, catalog.load(table)[column]), what=f"{column} of data/{table}.csv")
+        return fields.choice(text, _names_of(table, column), what=f"{column} of data/{table}.csv")
     if entry.choices:
         return fields.choice(text, entry.choices)
     if entry.pattern and not re.fullmatch(entry.pattern, text):
@@ -349,6 +351,11 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     if entry.default is None or len(text) > entry.longest:
         return fields.text(text, longest=entry.longest or 100)
     return text
+
+
+@cache
+def _names_of(table: str, column: str) -> tuple[str, ...]:
+    return tuple(map(str, catalog.load(table)[column]))
 
 
 def _date(node: yaml.Node, entry: Entry) -> datetime.date:
@@ -371,7 +378,7 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "training.n_chips", f"got {job:,.0f} chips in the job, but the cluster has {n_chips:,.0f}; lower it"
     chip, power = good.get("cluster.chip"), good.get("cluster.site_power_mw")
     if chip and n_chips and power:
-        chip_w, site_w = _chip_power_w(chip), power.high * 1e6
+        chip_w, site_w = hardware.chip(chip).tdp_w, power.high * 1e6
         if n_chips * chip_w > site_w:
             yield (
                 "cluster.site_power_mw",
@@ -410,10 +417,6 @@ def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 path,
                 f"got up to {month.high:g} months, but the comparison ends after horizon_months={horizon:g}; raise it",
             )
-
-
-def _chip_power_w(chip: str) -> float:
-    return float(catalog.load("chips").set_index("chip")["tdp_w"].get(chip, 0.0))
 
 
 def _marks() -> tuple[yaml.Mark, yaml.Mark]:
