@@ -154,7 +154,7 @@ def test_a_cell_at_fault_hides_neither_the_repeated_key_nor_the_broken_rule_of_a
         catalog.load("chip_owners", file)
     message = str(caught.value)
     assert "5 faults" in message
-    assert "line 3: owner=A, chip_maker=M, as_of=2026-03-31 stands on line 2 too" in message
+    assert "line 3: owner=A, chip_maker=M, as_of=2026-03-31, vintage=not stated stands on line 2 too" in message
     assert "line 4: h100e_8bit_p5 <= h100e_8bit_median <= h100e_8bit_p95 must hold; got 3.0, 2.0, 4.0" in message
     assert "line 5: h100e_8bit_p95 is given and h100e_8bit_p5 is not; give both or neither" in message
     assert "line 6, column 'as_of': got '2026-02-30', which is no day of the calendar" in message
