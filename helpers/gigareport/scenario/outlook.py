@@ -82,6 +82,11 @@ class Outlook:
             if "label" in item.metadata
         }
 
+    @property
+    def samples(self) -> int:
+        """Number of joint draws of the inputs."""
+        return int(to_host(self.step_time_s).shape[-1])
+
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""
         return interval(getattr(self, name), coverage)
@@ -103,7 +108,7 @@ class Outlook:
         values = values[~numpy.isnan(values)]
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
-    def table(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
         import pandas as pd
 
