@@ -109,7 +109,7 @@ def test_percentiles_out_of_order_are_refused(tmp_path):
         }
     )
     table.to_csv(file, index=False)
-    with pytest.raises(catalog.CatalogError, match="percentiles must rise"):
+    with pytest.raises(catalog.CatalogError, match="h100e_8bit_p95 must hold; got 3"):
         catalog.load("chip_owners", path=file)
     table.assign(h100e_p5=1).to_csv(buffer := io.StringIO(), index=False)
     file.write_text(buffer.getvalue())

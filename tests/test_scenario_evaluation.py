@@ -141,7 +141,7 @@ def test_average_power_stands_beside_the_published_power(outlook):
 
 
 def test_table_lists_every_answer_with_unit(outlook):
-    table = outlook.table()
+    table = outlook.to_frame()
     assert list(table["quantity"]) == list(Outlook.answers())
     assert (table["unit"] != "").all()
     assert (table.dropna()["low"] <= table.dropna()["high"]).all()

@@ -56,6 +56,8 @@ def gpu_clusters(raw: Path) -> pd.DataFrame:
     table = table[columns].assign(source_id="epoch-gpu-clusters")
     for flag in ("in_standard_analysis", "possible_duplicate"):
         table[flag] = table[flag].eq(True)
+    # One date is a month alone: its first day.
+    table["decommissioned"] = table["decommissioned"].str.replace(r"^(\d{4}-\d{2})$", r"\1-01", regex=True)
     return table
 
 

@@ -1,5 +1,6 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
+from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluation import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
@@ -21,6 +22,8 @@ __all__ = [
     "TrainingPlan",
     "cash_flows",
     "deciding_inputs",
+    "differences",
+    "differing_inputs",
     "entry_of",
     "evaluate",
     "find",
