@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from gigareport.scenario.evaluation import owned_flows
 
 from gigacluster import hardware, transformer
 from gigacluster.throughput.plan_search import search
@@ -20,7 +21,6 @@ from gigareport.comparison.owned import OwnedHour
 from gigareport.comparison.plans import chip_error, fit_plan, plan_on, shared_error
 from gigareport.plots import comparison as plots
 from gigareport.plots import figure
-from gigareport.scenario.evaluation import owned_flows
 from gigareport.scenario.inputs import inputs_of, sample
 
 

@@ -11,11 +11,14 @@ import sys
 import warnings
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy
 
-__all__ = ["as_common", "device_namespace", "is_array", "namespace_of", "to_device", "to_host"]
+__all__ = ["Array", "as_common", "device_namespace", "is_array", "namespace_of", "to_device", "to_host"]
+
+#: An array of any supported library; editors and type checkers see NumPy's.
+Array: TypeAlias = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
 
 #: Set to ``cpu`` to hide a GPU, or to ``cuda`` to insist on one.
 DEVICE_VARIABLE = "GIGACLUSTER_DEVICE"

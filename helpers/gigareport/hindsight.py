@@ -82,10 +82,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
         ("rent at the contract offered", "July 2024", _same(contract, work)),
     ]
     table = pd.DataFrame(
-        [
-            (choice, since, *_three(usd), interval(usd / work).median)
-            for choice, since, usd in rows
-        ],
+        [(choice, since, *_three(usd), interval(usd / work).median) for choice, since, usd in rows],
         columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour"],
     )
     return Hindsight(table=table, quotes=quotes, lease_usd_per_month=month_usd)
