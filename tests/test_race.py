@@ -111,7 +111,9 @@ def test_larger_levels_are_reached_later_and_faster_rivals_reach_them_sooner(siz
 
 def test_level_beyond_the_table_is_reached_at_the_rate_of_growth(xp):
     dates, sizes = xp.array([2023.0, 2024.0]), xp.array([20_000.0, 50_000.0])
-    reached = to_host(race.matched_year(dates, sizes, xp.array([10_000.0, 50_000.0, 200_000.0]), xp.array([2.0, 2.0, 4.0])))
+    reached = to_host(
+        race.matched_year(dates, sizes, xp.array([10_000.0, 50_000.0, 200_000.0]), xp.array([2.0, 2.0, 4.0]))
+    )
     assert reached == pytest.approx([2023.0, 2024.0, 2025.0])
     assert numpy.isnan(to_host(race.matched_year(dates, sizes, xp.array([-1.0]), 2.0))).all()
     with pytest.raises(ValueError, match="dates and sizes of one shape"):

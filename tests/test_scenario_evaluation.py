@@ -12,9 +12,14 @@ from gigareport import audit as claims
 from gigareport import scenario
 from gigareport.scenario import Outlook
 
-
 #: Answers that a sample may lack within the horizon; the outlook says how many do.
-MAY_HAVE_NONE = {"break_even_month", "needed_usd_per_month", "own_payback_month", "own_return_per_year", "months_gained"}
+MAY_HAVE_NONE = {
+    "break_even_month",
+    "needed_usd_per_month",
+    "own_payback_month",
+    "own_return_per_year",
+    "months_gained",
+}
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +226,8 @@ def test_power_that_comes_in_parts_is_waited_for(story, plan):
 def test_a_phased_site_gains_the_months_of_its_run_and_not_those_of_its_last_delivery(story, plan):
     """30, 30 and 40 % at months 8, 12 and 18 beside a rent at 9, a run of 100 days on all chips."""
     parts = tuple(
-        scenario.Delivery(share=share, month=Uncertain.fixed(month)) for share, month in ((0.3, 8.0), (0.3, 12.0), (0.4, 18.0))
+        scenario.Delivery(share=share, month=Uncertain.fixed(month))
+        for share, month in ((0.3, 8.0), (0.3, 12.0), (0.4, 18.0))
     )
     phased = scenario.with_value(story, "own.deliveries", parts)
     phased = scenario.with_value(phased, "rent.start_month", Uncertain.fixed(9.0))
@@ -241,11 +247,15 @@ def test_the_lead_depends_on_the_size_and_on_the_date(story, plan):
 
     small, told, large = (lead(cluster__n_chips=n) for n in (25_000, 100_000, 400_000))
     assert small < told < large
-    late = tuple(
-        replace(part, month=Uncertain.fixed(part.month.median + 12)) for part in story.own.deliveries
+    late = tuple(replace(part, month=Uncertain.fixed(part.month.median + 12)) for part in story.own.deliveries)
+    assert lead(own__deliveries=late) == pytest.approx(
+        lead(
+            own__deliveries=tuple(
+                replace(part, month=Uncertain.fixed(part.month.median)) for part in story.own.deliveries
+            )
+        )
+        - 12
     )
-    assert lead(own__deliveries=late) == pytest.approx(lead(own__deliveries=tuple(
-        replace(part, month=Uncertain.fixed(part.month.median)) for part in story.own.deliveries)) - 12)
 
 
 def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
@@ -257,7 +267,9 @@ def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
     hour = to_host(found.rent_usd_per_useful_chip_hour)
     month_usd = hour * 1e5 * 730.5 * to_host(found.goodput_frac)
     at_cost = scenario.evaluate(
-        scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(float(month_usd[0]))), samples=1, plan=plan
+        scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(float(month_usd[0]))),
+        samples=1,
+        plan=plan,
     )
     assert float(to_host(at_cost.advantage_usd)[0]) == pytest.approx(float(to_host(at_cost.saving_usd)[0]), rel=1e-9)
     assert float(to_host(at_cost.rent_net_usd)[0]) == pytest.approx(0.0, abs=1.0)  # of billions

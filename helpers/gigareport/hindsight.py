@@ -82,10 +82,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
         ("rent at the contract offered", "July 2024", _same(contract, work)),
     ]
     table = pd.DataFrame(
-        [
-            (choice, since, *_three(usd), interval(usd / work).median)
-            for choice, since, usd in rows
-        ],
+        [(choice, since, *_three(usd), interval(usd / work).median) for choice, since, usd in rows],
         columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour"],
     )
     return Hindsight(table=table, quotes=quotes, lease_usd_per_month=month_usd)
@@ -102,7 +99,7 @@ def _three(values: Any) -> tuple[float, float, float]:
 
 
 def _quotes() -> pd.DataFrame:
-    """Return the quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, of a year's contract later."""
+    """Return quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, a year's contract later."""
     prices = catalog.load("rental_prices").query("chip == 'H100-SXM' and basis == 'quoted'")
     yearly = prices["kind"] == "reserved_1y"
     early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")

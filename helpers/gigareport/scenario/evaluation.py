@@ -115,6 +115,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
     time = _time(owned, rented, decision, training["run_flop"] / chip_flop_per_s / SECONDS_PER_HOUR)
     worth = {
         "month_worth_usd": month_usd + 0.0 * speed["goodput_frac"],
+        "hour_worth_usd": month_usd / month_chip_hours,
         "needed_usd_per_month": decision.needed_usd_per_useful_chip_hour * month_chip_hours,
     }
     return speed | training | money | time | worth | _place(scenario, owned, given)
@@ -256,9 +257,7 @@ def _money(
     chip_w = given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
     load_w = n_chips * chip_w * given["cluster.load_frac"]
     reference_flop = given["training.reference_run_flop"]
-    xp, idle_chips, own_usd, same_work_usd = as_common(
-        owned.idle_chips, owned.net_present_usd, decision.same_work_usd
-    )
+    xp, idle_chips, own_usd, same_work_usd = as_common(owned.idle_chips, owned.net_present_usd, decision.same_work_usd)
     if _SITE_POWER in given:
         limit_w = given[_SITE_POWER] * MEGA * given["cluster.load_frac"]
         load_w = xp.where(limit_w < load_w, limit_w, load_w)

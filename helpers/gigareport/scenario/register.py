@@ -19,7 +19,19 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.scenario.record import Entry
 
-__all__ = ["Arrival", "Case", "Cluster", "Delivery", "Own", "Race", "Reliability", "Rent", "Scenario", "Training", "default_of"]
+__all__ = [
+    "Arrival",
+    "Case",
+    "Cluster",
+    "Delivery",
+    "Own",
+    "Race",
+    "Reliability",
+    "Rent",
+    "Scenario",
+    "Training",
+    "default_of",
+]
 
 U = TypeVar("U")
 N = TypeVar("N")
