@@ -123,7 +123,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
 
 def speed_of(plan: PlannedStep, given: dict[str, Any]) -> dict[str, Any]:
     """Return step time and MFU of a plan, and what failures leave of it, for sampled inputs by name."""
-    xp, error = as_common(given[STEP_ERROR])
+    xp, (error,) = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)
     rate_flop_per_s = plan.step_flop / step_time_s
     found = reliability.goodput(
@@ -165,7 +165,7 @@ def _law_table() -> dict[str, numpy.ndarray]:
 
 def _law_samples(position: Any) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     columns = _law_table()
     n_replicates = len(columns["A"])
     index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
@@ -232,7 +232,7 @@ def _powered_frac(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any])
     if _SITE_POWER not in given:
         return 1.0
     need_w = plan.n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
-    xp, share = as_common(given[_SITE_POWER] * MEGA / need_w)
+    xp, (share,) = as_common(given[_SITE_POWER] * MEGA / need_w)
     return xp.where(share < 1, share, 1.0)
 
 
@@ -257,7 +257,9 @@ def _money(
     chip_w = given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
     load_w = n_chips * chip_w * given["cluster.load_frac"]
     reference_flop = given["training.reference_run_flop"]
-    xp, idle_chips, own_usd, same_work_usd = as_common(owned.idle_chips, owned.net_present_usd, decision.same_work_usd)
+    xp, (idle_chips, own_usd, same_work_usd) = as_common(
+        owned.idle_chips, owned.net_present_usd, decision.same_work_usd
+    )
     if _SITE_POWER in given:
         limit_w = given[_SITE_POWER] * MEGA * given["cluster.load_frac"]
         load_w = xp.where(limit_w < load_w, limit_w, load_w)
@@ -303,7 +305,7 @@ def _time(
 def _place(scenario: Scenario, owned: cost.CashFlows, given: dict[str, Any]) -> dict[str, Any]:
     """Return the cluster's lead over the rivals known by name, and its share of the world's stock."""
     known = facts.record_setters(scenario.owner)
-    xp, working, complete = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(scenario, given))
+    xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(scenario, given))
     matched = race.matched_year(
         xp.asarray(known["year"].to_numpy()),
         xp.asarray(known["h100e"].to_numpy()),
@@ -319,7 +321,7 @@ def _complete_month(scenario: Scenario, given: dict[str, Any]) -> Any:
     """Return when the last part of the cluster, or of the power that limits it, is there."""
     last = [given[f"own.deliveries.{number}.month"] for number in range(len(scenario.own.deliveries))]
     last += [given[f"cluster.power_arrivals.{n}.month"] for n in range(len(scenario.cluster.power_arrivals))]
-    xp, complete = as_common(last[0])
+    xp, (complete,) = as_common(last[0])
     for month in last[1:]:
         complete = xp.where(month > complete, month, complete)
     return complete
@@ -330,7 +332,7 @@ def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
     month = max(float(delivery.month.median) for delivery in scenario.own.deliveries)
     date = numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
     total, owners, shares = _world(date)
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     world = xp.asarray(total.quantile(to_host(position)))
     size = scenario.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip)
     named = xp.asarray(shares)[:-1, None] * world[None, :]
