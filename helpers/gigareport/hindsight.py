@@ -99,7 +99,7 @@ def _three(values: Any) -> tuple[float, float, float]:
 
 
 def _quotes() -> pd.DataFrame:
-    """Return the quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, of a year's contract later."""
+    """Return quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, a year's contract later."""
     prices = catalog.load("rental_prices").query("chip == 'H100-SXM' and basis == 'quoted'")
     yearly = prices["kind"] == "reserved_1y"
     early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")

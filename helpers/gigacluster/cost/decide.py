@@ -168,7 +168,7 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Any
     if months != other:
         raise ValueError(f"owned runs over {months} months and rented over {other}; use one horizon_months for both")
     own, rent = (appraise(flows, usd_per_useful_chip_hour) for flows in (owned, rented))
-    xp, own_rate, rent_rate = as_common(owned.discount_rate_per_year, rented.discount_rate_per_year)
+    xp, (own_rate, rent_rate) = as_common(owned.discount_rate_per_year, rented.discount_rate_per_year)
     own_usd = xp.where(xp.abs(own_rate - rent_rate) <= 1e-12, owned.net_present_usd, xp.nan)
     own_hours = owned.present_chip_hours * owned.useful_frac
     rent_hours = rented.present_chip_hours * rented.useful_frac

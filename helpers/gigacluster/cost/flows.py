@@ -153,7 +153,7 @@ class CashFlows:
         ValueError
             If the income has another number of months.
         """
-        xp, income, hours = as_common(income_usd, self.chip_hours)
+        xp, (income, hours) = as_common(income_usd, self.chip_hours)
         path = by_month(xp, "income_usd", income, hours.shape[0] - 1, hours.ndim)
         return replace(self, flows={**self.flows, name: Flow(-1.0, path)})
 
@@ -187,7 +187,7 @@ class CashFlows:
         >>> float(rented.finish_month(10 * 2 * 730.5)[0])  # ten chips for two months
         5.0
         """
-        xp, need, hours = as_common(run_chip_hours, self.useful_chip_hours)
+        xp, (need, hours) = as_common(run_chip_hours, self.useful_chip_hours)
         done = xp.cumulative_sum(hours, axis=0)
         left = need - (done - hours)  # at the start of each month
         taken = xp.where(hours > 0, left / xp.where(hours > 0, hours, 1.0), xp.astype(left > 0, xp.float64))

@@ -77,7 +77,7 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     >>> round(float(trend.per_year), 6)
     2.5
     """
-    xp, years, sizes = as_common(dates_year, values)
+    xp, (years, sizes) = as_common(dates_year, values)
     n = years.shape[0] if years.ndim == 1 else 0
     if n < 3 or sizes.shape[0] != n:
         raise ValueError(

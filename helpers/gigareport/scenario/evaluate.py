@@ -12,7 +12,7 @@ from gigacluster import cost
 from gigacluster.arrays import Array, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
-from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, alike, draw_inputs, inputs_from, uncertain_of
+from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, alike, draw_inputs, inputs_from, uncertain_of, words_of
 from gigareport.scenario.known import known_of
 from gigareport.scenario.load import loaded
 from gigareport.scenario.outlook import Outlook
@@ -145,9 +145,8 @@ def _block(
             scenario=story,
             plan=plan,
             inputs={
-                name: numpy.broadcast_to(values[0 if len(values) == 1 else row], (samples,))
-                for name, values in drawn.items()
-                if not numpy.isnan(values[0 if len(values) == 1 else row]).all()
+                name: numpy.broadcast_to(drawn[name][0 if len(drawn[name]) == 1 else row], (samples,))
+                for name in words_of(story)
             },
             seed=seed,
             **{name: joined[name][row] if name in joined else empty for name in Outlook.answers()},
@@ -204,7 +203,7 @@ def deciding_inputs(
     def model(given: dict[str, numpy.ndarray]) -> numpy.ndarray:
         rows = {name: values[None, :] for name, values in given.items()}
         size = next(iter(rows.values())).shape
-        return to_host(_spread(_answers([story], [plan], rows)[answer], size))[0]
+        return numpy.array(to_host(_spread(_answers([story], [plan], rows)[answer], size))[0])
 
     return sobol_indices(model, _all_inputs(story, plan), samples=samples, seed=seed)
 

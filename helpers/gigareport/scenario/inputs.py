@@ -1,4 +1,4 @@
-"""The inputs of scenarios as arrays: options on the first axis, samples on the last, each of length 1 where one will do.
+"""The inputs of scenarios as arrays: options on the first axis, samples on the last, of length 1 where one will do.
 
 ``Inputs`` is the record class of a scenario with an array in the place of each number. Every uncertain input has a
 stream of random numbers that its path in the file names, so that adding an input changes no draw of another, and
@@ -120,13 +120,13 @@ def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs
             return drawn[path]
         exact = [value.median if isinstance(value, Uncertain) else float(value) for value in (s[path] for s in sides)]
         same = len({repr(value) for value in exact}) == 1
-        return as_common(next(iter(drawn.values())), [[value] for value in (exact[:1] if same else exact)])[2]
+        return as_common(next(iter(drawn.values())), [[value] for value in (exact[:1] if same else exact)])[1][1]
 
     return rebuild(stories[0], array)  # type: ignore[no-any-return]
 
 
 def alike(stories: Sequence[Scenario]) -> list[Scenario]:
-    """Return scenarios of one form: as many deliveries, and as many arrivals of power; those added have a share of 0."""
+    """Return scenarios of one form: as many deliveries and arrivals of power, those added with a share of 0."""
     never = Uncertain.fixed(0.0)
     arrivals = [story.cluster.power_arrivals or (Arrival(share=1.0, month=never),) for story in stories]
     n_deliveries = max(len(story.own.deliveries) for story in stories)
@@ -151,7 +151,8 @@ def _in_time(story: Scenario) -> Scenario:
     latest = _LATEST_START * story.horizon_months
 
     def clipped(month: Uncertain) -> Uncertain:
-        return replace(month, upper=min(month.upper, latest))
+        low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))
+        return replace(month, low=low, median=median, high=high, upper=min(month.upper, latest))
 
     deliveries = tuple(replace(part, month=clipped(part.month)) for part in story.own.deliveries)
     rent = replace(story.rent, start_month=clipped(story.rent.start_month))

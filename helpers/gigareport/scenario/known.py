@@ -17,17 +17,24 @@ from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK
 from gigareport.scenario.plans import PlannedStep
 from gigareport.scenario.register import Scenario
 
-__all__ = ["Known", "known_of"]
+__all__ = ["Known", "Step", "known_of"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One step of the job under its plan."""
+
+    job_chips: Array
+    peak_bf16_flop_per_s: Array  # of a chip
+    step_flop: Array
+    step_time_s: Array  # as predicted, its error among the samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
     """Facts of options as arrays of shape (options or 1, samples or 1)."""
 
-    job_chips: Array
-    peak_bf16_flop_per_s: Array  # of a chip
-    step_flop: Array
-    step_time_s: Array  # as predicted, its error among the samples
+    step: Step
     law: Mapping[str, Array]
     h100e_per_chip: Array
     world_h100e: Array  # when the last part of the cluster is due
@@ -53,12 +60,14 @@ def known_of(
     stock = [world.total.quantile(position[0 if len(position) == 1 else row]) for row, world in enumerate(worlds)]
     rivals = facts.record_setters(stories[0].owner)
     chips = catalog.load("chips")
-    xp, error = as_common(drawn[STEP_ERROR])
+    xp, (error,) = as_common(drawn[STEP_ERROR])
     return Known(
-        job_chips=column([float(plan.n_chips) for plan in plans]),
-        peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
-        step_flop=column([plan.step_flop for plan in plans]),
-        step_time_s=column([plan.step_time_s for plan in plans]) * xp.exp(error),
+        step=Step(
+            job_chips=column([float(plan.n_chips) for plan in plans]),
+            peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
+            step_flop=column([plan.step_flop for plan in plans]),
+            step_time_s=column([plan.step_time_s for plan in plans]) * xp.exp(error),
+        ),
         law=_law_samples(drawn[LAW]),
         h100e_per_chip=column([facts.h100e_per_chip(chips, story.cluster.chip) for story in stories]),
         world_h100e=to_device(numpy.stack(stock[:1] if len(set(map(id, worlds))) == 1 else stock), device),
@@ -114,7 +123,7 @@ def _law_table() -> dict[str, numpy.ndarray]:
 
 def _law_samples(position: Any) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     columns = _law_table()
     n_replicates = len(columns["A"])
     index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)

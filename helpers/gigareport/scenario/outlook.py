@@ -77,6 +77,7 @@ class Time:
 
     months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
     month_worth_usd: Array = _answer("Worth of a month of compute, as taken", "USD/month")
+    hour_worth_usd: Array = _answer("Worth of a useful chip-hour, as taken", "USD/(chip h)")
     own_net_usd: Array = _answer("Own, beside doing neither: worth of its compute less its cost", "USD")
     rent_net_usd: Array = _answer("Rent, beside doing neither: worth of its compute less its cost", "USD")
     own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
@@ -134,16 +135,8 @@ class Outlook(Place, Time, Costs, Training, Speed):
         never = f"; none in {format_share(found.without_frac)} of the samples" if found.without_frac else ""
         if self.answers()[name][1].startswith("USD"):
             low, median, high = (format_usd(scale * value, digits) for value in (found.low, found.median, found.high))
-<<<<<<< HEAD
-            said = f"{median}{unit} ({low} to {high})"
-        else:
-            said = format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits)
-        without = float(numpy.mean(numpy.isnan(to_host(getattr(self, name)))))
-        return f"{said}; none in {format_share(without)} of the samples" if without else said
-=======
             return f"{median}{unit} ({low} to {high}){never}"
         return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits) + never
->>>>>>> main
 
     def probability(self, name: str, above: float = 0.0) -> float:
         """Return the share of samples in which an answer exceeds ``above``; samples without one do not count."""
@@ -151,20 +144,14 @@ class Outlook(Place, Time, Costs, Training, Speed):
         values = values[~numpy.isnan(values)]
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
-<<<<<<< HEAD
-    def table(self) -> pd.DataFrame:
-        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and the share of the samples that have none."""
-=======
     def to_frame(self) -> pd.DataFrame:
-        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
->>>>>>> main
+        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and the share of the samples that have none."""
         import pandas as pd
 
         rows = []
         for name, (label, unit) in self.answers().items():
             found = self.interval(name)
-            missing = float(numpy.mean(numpy.isnan(to_host(getattr(self, name)))))
-            rows.append((name, label, found.low, found.median, found.high, unit, missing))
+            rows.append((name, label, found.low, found.median, found.high, unit, found.without_frac))
         return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
 
     @property

@@ -6,6 +6,7 @@ comes out broadcasts. No table is read here and nothing is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gigacluster import cost, race, reliability, scaling
@@ -13,10 +14,10 @@ from gigacluster.arrays import Array, as_common
 from gigacluster.concentration import HHI_OF_MONOPOLY
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.scenario.inputs import Inputs
-from gigareport.scenario.known import Known
+from gigareport.scenario.known import Known, Step
 from gigareport.scenario.outlook import Costs, Place, Speed, Time, Training
 
-__all__ = ["answers", "flows", "own_flows", "worth_of_month_usd"]
+__all__ = ["answers", "flows", "own_flows", "speed_of", "worth_of_month_usd"]
 
 #: Parts of the cost of owning that are paid once.
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
@@ -24,13 +25,13 @@ _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
 def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, Training, Costs, Time, Place]:
     """Return every answer: what the cluster does, trains, takes and changes."""
-    speed = _speed(inputs, known)
+    speed = speed_of(inputs, known.step)
     training = _training(inputs, known, speed.useful_flop_per_s)
     owned, rented = flows(inputs, speed.goodput_frac, horizon_months)
     month_usd = worth_of_month_usd(inputs)
     month_chip_hours = inputs.cluster.n_chips * HOURS_PER_MONTH * speed.goodput_frac
     decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
-    chip_flop_per_s = known.step_flop / speed.step_time_s / inputs.cluster.n_chips
+    chip_flop_per_s = known.step.step_flop / speed.step_time_s / inputs.cluster.n_chips
     return (
         speed,
         training,
@@ -42,12 +43,12 @@ def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, T
     )
 
 
-def _speed(inputs: Inputs, known: Known) -> Speed:
+def speed_of(inputs: Inputs, step: Step) -> Speed:
     """Return step time and MFU of the plan, and what failures and power leave of it."""
     given = inputs.reliability
-    rate_flop_per_s = known.step_flop / known.step_time_s
+    rate_flop_per_s = step.step_flop / step.step_time_s
     found = reliability.goodput(
-        known.job_chips,
+        step.job_chips,
         failures_per_1000_node_days=given.failures_per_1000_node_days,
         checkpoint_write_s=given.checkpoint_write_s,
         restart_s=given.restart_s,
@@ -55,19 +56,20 @@ def _speed(inputs: Inputs, known: Known) -> Speed:
         planned_stop_s=given.restart_s,
     )
     return Speed(
-        step_time_s=known.step_time_s,
-        mfu_frac=rate_flop_per_s / (known.job_chips * known.peak_bf16_flop_per_s),
+        step_time_s=step.step_time_s,
+        mfu_frac=rate_flop_per_s / (step.job_chips * step.peak_bf16_flop_per_s),
         mttf_hours=found.mttf_s / SECONDS_PER_HOUR,
         checkpoint_interval_s=found.checkpoint_interval_s,
         goodput_frac=found.goodput_frac,
-        useful_flop_per_s=rate_flop_per_s * found.goodput_frac * _powered_frac(inputs, known.job_chips),
+        useful_flop_per_s=rate_flop_per_s * found.goodput_frac * _powered_frac(inputs, step.job_chips),
     )
 
 
 def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Training:
     """Return how long the reference run takes, and what model a run of the scenario's length gives."""
     run_flop = useful_flop_per_s * inputs.training.run_days * SECONDS_PER_DAY
-    best = scaling.optimum(run_flop, **known.law)
+    law: Mapping[str, Any] = known.law
+    best = scaling.optimum(run_flop, **law)
     return Training(
         reference_run_days=inputs.training.reference_run_flop / useful_flop_per_s / SECONDS_PER_DAY,
         run_flop=run_flop,
@@ -135,21 +137,22 @@ def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.Ca
 
 def _limit_mw(inputs: Inputs) -> Array:
     """Return the most that the site may draw, infinity where nobody gave a limit."""
-    xp, limit = as_common(inputs.cluster.site_power_mw)
+    xp, (limit,) = as_common(inputs.cluster.site_power_mw)
     return xp.where(xp.isnan(limit), xp.inf, limit)
 
 
 def _powered_frac(inputs: Inputs, job_chips: Array) -> Array:
     """Return the share of the job's chips that the site can power once all of its power is there."""
     need_w = job_chips * inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
-    xp, share = as_common(_limit_mw(inputs) * MEGA / need_w)
+    xp, (share,) = as_common(_limit_mw(inputs) * MEGA / need_w)
     return xp.where(share < 1, share, 1.0)
 
 
 def worth_of_month_usd(inputs: Inputs) -> Array:
     """Return what a month of the whole cluster at work is worth: the reader's own figure, or a cloud's revenue."""
     site_w = inputs.cluster.n_chips * inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
-    xp, given, cloud = as_common(inputs.race.value_of_month_usd, inputs.race.revenue_usd_per_site_w_year * site_w / 12)
+    cloud_usd = inputs.race.revenue_usd_per_site_w_year * site_w / 12
+    xp, (given, cloud) = as_common(inputs.race.value_of_month_usd, cloud_usd)
     return xp.where(xp.isnan(given), cloud, given)
 
 
@@ -159,7 +162,7 @@ def _costs(
     """Return power, energy, and every figure in dollars that does not count time."""
     chip_w = inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
     rated_w = inputs.cluster.n_chips * chip_w
-    xp, rated_w, limit_w, idle_chips = as_common(rated_w, _limit_mw(inputs) * MEGA, owned.idle_chips)
+    xp, (rated_w, limit_w, idle_chips) = as_common(rated_w, _limit_mw(inputs) * MEGA, owned.idle_chips)
     load_w = xp.where(limit_w < rated_w, limit_w, rated_w) * inputs.cluster.load_frac
     reference_flop = inputs.training.reference_run_flop
     return Costs(
@@ -198,6 +201,7 @@ def _time(
     return Time(
         months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
         month_worth_usd=month_usd,
+        hour_worth_usd=month_usd / month_chip_hours,
         own_net_usd=decision.own.net_usd,
         rent_net_usd=decision.rent.net_usd,
         own_return_per_year=decision.own.return_per_year,
@@ -211,7 +215,7 @@ def _time(
 def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
     """Return share of the world's stock, change of the HHI, and the lead over the rivals known by name."""
     size = inputs.cluster.n_chips * known.h100e_per_chip
-    xp, working, complete = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(inputs))
+    xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(inputs))
     matched = race.matched_year(
         known.rivals_year,
         known.rivals_h100e,
@@ -230,8 +234,9 @@ def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
 
 def _complete_month(inputs: Inputs) -> Array:
     """Return when the last part of the cluster, or of the power that limits it, is there."""
-    parts = [part.month for part in (*inputs.own.deliveries, *inputs.cluster.power_arrivals)]
-    xp, complete = as_common(parts[0])
+    parts = [part.month for part in inputs.own.deliveries]
+    parts += [part.month for part in inputs.cluster.power_arrivals]
+    xp, (complete,) = as_common(parts[0])
     for month in parts[1:]:
         complete = xp.where(month > complete, month, complete)
     return complete
