@@ -109,7 +109,7 @@ def test_what_no_output_needs_is_left_out():
 
 def test_symbols_are_one_more_library_for_models():
     record = Record()
-    xp, x, number = as_common(record.input("x"), 2)
+    xp, (x, number) = as_common(record.input("x"), 2)
     assert xp is record.space
     record.output("y", x * number)
     assert replay(record, {"x": numpy.array([1.0, 3.0])})["y"].tolist() == [2.0, 6.0]

@@ -129,7 +129,7 @@ def spine_record(story, plan, names):
 
 
 def _at_horizon(story, months_):
-    return story.model_copy(update={"horizon_months": months_})
+    return replace(story, horizon_months=months_)
 
 
 @pytest.fixture(scope="module", params=["xai-colossus-2024", "startup-512-2025"])
