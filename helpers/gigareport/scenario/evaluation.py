@@ -98,7 +98,7 @@ def deciding_inputs(
 def _all_inputs(scenario: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: between}
+    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: _world(_ready_on(scenario))[0]}
 
 
 def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
@@ -327,13 +327,16 @@ def _complete_month(scenario: Scenario, given: dict[str, Any]) -> Any:
     return complete
 
 
-def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
-    """Return the cluster's share of the world's stock, and the HHI with the cluster less the HHI without it."""
+def _ready_on(scenario: Scenario) -> numpy.datetime64:
+    """Return the day of the last delivery, at the medians."""
     month = max(float(delivery.month.median) for delivery in scenario.own.deliveries)
-    date = numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
-    total, owners, shares = _world(date)
-    xp, (position,) = as_common(position)
-    world = xp.asarray(total.quantile(to_host(position)))
+    return numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
+
+
+def _concentration(scenario: Scenario, world_h100e: Any) -> dict[str, Any]:
+    """Return the cluster's share of the world's stock, and the HHI with the cluster less the HHI without it."""
+    _, owners, shares = _world(_ready_on(scenario))
+    xp, (world,) = as_common(world_h100e)
     size = scenario.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip)
     named = xp.asarray(shares)[:-1, None] * world[None, :]
     other = shares[-1] * world
