@@ -189,6 +189,13 @@ def test_limits_that_nobody_can_read_are_named():
         dataclasses.replace(column, limits="positive").reader()("1")
 
 
+def test_a_row_of_the_dictionary_with_an_unquoted_comma_is_named(tmp_path, monkeypatch):
+    (tmp_path / "tables.csv").write_text("table,row,key,rules\nchips,a chip, or two,chip,\n")
+    monkeypatch.setattr(dictionary, "data_dir", lambda: tmp_path)
+    with pytest.raises(Fault, match=r"tables\.csv has 1 fault:\n  line 2: has 5 cells, the header 4; quote a cell"):
+        dictionary._rows.__wrapped__("tables")
+
+
 def test_an_unknown_table_offers_the_nearest():
     with pytest.raises(CatalogError, match="did you mean 'sources'"):
         catalog.load("source")
