@@ -74,11 +74,12 @@ def test_two_flows_agree_with_an_independent_calculation(price, own_month, rent_
         (found.own, found.rent), independent_flows(price, own_month, rent_month, worth, goodput), strict=True
     ):
         expected = numpy_financial.npv(monthly, net)
-        # dollars of which hundreds of millions are added up: rounding alone
-        assert float(option.net_usd[0]) == pytest.approx(expected, rel=1e-10, abs=1e-10 * numpy.abs(net).sum())
+        # what is added up is worth and cost, tens of millions that may cancel: rounding of these alone
+        scale = float(abs(option.worth_usd[0]) + abs(option.cost_usd[0]))
+        assert float(option.net_usd[0]) == pytest.approx(expected, rel=1e-10, abs=1e-10 * scale)
         rate = float(option.return_per_year[0])
         if numpy.isfinite(rate):
-            assert abs(numpy_financial.npv((1 + rate) ** (1 / 12) - 1, net)) <= 1e-9 * numpy.abs(net).sum()
+            assert abs(numpy_financial.npv((1 + rate) ** (1 / 12) - 1, net)) <= 1e-9 * (scale + numpy.abs(net).sum())
 
 
 def test_rate_of_return_is_that_of_numpy_financial(xp):

@@ -72,7 +72,9 @@ def moved(story, path, field, value):
     for factor in (0.8, 1.25, 0.2, 5.0):
         low, median, high = (min(max(part * factor, entry.least), entry.most) for part in given)
         if field.kind == "uncertain":
-            yield scenario.with_value(story, path, Uncertain(low=low, median=median, high=high))
+            percentiles = {"low": low, "median": median, "high": high}
+            limits = {"lower": entry.least, "upper": entry.most}
+            yield scenario.with_value(story, path, Uncertain(**percentiles, **limits))
         else:
             yield scenario.with_value(story, path, int(median) if entry.whole else median)
 
@@ -125,7 +127,8 @@ def influences():
         cases = [story]
         for path, value in limited.items():
             cases.append(scenario.with_value(cases[-1], path, value))
-        for case in (cases[0], cases[-1]):
+        cases.append(scenario.with_value(story, "cluster.n_chips", 50_000_000))  # larger than any rival known
+        for case in (cases[0], cases[-2], cases[-1]):
             for path, answers in influence(case, scenario.search_plan(story)).items():
                 for answer, signs in answers.items():
                     found.setdefault(path, {}).setdefault(answer, set()).update(signs)

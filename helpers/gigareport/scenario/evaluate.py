@@ -13,7 +13,7 @@ from gigacluster.arrays import Array, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, alike, draw_inputs, inputs_from, uncertain_of, words_of
-from gigareport.scenario.known import known_of
+from gigareport.scenario.known import known_of, world_stock_of
 from gigareport.scenario.load import loaded
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import TrainingPlan, search_plan
@@ -165,7 +165,7 @@ def _answers(stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: 
 def _all_inputs(story: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return uncertain_of(story) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: between}
+    return uncertain_of(story) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: world_stock_of(story)}
 
 
 def _spread(values: Array, shape: tuple[int, int]) -> Array:

@@ -26,6 +26,7 @@ __all__ = [
     "STOCK",
     "Inputs",
     "alike",
+    "column_of",
     "draw_inputs",
     "inputs_from",
     "inputs_of",
@@ -119,10 +120,17 @@ def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs
         if path in drawn:
             return drawn[path]
         exact = [value.median if isinstance(value, Uncertain) else float(value) for value in (s[path] for s in sides)]
-        same = len({repr(value) for value in exact}) == 1
-        return as_common(next(iter(drawn.values())), [[value] for value in (exact[:1] if same else exact)])[1][1]
+        return column_of(drawn, exact)
 
     return rebuild(stories[0], array)  # type: ignore[no-any-return]
+
+
+def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
+    """Return a number of each option on the first axis, in the library and on the device of what was drawn."""
+    like = next(iter(drawn.values()))
+    same = len({repr(value) for value in values}) == 1
+    xp, (_, column) = as_common(like, list(values[:1] if same else values))
+    return xp.reshape(column, (-1, *(1,) * (like.ndim - 1)))
 
 
 def alike(stories: Sequence[Scenario]) -> list[Scenario]:

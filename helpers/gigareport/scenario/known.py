@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, as_common, to_device, to_host
+from gigacluster.arrays import Array, as_common
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog, facts
-from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK
+from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, column_of
 from gigareport.scenario.plans import PlannedStep
 from gigareport.scenario.register import Scenario
 
-__all__ = ["Known", "Step", "known_of"]
+__all__ = ["Known", "Step", "known_of", "world_stock_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,19 +45,14 @@ class Known:
     rivals_h100e: Array
 
 
-def known_of(
-    stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any], device: str = "cpu"
-) -> Known:
+def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Known:
     """Gather the facts of options that have one owner, for inputs drawn by name."""
 
-    def column(values: Sequence[float]) -> Any:
-        rows = values[:1] if len(set(values)) == 1 else values
-        return to_device([[value] for value in rows], device)
+    def column(values: Sequence[float]) -> Array:
+        return column_of(drawn, values)
 
     worlds = [_world(_completed_on(story)) for story in stories]
-    position = to_host(drawn[STOCK])
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
-    stock = [world.total.quantile(position[0 if len(position) == 1 else row]) for row, world in enumerate(worlds)]
     rivals = facts.record_setters(stories[0].owner)
     chips = catalog.load("chips")
     xp, (error,) = as_common(drawn[STEP_ERROR])
@@ -70,13 +65,18 @@ def known_of(
         ),
         law=_law_samples(drawn[LAW]),
         h100e_per_chip=column([facts.h100e_per_chip(chips, story.cluster.chip) for story in stories]),
-        world_h100e=to_device(numpy.stack(stock[:1] if len(set(map(id, worlds))) == 1 else stock), device),
+        world_h100e=drawn[STOCK],
         owner_share=column([share for share, _ in shares]),
         sum_of_squared_shares=column([squares for _, squares in shares]),
         decided_year=column([_year(story) for story in stories]),
-        rivals_year=to_device(rivals["year"].to_numpy(), device),
-        rivals_h100e=to_device(rivals["h100e"].to_numpy(), device),
+        rivals_year=as_common(error, rivals["year"].tolist())[1][1],
+        rivals_h100e=as_common(error, rivals["h100e"].tolist())[1][1],
     )
+
+
+def world_stock_of(story: Scenario) -> Uncertain:
+    """Return the world's stock of chips when the last part of a scenario's cluster is due. [H100 equivalents]"""
+    return _world(_completed_on(story)).total
 
 
 @dataclass(frozen=True, eq=False)
