@@ -102,6 +102,7 @@ def world_stock(
     >>> world.owners[-1], world.h100e_8bit.shape[2]
     ('Other', 10)
     """
+    owners = owners[~owners["incomplete"]] if "incomplete" in owners else owners
     dates = numpy.unique(owners["as_of"].to_numpy().astype("datetime64[D]"))
     series = owners.groupby(["owner", "chip_maker"], sort=True)
     probabilities = ranks(["/".join(key) for key in series.groups], samples, seed, rank_correlation)
@@ -124,6 +125,7 @@ def world_stock(
 
 def estimates_at(owners: Any, date: Any) -> dict[tuple[str, str], Uncertain]:
     """Return the last estimate, up to a date, of each owner's stock from each maker: ``(owner, chip_maker)`` first."""
+    owners = owners[~owners["incomplete"]] if "incomplete" in owners else owners
     known = owners[owners["as_of"].to_numpy().astype("datetime64[D]") <= _day(date)].sort_values("as_of")
     last = known.groupby(["owner", "chip_maker"])[_ESTIMATE].tail(1).index
     keys = known.loc[last, ["owner", "chip_maker"]].itertuples(index=False, name=None)

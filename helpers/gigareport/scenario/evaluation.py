@@ -13,10 +13,10 @@ from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport import catalog, facts
 from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
-from gigareport.scenario.loading import loaded
+from gigareport.scenario.load import loaded
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.register import Scenario
 
 __all__ = ["deciding_inputs", "evaluate", "owned_flows", "speed_of"]
 
@@ -168,7 +168,7 @@ def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodp
     per_tier = own.pop("network_usd_per_tier_per_chip")
     return cost.own(
         n_chips=n_chips,
-        horizon_months=scenario.horizon_months,
+        horizon_months=int(scenario.horizon_months),
         deliveries=deliveries,
         network_usd_per_chip=cost.network_usd_per_chip(n_chips, per_tier, float(scenario.own.switch_ports)),
         it_power_w_per_chip=given["cluster.it_power_w_per_chip"],
@@ -186,7 +186,7 @@ def cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> 
     price = given["rent.committed_usd_per_chip_hour"]
     rented = cost.rent(
         n_chips=n_chips,
-        horizon_months=scenario.horizon_months,
+        horizon_months=int(scenario.horizon_months),
         market_usd_per_chip_hour=price,
         committed_usd_per_chip_hour=price,
         committed_frac=1.0,
