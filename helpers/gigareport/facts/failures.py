@@ -20,7 +20,11 @@ _CLASSES = {
     "B200": ("B200", "GB200", "B300", "GB300", "B100"),
 }
 _GENERATIONS = {"A100": ("A100",), "H100": ("H100", "B200", "mixed"), "B200": ("H100", "B200", "mixed")}
-_OF_CLASS = {"A100": ("A100",), "H100": ("H100", "mixed"), "B200": ("B200",)}  # Meta's mixed jobs of 2026 are H100 mostly
+_OF_CLASS = {
+    "A100": ("A100",),
+    "H100": ("H100", "mixed"),
+    "B200": ("B200",),
+}  # Meta's mixed jobs of 2026 are H100 mostly
 _LEAST_HOUSES = 3
 #: Standard error of the logarithm where a source prints a rate and neither count nor range. (assumption-reliability)
 _ERROR_OF_A_STATEMENT = 0.3
@@ -88,8 +92,8 @@ def failure_rate(
     Returns
     -------
     ExpectedRate
-        With fewer than 3 houses of a class, those of its generation stand in; with fewer than 3 of these, so do rows that
-        count the other kind; then all GPUs.
+        With fewer than 3 houses of a class, those of its generation stand in; with fewer than 3 of these, so do rows
+        that count the other kind; then all GPUs.
 
     Raises
     ------
