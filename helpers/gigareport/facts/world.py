@@ -194,7 +194,7 @@ def add_cluster(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any
     >>> add_cluster([3.0, 1.0], 2.0, owner=0).tolist(), add_cluster([3.0, 1.0], 2.0).tolist()
     ([5.0, 1.0], [3.0, 1.0, 2.0])
     """
-    xp, holdings, size = as_common(holdings, h100e_8bit)
+    xp, (holdings, size) = as_common(holdings, h100e_8bit)
     new = xp.broadcast_to(size, holdings.shape[1:])[None, ...]
     if owner is None:
         return xp.concat([holdings, new], axis=0)
@@ -234,7 +234,7 @@ def size_for_change(
     >>> round(float(size_for_change(hhi, [50.0, 50.0], 100.0, owner=0)), 3)
     16.472
     """
-    xp, holdings = as_common(holdings)
+    xp, (holdings,) = as_common(holdings)
     total, before = xp.sum(holdings, axis=0), measure(holdings)
 
     def reached(size: Any) -> Any:
