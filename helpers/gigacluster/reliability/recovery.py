@@ -221,7 +221,7 @@ class Blast:
 
     def beyond(self, domain_chips: Any) -> Any:
         """Return the share of failures that take more GPUs than a domain has: copies within it are lost with them."""
-        xp, domain = as_common(domain_chips)
+        xp, (domain,) = as_common(domain_chips)
         return sum(share * xp.astype(chips > domain, xp.float64) for chips, share in self._kinds())
 
     def _kinds(self) -> list[tuple[float, float]]:

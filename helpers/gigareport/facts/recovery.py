@@ -139,7 +139,7 @@ def blast(system: str) -> reliability.Blast:
     Examples
     --------
     >>> round(float(blast("NVL72").replicas_lost(64)), 2)  # a rack holds parts of two replicas of 64
-    1.92
+    1.84
     """
     table = catalog.load("blast_radius")
     rows = table[table["system"] == system]
