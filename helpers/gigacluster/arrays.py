@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeAlias, cast
 import numpy
 
 __all__ = [
-    "NUMPY",
     "Array",
     "Namespace",
     "Samples",
