@@ -8,10 +8,12 @@ from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
-from gigareport.scenario.register import Scenario
+from gigareport.scenario.register import Arrival, Delivery, Scenario
 
 __all__ = [
     "STORY",
+    "Arrival",
+    "Delivery",
     "Entry",
     "Outlook",
     "Rivals",
