@@ -122,10 +122,15 @@ def spine_record(story, plan, names):
         record = Record()
         given = {name: record.input(name) for name in names}
         for name, values in evaluation._answers(_at_horizon(story, horizon), plan, given).items():
-            record.output(name, values)
+            if name not in _LEFT_OUT:
+                record.output(name, values)
         return record
 
     return with_length(at, "horizon_months", (101, 211, 307))
+
+
+#: A rate of return is found by bisection, month by month: the page leaves it out.
+_LEFT_OUT = ("own_return_per_year",)
 
 
 def _at_horizon(story, months_):
@@ -148,7 +153,8 @@ def spine(request):
 def test_the_spine_replays_bit_for_bit_at_any_horizon(spine):
     story, drawn, answers, record = spine
     got = replay(record, drawn | {"horizon_months": story.horizon_months})
-    assert {name for name in answers if not same_bits(got[name], answers[name])} == set()
+    assert {name for name in got if not same_bits(got[name], answers[name])} == set()
+    assert set(answers) - set(got) == set(_LEFT_OUT)
     assert any(numpy.isnan(values).any() for values in answers.values())
 
 
