@@ -1,19 +1,31 @@
-"""How fast the largest clusters grow, and how long a lead lasts."""
+"""The race: how fast the largest clusters grow, how long a lead lasts, and when to start a run.
+
+Growth is a factor a year (2.5 means 2.5 times as much after a year). Dates are in years, such as 2024.67.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 from scipy import stats
 
-from gigacluster.arrays import as_common
-from gigacluster.limits import POSITIVE, Limit, admit, checked
+from gigacluster.arrays import Array, Samples, as_common
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, admit, checked
 
-__all__ = ["GROWING", "Growth", "doubling_months", "growth", "lead_months", "matched_year"]
+__all__ = [
+    "Growth",
+    "best_start_months",
+    "doubling_months",
+    "growth",
+    "lead_months",
+    "longest_run_months",
+    "matched_year",
+    "train_months",
+]
 
 #: What a rate of growth may be: a factor a year.
-GROWING = Limit(1.0, float("inf"), "above 1 (a factor a year, such as 2.5)", low_included=False, high_included=False)
+GROWING = Limit(1.0, math.inf, "above 1 (a factor a year, such as 2.5)", low_included=False, high_included=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,39 +33,36 @@ class Growth:
     """An exponential trend: value(t) = value_at_centre * per_year ** (t - centre_year)."""
 
     #: Factor a year, with the ends of its confidence interval. [1/year]
-    per_year: Any
-    low_per_year: Any
-    high_per_year: Any
+    per_year: Array
+    low_per_year: Array
+    high_per_year: Array
     #: Where the points have their mean date, and the trend there.
-    centre_year: Any
-    value_at_centre: Any
+    centre_year: Array
+    value_at_centre: Array
     #: Standard deviation of the points around the trend, in natural logarithm; standard error of ln(per_year).
-    scatter: Any
-    standard_error: Any
+    scatter: Array
+    standard_error: Array
     n_points: int
     coverage: float
 
     @property
-    def doubling_months(self) -> Any:
+    def doubling_months(self) -> Array:
         """Months in which the trend doubles."""
         return doubling_months(self.per_year)
 
-    def at(self, year: Any) -> Any:
+    def at(self, year: Samples) -> Array:
         """Return the trend at a date."""
         return self.value_at_centre * self.per_year ** (year - self.centre_year)
 
 
-def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
+def growth(dates_year: Array, values: Array, *, coverage: float = 0.9) -> Growth:
     """Fit an exponential trend by least squares on the logarithm.
 
     Parameters
     ----------
-    dates_year : array, shape (n,)
-        Dates, such as 2024.67. [year]
-    values : array, shape (n,) or (n, samples)
-        Positive values of any unit; ``nan`` is not allowed, leave such points out.
-    coverage : float, default 0.9
-        Coverage of the interval of the growth rate.
+    dates_year : shape (n,). Dates, such as 2024.67. [year]
+    values : shape (n,) or (n, samples). Positive values of any unit; ``nan`` is not allowed, leave such points out.
+    coverage : Coverage of the interval of the growth rate.
 
     Returns
     -------
@@ -111,7 +120,7 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     )
 
 
-def doubling_months(growth_per_year: Any) -> Any:
+def doubling_months(growth_per_year: Samples) -> Array:
     """Return the months in which something growing by this factor a year doubles: 12 ln 2 / ln g.
 
     Examples
@@ -122,19 +131,17 @@ def doubling_months(growth_per_year: Any) -> Any:
     return lead_months(2.0, growth_per_year)
 
 
-def lead_months(size_ratio: Any, growth_per_year: Any) -> Any:
+def lead_months(size_ratio: Samples, growth_per_year: Samples) -> Array:
     """Return the months until a lead is matched: 12 ln(ratio) / ln(growth).
 
     Parameters
     ----------
-    size_ratio : float or array
-        Size of the leader over that of the rival, above 0; below 1 gives the months that it lags, negative. [1]
-    growth_per_year : float or array
-        Growth of the rival, above 1. [1/year]
+    size_ratio : Size of the leader over the rival's, above 0; below 1 gives the months that it lags, negative. [1]
+    growth_per_year : Growth of the rival, above 1. [1/year]
 
     Returns
     -------
-    array
+    Array
         [month] Elements out of range are ``nan``: a rival that does not grow never matches a lead.
 
     Notes
@@ -145,22 +152,18 @@ def lead_months(size_ratio: Any, growth_per_year: Any) -> Any:
     return 12 * xp.log(ratio) / xp.log(rate)
 
 
-def matched_year(dates_year: Any, values: Any, level: Any, growth_per_year: Any) -> Any:
+def matched_year(dates_year: Array, values: Array, level: Samples, growth_per_year: Samples) -> Array:
     """Return when the rivals first reach a level: by their dates, and beyond the table at a rate of growth.
 
     Parameters
     ----------
-    dates_year, values : array, shape (n,)
-        First dates of operation of the rivals' clusters, such as 2024.67, and their sizes. [year]
-    level : float or array
-        Size to match, in the unit of ``values``, above 0.
-    growth_per_year : float or array
-        Growth of the largest from the day that it stood, above 1, for levels that no rival of the table reaches.
-        [1/year]
+    dates_year, values : shape (n,). When the rivals' clusters first ran, such as 2024.67 [year], and their sizes.
+    level : Size to match, in the unit of ``values``, above 0.
+    growth_per_year : Growth of the largest from the day that it stood, above 1, beyond the table. [1/year]
 
     Returns
     -------
-    array, shape = broadcast of level and growth_per_year
+    Array, shape = broadcast of level and growth_per_year
         [year] A level beyond the table is not reached before its last date. Elements out of range are ``nan``.
 
     Examples
@@ -174,14 +177,77 @@ def matched_year(dates_year: Any, values: Any, level: Any, growth_per_year: Any)
         {"dates_year": dates_year, "values": values, "level": level, "growth_per_year": growth_per_year},
         {"level": POSITIVE, "growth_per_year": GROWING},
     )
-    years, sizes, level, rate = a.values()
+    years, sizes, floor, rate = a.values()
     if years.ndim != 1 or years.shape != sizes.shape or not years.shape[0]:
         raise ValueError(f"rivals need dates and sizes of one shape (n,); got {years.shape} and {sizes.shape}")
-    column = (-1, *(1,) * level.ndim)
-    enough = xp.reshape(sizes, column) >= level
+    column = (-1, *(1,) * floor.ndim)
+    enough = xp.reshape(sizes, column) >= floor
     dated = xp.min(xp.where(enough, xp.reshape(years, column), xp.inf), axis=0)
     largest, last = xp.max(sizes), xp.max(years)
     record = xp.min(xp.where(sizes == largest, years, xp.inf))
-    later = record + xp.log(level / largest) / xp.log(rate)
+    later = record + xp.log(floor / largest) / xp.log(rate)
     later = xp.where(later > last, later, last)
-    return xp.where(xp.isfinite(dated), dated, later) + 0.0 * (level + rate)
+    return xp.where(xp.isfinite(dated), dated, later) + 0.0 * (floor + rate)
+
+
+def longest_run_months(*growth_per_year: Samples) -> Array:
+    """Return the longest training run that makes sense, given what gets better while it runs.
+
+    Parameters
+    ----------
+    *growth_per_year : Growth factors of hardware price-performance, of algorithms, and of money spent, each above 1.
+
+    Returns
+    -------
+    Array
+        [month] A longer run, for the same date of completion, would do better to start later.
+
+    Notes
+    -----
+    A run that ends at T and lasts L does work in proportion to L g^(T - L): the best L is 1 / ln g, where ln g is
+    the sum of the logarithms. Source: data/sources.csv, id ``epoch-longest-run``.
+
+    Examples
+    --------
+    >>> round(float(longest_run_months(1.3, 1.7)), 1)
+    15.1
+    """
+    if not growth_per_year:
+        raise ValueError("longest_run_months needs at least one growth factor, such as 1.3 for hardware")
+    xp, *rates = checked(**{f"growth {index}": (rate, GROWING) for index, rate in enumerate(growth_per_year)})
+    return 12 / sum(xp.log(rate) for rate in rates)
+
+
+def train_months(months_if_started_now: Samples, start_months: Samples, growth_per_year: Samples) -> Array:
+    """Return how long a fixed training result takes when started later, on what the same money then buys.
+
+    Parameters
+    ----------
+    months_if_started_now : Time to train now. [month] Proportional to the model's FLOP over the cluster's speed.
+    start_months : How much later the run starts. [month]
+    growth_per_year : Joint growth of hardware and algorithms, above 1: the product of their factors. [1/year]
+
+    Examples
+    --------
+    >>> float(train_months(12.0, 12.0, 2.0))
+    6.0
+    """
+    xp, now, start, rate = checked(
+        months_if_started_now=(months_if_started_now, POSITIVE),
+        start_months=(start_months, NON_NEGATIVE),
+        growth_per_year=(growth_per_year, GROWING),
+    )
+    return now * xp.exp(-start / 12 * xp.log(rate))
+
+
+def best_start_months(months_if_started_now: Samples, growth_per_year: Samples) -> Array:
+    """Return the start that finishes soonest: 0 unless the run is longer than the longest sensible one.
+
+    Examples
+    --------
+    >>> float(best_start_months(6.0, 2.0))
+    0.0
+    """
+    longest = longest_run_months(growth_per_year)
+    xp, now, longest = checked(months_if_started_now=(months_if_started_now, POSITIVE), longest=(longest, POSITIVE))
+    return xp.clip(longest * xp.log(now / longest), 0.0, None)
