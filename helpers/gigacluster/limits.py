@@ -108,8 +108,8 @@ def _fault(name: str, value: Any, limit: Limit | None) -> str:
     return ""
 
 
-def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
-    """Return ``(xp, *arrays)`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
+def checked(**inputs: tuple[Any, Limit]) -> tuple[Namespace, list[Array]]:
+    """Return ``xp, arrays`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
     """
     values = {name: value for name, (value, _) in inputs.items()}
     xp, named, _ = admit(values, {name: limit for name, (_, limit) in inputs.items()})
-    return xp, *named.values()
+    return xp, list(named.values())
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -148,7 +148,7 @@ def lead_months(size_ratio: Samples, growth_per_year: Samples) -> Array:
     -----
     The leader is taken as standing still. Source: data/sources.csv, id ``pilz-2025``, for the growth of the largest.
     """
-    xp, ratio, rate = checked(size_ratio=(size_ratio, POSITIVE), growth_per_year=(growth_per_year, GROWING))
+    xp, (ratio, rate) = checked(size_ratio=(size_ratio, POSITIVE), growth_per_year=(growth_per_year, GROWING))
     return 12 * xp.log(ratio) / xp.log(rate)
 
 
@@ -214,8 +214,8 @@ def longest_run_months(*growth_per_year: Samples) -> Array:
     """
     if not growth_per_year:
         raise ValueError("longest_run_months needs at least one growth factor, such as 1.3 for hardware")
-    xp, *rates = checked(**{f"growth {index}": (rate, GROWING) for index, rate in enumerate(growth_per_year)})
-    return 12 / sum(xp.log(rate) for rate in rates)
+    xp, rates = checked(**{f"growth {index}": (rate, GROWING) for index, rate in enumerate(growth_per_year)})
+    return 12 / xp.sum(xp.log(xp.stack(xp.broadcast_arrays(*rates))), axis=0)
 
 
 def train_months(months_if_started_now: Samples, start_months: Samples, growth_per_year: Samples) -> Array:
@@ -232,7 +232,7 @@ def train_months(months_if_started_now: Samples, start_months: Samples, growth_p
     >>> float(train_months(12.0, 12.0, 2.0))
     6.0
     """
-    xp, now, start, rate = checked(
+    xp, (now, start, rate) = checked(
         months_if_started_now=(months_if_started_now, POSITIVE),
         start_months=(start_months, NON_NEGATIVE),
         growth_per_year=(growth_per_year, GROWING),
@@ -249,5 +249,5 @@ def best_start_months(months_if_started_now: Samples, growth_per_year: Samples) 
     0.0
     """
     longest = longest_run_months(growth_per_year)
-    xp, now, longest = checked(months_if_started_now=(months_if_started_now, POSITIVE), longest=(longest, POSITIVE))
+    xp, (now, longest) = checked(months_if_started_now=(months_if_started_now, POSITIVE), longest=(longest, POSITIVE))
     return xp.clip(longest * xp.log(now / longest), 0.0, None)
