@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test lab lint calibrate bench gpu browser browser-tools pictures schema readme clean clean-notebooks lock
+.PHONY: help env report test lab lint calibrate bench gpu browser pictures schema readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -53,7 +53,7 @@ lab: $(READY)  ## open JupyterLab on notebooks/
 	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks
 
 calibrate: $(READY)  ## fit the throughput coefficients and the law replicates again from data/
-	@$(BIN)/python -m gigacluster.throughput.calibration
+	@$(BIN)/python -m gigareport.calibration.crossvalidate
 
 bench: $(READY)  ## time the models on one thread and write benchmarks/results/cpu.json
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks cpu
@@ -61,22 +61,18 @@ bench: $(READY)  ## time the models on one thread and write benchmarks/results/c
 gpu:  ## on a CUDA machine with numpy, scipy and cupy: parity and benchmark, straight from the checkout
 	@PYTHONPATH=helpers $(PYTHON) -m benchmarks gpu
 
-browser: browser-tools  ## install the browser tools and test every page and JupyterLab in Chromium
+browser: $(READY)  ## test every page and JupyterLab in Chromium
+	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/browser -m browser
 
-browser-tools: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock 2>&1 \
-	  | { grep -v "is ignored: it is neither a file nor a directory" || true; }
-	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
-
 schema: $(READY)  ## write the JSON schema of scenario files again
-	@$(BIN)/python -c "import json; from gigacluster import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
+	@$(BIN)/python -c "import json; from gigareport import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
 	@mv data/scenarios/schema.json.part data/scenarios/schema.json
 
 readme: $(READY)  ## write the headline numbers of README.md again
-	@$(BIN)/python -m gigacluster readme
+	@$(BIN)/python -m gigareport readme
 
-pictures: browser-tools  ## take the README's pictures of the report again (make report first)
+pictures: $(READY)  ## take the README's pictures of the report again (make report first)
 	@$(BIN)/python tests/browser/pictures.py reports/xai-colossus-2024 docs/pictures
 
 clean-notebooks: $(READY)  ## strip outputs from the notebooks
@@ -85,8 +81,5 @@ clean-notebooks: $(READY)  ## strip outputs from the notebooks
 clean:  ## remove the environment, reports and caches
 	rm -rf $(VENV) reports build .pytest_cache .mypy_cache .ruff_cache .cache
 
-lock:  ## maintainers: write the locks again (needs uv)
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra test -o requirements.lock
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra test --extra browser -c requirements.lock -o requirements-browser.lock
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra cuda12 -c requirements.lock -o requirements-cuda12.lock
-	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra cuda13 -c requirements.lock -o requirements-cuda13.lock
+lock:  ## maintainers: write the lock again (needs uv)
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --extra report --extra test -o requirements.lock

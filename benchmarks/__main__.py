@@ -19,6 +19,7 @@ from types import ModuleType
 
 import numpy
 import scipy
+
 from gigacluster.arrays import device_namespace
 
 HERE = Path(__file__).parent

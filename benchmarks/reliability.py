@@ -6,6 +6,7 @@ import time
 import tracemalloc
 
 import numpy
+
 from gigacluster import reliability
 from gigacluster.arrays import to_host
 

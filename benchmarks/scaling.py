@@ -18,12 +18,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy
+from scipy import optimize, special
+
 from gigacluster import scaling
 from gigacluster.scaling.bootstrap import draw_rows, multiplicities
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Problem
 from gigacluster.scaling.replicates import fit_replicates
-from scipy import optimize, special
 
 __all__ = ["measure"]
 
@@ -41,7 +42,7 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
     starts_replicates : int
         Replicates that the 16 random starts are timed on; 4,000 for the full run.
     """
-    from gigacluster import catalog
+    from gigareport import catalog
 
     runs = catalog.load("scaling_chinchilla_runs")
     seconds, fitted = min((_timed(partial(_bootstrap, runs)) for _ in range(3)), key=lambda pair: pair[0])

@@ -7,7 +7,7 @@ import time
 
 def measure() -> dict[str, float]:
     """Return the time of one evaluation (the best of five: the others show the machine's other work)."""
-    from gigacluster import scenario  # reads tables: not on a machine with NumPy and SciPy alone
+    from gigareport import scenario  # reads tables: not on a machine with NumPy and SciPy alone
 
     story = scenario.load(scenario.STORY)
     plan = scenario.search_plan(story)

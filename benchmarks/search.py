@@ -15,6 +15,7 @@ import sys
 import time
 
 import numpy
+
 from gigacluster.arrays import to_host
 from gigacluster.hardware import Chip, Cluster, Fabric
 from gigacluster.parallel import chunks

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
+
 from gigacluster.arrays import device_namespace
 
 RAW_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

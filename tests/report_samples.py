@@ -7,8 +7,8 @@ import pandas as pd
 
 DRAW = """
 import numpy as np, pandas as pd
-from gigacluster import plots
-from gigacluster.explore import explore
+from gigareport import plots
+from gigareport.explore import explore
 x = np.logspace(0, 5, 50)
 def rate(n_chips=1000, cooling="air"):
     fig, ax = plots.figure()
@@ -90,7 +90,7 @@ class Outlook(SimpleNamespace):
 
 def fake_scenarios(monkeypatch):
     """Let a report read only the name of a scenario file, and answer with the small outlook."""
-    from gigacluster import scenario
+    from gigareport import scenario
 
     def load(file):
         training = SimpleNamespace(reference_run_flop=SimpleNamespace(median=3e25))

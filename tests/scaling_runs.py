@@ -2,7 +2,8 @@
 
 import numpy
 import pandas as pd
-from gigacluster import catalog
+
+from gigareport import catalog
 
 
 def load(name, raw_data):

@@ -3,6 +3,7 @@ import sys
 
 import numpy
 import pytest
+
 from gigacluster import arrays
 from gigacluster.arrays import as_common, device_namespace, namespace_of, to_device, to_host
 

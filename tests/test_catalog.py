@@ -2,9 +2,10 @@ import csv
 import datetime
 
 import pytest
-from gigacluster import catalog
-from gigacluster.catalog import CatalogError
-from gigacluster.tables import TABLES
+
+from gigareport import catalog
+from gigareport.catalog import CatalogError
+from gigareport.tables import TABLES
 
 #: Tables that this project computes from the others, held against them by tests of their own.
 COMPUTED = {"throughput_coefficients", "throughput_accuracy"}

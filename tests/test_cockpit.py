@@ -1,8 +1,9 @@
 """The inputs that decide a scenario, and the answers that follow them."""
 
 import pytest
-from gigacluster import cockpit, scenario
-from gigacluster.answers import HEADLINES, answers_of
+
+from gigareport import cockpit, scenario
+from gigareport.answers import HEADLINES, answers_of
 
 STORY = scenario.load("xai-colossus-2024")
 

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from gigacluster import catalog, scenario
-from gigacluster.__main__ import main
+
+from gigareport import catalog, scenario
+from gigareport.__main__ import main
 
 STORY = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text(encoding="utf-8")
 

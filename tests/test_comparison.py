@@ -7,19 +7,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from gigacluster import catalog, comparison, hardware, scenario, transformer
-from gigacluster.comparison import evaluation
-from gigacluster.comparison.options import capital_usd_per_chip
-from gigacluster.comparison.owned import OwnedHour
-from gigacluster.comparison.plans import chip_error, fit_plan, plan_on, shared_error
-from gigacluster.plots import comparison as plots
-from gigacluster.plots import figure
-from gigacluster.scenario.evaluation import owned_flows
-from gigacluster.scenario.inputs import inputs_of, sample
+
+from gigacluster import hardware, transformer
 from gigacluster.throughput.plan_search import search
 from gigacluster.throughput.shipped import shipped
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import format_share
+from gigareport import catalog, comparison, scenario
+from gigareport.comparison import evaluation
+from gigareport.comparison.options import capital_usd_per_chip
+from gigareport.comparison.owned import OwnedHour
+from gigareport.comparison.plans import chip_error, fit_plan, plan_on, shared_error
+from gigareport.plots import comparison as plots
+from gigareport.plots import figure
+from gigareport.scenario.evaluation import owned_flows
+from gigareport.scenario.inputs import inputs_of, sample
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,11 @@
 
 import numpy
 import pytest
-from gigacluster import concentration as c
-from gigacluster.concentration.bounds import with_countless
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gigacluster import concentration as c
+from gigacluster.concentration.bounds import with_countless
 
 named_owners = st.lists(st.floats(1, 100), min_size=1, max_size=6)
 splits = st.lists(st.floats(0.01, 1), min_size=1, max_size=30)

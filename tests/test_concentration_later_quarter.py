@@ -3,9 +3,9 @@
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
-from gigacluster import concentration as c
-from gigacluster.concentration import compared, effects, growth, known, seats, views
+
+from gigareport import catalog, facts
+from gigareport.facts import compared, effects, growth, known, seats, views
 
 LATER = pd.Timestamp("2026-03-31")
 ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
@@ -98,8 +98,8 @@ def later(request, tmp_path):
 
 
 def test_every_figure_reaches_the_later_quarter(later):
-    world = c.world_stock(later["chip_owners"], samples=500)
-    before = c.world_stock(catalog.load("chip_owners"), samples=500)
+    world = facts.world_stock(later["chip_owners"], samples=500)
+    before = facts.world_stock(catalog.load("chip_owners"), samples=500)
     traits = catalog.load("owners")
     assert pd.Timestamp(world.dates[-1]) == LATER
     assert "Newcomer" in world.owners
@@ -131,8 +131,8 @@ def test_every_figure_reaches_the_later_quarter(later):
 
 
 def test_published_comparisons_stay_and_ours_to_date_moves(later):
-    world = c.world_stock(later["chip_owners"], samples=500)
-    before = c.world_stock(catalog.load("chip_owners"), samples=500)
+    world = facts.world_stock(later["chip_owners"], samples=500)
+    before = facts.world_stock(catalog.load("chip_owners"), samples=500)
     anchors = catalog.load("published_anchors")
     old = growth.published_growth(catalog.load("gpu_clusters"), before, anchors)
     new = growth.published_growth(later["gpu_clusters"], world, anchors)

@@ -2,10 +2,11 @@
 
 import numpy
 import pytest
-from gigacluster import concentration as c
-from gigacluster.arrays import to_host
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gigacluster import concentration as c
+from gigacluster.arrays import to_host
 
 #: Numerical integration over 200,000 quantiles of a heavy tail is good to a part in a thousand.
 QUADRATURE = 2e-3

@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import numpy
 import pandas as pd
 import pytest
-from gigacluster.plots import concentration as draw
+
+from gigareport.plots import concentration as draw
 
 DATES = pd.date_range("2024-03-31", periods=4, freq="QE").to_numpy()
 UP = numpy.asarray([0.1, 0.2, 0.3, 0.4])

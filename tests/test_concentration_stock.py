@@ -3,11 +3,12 @@
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
-from gigacluster import concentration as c
-from gigacluster.concentration import effects
-from gigacluster.concentration.stock import ranks
 from scipy import stats
+
+from gigacluster import concentration as c
+from gigareport import catalog, facts
+from gigareport.facts import effects
+from gigareport.facts.world import ranks
 
 SAMPLES = 4_000
 #: Percentiles of 4,000 draws of a spread of +-30 %: two standard errors.
@@ -21,7 +22,7 @@ def owners():
 
 @pytest.fixture(scope="module")
 def world(owners):
-    return c.world_stock(owners, samples=SAMPLES)
+    return facts.world_stock(owners, samples=SAMPLES)
 
 
 def row(world, owner, date):
@@ -30,7 +31,7 @@ def row(world, owner, date):
 
 @pytest.mark.parametrize("rank_correlation", [0.0, 1.0])
 def test_draws_have_the_percentiles_of_the_table(owners, rank_correlation):
-    world = c.world_stock(owners, samples=SAMPLES, rank_correlation=rank_correlation)
+    world = facts.world_stock(owners, samples=SAMPLES, rank_correlation=rank_correlation)
     china = owners[(owners["owner"] == "China") & (owners["as_of"] == "2025-09-30")].iloc[0]
     found = numpy.quantile(row(world, "China", "2025-09-30"), [0.05, 0.5, 0.95])
     expected = china[["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]].to_numpy(float)
@@ -53,7 +54,7 @@ def test_an_owner_known_at_two_dates_is_carried_forward_between_them(world):
 
 
 def test_other_comes_last_and_the_largest_owner_first(world):
-    assert world.owners[-1] == c.OTHER
+    assert world.owners[-1] == facts.OTHER
     assert numpy.median(world.h100e_8bit[0, -1]) == numpy.median(world.h100e_8bit[:-1, -1], axis=1).max()
 
 
@@ -70,7 +71,7 @@ def test_a_holding_that_starts_at_nothing_grows_linearly(world):
 
 
 def test_before_the_table_nothing_is_known_and_after_it_is_said(world):
-    assert numpy.isnan(c.share_of_world(1e5, world, "2021-12-31")).all()
+    assert numpy.isnan(facts.share_of_world(1e5, world, "2021-12-31")).all()
     assert not world.is_extrapolated("2025-12-31")
     assert world.is_extrapolated("2026-01-01")
 
@@ -82,26 +83,26 @@ def test_ranks_have_the_correlation_asked_for(asked):
 
 
 def test_a_further_owner_leaves_the_draws_of_the_others(owners):
-    few = c.world_stock(owners[owners["owner"] != "xAI"], samples=10)
-    many = c.world_stock(owners, samples=10)
+    few = facts.world_stock(owners[owners["owner"] != "xAI"], samples=10)
+    many = facts.world_stock(owners, samples=10)
     assert (row(few, "Google", "2025-12-31") == row(many, "Google", "2025-12-31")).all()
 
 
 def test_errors_that_move_together_widen_the_total(owners, world):
-    together = c.world_stock(owners, samples=SAMPLES, rank_correlation=1.0)
+    together = facts.world_stock(owners, samples=SAMPLES, rank_correlation=1.0)
     assert numpy.std(together.total[-1]) > 1.5 * numpy.std(world.total[-1])
 
 
 @pytest.mark.parametrize("cut", ["2024-03-31", "2024-06-30", "2024-12-31", "2025-06-30"])
 def test_forecast_of_the_stock_held_the_quarters_that_came(owners, world, cut):
-    known = c.world_stock(owners[owners["as_of"] <= cut], samples=SAMPLES)
+    known = facts.world_stock(owners[owners["as_of"] <= cut], samples=SAMPLES)
     for date in [date for date in world.dates.astype(str) if cut < date][:4]:
         low, high = numpy.quantile(known.at(date).sum(axis=0), [0.05, 0.95])
         assert low < numpy.median(world.at(date).sum(axis=0)) < high
 
 
 def test_one_quarter_alone_is_carried_on_without_growth(owners):
-    alone = c.world_stock(owners[owners["as_of"] == "2025-12-31"], samples=10)
+    alone = facts.world_stock(owners[owners["as_of"] == "2025-12-31"], samples=10)
     assert (alone.at("2026-12-31") == alone.at("2025-12-31")).all()
 
 
@@ -116,17 +117,17 @@ def test_share_of_the_story_is_near_three_percent_then_and_half_a_percent_now(wo
 
 def test_a_cluster_can_go_to_an_owner_or_a_new_one(xp):
     holdings = xp.array([[3.0, 1.0], [1.0, 1.0]])
-    assert float(c.add_cluster(holdings, 2.0, owner=1)[1, 0]) == 3
-    grown = c.add_cluster(holdings, xp.array([2.0, 4.0]))
+    assert float(facts.add_cluster(holdings, 2.0, owner=1)[1, 0]) == 3
+    grown = facts.add_cluster(holdings, xp.array([2.0, 4.0]))
     assert [float(value) for value in grown[2, ...]] == [2, 4]
     with pytest.raises(ValueError, match="0 to 1"):
-        c.add_cluster(holdings, 1.0, owner=2)
+        facts.add_cluster(holdings, 1.0, owner=2)
 
 
 @pytest.mark.parametrize(("owner", "points"), [(0, 100.0), (1, 100.0), (None, -100.0), (None, 100.0)])
 def test_size_for_a_change_of_the_hhi_solves_its_quadratic(xp, owner, points):
     holdings = numpy.asarray([50.0, 30.0, 20.0])
-    found = float(c.size_for_change(c.hhi, xp.array(holdings), points, owner))
+    found = float(facts.size_for_change(c.hhi, xp.array(holdings), points, owner))
     own = 0.0 if owner is None else holdings[owner]
     goal = (float(c.hhi(holdings)) + points) / 10_000
     total, squares = holdings.sum(), (holdings**2).sum()
@@ -136,7 +137,7 @@ def test_size_for_a_change_of_the_hhi_solves_its_quadratic(xp, owner, points):
 
 
 def test_a_change_out_of_reach_is_nan(xp):
-    assert numpy.isnan(float(c.size_for_change(c.hhi, xp.array([50.0, 50.0]), -9_000.0)))
+    assert numpy.isnan(float(facts.size_for_change(c.hhi, xp.array([50.0, 50.0]), -9_000.0)))
 
 
 def test_index_change_of_the_story_depends_on_the_owner(world):
@@ -149,10 +150,10 @@ def test_index_change_of_the_story_depends_on_the_owner(world):
 
 def test_h100e_of_a_chip_is_by_its_best_dense_peak():
     chips = catalog.load("chips")
-    assert c.h100e_per_chip(chips, "H100-SXM") == 1
-    assert c.h100e_per_chip(chips, "A100-80") == pytest.approx(0.315, abs=0.001)
+    assert facts.h100e_per_chip(chips, "H100-SXM") == 1
+    assert facts.h100e_per_chip(chips, "A100-80") == pytest.approx(0.315, abs=0.001)
     with pytest.raises(ValueError, match="unknown chip 'H1000'"):
-        c.h100e_per_chip(chips, "H1000")
+        facts.h100e_per_chip(chips, "H1000")
 
 
 def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
@@ -162,7 +163,7 @@ def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
     known = clusters[clusters["chip"].isin(names) & (clusters["n_chips"] > 0) & (clusters["h100e_bf16"] > 0)]
     assert len(known) > 35
     for chip, n_chips, by_bf16 in known[["chip", "n_chips", "h100e_bf16"]].itertuples(index=False):
-        assert n_chips * c.h100e_per_chip(chips, names[chip]) == pytest.approx(by_bf16, rel=0.03)
+        assert n_chips * facts.h100e_per_chip(chips, names[chip]) == pytest.approx(by_bf16, rel=0.03)
 
 
 @pytest.mark.parametrize(
@@ -177,12 +178,12 @@ def test_answer_says_what_is_known_at_any_date(world, date, start):
 @pytest.mark.parametrize("bad", [-0.1, 1.1, numpy.nan])
 def test_impossible_correlation_is_refused(owners, bad):
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        c.world_stock(owners, samples=10, rank_correlation=bad)
+        facts.world_stock(owners, samples=10, rank_correlation=bad)
 
 
 def test_owner_columns_that_share_a_date_add_up_like_a_pivot(owners, world):
     fixed = owners.assign(h100e_8bit_p5=numpy.nan, h100e_8bit_p95=numpy.nan)
-    stock = c.world_stock(fixed, samples=1)
+    stock = facts.world_stock(fixed, samples=1)
     pivot = owners.pivot_table(index="as_of", columns=["owner", "chip_maker"], values="h100e_8bit_median").ffill()
     assert stock.total[:, 0] == pytest.approx(pivot.sum(axis=1).to_numpy())
     assert pd.DatetimeIndex(stock.dates).equals(pd.DatetimeIndex(pivot.index.astype("datetime64[s]")))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from gigacluster import catalog, concentration
-from gigacluster.concentration import compared, effects, growth, known, seats, views
+
+from gigareport import catalog, facts
+from gigareport.facts import compared, effects, growth, known, seats, views
 
 FROZEN = Path(__file__).parent / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -26,7 +27,7 @@ def loaded(name):
 
 @cache
 def world():
-    return concentration.world_stock(loaded("chip_owners"), samples=SAMPLES, seed=SEED)
+    return facts.world_stock(loaded("chip_owners"), samples=SAMPLES, seed=SEED)
 
 
 def sampled(function, *tables, **options):

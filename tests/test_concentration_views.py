@@ -5,9 +5,10 @@ import itertools
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
+
 from gigacluster import concentration as c
-from gigacluster.concentration import compared, growth, known, seats, views
+from gigareport import catalog, facts
+from gigareport.facts import compared, growth, known, seats, views
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def clusters():
 
 @pytest.fixture(scope="module")
 def world():
-    return c.world_stock(catalog.load("chip_owners"), samples=2_000)
+    return facts.world_stock(catalog.load("chip_owners"), samples=2_000)
 
 
 def rows_of(*cells):
@@ -118,7 +119,7 @@ def test_a_trend_is_claimed_where_the_bands_are_disjoint():
             "h100e_8bit_p95": numpy.nan,
         }
     )
-    tests = views.trend_tests(c.world_stock(table, samples=5), "2024-12-31", "2025-12-31")
+    tests = views.trend_tests(facts.world_stock(table, samples=5), "2024-12-31", "2025-12-31")
     assert tests["answer"].tolist() == ["rose"] * 4 + [""]
 
 
@@ -130,7 +131,7 @@ def test_a_sign_that_nine_of_ten_samples_have_is_not_claimed():
         for date, percentiles in zip(pd.to_datetime(["2024-12-31", "2025-12-31"]), both, strict=True)
     ]
     columns = ["owner", "chip_maker", "as_of", "h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
-    world = c.world_stock(pd.DataFrame(cells, columns=columns), samples=2_000)
+    world = facts.world_stock(pd.DataFrame(cells, columns=columns), samples=2_000)
     change = c.hhi_change(*(part for date in world.dates for part in views.named_and_other(world, world.at(date))))
     assert 0.5 < numpy.mean(change.if_countless > 0) < 0.95
     assert views.trend_tests(world, *world.dates)["answer"][1] == "not known"

@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gigacluster import cost
 from gigacluster.arrays import to_host
 from gigacluster.cost.finance import loan
 from gigacluster.cost.flows import in_month, paid_evenly, paid_once
 from gigacluster.units import HOURS_PER_MONTH
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PLAIN = {
     "n_chips": 1_000.0,

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from gigacluster import catalog, cost, race
-from gigacluster.cost import checks
+
+from gigacluster import cost, race
+from gigareport import catalog
+from gigareport.beside import accounts
+from gigareport.beside import costs as checks
 
 REFERENCE = Path(__file__).parent / "reference" / "cost_published.csv"
 CASES = list(csv.DictReader(REFERENCE.read_text().splitlines()))
@@ -16,7 +19,7 @@ CASES = list(csv.DictReader(REFERENCE.read_text().splitlines()))
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
 def test_published_figure_follows_from_the_inputs_printed_with_it(case):
     inputs = json.loads(case["inputs"])
-    module = cost if hasattr(cost, case["function"]) else race
+    module = next(module for module in (cost, race, accounts) if hasattr(module, case["function"]))
     growth = inputs.get("growth_per_year")
     got = race.longest_run_months(*growth) if isinstance(growth, list) else getattr(module, case["function"])(**inputs)
     assert float(got) == pytest.approx(float(case["expected"]), rel=float(case["rel_tol"])), case["reason"]
@@ -33,7 +36,7 @@ def test_every_reference_case_names_a_source_of_the_catalog():
 
 
 def test_shares_of_cost_match_cottier_within_their_intervals(facts):
-    _, servers, interconnect = cost.cost_shares(
+    _, servers, interconnect = accounts.cost_shares(
         facts.loc["epoch-server-overhead", "value"],
         facts.loc["epoch-interconnect-share", "value"],
         facts.loc["share-hardware", "value"],
@@ -80,7 +83,7 @@ def test_margin_of_a_landlord_lies_between_the_lives_of_five_and_six_years(facts
     """At the rent of 2025-10 the life that an operator writes off over decides whether it earns 8 or 19 %."""
     margins = [
         float(
-            cost.gross_margin_frac(
+            accounts.gross_margin_frac(
                 1.70,
                 capital_usd_per_chip=facts.loc["h100-104858-server", "value"] + 6_600,
                 life_years=life,
@@ -127,7 +130,7 @@ def test_four_hundred_megawatts_six_months_earlier_are_worth_two_billion(facts):
 
 
 def test_leading_clusters_grow_as_pilz_found():
-    from gigacluster.concentration.growth import leaders_at_release
+    from gigareport.facts.growth import leaders_at_release
 
     leaders = leaders_at_release(catalog.load("gpu_clusters"), top=10)
     leaders = leaders[leaders["first_operational"].between("2019-01-01", "2025-03-31")]

@@ -3,8 +3,9 @@
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
-from gigacluster.cost import rents
+
+from gigareport import catalog
+from gigareport.facts import rents
 
 
 @pytest.fixture(scope="module")

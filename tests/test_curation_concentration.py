@@ -5,7 +5,8 @@ import io
 import pandas as pd
 import pytest
 from curation import concentration
-from gigacluster import catalog
+
+from gigareport import catalog
 
 RAW_FILES = {
     "chip_owners": ["epoch_chip_owners/owners_cumulative_totals.csv"],

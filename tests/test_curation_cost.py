@@ -2,7 +2,8 @@
 
 import pytest
 from curation import cost as curation
-from gigacluster import catalog
+
+from gigareport import catalog
 
 
 @pytest.mark.parametrize("name", ["rental_prices", "hardware_prices", "training_costs"])

@@ -2,7 +2,8 @@
 
 import pandas as pd
 from curation import reliability as curation
-from gigacluster import catalog
+
+from gigareport import catalog
 
 
 def test_committed_interruptions_are_those_of_the_raw_file(raw_data):

@@ -4,7 +4,9 @@ import numpy
 import pandas as pd
 import pytest
 from curation import scaling as curation
-from gigacluster import catalog, scaling
+
+from gigacluster import scaling
+from gigareport import catalog
 
 
 @pytest.mark.parametrize("name", ["chinchilla_runs", "data_constrained_runs", "routing_runs", "benchmark_models"])

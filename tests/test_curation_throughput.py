@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 from curation import chips, training_runs
-from gigacluster import catalog
+
+from gigareport import catalog
 
 
 def _committed(name):

@@ -8,10 +8,11 @@ import time
 import matplotlib.pyplot as plt
 import numpy
 import pytest
-from gigacluster import explore as module
-from gigacluster import plots
-from gigacluster.explore import EXPLORE_MIME, controls, explore
-from gigacluster.plots.display import PAGE_VARIABLE
+
+from gigareport import explore as module
+from gigareport import plots
+from gigareport.explore import EXPLORE_MIME, controls, explore
+from gigareport.plots.display import PAGE_VARIABLE
 
 
 def step_time(n_chips=2000, cooling="air", checkpoint=True):

@@ -4,8 +4,10 @@ import dataclasses
 import math
 
 import pytest
-from gigacluster import catalog, hardware
+
+from gigacluster import hardware
 from gigacluster.units import GIB, H100_BF16_FLOP_PER_S
+from gigareport import catalog
 
 
 def test_h100_record_agrees_with_its_datasheet():

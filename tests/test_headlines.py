@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from gigacluster import headlines
+from gigareport import headlines
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+
 from gigacluster.arrays import to_host
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, admit
 

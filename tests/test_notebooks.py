@@ -5,7 +5,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from gigacluster import report, scenario
+
+from gigareport import pages as report
+from gigareport import scenario
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

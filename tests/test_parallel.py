@@ -5,6 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from gigacluster.parallel import chunks, map_all, progress, workers
 
 

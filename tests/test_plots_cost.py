@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+
 from gigacluster import race
-from gigacluster.plots import cost as draw_cost
-from gigacluster.plots import race as draw_race
+from gigareport.plots import cost as draw_cost
+from gigareport.plots import race as draw_race
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ import matplotlib as mpl
 import numpy
 import pandas as pd
 import pytest
-from gigacluster.plots import figure
-from gigacluster.plots import reliability as draw
 from matplotlib import pyplot
+
+from gigareport.plots import figure
+from gigareport.plots import reliability as draw
 
 mpl.use("Agg")
 SIZES = numpy.geomspace(1e3, 1e6, 9)

@@ -4,9 +4,10 @@ import matplotlib.pyplot as plt
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import scaling
-from gigacluster.plots import scaling as draw
+
 from gigacluster.scaling import Estimate
+from gigareport import beside
+from gigareport.plots import scaling as draw
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_each_run_and_supply_is_drawn(ax):
 
 
 def test_recalled_laws_are_hollow(ax):
-    laws = scaling.published_optima(1e25)
+    laws = beside.published_optima(1e25)
     draw.plot_laws(ax, laws, Estimate(1e12, 5e11, 2e12), "params", label="parameters")
     seen, recalled = ax.collections[-2:]
     assert len(seen.get_offsets()) + len(recalled.get_offsets()) == len(laws)

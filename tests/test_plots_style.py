@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from gigacluster import plots
-from gigacluster.plots import picture
-from gigacluster.plots.display import FIGURE_MIME, PAGE_VARIABLE, figure_record
-from gigacluster.plots.style import caption_of
+
+from gigareport import plots
+from gigareport.plots import picture
+from gigareport.plots.display import FIGURE_MIME, PAGE_VARIABLE, figure_record
+from gigareport.plots.style import caption_of
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def finished():
 def shown(monkeypatch):
     """What left the notebook: each call of ``display``."""
     calls = []
-    monkeypatch.setattr("gigacluster.plots.display.display", lambda *data, **options: calls.append((data, options)))
+    monkeypatch.setattr("gigareport.plots.display.display", lambda *data, **options: calls.append((data, options)))
     return calls
 
 

@@ -1,9 +1,11 @@
 """Predictions beside measurements: which misses are named, and what shares and factors are said of them."""
 
 import pytest
-from gigacluster import catalog, throughput
-from gigacluster.plots import validation
-from gigacluster.plots.ratios import met_within, worst_factor
+
+from gigacluster import throughput
+from gigareport import catalog
+from gigareport.plots import validation
+from gigareport.plots.ratios import met_within, worst_factor
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ import math
 
 import numpy
 import pytest
-from gigacluster import catalog, race
-from gigacluster.arrays import to_host
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigacluster import race
+from gigacluster.arrays import to_host
+from gigareport import catalog
 
 
 def test_exact_exponential_is_found_without_scatter(xp):

@@ -3,10 +3,11 @@
 import mpmath
 import numpy
 import pytest
-from gigacluster import reliability
-from gigacluster.arrays import to_host
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigacluster import reliability
+from gigacluster.arrays import to_host
 
 
 def exact_share(write_share):

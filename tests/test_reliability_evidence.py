@@ -2,9 +2,12 @@
 
 import numpy
 import pytest
-from gigacluster import catalog, reliability
-from gigacluster.uncertainty import Uncertain
 from scipy import stats
+
+from gigacluster import reliability
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+from gigareport.beside import goodput
 
 
 def test_prediction_interval_covers_a_new_cluster_as_often_as_it_says():
@@ -87,7 +90,7 @@ def test_counted_rate_agrees_with_the_exact_poisson_interval_for_large_counts():
 def test_published_effective_times_lie_within_their_estimates_where_restarts_were_automatic():
     published, rates = catalog.load("effective_time_published"), catalog.headline(catalog.load("failure_rates"))
     restart_s, write_s = Uncertain(low=180, median=600, high=2334), Uncertain(low=0.5, median=20, high=200)
-    found = reliability.beside_published(published, rates, restart_s=restart_s, checkpoint_write_s=write_s)
+    found = goodput.beside_published(published, rates, restart_s=restart_s, checkpoint_write_s=write_s)
     found = found.set_index(published.loc[published["gpus_per_node"].notna(), "effective_id"])
     measured = found.drop(index=["opt-175b", "rsc-2-100k", "rsc-1-8000", "rsc-1-large"])
     assert len(measured) == 4

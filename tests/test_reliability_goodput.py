@@ -3,10 +3,11 @@
 import mpmath
 import numpy
 import pytest
-from gigacluster import reliability
-from gigacluster.arrays import to_host
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gigacluster import reliability
+from gigacluster.arrays import to_host
 
 LOSSES = ("goodput_frac", "checkpoint_frac", "rework_frac", "restart_frac", "waiting_frac", "planned_frac")
 seconds = st.floats(min_value=0, max_value=5000)

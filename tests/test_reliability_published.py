@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy
 import pytest
-from gigacluster import catalog, reliability
+
+from gigacluster import reliability
 from gigacluster.arrays import to_host
+from gigareport import catalog
 
 CASES = json.loads((Path(__file__).parent / "reference" / "reliability.json").read_text())
 

@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy
 import pytest
+
 from gigacluster import reliability
 from gigacluster.arrays import to_host
 from gigacluster.reliability.simulation import Draws, Rules, Runs, advance

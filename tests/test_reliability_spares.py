@@ -2,7 +2,9 @@
 
 import numpy
 import pytest
-from gigacluster import catalog, reliability
+
+from gigacluster import reliability
+from gigareport import catalog
 
 
 def test_shortage_agrees_with_counting_broken_nodes():

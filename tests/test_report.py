@@ -8,9 +8,10 @@ import nbformat
 import pandas as pd
 import pytest
 import report_samples
-from gigacluster import report
-from gigacluster.plots.display import PAGE_VARIABLE
-from gigacluster.report import execute, render, site, text
+
+from gigareport import pages as report
+from gigareport.pages import execute, render, site, text
+from gigareport.plots.display import PAGE_VARIABLE
 
 
 @pytest.fixture(scope="module")
@@ -284,14 +285,3 @@ def test_a_page_renders_in_under_a_second(built):
     started = time.process_time()
     render.page_of("00-first", read)
     assert time.process_time() - started < 1.0
-
-
-def test_files_of_the_site_are_part_of_the_installed_package():
-    import tomllib
-
-    root = Path(render.__file__).parents[3]
-    packages = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folder = Path(render.__file__).parent
-    listed = {file for pattern in packages["package-data"]["gigacluster.report"] for file in folder.glob(pattern)}
-    assert "gigacluster.report" in packages["packages"]
-    assert {file for file in folder.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")} <= listed

@@ -3,7 +3,9 @@
 import numpy
 import pytest
 import scaling_runs
-from gigacluster import catalog, scaling
+
+from gigacluster import scaling
+from gigareport import catalog
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import numpy
 import pytest
-from gigacluster import catalog, scaling
+
+from gigacluster import scaling
 from gigacluster.arrays import to_host
+from gigareport import beside, catalog
 
 LAW = (482.01, 2085.43, 1.8172, 0.3478, 0.3658)
 A, B, E, ALPHA, BETA = LAW
@@ -113,7 +115,7 @@ def test_tied_and_overtraining_fits_choose_alike():
 
 def test_kaplan_optimum_is_the_lowest_point_of_its_law():
     table = catalog.load("scaling_published_laws").query("law == 'kaplan-2020'").set_index("symbol")["value"]
-    best = scaling.published_optima(1e23).set_index("law").loc["kaplan-2020"]
+    best = beside.published_optima(1e23).set_index("law").loc["kaplan-2020"]
     params = numpy.geomspace(1e9, 1e13, 100_001)
     tokens = 1e23 / (6 * params)
     inner = (table["N_c"] / params) ** (table["alpha_N"] / table["alpha_D"]) + table["D_c"] / tokens
@@ -123,7 +125,7 @@ def test_kaplan_optimum_is_the_lowest_point_of_its_law():
 
 def test_the_law_as_first_printed_lies_outside_the_interval_of_its_refit(fitted):
     interval = scaling.compute_optimal(fitted, 5e25)
-    printed = scaling.published_optima(5e25).set_index("law").loc["hoffmann-2022-printed"]
+    printed = beside.published_optima(5e25).set_index("law").loc["hoffmann-2022-printed"]
     assert printed["params"] < interval.params.low
     assert printed["loss"] < interval.loss.low
 

@@ -2,8 +2,10 @@
 
 import numpy
 import pytest
-from gigacluster import catalog, scaling
 from scipy import optimize, special
+
+from gigacluster import scaling
+from gigareport import catalog
 
 #: The optimum of the Huber 1e-3 objective on the 240 runs, to every digit known (two independent optimizers, float64).
 OPTIMUM = {"A": 477.825868, "B": 2143.41736, "E": 1.8172181, "alpha": 0.3473105, "beta": 0.36717243}

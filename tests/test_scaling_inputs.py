@@ -4,6 +4,7 @@ import numpy
 import pandas as pd
 import pytest
 import scaling_runs
+
 from gigacluster import scaling
 from gigacluster.scaling.problem import Problem
 

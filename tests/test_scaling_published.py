@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import scaling_runs
+
 from gigacluster import scaling
 
 CASES = pd.read_csv(Path(__file__).parent / "reference" / "scaling_fits.csv")

@@ -3,11 +3,13 @@ from dataclasses import replace
 
 import numpy
 import pytest
-from gigacluster import claims, scenario
+
 from gigacluster.arrays import to_host
-from gigacluster.scenario import Outlook
-from gigacluster.scenario.quantity import Limits
 from gigacluster.uncertainty import Uncertain
+from gigareport import audit as claims
+from gigareport import scenario
+from gigareport.scenario import Outlook
+from gigareport.scenario.quantity import Limits
 
 
 @pytest.fixture(scope="module")

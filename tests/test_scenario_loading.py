@@ -2,9 +2,11 @@ import json
 
 import pytest
 import yaml
-from gigacluster import catalog, reliability, scenario
-from gigacluster.scenario import ScenarioError
-from gigacluster.scenario.schema import Scenario
+
+from gigacluster import reliability
+from gigareport import catalog, scenario
+from gigareport.scenario import ScenarioError
+from gigareport.scenario.schema import Scenario
 
 SCENARIOS = catalog.data_dir() / "scenarios"
 STORY = (SCENARIOS / "xai-colossus-2024.yaml").read_text()

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
-from gigacluster.throughput.calibration import (
+
+from gigacluster.throughput.coefficients import PRIORS
+from gigareport import catalog
+from gigareport.calibration.crossvalidate import (
     CrossValidation,
     accuracy_table,
     coefficient_table,
@@ -15,8 +17,7 @@ from gigacluster.throughput.calibration import (
     predict_without,
     scored_runs,
 )
-from gigacluster.throughput.coefficients import PRIORS
-from gigacluster.throughput.fitting import NOISE, Fit, fit, predict_log_s, select
+from gigareport.calibration.fit import NOISE, Fit, fit, predict_log_s, select
 
 
 @pytest.fixture(scope="module")

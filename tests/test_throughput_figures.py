@@ -5,12 +5,13 @@ import dataclasses
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+
 from gigacluster import hardware, throughput, transformer
-from gigacluster.plots import figure
-from gigacluster.plots import throughput as draw
 from gigacluster.throughput.plans import Plan, case_of_plan
 from gigacluster.throughput.roofline import operations, roof_flop_per_s
 from gigacluster.throughput.shipped import shipped
+from gigareport.plots import figure
+from gigareport.plots import throughput as draw
 
 K = shipped().coefficients
 JOB = throughput.Job(

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy
 import pytest
 from conftest import Backend
+
 from gigacluster.throughput import inputs
 from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
 from gigacluster.throughput.coefficients import PRIORS, Coefficients

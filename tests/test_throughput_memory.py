@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy
 import pytest
-from gigacluster import catalog, hardware, transformer
+
+from gigacluster import hardware, transformer
 from gigacluster.throughput import inputs
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import in_flight, layer_memory, peak_memory
@@ -12,6 +13,7 @@ from gigacluster.throughput.plans import Plan, case_of_plan
 from gigacluster.throughput.runs import cases_from_runs
 from gigacluster.throughput.step_time import on_arrays
 from gigacluster.units import GIB
+from gigareport import catalog
 
 GPT3 = transformer.model("gpt3-175b")
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy
 import pytest
+
 from gigacluster import hardware, transformer
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plans import (

@@ -2,10 +2,11 @@
 
 import numpy
 import pytest
-from gigacluster import catalog
+
 from gigacluster.throughput import inputs
 from gigacluster.throughput.runs import cases_from_runs
 from gigacluster.throughput.words import family_of, recompute_code
+from gigareport import catalog
 
 
 @pytest.fixture

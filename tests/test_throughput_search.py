@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import numpy
 import pytest
-from gigacluster import catalog, hardware, throughput, transformer
+
+from gigacluster import hardware, throughput, transformer
 from gigacluster.throughput import plan_search
 from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
@@ -16,6 +17,7 @@ from gigacluster.throughput.plans import Plan, PlanTable, case_of_plan, enumerat
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import step_time
 from gigacluster.throughput.words import PART_NAMES
+from gigareport import catalog
 
 GPT3 = transformer.model("gpt3-175b")
 K = shipped().coefficients

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
+
 from gigacluster.arrays import to_host
 from gigacluster.throughput import inputs
 from gigacluster.throughput.inputs import Case
@@ -15,6 +15,7 @@ from gigacluster.throughput.prediction import predict
 from gigacluster.throughput.runs import cases_from_runs
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import breakdown, on_arrays, step_from_layers, step_time
+from gigareport import catalog
 
 TABLE_5 = pd.read_csv(Path(__file__).parent / "reference" / "throughput_korthikanti22_table5.csv")
 

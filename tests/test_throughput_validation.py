@@ -5,8 +5,11 @@ import json
 import numpy
 import pandas as pd
 import pytest
-from gigacluster import catalog
-from gigacluster.throughput import predict, scoring, validate
+
+from gigacluster.throughput import predict
+from gigareport import catalog
+from gigareport.calibration import scores as scoring
+from gigareport.calibration.validation import validate
 
 ERRORS = {"n", "mape", "median_ape", "p90_ape", "bias", "coverage80", "memory_mape"}
 

@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy
 import pytest
-from gigacluster import catalog, transformer
+
+from gigacluster import transformer
 from gigacluster.transformer import Transformer, attended_tokens, layer_params
+from gigareport import catalog
 
 #: A shape small enough to count by hand.
 TINY = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_ff": 32, "vocab": 10}

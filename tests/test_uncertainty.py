@@ -1,5 +1,6 @@
 import numpy
 import pytest
+
 from gigacluster.uncertainty import Uncertain, draw, interval, sobol_indices
 
 

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from gigacluster.units import format_interval, format_quantity, format_usd
 
 

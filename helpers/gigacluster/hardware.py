@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gigacluster import tables
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
 __all__ = ["PRECISIONS", "Chip", "Cluster", "Fabric", "chip", "chips", "cluster"]
@@ -97,9 +98,7 @@ class Cluster:
 @cache
 def chips() -> dict[str, Chip]:
     """Return every chip of ``data/chips.csv`` by name."""
-    from gigacluster import catalog  # reads tables with pandas: only here, at the edge
-
-    return {row["chip"]: _chip(row) for row in catalog.load("chips").to_dict("records")}
+    return {str(row["chip"]): _chip(row) for row in tables.rows("chips")}
 
 
 def chip(name: str) -> Chip:
@@ -145,7 +144,7 @@ def _chip(row: dict[Any, Any]) -> Chip:
     return Chip(
         name=row["chip"],
         vendor=row["vendor"],
-        available_on=row["available_on"].date(),
+        available_on=datetime.date.fromisoformat(row["available_on"]),
         peak_bf16_flop_per_s=rate("fp16_tflops" if math.isnan(row["bf16_tflops"]) else "bf16_tflops"),
         peak_fp8_flop_per_s=rate("fp8_tflops"),
         peak_fp4_flop_per_s=rate("fp4_tflops"),
@@ -157,7 +156,7 @@ def _chip(row: dict[Any, Any]) -> Chip:
         tdp_w=row["tdp_w"],
         n_processors=row["n_processors"],
         fabric=Fabric(
-            scaleup_domain=row["scaleup_domain"],
+            scaleup_domain=int(row["scaleup_domain"]),
             scaleup_bytes_per_s=row["scaleup_gb_per_s"] * GIGA,
             nic_bytes_per_s=row["scaleout_gbit_per_s"] * GIGA / BITS_PER_BYTE,
         ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
+from gigacluster import tables
 from gigacluster.arrays import as_common
 
 __all__ = ["LayerParams", "Transformer", "attended_tokens", "layer_params", "model", "models"]
@@ -237,10 +238,7 @@ class Transformer:
 @cache
 def models() -> dict[str, Transformer]:
     """Return every model of ``data/models.csv`` by name."""
-    from gigacluster import catalog  # reads tables with pandas: only here, at the edge
-
-    sizes = [field.name for field in fields(Transformer)]
-    return {row["name"]: Transformer(**{n: row[n] for n in sizes}) for row in catalog.load("models").to_dict("records")}
+    return {str(row["name"]): _model(row) for row in tables.rows("models")}
 
 
 def model(name: str) -> Transformer:
@@ -257,3 +255,12 @@ def model(name: str) -> Transformer:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"unknown model {name!r}; {hint}data/models.csv has: {', '.join(known)}")
     return known[name]
+
+
+def _model(row: dict[str, Any]) -> Transformer:
+    """Build a record from one row of the table; counts are whole, shares and flags stay as they are."""
+    kinds = {field.name: field.type for field in fields(Transformer)}
+    return Transformer(**{name: _KINDS.get(str(kind), lambda value: value)(row[name]) for name, kind in kinds.items()})
+
+
+_KINDS = {"int": int, "bool": bool}

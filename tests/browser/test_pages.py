@@ -2,7 +2,8 @@
 
 import pytest
 import report_samples
-from gigacluster import report
+
+from gigareport import pages as report
 
 pytestmark = pytest.mark.browser
 

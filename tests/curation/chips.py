@@ -1,7 +1,8 @@
 """data/chips.csv from the raw table of chips and Epoch AI's table of machine-learning hardware."""
 
 import pandas as pd
-from gigacluster.tables.hardware import ChipRow
+
+from gigareport.tables.hardware import ChipRow
 
 #: Chip -> its name in Epoch's table, for the date it could first be had.
 EPOCH_NAMES = {

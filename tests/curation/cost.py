@@ -1,7 +1,8 @@
 """data/rental_prices.csv, hardware_prices.csv and training_costs.csv from the raw price files and cost estimates."""
 
 import pandas as pd
-from gigacluster.tables.cost import HardwarePriceRow, RentalPriceRow, TrainingCostRow
+
+from gigareport.tables.cost import HardwarePriceRow, RentalPriceRow, TrainingCostRow
 
 #: Names in the raw files -> data/chips.csv. Names that leave the memory or the number of GPUs open are left out:
 #: "A100" and "GB200" (one GPU or the pair). A rented "H100" is mostly the SXM part; catalogues do not always say.

@@ -1,7 +1,8 @@
 """data/training_runs.csv from the raw file of measured runs: the same rows and cells, fewer columns."""
 
 import pandas as pd
-from gigacluster.tables.throughput import TrainingRunRow
+
+from gigareport.tables.throughput import TrainingRunRow
 
 
 def build(raw_data):

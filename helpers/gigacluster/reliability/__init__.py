@@ -6,7 +6,6 @@ from gigacluster.reliability.checkpoints import (
     checkpoint_interval_s,
     checkpoint_write_s,
 )
-from gigacluster.reliability.comparison import beside_published, goodput_by_form
 from gigacluster.reliability.evidence import counted_rate, failure_rate, pooled_rate
 from gigacluster.reliability.failures import (
     annual_failure_probability,
@@ -29,7 +28,6 @@ __all__ = [
     "Goodput",
     "Simulation",
     "annual_failure_probability",
-    "beside_published",
     "broken_frac",
     "checkpoint_bytes",
     "checkpoint_interval_s",
@@ -41,7 +39,6 @@ __all__ = [
     "failures_per_year",
     "fault_tolerant_goodput",
     "goodput",
-    "goodput_by_form",
     "kokolis_2024",
     "kokolis_2025",
     "lognormal_mean",

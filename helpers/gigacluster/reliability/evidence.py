@@ -98,7 +98,7 @@ def failure_rate(chip_class: str | None = None, n_gpus: float = 100_000, *, tabl
     if not n_gpus >= 1:
         raise ValueError(f"n_gpus is {n_gpus!r}; it must be 1 or more")
     if table is None:
-        from gigacluster import catalog
+        from gigareport import catalog
 
         table = catalog.headline(catalog.load("failure_rates"))
     small = n_gpus < SCALE_LAW_FROM_GPUS

@@ -15,7 +15,6 @@ from gigacluster.scaling.isoflop import IsoFlop, isoflop
 from gigacluster.scaling.laws import LAWS, Law, PowerTerm, Symbol
 from gigacluster.scaling.predict import Estimate
 from gigacluster.scaling.profiles import profile
-from gigacluster.scaling.published import published_optima
 from gigacluster.scaling.quality import QualityLink, link_score
 from gigacluster.scaling.ranking import rank_forms
 from gigacluster.scaling.runs import RunsWarning
@@ -44,7 +43,6 @@ __all__ = [
     "link_score",
     "optimum",
     "profile",
-    "published_optima",
     "rank_forms",
     "repeated_optimum",
 ]

@@ -247,7 +247,7 @@ class _Curve:
             return numpy.full(len(loss), numpy.nan)
         centre = x.mean()
         basis = numpy.stack([numpy.ones(len(x)), x - centre, (x - centre) ** 2], axis=1)
-        _, tilt, bend = loss.__matmul__(numpy.linalg.pinv(basis).T).T
+        _, tilt, bend = (loss @ numpy.linalg.pinv(basis).T).T
         with numpy.errstate(all="ignore"):
             lowest = centre - 0.5 * tilt / bend
         inside = (bend > 0) & (lowest >= self.x.min()) & (lowest <= self.x.max())
@@ -271,7 +271,7 @@ def _draws(
         for curve, group in zip(curves, groups, strict=True):
             chosen = numpy.zeros((count, len(group)), dtype=bool)
             numpy.put_along_axis(chosen, rows[:, group] % len(group), True, axis=1)
-            drawn.append(numpy.where(chosen, 0.0, numpy.inf)[:, curve.near * 0 + numpy.arange(len(curve.near))])
+            drawn.append(numpy.where(chosen, 0.0, numpy.inf)[:, curve.near])
         return drawn
     pooled = numpy.concatenate([curve.residuals for curve in curves])
     if not len(pooled):

@@ -8,15 +8,15 @@ from typing import Any
 import numpy
 import pandas as pd
 
-from gigacluster import catalog
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.runs import cases_from_runs
-from gigacluster.throughput.scoring import ConstantMfu
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step_time import breakdown, on_arrays, step_from_layers
 from gigacluster.throughput.words import family_of
 from gigacluster.units import GIB
+from gigareport import catalog
+from gigareport.calibration.scores import ConstantMfu
 
 __all__ = ["predict"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from gigacluster import tables
 from gigacluster.throughput.coefficients import Coefficients
 
 __all__ = ["Calibration", "shipped"]
@@ -34,13 +36,9 @@ class Calibration:
 @cache
 def shipped() -> Calibration:
     """Return the calibration of ``data/throughput_coefficients.csv``."""
-    from gigacluster import catalog
-
-    table = catalog.load("throughput_coefficients")
-    kinds = {
-        kind: dict(zip(rows["name"].tolist(), rows["value"].tolist(), strict=True))
-        for kind, rows in table.groupby("kind")
-    }
+    kinds: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in tables.rows("throughput_coefficients"):
+        kinds[str(row["kind"])][str(row["name"])] = float(row["value"])
     return Calibration(
         coefficients=Coefficients(**kinds["coefficient"]),
         chip_effects=kinds["chip"],

@@ -1,1 +1,0 @@
-"""The tables, as a package so that an installed gigacluster carries them."""

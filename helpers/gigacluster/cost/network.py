@@ -1,0 +1,73 @@
+"""What a network costs by its topology."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
+
+__all__ = ["fat_tree_chips", "network_tiers", "network_usd_per_chip"]
+
+_RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
+
+
+def fat_tree_chips(tiers: Any, switch_ports: Any) -> Any:
+    """Return how many chips a full fat tree reaches: 2 (ports / 2)^tiers.
+
+    Examples
+    --------
+    >>> float(fat_tree_chips(3, 64))
+    65536.0
+    """
+    _, levels, ports = checked(tiers=(tiers, AT_LEAST_ONE), switch_ports=(switch_ports, _RADIX))
+    return 2 * (ports / 2) ** levels
+
+
+def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
+    """Return the tiers of switches that a full fat tree needs for so many chips.
+
+    Parameters
+    ----------
+    n_chips : float or array
+        [chip]
+    switch_ports : float or array, default 128
+        Ports of a switch, 4 or more: 128 for 400 Gbit/s Ethernet, 64 for InfiniBand.
+
+    Examples
+    --------
+    >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
+    (3.0, 4.0)
+    """
+    xp, chips, ports = checked(n_chips=(n_chips, POSITIVE), switch_ports=(switch_ports, _RADIX))
+    needed = xp.log(chips / 2) / xp.log(ports / 2)
+    return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
+
+
+def network_usd_per_chip(n_chips: Any, usd_per_tier_per_chip: Any, switch_ports: Any = 128) -> Any:
+    """Return the price of the network between servers, per chip.
+
+    Parameters
+    ----------
+    n_chips : float or array
+        [chip]
+    usd_per_tier_per_chip : float or array
+        Price of one tier: a chip's links, optics and share of switches. [USD/chip/tier]
+    switch_ports : float or array, default 128
+        Ports of a switch.
+
+    Notes
+    -----
+    Each tier needs as many links as there are chips, each with optics at both ends, so optics grow like the tiers:
+    four tiers need 4/3 of the transceivers of three, as SemiAnalysis states (data/sources.csv, id
+    ``semianalysis-100k-2024``). An oversubscribed network costs less.
+
+    Examples
+    --------
+    >>> float(network_usd_per_chip(104_858, 2200))
+    6600.0
+    """
+    tiers = network_tiers(n_chips, switch_ports)
+    _, per_tier, tiers = checked(
+        usd_per_tier_per_chip=(usd_per_tier_per_chip, NON_NEGATIVE), tiers=(tiers, AT_LEAST_ONE)
+    )
+    return per_tier * tiers

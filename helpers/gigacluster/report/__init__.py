@@ -1,5 +1,0 @@
-"""Notebooks and a scenario in, a site of pages out that read alone: :func:`build`."""
-
-from gigacluster.report.site import Built, ReportError, build, main
-
-__all__ = ["Built", "ReportError", "build", "main"]

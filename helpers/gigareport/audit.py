@@ -1,0 +1,299 @@
+"""The story, claim by claim: what the data says of each, by a stated rule.
+
+Each function takes tables and an outlook of the story and returns a finding; the verdict follows from the numbers, so
+changing a row of ``data/`` can change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy
+import pandas as pd
+from scipy import stats
+
+from gigacluster import cost
+from gigacluster.arrays import to_host
+from gigacluster.uncertainty import interval
+from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
+from gigareport import catalog, facts, scenario
+from gigareport.facts.known import active_clusters
+from gigareport.facts.views import laboratories, trend_tests
+from gigareport.scenario import Outlook
+
+__all__ = ["Finding", "audit", "matched", "timeline", "weeks_late"]
+
+Verdict = Literal["true", "partly", "not", "not knowable"]
+_STORY_DATE = numpy.datetime64("2024-07-09")
+_END_OF_JULY = numpy.datetime64("2024-07-31")
+_SITE, _RENTAL = "colossus-1", "C007"  # rows of data/clusters.csv
+_RENTAL_LISTED = "Oracle OCI Supercluster H100s"  # a row of data/gpu_clusters.csv
+_RENTED = "oracle-24k-2024"  # the scenario of the rental
+_DEAL = "xai-oracle-talks"  # a row of data/contracts.csv
+
+
+#: Laboratories of data/lab_compute.csv under the name that their owner has in data/chip_owners.csv.
+_OWNERS_OF_LABS = {"Google DeepMind": "Google", "Meta Superintelligence Labs": "Meta", "SpaceXAI": "xAI"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the data says of one claim."""
+
+    verdict: Verdict
+    evidence: str
+    interval: str  # the deciding number with its interval, as text
+
+
+def audit(outlook: Outlook) -> pd.DataFrame:
+    """Hold every claim of the story against the data.
+
+    Parameters
+    ----------
+    outlook : Outlook
+        Of the story's scenario.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``claim_id, claim, said_by, evidence, verdict, interval, later``, a row a claim.
+    """
+    claims = catalog.load("story_claims")
+    found = [_FINDINGS[claim](outlook) for claim in claims["claim_id"]]
+    return claims[["claim_id", "claim", "said_by"]].assign(
+        evidence=[item.evidence for item in found],
+        verdict=[item.verdict for item in found],
+        interval=[item.interval for item in found],
+        later=claims["later"],
+    )
+
+
+def timeline() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the phases of the story's site, what was claimed, and the largest other clusters around it.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Each with ``as_of, n_chips``; the claim and the others with ``label``. Others count H100 equivalents.
+    """
+    phases = _phases()
+    claimed = float(scenario.load(scenario.STORY).cluster.n_chips)
+    said = pd.DataFrame({"as_of": [pd.Timestamp(_END_OF_JULY)], "n_chips": [claimed], "label": ["claimed"]})
+    clusters = _of_others()
+    around = clusters[
+        clusters["first_operational"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())
+        & clusters["in_standard_analysis"]
+        & (clusters["status"] == "Existing")
+    ].sort_values("first_operational")
+    leaders = around[around["h100e"] > around["h100e"].cummax().shift(fill_value=0.0)]
+    others = leaders[["first_operational", "h100e", "name"]].set_axis(["as_of", "n_chips", "label"], axis=1)
+    return phases, said, others[others["n_chips"] > 10_000]
+
+
+def weeks_late(phases: pd.DataFrame, said: pd.DataFrame) -> float:
+    """Return how many weeks after the claimed date the claimed number of chips was online."""
+    reached = phases.loc[phases["n_chips"] >= said["n_chips"].iloc[0], "as_of"].iloc[0]
+    return (reached - said["as_of"].iloc[0]).days / 7
+
+
+def _phases() -> pd.DataFrame:
+    clusters = catalog.headline(catalog.load("clusters"))
+    rows = clusters[(clusters["site_id"] == _SITE) & (clusters["record_type"] == "cluster")]
+    return rows.sort_values("as_of")[["as_of", "n_chips"]]
+
+
+def _delivered(outlook: Outlook) -> Finding:
+    phases = _phases()
+    online = phases.loc[phases["as_of"] <= pd.Timestamp(_END_OF_JULY), "n_chips"].max()
+    online = 0.0 if numpy.isnan(online) else float(online)
+    first = phases.iloc[0]
+    full = phases.loc[phases["n_chips"] >= outlook.scenario.cluster.n_chips].iloc[0]
+    late_days = (full["as_of"] - pd.Timestamp(_END_OF_JULY)).days
+    share = online / outlook.scenario.cluster.n_chips
+    most = float(first["n_chips"]) / outlook.scenario.cluster.n_chips
+    return Finding(
+        "true" if share >= 1 else "partly" if share >= 0.5 else "not",
+        f"First useful training on {first['n_chips']:,.0f} chips is dated {first['as_of'].date()}, all "
+        f"{full['n_chips']:,.0f} online {full['as_of'].date()}: {late_days} days after the end of July. "
+        "How many chips had been delivered, rather than trained, is not known.",
+        f"{share:.0%} of the chips trained by 31 July (at most {most:.0%})",
+    )
+
+
+def _of_others() -> pd.DataFrame:
+    """Return the clusters known by name that xAI does not own."""
+    clusters = catalog.load("gpu_clusters")
+    return clusters[~clusters["owner"].fillna("").str.contains("xAI")]
+
+
+@cache
+def _world() -> facts.WorldStock:
+    return facts.world_stock(catalog.load("chip_owners"), samples=2000)
+
+
+def _matching() -> pd.Series:
+    """Return the first known cluster of others, as large as the story's, that opened after it was complete."""
+    size = float(scenario.load(scenario.STORY).cluster.n_chips)
+    full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
+    clusters = _of_others()
+    later = clusters[
+        (clusters["first_operational"] > full) & (clusters["h100e"] >= size) & (clusters["status"] == "Existing")
+    ]
+    first = later.nsmallest(1, "first_operational").iloc[0]
+    return pd.Series({"name": first["name"], "days": (first["first_operational"] - full).days, "full": full})
+
+
+def matched() -> str:
+    """Say when a known cluster of another owner was first as large as the story's."""
+    return _say_matched(_matching())
+
+
+def _say_matched(found: pd.Series) -> str:
+    return f"In fact {found['name']}, of the same size, is dated {found['days']} days later."
+
+
+def _most_powerful(outlook: Outlook) -> Finding:
+    found = _matching()
+    size, full = float(outlook.scenario.cluster.n_chips), found["full"]
+    largest = active_clusters(_of_others(), full).nlargest(1, "h100e").iloc[0]
+    ratio = size / float(largest["h100e"])
+    weeks = (full - pd.Timestamp(_STORY_DATE)).days / 7
+    return Finding(
+        "partly" if ratio > 1 else "not",
+        f"Among clusters known by name it was {ratio:.1f} times the next ({largest['name']}) on {full.date()}, "
+        f"{weeks:.0f} weeks after the claim. {_say_matched(found)} The known clusters are a tenth or so "
+        "of the world's compute, and Google's are nearly absent.",
+        f"{ratio:.1f} times the next for {found['days']} days, among those known",
+    )
+
+
+def _oracle_24k(outlook: Outlook) -> Finding:
+    clusters = catalog.load("clusters").set_index("cluster_id")
+    said = float(clusters.loc[_RENTAL, "n_chips"])
+    known = catalog.load("gpu_clusters").set_index("name")
+    listed = float(known.loc[_RENTAL_LISTED, "n_chips"])
+    rented = scenario.evaluate(scenario.load(_RENTED), samples=len(to_host(outlook.saving_usd)), seed=outlook.seed)
+    chip_flop_per_day = to_host(rented.useful_flop_per_s) / rented.plan.n_chips * SECONDS_PER_DAY
+    run_flop = outlook.inputs["training.reference_run_flop"]
+    days = {n_chips: interval(run_flop / (chip_flop_per_day * n_chips)) for n_chips in (said, listed)}
+    texts = [format_interval(found.low, found.median, found.high, "days") for found in days.values()]
+    apart = days[said].high < days[listed].low
+    return Finding(
+        "partly" if apart else "not knowable",
+        f"Epoch AI lists a cluster of {listed:,.0f} H100 at Oracle with xAI among its users. The estimated compute of "
+        f"Grok-2 takes {texts[0]} on {said:,.0f} H100 and {texts[1]} on {listed:,.0f}: both fit the months between "
+        "two models, so the compute does not tell them apart.",
+        texts[0],
+    )
+
+
+def _ten_billion(outlook: Outlook) -> Finding:
+    deal = catalog.load("contracts").set_index("contract_id").loc[_DEAL]
+    usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
+    three, four = (format_usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years))) for years in (3, 4))
+    rent = outlook.scenario.rent.committed_usd_per_chip_hour
+    published = pd.notna(deal["n_chips"]) and pd.notna(deal["term_years"])
+    return Finding(
+        "true" if published else "partly",
+        f"That nothing was signed xAI confirmed; its chips and years were not published. For {n_chips:,} H100 "
+        f"{format_usd(usd)} is {three} an hour over three years and {four} over four, beside rents of "
+        f"{format_usd(rent.low)} to {format_usd(rent.high)} then: a deal of that size is plausible.",
+        f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
+    )
+
+
+def _own_for_speed(outlook: Outlook) -> Finding:
+    cheaper, better = outlook.probability("saving_usd"), outlook.probability("advantage_usd")
+    verdict: Verdict = "true" if better >= 0.9 and cheaper < 0.9 else "partly" if better >= 0.5 else "not"
+    return Finding(
+        verdict,
+        f"Owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} months and trains "
+        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {format_share(cheaper)} of samples "
+        f"without any worth of time, and better in {format_share(better)} with it: "
+        + (
+            "speed adds to a choice that cost already makes."
+            if cheaper >= 0.9
+            else "speed decides what cost leaves open."
+        ),
+        f"advantage {outlook.say('advantage_usd')}",
+    )
+
+
+def _grok_2(outlook: Outlook) -> Finding:
+    models = catalog.load("notable_models").set_index("model")
+    days = (models.loc["Grok-2", "publication_date"] - pd.Timestamp(_STORY_DATE)).days
+    return Finding(
+        "true" if days <= 45 else "partly" if days <= 90 else "not",
+        f"Grok-2 was published on {models.loc['Grok-2', 'publication_date'].date()}, {days} days after the statement.",
+        f"{days} days (the date is exact)",
+    )
+
+
+def _more_concentrated(outlook: Outlook) -> Finding:
+    world = _world()
+    rows = trend_tests(world, _STORY_DATE, world.dates[-1])
+    tests = rows[rows["answer"] != ""].set_index("assumption")
+    answers = tests["answer"]
+    certain = answers.iloc[0]
+    verdict: Verdict = "true" if certain == "rose" else "not" if certain == "fell" else "not knowable"
+    if certain == "not known" and set(answers.iloc[1:]) == {"rose"}:
+        verdict = "partly"
+    spread = "; ".join(
+        f"{assumption}: {row.answer} ({row.change_median:+,.0f} points)"
+        for assumption, row in tests.iloc[1:].iterrows()
+    )
+    return Finding(
+        verdict,
+        f"Between July 2024 and {world.dates[-1]}, with nothing assumed about the owners without a name, the direction "
+        f"of the HHI of owners is {certain}. Under assumptions: {spread}.",
+        f"by {tests['change_p5'].iloc[0]:+,.0f} to {tests['change_p95'].iloc[0]:+,.0f} points, whoever the unnamed are",
+    )
+
+
+def _control(outlook: Outlook) -> Finding:
+    world = _world()
+    labs = laboratories(catalog.load("lab_compute"), world)
+    last = labs[labs["as_of"] == labs["as_of"].max()]
+    tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]
+    share, rented = float(last["share_of_world"].sum()), float(tenants["share_of_world"].sum())
+    return Finding(
+        "not" if rented == 0 else "partly" if rented < share else "true",
+        f"At {last['as_of'].iloc[0].date()} the {len(last)} listed laboratories used {share:.0%} of the world's stock. "
+        f"{' and '.join(tenants['lab'])} used {rented:.0%} and do not appear among its owners: they rent. So control "
+        "of compute and owning it are not the same.",
+        f"{rented:.0%} used without owning (medians; intervals of laboratories must not be added)",
+    )
+
+
+def _better_models(outlook: Outlook) -> Finding:
+    models = catalog.load("notable_models").set_index("model")["training_flop"]
+    ratio = float(models["Grok 3"] / models["Grok-2"])
+    scores = catalog.load("scaling_benchmark_models").dropna(subset=["training_flop", "mmlu_frac"])
+    rank = stats.spearmanr(scores["training_flop"], scores["mmlu_frac"])
+    verdict: Verdict = (
+        "true" if rank.statistic > 0.5 and rank.pvalue < 0.01 else "partly" if rank.pvalue < 0.01 else "not"
+    )
+    return Finding(
+        verdict,
+        f"Over {len(scores)} base models with known compute the rank correlation of compute and MMLU score is "
+        f"{rank.statistic:.2f}. Grok-3 took {ratio:.0f} times the compute of Grok-2. By the fitted law a run of the "
+        f"scenario's length reaches a loss of {outlook.say('run_loss', digits=3)}; what a loss is worth in answers "
+        "is the weak link.",
+        f"rank correlation {rank.statistic:.2f} over {len(scores)} models (p = {rank.pvalue:.0e})",
+    )
+
+
+_FINDINGS: dict[str, Callable[[Outlook], Finding]] = {
+    "delivered": _delivered,
+    "most-powerful": _most_powerful,
+    "oracle-24k": _oracle_24k,
+    "ten-billion": _ten_billion,
+    "own-for-speed": _own_for_speed,
+    "grok-2": _grok_2,
+    "more-concentrated": _more_concentrated,
+    "control": _control,
+    "better-models": _better_models,
+}

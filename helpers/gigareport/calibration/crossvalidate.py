@@ -1,0 +1,229 @@
+"""Calibration: fit the coefficients to the measured runs, cross-validate, and write both tables of ``data/``.
+
+Run as ``python -m gigareport.calibration.crossvalidate``, or ``make calibrate``. Everything is refitted inside each
+fold: the coefficients, the effects, the yardstick, and the widths of the intervals, which come from folds inside the
+fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy
+import pandas as pd
+
+from gigacluster.parallel import progress
+from gigacluster.throughput.coefficients import PRIORS
+from gigacluster.throughput.runs import cases_from_runs
+from gigareport import catalog
+from gigareport.calibration import scores as scoring
+from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
+from gigareport.tables.calibration import AccuracyRow, CoefficientRow
+
+__all__ = [
+    "CrossValidation",
+    "accuracy_table",
+    "coefficient_table",
+    "cross_validate",
+    "folds_of",
+    "half_widths",
+    "main",
+    "predict_without",
+    "scored_runs",
+]
+
+#: Share of runs that an interval is to hold.
+COVERAGE = 0.8
+N_GROUP_FOLDS = 5
+#: Expected error of MoE runs over that of dense ones: routing, token exchange, young software. Assumption.
+MOE_ERROR_RATIO = 1.5
+#: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
+_NORMAL_80 = 1.2816
+_SEED = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidation:
+    """Held-out predictions of every scored run under one split."""
+
+    split: str  # "group" or "family"
+    log_predicted: numpy.ndarray
+    log_half_width: numpy.ndarray  # of the interval around it
+    log_constant_mfu: numpy.ndarray
+
+
+@cache
+def scored_runs() -> tuple[pd.DataFrame, Observations]:
+    """Return the scored rows of ``data/training_runs.csv`` and what the fit sees of them."""
+    runs = catalog.load("training_runs")
+    scored = numpy.array([not reason for reason in scoring.not_scored_reasons(runs)], dtype=bool)
+    runs = runs.loc[scored].reset_index(drop=True)
+    return runs, observe(runs)
+
+
+def observe(runs: pd.DataFrame) -> Observations:
+    """Return what the fit sees of runs, all of which can be expressed."""
+    cases = cases_from_runs(runs, catalog.load("chips"))
+    if not cases.expressible.all():
+        said = [f"{run}: {why}" for run, why in zip(runs["run_id"], cases.reasons, strict=True) if why]
+        raise ValueError("these runs cannot be expressed: " + "; ".join(said))
+    return Observations(
+        case=cases.case,
+        log_step_time=numpy.log(runs["step_time_s"].to_numpy(dtype=float)),
+        labels={
+            "chip": runs["chip"].to_numpy(dtype=str),
+            "family": scoring.families(runs),
+            "source": runs["source_id"].to_numpy(dtype=str),
+        },
+    )
+
+
+def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
+    """Return the fold of each run: its family, or one of five to which its group of near-identical runs was dealt."""
+    if split == "family":
+        return scoring.families(runs)
+    groups = runs["split_group"].to_numpy(dtype=str)
+    names = numpy.unique(groups)
+    dealt = numpy.random.default_rng(_SEED).permutation(len(names)) % N_GROUP_FOLDS
+    return numpy.array([f"fold {number}" for number in dealt])[numpy.searchsorted(names, groups)]
+
+
+def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start: Fit | None = None) -> CrossValidation:
+    """Predict every run from runs of other folds, with intervals from folds inside those.
+
+    Parameters
+    ----------
+    runs, data
+        As from :func:`scored_runs`.
+    split : {"group", "family"}
+    start : Fit, optional
+        Where fits begin; saves time only.
+    """
+    folds = folds_of(runs, split)
+    names = numpy.unique(folds)
+    moe = (runs["arch"] == "moe").to_numpy()
+
+    @cache  # the fit without two folds serves both of them
+    def held_out(*without: str) -> dict[str, numpy.ndarray]:
+        return predict_without(data, folds, without, start)
+
+    log_predicted, log_half_width, log_constant = (numpy.full(len(runs), numpy.nan) for _ in range(3))
+    for name in progress(names, what=f"by {split}", unit="fold"):
+        here = folds == name
+        log_predicted[here] = held_out(name)[name]
+        inner = numpy.full(len(runs), numpy.nan)
+        for other in names[names != name]:
+            there = folds == other
+            inner[there] = held_out(*sorted((name, other)))[other] - data.log_step_time[there]
+        log_half_width[here] = half_widths(inner[~here], moe[~here])[moe[here].astype(int)]
+        log_constant[here] = numpy.log(scoring.ConstantMfu.fit(runs[~here]).step_time_s(runs[here]))
+    return CrossValidation(
+        split=split, log_predicted=log_predicted, log_half_width=log_half_width, log_constant_mfu=log_constant
+    )
+
+
+def predict_without(
+    data: Observations, folds: numpy.ndarray, without: tuple[str, ...], start: Fit | None = None
+) -> dict[str, numpy.ndarray]:
+    """Fit without the runs of some folds and return log step times predicted for each of them."""
+    found = fit(select(data, ~numpy.isin(folds, without)), start=start)
+    return {name: predict_log_s(found, select(data, folds == name)) for name in without}
+
+
+def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray) -> numpy.ndarray:
+    """Return the half-widths of the intervals of dense and of MoE runs from held-out errors.
+
+    One quantile for both, over errors in units of their expected size: few families have MoE runs, too few for a
+    quantile of their own.
+    """
+    one = numpy.quantile(numpy.abs(log_error) / numpy.where(moe, MOE_ERROR_RATIO, 1.0), COVERAGE)
+    return one * numpy.array([1.0, MOE_ERROR_RATIO])
+
+
+def coefficient_table(
+    found: Fit, runs: pd.DataFrame, splits: list[CrossValidation], log_measured: numpy.ndarray
+) -> pd.DataFrame:
+    """Return the rows of ``data/throughput_coefficients.csv``."""
+    error = numpy.sqrt(numpy.diag(found.covariance)) * _NORMAL_80
+    rows = []
+    for i, name in enumerate(found.names):
+        prior, at = PRIORS[name], found.position[i]
+        low, value, high = (float(decode(prior, at + shift)) for shift in (-error[i], 0.0, error[i]))
+        expected = (float(decode(prior, shift)) for shift in (0.0, -_NORMAL_80, _NORMAL_80))
+        rows.append(("coefficient", name, value, low, high, prior.unit, *expected, prior.meaning))
+    meanings = {
+        "chip": "logarithm of matmul time on this chip over the model's",
+        "family": "logarithm of step time in this family of sources over the model's",
+        "source": "the same, of one source within its family",
+    }
+    position = len(found.names)
+    for kind, spread in EFFECT_SPREADS.items():
+        for name, value in found.effects(kind).items():
+            half, prior_half = spread * error[position], spread * _NORMAL_80
+            position += 1
+            rows.append(
+                (kind, name, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
+            )
+    moe = (runs["arch"] == "moe").to_numpy()
+    for known, split in zip(("known", "new"), splits, strict=True):
+        widths = half_widths(split.log_predicted - log_measured, moe)
+        for arch, width in zip(("dense", "moe"), widths, strict=True):
+            meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
+            rows.append(("interval", f"{known} {arch}", float(width), *[None] * 2, "1", *[None] * 3, meaning))
+    for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
+        meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
+        rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
+    return pd.DataFrame(rows, columns=list(CoefficientRow.model_fields))
+
+
+def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list[CrossValidation]) -> pd.DataFrame:
+    """Return the rows of ``data/throughput_accuracy.csv``."""
+    family = scoring.families(runs)
+    rows = []
+    for split in splits:
+        for arch in ("dense", "moe"):
+            of_arch = (runs["arch"] == arch).to_numpy()
+            for name in ("all", *numpy.unique(family[of_arch])):
+                here = of_arch & ((family == name) | (name == "all"))
+                rows.append(
+                    {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
+                )
+    return pd.DataFrame(rows, columns=list(AccuracyRow.model_fields))
+
+
+def _accuracy(
+    split: CrossValidation, log_measured: numpy.ndarray, family: numpy.ndarray, here: numpy.ndarray
+) -> dict[str, float | int | None]:
+    measured, predicted = numpy.exp(log_measured[here]), numpy.exp(split.log_predicted[here])
+    width = numpy.exp(split.log_half_width[here])
+    coverage, score = scoring.interval_scores(measured, predicted / width, predicted * width)
+    constant = scoring.errors(numpy.exp(split.log_constant_mfu[here]), measured, family[here])
+    return {
+        **scoring.errors(predicted, measured, family[here]),
+        "coverage80": 100.0 * float(coverage.mean()),
+        "family_coverage80": 100.0 * float(pd.Series(coverage).groupby(family[here]).mean().mean()),
+        "interval_score": 100.0 * float(score.mean()),
+        "constant_mfu_mape": constant["mape"],
+        "constant_mfu_p90_ape": constant["p90_ape"],
+    }
+
+
+def main() -> None:
+    """Fit, cross-validate, write both tables, and print what changed in accuracy."""
+    runs, data = scored_runs()
+    found = fit(data)
+    splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family")]
+    tables = {
+        "throughput_coefficients": coefficient_table(found, runs, splits, data.log_step_time),
+        "throughput_accuracy": accuracy_table(runs, data.log_step_time, splits),
+    }
+    for name, table in tables.items():
+        table.to_csv(catalog.data_dir() / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        catalog.load(name)  # checks what was written
+    shown = tables["throughput_accuracy"]
+    print(shown[shown["family"] == "all"].drop(columns="family").round(1).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Score the shipped model on any file of measured runs, refitting nothing: ``gigacluster validate RUNS.csv``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster.throughput.prediction import predict
+from gigareport import catalog
+from gigareport.calibration import scores as scoring
+
+__all__ = ["Validation", "validate"]
+
+_SCALES = (8, 64, 512, 4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Errors of the shipped model on a file of runs, in percent."""
+
+    runs: pd.DataFrame  # every scored run with its prediction
+    inexpressible: list[dict[str, str]]  # scored runs that count with the constant utilisation of their chip
+    not_scored: list[dict[str, str]]
+    ranking: dict[str, float | int]
+
+    def summary(self, here: Any = True) -> dict[str, float | int | None]:
+        """Return the errors of some of the runs: a mask, or all."""
+        some = self.runs[numpy.broadcast_to(here, len(self.runs))]
+        measured = some["measured_s"].to_numpy()
+        errors = scoring.errors(some["predicted_s"].to_numpy(), measured, scoring.families(some))
+        errors.pop("family_mape")
+        inside = (some["step_time_low_s"] <= measured) & (measured <= some["step_time_high_s"])
+        weighed = some[some["peak_mem_gib"].notna() & some["peak_memory_gib"].notna()]
+        memory = 100.0 * (weighed["peak_memory_gib"] / weighed["peak_mem_gib"] - 1.0).abs()
+        errors["coverage80"] = 100.0 * float(inside.mean()) if len(some) else None
+        errors["memory_mape"] = float(memory.mean()) if len(memory) else None
+        return errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain numbers, lists and words; ``None`` where there is no run."""
+        return {
+            "dense": self.summary(self.runs["arch"] == "dense"),
+            "moe": self.summary(self.runs["arch"] == "moe"),
+            "by_source": {
+                str(name): self.summary(self.runs["source_id"] == name) for name in sorted(set(self.runs["source_id"]))
+            },
+            "ranking": self.ranking,
+            "inexpressible": self.inexpressible,
+            "not_scored": self.not_scored,
+        }
+
+    def to_json(self) -> str:
+        """Return the figures as JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_text(self) -> str:
+        """Return the figures as tables for a terminal."""
+        scale = pd.cut(self.runs["n_chips"], [0, *_SCALES, numpy.inf]).astype(str).fillna("not named")
+        groups = {
+            "architecture": self.runs["arch"],
+            "source": self.runs["source_id"],
+            "chip": self.runs["chip"].fillna("not named"),
+            "chips": scale,
+            "family known to the calibration": self.runs["family_known"].map({True: "yes", False: "no"}),
+        }
+        lines = ["Errors of step time in percent of the measured one; coverage of the 80 % interval; memory error."]
+        if not len(self.runs):
+            groups, lines = {}, ["No run to score: n = 0."]
+        for title, keys in groups.items():
+            table = pd.DataFrame({key: self.summary(keys == key) for key in sorted(set(keys))}).T
+            lines += ["", f"By {title}", table.astype(float).round(1).to_string(na_rep="-")]
+        pairs, good = self.ranking["pairs"], self.ranking["concordant"]
+        said = f"{100 * good / pairs:.0f} % of {pairs} pairs" if pairs else "no pairs of plans"
+        lines += ["", f"Plans of the same model in the measured order: {said}."]
+        for title, rows in (("Cannot be expressed", self.inexpressible), ("Not scored", self.not_scored)):
+            lines += ["", f"{title}: {len(rows)} runs", *(f"  {row['run_id']}: {row['reason']}" for row in rows)]
+        return "\n".join(lines)
+
+
+def validate(path: str | Path) -> Validation:
+    """Predict the runs of a CSV file in the form of ``data/training_runs.csv`` and score them.
+
+    Parameters
+    ----------
+    path : path
+        The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
+
+    Raises
+    ------
+    CatalogError
+        If the file is not of that form.
+    """
+    runs = catalog.load("training_runs", path=path)
+    reasons = scoring.not_scored_reasons(runs)
+    kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
+    scored = runs.loc[kept].reset_index(drop=True)
+    predicted = predict(scored)
+    measured = scored.rename(columns={"step_time_s": "measured_s"})
+    table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
+    own = predicted["step_time_s"]
+    # Without even the FLOP for the yardstick, a run counts as an error of 100 %.
+    table["predicted_s"] = own.fillna(predicted["constant_mfu_step_time_s"]).fillna(0.0)
+    without = predicted["inexpressible"] != ""
+    return Validation(
+        runs=table,
+        inexpressible=_listed(predicted["run_id"][without], predicted["inexpressible"][without]),
+        not_scored=[row for row in _listed(runs["run_id"], reasons) if row["reason"]],
+        ranking=scoring.ranking(scored, own.to_numpy()),
+    )
+
+
+def _listed(names: Any, reasons: Any) -> list[dict[str, str]]:
+    return [{"run_id": str(name), "reason": str(why)} for name, why in zip(names, reasons, strict=True)]

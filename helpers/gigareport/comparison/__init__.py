@@ -1,0 +1,52 @@
+"""The same training runs on other clusters and other chips: days, dollars, energy, and how sure the order is."""
+
+from gigareport.comparison.evaluation import MEASURES, Comparison, compare
+from gigareport.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, markets, quotes
+from gigareport.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
+from gigareport.comparison.published import beside_published, costs_beside_published
+from gigareport.comparison.runs import Run, reference_run, run, runs
+from gigareport.comparison.words import (
+    BASIS_WORDS,
+    each,
+    price_text,
+    say_costs,
+    say_days,
+    say_facts,
+    say_first,
+    say_order,
+    say_published,
+    say_soonest,
+)
+
+__all__ = [
+    "BASES",
+    "BASIS_WORDS",
+    "MEASURES",
+    "PRICE_YEARS",
+    "ChipMarket",
+    "Comparison",
+    "Option",
+    "Run",
+    "beside_published",
+    "chip_facts",
+    "clusters",
+    "compare",
+    "costs_beside_published",
+    "each",
+    "equal",
+    "markets",
+    "own_cluster",
+    "price_text",
+    "quotes",
+    "reference_run",
+    "run",
+    "runs",
+    "say_costs",
+    "say_days",
+    "say_facts",
+    "say_first",
+    "say_order",
+    "say_published",
+    "say_soonest",
+    "unusable_clusters",
+]

@@ -1,0 +1,163 @@
+"""What a chip of each kind costs in its server, and what it draws, beside the chip of a scenario."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import hardware
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+from gigareport.facts import cost_inputs
+from gigareport.scenario import Scenario, inputs_of
+
+__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quotes"]
+
+#: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
+PRICE_YEARS = (2024, 2025)
+#: IT power of another chip, with its part of server and network, over the scenario's in proportion to the rated powers.
+#: An assumption: servers of larger chips carry relatively less beside them, a rack of 72 by up to a fifth.
+_POWER_OF_OTHERS = Uncertain(low=0.8, median=0.95, high=1.1)
+#: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
+_LEAST_SPREAD = 1.15
+_SERVER = "own.server_usd_per_chip"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChipMarket:
+    """Price and power of one kind of chip beside those of a scenario's chip."""
+
+    chip: str
+    is_own: bool  # the scenario's chip: then its file says what it costs and draws
+    server_usd: Uncertain | None  # chip with its part of the server [USD/chip]; None: no price known
+    power_ratio: float  # rated power over that of the scenario's chip
+    power_error: Uncertain  # power in a cluster over that proportion
+
+    def median_it_power_w(self, story: Scenario) -> float:
+        """Return the median IT power of a chip with its part of server and network. [W]"""
+        return story.cluster.it_power_w_per_chip.median * self.power_ratio * self.power_error.median
+
+    def inputs(self) -> dict[str, Uncertain]:
+        """Return what is uncertain of this chip alone, by name."""
+        found = {f"comparison.power.{self.chip}": self.power_error}
+        if not self.is_own and self.server_usd is not None:
+            found[f"comparison.server_usd.{self.chip}"] = self.server_usd
+        return found
+
+    def put_into(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return sampled inputs of the scenario with its chip replaced by this one."""
+        power_w = given["cluster.it_power_w_per_chip"] * self.power_ratio * given[f"comparison.power.{self.chip}"]
+        changed = {**given, "cluster.it_power_w_per_chip": power_w}
+        if not self.is_own:
+            unknown = given[_SERVER] * math.nan
+            usd = unknown if self.server_usd is None else given[f"comparison.server_usd.{self.chip}"]
+            changed |= {"own.chip_usd": usd, _SERVER: 0.0 * given[_SERVER]}
+        return changed
+
+
+def markets(story: Scenario) -> dict[str, ChipMarket]:
+    """Return price and power of every chip of ``data/chips.csv`` whose rated power is known, by name.
+
+    Raises
+    ------
+    ValueError
+        If the power of the scenario's own chip is not known.
+
+    Examples
+    --------
+    >>> from gigareport import scenario
+    >>> found = markets(scenario.load("xai-colossus-2024"))["B200"]
+    >>> 40_000 < found.server_usd.median < 55_000
+    True
+    """
+    own_w = hardware.chip(story.cluster.chip).tdp_w
+    if math.isnan(own_w):
+        raise ValueError(
+            f"{story.cluster.chip} has no tdp_w in data/chips.csv, so the power of other chips cannot follow from the "
+            "scenario's; add it to the table"
+        )
+    prices = _quoted_usd()
+    given = inputs_of(story)
+    own_usd = _sum(given["own.chip_usd"], given[_SERVER])
+    return {
+        name: ChipMarket(
+            chip=name,
+            is_own=name == story.cluster.chip,
+            server_usd=own_usd if name == story.cluster.chip else prices.get(name),
+            power_ratio=chip.tdp_w / own_w,
+            power_error=Uncertain.fixed(1.0) if name == story.cluster.chip else _POWER_OF_OTHERS,
+        )
+        for name, chip in hardware.chips().items()
+        if not math.isnan(chip.tdp_w)
+    }
+
+
+def _sum(a: Uncertain, b: Uncertain) -> Uncertain:
+    """Return a sum for display: medians added, ends as if both moved together."""
+    return Uncertain(low=a.low + b.low, median=a.median + b.median, high=a.high + b.high)
+
+
+@cache
+def quotes() -> pd.DataFrame:
+    """Return the quotes that count: ``chip, date, scope, usd, low_usd, high_usd``, a chip with its part of the server.
+
+    Quotes of servers and racks stand as they are; to those of a chip alone the usual rest of a server is added.
+    """
+    table = catalog.headline(catalog.load("hardware_prices"))
+    table = table[table["date"].dt.year.between(*PRICE_YEARS) & (table["scope"] != "cluster")]
+    rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
+    added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
+    return table[["chip", "date", "scope", "source_id"]].assign(
+        usd=table["usd_per_chip"] + added,
+        low_usd=table["low_usd_per_chip"].fillna(table["usd_per_chip"]) + added,
+        high_usd=table["high_usd_per_chip"].fillna(table["usd_per_chip"]) + added,
+    )
+
+
+@cache
+def _quoted_usd() -> dict[str, Uncertain]:
+    found = {}
+    for chip, rows in quotes().groupby("chip"):
+        median = float(rows["usd"].median())
+        found[str(chip)] = Uncertain(
+            low=min(float(rows["low_usd"].quantile(0.05)), median / _LEAST_SPREAD),
+            median=median,
+            high=max(float(rows["high_usd"].quantile(0.95)), median * _LEAST_SPREAD),
+        )
+    return found
+
+
+def chip_facts(story: Scenario) -> pd.DataFrame:
+    """Return what the comparison knows of each chip, the best-measured first.
+
+    Returns
+    -------
+    DataFrame
+        ``chip, peak_bf16_flop_per_s, it_power_w`` (median), ``usd, usd_low, usd_high`` (with its part of the server;
+        ``nan``: no price known), ``n_quotes``, ``n_runs, largest_run_chips`` (measured training runs that the step-time
+        model was fitted to or tested on; few or none of them make a chip's days less sure).
+    """
+    runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
+    n_quotes = quotes()["chip"].value_counts()
+    rows = []
+    for name, found in markets(story).items():
+        usd = found.server_usd
+        rows.append(
+            {
+                "chip": name,
+                "peak_bf16_flop_per_s": hardware.chip(name).peak_bf16_flop_per_s,
+                "it_power_w": found.median_it_power_w(story),
+                "usd": math.nan if usd is None else usd.median,
+                "usd_low": math.nan if usd is None else usd.low,
+                "usd_high": math.nan if usd is None else usd.high,
+                "n_quotes": int(n_quotes.get(name, 0)),
+                "n_runs": int(runs["count"].get(name, 0)),
+                "largest_run_chips": float(runs["max"].get(name, math.nan)),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("n_runs", ascending=False, kind="stable").reset_index(drop=True)

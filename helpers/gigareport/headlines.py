@@ -1,0 +1,125 @@
+"""The headline numbers of the README: computed from the story, the calibration and the recorded benchmarks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gigacluster.units import TERA
+from gigareport import audit as claims
+from gigareport import catalog, scenario
+
+__all__ = ["lines", "on_gpu", "write"]
+
+_START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
+NOT_MEASURED = "not measured"
+
+
+def lines() -> list[str]:
+    """Return the headline numbers, a Markdown line each."""
+    story = scenario.load(scenario.STORY)
+    run_days = story.training.run_days
+    outlook = scenario.evaluate(story, device="cpu")
+    verdicts = claims.audit(outlook)["verdict"].value_counts()
+    told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
+    return [
+        f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
+        "",
+        f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the "
+        f"same useful work. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
+        f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
+        f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
+        f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
+        f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
+        f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
+        f"{outlook.say('run_loss', digits=3)}.",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
+        f"over the largest other cluster of {outlook.say('lead_months', unit='months')} at the pace of the trend. "
+        f"{claims.matched()}",
+        f"- **The story, claim by claim**: {told}.",
+        "",
+        *_accuracy(),
+        *_speed(),
+    ]
+
+
+def write(readme: Path) -> None:
+    """Write the headline numbers into the README, between their marks, and draw its first picture."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(_START)
+    after = rest.partition(_END)[2]
+    text = "\n".join([before + _START, *lines(), _END]) + after
+    part = readme.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(readme)
+    picture = readme.parent / "docs" / "pictures" / "choice.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    _draw_choice(picture)
+    print(f"Written: {readme}, {picture}")
+
+
+def _draw_choice(file: Path) -> None:
+    """Draw how the advantage of owning is spread over the samples of the story."""
+    from gigareport.plots import figure, outlook, use
+
+    use()
+    found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
+    fig, ax = figure(8, 3.6)
+    outlook.plot_choice(ax, found.saving_usd, found.advantage_usd)
+    ax.set_title("Own 100,000 H100 or rent them? What owning saves over 48 months, in 10,000 samples")
+    fig.savefig(file, dpi=120, metadata={"Software": None})
+
+
+def _accuracy() -> list[str]:
+    table = catalog.load("throughput_accuracy")
+    rows = table[table["family"] == "all"].set_index(["split", "arch"])
+
+    def said(arch: str) -> str:
+        new, known = rows.loc[("family", arch)], rows.loc[("group", arch)]
+        return f"{known['mape']:.1f} % on new runs of known sources, {new['mape']:.1f} % on sources never seen"
+
+    dense = rows.loc[("family", "dense")]
+    return [
+        "How far to trust it (mean absolute error of step time, everything refitted without the runs it is scored on):",
+        "",
+        f"- dense models: {said('dense')}; a constant utilisation has {dense['constant_mfu_mape']:.0f} %;",
+        f"- mixtures of experts: {said('moe')};",
+        f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of sources never seen.",
+        "",
+    ]
+
+
+def on_gpu() -> str:
+    """Say what was measured on GPUs, by the records in ``benchmarks/results``, or that nothing was."""
+    said = []
+    for file in sorted((catalog.data_dir().parent / "benchmarks" / "results").glob("*.json")):
+        record = json.loads(file.read_text())
+        if "parity_largest_relative_difference" in record:
+            parity = [
+                value for part in record["parity_largest_relative_difference"].values() for value in part.values()
+            ]
+            said.append(f"{record['device']} ({record['date']}): equal to NumPy within {max(parity):.0e}")
+    return "; ".join(said) or NOT_MEASURED
+
+
+def _speed() -> list[str]:
+    results = catalog.data_dir().parent / "benchmarks" / "results"
+    record = results / "cpu.json"
+    figures = json.loads(record.read_text())["figures"] if record.exists() else {}
+
+    def figure(module: str, name: str, form: str) -> str:
+        value = figures.get(module, {}).get(name)
+        return NOT_MEASURED if value is None else form.format(value)
+
+    return [
+        "How fast (one core, one thread; `make bench` writes `benchmarks/results/cpu.json`):",
+        "",
+        f"- parallel plans: {figure('search', 'million_plans_per_s', '{:.1f} million a second')}, each in full;",
+        f"- 4,000 bootstrap fits of a scaling law: {figure('scaling', 'bootstrap_4000_s', '{:.1f} s')}, "
+        f"{figure('scaling', 'scipy_bfgs_as_published_times_slower', '{:.0f} times')} faster than the published loop;",
+        f"- simulated failures: {figure('reliability', 'exponential_ns_per_failure', '{:.0f} ns each')};",
+        f"- every answer about a scenario, 10,000 samples: "
+        f"{figure('scenario', 'evaluate_10000_samples_s', '{:.2f} s')};",
+        f"- on a GPU: {on_gpu()}.",
+    ]

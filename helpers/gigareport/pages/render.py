@@ -1,0 +1,151 @@
+"""One executed notebook in, one page of HTML out, in process and without a request to anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import nbformat
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
+from nbconvert import TemplateExporter
+
+from gigareport.explore import EXPLORE_MIME
+from gigareport.pages import text
+from gigareport.plots.display import FIGURE_MIME
+
+__all__ = ["Page", "page_of", "shell"]
+
+_HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the site needs of one executed notebook."""
+
+    name: str
+    title: str
+    answer: str  # the first sentence said, as HTML
+    body: str
+    headings: tuple[tuple[str, str], ...]  # anchor, text
+    notes: tuple[str, ...]  # sources of the figures
+    first_figure: str
+    failure: str = ""
+
+
+def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Page:
+    """Render the cells of an executed notebook."""
+    figures = [output.data[mime] for mime, output in _figures(notebook)]
+    notes: dict[str, int] = {}
+    for number, record in enumerate(figures, start=1):
+        inner = record["figure"] if "frames" in record else record
+        record["number"], record["name"] = number, f"{name}-figure-{number}"
+        record["note"] = notes.setdefault(inner["credit"], len(notes) + 1)
+    # HTMLExporter's own method would parse the finished page once more, which takes long and changes the drawings.
+    body, _ = TemplateExporter.from_notebook_node(_exporter(), notebook)
+    title = next(filter(None, (_title(cell) for cell in notebook.cells)), name)
+    return Page(
+        name=name,
+        title=title,
+        answer=_answer(notebook),
+        body=body,
+        headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
+        notes=tuple(notes),
+        first_figure=str(figure_html(figures[0])) if figures else "",
+        failure=failure,
+    )
+
+
+def shell(template: str, **values: Any) -> str:
+    """Return a whole page from a template; every value is escaped unless it is :class:`markupsafe.Markup`."""
+    style, script = _asset("page.css"), _asset("page.js")
+    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = _environment().get_template(template)
+    return page.render(style=Markup(style), script=Markup(script), script_hash=script_hash, **values)
+
+
+def figure_html(record: dict[str, Any]) -> Markup:
+    """Return a figure, still or moving, from the record that a notebook left."""
+    template = "explore.html.j2" if "frames" in record else "figure.html.j2"
+    return Markup(_environment().get_template(template).render(record=record))
+
+
+def cockpit_html(record: dict[str, Any]) -> Markup:
+    """Return a cockpit from the record that a notebook left."""
+    return Markup(_environment().get_template("cockpit.html.j2").render(record=record))
+
+
+def svg_uri(svg: str) -> str:
+    """Return a drawing as the address of itself (in base64: a ``srcset`` may hold no blank)."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def text_uri(content: str, mime: str) -> str:
+    """Return a text as the address of itself."""
+    return f"data:{mime};charset=utf-8,{quote(content)}"
+
+
+def _size(svg: str) -> dict[str, int]:
+    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    width, height = (float(length) * 4 / 3 for length in match.groups()) if match else (720.0, 400.0)
+    return {"width": round(width), "height": round(height)}
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_HERE / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(svg_uri=svg_uri, text_uri=text_uri, size=_size)
+    return environment
+
+
+@cache
+def _exporter() -> Any:
+    """Return the exporter with our template, which inherits the cells of nbconvert's ``lab``."""
+    from nbconvert import HTMLExporter
+    from nbconvert.filters import Highlight2HTML
+    from traitlets.config import Config
+
+    look = {"template_name": "gigacluster", "extra_template_basedirs": [str(_HERE / "templates")]}
+    exporter = HTMLExporter(config=Config(HTMLExporter=look))
+    exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
+    exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
+    exporter.register_filter("table_html", text.table)
+    exporter.register_filter("figure_html", figure_html)
+    exporter.register_filter("cockpit_html", cockpit_html)
+    return exporter
+
+
+def _figures(notebook: nbformat.NotebookNode) -> list[tuple[str, Any]]:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    return [(mime, output) for output in outputs for mime in (FIGURE_MIME, EXPLORE_MIME) if mime in output.data]
+
+
+def _title(cell: nbformat.NotebookNode) -> str:
+    match = re.match(r"#\s+(.+)", cell.source) if cell.cell_type == "markdown" else None
+    return match[1].strip() if match else ""
+
+
+def _answer(notebook: nbformat.NotebookNode) -> str:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if said := output.get("data", {}).get("text/markdown"):
+                return text.markdown(said)
+    return ""

@@ -1,0 +1,292 @@
+"""A site for one scenario or several, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+import gigacluster
+from gigareport import catalog, scenario
+from gigareport.answers import Answers, answers_of, number_text
+from gigareport.explore import PAGE_BUDGET_BYTES
+from gigareport.pages import inputs
+from gigareport.pages.execute import Job, Result, digest_of_inputs, run_all
+from gigareport.pages.render import Page, page_of, shell
+
+__all__ = ["Built", "ReportError", "build", "main"]
+
+INPUTS = ("inputs", "Inputs")
+
+
+class ReportError(RuntimeError):
+    """There is nothing to report on, or nowhere to write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What :func:`build` wrote: ``index`` is the file to open; ``failures`` name notebook, cell and cause."""
+
+    index: Path
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One scenario of a build."""
+
+    name: str
+    title: str
+    file: Path
+    story: Any
+    answers: Answers
+    results: tuple[Result, ...]
+
+
+def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, fresh: bool = False) -> int:
+    """Build the report for the command line, say where it lies, and return the exit code."""
+    started = time.monotonic()
+    try:
+        built = build(list(scenarios), out_dir, fresh=fresh)
+    except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for failure in built.failures:
+        print(f"FAILED: {failure}", file=sys.stderr)
+    if built.failures:
+        print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
+    print(_sizes(built.index.parent))
+    print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
+    return 1 if built.failures else 0
+
+
+def build(
+    scenarios: str | Path | Sequence[str | Path],
+    out_dir: str | Path = "reports",
+    *,
+    notebooks: str | Path | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    processes: int = 2,
+    fresh: bool = False,
+) -> Built:
+    """Execute the notebooks for one scenario or several, and write a site for each.
+
+    Parameters
+    ----------
+    scenarios : name or path, or several
+        See :func:`gigareport.scenario.find`. With several, ``out_dir/index.html`` puts them side by side.
+    out_dir : path, default "reports"
+        The site of a scenario goes to ``out_dir/<name>/index.html``, with a page for each notebook.
+    notebooks : path, optional
+        Folder of the notebooks; by default that of the checkout.
+    parameters : mapping, optional
+        Further values for the cell tagged ``parameters``, for instance ``{"n_samples": 500}``.
+    processes : int, default 2
+        Notebooks executed at a time.
+    fresh : bool, default False
+        Execute every notebook, also those whose inputs have not changed.
+
+    Returns
+    -------
+    Built
+        If a notebook failed, the site that was there before stays; the incomplete one, with the cell and the cause
+        on its page, lies beside it under ``<name>.incomplete``.
+
+    Raises
+    ------
+    ScenarioError
+        If a scenario is wrong. Nothing is written.
+    ReportError
+        If there are no notebooks, or two scenarios have one name.
+    """
+    wanted = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
+    files = [scenario.find(name) for name in wanted or [""]]
+    stories = [scenario.load(file) for file in files]
+    if len({story.name for story in stories}) < len(stories):
+        raise ReportError(f"two scenarios are named {stories[0].name!r}; give each file a name of its own")
+    folder = Path(notebooks) if notebooks is not None else Path(gigacluster.__file__).parents[2] / "notebooks"
+    sources = sorted(folder.glob("[!.]*.ipynb"))
+    if not sources:
+        raise ReportError(f"{folder} holds no notebooks; run from a checkout of the project, or name their folder")
+    out = Path(out_dir).resolve()
+    cache, more = out / ".cache", dict(parameters or {})
+    if fresh:
+        shutil.rmtree(cache, ignore_errors=True)
+    jobs = [
+        Job(source, story.name, {"scenario_name": _argument(file), **more})
+        for story, file in zip(stories, files, strict=True)
+        for source in sources
+    ]
+    cache.mkdir(parents=True, exist_ok=True)
+    answers = [_answers(story, file, more, cache) for story, file in zip(stories, files, strict=True)]
+    results = run_all(jobs, cache, processes)
+    sides = [
+        _Side(
+            name=story.name,
+            title=story.title,
+            file=file,
+            story=story,
+            answers=answer,
+            results=tuple(result for result in results if result.job.scenario == story.name),
+        )
+        for story, file, answer in zip(stories, files, answers, strict=True)
+    ]
+    failures = tuple(
+        f"{side.name}: {result.job.notebook.name}, {result.failure}"
+        for side in sides
+        for result in side.results
+        if result.failure
+    )
+    suffix = ".incomplete" if failures else ""
+    for side in sides:
+        with _replacing(out / f"{side.name}{suffix}") as new:
+            _write_site(side, new)
+        if not failures:
+            shutil.rmtree(out / f"{side.name}.incomplete", ignore_errors=True)
+    if len(sides) > 1 and not failures:
+        _write_whole(out / "index.html", _comparison(sides))
+        return Built(out / "index.html")
+    first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
+    return Built(out / f"{first.name}{suffix}" / "index.html", failures)
+
+
+def _sizes(folder: Path) -> str:
+    """Say how large the pages are, beside what a page may carry."""
+    sizes = {file.name: file.stat().st_size for file in folder.rglob("*.html")}
+    largest = max(sizes, key=sizes.__getitem__)
+    over = [name for name, size in sizes.items() if size > PAGE_BUDGET_BYTES]
+    warning = f"; over the budget: {', '.join(over)}" if over else ""
+    return (
+        f"{len(sizes)} pages, {sum(sizes.values()) / 1e6:.1f} MB; the largest is {largest} with "
+        f"{sizes[largest] / 1e6:.1f} MB of at most {PAGE_BUDGET_BYTES / 1e6:.0f} MB{warning}"
+    )
+
+
+def _argument(file: Path) -> str:
+    """Return how a notebook names a scenario: the bundled ones by name, others by their full path."""
+    return file.stem if file.parent == catalog.data_dir() / "scenarios" else str(file.resolve())
+
+
+def _answers(story: Any, file: Path, parameters: Mapping[str, Any], cache: Path) -> Answers:
+    options = {"samples": parameters.get("n_samples", 10_000), "seed": parameters.get("seed", 7)}
+    parts = f"{digest_of_inputs()}\0{file.read_text(encoding='utf-8')}\0{options}"
+    kept = cache / f"{story.name}-answers-{hashlib.sha256(parts.encode()).hexdigest()[:20]}.json"
+    if kept.is_file():
+        return Answers.from_json(kept.read_text(encoding="utf-8"))
+    answers = answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
+    for old in cache.glob(f"{story.name}-answers-*.json"):
+        old.unlink()
+    _write_whole(kept, answers.to_json())
+    return answers
+
+
+def _write_site(side: _Side, folder: Path) -> None:
+    pages = [page_of(result.job.name, result.notebook, result.failure) for result in side.results]
+    menu = [("index", "The answer"), *((page.name, _label(page.name)) for page in pages), INPUTS]
+    common = {"version": gigacluster.__version__, "story_title": side.title, "menu": menu}
+
+    def write(name: str, template: str, **values: Any) -> None:
+        place = [entry[0] for entry in menu].index(name)
+        steps = {
+            "previous": menu[place - 1] if place else None,
+            "next": menu[place + 1] if place + 1 < len(menu) else None,
+        }
+        (folder / f"{name}.html").write_text(
+            shell(template, current=name, **common, **steps, **values), encoding="utf-8"
+        )
+
+    for page in pages:
+        write(page.name, "page.html.j2", title=page.title, page=page, body=Markup(page.body))
+    write(
+        "index",
+        "index.html.j2",
+        title=side.title,
+        outlook=side.answers,
+        reference_run=number_text(side.story.training.reference_run_flop.median, "FLOP"),
+        figure=_front_figure(pages),
+        pages=pages,
+        answers={page.name: Markup(page.answer) for page in pages},
+        story_text=side.story.story,
+    )
+    write(
+        "inputs",
+        "inputs.html.j2",
+        title="Inputs",
+        scenario_name=side.name,
+        scenario_text=side.file.read_text(encoding="utf-8"),
+        bundled=side.file.parent == catalog.data_dir() / "scenarios",
+        versions=inputs.versions(),
+        tables=inputs.tables(),
+        sources=inputs.sources(),
+    )
+
+
+def _front_figure(pages: Sequence[Page]) -> Markup:
+    """Return the first figure of the first page that has one, its note pointing to that page."""
+    for page in pages:
+        if page.first_figure:
+            return Markup(page.first_figure.replace('href="#note-', f'href="{page.name}.html#note-'))
+    return Markup()
+
+
+def _label(name: str) -> str:
+    """Return the short name of a page.
+
+    >>> _label("20-scaling-laws")
+    'Scaling laws'
+    """
+    return name.lstrip("0123456789-").replace("-", " ").capitalize() or name
+
+
+def _comparison(sides: Sequence[_Side]) -> str:
+    labels = {number.quantity: number.label for side in sides for number in side.answers.numbers}
+    by_side = [{number.quantity: number for number in side.answers.numbers} for side in sides]
+    rows = []
+    for quantity, label in labels.items():
+        numbers = [numbers.get(quantity) for numbers in by_side]
+        first, second = numbers[0], numbers[1]
+        ratio = f"{second.raw / first.raw:.2g}" if first and second and first.raw else "–"
+        rows.append({"label": label, "numbers": numbers, "ratio": ratio})
+    shown = [{"name": side.name, "title": side.title, "outlook": side.answers} for side in sides]
+    menu = [(result.job.name, _label(result.job.name)) for result in sides[0].results]
+    title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
+    return shell("compare.html.j2", title=title, sides=shown, rows=rows, menu=menu, version=gigacluster.__version__)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Give a new folder beside ``target`` that takes its place when the block ends well, and vanishes otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    old = new.with_name(f"{new.name}.old")
+    try:
+        yield new
+        new.chmod(0o755)
+        if target.exists():
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_whole(file: Path, content: str) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(content, encoding="utf-8")
+    new.replace(file)

@@ -1,0 +1,253 @@
+"""Figures about who owns the compute: axes and host arrays in, axes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+
+from gigareport.plots.style import COLOURS, band, label_line
+
+__all__ = [
+    "mark_date",
+    "mark_levels",
+    "plot_index_bounds",
+    "plot_leaders",
+    "plot_lorenz",
+    "plot_owner_shares",
+    "plot_published",
+    "plot_ranges",
+    "plot_share_over_time",
+]
+
+
+def plot_index_bounds(
+    ax: Axes, dates: Any, *, band_low: Any, lowest: Any, capped: Any, highest: Any, band_high: Any, label: str
+) -> Axes:
+    """Draw an index through time as the band it can lie in, with a line for each structure of Other.
+
+    Parameters
+    ----------
+    ax : Axes
+    dates : array of datetime64, shape (n,)
+    band_low, lowest, capped, highest, band_high : arrays, shape (n,)
+        Columns of :func:`gigareport.facts.views.stock_by_quarter`, in points.
+    label : str
+        Name of the index, for the axis.
+    """
+    band(ax, dates, band_low, band_high, color=COLOURS[6])
+    lines = (
+        ("one owner", highest, COLOURS[1]),
+        ("none above the smallest named", capped, COLOURS[2]),
+        ("countless", lowest, COLOURS[0]),
+    )
+    for name, values, colour in lines:
+        ax.plot(dates, values, color=colour, label=f"Other as {name}" if "none" not in name else f"Other: {name}")
+    ax.set(ylabel=f"{label} [points of 10,000]", ylim=(0, None))
+    ax.legend(loc="lower left", fontsize="small")
+    _date_axis(ax)
+    return ax
+
+
+def mark_date(ax: Axes, date: Any, text: str) -> Axes:
+    """Mark a date with a vertical line and its name at the top."""
+    ax.axvline(date, color=COLOURS[7], linestyle=":", linewidth=1)
+    ax.annotate(
+        text,
+        (date, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, -4),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize="small",
+        rotation=90,
+    )
+    return ax
+
+
+def mark_levels(ax: Axes, levels: Mapping[str, float]) -> Axes:
+    """Draw named levels as thin horizontal lines, for context."""
+    for name, level in levels.items():
+        ax.axhline(level, color="#777777", linestyle="--", linewidth=0.8)
+        ax.annotate(
+            name,
+            (0.0, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 2),
+            textcoords="offset points",
+            fontsize="x-small",
+            color="#555555",
+        )
+    return ax
+
+
+def plot_lorenz(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> Axes:
+    """Draw Lorenz curves, each named, and the diagonal on which all owners hold alike.
+
+    Parameters
+    ----------
+    ax : Axes
+    curves : mapping of str to (population, held)
+        As from :func:`gigacluster.concentration.lorenz`.
+    """
+    ax.plot([0, 1], [0, 1], color="#777777", linestyle="--", linewidth=0.8)
+    for (name, (population, held)), colour in zip(curves.items(), COLOURS, strict=False):
+        ax.plot(population, held, color=colour, label=name)
+    ax.set(xlabel="Share of the owners, smallest first", ylabel="Share of the compute", xlim=(0, 1), ylim=(0, 1))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    ax.legend(loc="upper left", fontsize="small")
+    return ax
+
+
+def plot_owner_shares(ax: Axes, dates: Any, shares: Any, *, labels: Sequence[str]) -> Axes:
+    """Draw shares of owners through time, stacked, first owner lowest.
+
+    Parameters
+    ----------
+    ax : Axes
+    dates : array of datetime64, shape (n,)
+    shares : array, shape (owners, n)
+    labels : sequence of str
+    """
+    colours = [*COLOURS[:6], "#F0E442", *["#999999"] * max(len(labels) - 8, 0), "#999999", "#DDDDDD"]
+    ax.stackplot(dates, shares, colors=[*colours[: len(labels) - 1], colours[-1]], edgecolor="white", linewidth=0.5)
+    middle = numpy.cumsum(shares[:, -1]) - numpy.asarray(shares)[:, -1] / 2
+    for name, height in zip(labels, _apart(middle, 0.055), strict=True):
+        label_line(ax, dates[-1], height, name, "#333333")
+    ax.set(ylabel="Share of the world's stock", ylim=(0, 1), xlim=(dates[0], dates[-1]))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _date_axis(ax)
+    return ax
+
+
+def plot_ranges(ax: Axes, names: Sequence[str], low: Any, high: Any, *, label: str, log: bool = False) -> Axes:
+    """Draw a range a row, first row on top; a range of no width is a point.
+
+    Parameters
+    ----------
+    ax : Axes
+    names : sequence of str, length n
+    low, high : arrays, shape (n,)
+    label : str
+        What is measured, with its unit, for the axis.
+    log : bool, default False
+        Use a logarithmic axis, where ranges span decades.
+    """
+    rows = numpy.arange(len(names))
+    ax.hlines(rows, low, high, color=COLOURS[0], linewidth=6, alpha=0.5)
+    ax.scatter(low, rows, color=COLOURS[0], zorder=3)
+    ax.scatter(high, rows, color=COLOURS[0], zorder=3)
+    ax.set(xlabel=label)
+    _name_rows(ax, names)
+    if log:
+        ax.set(xscale="log")
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    else:
+        ax.set(xlim=(0, None))
+    return ax
+
+
+def plot_share_over_time(ax: Axes, dates: Any, low: Any, median: Any, high: Any, *, n_known: int, label: str) -> Axes:
+    """Draw a cluster's share of the world's stock through time; what lies after the table is dashed.
+
+    Parameters
+    ----------
+    ax : Axes
+    dates : array of datetime64, shape (n,)
+    low, median, high : arrays, shape (n,)
+        Shares, in [0, 1].
+    n_known : int
+        Dates, from the first, that the table covers.
+    label : str
+    """
+    band(ax, dates, low, high, color=COLOURS[0])
+    ax.plot(dates[:n_known], median[:n_known], color=COLOURS[0], marker="o", markersize=4)
+    ax.plot(dates[max(n_known - 1, 0) :], median[max(n_known - 1, 0) :], color=COLOURS[0], linestyle="--")
+    ax.set(yscale="log", ylabel="Share of the world's stock")
+    _date_axis(ax)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.annotate(
+        label, (dates[0], median[0]), xytext=(8, 4), textcoords="offset points", color=COLOURS[0], fontsize="small"
+    )
+    return ax
+
+
+def plot_published(
+    ax: Axes, names: Sequence[str], published: Any, low: Any, ours: Any, high: Any, *, label: str
+) -> Axes:
+    """Draw our estimates with their intervals beside the published values, a row a quantity, first on top.
+
+    Parameters
+    ----------
+    ax : Axes
+    names : sequence of str, length n
+    published, low, ours, high : arrays, shape (n,)
+    label : str
+        What is measured, with its unit, for the axis.
+    """
+    rows = numpy.arange(len(names))
+    spread = numpy.stack([numpy.asarray(ours) - low, numpy.asarray(high) - ours])
+    ax.errorbar(ours, rows, xerr=spread, fmt="o", color=COLOURS[0], capsize=3, label="ours, 90 %")
+    ax.scatter(published, rows, marker="D", facecolors="none", edgecolors=COLOURS[1], s=60, label="published", zorder=3)
+    ax.set(xlabel=label)
+    _name_rows(ax, names)
+    ax.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1)
+    return ax
+
+
+def plot_leaders(ax: Axes, dates: Any, values: Any, names: Sequence[str], *, factor: float, label: str) -> Axes:
+    """Draw the clusters that led when they opened, the fitted growth through them, and the names of the last records.
+
+    Parameters
+    ----------
+    ax : Axes
+    dates : array of datetime64, shape (n,)
+    values : array, shape (n,)
+    names : sequence of str
+    factor : float
+        Fitted growth a year.
+    label : str
+        What is measured, with its unit, for the axis.
+    """
+    values = numpy.asarray(values, dtype=float)
+    years = (dates - dates.min()) / numpy.timedelta64(1, "D") / 365.25
+    middle = numpy.exp(numpy.mean(numpy.log(values) - years * numpy.log(factor)))
+    ends = numpy.asarray([years.min(), years.max()])
+    ax.scatter(dates, values, color=COLOURS[0], s=18, alpha=0.8)
+    ax.plot([dates.min(), dates.max()], middle * factor**ends, color=COLOURS[1])
+    ax.set(yscale="log", ylabel=label)
+    _date_axis(ax)
+    order = numpy.argsort(dates, kind="stable")
+    records = [i for place, i in enumerate(order) if place == 0 or values[i] > values[order[:place]].max()]
+    for i in records[-3:]:
+        ax.annotate(
+            names[i], (dates[i], values[i]), xytext=(-6, 3), textcoords="offset points", ha="right", fontsize="x-small"
+        )
+    return ax
+
+
+def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+    ax.set(ylim=(len(names) - 0.5, -0.5))
+    ax.set_yticks(numpy.arange(len(names)), names, fontsize="small")
+
+
+def _date_axis(ax: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def _apart(heights: Any, least: float) -> numpy.ndarray:
+    """Move rising label heights apart, upwards, so that neighbours do not touch."""
+    placed = numpy.array(heights, dtype=float)
+    for i in range(1, len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + least)
+    return placed

@@ -1,0 +1,144 @@
+"""The parallel plan of a scenario: searched once, shared by all samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import numpy
+from scipy import special
+
+from gigacluster import hardware, transformer
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.plan_search import Search, search_job
+from gigacluster.throughput.plans import UnevenChipsError, plan_fields
+from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.step_time import step_time
+from gigacluster.uncertainty import Uncertain, draw
+from gigacluster.units import BITS_PER_BYTE, GIGA
+from gigareport import catalog
+from gigareport.scenario.loading import ScenarioError, loaded
+from gigareport.scenario.schema import Scenario
+
+__all__ = ["PlannedStep", "Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannedStep:
+    """One step of a job under one plan."""
+
+    name: str  # of the plan
+    n_chips: int
+    peak_bf16_flop_per_s: float
+    step_flop: float  # model FLOP of one step, recomputation not counted
+    step_time_s: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingPlan(PlannedStep):
+    """How a scenario's job is split, and how long its step is predicted to take."""
+
+    log_error: Uncertain  # logarithm of observed over predicted step time
+    found: Search  # the whole search: the next best plans, breakdown, plans counted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rivals:
+    """How sure the choice of the plan is."""
+
+    other_wins_frac: float  # share of draws in which another of the best plans is faster
+    lost_frac: float  # median share of the step that the chosen plan loses then
+    strongest: str  # the plan that wins most often then
+
+
+def job_of(scenario: Scenario) -> Job:
+    """Return the job of a scenario: model, cluster, batch and precision."""
+    loaded(scenario)
+    cluster, training = scenario.cluster, scenario.training
+    n_chips = training.n_chips or cluster.n_chips
+    fabric = hardware.chip(cluster.chip).fabric
+    if cluster.nic_gbps_per_chip is not None:
+        fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
+    return Job(
+        model=transformer.model(training.model),
+        cluster=hardware.cluster(cluster.chip, n_chips, fabric=fabric),
+        global_batch=training.global_batch,
+        seq_len=training.seq_len,
+        precision=training.precision,
+    )
+
+
+@cache
+def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
+    """Search the best plan of a scenario at the medians of its inputs, and keep the ``top`` best.
+
+    Raises
+    ------
+    ScenarioError
+        If the job cannot run: no plan divides it, none fits in memory, or the chip lacks the number format.
+    """
+    try:
+        job = job_of(scenario)
+        found = search_job(job, top=top, device="cpu")
+        name = str(found.plans.plan(0))
+    except UnevenChipsError as fault:
+        batch, n_chips = scenario.training.global_batch, scenario.training.n_chips or scenario.cluster.n_chips
+        raise ScenarioError(
+            f"scenario {scenario.name!r}, training: no parallel plan spreads a global_batch of {batch} over {n_chips} "
+            f"chips; give training.n_chips: {fault.n_chips} (chips beyond that are spares), or "
+            "another training.global_batch"
+        ) from None
+    except (ValueError, IndexError) as fault:
+        raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
+    return TrainingPlan(
+        name=name,
+        n_chips=job.cluster.n_chips,
+        peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
+        step_flop=job.step_flop,
+        step_time_s=float(found.step_time_s[0]),
+        log_error=_log_error(is_moe=job.model.n_experts > 0),
+        found=found,
+    )
+
+
+def _log_error(*, is_moe: bool) -> Uncertain:
+    """Return the error of a prediction for a cluster that calibration never saw, as a logarithm, 5 to 95 %.
+
+    The half-width of the calibration is that of the central 80 %, from folds held out by family.
+    """
+    wider = float(special.ndtri(0.95) / special.ndtri(0.9))
+    half_width = wider * shipped().half_width(known=False, moe=is_moe)
+    return Uncertain(low=-half_width, median=0.0, high=half_width)
+
+
+def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
+    """Say how often another of the best plans would win, with the model's coefficients drawn from their intervals.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+        From :func:`search_plan`.
+    samples : int, default 200
+        Draws of the coefficients, independent of each other.
+    seed : int
+    """
+    table = catalog.load("throughput_coefficients")
+    known = table[table["kind"] == "coefficient"]
+    columns = (known[name].tolist() for name in ("name", "low", "value", "high"))
+    intervals = {
+        name: Uncertain(low=low, median=value, high=high) for name, low, value, high in zip(*columns, strict=True)
+    }
+    values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
+    drawn = Coefficients(**values)
+    best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
+    times_s = step_time(plan.found.job.case(**plan_fields(SimpleNamespace(**best))), drawn).total_s
+    winner = numpy.argmin(times_s, axis=1)
+    lost = times_s[:, 0] / times_s.min(axis=1) - 1
+    return Rivals(
+        other_wins_frac=float(numpy.mean(lost > 0)),
+        lost_frac=float(numpy.median(lost[lost > 0])) if (lost > 0).any() else 0.0,
+        strongest=str(plan.found.plans.plan(int(numpy.bincount(winner[winner > 0], minlength=1).argmax()))),
+    )
