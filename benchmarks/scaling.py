@@ -18,11 +18,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy
+from gigacluster.scaling.objective import Objective
 from scipy import optimize, special
 
 from gigacluster import scaling
 from gigacluster.scaling.bootstrap import draw_rows, multiplicities
-from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Problem
 from gigacluster.scaling.replicates import fit_replicates
 

@@ -13,7 +13,6 @@ from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitting import Fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
-from gigacluster.uncertainty import interval
 from gigacluster.units import SECONDS_PER_DAY
 
 #: Flags of a fit that bear on what it chooses.
@@ -75,14 +74,15 @@ def compute_optimal(
     Examples
     --------
     >>> from gigacluster import scaling
-    >>> law = scaling.Fit.from_coefficients("chinchilla", dict(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658))
+    >>> symbols = dict(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658)
+    >>> law = scaling.Fit.from_coefficients("chinchilla", symbols)
     >>> round(float(scaling.compute_optimal(law, 5.76e23).params.value) / 1e9)
     72
     """
     budget = numpy.asarray(to_host(budget_flop), dtype=float)
     if not (budget > 0).all():
         raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
-    options = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
+    options: dict[str, Any] = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
     best, samples = law_optimum(fitted.law, fitted.parameters, budget, **options), None
     if fitted.replicates:
         shape = (-1,) + (1,) * budget.ndim
@@ -99,7 +99,9 @@ def compute_optimal(
 
     loss = spread(best.loss, None if samples is None else samples.loss, fitted.coverage)
     if unknown and samples is not None:  # it is at most what the runs' own ratio reaches
-        loss = replace(loss, low=numpy.zeros_like(loss.value), high=_loss_at_ratio(fitted, budget, flop_per_param_token))
+        loss = replace(
+            loss, low=numpy.zeros_like(loss.value), high=_loss_at_ratio(fitted, budget, flop_per_param_token)
+        )
     parts = {
         "params": estimate(lambda o: o.params),
         "tokens": estimate(lambda o: o.tokens),
@@ -145,8 +147,9 @@ def budget_table(
             flop = to_host(rate) * count * SECONDS_PER_DAY
             row: dict[str, Any] = {"label": f"{cluster}, {count:g} days", "cluster": cluster, "days": count}
             for name, values in {"flop": flop, **optimum(flop, **symbols)._asdict()}.items():
-                found = interval(values, coverage)
-                row |= {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
+                host = to_host(values)
+                low, middle, high = numpy.nanquantile(host, [(1 - coverage) / 2, 0.5, (1 + coverage) / 2])
+                row |= {name: float(middle), f"{name}_low": float(low), f"{name}_high": float(high)}
             for name, value in row.items():
                 table.setdefault(name, []).append(value)
     return table

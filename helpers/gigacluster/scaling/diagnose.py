@@ -54,9 +54,7 @@ def noise_of(solved: Solved, always: str | None = None) -> Noise:
             f"no runs share a value of {always!r}, so that nothing can be drawn by it; the groupings of these runs are "
             f"{', '.join(groups) or 'none'}: name one with clusters=..., or choose kind='model'"
         )
-    return find_noise(
-        solved.residuals, problem.jacobian(solved.theta), problem.weights[0], groups, always=always
-    )
+    return find_noise(solved.residuals, problem.jacobian(solved.theta), problem.weights[0], groups, always=always)
 
 
 def likelihood_scale(solved: Solved, noise: Noise) -> float:
@@ -197,7 +195,8 @@ def _split(solved: Solved) -> list[Flag]:
     gap = numpy.exp(solved.problem.log_columns["tokens"] - solved.problem.log_columns["params"])
     gap = gap * numpy.exp(solved.units["tokens"] - solved.units["params"])
     message = (
-        f"tokens follow params in all runs ({gap.min():.3g} to {gap.max():.3g} tokens a parameter), so that they do not "
+        f"tokens follow params in all runs ({gap.min():.3g} to {gap.max():.3g} tokens a parameter), so that they do "
+        "not "
         "show how to split a budget: add runs with other ratios"
     )
     return [Flag("split not identified", "", message)]

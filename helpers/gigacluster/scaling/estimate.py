@@ -58,5 +58,6 @@ def spread(value: Any, samples: Any | None, coverage: float, flags: tuple[Flag, 
     bounded = bool(numpy.isfinite(samples).all())
     method = "linear" if bounded else "inverted_cdf"  # between a number and infinity there is nothing to interpolate
     with numpy.errstate(all="ignore"):
-        low, high = (numpy.nanquantile if lost else numpy.quantile)(samples, tails, axis=0, method=method)
+        quantile: Any = numpy.nanquantile if lost else numpy.quantile
+        low, high = quantile(samples, tails, axis=0, method=method)
     return Estimate(value, low, high, flags)

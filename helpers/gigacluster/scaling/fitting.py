@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy
@@ -15,6 +14,7 @@ import numpy
 from gigacluster.arrays import as_common, device_namespace, is_array, namespace_of, to_host
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
+from gigacluster.scaling.compare import compare
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.law import Law, Objective, get_law
@@ -112,7 +112,7 @@ class Fit:
         --------
         >>> law = Fit.from_coefficients("chinchilla", dict(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658))
         >>> round(float(law.predict(70e9, 1.4e12).value), 3)
-        1.973
+        1.974
         """
         law = get_law(form)
         values = {**dict(law.defaults), **{name: float(value) for name, value in coefficients.items()}}
@@ -243,15 +243,12 @@ class Fit:
         Estimate
             Loss and percentile interval, at the coverage of the fit [nat/token]; a flag tells a reach beyond the runs.
         """
-        host = self._host_columns(values, columns)
-        operations = JetOperations(numpy)
-        value = self.law.loss(operations, self.parameters, host)
+        host = self.columns_for(*values, **columns)
+        value = self.law.loss(JetOperations(numpy), self.parameters, host)
         flags = tuple(f for f in self.flags if f.kind in ("not converged",)) + self.reach_flags(self._flop(host))
         if not self.replicates:
             return spread(value, None, self.coverage, flags)
-        shape = (-1,) + (1,) * numpy.ndim(value)
-        table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        losses = numpy.log(self.law.loss(operations, table, host))
+        losses = numpy.log(self.loss_samples(host))
         if noise:
             left = self._solved("residuals")
             free, count = len(left.problem.free), len(left.residuals)
@@ -259,7 +256,14 @@ class Fit:
             losses = with_noise(losses, left.residuals * numpy.sqrt(count / max(count - free, 1)), seed)
         return spread(value, numpy.exp(losses), self.coverage, flags)
 
-    def _host_columns(self, values: tuple[Any, ...], columns: Mapping[str, Any]) -> dict[str, numpy.ndarray]:
+    def loss_samples(self, host: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
+        """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
+        shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
+        table = {name: column.reshape(shape) for name, column in self.samples.items()}
+        return self.law.loss(JetOperations(numpy), table, host)
+
+    def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
+        """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
         law = self.law
         if len(values) == 1 and hasattr(values[0], "keys"):
             columns = {**{name: values[0][name] for name in values[0]}, **columns}
@@ -300,7 +304,8 @@ class Fit:
         if reach <= REACH_TOLD:
             return ()
         message = (
-            f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of the "
+            f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of "
+            "the "
             "form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
         )
         return (Flag("reach", "", message),)
@@ -315,7 +320,7 @@ class Fit:
             raise ValueError(f"loss must be positive, got {loss!r}")
         options = {"flop_per_param_token": flop_per_param_token}
         value = law_compute_for(self.law, self.parameters, goal, **options)
-        samples, flags = None, ()
+        samples, flags = None, tuple[Flag, ...]()
         if self.replicates:
             shape = (-1,) + (1,) * goal.ndim
             table = {name: column.reshape(shape) for name, column in self.samples.items()}
@@ -498,13 +503,16 @@ def fit(
         replicates, hit_rates = fit_replicates(
             problem, solved.theta, solved.residuals, resampling, replicate_starts, units
         )
+    said = judge.diagnose(solved, noise, replicates) if flags else ()
+    if flags and (comparison := compare(solved, noise, coverage=coverage)) is not None:
+        said = (*said, *comparison.flags)
     result = Fit(
         law=law,
         parameters=dict(zip(law.names, (float(v) if solved.converged else numpy.nan for v in values), strict=True)),
         fixed=held,
         coverage=coverage,
         replicates=replicates,
-        flags=judge.diagnose(solved, noise, replicates) if flags else (),
+        flags=said,
         kind=chosen if replicates else "",
         objective=solved.objective * unit_weight,
         solved=solved,
@@ -632,7 +640,8 @@ def _warn(result: Fit) -> None:
     elif result.replicates and not result.replicates["converged"].all():
         failed = int((~result.replicates["converged"]).sum())
         warnings.warn(
-            f"{failed} of {len(result.replicates['converged'])} bootstrap replicates did not converge; they are nan and "
+            f"{failed} of {len(result.replicates['converged'])} bootstrap replicates did not converge; they are nan "
+            "and "
             "left out. Raise replicate_starts",
             ConvergenceWarning,
             stacklevel=3,

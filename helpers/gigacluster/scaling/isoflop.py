@@ -1,8 +1,8 @@
 """Approaches 1 and 2 of Hoffmann et al. (2022): optima read from runs at equal compute.
 
-Approach 2 fits a parabola of loss in log parameters (and one in log tokens) to the runs of each budget that lie near its
-lowest, and a power law of compute through the lowest points. Approach 1 takes the best run of each budget instead. A
-budget counts only if its minimum lies inside the sizes that were run.
+Approach 2 fits a parabola of loss in log parameters (and one in log tokens) to the runs of each budget that lie near
+its lowest, and a power law of compute through the lowest points. Approach 1 takes the best run of each budget
+instead. A budget counts only if its minimum lies inside the sizes that were run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ _SAME_BUDGET_DECADES = 0.02
 #: Three runs fix a parabola, and three budgets show whether the optima lie on a line.
 _LEAST_RUNS = 3
 LEAST_BUDGETS = 3
+#: Windows that are tried, and the replicates that tell their noise.
+_WINDOWS = (2.0, 3.0, 5.0, 10.0, numpy.inf)
+_TRIALS = 100
 #: Share of replicates without an answer that is worth a flag.
 _LOST_SHARE = 0.02
 
@@ -42,6 +45,7 @@ class IsoFlop:
     budgets_flop: numpy.ndarray
     best_params: numpy.ndarray
     best_tokens: numpy.ndarray
+    window: float  # factor of size around the lowest run that parabolas were fitted in
     flop_ratio: float
     coverage: float
     flags: tuple[Flag, ...]
@@ -91,15 +95,15 @@ def isoflop(
     bootstrap: Any = 1000,
     seed: int = 42,
     coverage: float = 0.95,
-    window: float = 2.0,
+    window: float | None = None,
 ) -> IsoFlop:
     """Fit approach 1 or 2.
 
     Parameters
     ----------
     runs
-        Table or mapping with ``loss`` and two of ``params``, ``tokens``, ``budget_flop``, a row a run; usual other names
-        do.
+        Table or mapping with ``loss`` and two of ``params``, ``tokens``, ``budget_flop``, a row a run; usual other
+        names do.
     approach
         1 (best runs) or 2 (parabolas).
     bootstrap
@@ -111,8 +115,9 @@ def isoflop(
     coverage
         Of intervals.
     window
-        Runs within this factor of the size of the lowest one make its parabola, and at least its two neighbours; far
-        runs tell little about the minimum, since the curve is no parabola. ``inf`` takes all runs.
+        Runs within this factor of the size of the lowest one make its parabola, and at least three: far runs steady the
+        minimum and bend it, since the curve is no parabola. ``inf`` takes all runs; None the widest window whose
+        exponents differ from those of every narrower one by no more than noise.
 
     Raises
     ------
@@ -142,41 +147,31 @@ def isoflop(
     groups = budget_groups(budget, least)
     if len(groups) < LEAST_BUDGETS:
         raise ValueError(
-            f"{len(groups)} budgets have {least} runs or more; {LEAST_BUDGETS} are needed: add runs, or round budget_flop "
+            f"{len(groups)} budgets have {least} runs or more; {LEAST_BUDGETS} are needed: add runs, or round "
+            "budget_flop "
             "to its nominal values"
         )
     log_budget = numpy.asarray([numpy.log(budget[rows]).mean() for rows in groups])
-    count = check_rows(bootstrap, len(loss))
     best, reasons = {}, {}
+    if window is None:
+        window = choose_window(columns, groups, seed) if approach == 2 else numpy.inf
     for name in ("params", "tokens"):
-        curves = [_Curve.at(numpy.log(columns[name][rows]), loss[rows], window, approach) for rows in groups]
+        curves = [Curve.at(numpy.log(columns[name][rows]), loss[rows], window, approach) for rows in groups]
         draws = _draws(curves, groups, len(loss), bootstrap, seed)
-        best[name] = numpy.stack([c.minima(d) for c, d in zip(curves, draws, strict=True)], axis=1)
+        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
+        best[name] = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
         reasons[name] = [curve.reason for curve in curves]
     told = _told(groups, columns, best, reasons["params"])
     for name, points in best.items():
         known = int(numpy.isfinite(points[0]).sum())
         if known < LEAST_BUDGETS:
             raise ValueError(
-                f"{known} of {len(groups)} budgets have a lowest point in {name} inside their sizes; {LEAST_BUDGETS} are "
+                f"{known} of {len(groups)} budgets have a lowest point in {name} inside their sizes; "
+                f"{LEAST_BUDGETS} are "
                 f"needed. {told}; add runs beyond the sizes at these budgets"
             )
     lines = {name: _lines(log_budget, points, seed) for name, points in best.items()}
-    flags = [Flag("budgets left out", "", told)] if told else []
-    lost = float(numpy.isnan(lines["params"][1:, 0]).mean()) if count else 0.0
-    missing = float(numpy.isnan(best["params"][1:][:, numpy.isfinite(best["params"][0])]).mean()) if count else 0.0
-    if max(lost, missing) > _LOST_SHARE:
-        message = (
-            f"{missing:.1%} of the minima of the replicates lie outside the sizes run and are left out; {lost:.1%} of the "
-            f"replicates have fewer than {LEAST_BUDGETS} left and none"
-        )
-        flags.append(Flag("minima lost", "", message))
     slopes = {name: spread(values[0, 0], values[1:, 0], coverage) for name, values in lines.items()}
-    for name, estimate in slopes.items():
-        if not -0.0 <= float(estimate.value) <= 1.0:
-            other = "tokens" if name == "params" else "params"
-            message = f"{name} grow as C^{float(estimate.value):.2f}, so that {other} would shrink with compute"
-            flags.append(Flag("impossible exponent", name, message))
     return IsoFlop(
         approach=approach,
         params_exponent=slopes["params"],
@@ -186,11 +181,59 @@ def isoflop(
         budgets_flop=numpy.exp(log_budget),
         best_params=numpy.exp(best["params"][0]),
         best_tokens=numpy.exp(best["tokens"][0]),
+        window=float(window),
         flop_ratio=float(numpy.median(budget / (FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]))),
         coverage=coverage,
-        flags=tuple(flags),
+        flags=_flags(told, best["params"], lines, slopes),
         lines=lines,
     )
+
+
+def _flags(
+    told: str, points: numpy.ndarray, lines: dict[str, numpy.ndarray], slopes: dict[str, Estimate]
+) -> tuple[Flag, ...]:
+    flags = [Flag("budgets left out", "", told)] if told else []
+    lost = float(numpy.isnan(lines["params"][1:, 0]).mean()) if len(lines["params"]) > 1 else 0.0
+    missing = float(numpy.isnan(points[1:][:, numpy.isfinite(points[0])]).mean()) if len(lines["params"]) > 1 else 0.0
+    if max(lost, missing) > _LOST_SHARE:
+        message = (
+            f"{missing:.1%} of the minima of the replicates lie outside the sizes run and are left out; {lost:.1%} "
+            "of the "
+            f"replicates have fewer than {LEAST_BUDGETS} left and none"
+        )
+        flags.append(Flag("minima lost", "", message))
+    for name, estimate in slopes.items():
+        if not -0.0 <= float(estimate.value) <= 1.0:
+            other = "tokens" if name == "params" else "params"
+            message = f"{name} grow as C^{float(estimate.value):.2f}, so that {other} would shrink with compute"
+            flags.append(Flag("impossible exponent", name, message))
+    return tuple(flags)
+
+
+def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray], seed: int = 42) -> float:
+    """Return the widest window whose exponent of params lies within one standard error of every narrower one.
+
+    A narrow window is nearly without bias and noisy, a wide one the other way round (Lepski's rule).
+    """
+    log_params, loss = numpy.log(columns["params"]), columns["loss"]
+    log_budget = numpy.asarray([numpy.log(columns["budget_flop"][rows]).mean() for rows in groups])
+    chosen, seen = _WINDOWS[0], list[tuple[float, float]]()
+    for window in _WINDOWS:
+        curves = [Curve.at(log_params[rows], loss[rows], window) for rows in groups]
+        draws = _draws(curves, groups, len(loss), _TRIALS, seed)
+        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
+        minima = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
+        slopes = _lines(log_budget, minima, seed)[:, 0]
+        if numpy.isnan(slopes[0]):
+            continue
+        if any(abs(slopes[0] - slope) > error for slope, error in seen):
+            break
+        chosen = window
+        known = slopes[1:][numpy.isfinite(slopes[1:])]
+        if len(known) > _TRIALS // 2:
+            middle = numpy.quantile(known, [0.16, 0.84])  # robust: some replicates have few minima left
+            seen.append((float(slopes[0]), float(middle[1] - middle[0]) / 2))
+    return float(chosen)
 
 
 def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
@@ -201,7 +244,7 @@ def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Curve:
+class Curve:
     """The runs of one budget: those in the window, the parabola through them, and why there is none."""
 
     x: numpy.ndarray  # all log sizes
@@ -212,19 +255,19 @@ class _Curve:
     approach: int
 
     @classmethod
-    def at(cls, x: numpy.ndarray, loss: numpy.ndarray, window: float, approach: int) -> _Curve:
+    def at(cls, x: numpy.ndarray, loss: numpy.ndarray, window: float, approach: int = 2) -> Curve:
+        """Choose the window around the lowest run and fit its parabola."""
         order = numpy.argsort(x, kind="stable")
         lowest = int(numpy.argmin(loss[order]))
         edge = lowest in (0, len(x) - 1)
         near = numpy.abs(x[order] - x[order[lowest]]) <= numpy.log(window)
-        near[max(lowest - 1, 0) : lowest + 2] = True
+        first = min(max(lowest - 1, 0), max(len(x) - _LEAST_RUNS, 0))
+        near[first : first + _LEAST_RUNS] = True
         rows = order[near]
         reason = ""
         if approach == 1:
             return cls(x=x, near=order, fitted=loss[order], residuals=0 * x, reason="", approach=1)
-        if edge:
-            reason = f"its lowest run is the {'smallest' if lowest == 0 else 'largest'}"
-        elif len(numpy.unique(x[rows])) < _LEAST_RUNS:
+        if len(numpy.unique(x[rows])) < _LEAST_RUNS:
             reason = "fewer than three sizes"
         if reason:
             return cls(x=x, near=rows, fitted=loss[rows], residuals=numpy.zeros(0), reason=reason, approach=2)
@@ -233,13 +276,14 @@ class _Curve:
         left = len(rows) - _LEAST_RUNS
         residuals = (loss[rows] - fitted) * numpy.sqrt(len(rows) / left) if left else numpy.zeros(0)
         curve = cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason="", approach=2)
-        if numpy.isnan(curve.minima(numpy.zeros((0, len(rows))))[0]):
-            return cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason="no minimum inside its sizes", approach=2)
+        where = ("smallest", "largest")[lowest > 0]
+        outside = f"its lowest run is the {where}" if edge else "no minimum inside its sizes"
+        if numpy.isnan(curve.minima(fitted[None, :])[0]):
+            return cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason=outside, approach=2)
         return curve
 
-    def minima(self, errors: numpy.ndarray) -> numpy.ndarray:
-        """Return where loss is lowest: as observed, then a value a row of errors; ``nan`` where nowhere inside."""
-        loss = numpy.concatenate([self.fitted[None, :], self.fitted + errors])
+    def minima(self, loss: numpy.ndarray) -> numpy.ndarray:
+        """Return where each row of losses of the window is lowest; ``nan`` where nowhere inside the sizes."""
         x = self.x[self.near]
         if self.approach == 1:
             return x[numpy.argmin(loss, axis=1)]
@@ -255,7 +299,7 @@ class _Curve:
 
 
 def _draws(
-    curves: list[_Curve], groups: list[numpy.ndarray], runs: int, bootstrap: Any, seed: int
+    curves: list[Curve], groups: list[numpy.ndarray], runs: int, bootstrap: Any, seed: int
 ) -> list[numpy.ndarray]:
     """Return errors of loss, (replicates, runs in the window) a budget, drawn from those of all budgets.
 
@@ -286,7 +330,7 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     Where the observed optima scatter more about their line than the replicates' do about theirs, every optimum of a
     replicate gets the rest as an error of its own, of a size drawn too (Student's t).
     """
-    observed = _line(x, y[:1])
+    observed = line_through(x, y[:1])
     if len(y) == 1:
         return observed
     left = numpy.isfinite(y[0]).sum() - 2
@@ -297,10 +341,11 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     stream = numpy.random.default_rng([seed, 2])
     size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]
     drawn = y[1:] + size * stream.standard_normal((len(y) - 1, len(x)))
-    return numpy.concatenate([observed, _line(x, drawn)])
+    return numpy.concatenate([observed, line_through(x, drawn)])
 
 
-def _line(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
+def line_through(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
+    """Return slope and level of least squares through each row of ``y``, leaving out ``nan``; ``nan`` with too few."""
     known = numpy.isfinite(y)
     count = known.sum(axis=1)
     usable = count >= LEAST_BUDGETS

@@ -1,8 +1,9 @@
 """What the residuals of a fit are made of, and replicates that are made of the same.
 
 Residuals of log loss are an error of each run and, where runs of one size, one budget or one group share a cause (their
-learning rate, their data order, one curve read at several points), an error that the group shares. The two variances are
-estimated by restricted maximum likelihood in the law linearised at its optimum, which allows for what the fit absorbs.
+learning rate, their data order, one curve read at several points), an error that the group shares. The two variances
+are estimated by restricted maximum likelihood in the law linearised at its optimum, which allows for what the fit
+absorbs.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
-from scipy import optimize, special
+from scipy import special
 
-#: Twice the rise of log likelihood above which a shared error is taken as real: chance 1 % without one, since the
+#: Twice the rise of log likelihood above which a shared error is taken as real: chance 2.5 % without one, since the
 #: variance lies at its bound (half a chi-squared with one degree of freedom).
-_SHARED_EVIDENCE = 5.41
+_SHARED_EVIDENCE = 3.84
 #: Log of the variance ratio between shared and own error that is searched.
 _RATIOS = (-6.0, 6.0)
 #: Columns whose values differ by less than this share of a decade are one group.
 _SAME_DECADES = 0.02
+_LEAST_GROUPS = 4
 #: Variance of the shared error is known from about as many values as groups, less those that the law's terms absorb.
 _ABSORBED_GROUPS = 3
 #: Chance below which residuals that curve, or whose spread changes, are told.
@@ -79,7 +81,7 @@ class Noise:
                 level_of_group = numpy.sqrt(known / (drawn[:, groups:] ** 2).sum(axis=1))[:, None]
                 size_of_group = self.sigma * numpy.sqrt(self.shared.ratio)
                 errors = errors + size_of_group * level_of_group * drawn[:, self.shared.group]
-            yield errors
+            yield numpy.ascontiguousarray(errors)
 
 
 def groupings(columns: Mapping[str, numpy.ndarray], labels: Any | None) -> dict[str, numpy.ndarray]:
@@ -89,18 +91,18 @@ def groupings(columns: Mapping[str, numpy.ndarray], labels: Any | None) -> dict[
         found["clusters"] = numpy.unique(numpy.asarray(labels), return_inverse=True)[1].ravel()
     for name, values in columns.items():
         order = numpy.argsort(values, kind="stable")
-        jumps = numpy.diff(numpy.log10(values[order])) > _SAME_DECADES
+        sorted_log = numpy.log10(values[order])
+        jumps = numpy.flatnonzero(numpy.diff(sorted_log) > _SAME_DECADES) + 1
+        first, last = numpy.concatenate([[0], jumps]), numpy.concatenate([jumps, [len(values)]]) - 1
         group = numpy.empty(len(values), dtype=int)
-        group[order] = numpy.concatenate([[0], numpy.cumsum(jumps)])
-        groups = int(group.max()) + 1
-        if 4 <= groups <= len(values) / 2:
+        group[order] = numpy.repeat(numpy.arange(len(first)), last - first + 1)
+        apart = sorted_log[last] - sorted_log[first] <= 2 * _SAME_DECADES  # not a chain of values without a gap
+        if _LEAST_GROUPS <= len(first) <= len(values) / 2 and apart.all():
             found[name] = group
     return found
 
 
-def shared_error(
-    residuals: numpy.ndarray, jacobian: numpy.ndarray, group: numpy.ndarray
-) -> tuple[float, float, float]:
+def shared_error(residuals: numpy.ndarray, jacobian: numpy.ndarray, group: numpy.ndarray) -> tuple[float, float, float]:
     """Estimate the variance ratio of shared over own error, the own variance, and the evidence for sharing.
 
     ``residuals`` and the rows of ``jacobian`` (derivatives of log loss by the free coordinates) are those of the runs,
@@ -122,14 +124,15 @@ def shared_error(
         return float(value), left / (count - free)
 
     alone, variance = criterion(-30.0)
-    grid = numpy.linspace(*_RATIOS, 41)
-    values = [criterion(point)[0] for point in grid]
-    best = int(numpy.argmin(values))
-    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    found = optimize.minimize_scalar(lambda point: criterion(point)[0], bounds=around, method="bounded")
-    if found.fun >= alone:
+    low, high = _RATIOS
+    for _ in range(3):  # ever finer grids
+        grid = numpy.linspace(low, high, 41)
+        values = [criterion(point)[0] for point in grid]
+        best = int(numpy.argmin(values))
+        low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    if values[best] >= alone:
         return 0.0, variance, 0.0
-    return float(numpy.exp(found.x)), criterion(found.x)[1], float(alone - found.fun)
+    return float(numpy.exp(grid[best])), criterion(grid[best])[1], alone - values[best]
 
 
 def find_noise(

@@ -281,9 +281,7 @@ def law_optimum(
         first, second = by_column["params"], by_column["tokens"]
         terms = symbols[first.amplitude], symbols[second.amplitude], symbols.get("E", 0.0)
         exponents = symbols[first.exponent], symbols[second.exponent]
-        return optimum(
-            budget_flop, *terms, *exponents, token_cap=token_cap, flop_per_param_token=flop_per_param_token
-        )
+        return optimum(budget_flop, *terms, *exponents, token_cap=token_cap, flop_per_param_token=flop_per_param_token)
     operations = JetOperations(numpy)
     product = numpy.asarray(budget_flop, dtype=float) / flop_per_param_token
 
@@ -295,7 +293,8 @@ def law_optimum(
     high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
     with numpy.errstate(all="ignore"):  # wild replicates lose where they overflow
         step = (high - low) / _SCANNED
-        least, best = numpy.inf, numpy.asarray(low + 0.0)
+        best = numpy.asarray(low + 0.0)
+        least = numpy.full_like(best, numpy.inf)
         for number in range(_SCANNED + 1):
             point = low + number * step
             loss = numpy.where(numpy.isfinite(loss := loss_at(point)), loss, numpy.inf)

@@ -26,11 +26,14 @@ _SAME_SHARE = 1e-7
 _SAME_RESIDUAL = 1e-12
 #: delta is lowered to this by steps of ten for the least-absolute-deviation limit.
 _SMALLEST_DELTA = 1e-8
+#: Iterations of a fit before it is given its second chance.
+_FIRST_TRY = 150
 #: Multiples of delta that a fit stuck in a narrow valley is continued with.
 _WIDER_DELTAS = (30.0, 5.0, 1.0)
 #: Fall of log likelihood that rules a value out at 95 %: half the chi-squared quantile with one degree of freedom.
 _RULED_OUT = 1.92
-#: Fall of log likelihood for a rise of the objective by its size over the runs, for normal errors: robust, squared loss.
+#: Fall of log likelihood for a rise of the objective by its size over the runs, for normal errors: robust, squared
+#: loss.
 _NORMAL_SHARE = (0.64, 0.5)
 
 
@@ -232,7 +235,7 @@ def looks_flat(problem: Problem, fits: Fits) -> numpy.ndarray:
 def solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:
     """Minimise; for absolute loss through ever smaller deltas, whose limit it is."""
     if problem.objective.loss != "absolute":
-        return _with_second_chance(problem, problem.solve(theta, replicate), replicate)
+        return _with_second_chance(problem, problem.solve(theta, replicate, max_iterations=_FIRST_TRY), replicate)
     delta = problem.objective.delta
     while delta > 0.9 * _SMALLEST_DELTA:
         stage = replace(problem, objective=replace(problem.objective, loss="huber", delta=delta))
@@ -249,7 +252,7 @@ def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray |
     theta, numbers = fits.theta[left], None if replicate is None else replicate[left]
     for factor in _WIDER_DELTAS:
         wider = replace(problem, objective=replace(problem.objective, delta=factor * problem.objective.delta))
-        again = wider.solve(theta, numbers, max_iterations=100)
+        again = wider.solve(theta, numbers, max_iterations=400 if factor == 1.0 else 100)
         theta = again.theta
     better = again.converged & reaches(again.objective, fits.objective[left], problem.log_loss.shape[1])
     merged = {item.name: numpy.array(getattr(fits, item.name)) for item in fields(fits)}

@@ -1,7 +1,7 @@
 """The runs that a law is fitted to: checked once, with every fault named by its row and its remedy.
 
-Columns may carry the names that people use (N, D, C, flops, params_billion, bits_per_token, ...), and any two of params,
-tokens and budget_flop give the third.
+Columns may carry the names that people use (N, D, C, flops, params_billion, bits_per_token, ...), and any two of
+params, tokens and budget_flop give the third.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _LOSSES: dict[str, Callable[[numpy.ndarray], numpy.ndarray]] = {
 _LOSS_UNITS = {"nat": lambda x: x, "bit": _LOSSES["lossbits"], "perplexity": _LOSSES["perplexity"]}
 #: Above ln(vocabulary) of any tokenizer a loss is worse than guessing: it is a perplexity, or not per token.
 _LARGEST_LOSS = 16.0
-#: Losses over those of Besiroglu et al. (2024) at the same params and tokens: medians of 30 public sets in nats lie from
-#: 0.87 to 1.28, so that 1.33 is worth a look (bits are 1.44 times nats), and 2.5 is a perplexity.
+#: Losses over those of Besiroglu et al. (2024) at the same params and tokens: medians of 30 public sets in nats lie
+#: from 0.87 to 1.28, so that 1.33 is worth a look (bits are 1.44 times nats), and 2.5 is a perplexity.
 _TYPICAL = (482.01, 2085.43, 1.8172, 0.3478, 0.3658)
 _DOUBTFUL, _ABSURD = 1.33, 2.5
 #: Tokens a parameter, in the median of a set, below which the two columns are taken for one another.
@@ -104,7 +104,8 @@ def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
         given = list(runs.keys()) if isinstance(runs, Mapping) else list(getattr(runs, "columns", []))
         also = ", or two of params, tokens, budget_flop" if missing[0] in ("params", "tokens", "budget_flop") else ""
         raise ValueError(
-            f"the runs have no column {missing[0]!r}; they have {given}. Rename the column{also}, or choose another form"
+            f"the runs have no column {missing[0]!r}; they have {given}. Rename the column{also}, or choose another "
+            "form"
         )
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
@@ -149,8 +150,8 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
         loss = _LOSS_UNITS[loss_unit](loss)
         faults = _cell_faults({"loss": loss})
     if not faults:
-        faults = (
-            _unit_faults(columns, loss, loss_unit) + _order_faults(columns, budget) or _design_faults(columns, law, free)
+        faults = _unit_faults(columns, loss, loss_unit) + _order_faults(columns, budget) or _design_faults(
+            columns, law, free
         )
     if faults:
         raise ValueError(f"the runs cannot be fitted by {law.name!r}:\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -217,11 +218,12 @@ def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss
     faults = []
     for name, values in columns.items():
         low, high, unit = _RANGES.get(name, (0.0, numpy.inf, ""))
-        for wrong, remedy in ((values < low, "multiply"), (values > high, "divide")):
-            if wrong.any():
-                first = values[numpy.flatnonzero(wrong)[0]]
+        for outside, remedy in ((values < low, "multiply"), (values > high, "divide")):
+            if outside.any():
+                first = values[numpy.flatnonzero(outside)[0]]
                 faults.append(
-                    f"{name} is {first:g} in {_rows(wrong)}, outside [{low:g}, {high:g}] {unit}: the unit looks wrong; "
+                    f"{name} is {first:g} in {_rows(outside)}, outside [{low:g}, {high:g}] {unit}: the unit looks "
+                    "wrong; "
                     f"{remedy} by 1e9 if it is billions or billionths, or drop these runs"
                 )
     wrong = loss > _LARGEST_LOSS
@@ -232,17 +234,18 @@ def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss
         )
     ratio = _over_typical(columns, loss)
     if not faults and loss_unit is None and ratio is not None and numpy.median(ratio) > _ABSURD:
-        high = ratio > _ABSURD
+        absurd = ratio > _ABSURD
         faults.append(
-            f"loss is {numpy.median(loss):.3g} in the median, {numpy.median(ratio):.2g} times what models of these params "
-            f"and tokens reach in nats ({_rows(high)}): it looks like a perplexity; name the column 'perplexity', or say "
-            "loss_unit='perplexity' (or 'nat' if it is right)"
+            f"loss is {numpy.median(loss):.3g} in the median, {numpy.median(ratio):.2g} times what models of these "
+            "params "
+            f"and tokens reach in nats ({_rows(absurd)}): it looks like a perplexity; name the column 'perplexity', or "
+            "say loss_unit='perplexity' (or 'nat' if it is right)"
         )
     return faults
 
 
 def _over_typical(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> numpy.ndarray | None:
-    if not {"params", "tokens"} <= set(columns):
+    if not {"params", "tokens"} <= set(columns) or not len(loss):
         return None
     A, B, E, alpha, beta = _TYPICAL
     return loss / (E + A / columns["params"] ** alpha + B / columns["tokens"] ** beta)
@@ -253,8 +256,8 @@ def _doubtful_unit(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) ->
     if ratio is None or not len(ratio) or numpy.median(ratio) < _DOUBTFUL:
         return []
     return [
-        f"the losses are {numpy.median(ratio):.2g} times what models of these params and tokens usually reach in nats: if "
-        "they are bits (1.44 times nats) say loss_unit='bit', if they are right say loss_unit='nat'"
+        f"the losses are {numpy.median(ratio):.2g} times what models of these params and tokens usually reach in nats: "
+        "if they are bits (1.44 times nats) say loss_unit='bit', if they are right say loss_unit='nat'"
     ]
 
 
