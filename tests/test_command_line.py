@@ -92,8 +92,11 @@ def test_a_name_that_leads_nowhere_is_named_with_what_to_give(run, elsewhere, ar
         ("- 1\n", "must hold fields such as 'name: ...'"),
         ("name: [unclosed", "is not YAML: line 1"),
         ("\tname: x\n", "is not YAML: line 1"),
-        ("name: !!python/object:os.system x\n", "is not YAML: line 1: could not determine a constructor"),
-        ("? [a, b]\n: 1\n", "is not YAML: line 1: found unhashable key"),
+        (
+            "name: !!python/object:os.system x\n",
+            "line 1, name: has the tag 'tag:yaml.org,2002:python/object:os.system', which is not read",
+        ),
+        ("? [a, b]\n: 1\n", "line 1, a list of 2: is not a field"),
     ],
 )
 def test_a_file_that_is_no_scenario_says_why(run, content, said):
@@ -218,3 +221,12 @@ def test_runs_named_twice_are_refused(run, runs_file):
     code, _, err = run("validate", runs_file(lambda rows: rows.append(rows[1])))
     assert code == 1
     assert "stands on line 2 too; keep one of them" in err
+
+
+def test_check_says_how_many_chips_stand_idle(run, tmp_path):
+    text = (catalog.data_dir() / "scenarios" / "startup-512-2025.yaml").read_text()
+    file = tmp_path / "dark.yaml"
+    file.write_text(text.replace("  n_chips: 512\n", "  n_chips: 512\n  site_power_mw: 0.5\n"))
+    code, out, _ = run("check", str(file))
+    assert code == 0
+    assert re.search(r"good; \d+ chips .*of 512 stand idle in 100% of the samples: all need 1.0 MW", out)

@@ -1,3 +1,5 @@
+import dataclasses
+import math
 import re
 from dataclasses import replace
 
@@ -9,7 +11,15 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import audit as claims
 from gigareport import scenario
 from gigareport.scenario import Outlook
-from gigareport.scenario.quantity import Limits
+
+#: Answers that a sample may lack within the horizon; the outlook says how many do.
+MAY_HAVE_NONE = {
+    "break_even_month",
+    "needed_usd_per_month",
+    "own_payback_month",
+    "own_return_per_year",
+    "months_gained",
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +43,7 @@ def test_every_answer_of_every_bundled_scenario_is_there_and_finite(name):
     for answer in Outlook.answers():
         values = to_host(getattr(found, answer))
         assert values.shape == (200,), answer
-        if answer not in ("break_even_month", "needed_usd_per_month"):  # may have no answer within the horizon
+        if answer not in MAY_HAVE_NONE:
             assert numpy.isfinite(values).all(), answer
 
 
@@ -57,10 +67,14 @@ def test_another_seed_gives_other_samples_of_the_same_answers(story, plan, outlo
 def test_twice_the_rent_doubles_the_cost_of_renting(story, plan, outlook):
     price = story.rent.committed_usd_per_chip_hour
     double = Uncertain(low=2 * price.low, median=2 * price.median, high=2 * price.high)
-    dear = story.model_copy(update={"rent": story.rent.model_copy(update={"committed_usd_per_chip_hour": double})})
+    dear = scenario.with_value(story, "rent.committed_usd_per_chip_hour", double)
     found = scenario.evaluate(dear, samples=1000, plan=plan, device="cpu")
     assert to_host(found.rent_usd) == pytest.approx(2 * to_host(outlook.rent_usd), rel=1e-9)
     assert to_host(found.own_usd) == pytest.approx(to_host(outlook.own_usd), rel=1e-12)
+
+
+def with_training(story, change):
+    return dataclasses.replace(story, training=dataclasses.replace(story.training, **change))
 
 
 @pytest.mark.parametrize(
@@ -71,18 +85,18 @@ def test_twice_the_rent_doubles_the_cost_of_renting(story, plan, outlook):
     ],
 )
 def test_a_job_that_cannot_run_says_what_would_fit(story, change, expected):
-    impossible = story.model_copy(update={"training": story.training.model_copy(update=change)})
+    impossible = with_training(story, change)
     with pytest.raises(scenario.ScenarioError, match=expected):
         scenario.evaluate(impossible, samples=10)
 
 
-@pytest.mark.parametrize("change", [{"global_batch": 6145}, {"n_chips": 98_303}, {"n_chips": None}])
+@pytest.mark.parametrize("change", [{"global_batch": 6145}, {"n_chips": 98_303}, {"n_chips": math.inf}])
 def test_the_number_of_chips_that_is_advised_runs(story, change):
-    impossible = story.model_copy(update={"training": story.training.model_copy(update=change)})
+    impossible = with_training(story, change)
     with pytest.raises(scenario.ScenarioError, match="give training.n_chips: ") as caught:
         scenario.search_plan(impossible)
     n_chips = int(re.search(r"training.n_chips: (\d+)", str(caught.value))[1])
-    possible = story.model_copy(update={"training": story.training.model_copy(update=change | {"n_chips": n_chips})})
+    possible = with_training(story, change | {"n_chips": n_chips})
     assert scenario.search_plan(possible).n_chips == n_chips
 
 
@@ -95,33 +109,25 @@ def test_the_name_of_a_scenario_is_no_scenario(given):
 
 
 def test_every_end_of_a_range_of_costs_has_an_answer(story, plan):
-    for section in ("cluster", "own", "rent"):
-        fields = type(getattr(story, section)).model_fields
-        ranges = {name: limit for name, info in fields.items() for limit in info.metadata if isinstance(limit, Limits)}
-        ranges.pop("start_month", None)  # ends with the horizon, which loading checks
-        for name, limit in ranges.items():
-            for end in (limit.lower, limit.upper):
-                changed = getattr(story, section).model_copy(update={name: limit.parse(end)})
-                found = scenario.evaluate(
-                    story.model_copy(update={section: changed}), samples=5, plan=plan, device="cpu"
-                )
-                assert numpy.isfinite(to_host(found.saving_usd)).all(), (section, name, end)
+    for path, field, _ in scenario.leaves(story):
+        # Months of a start end with the horizon, which loading checks.
+        if field.kind == "uncertain" and path.split(".")[0] in ("cluster", "own", "rent") and "month" not in path[-11:]:
+            for end in (field.entry.least, field.entry.most):
+                changed = scenario.with_value(story, path, Uncertain.fixed(end))
+                found = scenario.evaluate(changed, samples=5, plan=plan, device="cpu")
+                assert numpy.isfinite(to_host(found.saving_usd)).all(), (path, end)
 
 
 def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):
-    found = scenario.evaluate(story.model_copy(update={"horizon_months": 16}), samples=500, plan=plan, device="cpu")
+    found = scenario.evaluate(scenario.with_value(story, "horizon_months", 16), samples=500, plan=plan, device="cpu")
     assert numpy.isfinite(to_host(found.own_usd)).all()
     assert numpy.isfinite(to_host(found.rent_usd)).all()
 
 
 def test_no_failures_and_no_stops_lose_nothing_but_checkpoints(story, plan):
-    calm = story.reliability.model_copy(
-        update={
-            "failures_per_1000_node_days": Uncertain.fixed(1e-9),
-            "planned_stops_per_day": Uncertain.fixed(0.0),
-        }
-    )
-    found = scenario.evaluate(story.model_copy(update={"reliability": calm}), samples=50, plan=plan, device="cpu")
+    calm = scenario.with_value(story, "reliability.failures_per_1000_node_days", Uncertain.fixed(1e-9))
+    calm = scenario.with_value(calm, "reliability.planned_stops_per_day", Uncertain.fixed(0.0))
+    found = scenario.evaluate(calm, samples=50, plan=plan, device="cpu")
     assert to_host(found.goodput_frac) == pytest.approx(1.0, abs=1e-4)
 
 
@@ -140,7 +146,7 @@ def test_average_power_stands_beside_the_published_power(outlook):
 
 
 def test_table_lists_every_answer_with_unit(outlook):
-    table = outlook.table()
+    table = outlook.to_frame()
     assert list(table["quantity"]) == list(Outlook.answers())
     assert (table["unit"] != "").all()
     assert (table.dropna()["low"] <= table.dropna()["high"]).all()
@@ -187,3 +193,88 @@ def test_colossus_was_about_five_weeks_late():
     phases, said, others = claims.timeline()
     assert claims.weeks_late(phases, said) == pytest.approx(33 / 7)
     assert others["n_chips"].is_monotonic_increasing
+
+
+def test_less_site_power_moves_the_useful_compute(story, plan):
+    """From 150 to 60 MW: a limit that an input states is a limit of every answer."""
+    much, little = (
+        scenario.evaluate(
+            scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(mw)), samples=50, plan=plan
+        )
+        for mw in (150.0, 60.0)
+    )
+    for answer in ("own_useful_flop", "useful_flop_per_s", "run_flop", "months_gained", "own_net_usd"):
+        assert numpy.all(to_host(getattr(little, answer)) < to_host(getattr(much, answer))), answer
+    for answer in ("idle_chips", "reference_run_days", "own_usd_per_useful_chip_hour"):
+        assert numpy.all(to_host(getattr(little, answer)) > to_host(getattr(much, answer))), answer
+    need_w = 1e5 * much.inputs["cluster.it_power_w_per_chip"] * much.inputs["cluster.pue"]
+    assert to_host(little.idle_chips) == pytest.approx(1e5 * (1 - 60e6 / need_w))
+
+
+def test_power_that_comes_in_parts_is_waited_for(story, plan):
+    limited = scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(250.0))
+    parts = tuple(
+        scenario.Arrival(share=share, month=Uncertain.fixed(month)) for share, month in ((0.2, 0.0), (0.8, 9.0))
+    )
+    late = scenario.with_value(limited, "cluster.power_arrivals", parts)
+    at_once, waiting = (scenario.evaluate(case, samples=50, plan=plan) for case in (limited, late))
+    assert numpy.all(to_host(waiting.idle_chips) > 0.5e5)
+    assert numpy.all(to_host(at_once.idle_chips) == 0)
+    assert numpy.all(to_host(waiting.own_net_usd) < to_host(at_once.own_net_usd))
+
+
+def test_a_phased_site_gains_the_months_of_its_run_and_not_those_of_its_last_delivery(story, plan):
+    """30, 30 and 40 % at months 8, 12 and 18 beside a rent at 9, a run of 100 days on all chips."""
+    parts = tuple(
+        scenario.Delivery(share=share, month=Uncertain.fixed(month))
+        for share, month in ((0.3, 8.0), (0.3, 12.0), (0.4, 18.0))
+    )
+    phased = scenario.with_value(story, "own.deliveries", parts)
+    phased = scenario.with_value(phased, "rent.start_month", Uncertain.fixed(9.0))
+    phased = scenario.with_value(phased, "training.run_days", Uncertain.fixed(100.0))
+    gained = to_host(scenario.evaluate(phased, samples=20, plan=plan).months_gained)
+    run_months = 100 / (365.25 / 12)
+    # 1.2 months of work before month 12; the rest on 60 % of the chips
+    assert gained == pytest.approx(9 + run_months - (12 + (run_months - 0.3 * 4) / 0.6), rel=1e-6)
+
+
+def test_the_lead_depends_on_the_size_and_on_the_date(story, plan):
+    def lead(**changes):
+        case = story
+        for path, value in changes.items():
+            case = scenario.with_value(case, path.replace("__", "."), value)
+        return float(numpy.median(to_host(scenario.evaluate(case, samples=50, plan=plan).lead_months)))
+
+    small, told, large = (lead(cluster__n_chips=n) for n in (25_000, 100_000, 400_000))
+    assert small < told < large
+    late = tuple(replace(part, month=Uncertain.fixed(part.month.median + 12)) for part in story.own.deliveries)
+    assert lead(own__deliveries=late) == pytest.approx(
+        lead(
+            own__deliveries=tuple(
+                replace(part, month=Uncertain.fixed(part.month.median)) for part in story.own.deliveries
+            )
+        )
+        - 12
+    )
+
+
+def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
+    """Worth nothing: the difference of the bills. Worth the tenant's cost: the same work."""
+    nothing = scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(0.0))
+    found = scenario.evaluate(nothing, samples=100, plan=plan)
+    expected = to_host(found.rent_bill_usd) - to_host(found.own_usd)
+    assert to_host(found.advantage_usd) == pytest.approx(expected, rel=1e-9)
+    hour = to_host(found.rent_usd_per_useful_chip_hour)
+    month_usd = hour * 1e5 * 730.5 * to_host(found.goodput_frac)
+    at_cost = scenario.evaluate(
+        scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(float(month_usd[0]))),
+        samples=1,
+        plan=plan,
+    )
+    assert float(to_host(at_cost.advantage_usd)[0]) == pytest.approx(float(to_host(at_cost.saving_usd)[0]), rel=1e-9)
+    assert float(to_host(at_cost.rent_net_usd)[0]) == pytest.approx(0.0, abs=1.0)  # of billions
+
+
+def test_what_no_sample_has_is_counted_beside_the_interval(outlook):
+    with_holes = replace(outlook, months_gained=numpy.asarray([1.0, numpy.nan, 3.0, numpy.nan]))
+    assert with_holes.say("months_gained", unit="months").endswith("none in 50% of the samples")

@@ -23,8 +23,8 @@ _POINT_OF_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.000)+")
 _COMMAS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-#: How some published files write a day: 3/31/2024, and a month: 2024-03.
-_AMERICAN_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+#: How some published files write a day: 3/31/2024 or 3/31/24, and a month: 2024-03.
+_AMERICAN_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 _FLAGS = {"true": True, "false": False}
 
@@ -105,7 +105,7 @@ def date(
     Parameters
     ----------
     least, most : the day must lie within them.
-    published : whether 7/9/2024 (month first) and 2024-07 (its first day) are read too, as published files have them.
+    published : whether 7/9/2024, 7/9/24 (month first) and 2024-07 (its first day) are read too.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def date(
     if found := _DAY.fullmatch(said):
         parts = found.groups()
     elif published and (found := _AMERICAN_DAY.fullmatch(said)):
-        parts = (found[3], found[1], found[2])
+        parts = (f"20{found[3]}"[-4:], found[1], found[2])
     elif published and (found := _MONTH.fullmatch(said)):
         parts = (found[1], found[2], "1")
     else:

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from gigareport.tables.throughput import TrainingRunRow
+from gigareport.dictionary import columns_of
 
 
 def build(raw_data):
     """Return the table as ``data/training_runs.csv`` holds it: every cell as printed in the raw file."""
     raw = pd.read_csv(raw_data / "throughput_runs" / "runs.csv", dtype=str, keep_default_na=False)
-    return raw[list(TrainingRunRow.model_fields)]
+    return raw[columns_of("training_runs")]

@@ -10,15 +10,16 @@ from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, checked
 __all__ = ["annuity_factor", "level_payment", "loan", "straight_line_usd_per_year", "weighted_cost_of_capital"]
 
 
-def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rate_per_year: Any) -> Any:
+def weighted_cost_of_capital(debt_frac: Any, debt_effective_rate_per_year: Any, equity_rate_per_year: Any) -> Any:
     """Return the nominal rate that discounts cash flows without interest.
 
     Parameters
     ----------
     debt_frac : float or array
         Share of the capital that is lent, 0 to 1. [1]
-    debt_rate_per_year, equity_rate_per_year : float or array
-        Nominal yearly cost of debt and of equity, 0 or more. [1/year] Taxes are left out, so interest saves none.
+    debt_effective_rate_per_year, equity_rate_per_year : float or array
+        Nominal yearly cost of debt and of equity, effective, 0 or more. [1/year] An APR that is paid by the month is
+        (1 + APR / 12)^12 - 1 effective. Taxes are left out, so interest saves none.
 
     Examples
     --------
@@ -27,7 +28,7 @@ def weighted_cost_of_capital(debt_frac: Any, debt_rate_per_year: Any, equity_rat
     """
     _, lent, debt_rate, equity_rate = checked(
         debt_frac=(debt_frac, SHARE),
-        debt_rate_per_year=(debt_rate_per_year, NON_NEGATIVE),
+        debt_effective_rate_per_year=(debt_effective_rate_per_year, NON_NEGATIVE),
         equity_rate_per_year=(equity_rate_per_year, NON_NEGATIVE),
     )
     return lent * debt_rate + (1 - lent) * equity_rate

@@ -8,9 +8,9 @@ from typing import Any
 from scipy import stats
 
 from gigacluster.arrays import as_common
-from gigacluster.limits import POSITIVE, Limit, checked
+from gigacluster.limits import POSITIVE, Limit, admit, checked
 
-__all__ = ["GROWING", "Growth", "doubling_months", "growth", "lead_months", "matched_after_months"]
+__all__ = ["GROWING", "Growth", "doubling_months", "growth", "lead_months", "matched_year"]
 
 #: What a rate of growth may be: a factor a year.
 GROWING = Limit(1.0, float("inf"), "above 1 (a factor a year, such as 2.5)", low_included=False, high_included=False)
@@ -77,7 +77,7 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     >>> round(float(trend.per_year), 6)
     2.5
     """
-    xp, years, sizes = as_common(dates_year, values)
+    xp, (years, sizes) = as_common(dates_year, values)
     n = years.shape[0] if years.ndim == 1 else 0
     if n < 3 or sizes.shape[0] != n:
         raise ValueError(
@@ -145,24 +145,43 @@ def lead_months(size_ratio: Any, growth_per_year: Any) -> Any:
     return 12 * xp.log(ratio) / xp.log(rate)
 
 
-def matched_after_months(dates_year: Any, values: Any, *, since_year: float, level: float) -> float:
-    """Return how many months after a date a level was first reached: what happened, rather than a trend.
+def matched_year(dates_year: Any, values: Any, level: Any, growth_per_year: Any) -> Any:
+    """Return when the rivals first reach a level: by their dates, and beyond the table at a rate of growth.
 
     Parameters
     ----------
     dates_year, values : array, shape (n,)
-        Clusters of the rivals, with their first dates of operation.
-    since_year : float
-        Date from which the lead is counted; rivals already at the level then give 0.
-    level : float
-        Size to match, in the unit of ``values``.
+        First dates of operation of the rivals' clusters, such as 2024.67, and their sizes. [year]
+    level : float or array
+        Size to match, in the unit of ``values``, above 0.
+    growth_per_year : float or array
+        Growth of the largest from the day that it stood, above 1, for levels that no rival of the table reaches.
+        [1/year]
 
     Returns
     -------
-    float
-        Months, 0 or more; infinite if the data hold no match.
+    array, shape = broadcast of level and growth_per_year
+        [year] A level beyond the table is not reached before its last date. Elements out of range are ``nan``.
+
+    Examples
+    --------
+    >>> import numpy
+    >>> dates, sizes = numpy.asarray([2023.0, 2024.0]), numpy.asarray([20_000.0, 50_000.0])
+    >>> matched_year(dates, sizes, numpy.asarray([10_000.0, 30_000.0, 200_000.0]), 2.0).tolist()
+    [2023.0, 2024.0, 2026.0]
     """
-    xp, years, sizes = as_common(dates_year, values)
-    reached = xp.where(sizes >= level, years, xp.inf)
-    months = 12 * (float(xp.min(reached)) - since_year)
-    return max(months, 0.0)
+    xp, a, _ = admit(
+        {"dates_year": dates_year, "values": values, "level": level, "growth_per_year": growth_per_year},
+        {"level": POSITIVE, "growth_per_year": GROWING},
+    )
+    years, sizes, level, rate = a.values()
+    if years.ndim != 1 or years.shape != sizes.shape or not years.shape[0]:
+        raise ValueError(f"rivals need dates and sizes of one shape (n,); got {years.shape} and {sizes.shape}")
+    column = (-1, *(1,) * level.ndim)
+    enough = xp.reshape(sizes, column) >= level
+    dated = xp.min(xp.where(enough, xp.reshape(years, column), xp.inf), axis=0)
+    largest, last = xp.max(sizes), xp.max(years)
+    record = xp.min(xp.where(sizes == largest, years, xp.inf))
+    later = record + xp.log(level / largest) / xp.log(rate)
+    later = xp.where(later > last, later, last)
+    return xp.where(xp.isfinite(dated), dated, later) + 0.0 * (level + rate)

@@ -281,7 +281,7 @@ class Fit:
                 f"(given: {given})"
             )
         plain = [c.to_numpy() if hasattr(c := columns[name], "to_numpy") else c for name in law.columns]
-        host = numpy.broadcast_arrays(*(to_host(as_common(column)[1]) for column in plain))
+        host = numpy.broadcast_arrays(*(to_host(as_common(column)[1][0]) for column in plain))
         bad = [name for name, column in zip(law.columns, host, strict=True) if not (column > 0).all()]
         if bad:
             raise ValueError(f"{', '.join(bad)} must be positive to predict a loss")

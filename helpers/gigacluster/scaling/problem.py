@@ -66,7 +66,7 @@ class Problem:
     fixed: dict[int, float] = field(default_factory=dict)  # symbol -> fitted coordinate
 
     @property
-    def xp(self) -> ModuleType:
+    def xp(self) -> Any:
         """The array library."""
         return namespace_of(self.like)
 

@@ -19,7 +19,7 @@ from gigacluster.throughput.runs import cases_from_runs
 from gigareport import catalog
 from gigareport.calibration import scores as scoring
 from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
-from gigareport.tables.calibration import AccuracyRow, CoefficientRow
+from gigareport.dictionary import columns_of
 
 __all__ = [
     "CrossValidation",
@@ -174,7 +174,7 @@ def coefficient_table(
     for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
         meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
         rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
-    return pd.DataFrame(rows, columns=list(CoefficientRow.model_fields))
+    return pd.DataFrame(rows, columns=columns_of("throughput_coefficients"))
 
 
 def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list[CrossValidation]) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list
                 rows.append(
                     {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
                 )
-    return pd.DataFrame(rows, columns=list(AccuracyRow.model_fields))
+    return pd.DataFrame(rows, columns=columns_of("throughput_accuracy"))
 
 
 def _accuracy(

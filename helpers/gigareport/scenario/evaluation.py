@@ -13,12 +13,16 @@ from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport import catalog, facts
 from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
-from gigareport.scenario.loading import loaded
+from gigareport.scenario.load import loaded
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.register import Scenario
 
-__all__ = ["deciding_inputs", "evaluate", "owned_flows", "speed_of"]
+__all__ = ["cash_flows", "deciding_inputs", "evaluate", "owned_flows", "speed_of", "worth_of_month_usd"]
+
+_SITE_POWER = "cluster.site_power_mw"
+#: Parts of the cost of owning that are paid once.
+_CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
 
 def evaluate(
@@ -94,22 +98,32 @@ def deciding_inputs(
 def _all_inputs(scenario: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: between}
+    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: _world(_ready_on(scenario))[0]}
 
 
 def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
     """Return every answer for inputs of shape (samples,); the paragraph that DESIGN calls the spine."""
     speed = speed_of(plan, given)
+    speed["useful_flop_per_s"] = speed["useful_flop_per_s"] * _powered_frac(scenario, plan, given)
     training = _training(given, speed["useful_flop_per_s"])
     owned, rented = cash_flows(scenario, given, speed["goodput_frac"])
-    money = _money(scenario, owned, rented, given, speed)
-    change = _change(scenario, given, money["saving_usd"])
-    return speed | training | money | change
+    month_usd = worth_of_month_usd(scenario, given)
+    month_chip_hours = scenario.cluster.n_chips * HOURS_PER_MONTH * speed["goodput_frac"]
+    decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
+    chip_flop_per_s = plan.step_flop / speed["step_time_s"] / scenario.cluster.n_chips
+    money = _money(scenario, owned, rented, decision, given, chip_flop_per_s)
+    time = _time(owned, rented, decision, training["run_flop"] / chip_flop_per_s / SECONDS_PER_HOUR)
+    worth = {
+        "month_worth_usd": month_usd + 0.0 * speed["goodput_frac"],
+        "hour_worth_usd": month_usd / month_chip_hours,
+        "needed_usd_per_month": decision.needed_usd_per_useful_chip_hour * month_chip_hours,
+    }
+    return speed | training | money | time | worth | _place(scenario, owned, given)
 
 
 def speed_of(plan: PlannedStep, given: dict[str, Any]) -> dict[str, Any]:
     """Return step time and MFU of a plan, and what failures leave of it, for sampled inputs by name."""
-    xp, error = as_common(given[STEP_ERROR])
+    xp, (error,) = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)
     rate_flop_per_s = plan.step_flop / step_time_s
     found = reliability.goodput(
@@ -151,15 +165,20 @@ def _law_table() -> dict[str, numpy.ndarray]:
 
 def _law_samples(position: Any) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     columns = _law_table()
     n_replicates = len(columns["A"])
     index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
     return {name: xp.take(xp.asarray(column), index) for name, column in columns.items()}
 
 
-def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodput_frac: Any) -> cost.CashFlows:
-    """Return what owning ``n_chips`` costs month by month, for sampled inputs by name."""
+def owned_flows(
+    scenario: Scenario, n_chips: float, given: dict[str, Any], goodput_frac: Any, **site: Any
+) -> cost.CashFlows:
+    """Return what owning ``n_chips`` costs month by month, for sampled inputs by name.
+
+    ``site`` holds ``site_power_w`` and ``power_arrivals`` of :func:`gigacluster.cost.own`; left out, all have power.
+    """
     own = {name.removeprefix("own."): values for name, values in given.items() if name.startswith("own.")}
     deliveries = [
         (own.pop(f"deliveries.{number}.month"), delivery.share)
@@ -168,7 +187,7 @@ def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodp
     per_tier = own.pop("network_usd_per_tier_per_chip")
     return cost.own(
         n_chips=n_chips,
-        horizon_months=scenario.horizon_months,
+        horizon_months=int(scenario.horizon_months),
         deliveries=deliveries,
         network_usd_per_chip=cost.network_usd_per_chip(n_chips, per_tier, float(scenario.own.switch_ports)),
         it_power_w_per_chip=given["cluster.it_power_w_per_chip"],
@@ -176,19 +195,27 @@ def owned_flows(scenario: Scenario, n_chips: float, given: dict[str, Any], goodp
         pue=given["cluster.pue"],
         goodput_frac=goodput_frac,
         **own,
+        **site,
     )
 
 
 def cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what a contract over the same horizon costs."""
     n_chips = float(scenario.cluster.n_chips)
-    owned = owned_flows(scenario, n_chips, given, goodput_frac)
-    price = given["rent.committed_usd_per_chip_hour"]
+    site: dict[str, Any] = {}
+    if _SITE_POWER in given:
+        site["site_power_w"] = given[_SITE_POWER] * MEGA
+    if scenario.cluster.power_arrivals:
+        site["power_arrivals"] = [
+            (given[f"cluster.power_arrivals.{number}.month"], arrival.share)
+            for number, arrival in enumerate(scenario.cluster.power_arrivals)
+        ]
+    owned = owned_flows(scenario, n_chips, given, goodput_frac, **site)
     rented = cost.rent(
         n_chips=n_chips,
-        horizon_months=scenario.horizon_months,
-        market_usd_per_chip_hour=price,
-        committed_usd_per_chip_hour=price,
+        horizon_months=int(scenario.horizon_months),
+        market_usd_per_chip_hour=0.0,  # nothing is outside the contract
+        committed_usd_per_chip_hour=given["rent.committed_usd_per_chip_hour"],
         committed_frac=1.0,
         term_months=float(scenario.horizon_months),
         prepaid_frac=given["rent.prepaid_frac"],
@@ -200,22 +227,51 @@ def cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> 
     return owned, rented
 
 
+def _powered_frac(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> Any:
+    """Return the share of the job's chips that the site can power once all of its power is there."""
+    if _SITE_POWER not in given:
+        return 1.0
+    need_w = plan.n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
+    xp, (share,) = as_common(given[_SITE_POWER] * MEGA / need_w)
+    return xp.where(share < 1, share, 1.0)
+
+
+def worth_of_month_usd(scenario: Scenario, given: dict[str, Any]) -> Any:
+    """Return what a month of the whole cluster at work is worth: the reader's own figure, or a cloud's revenue."""
+    if "race.value_of_month_usd" in given:
+        return given["race.value_of_month_usd"]
+    site_w = scenario.cluster.n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
+    return given["race.revenue_usd_per_site_w_year"] * site_w / 12
+
+
 def _money(
-    scenario: Scenario, owned: cost.CashFlows, rented: cost.CashFlows, given: dict[str, Any], speed: dict[str, Any]
+    scenario: Scenario,
+    owned: cost.CashFlows,
+    rented: cost.CashFlows,
+    decision: cost.Decision,
+    given: dict[str, Any],
+    chip_flop_per_s: Any,
 ) -> dict[str, Any]:
     """Return power, energy, and every figure in dollars that does not count time."""
-    turn = cost.break_even(owned, rented)
     n_chips = scenario.cluster.n_chips
-    power_w = n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.load_frac"] * given["cluster.pue"]
-    chip_flop_per_s = speed["useful_flop_per_s"] / speed["goodput_frac"] / n_chips
+    chip_w = given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
+    load_w = n_chips * chip_w * given["cluster.load_frac"]
     reference_flop = given["training.reference_run_flop"]
-    xp, own_usd, saving_usd = as_common(owned.net_present_usd, turn.saving_usd)
+    xp, (idle_chips, own_usd, same_work_usd) = as_common(
+        owned.idle_chips, owned.net_present_usd, decision.same_work_usd
+    )
+    if _SITE_POWER in given:
+        limit_w = given[_SITE_POWER] * MEGA * given["cluster.load_frac"]
+        load_w = xp.where(limit_w < load_w, limit_w, load_w)
     return {
-        "site_power_mw": power_w / MEGA,
-        "energy_gwh_per_year": power_w * HOURS_PER_YEAR / GIGA,
-        "own_capital_usd": _capital_usd(owned),
+        "site_power_mw": load_w / MEGA,
+        "rated_power_mw": n_chips * chip_w / MEGA,
+        "idle_chips": xp.max(idle_chips, axis=0) + 0.0 * own_usd,
+        "energy_gwh_per_year": load_w * HOURS_PER_YEAR / GIGA,
+        "own_capital_usd": owned.nominal_usd(*_CAPITAL) + 0.0 * own_usd,
         "own_usd": own_usd,
-        "rent_usd": own_usd + saving_usd,
+        "rent_usd": own_usd + same_work_usd,
+        "rent_bill_usd": rented.net_present_usd,
         "own_usd_per_chip_hour": owned.usd_per_chip_hour,
         "own_usd_per_useful_chip_hour": owned.usd_per_useful_chip_hour,
         "rent_usd_per_useful_chip_hour": rented.usd_per_useful_chip_hour,
@@ -223,56 +279,64 @@ def _money(
         "rent_usd_per_useful_flop": rented.usd_per_useful_flop(chip_flop_per_s),
         "own_reference_run_usd": owned.usd_per_run(reference_flop, chip_flop_per_s),
         "rent_reference_run_usd": rented.usd_per_run(reference_flop, chip_flop_per_s),
-        "saving_usd": saving_usd,
-        "break_even_rent_usd_per_chip_hour": turn.rent_usd_per_chip_hour,
-        "break_even_month": turn.month,
+        "saving_usd": same_work_usd,
+        "break_even_rent_usd_per_chip_hour": given["rent.committed_usd_per_chip_hour"] * decision.parity_frac,
+        "break_even_month": decision.month,
+        "own_useful_flop": decision.own.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
+        "rent_useful_flop": decision.rent.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
     }
 
 
-def _capital_usd(owned: cost.CashFlows) -> Any:
-    """Return hardware and site at their present value: what is paid once."""
-    once = ("chips", "servers", "network", "storage", "building", "power plant")
-    return sum(owned.parts_usd[part] for part in once)
-
-
-def _change(scenario: Scenario, given: dict[str, Any], saving_usd: Any) -> dict[str, Any]:
-    """Return share, lead, and what arriving earlier is worth beside the saving."""
-    ready = [given[f"own.deliveries.{number}.month"] for number in range(len(scenario.own.deliveries))]
-    xp, own_ready, rent_ready = as_common(ready[0], given["rent.start_month"])
-    for month in ready[1:]:
-        own_ready = xp.where(month > own_ready, month, own_ready)
-    months_gained = rent_ready - own_ready
-    lead = race.lead_months(given["race.lead_ratio"], given["race.rival_growth_per_year"])
-    month_usd = given.get("race.value_of_month_usd")
-    if month_usd is None:
-        site_w = scenario.cluster.n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
-        month_usd = given["race.revenue_usd_per_site_w_year"] * site_w / 12
-    # A month costs whoever waits for it, ahead or behind, so the months gained count even without a lead; months lost
-    # count against owning. The lead says how long being first lasts, for models of a worth that fades.
-    at_least = xp.clip(months_gained, 0.0, None)
-    speed = race.value_of_time(
-        lead_months=xp.where(lead > at_least, lead, at_least),
-        months_gained=months_gained,
-        usd_per_month=month_usd,
-        extra_cost_usd=-saving_usd,
-    )
+def _time(
+    owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, run_chip_hours: Any
+) -> dict[str, Any]:
+    """Return when a run is done under each ramp, and what each option is worth with its own months counted."""
     return {
-        "lead_months": lead,
-        "months_gained": months_gained,
-        "month_worth_usd": month_usd,
-        "time_worth_usd": speed.worth_usd,
-        "advantage_usd": speed.net_usd,
-        "needed_usd_per_month": speed.needed_usd_per_month,
-    } | _concentration(scenario, given[STOCK])
+        "months_gained": rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
+        "own_net_usd": decision.own.net_usd,
+        "rent_net_usd": decision.rent.net_usd,
+        "own_return_per_year": decision.own.return_per_year,
+        "own_payback_month": decision.own.payback_month,
+        "time_worth_usd": decision.own.worth_usd - decision.rent.worth_usd,
+        "advantage_usd": decision.advantage_usd,
+    }
 
 
-def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
-    """Return the cluster's share of the world's stock, and the HHI with the cluster less the HHI without it."""
+def _place(scenario: Scenario, owned: cost.CashFlows, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the cluster's lead over the rivals known by name, and its share of the world's stock."""
+    known = facts.record_setters(scenario.owner)
+    xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(scenario, given))
+    matched = race.matched_year(
+        xp.asarray(known["year"].to_numpy()),
+        xp.asarray(known["h100e"].to_numpy()),
+        xp.max(working, axis=0) * facts.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip),
+        given["race.rival_growth_per_year"],
+    )
+    since_2000 = numpy.datetime64(scenario.decided_on) - numpy.datetime64("2000-01-01")
+    decided_year = 2000 + since_2000.astype("timedelta64[D]").astype(float) / 365.25
+    return {"lead_months": 12 * (matched - decided_year) - complete} | _concentration(scenario, given[STOCK])
+
+
+def _complete_month(scenario: Scenario, given: dict[str, Any]) -> Any:
+    """Return when the last part of the cluster, or of the power that limits it, is there."""
+    last = [given[f"own.deliveries.{number}.month"] for number in range(len(scenario.own.deliveries))]
+    last += [given[f"cluster.power_arrivals.{n}.month"] for n in range(len(scenario.cluster.power_arrivals))]
+    xp, (complete,) = as_common(last[0])
+    for month in last[1:]:
+        complete = xp.where(month > complete, month, complete)
+    return complete
+
+
+def _ready_on(scenario: Scenario) -> numpy.datetime64:
+    """Return the day of the last delivery, at the medians."""
     month = max(float(delivery.month.median) for delivery in scenario.own.deliveries)
-    date = numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
-    total, owners, shares = _world(date)
-    xp, position = as_common(position)
-    world = xp.asarray(total.quantile(to_host(position)))
+    return numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
+
+
+def _concentration(scenario: Scenario, world_h100e: Any) -> dict[str, Any]:
+    """Return the cluster's share of the world's stock, and the HHI with the cluster less the HHI without it."""
+    _, owners, shares = _world(_ready_on(scenario))
+    xp, (world,) = as_common(world_h100e)
     size = scenario.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip)
     named = xp.asarray(shares)[:-1, None] * world[None, :]
     other = shares[-1] * world

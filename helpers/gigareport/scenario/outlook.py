@@ -10,7 +10,7 @@ import numpy
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,10 +48,13 @@ class Outlook:
 
     # What it takes
     site_power_mw: Any = _answer("Average power of the site", "MW")
+    rated_power_mw: Any = _answer("Power that all chips need at their rating", "MW")
+    idle_chips: Any = _answer("Chips that stand idle for want of power, at most", "chip")
     energy_gwh_per_year: Any = _answer("Energy a year", "GWh")
-    own_capital_usd: Any = _answer("Capital to own", "USD")
+    own_capital_usd: Any = _answer("Capital to own, as it is paid", "USD")
     own_usd: Any = _answer("Net present cost to own", "USD")
     rent_usd: Any = _answer("Net present cost to rent the same useful work", "USD")
+    rent_bill_usd: Any = _answer("Net present cost of the rental itself", "USD")
     own_usd_per_chip_hour: Any = _answer("Cost of an own chip-hour", "USD/(chip h)")
     own_usd_per_useful_chip_hour: Any = _answer("Cost of an own useful chip-hour", "USD/(chip h)")
     rent_usd_per_useful_chip_hour: Any = _answer("Cost of a rented useful chip-hour", "USD/(chip h)")
@@ -59,18 +62,25 @@ class Outlook:
     rent_usd_per_useful_flop: Any = _answer("Cost of a useful FLOP, rented", "USD/FLOP")
     own_reference_run_usd: Any = _answer("Cost of the reference run, own", "USD")
     rent_reference_run_usd: Any = _answer("Cost of the reference run, rented", "USD")
-    saving_usd: Any = _answer("Saving of owning, time not counted", "USD")
-    break_even_rent_usd_per_chip_hour: Any = _answer("Rent at which both cost the same", "USD/(chip h)")
+    saving_usd: Any = _answer("Saving of owning for the same useful work", "USD")
+    break_even_rent_usd_per_chip_hour: Any = _answer("Contract price at which both cost the same", "USD/(chip h)")
     break_even_month: Any = _answer("First month from which owning stays cheaper", "month")
+    own_useful_flop: Any = _answer("Useful compute within the horizon, own", "FLOP")
+    rent_useful_flop: Any = _answer("Useful compute within the horizon, rented", "FLOP")
 
     # What it changes
     share_of_world: Any = _answer("Share of the world's AI compute", "1")
     hhi_change: Any = _answer("Change of the owners' HHI", "point")
-    lead_months: Any = _answer("Lead over the largest other cluster, at the pace of the trend", "month")
-    months_gained: Any = _answer("Months that owning trains earlier (negative: later)", "month")
-    month_worth_usd: Any = _answer("Worth of a month, as taken", "USD/month")
-    time_worth_usd: Any = _answer("Worth of these months", "USD")
-    advantage_usd: Any = _answer("Advantage of owning, time counted", "USD")
+    lead_months: Any = _answer("Lead until a rival known by name is as large (negative: one was before)", "month")
+    months_gained: Any = _answer("Months that owning finishes a run earlier (negative: later)", "month")
+    month_worth_usd: Any = _answer("Worth of a month of compute, as taken", "USD/month")
+    hour_worth_usd: Any = _answer("Worth of a useful chip-hour, as taken", "USD/(chip h)")
+    own_net_usd: Any = _answer("Own, beside doing neither: worth of its compute less its cost", "USD")
+    rent_net_usd: Any = _answer("Rent, beside doing neither: worth of its compute less its cost", "USD")
+    own_return_per_year: Any = _answer("Rate of return of owning at that worth", "1/year")
+    own_payback_month: Any = _answer("Month in which owning has paid for itself, nothing sold", "month")
+    time_worth_usd: Any = _answer("Worth of the compute that owning gives more within the horizon", "USD")
+    advantage_usd: Any = _answer("Own less rent, each with its own months", "USD")
     needed_usd_per_month: Any = _answer("Worth of a month from which owning pays", "USD/month")
 
     @classmethod
@@ -82,6 +92,11 @@ class Outlook:
             if "label" in item.metadata
         }
 
+    @property
+    def samples(self) -> int:
+        """Number of joint draws of the inputs."""
+        return int(to_host(self.step_time_s).shape[-1])
+
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""
         return interval(getattr(self, name), coverage)
@@ -92,10 +107,11 @@ class Outlook:
         Dollars are written as such; of other units give the text that follows the median.
         """
         found = self.interval(name)
+        never = f"; none in {format_share(found.without_frac)} of the samples" if found.without_frac else ""
         if self.answers()[name][1].startswith("USD"):
             low, median, high = (format_usd(scale * value, digits) for value in (found.low, found.median, found.high))
-            return f"{median}{unit} ({low} to {high})"
-        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits)
+            return f"{median}{unit} ({low} to {high}){never}"
+        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits) + never
 
     def probability(self, name: str, above: float = 0.0) -> float:
         """Return the share of samples in which an answer exceeds ``above``; samples without one do not count."""
@@ -103,7 +119,7 @@ class Outlook:
         values = values[~numpy.isnan(values)]
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
-    def table(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
         import pandas as pd
 
@@ -116,9 +132,8 @@ class Outlook:
 
     @property
     def verdict(self) -> str:
-        """Own or rent, in one sentence with its probability."""
+        """Own, rent or neither, with the probabilities inside this one contract and worth of compute."""
         cheaper, better = self.probability("saving_usd"), self.probability("advantage_usd")
-        moves = "gains" if self.interval("months_gained").median >= 0 else "loses"
         if min(cheaper, better) >= 0.9:
             choice = "Owning wins, with or without a value for time"
         elif max(cheaper, better) <= 0.1:
@@ -131,7 +146,9 @@ class Outlook:
             choice = "The data does not decide between owning and renting"
         else:
             choice = f"{'Owning' if better > 0.5 else 'Renting'} is the better bet, not a sure one"
+        own, rent = self.probability("own_net_usd"), self.probability("rent_net_usd")
         return (
-            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, "
-            f"and better in {format_share(better)} once the months it {moves} are counted."
+            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, and "
+            f"better in {format_share(better)} where each is counted with its own months. Beside doing neither, owning "
+            f"gains in {format_share(own)} and renting in {format_share(rent)}."
         )
