@@ -309,7 +309,7 @@ def _residuals(solved: Solved, noise: Noise) -> list[Flag]:
     if noise.shared is not None:
         groups = int(noise.shared.group.max()) + 1
         message = (
-            f"runs of one {noise.shared.by} share an error (correlation {noise.shared.correlation:.2f} over {groups} "
+            f"runs of equal {noise.shared.by} share an error (correlation {noise.shared.correlation:.2f} over {groups} "
             f"groups): {len(residuals)} runs tell less than so many would; kind='auto' and 'shared' allow for it"
         )
         flags.append(Flag("shared errors", "", message))

@@ -133,10 +133,12 @@ class Law:
 
     def loss(self, operations: Any, symbols: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
         """Return the loss [nat/token] for symbols and columns in SI units, arrays of one library that broadcast."""
-        parameters = {
-            s.name: operations.log(symbols[s.name]) if s.kind == "amplitude" else symbols[s.name] for s in self.symbols
-        }
-        return operations.exp(self.predict(operations, parameters, self.log_columns(values, operations.log)))
+        with numpy.errstate(all="ignore"):  # replicates that went astray may overflow
+            parameters = {
+                s.name: operations.log(symbols[s.name]) if s.kind == "amplitude" else symbols[s.name]
+                for s in self.symbols
+            }
+            return operations.exp(self.predict(operations, parameters, self.log_columns(values, operations.log)))
 
     def predict(self, operations: Any, parameters: Mapping[str, Any], log_columns: Mapping[str, Any]) -> Any:
         """Return the log of the loss (arrays or jets)."""

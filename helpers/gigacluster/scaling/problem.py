@@ -132,7 +132,8 @@ class Problem:
     def log_prediction(self, theta: numpy.ndarray) -> numpy.ndarray:
         """Return the log loss of the runs for one vector of fitted coordinates, on the host."""
         named = dict(zip(self.law.names, theta, strict=True))
-        return numpy.asarray(self.law.predict(JetOperations(numpy), named, self.log_columns))
+        with numpy.errstate(all="ignore"):  # a fit that went astray
+            return numpy.asarray(self.law.predict(JetOperations(numpy), named, self.log_columns))
 
     def jacobian(self, theta: numpy.ndarray, log_columns: Mapping[str, numpy.ndarray] | None = None) -> numpy.ndarray:
         """Return the derivatives of log loss by the free coordinates at one point, shape (runs, free symbols).
@@ -143,7 +144,8 @@ class Problem:
         columns = self.log_columns if log_columns is None else log_columns
         jets = variables([numpy.asarray([[value]]) for value in theta])
         held = {name: constant(numpy.asarray(values)[None, :], size) for name, values in columns.items()}
-        jet = law.predict(JetOperations(numpy), dict(zip(law.names, jets, strict=True)), held)
+        with numpy.errstate(all="ignore"):
+            jet = law.predict(JetOperations(numpy), dict(zip(law.names, jets, strict=True)), held)
         runs = len(next(iter(columns.values())))
         slopes = numpy.stack([numpy.broadcast_to(g, (1, runs))[0] for g in jet.gradient], axis=1)
         return slopes[:, [i for i in self.free if theta[i] > law.lower[i]]]
