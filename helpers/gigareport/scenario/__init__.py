@@ -1,7 +1,7 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
 from gigareport.scenario.difference import differences, differing_inputs
-from gigareport.scenario.evaluation import cash_flows, deciding_inputs, evaluate
+from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
 from gigareport.scenario.outlook import Outlook

@@ -53,7 +53,7 @@ class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
     chip: Annotated[S, Entry("Accelerator, a name of data/chips.csv", table=("chips", "chip"))]
-    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True)]
+    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
