@@ -11,7 +11,7 @@ from typing import Any
 
 from gigacluster import cost
 from gigareport.scenario import Scenario
-from gigareport.scenario.evaluation import owned_flows
+from gigareport.scenario.flows import owned_flows
 
 __all__ = ["OwnedHour"]
 

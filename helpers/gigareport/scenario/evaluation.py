@@ -12,15 +12,15 @@ from gigacluster.arrays import as_common, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport import catalog, facts
-from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, inputs_of, sample
+from gigareport.scenario.flows import SITE_POWER, cash_flows
+from gigareport.scenario.inputs import LAW, RENT_PATH, STEP_ERROR, STOCK, inputs_of, sample
 from gigareport.scenario.load import loaded
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
-__all__ = ["cash_flows", "deciding_inputs", "evaluate", "owned_flows", "speed_of", "worth_of_month_usd"]
+__all__ = ["deciding_inputs", "evaluate", "speed_of", "worth_of_month_usd"]
 
-_SITE_POWER = "cluster.site_power_mw"
 #: Parts of the cost of owning that are paid once.
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
@@ -98,7 +98,8 @@ def deciding_inputs(
 def _all_inputs(scenario: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: _world(_ready_on(scenario))[0]}
+    stock = _world(_ready_on(scenario))[0]
+    return inputs_of(scenario) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: stock, RENT_PATH: between}
 
 
 def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> dict[str, Any]:
@@ -172,67 +173,12 @@ def _law_samples(position: Any) -> dict[str, Any]:
     return {name: xp.take(xp.asarray(column), index) for name, column in columns.items()}
 
 
-def owned_flows(
-    scenario: Scenario, n_chips: float, given: dict[str, Any], goodput_frac: Any, **site: Any
-) -> cost.CashFlows:
-    """Return what owning ``n_chips`` costs month by month, for sampled inputs by name.
-
-    ``site`` holds ``site_power_w`` and ``power_arrivals`` of :func:`gigacluster.cost.own`; left out, all have power.
-    """
-    own = {name.removeprefix("own."): values for name, values in given.items() if name.startswith("own.")}
-    deliveries = [
-        (own.pop(f"deliveries.{number}.month"), delivery.share)
-        for number, delivery in enumerate(scenario.own.deliveries)
-    ]
-    per_tier = own.pop("network_usd_per_tier_per_chip")
-    return cost.own(
-        n_chips=n_chips,
-        horizon_months=int(scenario.horizon_months),
-        deliveries=deliveries,
-        network_usd_per_chip=cost.network_usd_per_chip(n_chips, per_tier, float(scenario.own.switch_ports)),
-        it_power_w_per_chip=given["cluster.it_power_w_per_chip"],
-        load_frac=given["cluster.load_frac"],
-        pue=given["cluster.pue"],
-        goodput_frac=goodput_frac,
-        **own,
-        **site,
-    )
-
-
-def cash_flows(scenario: Scenario, given: dict[str, Any], goodput_frac: Any) -> tuple[cost.CashFlows, cost.CashFlows]:
-    """Return what owning costs month by month, and what a contract over the same horizon costs."""
-    n_chips = float(scenario.cluster.n_chips)
-    site: dict[str, Any] = {}
-    if _SITE_POWER in given:
-        site["site_power_w"] = given[_SITE_POWER] * MEGA
-    if scenario.cluster.power_arrivals:
-        site["power_arrivals"] = [
-            (given[f"cluster.power_arrivals.{number}.month"], arrival.share)
-            for number, arrival in enumerate(scenario.cluster.power_arrivals)
-        ]
-    owned = owned_flows(scenario, n_chips, given, goodput_frac, **site)
-    rented = cost.rent(
-        n_chips=n_chips,
-        horizon_months=int(scenario.horizon_months),
-        market_usd_per_chip_hour=0.0,  # nothing is outside the contract
-        committed_usd_per_chip_hour=given["rent.committed_usd_per_chip_hour"],
-        committed_frac=1.0,
-        term_months=float(scenario.horizon_months),
-        prepaid_frac=given["rent.prepaid_frac"],
-        extras_frac=given["rent.extras_frac"],
-        start_month=given["rent.start_month"],
-        discount_rate_per_year=owned.discount_rate_per_year,
-        goodput_frac=goodput_frac,
-    )
-    return owned, rented
-
-
 def _powered_frac(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> Any:
     """Return the share of the job's chips that the site can power once all of its power is there."""
-    if _SITE_POWER not in given:
+    if SITE_POWER not in given:
         return 1.0
     need_w = plan.n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
-    xp, (share,) = as_common(given[_SITE_POWER] * MEGA / need_w)
+    xp, (share,) = as_common(given[SITE_POWER] * MEGA / need_w)
     return xp.where(share < 1, share, 1.0)
 
 
@@ -260,8 +206,8 @@ def _money(
     xp, (idle_chips, own_usd, same_work_usd) = as_common(
         owned.idle_chips, owned.net_present_usd, decision.same_work_usd
     )
-    if _SITE_POWER in given:
-        limit_w = given[_SITE_POWER] * MEGA * given["cluster.load_frac"]
+    if SITE_POWER in given:
+        limit_w = given[SITE_POWER] * MEGA * given["cluster.load_frac"]
         load_w = xp.where(limit_w < load_w, limit_w, load_w)
     return {
         "site_power_mw": load_w / MEGA,

@@ -14,12 +14,14 @@ from gigareport.scenario.register import Scenario
 
 __all__ = ["inputs_of", "sample", "words_of"]
 
-#: Inputs that belong to the models rather than to a file: where the law, the prediction and the world's stock stand.
+#: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
+RENT_PATH = "rent.path"
 MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     STOCK: "The world's stock of chips",
+    RENT_PATH: "Which path the market's rent takes",
 }
 
 

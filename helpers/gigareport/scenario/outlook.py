@@ -63,7 +63,7 @@ class Outlook:
     own_reference_run_usd: Any = _answer("Cost of the reference run, own", "USD")
     rent_reference_run_usd: Any = _answer("Cost of the reference run, rented", "USD")
     saving_usd: Any = _answer("Saving of owning for the same useful work", "USD")
-    break_even_rent_usd_per_chip_hour: Any = _answer("Contract price at which both cost the same", "USD/(chip h)")
+    break_even_rent_usd_per_chip_hour: Any = _answer("Price of the rent at which both cost the same", "USD/(chip h)")
     break_even_month: Any = _answer("First month from which owning stays cheaper", "month")
     own_useful_flop: Any = _answer("Useful compute within the horizon, own", "FLOP")
     rent_useful_flop: Any = _answer("Useful compute within the horizon, rented", "FLOP")
