@@ -3,8 +3,8 @@ import json
 import pytest
 import yaml
 
-from gigacluster import reliability
 from gigareport import catalog, scenario
+from gigareport.facts import failures
 from gigareport.scenario import ScenarioError
 
 SCENARIOS = catalog.data_dir() / "scenarios"
@@ -43,7 +43,7 @@ def test_a_left_out_field_takes_the_sourced_row():
 
 def test_the_default_failure_rate_is_the_pooled_prediction():
     default = scenario.load("oracle-24k-2024").reliability.failures_per_1000_node_days
-    pooled = reliability.failure_rate()
+    pooled = failures.failure_rate().pooled.rate
     assert (default.low, default.median, default.high) == pytest.approx(
         (pooled.low, pooled.median, pooled.high),
         rel=0.05,  # the row is written with two digits

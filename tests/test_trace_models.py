@@ -1,6 +1,7 @@
 """The package's models as records: step time and memory, the spine, a Newton iteration; and as JavaScript, C, CUDA."""
 
 import shutil
+import sys
 from dataclasses import fields, replace
 
 import numpy
@@ -11,12 +12,13 @@ from gigacluster.emission import c, javascript
 from gigacluster.scaling import fit, newton
 from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
 from gigareport import scenario
-from gigareport.scenario import evaluation
+from gigareport.scenario.inputs import alike, draw_inputs
 from tests import scaling_runs
 from tests.nvrtc import compiled, library
 from tests.test_trace import _ARGUMENTS, apply, edge_columns, months
 from tests.trace_models import newton_record, plan_record, run_c, run_javascript, same_bits, worst
 
+SPINE = sys.modules["gigareport.scenario.evaluate"]  # the package's own name is the function
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run JavaScript")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
@@ -121,7 +123,7 @@ def spine_record(story, plan, names):
     def at(horizon):
         record = Record()
         given = {name: record.input(name) for name in names}
-        for name, values in evaluation._answers(_at_horizon(story, horizon), plan, given).items():
+        for name, values in SPINE._answers([_at_horizon(story, horizon)], [plan], given).items():
             record.output(name, values)
         return record
 
@@ -135,13 +137,14 @@ def _at_horizon(story, months_):
 @pytest.fixture(scope="module", params=["xai-colossus-2024", "startup-512-2025"])
 def spine(request):
     """Return a scenario with its plan, samples of its inputs, its answers to them, and its record."""
-    story = scenario.load(request.param)
-    plan = evaluation.search_plan(story)
-    drawn = evaluation.sample(evaluation._all_inputs(story, plan), 200, 7, 0)
+    (story,) = alike([scenario.load(request.param)])
+    plan = scenario.search_plan(story)
+    columns = draw_inputs([SPINE._all_inputs(story, plan)], 200, 7)
+    drawn = {name: numpy.broadcast_to(values[0], (200,)).copy() for name, values in columns.items()}
     broken = {name: values.copy() for name, values in drawn.items()}
     for number, values in enumerate(broken.values()):  # every input once out of its range
         values[number] = -1.0
-    answers = evaluation._answers(story, plan, broken)
+    answers = SPINE._answers([story], [plan], broken)
     return story, broken, answers, spine_record(story, plan, drawn)
 
 

@@ -128,7 +128,7 @@ def _check_one(item: str) -> str:
     plan = search_plan(story)  # a file can be free of faults and its job impossible
     if math.isnan(story.cluster.site_power_mw.median):
         return ""
-    found = evaluate(story, samples=1_000, plan=plan, device="cpu")
+    found = evaluate(story, samples=1_000, plans=plan, device="cpu")
     idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
     share = format_share(found.probability("idle_chips"))
     return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}"

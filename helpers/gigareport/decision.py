@@ -17,8 +17,8 @@ from gigacluster.arrays import to_host
 from gigacluster.uncertainty import interval
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
-from gigareport.scenario.flows import cash_flows, market_path, rented_flows
-from gigareport.scenario.inputs import RENT_PATH
+from gigareport.scenario import cash_flows, with_value
+from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
 
 __all__ = ["PriceMap", "by_kind", "landlord", "price_map", "use_parity_usd"]
@@ -83,21 +83,20 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
         of each counted. Each share of samples is inside its kind of rent.
     """
     story, basis = outlook.scenario, _Samples.of(outlook, samples)
-    kinds = catalog.load("rent_kinds").set_index("kind")
+    kinds = _kinds_on(pd.Timestamp(story.decided_on))
     own_price = story.rent.committed_usd_per_chip_hour.median
     quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
-    whole, half = float("inf"), max(story.horizon_months // 2, 1)
+    whole, half, own = float("inf"), max(int(story.horizon_months) // 2, 1), (own_price, 0)
     rows = []
-    for kind, term, words in (
-        ("contract", whole, f"contract over {story.horizon_months} months"),
-        ("contract", float(half), f"contract over {half} months, then the market"),
-        ("reserved", whole, kinds.loc["reserved", "words"]),
-        ("hourly", whole, kinds.loc["hourly", "words"]),
+    for kind, term, (usd, n_prices), words in (
+        ("contract", whole, own, f"contract over {story.horizon_months} months"),
+        ("contract", float(half), own, f"contract over {half} months, then the market"),
+        ("reserved", whole, quotes.get("reserved", own), kinds.loc["reserved", "words"]),
+        ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
+        ("hourly", whole, own, "by the hour from the contract's price, as the market goes"),
     ):
-        usd, n_prices = quotes.get(kind, (own_price, 0)) if kind != "contract" else (own_price, 0)
-        rented = rented_flows(
-            story, basis.at(usd), basis.goodput_frac, basis.owned.discount_rate_per_year, kind=kind, term_months=term
-        )
+        case = with_value(with_value(story, "rent.kind", kind), "rent.term_months", term)
+        _, rented = cash_flows(case, basis.at(usd), basis.goodput_frac)
         found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
         saving, advantage = interval(found.same_work_usd), interval(found.advantage_usd)
         most = float(kinds.loc[kind, "obtainable_chips"])
@@ -117,6 +116,13 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
+    """Return each kind of rent with the largest block known on a day, or with the first one known."""
+    table = catalog.load("rent_kinds").sort_values("as_of")
+    known = pd.concat([table.groupby("kind").head(1), table[table["as_of"] <= day]])
+    return known.groupby("kind").tail(1).set_index("kind")
 
 
 def _share(usd: Any) -> float:
@@ -148,7 +154,7 @@ def price_map(
     given, owned = basis.given, basis.owned
     horizon = int(story.horizon_months)
     lengths = numpy.linspace(horizon / 6, horizon, terms).round()
-    market = market_path(story, given[_PRICE], given[RENT_PATH])
+    market = given[_PRICE] * market_of(with_value(story, "rent.kind", "contract"), given)
     rented = cost.rent(
         n_chips=float(story.cluster.n_chips),
         horizon_months=horizon,

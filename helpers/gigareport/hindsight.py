@@ -61,8 +61,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     given = told.inputs | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
     owned, contract = scenario.cash_flows(story, given, goodput)
     quotes = rents.quoted(story.cluster.chip)
-    rate = owned.discount_rate_per_year
-    followed = scenario.rented_flows(story, given, goodput, rate, kind="followed")
+    _, followed = scenario.cash_flows(scenario.with_value(story, "rent.kind", "followed"), given, goodput)
     month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)
     let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
     work = owned.present_chip_hours * owned.useful_frac

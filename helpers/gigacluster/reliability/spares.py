@@ -19,8 +19,6 @@ from gigacluster.limits import (
 )
 from gigacluster.units import SECONDS_PER_DAY
 
-__all__ = ["broken_frac", "shortage_probability", "spares_needed", "waiting_s"]
-
 _INSIDE = Limit(0.0, 1.0, "a share above 0 and below 1", low_included=False, high_included=False)
 
 

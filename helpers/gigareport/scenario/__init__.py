@@ -1,8 +1,7 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
 from gigareport.scenario.difference import differences, differing_inputs
-from gigareport.scenario.evaluation import deciding_inputs, evaluate
-from gigareport.scenario.flows import cash_flows, market_path, owned_flows, rented_flows
+from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
 from gigareport.scenario.outlook import Outlook
@@ -33,11 +32,8 @@ __all__ = [
     "json_schema",
     "leaves",
     "load",
-    "market_path",
     "names",
-    "owned_flows",
     "plain",
-    "rented_flows",
     "rivals",
     "search_plan",
     "with_value",

@@ -53,7 +53,7 @@ class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
     chip: Annotated[S, Entry("Accelerator, a name of data/chips.csv", table=("chips", "chip"))]
-    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True)]
+    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
@@ -371,7 +371,18 @@ class Rent(Generic[U, N, S]):
             moves="saving_usd up",
         ),
     ]
-    term_months: Annotated[N, Entry("Length of the contract from its start", "month", 1, 240, default=math.inf)]
+    term_months: Annotated[
+        N,
+        Entry(
+            "Length of the contract from its start",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd either",
+            either="what follows the term may be dearer or cheaper than the contract",
+        ),
+    ]
     after_term: Annotated[
         S,
         Entry(
@@ -381,11 +392,12 @@ class Rent(Generic[U, N, S]):
     renewal_usd_per_chip_hour: Annotated[
         U,
         Entry(
-            "Price at which a renewal starts, as on the day of the decision",
+            "Price at which the market stands for a renewal, on the day of the decision",
             "USD/(chip h)",
             0.01,
             200,
             optional="the price of the contract",
+            moves="rent_bill_usd up",
         ),
     ]
     ramp_months: Annotated[
@@ -396,7 +408,7 @@ class Rent(Generic[U, N, S]):
             0,
             60,
             default=0.0,
-            moves="months_gained up",
+            moves="rent_useful_flop down",
         ),
     ]
     minimum_take_frac: Annotated[
@@ -407,20 +419,52 @@ class Rent(Generic[U, N, S]):
             0,
             1,
             default=1.0,
+            moves="rent_bill_usd up",
         ),
     ]
     step_down_frac_per_year: Annotated[
         U,
-        Entry("Share that the contract's price falls each year", "1/year", 0, 0.99, default=0.0, moves="rent_usd down"),
+        Entry(
+            "Share that the contract's price falls each year",
+            "1/year",
+            0,
+            0.99,
+            default=0.0,
+            moves="rent_bill_usd down",
+        ),
     ]
     leave_month: Annotated[
-        N, Entry("Month from the decision in which the tenant leaves", "month", 1, 240, default=math.inf)
+        N,
+        Entry(
+            "Month from the decision in which the tenant leaves",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_useful_flop up",
+        ),
     ]
     notice_months: Annotated[
-        N, Entry("Notice after which a contract that is left owes no more", "month", 0, 240, default=math.inf)
+        N,
+        Entry(
+            "Notice after which a contract that is left owes no more than its fee",
+            "month",
+            0,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd up",
+        ),
     ]
     exit_fee_frac: Annotated[
-        U, Entry("Fee for leaving, as a share of what the contract still holds", "1", 0, 1, default=0.0)
+        U,
+        Entry(
+            "Fee for leaving, as a share of what the contract still holds",
+            "1",
+            0,
+            1,
+            default=0.0,
+            moves="rent_bill_usd up",
+        ),
     ]
     start_month: Annotated[
         U,
