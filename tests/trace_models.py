@@ -106,7 +106,7 @@ def newton_record(problem):
         iterations=record.input("iterations"),
     )
     weights = record.input("weights", rows=problem.weights.shape[1])
-    symbolic = replace(problem, xp=xp, like=now.damping, weights=weights)
+    symbolic = replace(problem, like=now.damping, weights=weights)
     prediction, move = symbolic._prediction()
     function = symbolic._function(prediction, numpy.zeros(1))
     lower = xp.asarray(problem.law.lower)
