@@ -145,15 +145,14 @@ class Outlook(Place, Time, Costs, Training, Speed):
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
     def to_frame(self) -> pd.DataFrame:
-        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
+        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and the share of the samples that have none."""
         import pandas as pd
 
         rows = []
         for name, (label, unit) in self.answers().items():
             found = self.interval(name)
-            missing = int(numpy.isnan(to_host(getattr(self, name))).sum())
-            rows.append((name, label, found.low, found.median, found.high, unit, missing))
-        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "n_without"])
+            rows.append((name, label, found.low, found.median, found.high, unit, found.without_frac))
+        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
 
     @property
     def verdict(self) -> str:
