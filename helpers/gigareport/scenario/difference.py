@@ -46,8 +46,8 @@ def differences(first: Outlook, second: Outlook) -> pd.DataFrame:
     -------
     DataFrame
         ``quantity, label, first, second`` (medians), ``low, median, high`` of the difference, ``more_frac`` (share of
-        the samples with both answers in which the second is larger, equal ones counting half), ``unit``, ``without_frac``
-        (samples in which one of the two has no answer).
+        the samples with both answers in which the second is larger, equal ones counting half), ``unit``,
+        ``without_frac`` (share of the samples in which one of the two has no answer).
 
     Raises
     ------
