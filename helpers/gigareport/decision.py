@@ -198,7 +198,8 @@ def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int =
     """
     basis = _Samples.of(outlook, samples)
     available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
-    return numpy.nanquantile(available[:, None] / used_frac, [SURE[0], 0.5, SURE[1]], axis=0)
+    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [SURE[0], 0.5, SURE[1]], axis=0)
+    return parity
 
 
 def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int = 2_000) -> pd.DataFrame:
