@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy
 import pytest
 from conftest import Backend
-
-from gigacluster.throughput import inputs
 from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
+
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
-from gigacluster.throughput.collectives import all_to_all_s, neighbour_s, ring_s
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s, soft_maximum
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.network import all_to_all_s, neighbour_s, ring_s
+from gigacluster.throughput.step import on_arrays
 
 #: No losses: every formula becomes its textbook form.
 IDEAL = replace(
@@ -77,7 +77,7 @@ def test_a_larger_gemm_never_takes_less_time(position):
 def test_eight_bit_matmuls_run_at_their_own_ceiling(xp):
     half, byte = (
         float(matmul_rate_flop_per_s(xp, case_on(xp, precision=code), IDEAL)[0])
-        for code in (inputs.PRECISION_BF16, inputs.PRECISION_MXFP8)
+        for code in (codes.PRECISION_BF16, codes.PRECISION_MXFP8)
     )
     assert (half, byte) == (pytest.approx(8e14), pytest.approx(14e14))
 

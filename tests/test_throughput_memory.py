@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy
 import pytest
+from gigacluster.throughput.runs import cases_from_runs
 
 from gigacluster import hardware, transformer
-from gigacluster.throughput import inputs
+from gigacluster.throughput import case as codes
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import in_flight, layer_memory, peak_memory
 from gigacluster.throughput.plans import Plan, case_of_plan
-from gigacluster.throughput.runs import cases_from_runs
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.step import on_arrays
 from gigacluster.units import GIB
 from gigareport import catalog
 
@@ -147,4 +147,4 @@ def test_eight_bit_layers_keep_smaller_inputs():
     h100 = dataclasses.replace(job(), cluster=hardware.cluster("H100-SXM", 64))
     half, eight = (layer_of(dataclasses.replace(h100, precision=precision), plan) for precision in ("bf16", "fp8"))
     assert float(eight.kept_bytes) < float(half.kept_bytes)
-    assert inputs.PRECISION_BF16 == 0
+    assert codes.PRECISION_BF16 == 0

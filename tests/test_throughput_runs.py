@@ -2,9 +2,9 @@
 
 import numpy
 import pytest
-
-from gigacluster.throughput import inputs
 from gigacluster.throughput.runs import cases_from_runs
+
+from gigacluster.throughput import case as codes
 from gigacluster.throughput.words import family_of, recompute_code
 from gigareport import catalog
 
@@ -67,12 +67,12 @@ def test_blank_micro_batch_follows_from_accumulation_or_is_one_in_a_pipeline(one
 @pytest.mark.parametrize(
     ("policy", "xla", "code"),
     [
-        ("none", False, inputs.RECOMPUTE_NONE),
-        ("unknown", False, inputs.RECOMPUTE_NONE),
-        ("unknown", True, inputs.RECOMPUTE_FULL),
-        ("custom", True, inputs.RECOMPUTE_FULL),
-        ("save_dot_except_mlpwi", True, inputs.RECOMPUTE_SELECTIVE),
-        ("full", False, inputs.RECOMPUTE_FULL),
+        ("none", False, codes.RECOMPUTE_NONE),
+        ("unknown", False, codes.RECOMPUTE_NONE),
+        ("unknown", True, codes.RECOMPUTE_FULL),
+        ("custom", True, codes.RECOMPUTE_FULL),
+        ("save_dot_except_mlpwi", True, codes.RECOMPUTE_SELECTIVE),
+        ("full", False, codes.RECOMPUTE_FULL),
     ],
 )
 def test_recompute_is_filled_by_rule(policy, xla, code):

@@ -15,7 +15,7 @@ from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.plan_search import best_of
 from gigacluster.throughput.plans import Plan, PlanTable, case_of_plan, enumerate_plans, plan_fields
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.step import step_time
 from gigacluster.throughput.words import PART_NAMES
 from gigareport import catalog
 

@@ -24,7 +24,7 @@ from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
 from gigacluster.throughput.plans import PlanTable, enumerate_plans
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import StepTime
+from gigacluster.throughput.step import StepTime
 from gigacluster.throughput.words import PART_NAMES
 from gigacluster.transformer import Transformer
 from gigacluster.units import GIB
@@ -257,7 +257,8 @@ def best_of(
     try:
         for piece in progress(pieces, what="plans", unit="chunk"):
             step, memory = evaluator(piece)
-            needed, total_s = xp.broadcast_arrays(memory.needed, step.total_s)
+            shape = (piece.stop - piece.start,)  # of numbers where all plans of a piece agree
+            needed, total_s = (xp.broadcast_to(values, shape) for values in (memory.needed, step.total_s))
             fits = needed <= job.cluster.chip.memory_bytes
             worst_s = time_s[-1] if len(time_s) == top else numpy.inf
             better = to_host(xp.nonzero(fits & (total_s <= worst_s))[0])

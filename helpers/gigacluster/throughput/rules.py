@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
 
-__all__ = ["RULES", "Rule", "divides_layers", "divisors"]
+__all__ = ["EVEN_CHUNKS", "RULES", "Rule", "divides_layers", "divisors"]
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
@@ -111,15 +111,27 @@ def _says_batch(job: Job, p: Any) -> str:
 
 
 def _interleaves(job: Job, p: Any) -> Any:
-    return (p.vpp == 1) | ((p.pp > 1) & divides_layers(job, p.pp * p.vpp))
+    return (p.vpp == 1) | ((p.pp > 1) & (p.pp * p.vpp <= job.model.n_layers))
 
 
 def _says_interleave(job: Job, p: Any) -> str:
+    most = max(job.model.n_layers // p.pp, 1) if p.pp > 1 else 1
+    return (
+        f"vpp={p.vpp} needs pp > 1 and a layer for each of the pp*vpp = {p.pp * p.vpp} chunks of "
+        f"{job.model.n_layers} layers; with pp={p.pp}, vpp can be up to {most}"
+    )
+
+
+def _evenly(job: Job, p: Any) -> Any:
+    return (p.vpp == 1) | divides_layers(job, p.pp * p.vpp)
+
+
+def _says_evenly(job: Job, p: Any) -> str:
     fits = [
         v for v in range(1, job.model.n_layers // p.pp + 1) if v == 1 or (p.pp > 1 and divides_layers(job, p.pp * v))
     ]
     return (
-        f"vpp={p.vpp} needs pp > 1 and {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
+        f"vpp={p.vpp} needs {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
         f"the embedding and the loss counted as layers or not; with pp={p.pp}, vpp can be {_list(fits)}"
     )
 
@@ -187,3 +199,7 @@ RULES = (
     _rule("tp sp", _routes_parts, _says_routes),
     _rule("dp cp sharding shard_group", _shards, _says_shards),
 )
+
+#: What a search asks besides, unless it is told which interleaving to look at: chunks of one size. Frameworks can lay
+#: out uneven ones, which are never faster.
+EVEN_CHUNKS = _rule("pp vpp", _evenly, _says_evenly)

@@ -16,7 +16,7 @@ from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import UnevenChipsError, plan_fields
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog

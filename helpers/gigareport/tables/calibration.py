@@ -22,7 +22,8 @@ class CoefficientRow(Row):
 
     #: ``coefficient``; effect of a ``chip`` (on matmul time), ``family`` or ``source`` (on step time), as a logarithm;
     #: ``interval``: half-width of the 80 % interval, as a logarithm; ``constant_mfu``: the yardstick.
-    kind: Literal["coefficient", "chip", "family", "source", "interval", "constant_mfu"]
+    #: ``tested``: how many calibrating runs had a vendor, chip, number format, attention kernel or number of chips.
+    kind: Literal["coefficient", "chip", "family", "source", "interval", "tested", "constant_mfu"]
     name: str
     value: float
     low: _Number = None  # 80 % interval of the fit
@@ -56,4 +57,19 @@ class AccuracyRow(Row):
     constant_mfu_p90_ape: _Percent = None
 
 
-TABLES: dict[str, type[Row]] = {"throughput_coefficients": CoefficientRow, "throughput_accuracy": AccuracyRow}
+class FamilyRow(Row):
+    """Sources that repeat each other's configurations and are left out of a fit together."""
+
+    KEY: ClassVar = ("stem",)
+    ABOUT: ClassVar = "which sources of measured runs belong to one maker; any other source is a family of its own"
+
+    stem: str  # of a source: its name, or its name without the number of the release
+    family: str
+    reason: str
+
+
+TABLES: dict[str, type[Row]] = {
+    "throughput_coefficients": CoefficientRow,
+    "throughput_accuracy": AccuracyRow,
+    "throughput_families": FamilyRow,
+}

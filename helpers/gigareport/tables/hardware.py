@@ -69,4 +69,17 @@ class ChipRow(Row):
         return value
 
 
-TABLES: dict[str, type[Row]] = {"chips": ChipRow}
+class ChipNameRow(Row):
+    """A name of a chip that a driver, a framework, a launcher or a cloud prints; whole, in any case."""
+
+    KEY: ClassVar = ("alias",)
+    ABOUT: ClassVar = "a further name of an accelerator, and the row of chips.csv that it means"
+
+    alias: str
+    chip: Annotated[str | None, Missing] = None  # blank: known, but no row stands for it
+    seen_in: str
+    source_id: Id
+    note: Annotated[str | None, Missing] = None
+
+
+TABLES: dict[str, type[Row]] = {"chips": ChipRow, "chip_names": ChipNameRow}

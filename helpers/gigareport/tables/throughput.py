@@ -88,6 +88,34 @@ class TrainingRunRow(Row):
     end_to_end: _Number = None  # 1: derived from all GPU-hours of a training run
     notes: _Word = None
 
+    # Software inputs, in words of :mod:`gigacluster.throughput.software`.
+    dispatcher: _Word = None
+    fp8_dispatch: _Word = None
+    ep_overlap: _Word = None
+    cuda_graph: _Word = None
+    grouped_gemm: _Word = None
+    fused_grouped_mlp: _Word = None
+    fp8_attention: _Word = None
+    router: _Word = None
+    expert_padding: _Word = None
+    recompute_modules: _Word = None
+    optimizer_offload: _Word = None
+    activation_offload: _Word = None
+    attention_backend: _Word = None
+    release: _Word = None
+    confidence: _Word = None  # how the software inputs were seen
+    # Memory.
+    memory_kind: _Word = None  # of ``peak_mem_gib``: allocated, reserved, device
+    loss_impl: _Word = None
+    logits_dtype: _Word = None
+    optimizer: _Word = None
+    grad_dtype: _Word = None
+    compiled: _Word = None
+    oom: _Number = None  # 1: the run needed more than the chip has
+    capacity_gib: _Number = None  # what the device reports
+    lower_bound_gib: _Number = None  # the run needs more than this
+    upper_bound_gib: _Number = None  # the run needs at most this
+
 
 class ModelRow(Row):
     """The shape of one named model, as :class:`gigacluster.transformer.Transformer` takes it."""
@@ -122,4 +150,14 @@ class ModelRow(Row):
     note: _Word = None
 
 
-TABLES: dict[str, type[Row]] = {"training_runs": TrainingRunRow, "models": ModelRow}
+class MemoryRunRow(TrainingRunRow):
+    """One published training configuration with what was printed about its memory, in the columns of training_runs."""
+
+    ABOUT: ClassVar = "a training run with its measured peak of memory, or that it ran out, or fits within a size"
+
+
+TABLES: dict[str, type[Row]] = {
+    "training_runs": TrainingRunRow,
+    "memory_runs": MemoryRunRow,
+    "models": ModelRow,
+}
