@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test lab lint calibrate bench gpu browser pictures schema readme clean clean-notebooks lock
+.PHONY: help env report test lab lint calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -44,10 +44,11 @@ report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.ht
 test: $(READY)  ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: $(READY)  ## check style, types and stored notebooks
+lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 lab: $(READY)  ## open JupyterLab on notebooks/
 	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks
@@ -68,6 +69,10 @@ browser: $(READY)  ## test every page and JupyterLab in Chromium
 schema: $(READY)  ## write the JSON schema of scenario files again
 	@$(BIN)/python -c "import json; from gigareport import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
 	@mv data/scenarios/schema.json.part data/scenarios/schema.json
+
+datapackage: $(READY)  ## write data/datapackage.json again, from data/columns.csv and data/tables.csv
+	@$(BIN)/python -m gigareport.dictionary > data/datapackage.json.part
+	@mv data/datapackage.json.part data/datapackage.json
 
 readme: $(READY)  ## write the headline numbers of README.md again
 	@$(BIN)/python -m gigareport readme

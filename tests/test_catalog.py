@@ -1,27 +1,52 @@
 import csv
+import dataclasses
 import datetime
+import json
 
+import frictionless
 import pytest
 
-from gigareport import catalog
+from gigareport import catalog, dictionary
 from gigareport.catalog import CatalogError
-from gigareport.tables import TABLES
+from gigareport.fields import Fault
 
-#: Tables that this project computes from the others, held against them by tests of their own.
-COMPUTED = {"throughput_coefficients", "throughput_accuracy"}
+#: Tables without a source in each row: computed from the others and tested there, or about the tables themselves.
+WITHOUT_SOURCE = {"sources", "columns", "tables", "throughput_coefficients", "throughput_accuracy"}
 
 
 @pytest.mark.parametrize("name", catalog.names())
 def test_bundled_table_follows_its_schema_and_its_sources_resolve(name):
     table = catalog.load(name)
     assert len(table) > 0
-    if name != "sources" and name not in COMPUTED:
+    if name not in WITHOUT_SOURCE:
         assert table["verification"].notna().all()
 
 
 @pytest.mark.parametrize("name", catalog.names())
-def test_every_schema_says_what_a_row_is(name):
-    assert TABLES[name].ABOUT
+def test_every_column_has_a_unit_where_it_holds_numbers_a_meaning_and_limits_that_can_be_read(name):
+    table = dictionary.table(name)
+    known = set(dictionary.columns_of(name))
+    assert set(table.key) <= known
+    assert {word for rule in table.rules for word in rule.replace("<=", " ").split()} - {"with", "or"} <= known
+    for column in table.columns:
+        assert len(column.meaning.split()) > 1 or column.meaning == "Parameters", column
+        assert bool(column.unit) == (column.type in ("number", "whole", "one number")), column
+        column.reader()("") if column.blank else None
+        assert column.choices if column.type in ("choice", "flag") else column.bounds is not None
+
+
+def test_the_dictionary_names_each_column_of_each_table_once_and_in_the_order_of_the_file():
+    for name in catalog.names():
+        with (catalog.data_dir() / f"{name}.csv").open(newline="", encoding="utf-8-sig") as stream:
+            header = next(csv.reader(stream))
+        assert dictionary.columns_of(name) == header, name
+
+
+def test_the_data_package_is_the_one_that_the_dictionary_gives_and_frictionless_finds_no_fault():
+    file = catalog.data_dir() / "datapackage.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == dictionary.data_package(), "run: make datapackage"
+    report = frictionless.Package(str(file)).validate()
+    assert report.valid, report.flatten(["name", "rowNumber", "fieldName", "note"])[:10]
 
 
 def test_every_csv_in_data_has_a_schema():
@@ -29,7 +54,7 @@ def test_every_csv_in_data_has_a_schema():
 
 
 def test_every_source_is_used_or_explains_itself():
-    used = set()
+    used = {column.default for name in catalog.names() for column in dictionary.table(name).columns}
     for name in catalog.names():
         if name != "sources":
             table = catalog.load(name)
@@ -81,8 +106,8 @@ def test_a_wrong_cell_is_named_by_line_column_value_and_allowed_values(sources_f
 
     message = fault(sources_file(change))
     assert "2 faults" in message
-    assert "line 3, column 'verification': got 'guessed'" in message
-    assert "'seen', 'secondary', 'recalled' or 'assumption'" in message
+    said = "line 3, column 'verification': must be 'seen', 'secondary', 'recalled' or 'assumption'; got 'guessed'"
+    assert said in message
     assert "line 4, column 'source_id': got 'has a space'" in message
 
 
@@ -113,6 +138,54 @@ def test_a_short_line_is_named(sources_file):
         del rows[2][2:]
 
     assert "line 3, column 'licence'" in fault(sources_file(change))
+
+
+def test_a_cell_at_fault_hides_neither_the_repeated_key_nor_the_broken_rule_of_another_line(tmp_path):
+    file = tmp_path / "owners.csv"
+    file.write_text(
+        "owner,chip_maker,as_of,h100e_8bit_p5,h100e_8bit_median,h100e_8bit_p95\n"
+        "A,M,2026-03-31,1,2,3\n"
+        "A,M,2026-03-31,1,2,3\n"
+        "B,M,2026-03-31,3,2,4\n"
+        "C,M,2026-03-31,,2,4\n"
+        "D,M,2026-02-30,1,25.000,3\n"
+    )
+    with pytest.raises(CatalogError) as caught:
+        catalog.load("chip_owners", file)
+    message = str(caught.value)
+    assert "5 faults" in message
+    assert "line 3: owner=A, chip_maker=M, as_of=2026-03-31, vintage=not stated stands on line 2 too" in message
+    assert "line 4: h100e_8bit_p5 <= h100e_8bit_median <= h100e_8bit_p95 must hold; got 3.0, 2.0, 4.0" in message
+    assert "line 5: h100e_8bit_p95 is given and h100e_8bit_p5 is not; give both or neither" in message
+    assert "line 6, column 'as_of': got '2026-02-30', which is no day of the calendar" in message
+    assert "line 6, column 'h100e_8bit_median': got '25.000', which is 25 or 25,000" in message
+
+
+def test_ten_thousand_faults_and_a_cell_of_a_megabyte_give_one_short_message_that_steers_no_terminal(tmp_path):
+    file = tmp_path / "runs.csv"
+    rows = [f"{'x' * 1_000_000},1,1,s"] + ["\x1b[2J,-1,1,s"] * 5_000
+    file.write_text("\n".join(["params,tokens,loss,source_id", *rows]))
+    with pytest.raises(CatalogError) as caught:
+        catalog.load("scaling_chinchilla_runs", file)
+    message = str(caught.value)
+    assert len(message) < 2_000
+    assert "10001 faults" in message
+    assert message.replace("\n", "").isprintable()
+
+
+def test_a_column_that_stands_twice_is_a_fault(sources_file):
+    def change(rows):
+        for row in rows:
+            row.append(row[0])
+
+    assert "column 'source_id' stands twice" in fault(sources_file(change))
+
+
+def test_limits_that_nobody_can_read_are_named():
+    column = dictionary.table("chips").columns[3]
+    assert column.bounds == {"above": 0}
+    with pytest.raises(Fault, match="write '> 0', '>= 0' or '0 to 1'"):
+        dataclasses.replace(column, limits="positive").reader()("1")
 
 
 def test_an_unknown_table_offers_the_nearest():

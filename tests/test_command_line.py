@@ -92,8 +92,11 @@ def test_a_name_that_leads_nowhere_is_named_with_what_to_give(run, elsewhere, ar
         ("- 1\n", "must hold fields such as 'name: ...'"),
         ("name: [unclosed", "is not YAML: line 1"),
         ("\tname: x\n", "is not YAML: line 1"),
-        ("name: !!python/object:os.system x\n", "is not YAML: line 1: could not determine a constructor"),
-        ("? [a, b]\n: 1\n", "is not YAML: line 1: found unhashable key"),
+        (
+            "name: !!python/object:os.system x\n",
+            "line 1, name: has the tag 'tag:yaml.org,2002:python/object:os.system', which is not read",
+        ),
+        ("? [a, b]\n: 1\n", "line 1, a list of 2: is not a field"),
     ],
 )
 def test_a_file_that_is_no_scenario_says_why(run, content, said):

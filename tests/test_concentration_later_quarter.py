@@ -62,6 +62,8 @@ RAW_HEADERS = {
 def extended(name):
     """Append what a later quarter could look like: a fifth more of everything, a new owner, a larger cluster."""
     table = catalog.load(name).drop(columns=["source_id", "verification"])
+    if "incomplete" in table:
+        table = table[~table["incomplete"]]
     if name == "gpu_clusters":
         last = table[table["name"] == "xAI Colossus Memphis Phase 3"].iloc[0]
         new = {"name": "Later Phase 4", "builds_upon": last["name"], "first_operational": LATER, "h100e": 600_000}

@@ -15,7 +15,6 @@ RAW_FILES = {
         "epoch_chip_sales/tpu_calendar_quarter_chip_timelines.csv",
         "epoch_chip_sales/trainium_chip_timelines.csv",
         "epoch_chip_sales/amd_chip_timelines.csv",
-        "epoch_chip_sales/nvidia_cumulative_totals.csv",
     ],
     "lab_compute": ["epoch_lab_compute/lab_compute_year_end_by_lab.csv"],
     "gpu_clusters": ["epoch_gpu_clusters/gpu_clusters.csv"],
@@ -40,12 +39,6 @@ def test_raw_file_loads_under_its_own_header(name, file, raw_data):
     table = catalog.load(name, path=raw_data / file)
     with (raw_data / file).open() as stream:
         assert len(table) == len(pd.read_csv(stream))
-
-
-def test_totals_of_the_owners_read_alike_under_both_headers(raw_data):
-    ours = catalog.load("chip_owners")
-    theirs = catalog.load("chip_owners", path=raw_data / RAW_FILES["chip_owners"][0])
-    pd.testing.assert_frame_equal(ours, theirs.sort_values(["owner", "chip_maker", "as_of"], ignore_index=True))
 
 
 @pytest.mark.parametrize("name", ["clusters", "published_anchors", "story_events"])
@@ -116,7 +109,7 @@ def test_percentiles_out_of_order_are_refused(tmp_path):
         }
     )
     table.to_csv(file, index=False)
-    with pytest.raises(catalog.CatalogError, match="percentiles must rise"):
+    with pytest.raises(catalog.CatalogError, match="h100e_8bit_p95 must hold; got 3"):
         catalog.load("chip_owners", path=file)
     table.assign(h100e_p5=1).to_csv(buffer := io.StringIO(), index=False)
     file.write_text(buffer.getvalue())

@@ -48,7 +48,7 @@ def test_a_negative_number_in_a_file_of_runs_is_named_by_line_and_column(tmp_pat
     file.write_text(
         "run_id,source_id,model,arch,chip,n_chips,seq_len,global_batch,step_time_s\nX,s,m,dense,H100-SXM,8,1,1,-3\n"
     )
-    with pytest.raises(catalog.CatalogError, match=r"line 2, column 'step_time_s': got '-3'"):
+    with pytest.raises(catalog.CatalogError, match=r"line 2, column 'step_time_s': must be at least 0; got -3"):
         catalog.load("training_runs", path=file)
 
 

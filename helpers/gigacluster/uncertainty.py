@@ -6,6 +6,7 @@ same numbers, and moved with :func:`gigacluster.arrays.to_device` where wanted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Uncertain:
     is_uniform: bool = False
 
     def __post_init__(self) -> None:
+        if math.isnan(self.median):  # left out
+            return
         if not self.lower <= self.low <= self.median <= self.high <= self.upper:
             raise ValueError(
                 f"percentiles must rise within the limits: got low={self.low}, median={self.median}, high={self.high} "
@@ -49,6 +52,11 @@ class Uncertain:
         return cls(low=value, median=value, high=value)
 
     @classmethod
+    def left_out(cls) -> Uncertain:
+        """Return the mark of a quantity that nobody gave; every draw of it is ``nan``."""
+        return cls(low=math.nan, median=math.nan, high=math.nan)
+
+    @classmethod
     def uniform(cls, lower: float, upper: float) -> Uncertain:
         """Return a quantity that is equally likely anywhere between two limits."""
         low, median, high = (lower + share * (upper - lower) for share in (0.05, 0.5, 0.95))
@@ -58,6 +66,8 @@ class Uncertain:
         """Return the values at the given probabilities, in (0, 1), of the same shape."""
         if self.is_uniform:
             return self.lower + probability * (self.upper - self.lower)
+        if not self.low < self.high:
+            return numpy.full_like(probability, self.median)
         z = special.ndtri(probability) / _Z95
         if self.low > 0:
             steps = numpy.where(z < 0, numpy.log(self.median / self.low), numpy.log(self.high / self.median))
@@ -75,6 +85,7 @@ class Interval:
     median: float
     high: float
     coverage: float = 0.9
+    without_frac: float = 0.0  # samples that have no answer; the interval is of the others
 
 
 def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, numpy.ndarray]:
@@ -104,20 +115,20 @@ def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, 
 
 
 def interval(values: object, coverage: float = 0.9) -> Interval:
-    """Return the median and central interval of samples, leaving out ``nan``; all ``nan`` gives ``nan``.
+    """Return the median and central interval of the samples that are not ``nan``, and the share of those that are.
 
     Examples
     --------
     >>> interval(numpy.arange(101.0)).median
     50.0
     """
-    host = to_host(values).ravel()
-    host = host[~numpy.isnan(host)]
+    every = to_host(values).ravel()
+    host = every[~numpy.isnan(every)]
     if host.size == 0:
-        return Interval(numpy.nan, numpy.nan, numpy.nan, coverage)
+        return Interval(numpy.nan, numpy.nan, numpy.nan, coverage, 1.0)
     tail = (1 - coverage) / 2
     low, median, high = numpy.quantile(host, [tail, 0.5, 1 - tail])
-    return Interval(float(low), float(median), float(high), coverage)
+    return Interval(float(low), float(median), float(high), coverage, 1 - host.size / every.size)
 
 
 def sobol_indices(

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
+
 from gigareport.catalog import CatalogError, data_dir, load, names
-from gigareport.scenario import ScenarioError, search_plan
+from gigareport.fields import Fault, number
+from gigareport.scenario import (
+    Outlook,
+    ScenarioError,
+    differences,
+    differing_inputs,
+    evaluate,
+    find,
+    search_plan,
+)
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
 
@@ -35,17 +48,37 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="execute the notebooks and write the site of one or more scenarios")
     report.add_argument("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
     report.add_argument("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
-    report.add_argument("--fresh", action="store_true", help="execute every notebook, also unchanged ones")
+    report.add_argument("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="check scenario files and tables; without names, all of data/")
     check.add_argument("files", nargs="*", help="scenario YAML, or TABLE=FILE.csv")
     check.set_defaults(run=_check)
 
+    evaluate = commands.add_parser("evaluate", help="print every answer about one scenario, with its interval")
+    evaluate.add_argument("scenario", nargs="?", default="", help="bundled name or YAML file (default: the story)")
+    _add_form(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser("compare", help="print what two scenarios differ in, and what that does to answers")
+    compare.add_argument("first", help="bundled name or YAML file")
+    compare.add_argument("second", help="bundled name or YAML file")
+    compare.add_argument("--figure", type=Path, help="file of a figure of the differences, such as differences.svg")
+    _add_form(compare)
+    compare.set_defaults(run=_compare)
+
     validate = commands.add_parser("validate", help="predict the runs of a CSV like training_runs.csv and score them")
     validate.add_argument("runs", type=Path, help="CSV of measured runs")
     validate.add_argument("--json", action="store_true", help="print JSON")
     validate.set_defaults(run=_validate)
+
+    update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
+    update.add_argument("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
+    update.add_argument(
+        "--vintage", help="when the estimates were made: 2026-05-23 or 2026-05 (default: as the files say)"
+    )
+    update.add_argument("--into", type=Path, help="folder of the tables (default: data/)")
+    update.set_defaults(run=_update)
 
     bench = commands.add_parser("bench", help="time the models (from a checkout: make bench)")
     bench.set_defaults(run=_bench)
@@ -58,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _report(chosen: argparse.Namespace) -> int:
     from gigareport import pages as report
 
-    return report.main(chosen.scenarios, chosen.out, fresh=chosen.fresh)
+    return report.main(chosen.scenarios, chosen.out, limit_s=chosen.limit)
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -91,11 +124,74 @@ def _check_one(item: str) -> None:
         search_plan(load_scenario(item))  # a file can be free of faults and its job impossible
 
 
+def _add_form(command: argparse.ArgumentParser) -> None:
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    command.add_argument("--samples", type=_samples, default=10_000, help="draws of the inputs (default: 10,000)")
+    command.add_argument("--seed", type=int, default=7, help="(default: 7)")
+
+
+def _samples(text: str) -> int:
+    try:
+        return int(number(text, least=1, most=10_000_000, whole=True))
+    except Fault as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _evaluate(chosen: argparse.Namespace) -> int:
+    outlook = _outlook(chosen.scenario, chosen)
+    print(_written(chosen, {"answers": outlook.to_frame()}, scenario=outlook.scenario.name, verdict=outlook.verdict))
+    return 0
+
+
+def _compare(chosen: argparse.Namespace) -> int:
+    first, second = (_outlook(name, chosen) for name in (chosen.first, chosen.second))
+    inputs, answers = differing_inputs(first.scenario, second.scenario), differences(first, second)
+    names = {"first": first.scenario.name, "second": second.scenario.name}
+    print(_written(chosen, {"inputs": inputs, "differences": answers}, **names))
+    if chosen.figure:
+        from gigareport.plots import outlook as draw
+
+        draw.save_differences(answers, chosen.figure, **names)
+    return 0
+
+
+def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
+    """Evaluate one scenario, after a line that says what is at work."""
+    file = find(name)
+    print(
+        f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
+        file=sys.stderr,
+    )
+    return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device="cpu")
+
+
+def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **texts: str) -> str:
+    """Return tables as JSON, CSV or text."""
+    if chosen.json:
+        rows = {
+            name: json.loads(table.to_json(orient="records", double_precision=15)) for name, table in tables.items()
+        }
+        return json.dumps({**texts, "samples": chosen.samples, "seed": chosen.seed, **rows}, indent=1)
+    if chosen.csv:
+        return next(reversed(tables.values())).to_csv(index=False).rstrip()
+    heads = [f"{name}: {text}" for name, text in texts.items()]
+    return "\n\n".join(["\n".join(heads), *(table.to_string(index=False) for table in tables.values())])
+
+
 def _validate(chosen: argparse.Namespace) -> int:
     from gigareport.calibration import validation
 
     result = validation.validate(chosen.runs)
     print(result.to_json() if chosen.json else result.to_text())
+    return 0
+
+
+def _update(chosen: argparse.Namespace) -> int:
+    from gigareport import curation
+
+    print(*curation.update(chosen.folder, chosen.vintage, chosen.into), sep="\n")
     return 0
 
 

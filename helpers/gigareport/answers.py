@@ -61,7 +61,7 @@ class Answers:
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``table()`` with the headline numbers first."""
-    numbers = [_number(row) for row in outlook.table().itertuples()]
+    numbers = [_number(row) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
 

@@ -1,31 +1,30 @@
-"""The tables of ``data/``: read, checked row by row against their schema, and joined to their sources."""
+"""The tables of ``data/``: read, checked cell by cell against the dictionary, and joined to their sources."""
 
 from __future__ import annotations
 
 import csv
-import difflib
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 
 from gigacluster.tables import data_dir
-from gigareport.tables import TABLES, Row
+from gigareport import dictionary, fields
+from gigareport.dictionary import Column, Table
+from gigareport.fields import Fault
 
 __all__ = ["CatalogError", "data_dir", "headline", "load", "names", "vintage"]
 
-#: Faults listed in one message; the rest are counted.
-_MAX_FAULTS_SHOWN = 40
-
 
 class CatalogError(ValueError):
-    """A table does not follow its schema. The message lists every fault: file, line, column and what to do."""
+    """A table is not what the dictionary says: the message lists line, column, what was received, what to do."""
 
 
 def names() -> tuple[str, ...]:
     """Return the names of the tables that :func:`load` knows."""
-    return tuple(TABLES)
+    return tuple(dictionary.tables())
 
 
 def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
@@ -33,17 +32,15 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : str
-        A table of ``data/``, such as ``"chips"``; see :func:`names`.
-    path : path, optional
-        Another file of the same schema, for instance a later vintage. Its further columns are left out, and its
-        sources need not be in ``data/sources.csv``.
+    name : a table of ``data/``, such as ``"chips"``; see :func:`names`.
+    path : another file of the same columns, for instance a later vintage. Its further columns are left out, headers
+        and dates may be those of the published file, and its sources need not be in ``data/sources.csv``.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of the schema, units in their names, dates as ``datetime64``, blanks as missing values; and
-        ``verification`` (how the source was verified) where a row has a ``source_id``.
+        The columns of ``data/columns.csv``, dates as ``datetime64``, blanks as missing values; and ``verification``
+        (how the source was verified) where a row has a ``source_id``.
 
     Raises
     ------
@@ -55,20 +52,27 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
     >>> load("sources").columns[0]
     'source_id'
     """
-    schema = _schema(name)
+    try:
+        schema = dictionary.table(name)
+    except Fault as fault:
+        raise CatalogError(str(fault)) from None
     file = Path(path) if path is not None else data_dir() / f"{name}.csv"
-    rows, lines, faults = _read(file, schema, extra_allowed=path is not None)
-    if not faults:
-        faults = _duplicate_keys(rows, lines, schema)
-    table = pd.DataFrame([row.model_dump() for row in rows], columns=list(schema.model_fields))
-    if name != "sources" and "source_id" in table:
-        sources = load("sources").set_index("source_id")["verification"]
-        table["verification"] = table["source_id"].map(sources)
-        if path is None:
-            faults += _unknown_sources(table, lines, list(sources.index))
-    if faults:
+    header, lines, records = _text(file)
+    if faults := _header_faults(header, schema, extra_allowed=path is not None) or _overlong(records, lines, header):
         raise CatalogError(_message(file, faults))
-    return _with_dates(table, schema)
+    values, cell_faults = _cells(header, records, lines, schema, published=path is not None)
+    at_fault = {line for line, _ in cell_faults}
+    whole = [i for i, line in enumerate(lines) if line not in at_fault]
+    cell_faults += _row_faults(values, lines, whole, schema)
+    verified = {} if name == "sources" else load("sources").set_index("source_id")["verification"].to_dict()
+    if path is None and name != "sources":
+        cell_faults += _unknown_sources(values, lines, whole, schema, list(verified))
+    if cell_faults:
+        raise CatalogError(_message(file, [f"line {line}{fault}" for line, fault in sorted(cell_faults)]))
+    table = pd.DataFrame({column.column: _typed(values[column.column], column) for column in schema.columns})
+    if verified and "source_id" in table:
+        table["verification"] = table["source_id"].map(verified)
+    return table
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,122 +85,128 @@ def vintage(table: pd.DataFrame, column: str = "as_of") -> str:
     return table[column].max().date().isoformat()
 
 
-def _schema(name: str) -> type[Row]:
-    if name not in TABLES:
-        near = difflib.get_close_matches(name, TABLES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise CatalogError(f"there is no table {name!r}; {hint}the tables are: {', '.join(TABLES)}")
-    return TABLES[name]
-
-
-def _read(file: Path, schema: type[Row], *, extra_allowed: bool) -> tuple[list[Row], list[int], list[str]]:
-    """Return the rows of a file, the line on which each ends, and the faults of its cells."""
+def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:
+    """Return the header of a file, the line on which each row ends, and the cells of the rows."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            lines, records = [], []
-            for record in reader:
-                lines.append(reader.line_num)
-                records.append(record)
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            rows = [(reader.line_num, record) for record in reader if record]
     except FileNotFoundError:
         raise CatalogError(f"{file} does not exist; give the path of a CSV file") from None
     except OSError as error:
         raise CatalogError(f"{file} cannot be read ({error.strerror}); give the path of a CSV file") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
-    if faults := _column_faults(columns, schema, extra_allowed):
-        raise CatalogError(_message(file, faults))
-    if faults := _overlong(records, lines, len(columns)):
-        raise CatalogError(_message(file, faults))
-    known = _column_names(schema)
-    cells = [{k: v for k, v in record.items() if k in known and v is not None} for record in records]
-    try:
-        return TypeAdapter(list[schema]).validate_python(cells), lines, []  # type: ignore[valid-type]
-    except ValidationError as error:
-        return [], [], [_cell_fault(item, lines) for item in error.errors()]
+    return header, [line for line, _ in rows], [record for _, record in rows]
 
 
-def _column_names(schema: type[Row]) -> dict[str, str]:
-    """Return every header a file may use, with the field it stands for (a field may have aliases)."""
-    headers = {}
-    for field, info in schema.model_fields.items():
-        alias = info.validation_alias
-        for name in [field, *([] if alias is None else getattr(alias, "choices", [alias]))]:
-            headers[str(name)] = field
-    return headers
-
-
-def _column_faults(columns: Any, schema: type[Row], extra_allowed: bool) -> list[str]:
-    headers = _column_names(schema)
-    present = {headers[column] for column in columns if column in headers}
-    required = [name for name, info in schema.model_fields.items() if info.is_required()]
-    unknown = [column for column in columns if column not in headers]
-    if len(columns) == 1 and not present and any(mark in columns[0] for mark in ";\t|"):
-        return [f"line 1: got {columns[0][:60]!r} as one column; separate the columns with commas"]
-    faults = []
-    for name in required:
-        if name not in present:
-            near = difflib.get_close_matches(name, unknown, n=1)
-            hint = f"rename {near[0]!r}, which is near" if near else "add it"
-            faults.append(f"line 1: column {name!r} is missing; {hint}")
+def _header_faults(header: list[str], schema: Table, *, extra_allowed: bool) -> list[str]:
+    known = [name for column in schema.columns for name in column.headers]
+    unknown = [name for name in header if name not in known]
+    if len(header) == 1 and unknown and any(mark in header[0] for mark in ";\t|"):
+        return [f"line 1: got {fields.shown(header[0])} as one column; separate the columns with commas"]
+    faults = [
+        f"line 1: column {name!r} stands twice; keep one" for name in sorted(set(header)) if header.count(name) > 1
+    ]
+    for column in schema.columns:
+        if column.blank != "column" and not set(column.headers) & set(header):
+            near = fields.near(column.column, unknown)
+            hint = f"rename {near!r}, which is near" if near else "add it"
+            faults.append(f"line 1: column {column.column!r} is missing; {hint}")
     if not extra_allowed:
-        faults += [f"line 1: column {column!r} is not in the schema; remove or rename it" for column in unknown]
+        faults += [
+            f"line 1: column {fields.shown(name)} is not in data/columns.csv; add a row there, or remove it"
+            for name in unknown
+        ]
     return faults
 
 
-def _overlong(records: list[Any], lines: list[int], n_columns: int) -> list[str]:
+def _overlong(records: list[list[str]], lines: list[int], header: list[str]) -> list[str]:
     """Find lines with cells beyond the header, where an unquoted comma has moved every later cell."""
     return [
-        f"line {line}: has {n_columns + len(record[None])} cells, the header {n_columns}; quote a cell that has a comma"
+        f"line {line}: has {len(record)} cells, the header {len(header)}; quote a cell that has a comma"
         for line, record in zip(lines, records, strict=True)
-        if any(record.get(None) or ())
+        if len(record) > len(header) and any(record[len(header) :])
     ]
 
 
-def _cell_fault(item: Any, lines: list[int]) -> str:
-    index, *column = item["loc"]
-    where = f"line {lines[index]}" + (f", column {'.'.join(map(str, column))!r}" if column else "")
-    if item["type"] == "missing":
-        return f"{where}: the cell is missing; every line needs as many cells as the header"
-    return f"{where}: got {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
+def _cells(
+    header: list[str], records: list[list[str]], lines: list[int], schema: Table, *, published: bool
+) -> tuple[dict[str, list[Any]], list[tuple[int, str]]]:
+    """Return the values of each column, None where blank or at fault, and the faults with their lines."""
+    values: dict[str, list[Any]] = {}
+    faults: list[tuple[int, str]] = []
+    for column in schema.columns:
+        place = next((header.index(name) for name in column.headers if name in header), None)
+        read = cache(partial(_read, column.reader(published=published)))  # a table says the same thing often
+        cells = ["" if place is None else record[place] if place < len(record) else None for record in records]
+        values[column.column] = [read(cell)[0] for cell in cells]
+        faults += [
+            (line, f", column {column.column!r}: {fault}")
+            for line, cell in zip(lines, cells, strict=True)
+            if (fault := read(cell)[1])
+        ]
+    return values, faults
 
 
-def _duplicate_keys(rows: list[Row], lines: list[int], schema: type[Row]) -> list[str]:
+def _read(read: Callable[[str], Any], cell: str | None) -> tuple[Any, str]:
+    if cell is None:
+        return None, "the cell is missing; every line needs as many cells as the header"
+    try:
+        return read(cell), ""
+    except Fault as fault:
+        return None, str(fault)
+
+
+def _row_faults(
+    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Table
+) -> list[tuple[int, str]]:
+    """Find rows that break a rule between columns, or repeat the key of another."""
+    faults: list[tuple[int, str]] = []
     first_line: dict[tuple[Any, ...], int] = {}
-    faults = []
-    for line, row in zip(lines, rows, strict=True):
-        key = tuple(getattr(row, column) for column in schema.KEY)
+    for i in whole:
+        if schema.rules:
+            row = {name: column[i] for name, column in values.items()}
+            faults += [(lines[i], f": {fault}") for fault in schema.broken(row)]
+        key = tuple(values[name][i] for name in schema.key)
         if key and key in first_line:
-            said = ", ".join(f"{column}={value!s}" for column, value in zip(schema.KEY, key, strict=True))
-            faults.append(f"line {line}: {said} stands on line {first_line[key]} too; keep one of them")
-        first_line.setdefault(key, line)
+            said = ", ".join(f"{name}={value!s}" for name, value in zip(schema.key, key, strict=True))
+            faults.append((lines[i], f": {said} stands on line {first_line[key]} too; keep one of them"))
+        first_line.setdefault(key, lines[i])
     return faults
 
 
-def _unknown_sources(table: pd.DataFrame, lines: list[int], known: list[str]) -> list[str]:
+def _unknown_sources(
+    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Table, known: list[str]
+) -> list[tuple[int, str]]:
     faults = []
-    for index, source_id in table.loc[table["verification"].isna(), "source_id"].items():
-        near = difflib.get_close_matches(str(source_id), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "add a row for it to sources.csv"
-        faults.append(
-            f"line {lines[int(str(index))]}, column 'source_id': got {source_id!r}, which is not in sources.csv; {hint}"
-        )
+    for column in schema.columns:
+        if column.type in ("source", "sources"):
+            for i in whole:
+                for source_id in (values[column.column][i] or "").split(";"):
+                    if source_id and source_id not in known:
+                        near = fields.near(source_id, known)
+                        hint = f"did you mean {near!r}?" if near else "add a row for it to sources.csv"
+                        said = f"got {fields.shown(source_id)}, which is not in sources.csv; {hint}"
+                        faults.append((lines[i], f", column {column.column!r}: {said}"))
     return faults
+
+
+def _typed(values: list[Any], column: Column) -> pd.Series:
+    """Return a column as a table holds it: blanks are nan, whole numbers with blanks become floats."""
+    match column.type:
+        case "date":
+            return pd.Series(pd.to_datetime(pd.Series(values, dtype=object)).astype("datetime64[s]"))
+        case "number" | "one number":
+            return pd.Series(values, dtype="float64")
+        case "whole":
+            return pd.Series(values, dtype="float64" if None in values else "int64")
+        case "flag":
+            return pd.Series(values, dtype=object if None in values else bool)
+        case _:
+            return pd.Series(values, dtype="str")
 
 
 def _message(file: Path, faults: list[str]) -> str:
-    shown = [f"  {file.name}, {fault}" for fault in faults[:_MAX_FAULTS_SHOWN]]
-    if len(faults) > _MAX_FAULTS_SHOWN:
-        shown.append(f"  and {len(faults) - _MAX_FAULTS_SHOWN} more")
-    count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
-    return f"{file} has {count} (the header is line 1):\n" + "\n".join(shown)
-
-
-def _with_dates(table: pd.DataFrame, schema: type[Row]) -> pd.DataFrame:
-    for name, info in schema.model_fields.items():
-        if "datetime.date" in str(info.annotation):
-            table[name] = pd.to_datetime(table[name]).astype("datetime64[s]")
-        elif "float" in str(info.annotation):
-            table[name] = table[name].astype("float64")
-    return table
+    return fields.message(f"{file} (the header is line 1)", [f"{file.name}, {fault}" for fault in faults])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -150,13 +151,13 @@ def _scaled(story: Any, label: str, field: str, factors: Sequence[float]) -> Lev
 def _value_of_month(story: Any) -> Lever:
     """Scale what a month is worth: the scenario's own figure, or else the revenue it is derived from."""
     given = story.race.value_of_month_usd
-    field = "race.value_of_month_usd" if given is not None else "race.revenue_usd_per_site_w_year"
+    field = "race.value_of_month_usd" if not math.isnan(given.median) else "race.revenue_usd_per_site_w_year"
     factors = (0.0, 0.5, 1.0, 2.0, 4.0)
     texts = tuple(
-        units.format_usd(factor * given.median, digits=2) if given is not None else f"{factor:g} times"
+        units.format_usd(factor * given.median, digits=2) if not math.isnan(given.median) else f"{factor:g} times"
         for factor in factors
     )
-    label = "Value of a month" if given is not None else "Value of a month [times the scenario's]"
+    label = "Value of a month" if not math.isnan(given.median) else "Value of a month [times the scenario's]"
     return Lever(
         label, texts, 2, factors, lambda story, factor: _with(story, field, lambda value: _times(value, factor))
     )
@@ -167,17 +168,16 @@ def _with_chips(story: Any, factor: float) -> Any:
     cluster, training = story.cluster, story.training
     story = _with(story, "cluster.n_chips", lambda n: max(round(n * factor), 1))
     story = _with(story, "training.global_batch", lambda n: max(round(n * factor), 1))
-    if cluster.site_power_mw is not None:
+    if not math.isnan(cluster.site_power_mw.median):
         story = _with(story, "cluster.site_power_mw", lambda value: _times(value, factor))
-    if training.n_chips is not None:
+    if math.isfinite(training.n_chips):
         story = _with(story, "training.n_chips", lambda n: max(round(n * factor), 1))
     return story
 
 
 def _with(story: Any, field: str, change: Callable[[Any], Any]) -> Any:
     section, name = field.split(".")
-    part = getattr(story, section)
-    return story.model_copy(update={section: part.model_copy(update={name: change(getattr(part, name))})})
+    return scenario.with_value(story, field, change(getattr(getattr(story, section), name)))
 
 
 def _times(value: Uncertain, factor: float) -> Uncertain:
@@ -185,7 +185,7 @@ def _times(value: Uncertain, factor: float) -> Uncertain:
 
 
 def _delayed(deliveries: Sequence[Any], months: float) -> tuple[Any, ...]:
-    return tuple(part.model_copy(update={"month": _shifted(part.month, months)}) for part in deliveries)
+    return tuple(dataclasses.replace(part, month=_shifted(part.month, months)) for part in deliveries)
 
 
 def _shifted(value: Uncertain, months: float) -> Uncertain:

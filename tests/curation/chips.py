@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gigareport.tables.hardware import ChipRow
+from gigareport.dictionary import columns_of
 
 #: Chip -> its name in Epoch's table, for the date it could first be had.
 EPOCH_NAMES = {
@@ -105,7 +105,7 @@ def build(raw_data):
         further_source_ids=[";".join(ids[1:]) or None for ids in sources],
         note=raw["notes"],
     )
-    return table[list(ChipRow.model_fields)]
+    return table[columns_of("chips")]
 
 
 def _source_ids(chip, text, dates):

@@ -1,4 +1,4 @@
-"""How the tables about concentration were made from the raw files; the tests make them again and compare."""
+"""How tables that no command updates were made from the raw files; the tests make them again and compare."""
 
 from pathlib import Path
 
@@ -8,42 +8,6 @@ import pandas as pd
 NUMBER_FORMAT = "%.8g"
 
 _ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
-
-
-def chip_owners(raw: Path) -> pd.DataFrame:
-    """Owners of the world's stock: the totals of all makers, one row an owner, maker and quarter."""
-    table = pd.read_csv(raw / "epoch_chip_owners" / "owners_cumulative_totals.csv").rename(
-        columns={
-            "manufacturer": "chip_maker",
-            "end": "as_of",
-            "h100e_p5": "h100e_8bit_p5",
-            "h100e_med": "h100e_8bit_median",
-            "h100e_p95": "h100e_8bit_p95",
-        }
-    )
-    return _sorted(table, ["owner", "chip_maker", "as_of"], _ESTIMATE, "epoch-chip-owners")
-
-
-def chip_sales(raw: Path) -> pd.DataFrame:
-    """Sales by maker, chip and calendar quarter, four files in one."""
-    files = ("nvidia_calendar_quarter_chip", "tpu_calendar_quarter_chip", "trainium_chip", "amd_chip")
-    table = pd.concat(pd.read_csv(raw / "epoch_chip_sales" / f"{name}_timelines.csv") for name in files)
-    table = table.rename(
-        columns={
-            "Chip manufacturer": "chip_maker",
-            "Chip type": "chip",
-            "H100e (5th percentile)": "h100e_8bit_p5",
-            "Compute estimate in H100e (median)": "h100e_8bit_median",
-            "H100e (95th percentile)": "h100e_8bit_p95",
-            "Number of Units (5th percentile)": "n_chips_p5",
-            "Number of Units": "n_chips_median",
-            "Number of Units (95th percentile)": "n_chips_p95",
-        }
-    )
-    for ours, theirs in (("start", "Start date"), ("as_of", "End date")):
-        table[ours] = pd.to_datetime(table[theirs], format="%m/%d/%Y").dt.strftime("%Y-%m-%d")
-    units = ["n_chips_p5", "n_chips_median", "n_chips_p95"]
-    return _sorted(table, ["chip_maker", "chip", "start", "as_of"], _ESTIMATE + units, "epoch-chip-sales")
 
 
 def lab_compute(raw: Path) -> pd.DataFrame:
@@ -92,28 +56,9 @@ def gpu_clusters(raw: Path) -> pd.DataFrame:
     table = table[columns].assign(source_id="epoch-gpu-clusters")
     for flag in ("in_standard_analysis", "possible_duplicate"):
         table[flag] = table[flag].eq(True)
+    # One date is a month alone: its first day.
+    table["decommissioned"] = table["decommissioned"].str.replace(r"^(\d{4}-\d{2})$", r"\1-01", regex=True)
     return table
-
-
-def data_center_timelines(raw: Path) -> pd.DataFrame:
-    """Two vintages of the same kind of estimate, kept apart."""
-    folder = raw / "epoch_frontier_data_centers"
-    vintages = {"2025-12": "data_center_timelines.csv", "2026-03": "xai_datacenter_timelines.csv"}
-    table = pd.concat(pd.read_csv(folder / file).assign(vintage=vintage) for vintage, file in vintages.items())
-    table = table.rename(
-        columns={
-            "Data center": "data_center",
-            "Date": "date",
-            "Power (MW)": "power_mw",
-            "H100 equivalents": "h100e_8bit",
-            "Total capital cost (2025 USD billions)": "capex_usd_2025_billion",
-            "Compute cost (2025 USD billions)": "compute_capex_usd_2025_billion",
-            "Construction cost (2025 USD billions)": "construction_capex_usd_2025_billion",
-        }
-    )
-    amounts = ["power_mw", "h100e_8bit", "capex_usd_2025_billion", "compute_capex_usd_2025_billion"]
-    amounts += ["construction_capex_usd_2025_billion"]
-    return _sorted(table, ["data_center", "date", "vintage"], amounts, "epoch-data-centers")
 
 
 def notable_models(raw: Path) -> pd.DataFrame:
@@ -153,11 +98,8 @@ def notable_models(raw: Path) -> pd.DataFrame:
 
 #: Name of the table: function of the folder of raw files.
 BUILD = {
-    "chip_owners": chip_owners,
-    "chip_sales": chip_sales,
     "lab_compute": lab_compute,
     "gpu_clusters": gpu_clusters,
-    "data_center_timelines": data_center_timelines,
     "notable_models": notable_models,
 }
 

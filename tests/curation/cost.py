@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gigareport.tables.cost import HardwarePriceRow, RentalPriceRow, TrainingCostRow
+from gigareport.dictionary import columns_of
 
 #: Names in the raw files -> data/chips.csv. Names that leave the memory or the number of GPUs open are left out:
 #: "A100" and "GB200" (one GPU or the pair). A rented "H100" is mostly the SXM part; catalogues do not always say.
@@ -71,7 +71,7 @@ def rental_prices(raw_data):
     table = pd.concat([_panel(raw_data), _epoch_rents(raw_data), _quotes(raw_data)])
     keys = ["date", "chip", "provider", "kind", "usd_per_chip_hour"]
     table = table.drop_duplicates(keys).sort_values([*keys, "source_id"])
-    return table[list(RentalPriceRow.model_fields)].reset_index(drop=True)
+    return table[columns_of("rental_prices")].reset_index(drop=True)
 
 
 def _panel(raw_data):
@@ -170,7 +170,7 @@ def hardware_prices(raw_data):
         }
     )
     table = table.drop_duplicates().sort_values(["chip", "date", "usd_per_chip"])
-    return table[list(HardwarePriceRow.model_fields)].reset_index(drop=True)
+    return table[columns_of("hardware_prices")].reset_index(drop=True)
 
 
 def _price_note(item, note):
@@ -203,4 +203,4 @@ def training_costs(raw_data):
             "source_id": "epoch-training-costs",
         }
     )
-    return table[list(TrainingCostRow.model_fields)].reset_index(drop=True)
+    return table[columns_of("training_costs")].reset_index(drop=True)

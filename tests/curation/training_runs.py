@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from gigareport.tables.throughput import TrainingRunRow
+from gigareport.dictionary import columns_of
 
-COLUMNS = list(TrainingRunRow.model_fields)
+COLUMNS = list(columns_of("training_runs"))
 RAW = ("throughput_runs", "throughput_runs_2", "throughput_runs_3")
 MOE_COLUMNS = (
     "dispatcher", "fp8_dispatch", "ep_overlap", "cuda_graph", "grouped_gemm", "fused_grouped_mlp", "fp8_attention",

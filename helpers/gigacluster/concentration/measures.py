@@ -259,7 +259,7 @@ def entropy(holdings: Any, counts: Any = 1.0) -> Any:
 
 def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
     """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
-    xp, x, count = as_common(holdings, counts)
+    xp, (x, count) = as_common(holdings, counts)
     if x.ndim == 0 or x.shape[0] == 0:
         raise ValueError(f"holdings has the shape {tuple(x.shape)}; it needs at least one owner along axis 0")
     if count.ndim == 1 and x.ndim > 1:

@@ -169,7 +169,7 @@ def plan_fields(job: Job, plans: Any) -> dict[str, Any]:
     plans : object with the columns of :class:`PlanTable`
         Floats, or float64 arrays of one library.
     """
-    xp, code = as_common(plans.sharding)
+    xp, (code,) = as_common(plans.sharding)
     same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "shard_group")
     return {
         **{name: getattr(plans, name) for name in same},
@@ -186,7 +186,7 @@ def again_fields(job: Job, recompute: Any) -> dict[str, Any]:
 
     ``selective`` stands for the modules that the job names, otherwise for what its framework means by it.
     """
-    xp, code = as_common(recompute)
+    xp, (code,) = as_common(recompute)
     policy = "selective" if job.framework == "megatron" else "selective by operation"
     shares = job.again() or dict(zip(PARTS_AGAIN, RECOMPUTED[policy], strict=True))
     selective = xp.astype(code == 1.0, xp.float64)

@@ -19,7 +19,7 @@ from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
-from gigareport.tables.calibration import AccuracyRow, CoefficientRow
+from gigareport.dictionary import columns_of
 
 __all__ = [
     "CrossValidation",
@@ -195,7 +195,7 @@ def coefficient_table(
     for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
         meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
         rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
-    return pd.DataFrame(rows, columns=list(CoefficientRow.model_fields))
+    return pd.DataFrame(rows, columns=columns_of("throughput_coefficients"))
 
 
 def _tested(runs: pd.DataFrame) -> dict[str, int]:
@@ -228,7 +228,7 @@ def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list
             for name in numpy.unique(sources[of_arch]):
                 found = _accuracy(split, log_measured, family, of_arch & (sources == name))
                 rows.append({"split": split.split, "arch": arch, "family": f"source {name}", **found})
-    return pd.DataFrame(rows, columns=list(AccuracyRow.model_fields))
+    return pd.DataFrame(rows, columns=columns_of("throughput_accuracy"))
 
 
 def _accuracy(

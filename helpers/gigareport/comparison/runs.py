@@ -104,7 +104,7 @@ def reference_run(story: Scenario) -> Run:
         title=f"reference run of {story.name}",
         model=transformer.model(training.model),
         flop=inputs_of(story)["training.reference_run_flop"],
-        global_batch=training.global_batch,
-        seq_len=training.seq_len,
+        global_batch=int(training.global_batch),
+        seq_len=int(training.seq_len),
         precision=training.precision,
     )

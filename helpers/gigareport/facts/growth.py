@@ -203,7 +203,9 @@ def published_shares(
     stock = pd.Series(numpy.median(world.at("2025-12-31"), axis=1), index=world.owners)
     early = pd.Series(numpy.median(world.at("2024-03-31"), axis=1), index=world.owners)
     five = ["Google", "Microsoft", "Meta", "Amazon", "Oracle"]
-    sold = sales[sales["as_of"].dt.year == 2025].groupby("chip_maker")["h100e_8bit_median"].sum()
+    sold = (
+        sales[(sales["as_of"].dt.year == 2025) & ~sales["incomplete"]].groupby("chip_maker")["h100e_8bit_median"].sum()
+    )
     us = "United States of America"
     found = [
         ("United States, known clusters", spring, "us_share", _part(clusters, spring, "country", us)),

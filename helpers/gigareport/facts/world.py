@@ -102,6 +102,7 @@ def world_stock(
     >>> world.owners[-1], world.h100e_8bit.shape[2]
     ('Other', 10)
     """
+    owners = owners[~owners["incomplete"]] if "incomplete" in owners else owners
     dates = numpy.unique(owners["as_of"].to_numpy().astype("datetime64[D]"))
     series = owners.groupby(["owner", "chip_maker"], sort=True)
     probabilities = ranks(["/".join(key) for key in series.groups], samples, seed, rank_correlation)
@@ -124,6 +125,7 @@ def world_stock(
 
 def estimates_at(owners: Any, date: Any) -> dict[tuple[str, str], Uncertain]:
     """Return the last estimate, up to a date, of each owner's stock from each maker: ``(owner, chip_maker)`` first."""
+    owners = owners[~owners["incomplete"]] if "incomplete" in owners else owners
     known = owners[owners["as_of"].to_numpy().astype("datetime64[D]") <= _day(date)].sort_values("as_of")
     last = known.groupby(["owner", "chip_maker"])[_ESTIMATE].tail(1).index
     keys = known.loc[last, ["owner", "chip_maker"]].itertuples(index=False, name=None)
@@ -192,7 +194,7 @@ def add_cluster(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any
     >>> add_cluster([3.0, 1.0], 2.0, owner=0).tolist(), add_cluster([3.0, 1.0], 2.0).tolist()
     ([5.0, 1.0], [3.0, 1.0, 2.0])
     """
-    xp, holdings, size = as_common(holdings, h100e_8bit)
+    xp, (holdings, size) = as_common(holdings, h100e_8bit)
     new = xp.broadcast_to(size, holdings.shape[1:])[None, ...]
     if owner is None:
         return xp.concat([holdings, new], axis=0)
@@ -232,7 +234,7 @@ def size_for_change(
     >>> round(float(size_for_change(hhi, [50.0, 50.0], 100.0, owner=0)), 3)
     16.472
     """
-    xp, holdings = as_common(holdings)
+    xp, (holdings,) = as_common(holdings)
     total, before = xp.sum(holdings, axis=0), measure(holdings)
 
     def reached(size: Any) -> Any:

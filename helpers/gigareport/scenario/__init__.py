@@ -1,14 +1,18 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
+from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluation import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
-from gigareport.scenario.loading import STORY, ScenarioError, find, json_schema, load, names
+from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import Rivals, TrainingPlan, job_of, rivals, search_plan
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.record import Entry, leaves, with_value
+from gigareport.scenario.reference import entry_of, json_schema
+from gigareport.scenario.register import Scenario
 
 __all__ = [
     "STORY",
+    "Entry",
     "Outlook",
     "Rivals",
     "Scenario",
@@ -16,14 +20,20 @@ __all__ = [
     "TrainingPlan",
     "cash_flows",
     "deciding_inputs",
+    "differences",
+    "differing_inputs",
+    "entry_of",
     "evaluate",
     "find",
     "inputs_of",
     "job_of",
     "json_schema",
+    "leaves",
     "load",
     "names",
+    "plain",
     "rivals",
     "search_plan",
+    "with_value",
     "words_of",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import Any
 
 import numpy
-from pydantic import BaseModel
 
 from gigacluster.uncertainty import Uncertain, draw
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.record import leaves
+from gigareport.scenario.reference import entry_of
+from gigareport.scenario.register import Scenario
 
 __all__ = ["inputs_of", "sample", "words_of"]
 
@@ -28,8 +29,11 @@ _LATEST_START = 0.98
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
     """Return every uncertain input of a scenario, by its path in the file, such as ``"own.energy_usd_per_kwh"``."""
-    found: dict[str, Uncertain] = {}
-    _collect(story, "", found)
+    found = {
+        path: value
+        for path, field, value in leaves(story)
+        if field.kind == "uncertain" and not math.isnan(value.median)
+    }
     latest = _LATEST_START * story.horizon_months
     for name, value in found.items():
         if name.startswith("own.deliveries.") or name == "rent.start_month":
@@ -37,34 +41,9 @@ def inputs_of(story: Scenario) -> dict[str, Uncertain]:
     return found
 
 
-def _collect(value: Any, path: str, found: dict[str, Uncertain]) -> None:
-    if isinstance(value, Uncertain):
-        found[path] = value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            _collect(getattr(value, name), f"{path}.{name}" if path else name, found)
-    elif isinstance(value, tuple):
-        for number, item in enumerate(value):
-            _collect(item, f"{path}.{number}", found)
-
-
 def words_of(story: Scenario) -> dict[str, str]:
     """Return what each uncertain input means, in words without its unit, by its path in the file."""
-    found = dict(MODEL_INPUTS)
-    _describe(story, "", "", found)
-    return found
-
-
-def _describe(value: Any, path: str, words: str, found: dict[str, str]) -> None:
-    if isinstance(value, Uncertain):
-        found[path] = words
-    elif isinstance(value, BaseModel):
-        for name, info in type(value).model_fields.items():
-            meaning = (info.description or name).partition(" [")[0].rstrip(".")
-            _describe(getattr(value, name), f"{path}.{name}" if path else name, meaning, found)
-    elif isinstance(value, tuple):
-        for number, item in enumerate(value):
-            _describe(item, f"{path}.{number}", words, found)
+    return MODEL_INPUTS | {path: entry_of(path).meaning for path in inputs_of(story)}
 
 
 def sample(inputs: dict[str, Uncertain], samples: int, seed: int, first: int = 0) -> dict[str, numpy.ndarray]:

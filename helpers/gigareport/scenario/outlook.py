@@ -10,7 +10,7 @@ import numpy
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +82,11 @@ class Outlook:
             if "label" in item.metadata
         }
 
+    @property
+    def samples(self) -> int:
+        """Number of joint draws of the inputs."""
+        return int(to_host(self.step_time_s).shape[-1])
+
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""
         return interval(getattr(self, name), coverage)
@@ -92,10 +97,11 @@ class Outlook:
         Dollars are written as such; of other units give the text that follows the median.
         """
         found = self.interval(name)
+        never = f"; none in {format_share(found.without_frac)} of the samples" if found.without_frac else ""
         if self.answers()[name][1].startswith("USD"):
             low, median, high = (format_usd(scale * value, digits) for value in (found.low, found.median, found.high))
-            return f"{median}{unit} ({low} to {high})"
-        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits)
+            return f"{median}{unit} ({low} to {high}){never}"
+        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits) + never
 
     def probability(self, name: str, above: float = 0.0) -> float:
         """Return the share of samples in which an answer exceeds ``above``; samples without one do not count."""
@@ -103,7 +109,7 @@ class Outlook:
         values = values[~numpy.isnan(values)]
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
-    def table(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
         import pandas as pd
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
@@ -20,8 +21,8 @@ from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
-from gigareport.scenario.loading import ScenarioError, loaded
-from gigareport.scenario.schema import Scenario
+from gigareport.scenario.load import ScenarioError, loaded
+from gigareport.scenario.register import Scenario
 
 __all__ = ["PlannedStep", "Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
 
@@ -54,19 +55,24 @@ class Rivals:
     strongest: str  # the plan that wins most often then
 
 
+def chips_of_job(scenario: Scenario) -> int:
+    """Return how many chips train; those of the cluster beyond them are spares."""
+    return int(min(scenario.training.n_chips, scenario.cluster.n_chips))
+
+
 def job_of(scenario: Scenario) -> Job:
     """Return the job of a scenario: model, cluster, batch and precision."""
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
-    n_chips = training.n_chips or cluster.n_chips
+    n_chips = chips_of_job(scenario)
     fabric = hardware.chip(cluster.chip).fabric
-    if cluster.nic_gbps_per_chip is not None:
+    if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
     return Job(
         model=transformer.model(training.model),
         cluster=hardware.cluster(cluster.chip, n_chips, fabric=fabric),
-        global_batch=training.global_batch,
-        seq_len=training.seq_len,
+        global_batch=int(training.global_batch),
+        seq_len=int(training.seq_len),
         precision=training.precision,
     )
 
@@ -85,7 +91,7 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         found = search_job(job, top=top, device="cpu")
         name = str(found.plans.plan(0))
     except UnevenChipsError as fault:
-        batch, n_chips = scenario.training.global_batch, scenario.training.n_chips or scenario.cluster.n_chips
+        batch, n_chips = int(scenario.training.global_batch), chips_of_job(scenario)
         raise ScenarioError(
             f"scenario {scenario.name!r}, training: no parallel plan spreads a global_batch of {batch} over {n_chips} "
             f"chips; give training.n_chips: {fault.n_chips} (chips beyond that are spares), or "

@@ -1,0 +1,432 @@
+"""The register: one entry for each input of a scenario, with its meaning, unit, limits and default.
+
+The classes are generic in what a value is: ``U`` an uncertain quantity, ``N`` an exact number, ``S`` a text. A file
+becomes a ``Scenario``. To add an input: an entry here, its default as a row of ``data/scenario_defaults.csv`` or
+``data/cost_inputs.csv``, and its use. Money is in US dollars of the scenario's date. Infinity is the neutral value of
+a limit that is left out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Generic, TypeAlias, TypeVar
+
+from gigacluster.throughput.job import LARGEST_BATCH
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+from gigareport.scenario.record import Entry
+
+__all__ = ["Case", "Cluster", "Delivery", "Own", "Race", "Reliability", "Rent", "Scenario", "Training", "default_of"]
+
+U = TypeVar("U")
+N = TypeVar("N")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Generic[U, N, S]):
+    """What stands in the hall."""
+
+    chip: Annotated[S, Entry("Accelerator, a name of data/chips.csv", table=("chips", "chip"))]
+    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True)]
+    nic_gbps_per_chip: Annotated[
+        N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
+    ]
+    site_power_mw: Annotated[
+        U,
+        Entry(
+            "Power that the site can draw", "MW", 0.001, 100_000, optional="as much as the chips need", compared=True
+        ),
+    ]
+    it_power_w_per_chip: Annotated[
+        U,
+        Entry(
+            "Rated power of a chip with its part of server, network and storage",
+            "W/chip",
+            10,
+            20_000,
+            "it_power_w_per_chip",
+            moves="site_power_mw up",
+        ),
+    ]
+    load_frac: Annotated[
+        U, Entry("Average draw over the rated IT power", "1", 0.01, 1, "load_frac", moves="site_power_mw up")
+    ]
+    pue: Annotated[
+        U, Entry("Site energy over IT energy (power usage effectiveness)", "1", 1, 3, "pue", moves="site_power_mw up")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Generic[U, N, S]):
+    """What the cluster trains."""
+
+    model: Annotated[
+        S, Entry("Shape that the step time is predicted for, a name of data/models.csv", table=("models", "name"))
+    ]
+    n_chips: Annotated[
+        N, Entry("Chips of the training job; the others are spares", "chip", 1, 1e8, whole=True, default=math.inf)
+    ]
+    seq_len: Annotated[N, Entry("Sequence length", "token", 128, 1e7, whole=True, default=8192)]
+    global_batch: Annotated[N, Entry("Sequences of one step", "sequence", 1, LARGEST_BATCH, whole=True)]
+    precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
+    run_days: Annotated[
+        U, Entry("Length of one training run", "day", 0.01, 3650, "training.run_days", moves="run_flop up")
+    ]
+    reference_run_flop: Annotated[
+        U,
+        Entry(
+            "A run whose duration and price are asked for",
+            "FLOP",
+            1e15,
+            1e32,
+            "training.reference_run_flop",
+            moves="reference_run_days up",
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability(Generic[U, N, S]):
+    """What stops it."""
+
+    failures_per_1000_node_days: Annotated[
+        U,
+        Entry(
+            "Failures that stop the job, by 8-chip node",
+            "1/(1,000 node-days)",
+            0.0001,
+            1000,
+            "reliability.failures_per_1000_node_days",
+            moves="goodput_frac down",
+        ),
+    ]
+    restart_s: Annotated[
+        U,
+        Entry(
+            "From a failure to training again, detection included",
+            "s",
+            0,
+            86_400,
+            "reliability.restart_s",
+            moves="goodput_frac down",
+        ),
+    ]
+    checkpoint_write_s: Annotated[
+        U,
+        Entry(
+            "Time that training waits for one checkpoint",
+            "s",
+            0,
+            86_400,
+            "reliability.checkpoint_write_s",
+            moves="goodput_frac down",
+        ),
+    ]
+    planned_stops_per_day: Annotated[
+        U,
+        Entry(
+            "Planned stops of the job", "1/day", 0, 100, "reliability.planned_stops_per_day", moves="goodput_frac down"
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery(Generic[U, N]):
+    """A part of an own cluster that starts to work together."""
+
+    share: Annotated[N, Entry("Share of the chips; the shares of all deliveries add up to 1", "1", 1e-6, 1)]
+    month: Annotated[
+        U, Entry("Months from the decision until this part trains", "month", 0, 240, moves="months_gained down")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own(Generic[U, N, S]):
+    """What building costs, and when it stands. The names are those of ``gigacluster.cost.own``."""
+
+    deliveries: Annotated[
+        tuple[Delivery[U, N], ...],
+        Entry("Parts of the cluster by their delivery", optional="all at once, after the sourced time"),
+    ]
+    chip_usd: Annotated[U, Entry("Price of one accelerator", "USD", 1, 1e6, "chip_usd", moves="own_usd up")]
+    server_usd_per_chip: Annotated[
+        U, Entry("A chip's part of its server", "USD/chip", 0, 1e6, "server_usd_per_chip", moves="own_usd up")
+    ]
+    network_usd_per_tier_per_chip: Annotated[
+        U,
+        Entry(
+            "Its part of one tier of the network",
+            "USD/(chip tier)",
+            0,
+            1e6,
+            "network_usd_per_tier_per_chip",
+            moves="own_usd up",
+        ),
+    ]
+    switch_ports: Annotated[
+        N,
+        Entry(
+            "Ports of a switch, from which the network's tiers follow: 128 or 64",
+            "port",
+            4,
+            4096,
+            whole=True,
+            default=128,
+            moves="own_usd down",
+        ),
+    ]
+    storage_usd_per_chip: Annotated[
+        U, Entry("Its part of the storage", "USD/chip", 0, 1e6, "storage_usd_per_chip", moves="own_usd up")
+    ]
+    building_usd_per_it_w: Annotated[
+        U, Entry("Building and its equipment", "USD/W", 0, 100, "building_usd_per_it_w", moves="own_usd up")
+    ]
+    power_plant_usd_per_it_w: Annotated[
+        U, Entry("Own generation", "USD/W", 0, 100, "power_plant_usd_per_it_w", moves="own_usd up")
+    ]
+    site_rent_usd_per_kw_month: Annotated[
+        U,
+        Entry(
+            "Rent of a hall for owned chips, beside or instead of a building",
+            "USD/(kW month)",
+            0,
+            2000,
+            default=0.0,
+            moves="own_usd up",
+        ),
+    ]
+    energy_usd_per_kwh: Annotated[
+        U, Entry("Price of electricity", "USD/kWh", 0, 2, "energy_usd_per_kwh", moves="own_usd up")
+    ]
+    staff_usd_per_chip_year: Annotated[
+        U, Entry("People who run the cluster", "USD/(chip year)", 0, 1e6, "staff_usd_per_chip_year", moves="own_usd up")
+    ]
+    maintenance_frac_per_year: Annotated[
+        U,
+        Entry(
+            "Repairs, as a share of the hardware's price",
+            "1/year",
+            0,
+            1,
+            "maintenance_frac_per_year",
+            moves="own_usd up",
+        ),
+    ]
+    spares_frac: Annotated[
+        U, Entry("Chips bought as spares, as a share of the working ones", "1", 0, 1, "spares_frac", moves="own_usd up")
+    ]
+    hardware_life_months: Annotated[
+        U,
+        Entry(
+            "Life of the hardware",
+            "month",
+            1,
+            240,
+            "hardware_life_months",
+            moves="own_usd either",
+            either="a longer life leaves more value at the end, or saves a second purchase within the horizon",
+        ),
+    ]
+    hardware_value_decline_per_year: Annotated[
+        U,
+        Entry(
+            "Share of its value that used hardware loses a year",
+            "1/year",
+            0,
+            0.99,
+            "hardware_value_decline_per_year",
+            moves="own_usd up",
+        ),
+    ]
+    selling_cost_frac: Annotated[
+        U,
+        Entry(
+            "Share of its value that everything loses on the day of the sale",
+            "1",
+            0,
+            1,
+            "selling_cost_frac",
+            moves="own_usd up",
+        ),
+    ]
+    building_life_months: Annotated[
+        U, Entry("Life of the building", "month", 12, 1200, "building_life_months", moves="own_usd down")
+    ]
+    debt_frac: Annotated[
+        U,
+        Entry(
+            "Share of the capital that is lent",
+            "1",
+            0,
+            1,
+            "debt_frac",
+            moves="own_usd either",
+            either="it lowers the rate at which later payments and the sale are discounted",
+        ),
+    ]
+    debt_rate_per_year: Annotated[
+        U,
+        Entry(
+            "Interest, nominal",
+            "1/year",
+            0,
+            1,
+            "debt_rate_per_year",
+            moves="own_usd either",
+            either="a higher rate discounts running costs and the sale alike",
+        ),
+    ]
+    equity_rate_per_year: Annotated[
+        U,
+        Entry(
+            "Return that owners ask for, nominal",
+            "1/year",
+            0,
+            1,
+            "equity_rate_per_year",
+            moves="own_usd either",
+            either="a higher rate discounts running costs and the sale alike",
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rent(Generic[U, N, S]):
+    """The rental that stands against it: a contract over the horizon, named as in ``gigacluster.cost.rent``."""
+
+    committed_usd_per_chip_hour: Annotated[
+        U,
+        Entry("Price under the contract", "USD/(chip h)", 0.01, 200, "market_usd_per_chip_hour", moves="saving_usd up"),
+    ]
+    start_month: Annotated[
+        U,
+        Entry(
+            "Months from the decision until the rented chips train",
+            "month",
+            0,
+            240,
+            "rent_start_months",
+            moves="months_gained up",
+        ),
+    ]
+    prepaid_frac: Annotated[
+        U, Entry("Share of the contract paid at the start", "1", 0, 1, "prepaid_frac", moves="rent_usd up")
+    ]
+    extras_frac: Annotated[
+        U, Entry("Storage, traffic and support, as a share of the bill", "1", 0, 1, "extras_frac", moves="rent_usd up")
+    ]
+    contract_usd: Annotated[
+        U,
+        Entry(
+            "Size of the contract as reported, told beside the cost and not used in it",
+            "USD",
+            0,
+            1e13,
+            optional="not known",
+            compared=True,
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race(Generic[U, N, S]):
+    """What time is worth."""
+
+    value_of_month_usd: Annotated[
+        U,
+        Entry(
+            "Worth of training one month earlier",
+            "USD/month",
+            0,
+            1e13,
+            optional="the revenue of a cloud of that power",
+            moves="month_worth_usd up",
+        ),
+    ]
+    revenue_usd_per_site_w_year: Annotated[
+        U,
+        Entry(
+            "Revenue of a cloud, by the power of its site",
+            "USD/(W year)",
+            0,
+            1000,
+            "race.revenue_usd_per_site_w_year",
+            moves="month_worth_usd up",
+        ),
+    ]
+    rival_growth_per_year: Annotated[
+        U,
+        Entry(
+            "Growth of the largest training clusters",
+            "1/year",
+            1.01,
+            100,
+            "race.rival_growth_per_year",
+            moves="lead_months either",
+            either="faster growth shortens a lead and makes up a lag sooner",
+        ),
+    ]
+    lead_ratio: Annotated[
+        U,
+        Entry(
+            "This cluster over the largest other one when it starts",
+            "1",
+            0.001,
+            1000,
+            "race.lead_ratio",
+            moves="lead_months up",
+        ),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Generic[U, N, S]):
+    """One cluster and the choice between building and renting it."""
+
+    name: Annotated[
+        S,
+        Entry(
+            "Short name: lower-case letters, digits and hyphens",
+            pattern=r"[a-z0-9][a-z0-9-]{0,62}",
+            example="my-cluster-2026",
+        ),
+    ]
+    title: Annotated[S, Entry("The question in a few words, for the head of the page", longest=120)]
+    owner: Annotated[S, Entry("Who owns it, as in data/chip_owners.csv, if listed there", longest=80, default="")]
+    story: Annotated[S, Entry("What is decided, in a paragraph", longest=4000, default="")]
+    decided_on: Annotated[datetime.date, Entry("Date of the decision, YYYY-MM-DD")]
+    price_year: Annotated[N, Entry("Year of the dollars", "year", 2015, 2040, whole=True)]
+    horizon_months: Annotated[
+        N, Entry("Months over which owning and renting are compared", "month", 2, 240, whole=True, default=48)
+    ]
+    cluster: Cluster[U, N, S]
+    training: Training[U, N, S]
+    reliability: Reliability[U, N, S]
+    own: Own[U, N, S]
+    rent: Rent[U, N, S]
+    race: Race[U, N, S]
+
+
+#: What a file says: percentiles, exact numbers, texts.
+Scenario: TypeAlias = Case[Uncertain, float, str]
+
+
+@cache
+def _defaults() -> dict[str, Uncertain]:
+    """Return the sourced defaults by row: ``section.field`` of scenarios, bare names of the cost model."""
+    cost = catalog.load("cost_inputs").rename(columns={"quantity": "field"})
+    found = {}
+    for table in (cost, catalog.load("scenario_defaults")):
+        percentiles = table[["low", "median", "high"]].itertuples(index=False, name=None)
+        for field, (low, median, high) in zip(table["field"], percentiles, strict=True):
+            found[str(field)] = Uncertain(low=low, median=median, high=high)
+    return found
+
+
+def default_of(row: str) -> Uncertain:
+    """Return the sourced default of a row of ``data/scenario_defaults.csv`` or ``data/cost_inputs.csv``."""
+    return _defaults()[row]
