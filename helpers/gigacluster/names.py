@@ -50,7 +50,7 @@ def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use 
     by_normal = {normal(name): name for name in names}
     wanted = normal(said)
     begins = [name for key, name in by_normal.items() if wanted and (key.startswith(wanted) or wanted.startswith(key))]
-    alike = [by_normal[key] for key in difflib.get_close_matches(wanted, by_normal, n=3, cutoff=0.75)]
+    alike = [by_normal[key] for key in difflib.get_close_matches(wanted, by_normal, n=3, cutoff=0.6)]
     near = begins[:4] or alike[:1]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {kind} {said!r}; {hint}{where}: {', '.join(names)}"

@@ -13,7 +13,10 @@ MOE_COLUMNS = (
 )  # fmt: skip
 #: Cells that the makers' own scripts correct, with what stands there: see the notes on MoE inputs.
 CORRECTIONS = {
-    **{f"D0{number}": {"pp": "8", "vpp": "4", "ep": "8", "etp": "1", "plan_complete": "1"} for number in range(594, 602)},
+    **{
+        f"D0{number}": {"pp": "8", "vpp": "4", "ep": "8", "etp": "1", "plan_complete": "1"}
+        for number in range(594, 602)
+    },
     **{
         f"D0{number}": {"tp": "1", "pp": "1", "ep": "1", "micro_batch": "32", "grad_accum": "1", "plan_complete": "1",
                         "shard_strategy": "fsdp_full", "dp": "256"}
@@ -35,9 +38,11 @@ def build(raw_data):
     moe = _read(raw_data, "moe_inputs", "moe_inputs.csv").set_index("run_id")
     for name in MOE_COLUMNS:
         runs.loc[moe.index.intersection(runs.index), name] = moe[name]
+    runs.loc[moe.index.intersection(runs.index), "inputs_source_id"] = "moe-inputs-2026"
     dense = _read(raw_data, "moe_inputs", "dense_inputs.csv").set_index("run_id")
     for name in ("cuda_graph", "recompute_modules", "confidence"):
         runs.loc[dense.index.intersection(runs.index), name] = dense[name]
+    runs.loc[dense.index.intersection(runs.index), "inputs_source_id"] = "moe-inputs-2026"
     runs = pd.concat([runs, _read(raw_data, "moe_inputs", "runs_new.csv").set_index("run_id")[COLUMNS[1:]]])
     for run, cells in CORRECTIONS.items():
         runs.loc[run, list(cells)] = list(cells.values())

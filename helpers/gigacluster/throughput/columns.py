@@ -15,8 +15,8 @@ need may be missing. The rules for what a source did not publish:
   attention in Megatron and every other matmul elsewhere, unless ``recompute_modules`` names what is computed again;
 - framework: what its name tells; if that is not known, PyTorch FSDP with sharded parameters, otherwise Megatron;
 - FFN: plain, four times as wide as the model, or as an expert; vocabulary: 51,200;
-- attention kernel: unfused before late 2023 (a year earlier in MLPerf; before PyTorch 2.0 of spring 2023 in FSDP) and on
-  chips before 2020, then the second generation, and the third from mid 2024 on Hopper and Blackwell outside PyTorch
+- attention kernel: unfused before late 2023 (a year earlier in MLPerf; before PyTorch 2.0 of spring 2023 in FSDP) and
+  on chips before 2020, then the second generation, and the third from mid 2024 on Hopper and Blackwell outside PyTorch
   FSDP;
 - gradients: 16 bit in NeMo, Megatron-Bridge and MLPerf since 2023, 32 bit elsewhere; parameters gathered in 8 bit in
   FP8 runs of Megatron since 2024; gradients added by kernels of their own in DeepSpeed and GPT-NeoX alone;
@@ -136,9 +136,7 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
     runs = columns if isinstance(columns, Runs) else Runs(columns)
     found, chip_faults = _chips(runs, chips or {})
     reader = _Reader(runs, found)
-    contradictions = [
-        "" if missing else said for missing, said in zip(reader.missing, _contradictions(runs, reader), strict=True)
-    ]
+    contradictions = _contradictions(runs, reader)
     reasons = [
         "; ".join(part for part in parts if part)
         for parts in zip(chip_faults, reader.faults(), reader.missing, contradictions, strict=True)
@@ -288,13 +286,16 @@ class _Reader:
 
 
 def _contradictions(runs: Runs, reader: _Reader) -> list[str]:
-    """Say of every run where its numbers contradict each other, or nothing."""
+    """Say of every run whose numbers are known where they contradict each other, or nothing."""
     cp, dp, micro = runs.number("cp", 1.0), reader.replicas(), runs.number("micro_batch", 1.0)
     tp, pp, ep = reader.width("tp"), reader.width("pp"), runs.number("ep", 1.0)
     n_chips, batch = runs.number("n_chips"), runs.number("global_batch")
     layers, experts = runs.number("n_layers"), runs.number("n_experts", 0.0)
     found = []
-    for i in range(len(runs)):
+    for i, missing in enumerate(reader.missing):
+        if missing:
+            found.append("")
+            continue
         product = tp[i] * pp[i] * cp[i] * dp[i]
         faults = []
         if not abs(product / n_chips[i] - 1) < 1e-6:
@@ -354,9 +355,8 @@ def _attention(reader: _Reader, chips: list[Chip]) -> list[str]:
         fused_since = 2023.25 if reader.stack[i] == codes.FRAMEWORK_FSDP else 2023.75
         usual = "unfused" if year[i] < fused_since or chip.available_on.year < _FUSED_SINCE else "flash2"
         usual = "flash3" if usual == "flash2" and newer and year[i] >= 2024.5 else usual
-        kernels.append(
-            reader.software[i].attention_backend or str(reader.notes[i].get("attention_backend", "")) or usual
-        )
+        noted = str(reader.notes[i].get("attention_backend", ""))
+        kernels.append(reader.software[i].attention_backend or noted or usual)
     return kernels
 
 

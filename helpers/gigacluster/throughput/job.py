@@ -59,21 +59,26 @@ class Job(Software):
                 object.__setattr__(self, field, vocabulary.read(getattr(self, field)))
             except ValueError as fault:
                 faults.append(str(fault).replace(vocabulary.column, field))
+        faults += self._number_faults()
+        if self.precision in PRECISIONS:
+            self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none
+        if self.framework not in FRAMEWORKS:
+            faults.append(unknown("framework", self.framework, FRAMEWORKS))
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def _number_faults(self) -> list[str]:
+        faults = []
         for field, most in (("global_batch", LARGEST_BATCH), ("seq_len", _LONGEST_SEQUENCE)):
             value = getattr(self, field)
             is_number = isinstance(value, numbers.Real)
             if not (is_number and 1 <= value <= most and value == int(value)):
                 faults.append(f"{field} must be a whole number, at least 1 and at most {most:,}, got {value!r}")
-        if self.precision in PRECISIONS:
-            self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none
-        if self.framework not in FRAMEWORKS:
-            faults.append(unknown("framework", self.framework, FRAMEWORKS))
         if not 1 <= self.grad_bytes <= 8:
             faults.append(f"grad_bytes must be between 1 and 8, got {self.grad_bytes!r}")
         if not 0 <= self.idle_frac < 1:
             faults.append(f"idle_frac must be in [0, 1), got {self.idle_frac!r}")
-        if faults:
-            raise ValueError("; ".join(faults))
+        return faults
 
     def case(self, software: Software | None = None, **plan: Any) -> Case:
         """Return the case of this job under a plan: numbers or arrays named as the plan fields of a case.

@@ -139,7 +139,9 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     shared_width = tokens / case.tp * case.n_shared_experts * case.d_ff_expert
     routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
     routed_width = routed * case.d_ff_expert / case.etp
-    entered = routed * case.d_model * (saved + _HALF)  # sorted copies of the tokens, before and after the experts
+    # Sorted copies of the tokens, before and after the experts; policies by operation keep results of matmuls alone.
+    entered, left = routed * case.d_model * saved, routed * case.d_model * _HALF
+    sorted_again = xp.maximum(case.again_experts, case.again_norms * case.again_activations)
 
     def ffn(width: Any, again: Any) -> tuple[Any, Any]:
         """Return what an FFN of a width keeps and what of it is computed again."""
@@ -148,7 +150,8 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     dense, dense_again = ffn(dense_width, case.again_ffn)
     shared, shared_again = ffn(shared_width, case.again_ffn)
     experts, experts_again = ffn(routed_width, case.again_experts)
-    experts, experts_again = experts + entered, experts_again + entered * case.again_experts
+    experts = experts + entered + left
+    experts_again = experts_again + entered * sorted_again + left * case.again_experts
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     # The gradient of the largest tensor stands beside what is computed again.
@@ -268,12 +271,13 @@ def _tables(xp: Any, layers: LayerMemory, case: Case, count: Any) -> dict[str, A
 def _states(xp: Any, case: Case, shared: Any, group: Any, experts: Any, expert_group: Any) -> dict[str, Any]:
     """Return parameters, gradients and optimizer states of parameters spread over two groups. [byte]"""
     whole, spread = shared + experts, shared / group + experts / expert_group
-    sharded_grads = case.shard_grads * xp.where((case.shard_params > 0) | (case.pp == 1.0), 1.0, 0.0)
+    # With a pipeline, ZeRO-2 adds whole gradients up until the step ends.
+    sharded_grads = case.shard_grads * xp.astype((case.shard_params > 0) | (case.pp == 1.0), xp.float64)
     kept = case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole
     return {
         "parameters": case.param_bytes * (case.shard_params * spread + (1.0 - case.shard_params) * whole),
         "gradients": case.grad_bytes * (sharded_grads * spread + (1.0 - sharded_grads) * whole),
-        "optimizer": xp.where(case.optimizer_offload > 0, 0.0, case.state_bytes) * kept,
+        "optimizer": case.state_bytes * (1.0 - case.optimizer_offload) * kept,
         "update": case.update_bytes * kept,
     }
 

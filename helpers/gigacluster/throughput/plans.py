@@ -19,7 +19,7 @@ from gigacluster.arrays import as_common
 from gigacluster.names import unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.rules import EVEN_CHUNKS, RULES, Rule, divisors
+from gigacluster.throughput.rules import RULES, SEARCHED, Rule, divisors
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
@@ -272,13 +272,14 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
     considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
     replicas = divisors(job.global_batch)
 
+    rules = (*RULES, *(rule for axis, rule in SEARCHED.items() if axis not in (limits or {})))
     table: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
         choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
-        table = _with_axis(table, choices, job, RULES if "vpp" in (limits or {}) else (*RULES, EVEN_CHUNKS))
+        table = _with_axis(table, choices, job, rules)
     table = {name: column.astype(numpy.int32) for name, column in table.items()}  # whole numbers up to the chips: small
     codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
-    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job)), considered
+    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job, rules)), considered
 
 
 def _with_axis(

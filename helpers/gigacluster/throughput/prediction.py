@@ -36,10 +36,10 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
     -------
     columns by name, or a pandas table with the index of ``runs`` where that is one
         A row a run, same order: ``run_id``; ``step_time_s`` with its 80 % interval ``step_time_low_s`` to
-        ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the run
-        no calibrating run had (vendor, chip, format, kernel), each of which widens the interval; ``fits``: whether the
-        plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows it), ``reserved_memory_gib`` and
-        ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up to it; ``warnings``: what was
+        ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the
+        run no calibrating run had (vendor, chip, format, kernel, scale), each of which widens the interval; ``fits``:
+        whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows it),
+        ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up to it; ``warnings``: what was
         not read, or what does not fit; ``inexpressible``: why there is no prediction, empty where there is one.
 
     Raises
@@ -51,7 +51,8 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
     --------
     >>> run = {"chip": ["H100-SXM"], "n_chips": [8], "n_layers": [32], "d_model": [4096], "n_heads": [32], "tp": [1],
     ...        "n_kv_heads": [8], "d_ff": [14336], "ffn_act": ["swiglu"], "vocab": [128256], "seq_len": [8192],
-    ...        "global_batch": [16], "pp": [1], "shard_strategy": ["fsdp"], "recompute": ["full"], "precision": ["bf16"]}
+    ...        "global_batch": [16], "pp": [1], "shard_strategy": ["fsdp"], "recompute": ["full"],
+    ...        "precision": ["bf16"]}
     >>> found = predict(run)
     >>> bool(2 < found["step_time_s"][0] < 4), bool(found["fits"][0])
     (True, True)

@@ -50,9 +50,10 @@ SHARDING = Vocabulary(
     {
         "none": "ddp; no_shard; no; no sharding; replicated",
         "zero1": "zero-1; stage 1; zero stage 1; distributed optimizer; dist_opt; use_distributed_optimizer; optim",
-        "zero2": "zero-2; stage 2; zero stage 2; shard_grad_op; fsdp_grad_op; fsdp (zero2-like); fsdp (zero2); optim_grads",
-        "zero3": "zero-3; stage 3; zero stage 3; fsdp; fsdp1; fsdp2; fsdp_full; full_shard; fully_shard; megatron-fsdp; "
-        "mcore fsdp; fsdp (model+seq parallel); optim_grads_params",
+        "zero2": "zero-2; stage 2; zero stage 2; shard_grad_op; fsdp_grad_op; fsdp (zero2-like); fsdp (zero2); "
+        "optim_grads",
+        "zero3": "zero-3; stage 3; zero stage 3; fsdp; fsdp1; fsdp2; fsdp_full; full_shard; fully_shard; "
+        "megatron-fsdp; mcore fsdp; fsdp (model+seq parallel); optim_grads_params",
         "hsdp": "hybrid_shard; hybrid; fsdp_full+dp; hybrid sharding",
     },
 )
@@ -62,8 +63,8 @@ RECOMPUTE = Vocabulary(
     {
         "none": "no; false; off; 0; no ac; everything_saveable",
         "selective": "selective ac; selective (op); op; sac; attention; core_attn; selective activation checkpointing",
-        "full": "full ac; full activation checkpointing; gradient_checkpointing; activation_checkpointing; checkpointing; "
-        "uniform; block; true; yes; on; 1; nothing_saveable; full recompute; layer; custom",
+        "full": "full ac; full activation checkpointing; gradient_checkpointing; activation_checkpointing; "
+        "checkpointing; uniform; block; true; yes; on; 1; nothing_saveable; full recompute; layer; custom",
         "minimal": "save_dots; checkpoint_dots; dots_saveable; checkpoint_dots_with_no_batch_dims; minimal_offloaded; "
         "dots_with_no_batch_dims_saveable",
         "save_qkv_proj": "qkv_proj_offloaded; save_qkv; qkv_offloaded",
@@ -98,8 +99,7 @@ PRECISION = Vocabulary(
         "bf16": "bfloat16; bf16_amp; amp_bf16; bf16_pure; bf16-mixed; bf16-true; bf16 mixed; pure bf16",
         "fp16": "float16; half; 16-mixed; fp16-mixed; fp16_amp",
         "fp8_ds": "fp8; float8; fp8_amp; fp8_delayed; fp8_hybrid; fp8 delayed scaling; fp8/int8; fp8_e4m3; amp_fp8",
-        "fp8_cs": "fp8 current scaling; fp8 tensorwise; float8 tensorwise; tensorwise; float8_tensorwise; fp8_tensorwise; "
-        "fp8_or_fp4_unstated",
+        "fp8_cs": "fp8 current scaling; fp8 tensorwise; float8 tensorwise; tensorwise; fp8_or_fp4_unstated",
         "fp8_row": "fp8 rowwise; float8 rowwise; rowwise; float8_rowwise; fp8_rowwise",
         "mxfp8": "fp8_mx; fp8-mx; mx_fp8; mxfp8_e4m3; fp8_blockwise; fp8 block scaling; blockwise; fp8_block; fp8_sc",
         "nvfp4": "fp4; fp4_nv; nv_fp4; mxfp4",
@@ -132,9 +132,9 @@ ATTENTION = Vocabulary(
     {
         "unfused": "eager; no flashattention; no flash attention; math; naive; local",
         "flash1": "flashattention 1; flashattention (v1; flash attention v1; fa1; flashattention (v1, triton)",
-        "flash2": "flashattention 2; flash attention 2; flash_attention_2; fa2; sdpa; flashattention v2; flexattention; "
-        "splash; splash flash; tokamax splash; flash; flash attention; flashattention; xformers",
-        "flash3": "flashattention 3; flash attention 3; flash_attention_3; fa3; flashattention v3; cudnn; te; fa4; "
+        "flash2": "flashattention 2; flash attention 2; fa2; sdpa; flashattention v2; flexattention; splash; "
+        " splash flash; tokamax splash; flash; flash attention; flashattention; xformers",
+        "flash3": "flashattention 3; flash attention 3; fa3; flashattention v3; cudnn; te; fa4; "
         "fa4 cute; flashattention 4; flash_attention_4; transformer engine; te auto; fused",
         "cudnn_regressed": "cudnn-frontend 256",  # sinks under a release of cuDNN that lost its kernel for them
     },
@@ -152,7 +152,8 @@ STACK = {
     codes.FRAMEWORK_XLA: "maxtext|jax|paxml|xla|google|neuron|levanter|mesh tf",
     codes.FRAMEWORK_FSDP: r"fsdp|zero-?3|torchtitan|titan|hf trainer|transformers|accelerate|lit-?gpt|composer|foundry"
     r"|torchtune|^deepspeed|trl|axolotl|nanogpt|nanochat|pytorch|open_lm|automodel|prime-rl|llama-recipes|ddp",
-    codes.FRAMEWORK_MEGATRON: "megatron|nemo|nvidia|deepspeed|neox|mlperf|bridge|mcore|selene|meta internal|metaseq|habana",
+    codes.FRAMEWORK_MEGATRON: "megatron|nemo|nvidia|deepspeed|neox|mlperf|bridge|mcore|selene|meta internal"
+    "|metaseq|habana",
 }
 _OVERLAPS = ("tp", "dp", "pp", "cp", "ep")
 

@@ -90,9 +90,11 @@ def observe(runs: pd.DataFrame) -> Observations:
 
 
 def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
-    """Return the fold of each run: its family, or one of five to which its group of near-identical runs was dealt."""
+    """Return the fold of each run: its family, its source, or one of five to which its near-identical runs were dealt."""
     if split == "family":
         return table_of_runs.families(runs)
+    if split == "source":
+        return runs["source_id"].to_numpy(dtype=str)
     groups = runs["split_group"].to_numpy(dtype=str)
     names = numpy.unique(groups)
     dealt = numpy.random.default_rng(_SEED).permutation(len(names)) % N_GROUP_FOLDS
@@ -106,7 +108,7 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
     ----------
     runs, data
         As from :func:`scored_runs`.
-    split : {"group", "family"}
+    split : {"group", "source", "family"}
     start : Fit, optional
         Where fits begin; saves time only.
     """
@@ -182,7 +184,7 @@ def coefficient_table(
                 (kind, shown, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
             )
     moe, sources = (runs["arch"] == "moe").to_numpy(), runs["source_id"].to_numpy(dtype=str)
-    for known, split in zip(("known", "new"), splits, strict=True):
+    for known, split in zip(("known", "new"), splits[:2], strict=True):
         widths = half_widths(split.log_predicted - log_measured, moe, sources)
         for arch, width in zip(("dense", "moe"), widths, strict=True):
             meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
@@ -252,7 +254,7 @@ def main() -> None:
     """Fit, cross-validate, write both tables, and print what changed in accuracy."""
     runs, data = scored_runs()
     found = fit(data)
-    splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family")]
+    splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family", "source")]
     tables = {
         "throughput_coefficients": coefficient_table(found, runs, splits, data.log_step_time),
         "throughput_accuracy": accuracy_table(runs, data.log_step_time, splits),

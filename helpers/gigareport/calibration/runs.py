@@ -1,4 +1,4 @@
-"""Measured runs as the step-time model takes them: free text of old rows read into columns, families, what is scored."""
+"""Measured runs as the step-time model takes them: free text of old rows as columns, families, what is scored."""
 
 from __future__ import annotations
 
