@@ -58,12 +58,25 @@ def test_the_coefficient_table_follows_from_the_runs(scored, found, held_out):
 def test_the_accuracy_table_follows_from_the_runs(scored, held_out):
     runs, data = scored
     keys = ["split", "arch", "family"]
-    committed = catalog.load("throughput_accuracy").set_index(keys)
+    committed = catalog.load("throughput_accuracy").query("split != 'source'").set_index(keys)
     made = accuracy_table(runs, data.log_step_time, held_out).set_index(keys)
     assert list(committed.index) == list(made.index)
     for column in ("n", "mape", "median_ape", "p90_ape", "bias"):
         # Percent; fits that start elsewhere stop within 0.02 of each other.
         numpy.testing.assert_allclose(committed[column], made[column], atol=0.05)
+
+
+def test_errors_of_a_source_left_out_follow_from_the_runs(scored, found):
+    runs, data = scored
+    committed = catalog.load("throughput_accuracy").set_index(["split", "family"]).loc["source", "mape"]
+    for source in ("nemo-24.05", "swiss-ai-gh200", "tpu-recipes"):  # a fit each: not all of them here
+        here = (runs["source_id"] == source).to_numpy() & (runs["arch"] == "dense").to_numpy()
+        folds = folds_of(runs, "source")
+        predicted = numpy.full(len(runs), numpy.nan)
+        predicted[folds == source] = predict_without(data, folds, (source,), found)[source]
+        error = 100 * numpy.abs(numpy.exp(predicted[here] - data.log_step_time[here]) - 1)
+        said = committed.loc[f"source {source}"]
+        assert error.mean() == pytest.approx(said if numpy.isscalar(said) else said.iloc[0], abs=0.05)
 
 
 def test_the_fit_is_at_its_optimum_wherever_it_starts(scored, found):
@@ -113,11 +126,13 @@ def test_no_fold_shares_a_group_or_family(scored):
 
 #: What was asked, in percent: split, arch, column, limit.
 FIGURES = [
-    ("group", "dense", "mape", 10),
+    ("group", "dense", "mape", 9),
     ("group", "dense", "p90_ape", 22),
+    ("source", "dense", "p90_ape", 22),
+    ("source", "moe", "mape", 14),
     ("family", "dense", "mape", 12),
-    ("family", "dense", "p90_ape", 30),
-    ("group", "moe", "mape", 15),
+    ("family", "dense", "p90_ape", 22),
+    ("group", "moe", "mape", 14),
     ("family", "moe", "mape", 25),
 ]
 
@@ -127,10 +142,17 @@ def test_held_out_errors_stay_within_the_figures_asked(split, arch, column, limi
     table = catalog.load("throughput_accuracy").set_index(["split", "arch", "family"])
     row = table.loc[(split, arch, "all")]
     assert row[column] <= limit
-    assert row["mape"] < row["constant_mfu_mape"] / 2  # the yardstick under the same folds
+    assert row["mape"] < row["constant_mfu_mape"] / (2 if arch == "dense" else 1.25)  # the yardstick, same folds
 
 
-@pytest.mark.parametrize("split", ["group", "family"])
+def test_the_mean_over_sources_left_out_and_the_worst_stay_within_the_figures_asked():
+    table = catalog.load("throughput_accuracy")
+    sources = table[(table["split"] == "source") & table["family"].str.startswith("source ")].set_index("arch")
+    assert sources.loc["dense", "mape"].mean() <= 12
+    assert sources.loc["dense", "mape"].max() <= 35
+
+
+@pytest.mark.parametrize("split", ["group", "source"])
 def test_intervals_hold_what_they_claim(split):
     table = catalog.load("throughput_accuracy")
     rows = table[(table["split"] == split) & (table["family"] == "all")]
