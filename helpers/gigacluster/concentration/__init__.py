@@ -2,6 +2,7 @@
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
 from gigacluster.concentration.measures import (
+    HHI_OF_MONOPOLY,
     TheilParts,
     effective_number,
     entropy,
@@ -14,6 +15,7 @@ from gigacluster.concentration.measures import (
 )
 
 __all__ = [
+    "HHI_OF_MONOPOLY",
     "Bounds",
     "Change",
     "TheilParts",

@@ -1,5 +1,6 @@
 """What the tables say of the world: its stock by owner and date, its large clusters, its prices and their growth."""
 
+from gigareport.facts.rivals import record_setters, rivals
 from gigareport.facts.world import (
     OTHER,
     WorldStock,
@@ -15,6 +16,8 @@ __all__ = [
     "WorldStock",
     "add_cluster",
     "h100e_per_chip",
+    "record_setters",
+    "rivals",
     "share_of_world",
     "size_for_change",
     "world_stock",
