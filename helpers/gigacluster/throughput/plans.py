@@ -266,20 +266,35 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
         If no plan is feasible: which rule the last ones broke, and what would fit.
     """
     values = axis_values(job, limits)
-    # Whole replicas are one group; hybrid sharding comes once for every size of group.
-    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
-    options += [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
+    options = _options(values)
     considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
-    replicas = divisors(job.global_batch)
+    try:
+        return _table(job, values, (*RULES, *SEARCHED.values())), considered
+    except UnevenChipsError:
+        raise
+    except ValueError:
+        if not set(SEARCHED) & set(limits or {}):
+            raise
+        return _table(job, values, RULES), considered  # what is asked for has no plan that a search would look at
 
-    rules = (*RULES, *(rule for axis, rule in SEARCHED.items() if axis not in (limits or {})))
+
+def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> PlanTable:
+    """Return the plans of a job that hold some rules."""
+    options = _options(values)
+    replicas = divisors(job.global_batch)
     table: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
         choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
         table = _with_axis(table, choices, job, rules)
     table = {name: column.astype(numpy.int32) for name, column in table.items()}  # whole numbers up to the chips: small
     codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
-    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job, rules)), considered
+    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job, rules))
+
+
+def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
+    """Return sharding with its groups: whole replicas are one; hybrid sharding comes once for every size of group."""
+    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
+    return options + [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
 
 
 def _with_axis(

@@ -39,8 +39,9 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
         ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the
         run no calibrating run had (vendor, chip, format, kernel, scale), each of which widens the interval; ``fits``:
         whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows it),
-        ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up to it; ``warnings``: what was
-        not read, or what does not fit; ``inexpressible``: why there is no prediction, empty where there is one.
+        ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up
+        to it; ``warnings``: what was not read, or what does not fit; ``inexpressible``: why there is no prediction,
+        empty where there is one.
 
     Raises
     ------

@@ -209,8 +209,8 @@ RULES = (
     _rule("dp cp sharding shard_group", _shards, _says_shards),
 )
 
-#: What a search asks besides of an axis, unless it is told which of its values to look at: chunks of one size, for
-#: uneven ones are never faster; and no ZeRO-2 with a pipeline, where it is ZeRO-1 by another name.
+#: What a search asks besides of an axis, unless no value that it may look at would be left: chunks of one size, as
+#: recipes have them; and no ZeRO-2 with a pipeline, where it is ZeRO-1 by another name.
 SEARCHED = {
     "vpp": _rule("pp vpp", _evenly, _says_evenly),
     "sharding": _rule("pp sharding", _distinct, _says_distinct),

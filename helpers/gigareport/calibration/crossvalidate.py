@@ -90,7 +90,7 @@ def observe(runs: pd.DataFrame) -> Observations:
 
 
 def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
-    """Return the fold of each run: its family, its source, or one of five to which its near-identical runs were dealt."""
+    """Return the fold of each run: its family, its source, or one of five with all runs that are nearly the same."""
     if split == "family":
         return table_of_runs.families(runs)
     if split == "source":
