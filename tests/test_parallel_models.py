@@ -1,4 +1,4 @@
-"""Fits, searches and simulations give the same bytes whoever computes them, and lose nothing when a worker is killed."""
+"""Fits, searches and simulations give the same bytes whoever computes them, and lose nothing to a killed worker."""
 
 import numpy
 import pytest
