@@ -238,7 +238,7 @@ def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> An
     >>> round(float(deal_usd_per_chip_hour(10e9, 100_000, 36)), 2)
     3.8
     """
-    _, value, chips, months = checked(
+    _, (value, chips, months) = checked(
         value_usd=(value_usd, NON_NEGATIVE), n_chips=(n_chips, POSITIVE), term_months=(term_months, POSITIVE)
     )
     return value / (chips * months * HOURS_PER_MONTH)
@@ -252,7 +252,7 @@ def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) ->
     >>> round(float(deal_size_chips(10e9, 3.80, 36)), -2)
     100100.0
     """
-    _, value, hour_usd, months = checked(
+    _, (value, hour_usd, months) = checked(
         value_usd=(value_usd, NON_NEGATIVE),
         usd_per_chip_hour=(usd_per_chip_hour, POSITIVE),
         term_months=(term_months, POSITIVE),

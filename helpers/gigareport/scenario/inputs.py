@@ -44,7 +44,7 @@ _MODEL_INPUTS = {
     STOCK: "The world's stock of chips",
 }
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
-_LATEST_START = 0.98
+LATEST_START = 0.98
 
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
@@ -156,7 +156,7 @@ def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
 
 def _in_time(story: Scenario) -> Scenario:
     """Return a scenario whose starts lie within its horizon."""
-    latest = _LATEST_START * story.horizon_months
+    latest = LATEST_START * story.horizon_months
 
     def clipped(month: Uncertain) -> Uncertain:
         low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))

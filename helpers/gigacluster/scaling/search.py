@@ -1,24 +1,20 @@
-"""Where fits begin: random starts, and what became of them."""
+"""Where fits begin, what became of the starts, and the optimum that was found: a problem, solved."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.laws import Law
-from gigacluster.scaling.problem import Problem
+from gigacluster.scaling.law import Law
+from gigacluster.scaling.problem import Fits, Problem, reaches, solve
+from gigacluster.scaling.runs import Runs
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["StartReport", "random_starts", "reaches", "summarise"]
-
-#: Two fits found the same minimum when their objectives differ by less than this share, or by residuals of rounding.
-_SAME_SHARE = 1e-7
-_SAME_RESIDUAL = 1e-12
+#: Runs that starts are searched on where there are more; the best of them are then taken to all runs.
+_SEARCHED_RUNS = 10_000
+_FINALISTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +28,7 @@ class StartReport:
     converged: int
     hits: int
     lower_unproved: int
-    minima: pd.DataFrame
+    minima: dict[str, numpy.ndarray]
     replicate_hit_rates: numpy.ndarray | None = None
 
     @property
@@ -43,7 +39,7 @@ class StartReport:
     def __str__(self) -> str:
         text = (
             f"{self.hits} of {self.count} starts reached the optimum ({self.hit_rate:.0%}), "
-            f"{self.converged} converged, {len(self.minima)} distinct minima"
+            f"{self.converged} converged, {len(self.minima['objective'])} distinct minima"
         )
         if self.replicate_hit_rates is not None:
             rates = self.replicate_hit_rates
@@ -51,11 +47,6 @@ class StartReport:
                 f"; per replicate: mean {rates.mean():.1%}, least {rates.min():.1%} of the starts reached its optimum"
             )
         return text
-
-
-def reaches(objective: Any, lowest: Any, runs: int) -> Any:
-    """Tell which objectives are as low as the lowest."""
-    return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
 
 
 def random_starts(problem: Problem, count: int, seed: int) -> numpy.ndarray:
@@ -116,8 +107,6 @@ def summarise(
     objective: numpy.ndarray, converged: numpy.ndarray, values: numpy.ndarray, law: Law, runs: int
 ) -> StartReport:
     """Report the fits of one problem from many starts; ``values`` are the parameters, a row a start."""
-    import pandas as pd
-
     order = numpy.flatnonzero(converged)[numpy.argsort(objective[converged], kind="stable")]
     rows: list[dict[str, float]] = []
     for i in order:
@@ -125,13 +114,78 @@ def summarise(
             rows[-1]["starts"] += 1
         else:
             rows.append({"objective": objective[i], "starts": 1, **dict(zip(law.names, values[i], strict=True))})
-    minima = pd.DataFrame(rows, columns=["objective", "starts", *law.names])
+    minima = {name: numpy.asarray([row[name] for row in rows]) for name in ("objective", "starts", *law.names)}
     lowest = rows[0]["objective"] if rows else numpy.inf
     lower = ~converged & numpy.isfinite(objective) & ~reaches(lowest, objective, runs)
     return StartReport(
         count=len(objective),
         converged=int(converged.sum()),
-        hits=int(minima["starts"].iloc[0]) if rows else 0,
+        hits=int(rows[0]["starts"]) if rows else 0,
         lower_unproved=int(lower.sum()),
         minima=minima,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solved:
+    """A problem with its optimum: all that a diagnosis needs."""
+
+    problem: Problem
+    runs: Runs
+    point: Fits  # one row
+    starts: StartReport
+    units: dict[str, float]  # log of the unit of each column
+    clusters: Any = None  # labels of runs that may share an error, if any were given
+
+    @property
+    def theta(self) -> numpy.ndarray:
+        """Fitted coordinates of the optimum."""
+        return self.point.theta[0]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient proves an optimum."""
+        return bool(self.point.converged[0])
+
+    @property
+    def objective(self) -> float:
+        """The objective there."""
+        return float(self.point.objective[0])
+
+    @property
+    def residuals(self) -> numpy.ndarray:
+        """Observed less predicted log loss of each run."""
+        return self.problem.log_loss[0] - self.problem.log_prediction(self.theta)
+
+
+def search(problem: Problem, theta: numpy.ndarray, units: dict[str, float]) -> tuple[Fits, StartReport]:
+    """Return the optimum from many starts, and what became of them.
+
+    Where there are very many runs the starts are taken down on a sample of them, and the best few minima of the sample
+    then on all runs.
+    """
+    count, law = problem.log_loss.shape[1], problem.law
+    searched = problem
+    if count > _SEARCHED_RUNS:
+        searched = problem.only(numpy.random.default_rng(0).choice(count, _SEARCHED_RUNS, replace=False))
+    fits = solve(searched, theta)
+    runs = searched.log_loss.shape[1]
+    report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law, runs)
+    if searched is not problem:
+        order = numpy.argsort(numpy.where(fits.converged, fits.objective, numpy.inf), kind="stable")
+        apart = [order[0]]
+        for i in order[1:]:
+            if len(apart) < _FINALISTS and not reaches(fits.objective[i], fits.objective[apart[-1]], runs):
+                apart.append(i)
+        fits = solve(problem, fits.theta[apart])
+    return best_point(problem, fits), report
+
+
+def best_point(problem: Problem, fits: Fits) -> Fits:
+    """Return the lowest fit alone, taken to the limit of rounding: the smallest gradient of all that reached it."""
+    objective = numpy.where(fits.converged, fits.objective, numpy.inf) if fits.converged.any() else fits.objective
+    reached = fits.rows(numpy.flatnonzero(reaches(objective, numpy.nanmin(objective), problem.log_loss.shape[1])))
+    if problem.objective.loss != "absolute":
+        reached = problem.solve(reached.theta, tolerance=1e-14, max_iterations=30)
+    best = int(numpy.argmin(reached.gradient))
+    return reached.rows(slice(best, best + 1))

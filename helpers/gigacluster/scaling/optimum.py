@@ -1,22 +1,29 @@
 """From a law to a decision, elementwise on arrays of any library: how to split compute between parameters and tokens.
 
-All functions take the parameters of L = E + A / N^alpha + B / D^beta; arrays of samples and of budgets broadcast.
+Most functions take the parameters of L = E + A / N^alpha + B / D^beta; arrays of samples and of budgets broadcast.
+:func:`law_optimum` and :func:`law_compute_for` take any law of params and tokens, on the host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy
+
 from gigacluster.arrays import Namespace, as_common
+from gigacluster.scaling.derivatives import JetOperations
+from gigacluster.scaling.law import Law
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 
-__all__ = ["Optimum", "Serving", "cheapest_to_serve", "excess_compute", "optimum", "repeated_optimum"]
-
-#: Training FLOP per parameter and token: 2 forward, 4 backward. Serving needs the forward part.
-FLOP_PER_PARAM_TOKEN = 6.0
+#: Serving needs the forward part of a training step.
 SERVING_FLOP_PER_PARAM_TOKEN = 2.0
+#: Points of log params at which a law without a closed optimum is looked at before golden section, and the range.
+_SCANNED = 60
+_LEAST_PARAMS = _LEAST_TOKENS = 1e3
 #: Golden-section steps: each shrinks the bracket of log N by 0.618, so that 60 leave 1e-12 of it.
 _GOLDEN_STEPS = 60
+_BISECTIONS = 60
 _GOLDEN = 0.6180339887498949
 
 
@@ -243,6 +250,87 @@ def repeated_optimum(
     params = xp.exp(chosen)
     outcome = (params, C / (FLOP_PER_PARAM_TOKEN * params), loss_at(chosen))
     return Optimum(*(xp.where(valid, value, xp.nan) for value in outcome))
+
+
+def law_optimum(
+    law: Law,
+    symbols: Mapping[str, Any],
+    budget_flop: Any,
+    *,
+    token_cap: Any = float("inf"),
+    flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
+    given: Mapping[str, Any] | None = None,
+) -> Optimum:
+    """Return the compute-optimal model of any law of params and tokens, elementwise on host arrays.
+
+    ``given`` holds the law's other columns. In closed form where the law is a sum of two power terms; otherwise the
+    least loss of a scan of log params, taken down by golden section. ``nan`` where the least lies at an end of the
+    range (at least 1,000 params and tokens), so that the law has no optimum.
+    """
+    given = dict(given or {})
+    missing = [name for name in law.columns if name not in ("params", "tokens", *given)]
+    if not {"params", "tokens"} <= set(law.columns) or missing:
+        also = f"; give {', '.join(missing)} beside the budget" if {"params", "tokens"} <= set(law.columns) else ""
+        raise ValueError(
+            f"{law.name!r} has no compute optimum: it reads {', '.join(law.columns)}, and a budget is split between "
+            f"params and tokens{also}"
+        )
+    by_column = {term.column: term for term in law.terms}
+    if law.derived is None and len(law.terms) == 2 and set(by_column) == {"params", "tokens"}:
+        first, second = by_column["params"], by_column["tokens"]
+        terms = symbols[first.amplitude], symbols[second.amplitude], symbols.get("E", 0.0)
+        exponents = symbols[first.exponent], symbols[second.exponent]
+        return optimum(budget_flop, *terms, *exponents, token_cap=token_cap, flop_per_param_token=flop_per_param_token)
+    operations = JetOperations(numpy)
+    product = numpy.asarray(budget_flop, dtype=float) / flop_per_param_token
+
+    def loss_at(log_params: Any) -> Any:
+        tokens = product / numpy.exp(log_params)
+        return law.loss(operations, symbols, {"params": numpy.exp(log_params), "tokens": tokens, **given})
+
+    low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
+    high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
+    with numpy.errstate(all="ignore"):  # wild replicates lose where they overflow
+        step = (high - low) / _SCANNED
+        best = numpy.asarray(low + 0.0)
+        least = numpy.full_like(best, numpy.inf)
+        for number in range(_SCANNED + 1):
+            point = low + number * step
+            loss = numpy.where(numpy.isfinite(loss := loss_at(point)), loss, numpy.inf)
+            best, least = numpy.where(loss < least, point, best), numpy.minimum(loss, least)
+        library: Any = numpy
+        chosen = _golden_section(library, loss_at, numpy.maximum(best - step, low), numpy.minimum(best + step, high))
+        inside = (chosen < high - 1e-3 * step) & ((chosen > low + 1e-3 * step) | (product / token_cap > _LEAST_PARAMS))
+        inside = inside & numpy.isfinite(least)
+        outcome = numpy.exp(chosen), product / numpy.exp(chosen), loss_at(chosen)
+    return Optimum(*(numpy.where(inside, value, numpy.nan) for value in outcome))
+
+
+def law_compute_for(
+    law: Law, symbols: Mapping[str, Any], loss: Any, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN
+) -> Any:
+    """Return the least compute that reaches a loss, elementwise on host arrays; inf where no compute does.
+
+    For a law of budget_flop alone its inverse, otherwise that of the loss of the compute optimum: bisection of log
+    compute between 1e6 and 1e60 FLOP.
+    """
+    operations = JetOperations(numpy)
+
+    def loss_at(log_flop: Any) -> Any:
+        flop = numpy.exp(log_flop)
+        if law.columns == ("budget_flop",):
+            return law.loss(operations, symbols, {"budget_flop": flop})
+        return law_optimum(law, symbols, flop, flop_per_param_token=flop_per_param_token).loss
+
+    shape = numpy.broadcast_shapes(numpy.shape(loss), *(numpy.shape(value) for value in symbols.values()))
+    low, high = (numpy.full(shape, numpy.log(10.0) * decades) for decades in (6.0, 60.0))
+    with numpy.errstate(all="ignore"):
+        reached = loss_at(high) <= loss
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            above = loss_at(middle) > loss
+            low, high = numpy.where(above, middle, low), numpy.where(above, high, middle)
+    return numpy.where(reached, numpy.exp(0.5 * (low + high)), numpy.inf)
 
 
 def _golden_section(xp: Namespace, function: Callable[[Any], Any], low: Any, high: Any) -> Any:

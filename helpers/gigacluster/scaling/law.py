@@ -1,8 +1,8 @@
 """Scaling laws behind one interface: a law is its symbols and its prediction of log loss.
 
 To add a law, write a function of (operations, parameters, columns) with plain arithmetic and list its symbols; its
-derivatives follow (:mod:`gigacluster.scaling.jets`). A sum of power laws names its terms instead and gets the
-closed form of :mod:`gigacluster.scaling.power_sum`, which is several times faster.
+derivatives follow (:mod:`gigacluster.scaling.derivatives`). A sum of power laws names its terms instead and gets the
+closed form of :class:`gigacluster.scaling.derivatives.PowerSum`, which is several times faster.
 
 Parameters have *coordinates*, in which they are fitted: an amplitude by its logarithm in units of the runs' geometric
 mean (log A - alpha log N0), everything else as it is. They are close to uncorrelated and of order one.
@@ -11,13 +11,12 @@ mean (log A - alpha log N0), everything else as it is. They are close to uncorre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy
-
-__all__ = ["LAWS", "Law", "PowerTerm", "Symbol", "get_law"]
 
 _LOG10 = float(numpy.log(10.0))
 
@@ -69,6 +68,11 @@ class Law:
     plain: tuple[str, ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
     source_id: str = ""
+
+    def __reduce__(self) -> Any:
+        if LAWS.get(self.name) is self:
+            return get_law, (self.name,)
+        return _make_law, ({item.name: getattr(self, item.name) for item in fields(self)},)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -127,6 +131,15 @@ class Law:
                 shift[..., i] += factor * power * units[column]
         return shift
 
+    def loss(self, operations: Any, symbols: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+        """Return the loss [nat/token] for symbols and columns in SI units, arrays of one library that broadcast."""
+        with numpy.errstate(all="ignore"):  # replicates that went astray may overflow
+            parameters = {
+                s.name: operations.log(symbols[s.name]) if s.kind == "amplitude" else symbols[s.name]
+                for s in self.symbols
+            }
+            return operations.exp(self.predict(operations, parameters, self.log_columns(values, operations.log)))
+
     def predict(self, operations: Any, parameters: Mapping[str, Any], log_columns: Mapping[str, Any]) -> Any:
         """Return the log of the loss (arrays or jets)."""
         if self.log_loss is not None:
@@ -153,6 +166,11 @@ def _kaplan(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
     by_params = (p["alpha_N"] / p["alpha_D"]) * (p["N_c"] - x["params"])
     by_tokens = p["D_c"] - x["tokens"]
     return p["alpha_D"] * operations.log(operations.exp(by_params) + operations.exp(by_tokens))
+
+
+def _coupled(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+    both = operations.exp(p["A"] - p["alpha"] * x["params"]) + operations.exp(p["B"] - p["beta"] * x["tokens"])
+    return operations.log(operations.exp(p["k"] * operations.log(both)) + p["E"])
 
 
 def _data_constrained(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
@@ -183,10 +201,6 @@ def _routing(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any
 def _gadre_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
     params, tokens = values["params"], values["tokens"]
     return {"params": 6.0 * params * params, "tokens": 6.0 * tokens * tokens}
-
-
-def _frontier_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"budget_flop": values["budget_flop"]}
 
 
 _CHINCHILLA = (_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR)
@@ -227,6 +241,14 @@ LAWS: dict[str, Law] = {
             columns=("params", "tokens"),
             log_loss=_kaplan,
             source_id="kaplan-2020",
+        ),
+        Law(
+            name="coupled",
+            about="L = E + (A / N^alpha + B / D^beta)^k: k = 1 is chinchilla, E = 0 is kaplan (Busbridge et al. 2025)",
+            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta"), _exponent("k", (0.3, 1.5))),
+            columns=("params", "tokens"),
+            log_loss=_coupled,
+            source_id="busbridge-2025",
         ),
         Law(
             name="overtraining",
@@ -293,6 +315,27 @@ LAWS: dict[str, Law] = {
 }
 
 
+def power_law(column: str, *, floor: bool = True) -> Law:
+    """Return the plain power law L = E + A / column^alpha, without E where there is no floor.
+
+    Examples
+    --------
+    >>> power_law("tokens", floor=False).names
+    ('A', 'alpha')
+    """
+    return Law(
+        name=f"power-{column}" if floor else f"power-{column}-to-zero",
+        about=f"L = {'E + ' if floor else ''}A / {column}^alpha",
+        symbols=(_amplitude("A", column, "alpha"), *((_FLOOR,) if floor else ()), _exponent("alpha", (0.02, 0.6))),
+        columns=(column,),
+        terms=(PowerTerm("A", "alpha", column),),
+    )
+
+
+def _make_law(parts: Mapping[str, Any]) -> Law:
+    return Law(**parts)
+
+
 def get_law(form: str | Law) -> Law:
     """Return a law by its name, or the law given."""
     if isinstance(form, Law):
@@ -300,3 +343,46 @@ def get_law(form: str | Law) -> Law:
     if form not in LAWS:
         raise ValueError(f"form is {form!r}; it can be {', '.join(map(repr, LAWS))}, or a Law of yours")
     return LAWS[form]
+
+
+LOSSES = ("huber", "squared", "absolute", "asymmetric")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """A function of a residual r = observed - predicted log loss.
+
+    ``huber``: r²/2 within ``delta``, ``delta`` (|r| - ``delta``/2) beyond. ``squared``: r²/2. ``asymmetric``: the
+    Huber function times 2 ``quantile`` for r > 0 and 2 (1 - ``quantile``) for r < 0. ``absolute``: ``delta`` times
+    |r| in the limit of a small ``delta``.
+    """
+
+    loss: str = "huber"
+    delta: float = 1e-3
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss is {self.loss!r}; it can be {', '.join(map(repr, LOSSES))}")
+        if not self.delta > 0:
+            raise ValueError(f"delta is {self.delta!r}; it must be positive, in units of log loss (1e-3 is usual)")
+        if not 0 < self.quantile < 1:
+            raise ValueError(f"quantile is {self.quantile!r}; it must lie between 0 and 1 (0.5 is symmetric)")
+
+    def __call__(self, xp: ModuleType, residual: Any) -> tuple[Any, Any, Any]:
+        """Return value, slope and (generalised) curvature at each residual."""
+        if self.loss == "squared":
+            return 0.5 * residual * residual, residual, 0.0 * residual + 1.0
+        slope = xp.clip(residual, -self.delta, self.delta)
+        value = slope * (residual - 0.5 * slope)
+        curvature = xp.astype(slope == residual, residual.dtype)
+        if self.loss == "asymmetric":
+            above = xp.astype(residual > 0, residual.dtype)
+            side = 2.0 * (1.0 - self.quantile) + (4.0 * self.quantile - 2.0) * above
+            return side * value, side * slope, side * curvature
+        return value, slope, curvature
+
+    @property
+    def unit(self) -> float:
+        """The size of a slope, which gradients are stated relative to: ``delta``, or 0.01 for squared loss."""
+        return 0.01 if self.loss == "squared" else self.delta
