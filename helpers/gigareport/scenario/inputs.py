@@ -22,6 +22,7 @@ from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
 __all__ = [
     "LAW",
+    "RENT_PATH",
     "STEP_ERROR",
     "STOCK",
     "Inputs",
@@ -36,12 +37,14 @@ __all__ = [
 
 Inputs: TypeAlias = Case[Array, Array, Any]
 
-#: Inputs that belong to the models rather than to a file: where the law, the prediction and the world's stock stand.
+#: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
+RENT_PATH = "rent.path"
 _MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     STOCK: "The world's stock of chips",
+    RENT_PATH: "Which path the market's rent takes",
 }
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
 LATEST_START = 0.98
