@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from gigacluster.arrays import Array, to_host
+from gigacluster.reliability import NEVER_BELOW
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
+from gigareport.facts.recovery import WORDS
+from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
@@ -128,6 +131,16 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
         """Number of joint draws of the inputs."""
         return int(to_host(self.step_time_s).shape[-1])
 
+    @property
+    def recovery(self) -> str:
+        """What the job does after a failure, in words that follow "under"."""
+        return WORDS[scheme_of(self.scenario)]
+
+    @property
+    def never_finishes_frac(self) -> float:
+        """Share of samples in which failures leave less than a thousandth of the time."""
+        return float(numpy.mean(to_host(self.goodput_frac) < NEVER_BELOW))
+
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""
         return interval(getattr(self, name), coverage)
@@ -156,6 +169,7 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
 
         rows = []
         for name, (label, unit) in self.answers().items():
+            label = f"{label} under {self.recovery}" if name == "goodput_frac" else label
             found = self.interval(name)
             rows.append((name, label, found.low, found.median, found.high, unit, found.without_frac))
         return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])

@@ -7,6 +7,7 @@ comes out broadcasts. No table is read here and nothing is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from gigacluster import cost, race, reliability, scaling
@@ -19,6 +20,8 @@ from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Trai
 
 __all__ = ["answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
 
+#: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
+_LEAST_GOODPUT = 1e-9
 #: Parts of the cost of owning that are paid once.
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
@@ -51,24 +54,51 @@ def answers(
 
 def speed_of(inputs: Inputs, step: Step) -> Speed:
     """Return step time and MFU of the plan, and what failures and power leave of it."""
-    given = inputs.reliability
     rate_flop_per_s = step.step_flop / step.step_time_s
-    found = reliability.goodput(
-        step.job_chips,
-        failures_per_1000_node_days=given.failures_per_1000_node_days,
-        checkpoint_write_s=given.checkpoint_write_s,
-        restart_s=given.restart_s,
-        planned_stops_per_day=given.planned_stops_per_day,
-        planned_stop_s=given.restart_s,
-    )
+    found = _after_failures(inputs, step)
+    xp, (kept, least) = as_common(found.goodput_frac, _LEAST_GOODPUT)
+    goodput_frac = xp.where(kept < least, least, kept)
     return Speed(
         step_time_s=step.step_time_s,
         mfu_frac=rate_flop_per_s / (step.job_chips * step.peak_bf16_flop_per_s),
         mttf_hours=found.mttf_s / SECONDS_PER_HOUR,
         checkpoint_interval_s=found.checkpoint_interval_s,
-        goodput_frac=found.goodput_frac,
-        useful_flop_per_s=rate_flop_per_s * found.goodput_frac * _powered_frac(inputs, step.job_chips),
+        goodput_frac=goodput_frac,
+        useful_flop_per_s=rate_flop_per_s * goodput_frac * _powered_frac(inputs, step.job_chips),
     )
+
+
+def _after_failures(inputs: Inputs, step: Step) -> reliability.Goodput:
+    """Return what failures leave, each option under its own recovery scheme."""
+    given, schemes = inputs.reliability, tuple(dict.fromkeys(step.schemes))
+    found = [
+        reliability.goodput_with(
+            reliability.Recovery(
+                scheme=scheme,
+                detection_s=given.detection_s,
+                restart_s=given.restart_s,
+                resume_s=given.resume_s,
+                rebuild_s=given.rebuild_s,
+                lost_frac=given.lost_frac,
+                overhead_frac=given.overhead_frac,
+                checkpoint_write_s=given.checkpoint_write_s,
+                checkpoint_stall_s=given.checkpoint_stall_s,
+            ),
+            step.job_chips,
+            failures_per_1000_node_days=given.failures_per_1000_node_days,
+            n_replicas=step.n_replicas,
+            replicas_lost=step.replicas_lost,
+            planned_stops_per_day=given.planned_stops_per_day,
+            planned_stop_s=given.planned_stop_s,
+        )
+        for scheme in schemes
+    ]
+    picked = found[0]
+    for scheme, other in zip(schemes[1:], found[1:], strict=True):
+        xp, (here, *_) = as_common([[float(one == scheme)] for one in step.schemes], step.job_chips)
+        pairs = {item.name: (getattr(other, item.name), getattr(picked, item.name)) for item in fields(picked)}
+        picked = reliability.Goodput(**{name: xp.where(here > 0, *pair) for name, pair in pairs.items()})
+    return picked
 
 
 def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Training:
