@@ -134,7 +134,7 @@ def test_impossible_runs_and_options_are_refused_with_what_would_be_valid(run):
         replace(run, global_batch=0, flop=Uncertain.fixed(-1.0))
     with pytest.raises(ValueError, match="use one of: bf16"):
         run.in_precision("fp7")
-    with pytest.raises(ValueError, match="did you mean 'gpt3-175b'"):
+    with pytest.raises(ValueError, match="did you mean gpt3-175b"):
         comparison.run("gpt3-175")
     with pytest.raises(ValueError, match="did you mean H100-SXM"):
         comparison.Option(name="x", chip="H100 SMX", n_chips=8)

@@ -87,7 +87,7 @@ def in_order(
     [3, 2]
     """
     if executor is None:
-        yield from map(function, progress(list(pieces), what=what))
+        yield from map(function, progress(pieces, what=what))
         return
     pool = _Pool(executor)
     left = iter(pieces)
