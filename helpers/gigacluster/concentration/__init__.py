@@ -1,6 +1,7 @@
 """How concentrated is it: measures, and their bounds for what nobody knows."""
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
+from gigacluster.concentration.changes import Merger, add, merger, size_for_change
 from gigacluster.concentration.measures import (
     TheilParts,
     effective_number,
@@ -16,7 +17,9 @@ from gigacluster.concentration.measures import (
 __all__ = [
     "Bounds",
     "Change",
+    "Merger",
     "TheilParts",
+    "add",
     "bounds",
     "effective_number",
     "entropy",
@@ -24,6 +27,8 @@ __all__ = [
     "hhi",
     "hhi_change",
     "lorenz",
+    "merger",
+    "size_for_change",
     "theil",
     "theil_parts",
     "top_share",

@@ -1,21 +1,5 @@
 """What the tables say of the world: its stock by owner and date, its large clusters, its prices and their growth."""
 
-from gigareport.facts.world import (
-    OTHER,
-    WorldStock,
-    add_cluster,
-    h100e_per_chip,
-    share_of_world,
-    size_for_change,
-    world_stock,
-)
+from gigareport.facts.world import OTHER, WorldStock, h100e_per_chip, load_stock, share_of_world, world_stock
 
-__all__ = [
-    "OTHER",
-    "WorldStock",
-    "add_cluster",
-    "h100e_per_chip",
-    "share_of_world",
-    "size_for_change",
-    "world_stock",
-]
+__all__ = ["OTHER", "WorldStock", "h100e_per_chip", "load_stock", "share_of_world", "world_stock"]
