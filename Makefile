@@ -44,10 +44,11 @@ report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.ht
 test: $(READY)  ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
 
-lint: $(READY)  ## check style, types and stored notebooks
+lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 lab: $(READY)  ## open JupyterLab on notebooks/
 	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks

@@ -82,7 +82,7 @@ class Outlook(SimpleNamespace):
 
     verdict = "Own, for 4.0 % <less>."
 
-    def table(self):
+    def to_frame(self):
         rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days") for n in range(1, 8)]
         rows.append(("cost_usd", "Cost to own", 3e9, 4e9, 5e9, "USD"))
         return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit"])

@@ -1,15 +1,17 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pytest
 
 from gigacluster import arrays
-from gigacluster.arrays import as_common, device_namespace, namespace_of, to_device, to_host
+from gigacluster.arrays import Namespace, as_common, device_namespace, namespace_of, to_device, to_host
 
 
 def test_numbers_alone_become_numpy_float64():
-    xp, one, two = as_common(1, numpy.float32(2.5))
+    xp, (one, two) = as_common(1, numpy.float32(2.5))
     assert xp is numpy
     assert (one.dtype, two.dtype) == (numpy.float64, numpy.float64)
     assert float(two) == 2.5
@@ -17,14 +19,14 @@ def test_numbers_alone_become_numpy_float64():
 
 def test_numbers_follow_the_arrays_to_their_library_and_device(xp):
     given = xp.array([1.0, 2.0])
-    library, array, number = as_common(given, 3)
+    library, (array, number) = as_common(given, 3)
     assert library is xp.library
     assert str(number.device) == str(array.device)
     assert to_host(array * number).tolist() == [3.0, 6.0]
 
 
 def test_integers_become_float64(xp):
-    _, array = as_common(xp.array([1, 2], dtype=xp.int64))
+    _, (array,) = as_common(xp.array([1, 2], dtype=xp.int64))
     assert array.dtype == xp.float64
 
 
@@ -49,7 +51,7 @@ def test_to_host_returns_numpy_from_every_library(xp):
 def test_read_only_input_is_not_copied_and_not_written():
     given = numpy.ones(3)
     given.setflags(write=False)
-    _, array = as_common(given)
+    _, (array,) = as_common(given)
     assert array is given
 
 
@@ -99,3 +101,20 @@ def test_models_import_without_pandas_and_pydantic():
         "from gigacluster import scaling, throughput, reliability, cost, race, concentration"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+#: The names that models may ask an array library for.
+NAMES = {name for name in vars(Namespace) if not name.startswith("_")} | set(Namespace.__annotations__)
+
+
+def test_every_name_that_models_may_use_is_in_numpy_and_in_the_array_api_standard():
+    strict = pytest.importorskip("array_api_strict")
+    assert len(NAMES) > 40
+    for space in (numpy, strict):
+        assert {name for name in NAMES if not hasattr(space, name)} == set()
+
+
+def test_every_model_asks_its_library_only_for_those_names():
+    files = Path(arrays.__file__).parent.rglob("*.py")
+    used = {(name, file.name) for file in files for name in re.findall(r"\bxp\.([a-z]\w*)", file.read_text())}
+    assert {(name, file) for name, file in used if name not in NAMES} == set()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gigareport import headlines
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -26,12 +28,19 @@ def test_an_installed_package_finds_its_data_and_scenarios(installed, tmp_path):
         "from gigareport import catalog, scenario\n"
         f"assert gigacluster.__file__.startswith({str(installed)!r}), gigacluster.__file__\n"
         "assert all(len(catalog.load(name)) for name in catalog.names())\n"
-        "print(*(scenario.load(name).cluster.n_chips for name in scenario.names()))"
+        "print(*(scenario.load(name).cluster.n_chips for name in scenario.names()))\n"
+        "from gigareport import headlines\n"
+        "from gigareport.pages import site\n"
+        "print(*sorted(file.stem for file in site.notebooks_dir().glob('*.ipynb')))\n"
+        "print(headlines.on_gpu())"
     )
     command = [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {[str(installed), *_libraries()]!r}\n{code}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert "100000" in done.stdout
+    chips, notebooks, on_gpu = done.stdout.splitlines()
+    assert "100000" in chips
+    assert notebooks.split() == sorted(file.stem for file in (ROOT / "notebooks").glob("*.ipynb"))
+    assert on_gpu == headlines.on_gpu()
 
 
 def test_the_wheel_has_every_package_of_the_checkout(installed):

@@ -1,17 +1,19 @@
 """The site: whole or not at all, the same each time, safe, self-contained, and honest about a failing notebook."""
 
+import asyncio
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 import pytest
 import report_samples
 
 from gigareport import pages as report
-from gigareport.pages import execute, render, site, text
+from gigareport.pages import render, site, text
 from gigareport.plots.display import PAGE_VARIABLE
+
+EXECUTED = {}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,11 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         report_samples.fake_scenarios(patch)
         patch.delenv(PAGE_VARIABLE, raising=False)
+        results = []
+        run_all = site.run_all
+        patch.setattr(site, "run_all", lambda *given: results.extend(run_all(*given)) or results)
         built = report.build("xai-colossus-2024", folder / "reports", notebooks=notebooks)
+    EXECUTED.update({result.job.name: result.notebook for result in results})
     return folder, built
 
 
@@ -148,41 +154,17 @@ def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     assert "<rent>" not in page
 
 
-def test_nothing_is_executed_again_when_nothing_changed_and_every_byte_is_the_same(built, faked, capsys, monkeypatch):
-    folder, _ = built
-    before = pages_of(folder)
-    monkeypatch.setattr(execute, "_execute", lambda *_: pytest.fail("executed again"))
-    report.build("xai-colossus-2024", folder / "reports", notebooks=folder / "notebooks")
-    assert "2 of 2 notebooks are unchanged" in capsys.readouterr().out
-    assert pages_of(folder) == before
-
-
 def test_a_notebook_executed_again_gives_the_same_bytes(built, faked):
     folder, _ = built
     before = pages_of(folder)["10-second"]
     (only := folder / "only").mkdir()
     (only / "10-second.ipynb").write_bytes((folder / "notebooks" / "10-second.ipynb").read_bytes())
-    report.build("xai-colossus-2024", folder / "again", notebooks=only, fresh=True)
+    report.build("xai-colossus-2024", folder / "again", notebooks=only)
     after = (folder / "again" / "xai-colossus-2024" / "10-second.html").read_text(encoding="utf-8")
     assert (
         re.search("<article>.*</article>", after, re.DOTALL)[0]
         == re.search("<article>.*</article>", before, re.DOTALL)[0]
     )
-
-
-@pytest.mark.parametrize("changed", ["notebook", "parameters", "scenario", "package, data or lock"])
-def test_whatever_goes_into_a_result_changes_its_key(tmp_path, changed):
-    notebook = report_samples.write_notebooks(tmp_path / "n") / "10-second.ipynb"
-    (file := tmp_path / "s.yaml").write_text("name: s")
-    job = execute.Job(notebook, "s", {"scenario_name": str(file), "seed": 7})
-    before = execute._key(job, "digest")
-    if changed == "notebook":
-        notebook.write_text(notebook.read_text().replace("Two", "Three"))
-    elif changed == "parameters":
-        job = execute.Job(notebook, "s", {"scenario_name": str(file), "seed": 8})
-    elif changed == "scenario":
-        file.write_text("name: s # another")
-    assert execute._key(job, "other" if changed.startswith("package") else "digest") != before
 
 
 def test_notebooks_side_by_side_leave_the_working_directory_alone(tmp_path, faked, monkeypatch):
@@ -235,19 +217,44 @@ def test_a_wrong_scenario_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "reports").exists()
 
 
-def test_a_site_that_cannot_be_finished_leaves_the_earlier_one(tmp_path):
-    (target := tmp_path / "site").mkdir()
-    (target / "index.html").write_text("good")
+def test_an_endless_cell_is_stopped_by_name_and_the_others_go_on(tmp_path, faked):
+    (notebooks := tmp_path / "notebooks").mkdir()
+    endless = report_samples.code("# wait for ever\nimport itertools\nany(itertools.repeat(False))", 2)
+    said = report_samples.code('from IPython.display import Markdown\nMarkdown("good")', 1)
+    report_samples.write_notebook(notebooks / "00-endless.ipynb", said, endless)
+    report_samples.write_notebook(notebooks / "10-good.ipynb", said)
+    made = report.build("xai-colossus-2024", tmp_path / "reports", notebooks=notebooks, limit_s=5)
+    (failure,) = made.failures
+    assert "00-endless.ipynb, code cell 2 (# wait for ever): the notebook ran past its limit of 5 s" in failure
+    pages = pages_of(tmp_path, "xai-colossus-2024.incomplete")
+    assert ">good<" in pages["00-endless"]
+    assert ">good<" in pages["10-good"]
 
-    def stop_midway():
-        with site._replacing(target) as new:
-            (new / "index.html").write_text("half")
-            raise RuntimeError("stop")
 
-    with pytest.raises(RuntimeError, match="stop"):
-        stop_midway()
-    assert (target / "index.html").read_text() == "good"
-    assert list(tmp_path.iterdir()) == [target]
+def test_a_cell_that_ends_its_kernel_is_named(tmp_path, faked):
+    (notebooks := tmp_path / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "00-dies.ipynb", report_samples.code("import os; os._exit(9)", 1))
+    made = report.build("xai-colossus-2024", tmp_path / "reports", notebooks=notebooks)
+    assert "00-dies.ipynb, code cell 1 (import os; os._exit(9)): DeadKernelError" in made.failures[0]
+
+
+def test_a_temporary_folder_with_a_long_name_hangs_nothing(tmp_path, faked, monkeypatch):
+    """A kernel's socket holds 107 bytes; a longer name let it wait for ever."""
+    (long := tmp_path / ("x" * 120)).mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (notebooks := tmp_path / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "00-which.ipynb", report_samples.code("1 + 1", 1))
+    assert report.build("xai-colossus-2024", tmp_path / "site", notebooks=notebooks, limit_s=60).failures == ()
+
+
+def test_a_notebook_may_build_a_report_from_its_own_event_loop(tmp_path, faked):
+    async def build():
+        return report.build("xai-colossus-2024", tmp_path / "site", notebooks=notebooks)
+
+    (notebooks := tmp_path / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "00-which.ipynb", report_samples.code("1 + 1", 1))
+    assert asyncio.run(build()).failures == ()
 
 
 @pytest.mark.parametrize(
@@ -280,8 +287,6 @@ def test_a_column_that_only_counts_rows_is_left_out_and_a_named_index_stays():
 def test_a_page_renders_in_under_a_second(built):
     import time
 
-    notebook = next((built[0] / "reports" / ".cache").glob("xai*00-first*.ipynb"))
-    read = nbformat.read(notebook, as_version=4)
     started = time.process_time()
-    render.page_of("00-first", read)
+    render.page_of("00-first", EXECUTED["00-first"])
     assert time.process_time() - started < 1.0

@@ -70,3 +70,9 @@ def test_sobol_indices_match_the_closed_form_of_a_linear_model():
 
 def test_sobol_of_constants_is_empty():
     assert sobol_indices(lambda x: x["a"], {"a": Uncertain.fixed(1)}) == {}
+
+
+def test_an_interval_counts_the_samples_that_it_leaves_out():
+    found = interval(numpy.array([1.0, 2.0, numpy.nan, 3.0]))
+    assert (found.median, found.without_frac) == (2.0, 0.25)
+    assert interval(numpy.array([numpy.nan])).without_frac == 1.0

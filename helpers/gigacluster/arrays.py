@@ -10,15 +10,96 @@ import os
 import sys
 import warnings
 from functools import cache
-from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, TypeAlias, cast
 
 import numpy
 
-__all__ = ["as_common", "device_namespace", "is_array", "namespace_of", "to_device", "to_host"]
+__all__ = [
+    "NUMPY",
+    "Array",
+    "Namespace",
+    "Samples",
+    "as_common",
+    "device_namespace",
+    "is_array",
+    "namespace_of",
+    "to_device",
+    "to_host",
+]
+
+#: An array of any supported library. To a type checker all of them are NumPy's: a structural type would not match it.
+Array: TypeAlias = numpy.ndarray[Any, numpy.dtype[Any]]
+#: What a model takes: a number, or an array with samples along its last axis.
+Samples: TypeAlias = float | Array
 
 #: Set to ``cpu`` to hide a GPU, or to ``cuda`` to insist on one.
 DEVICE_VARIABLE = "GIGACLUSTER_DEVICE"
+
+
+class Namespace(Protocol):
+    """The functions of an array library that models use, all of them in NumPy 2, CuPy 14 and the array API standard.
+
+    A name that is missing here is missing in one of them, or was never needed: a type checker finds it.
+    """
+
+    __name__: str
+    inf: float
+    nan: float
+    bool: Any
+    float64: Any
+    int64: Any
+
+    # Of elements.
+    def abs(self, x: Any, /) -> Array: ...
+    def ceil(self, x: Any, /) -> Array: ...
+    def clip(self, x: Any, /, min: Any = None, max: Any = None) -> Array: ...
+    def exp(self, x: Any, /) -> Array: ...
+    def expm1(self, x: Any, /) -> Array: ...
+    def floor(self, x: Any, /) -> Array: ...
+    def isfinite(self, x: Any, /) -> Array: ...
+    def isnan(self, x: Any, /) -> Array: ...
+    def log(self, x: Any, /) -> Array: ...
+    def log1p(self, x: Any, /) -> Array: ...
+    def log2(self, x: Any, /) -> Array: ...
+    def maximum(self, a: Any, b: Any, /) -> Array: ...
+    def minimum(self, a: Any, b: Any, /) -> Array: ...
+    def round(self, x: Any, /) -> Array: ...
+    def sqrt(self, x: Any, /) -> Array: ...
+    def where(self, condition: Any, a: Any, b: Any, /) -> Array: ...
+
+    # Along an axis.
+    def all(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+    def any(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+    def argmin(self, x: Any, /, *, axis: Any = None) -> Array: ...
+    def argsort(self, x: Any, /, *, axis: int = -1) -> Array: ...
+    def cumulative_sum(self, x: Any, /, *, axis: Any = None) -> Array: ...
+    def max(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+    def mean(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+    def min(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+    def sort(self, x: Any, /, *, axis: int = -1) -> Array: ...
+    def sum(self, x: Any, /, *, axis: Any = None, keepdims: Any = False) -> Array: ...
+
+    # Made, shaped and joined.
+    def arange(self, *limits: Any, dtype: Any = None) -> Array: ...
+    def asarray(self, x: Any, /, *, dtype: Any = None, device: Any = None) -> Array: ...
+    def astype(self, x: Any, dtype: Any, /) -> Array: ...
+    def broadcast_arrays(self, *arrays: Any) -> Any: ...
+    def broadcast_to(self, x: Any, /, shape: Any) -> Array: ...
+    def concat(self, arrays: Any, /, *, axis: Any = 0) -> Array: ...
+    def full_like(self, x: Any, /, fill_value: Any) -> Array: ...
+    def nonzero(self, x: Any, /) -> Any: ...
+    def ones(self, shape: Any, *, dtype: Any = None) -> Array: ...
+    def ones_like(self, x: Any, /, *, dtype: Any = None) -> Array: ...
+    def reshape(self, x: Any, /, shape: Any) -> Array: ...
+    def stack(self, arrays: Any, /, *, axis: int = 0) -> Array: ...
+    def take(self, x: Any, indices: Any, /, *, axis: Any = None) -> Array: ...
+    def take_along_axis(self, x: Any, indices: Any, /, axis: int = -1) -> Array: ...
+    def zeros(self, shape: Any, *, dtype: Any = None) -> Array: ...
+    def zeros_like(self, x: Any, /, *, dtype: Any = None) -> Array: ...
+
+
+#: NumPy as a ``Namespace``, for defaults.
+NUMPY = cast(Namespace, numpy)
 
 
 def is_array(value: Any) -> bool:
@@ -28,24 +109,23 @@ def is_array(value: Any) -> bool:
     return isinstance(value, numpy.ndarray) or _is_cupy(value) or hasattr(value, "__array_namespace__")
 
 
-def namespace_of(array: Any) -> ModuleType:
+def namespace_of(array: Any) -> Namespace:
     """Return the module of array functions that ``array`` belongs to."""
     if isinstance(array, numpy.ndarray):
-        return numpy
-    return sys.modules["cupy"] if _is_cupy(array) else array.__array_namespace__()
+        return NUMPY
+    return cast(Namespace, sys.modules["cupy"] if _is_cupy(array) else array.__array_namespace__())
 
 
 def _is_cupy(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "cupy"
 
 
-def as_common(*values: Any) -> tuple[Any, ...]:
-    """Return ``(xp, *arrays)``: the shared library and every value as float64 on one device.
+def as_common(*values: Any) -> tuple[Namespace, list[Array]]:
+    """Return ``xp, arrays``: the shared library, and every value as float64 on one device.
 
     Parameters
     ----------
-    *values : float or array
-        Numbers, or arrays of one library on one device. Numbers and NumPy scalars follow the arrays.
+    *values : numbers, or arrays of one library on one device. Numbers and NumPy scalars follow the arrays.
 
     Raises
     ------
@@ -56,7 +136,7 @@ def as_common(*values: Any) -> tuple[Any, ...]:
 
     Examples
     --------
-    >>> xp, length_m, time_s = as_common(numpy.asarray([6.0, 9.0]), 3)
+    >>> xp, (length_m, time_s) = as_common(numpy.asarray([6.0, 9.0]), 3)
     >>> (length_m / time_s).tolist()
     [2.0, 3.0]
     """
@@ -66,35 +146,35 @@ def as_common(*values: Any) -> tuple[Any, ...]:
         names = " and ".join(sorted(space.__name__ for space in spaces))
         raise TypeError(f"arrays come from {names}; convert them to one library first, with to_host or to_device")
     if not arrays:
-        return numpy, *(numpy.asarray(value, dtype=numpy.float64) for value in values)
+        return NUMPY, [numpy.asarray(value, dtype=numpy.float64) for value in values]
     devices = {str(array.device) for array in arrays}
     if len(devices) > 1:
         raise ValueError(f"arrays lie on the devices {' and '.join(sorted(devices))}; move them to one device first")
     xp, device = spaces.pop(), arrays[0].device
-    return xp, *(_as_float64(xp, value, device) for value in values)
+    return xp, [_as_float64(xp, value, device) for value in values]
 
 
-def _as_float64(xp: ModuleType, value: Any, device: Any) -> Any:
+def _as_float64(xp: Namespace, value: Any, device: Any) -> Array:
     if is_array(value) or xp.__name__ in ("numpy", "cupy"):
         return xp.asarray(value, dtype=xp.float64)
     return xp.asarray(value, dtype=xp.float64, device=device)  # other libraries do not follow the current device
 
 
-def to_host(array: Any) -> numpy.ndarray:
+def to_host(array: Any) -> Array:
     """Copy an array of any supported library to NumPy: the visible crossing before a plot or a table."""
     if _is_cupy(array):
-        return array.get()
+        return cast(Array, array.get())
     if is_array(array) and not isinstance(array, numpy.ndarray):
         return numpy.from_dlpack(array)
     return numpy.asarray(array)
 
 
-def device_namespace(device: str = "auto") -> ModuleType:
+def device_namespace(device: str = "auto") -> Namespace:
     """Return the array library for a device name.
 
     Parameters
     ----------
-    device : {"auto", "cpu", "cuda"}
+    device : ``"auto"``, ``"cpu"`` or ``"cuda"``.
         ``auto`` takes a GPU if CuPy is installed and a small computation on it succeeds; otherwise it says once that
         the CPU is used. The environment variable ``GIGACLUSTER_DEVICE`` overrides ``auto``.
 
@@ -110,17 +190,17 @@ def device_namespace(device: str = "auto") -> ModuleType:
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device is {device!r}; it can be 'auto', 'cpu' or 'cuda'")
     if device == "cpu":
-        return numpy
+        return NUMPY
     fault = _gpu_fault()
     if not fault:
-        return sys.modules["cupy"]
+        return cast(Namespace, sys.modules["cupy"])
     if device == "cuda":
         raise RuntimeError(f"device='cuda' was asked for, but no GPU answers: {fault}; use device='auto' or 'cpu'")
     _say_once_that_cpu_is_used(fault)
-    return numpy
+    return NUMPY
 
 
-def to_device(values: Any, device: str = "auto") -> Any:
+def to_device(values: Any, device: str = "auto") -> Array:
     """Return ``values`` as a float64 array on the named device (see :func:`device_namespace`)."""
     return device_namespace(device).asarray(values, dtype=numpy.float64)
 

@@ -88,7 +88,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, 
     faults = [fault for fault in faults if fault]
     if faults:
         raise ValueError("; ".join(faults))
-    xp, *arrays = as_common(*values.values())
+    xp, arrays = as_common(*values.values())
     named = dict(zip(values, arrays, strict=True))
     valid = xp.all(xp.ones_like(arrays[0], dtype=xp.bool))  # on the device of the arrays
     for name, limit in limits.items():

@@ -58,7 +58,7 @@ def layer_params(shape: Any) -> LayerParams:
     -----
     MLA: queries and keys-values go through low-rank projections (DeepSeek-AI 2024, arXiv:2405.04434, section 2.1).
     """
-    xp, width, heads, kv_heads, head, ff, gated, experts, top_k, ff_expert, shared, q_rank, kv_rank, rope, value = (
+    xp, (width, heads, kv_heads, head, ff, gated, experts, top_k, ff_expert, shared, q_rank, kv_rank, rope, value) = (
         as_common(
             shape.d_model,
             shape.n_heads,
@@ -108,7 +108,7 @@ def attended_tokens(seq_len: Any, window: Any = 0.0, window_frac: Any = 0.0) -> 
     >>> float(attended_tokens(4096)), float(attended_tokens(4096, 4096, 1.0))
     (2048.0, 2048.0)
     """
-    xp, seq_len, window, window_frac = as_common(seq_len, window, window_frac)
+    xp, (seq_len, window, window_frac) = as_common(seq_len, window, window_frac)
     within = xp.where((window > 0) & (window < seq_len), window, seq_len)
     windowed = within - within * within / (2.0 * seq_len)
     return window_frac * windowed + (1.0 - window_frac) * seq_len / 2.0

@@ -85,6 +85,7 @@ class Interval:
     median: float
     high: float
     coverage: float = 0.9
+    without_frac: float = 0.0  # samples that have no answer; the interval is of the others
 
 
 def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, numpy.ndarray]:
@@ -114,20 +115,20 @@ def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, 
 
 
 def interval(values: object, coverage: float = 0.9) -> Interval:
-    """Return the median and central interval of samples, leaving out ``nan``; all ``nan`` gives ``nan``.
+    """Return the median and central interval of the samples that are not ``nan``, and the share of those that are.
 
     Examples
     --------
     >>> interval(numpy.arange(101.0)).median
     50.0
     """
-    host = to_host(values).ravel()
-    host = host[~numpy.isnan(host)]
+    every = to_host(values).ravel()
+    host = every[~numpy.isnan(every)]
     if host.size == 0:
-        return Interval(numpy.nan, numpy.nan, numpy.nan, coverage)
+        return Interval(numpy.nan, numpy.nan, numpy.nan, coverage, 1.0)
     tail = (1 - coverage) / 2
     low, median, high = numpy.quantile(host, [tail, 0.5, 1 - tail])
-    return Interval(float(low), float(median), float(high), coverage)
+    return Interval(float(low), float(median), float(high), coverage, 1 - host.size / every.size)
 
 
 def sobol_indices(

@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="execute the notebooks and write the site of one or more scenarios")
     report.add_argument("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
     report.add_argument("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
-    report.add_argument("--fresh", action="store_true", help="execute every notebook, also unchanged ones")
+    report.add_argument("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="check scenario files and tables; without names, all of data/")
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _report(chosen: argparse.Namespace) -> int:
     from gigareport import pages as report
 
-    return report.main(chosen.scenarios, chosen.out, fresh=chosen.fresh)
+    return report.main(chosen.scenarios, chosen.out, limit_s=chosen.limit)
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """How concentrated is it: measures, and their bounds for what nobody knows."""
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
-from gigacluster.concentration.changes import Merger, add, merger, size_for_change
+from gigacluster.concentration.changes import Merger, add, merger
 from gigacluster.concentration.measures import (
     TheilParts,
     effective_number,
@@ -28,7 +28,6 @@ __all__ = [
     "hhi_change",
     "lorenz",
     "merger",
-    "size_for_change",
     "theil",
     "theil_parts",
     "top_share",

@@ -73,7 +73,7 @@ def bounds(named: Any, other: Any, measure: Callable[..., Any] = hhi, cap: Any =
     >>> [round(float(value)) for value in (shares.lowest, shares.capped, shares.highest)]
     [2000, 2800, 3600]
     """
-    xp, named, rest, limit = as_common(named, other, 0.0 if cap is None else cap)
+    xp, (named, rest, limit) = as_common(named, other, 0.0 if cap is None else cap)
     if cap is None:
         limit = xp.min(xp.where(named > 0, named, xp.inf), axis=0)
     rest, limit = (xp.broadcast_to(values, named.shape[1:])[None, ...] for values in (rest, limit))
@@ -90,7 +90,7 @@ def bounds(named: Any, other: Any, measure: Callable[..., Any] = hhi, cap: Any =
 
 def with_countless(named: Any, other: Any, measure: Callable[..., Any] = hhi) -> Any:
     """Return the lowest bound alone: the measure with Other as countless tiny owners. See :func:`bounds`."""
-    xp, named, rest = as_common(named, other)
+    xp, (named, rest) = as_common(named, other)
     rest = xp.broadcast_to(rest, named.shape[1:])[None, ...]
     return _with_others(xp, measure, named, (rest / _COUNTLESS, xp.full_like(rest, _COUNTLESS)))
 
@@ -122,7 +122,7 @@ def hhi_change(named_before: Any, other_before: Any, named_after: Any, other_aft
     (900, 200)
     """
     before, after = bounds(named_before, other_before), bounds(named_after, other_after)
-    xp, countless, one = as_common(after.lowest - before.lowest, after.highest - before.highest)
+    xp, (countless, one) = as_common(after.lowest - before.lowest, after.highest - before.highest)
     slope = one - countless
     inside = xp.where(slope != 0, -countless / xp.where(slope != 0, slope, 1.0), xp.nan)
     flips_at = xp.where((inside >= 0) & (inside <= 1), HHI_OF_MONOPOLY * inside, xp.nan)

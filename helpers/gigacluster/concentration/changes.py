@@ -1,17 +1,14 @@
-"""What a change of hands does to a measure: a cluster added, a merger or lease, and the size that moves an index."""
+"""What a change of hands does to a measure: a cluster added, a merger or a lease."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy
 
 from gigacluster.arrays import as_common
 from gigacluster.concentration.bounds import Bounds, bounds
 
-__all__ = ["Merger", "add", "merger", "size_for_change"]
+__all__ = ["Merger", "add", "merger"]
 
 #: Levels above which the US Merger Guidelines of 2023 (guideline 1) presume harm: the index after the merger and its
 #: rise, or the share of the merged firm and the same rise. Source: data/sources.csv, id ``us-merger-guidelines-2023``.
@@ -65,7 +62,7 @@ def merger(named: Any, first: int, second: int, other: Any = 0.0) -> Merger:
     >>> round(float(found.before.lowest)), round(float(found.after.lowest)), round(float(found.rise))
     (1421, 2597, 1176)
     """
-    xp, named, rest = as_common(named, other)
+    xp, (named, rest) = as_common(named, other)
     n = named.shape[0] if named.ndim else 0
     if first == second or not (0 <= first < n and 0 <= second < n):
         raise ValueError(f"the owners are rows {first} and {second}; give two different rows from 0 to {n - 1}")
@@ -89,7 +86,7 @@ def add(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any:
     >>> add([3.0, 1.0], 2.0, owner=0).tolist(), add([3.0, 1.0], 2.0).tolist()
     ([5.0, 1.0], [3.0, 1.0, 2.0])
     """
-    xp, holdings, size = as_common(holdings, h100e_8bit)
+    xp, (holdings, size) = as_common(holdings, h100e_8bit)
     new = xp.broadcast_to(size, holdings.shape[1:])[None, ...]
     if owner is None:
         return xp.concat([holdings, new], axis=0)
@@ -98,51 +95,3 @@ def add(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any:
     return xp.concat(
         [holdings[:owner, ...], holdings[owner : owner + 1, ...] + new, holdings[owner + 1 :, ...]], axis=0
     )
-
-
-def size_for_change(
-    measure: Callable[[Any], Any], holdings: Any, change: float, owner: int | None = None, steps: int = 30
-) -> Any:
-    """Size of the cluster that moves a measure by ``change``, in the unit of the holdings.
-
-    Parameters
-    ----------
-    measure : callable
-        ``measure(holdings)``, such as :func:`gigacluster.concentration.hhi`.
-    holdings : array, shape (owners, ...)
-    change : float
-        The change wanted, with its sign, in the unit of the measure.
-    owner : int, optional
-        Row of the owner of the cluster; a new owner by default.
-    steps : int, default 30
-        Halvings of the interval that holds the size.
-
-    Returns
-    -------
-    array, shape (...)
-        The smallest size that does it, found on a grid from a ten-thousandth to a hundred times the total (five sizes
-        a decade) and then by halving; ``nan`` where no size on the grid does it.
-
-    Examples
-    --------
-    >>> from gigacluster.concentration import hhi
-    >>> round(float(size_for_change(hhi, [50.0, 50.0], 100.0, owner=0)), 3)
-    16.472
-    """
-    xp, holdings = as_common(holdings)
-    total, before = xp.sum(holdings, axis=0), measure(holdings)
-
-    def reached(size: Any) -> Any:
-        return (measure(add(holdings, size, owner)) - before) / change >= 1
-
-    low, high = xp.zeros_like(total), xp.full_like(total, xp.nan)
-    for ratio in numpy.logspace(-4, 2, 31).tolist():  # one size at a time, so that memory stays small
-        waiting = xp.isnan(high)
-        hit = waiting & reached(ratio * total)
-        low = xp.where(waiting & ~hit, ratio * total, low)
-        high = xp.where(hit, ratio * total, high)
-    for _ in range(steps):
-        middle = (low + high) / 2
-        enough = reached(middle)
-        low, high = xp.where(enough, low, middle), xp.where(enough, middle, high)
-    return high

@@ -263,7 +263,7 @@ def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
     """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
     if isinstance(holdings, Mapping):
         raise TypeError("holdings is a mapping; give its values, as in hhi(list(holdings.values()))")
-    xp, x, count = as_common(holdings, counts)
+    xp, (x, count) = as_common(holdings, counts)
     if bool(xp.any(x < 0)):
         raise ValueError(f"holdings has the negative value {float(xp.min(x)):g}; what an owner holds is 0 or more")
     if x.ndim == 0 or x.shape[0] == 0:

@@ -62,7 +62,7 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
     >>> built([[5.0, 5.0]], [[100.0]], [[8.0]], [120.0, 140.0], **one)[0, :, 0].tolist()
     [10.0, 16.0]
     """
-    xp, known, planned_day, planned, day, delay, kept, ratio = as_common(
+    xp, (known, planned_day, planned, day, delay, kept, ratio) = as_common(
         known, planned_day, planned, day, delay_days, kept, ratio
     )
     size = xp.broadcast_to(known[:, :, None], (*known.shape, ratio.shape[-1]))
@@ -98,7 +98,7 @@ def place(size: Any, start_day: Any, rivals: Any, day: Any) -> Place:
     >>> found.rank[:, 0].tolist(), found.lead_months.tolist(), found.still_ahead.tolist()
     ([1.0, 1.0, 2.0], [2.0], [0.0])
     """
-    xp, size, start, rivals, day = as_common(size, start_day, rivals, day)
+    xp, (size, start, rivals, day) = as_common(size, start_day, rivals, day)
     dates, samples = rivals.shape[1:]
     size, start = (xp.broadcast_to(value, (samples,)) for value in (size, start))
     running = day[:, None] >= start[None, :]

@@ -55,7 +55,7 @@ def break_even(owned: CashFlows, rented: CashFlows) -> BreakEven:
     months, other = owned.spend_usd.shape[0] - 1, rented.spend_usd.shape[0] - 1
     if months != other:
         raise ValueError(f"owned runs over {months} months and rented over {other}; use one horizon_months for both")
-    xp, own_rate, rent_rate = as_common(owned.discount_rate_per_year, rented.discount_rate_per_year)
+    xp, (own_rate, rent_rate) = as_common(owned.discount_rate_per_year, rented.discount_rate_per_year)
     same = xp.abs(own_rate - rent_rate) <= 1e-12
     owned_usd = xp.where(same, owned.net_present_usd, xp.nan)
     owned_hours = owned.present_chip_hours * owned.useful_frac

@@ -101,7 +101,7 @@ class CashFlows:
         name : str, default "lease"
             Its name among ``parts_usd``.
         """
-        xp, spend, income, factor = as_common(self.spend_usd, income_usd, self.discount_factor)
+        xp, (spend, income, factor) = as_common(self.spend_usd, income_usd, self.discount_factor)
         parts = {**self.parts_usd, name: -xp.sum(factor * income, axis=0)}
         return replace(self, spend_usd=spend - income, parts_usd=parts)
 

@@ -77,7 +77,7 @@ def growth(dates_year: Any, values: Any, *, coverage: float = 0.9) -> Growth:
     >>> round(float(trend.per_year), 6)
     2.5
     """
-    xp, years, sizes = as_common(dates_year, values)
+    xp, (years, sizes) = as_common(dates_year, values)
     n = years.shape[0] if years.ndim == 1 else 0
     if n < 3 or sizes.shape[0] != n:
         raise ValueError(
@@ -162,7 +162,7 @@ def matched_after_months(dates_year: Any, values: Any, *, since_year: float, lev
     float
         Months, 0 or more; infinite if the data hold no match.
     """
-    xp, years, sizes = as_common(dates_year, values)
+    xp, (years, sizes) = as_common(dates_year, values)
     reached = xp.where(sizes >= level, years, xp.inf)
     months = 12 * (float(xp.min(reached)) - since_year)
     return max(months, 0.0)

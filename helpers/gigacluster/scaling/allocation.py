@@ -6,10 +6,9 @@ All functions take the parameters of L = E + A / N^alpha + B / D^beta; arrays of
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NamedTuple
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Namespace, as_common
 
 __all__ = ["Optimum", "Serving", "cheapest_to_serve", "excess_compute", "optimum", "repeated_optimum"]
 
@@ -80,7 +79,7 @@ def optimum(
     >>> round(float(best.params) / 1e9), round(float(best.tokens) / float(best.params))
     (72, 18)
     """
-    xp, C, A, B, E, alpha, beta, cap = as_common(budget_flop, A, B, E, alpha, beta, token_cap)
+    xp, (C, A, B, E, alpha, beta, cap) = as_common(budget_flop, A, B, E, alpha, beta, token_cap)
     valid = (C > 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0) & (E >= 0) & (cap > 0)
     C, A, B, alpha, beta = (xp.where(valid, value, xp.ones_like(value)) for value in (C, A, B, alpha, beta))
     balance = xp.log(alpha * A) - xp.log(beta * B)
@@ -116,7 +115,7 @@ def excess_compute(params_ratio: Any, alpha: Any, beta: Any) -> Any:
     >>> round(float(excess_compute(0.5, 0.35, 0.37)), 3)
     1.186
     """
-    xp, ratio, alpha, beta = as_common(params_ratio, alpha, beta)
+    xp, (ratio, alpha, beta) = as_common(params_ratio, alpha, beta)
     valid = (ratio > 0) & (alpha > 0) & (beta > 0)
     ratio, alpha, beta = (xp.where(valid, value, xp.ones_like(value)) for value in (ratio, alpha, beta))
     more = (beta * ratio**-alpha + alpha * ratio**beta) / (alpha + beta)
@@ -158,7 +157,7 @@ def cheapest_to_serve(
     >>> bool(plan.total_flop < plan.total_flop_if_training_optimal)
     True
     """
-    xp, loss, served, A, B, E, alpha, beta = as_common(loss, served_tokens, A, B, E, alpha, beta)
+    xp, (loss, served, A, B, E, alpha, beta) = as_common(loss, served_tokens, A, B, E, alpha, beta)
     one = xp.ones_like(loss * served * A * B * E * alpha * beta)
     valid = one * (loss - E) > 0
     valid = valid & (served >= 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0)
@@ -225,7 +224,7 @@ def repeated_optimum(
     >>> bool(repeated_optimum(1e26, 1e12, *law, 15.4).loss > optimum(1e26, *law).loss)
     True
     """
-    xp, C, U, A, B, E, alpha, beta, scale = as_common(budget_flop, unique_tokens, A, B, E, alpha, beta, repeats_scale)
+    xp, (C, U, A, B, E, alpha, beta, scale) = as_common(budget_flop, unique_tokens, A, B, E, alpha, beta, repeats_scale)
     free = optimum(C, A, B, E, alpha, beta)
     one = xp.ones_like(free.loss * U * scale)
     valid = xp.isfinite(free.loss * one) & (U > 0) & (scale > 0)
@@ -246,7 +245,7 @@ def repeated_optimum(
     return Optimum(*(xp.where(valid, value, xp.nan) for value in outcome))
 
 
-def _golden_section(xp: ModuleType, function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+def _golden_section(xp: Namespace, function: Callable[[Any], Any], low: Any, high: Any) -> Any:
     """Return where a function with one minimum in [low, high] is least, elementwise."""
     for _ in range(_GOLDEN_STEPS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

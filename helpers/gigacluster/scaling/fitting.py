@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -234,7 +233,7 @@ def _check_options(law: Law, fixed: Mapping[str, float], kind: str, coverage: fl
         raise ValueError(f"coverage is {coverage!r}; it must lie between 0 and 1 (0.95 is usual)")
 
 
-def _library(runs: Any, device: str) -> tuple[ModuleType, Any]:
+def _library(runs: Any, device: str) -> tuple[Any, Any]:
     """Return the array library to compute with, and an array of it on the right device."""
     column = runs["loss"]
     if is_array(column) and not isinstance(column, numpy.ndarray):

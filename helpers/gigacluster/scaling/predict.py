@@ -56,7 +56,7 @@ def predict_loss(fitted: Fit, columns: Mapping[str, Any], *, noise: bool, seed: 
         raise ValueError(
             f"{law.name!r} needs {', '.join(law.columns)} to predict a loss; missing: {', '.join(missing)}"
         )
-    host = numpy.broadcast_arrays(*(to_host(as_common(columns[name])[1]) for name in law.columns))
+    host = numpy.broadcast_arrays(*(to_host(as_common(columns[name])[1][0]) for name in law.columns))
     if any((values <= 0).any() for values in host):
         raise ValueError(f"{', '.join(law.columns)} must be positive to predict a loss")
     log_columns = law.log_columns(dict(zip(law.columns, host, strict=True)), numpy.log)

@@ -7,11 +7,12 @@ and gathered. The rest is computed for every plan, in pieces small enough to sta
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
 
+from gigacluster.arrays import NUMPY, Namespace
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.job import Job
@@ -42,7 +43,7 @@ class PlanEvaluator:
     """
 
     def __init__(
-        self, job: Job, table: PlanTable, coefficients: Coefficients, xp: ModuleType = numpy, device: Any = None
+        self, job: Job, table: PlanTable, coefficients: Coefficients, xp: Namespace = NUMPY, device: Any = None
     ) -> None:
         self._xp, self._k = xp, coefficients
         self._place = {} if device is None else {"device": device}
@@ -106,7 +107,7 @@ class PlanEvaluator:
 class _Gathered:
     """The fields of a record of arrays at an index, gathered when first used."""
 
-    def __init__(self, xp: ModuleType, record: Any, index: Any) -> None:
+    def __init__(self, xp: Namespace, record: Any, index: Any) -> None:
         self._xp, self._record, self._index = xp, record, index
 
     def __getattr__(self, name: str) -> Any:

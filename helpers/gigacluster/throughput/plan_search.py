@@ -10,12 +10,11 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gigacluster.arrays import device_namespace, to_host
+from gigacluster.arrays import NUMPY, Namespace, device_namespace, to_host
 from gigacluster.hardware import Cluster
 from gigacluster.parallel import chunks, progress
 from gigacluster.throughput.coefficients import Coefficients
@@ -238,7 +237,7 @@ def best_of(
     coefficients: Coefficients,
     *,
     top: int = 10,
-    xp: ModuleType = numpy,
+    xp: Namespace = NUMPY,
     chunk: int | None = None,
 ) -> Best:
     """Evaluate every plan of a table and return the fastest that fit; of equals, the one that needs less memory.

@@ -155,7 +155,7 @@ def plan_fields(plans: Any) -> dict[str, Any]:
     plans : object with the columns of :class:`PlanTable`
         Floats, or float64 arrays of one library.
     """
-    xp, code = as_common(plans.sharding)
+    xp, (code,) = as_common(plans.sharding)
     same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "recompute", "shard_group")
     return {
         **{name: getattr(plans, name) for name in same},

@@ -33,7 +33,7 @@ class StepTime:
 def on_arrays(case: Case) -> tuple[Any, Case]:
     """Return the array library of a case, and the case with every field an array of it."""
     fields = case.fields()
-    xp, *values = as_common(*fields.values())
+    xp, values = as_common(*fields.values())
     return xp, Case(**dict(zip(fields, values, strict=True)))
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-import gigacluster
 from gigareport import catalog
 
-__all__ = ["Source", "Table", "sources", "tables", "versions"]
-
-_LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "seaborn")
+__all__ = ["Source", "Table", "sources", "tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +79,3 @@ def _source(row: Any) -> Source:
     is_web = address.startswith(("https://", "http://"))
     text = f"{row.citation}." + ("" if is_web or not address else f" {address}") + note
     return Source(row.source_id, text, address if is_web else "", f"({row.licence}; {row.verification}{read})")
-
-
-def versions() -> str:
-    """Return the versions of everything that computes, in words."""
-    libraries = [f"{name} {version(name)}" for name in _LIBRARIES]
-    return ", ".join([f"gigacluster {gigacluster.__version__}", f"Python {platform.python_version()}", *libraries])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +18,10 @@ from gigareport import catalog, scenario
 from gigareport.answers import Answers, answers_of, number_text
 from gigareport.explore import PAGE_BUDGET_BYTES
 from gigareport.pages import inputs
-from gigareport.pages.execute import Job, Result, digest_of_inputs, run_all
+from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
+from gigareport.pages.folders import replacing
 from gigareport.pages.render import Page, page_of, shell
+from gigareport.versions import versions
 
 __all__ = ["Built", "ReportError", "build", "main"]
 
@@ -53,11 +52,11 @@ class _Side:
     results: tuple[Result, ...]
 
 
-def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, fresh: bool = False) -> int:
+def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, limit_s: float = LIMIT_S) -> int:
     """Build the report for the command line, say where it lies, and return the exit code."""
     started = time.monotonic()
     try:
-        built = build(list(scenarios), out_dir, fresh=fresh)
+        built = build(list(scenarios), out_dir, limit_s=limit_s)
     except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -77,7 +76,7 @@ def build(
     notebooks: str | Path | None = None,
     parameters: Mapping[str, Any] | None = None,
     processes: int = 2,
-    fresh: bool = False,
+    limit_s: float = LIMIT_S,
 ) -> Built:
     """Execute the notebooks for one scenario or several, and write a site for each.
 
@@ -93,8 +92,8 @@ def build(
         Further values for the cell tagged ``parameters``, for instance ``{"n_samples": 500}``.
     processes : int, default 2
         Notebooks executed at a time.
-    fresh : bool, default False
-        Execute every notebook, also those whose inputs have not changed.
+    limit_s : float, default 600
+        How long one notebook may take before it is stopped and its page says at which cell. [s]
 
     Returns
     -------
@@ -114,22 +113,19 @@ def build(
     stories = [scenario.load(file) for file in files]
     if len({story.name for story in stories}) < len(stories):
         raise ReportError(f"two scenarios are named {stories[0].name!r}; give each file a name of its own")
-    folder = Path(notebooks) if notebooks is not None else Path(gigacluster.__file__).parents[2] / "notebooks"
+    folder = Path(notebooks) if notebooks is not None else notebooks_dir()
     sources = sorted(folder.glob("[!.]*.ipynb"))
     if not sources:
-        raise ReportError(f"{folder} holds no notebooks; run from a checkout of the project, or name their folder")
-    out = Path(out_dir).resolve()
-    cache, more = out / ".cache", dict(parameters or {})
-    if fresh:
-        shutil.rmtree(cache, ignore_errors=True)
+        raise ReportError(f"{folder} holds no notebooks; name a folder that does")
+    out, more = Path(out_dir).resolve(), dict(parameters or {})
     jobs = [
         Job(source, story.name, {"scenario_name": _argument(file), **more})
         for story, file in zip(stories, files, strict=True)
         for source in sources
     ]
-    cache.mkdir(parents=True, exist_ok=True)
-    answers = [_answers(story, file, more, cache) for story, file in zip(stories, files, strict=True)]
-    results = run_all(jobs, cache, processes)
+    _announce(files, jobs, more)
+    answers = [_answers(story, more) for story in stories]
+    results = run_all(jobs, processes, limit_s)
     sides = [
         _Side(
             name=story.name,
@@ -149,7 +145,7 @@ def build(
     )
     suffix = ".incomplete" if failures else ""
     for side in sides:
-        with _replacing(out / f"{side.name}{suffix}") as new:
+        with replacing(out / f"{side.name}{suffix}") as new:
             _write_site(side, new)
         if not failures:
             shutil.rmtree(out / f"{side.name}.incomplete", ignore_errors=True)
@@ -158,6 +154,12 @@ def build(
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
     return Built(out / f"{first.name}{suffix}" / "index.html", failures)
+
+
+def notebooks_dir() -> Path:
+    """Return the folder of the notebooks: that of a checkout, or the copy inside an installed package."""
+    here = Path(__file__).resolve().parents[1]
+    return next(folder for folder in (here.parents[1] / "notebooks", here / "notebooks") if folder.is_dir())
 
 
 def _sizes(folder: Path) -> str:
@@ -177,17 +179,16 @@ def _argument(file: Path) -> str:
     return file.stem if file.parent == catalog.data_dir() / "scenarios" else str(file.resolve())
 
 
-def _answers(story: Any, file: Path, parameters: Mapping[str, Any], cache: Path) -> Answers:
+def _announce(files: Sequence[Path], jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
+    """Say on the error stream what begins: it takes longer than a reader waits without a word."""
+    names = ", ".join(_argument(file) for file in files)
+    told = "".join(f", {name} {value}" for name, value in parameters.items())
+    print(f"gigacluster {gigacluster.__version__}: {len(jobs)} notebooks for {names}{told}", file=sys.stderr)
+
+
+def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
     options = {"samples": parameters.get("n_samples", 10_000), "seed": parameters.get("seed", 7)}
-    parts = f"{digest_of_inputs()}\0{file.read_text(encoding='utf-8')}\0{options}"
-    kept = cache / f"{story.name}-answers-{hashlib.sha256(parts.encode()).hexdigest()[:20]}.json"
-    if kept.is_file():
-        return Answers.from_json(kept.read_text(encoding="utf-8"))
-    answers = answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
-    for old in cache.glob(f"{story.name}-answers-*.json"):
-        old.unlink()
-    _write_whole(kept, answers.to_json())
-    return answers
+    return answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
 
 
 def _write_site(side: _Side, folder: Path) -> None:
@@ -225,7 +226,7 @@ def _write_site(side: _Side, folder: Path) -> None:
         scenario_name=side.name,
         scenario_text=side.file.read_text(encoding="utf-8"),
         bundled=side.file.parent == catalog.data_dir() / "scenarios",
-        versions=inputs.versions(),
+        versions=versions(),
         tables=inputs.tables(),
         sources=inputs.sources(),
     )
@@ -261,28 +262,6 @@ def _comparison(sides: Sequence[_Side]) -> str:
     menu = [(result.job.name, _label(result.job.name)) for result in sides[0].results]
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
     return shell("compare.html.j2", title=title, sides=shown, rows=rows, menu=menu, version=gigacluster.__version__)
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a new folder beside ``target`` that takes its place when the block ends well, and vanishes otherwise."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    old = new.with_name(f"{new.name}.old")
-    try:
-        yield new
-        new.chmod(0o755)
-        if target.exists():
-            target.rename(old)
-        try:
-            new.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_whole(file: Path, content: str) -> None:

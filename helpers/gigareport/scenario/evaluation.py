@@ -109,7 +109,7 @@ def _answers(scenario: Scenario, plan: TrainingPlan, given: dict[str, Any]) -> d
 
 def speed_of(plan: PlannedStep, given: dict[str, Any]) -> dict[str, Any]:
     """Return step time and MFU of a plan, and what failures leave of it, for sampled inputs by name."""
-    xp, error = as_common(given[STEP_ERROR])
+    xp, (error,) = as_common(given[STEP_ERROR])
     step_time_s = plan.step_time_s * xp.exp(error)
     rate_flop_per_s = plan.step_flop / step_time_s
     found = reliability.goodput(
@@ -151,7 +151,7 @@ def _law_table() -> dict[str, numpy.ndarray]:
 
 def _law_samples(position: Any) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     columns = _law_table()
     n_replicates = len(columns["A"])
     index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
@@ -209,7 +209,7 @@ def _money(
     power_w = n_chips * given["cluster.it_power_w_per_chip"] * given["cluster.load_frac"] * given["cluster.pue"]
     chip_flop_per_s = speed["useful_flop_per_s"] / speed["goodput_frac"] / n_chips
     reference_flop = given["training.reference_run_flop"]
-    xp, own_usd, saving_usd = as_common(owned.net_present_usd, turn.saving_usd)
+    xp, (own_usd, saving_usd) = as_common(owned.net_present_usd, turn.saving_usd)
     return {
         "site_power_mw": power_w / MEGA,
         "energy_gwh_per_year": power_w * HOURS_PER_YEAR / GIGA,
@@ -238,7 +238,7 @@ def _capital_usd(owned: cost.CashFlows) -> Any:
 def _change(scenario: Scenario, given: dict[str, Any], saving_usd: Any) -> dict[str, Any]:
     """Return share, lead, and what arriving earlier is worth beside the saving."""
     ready = [given[f"own.deliveries.{number}.month"] for number in range(len(scenario.own.deliveries))]
-    xp, own_ready, rent_ready = as_common(ready[0], given["rent.start_month"])
+    xp, (own_ready, rent_ready) = as_common(ready[0], given["rent.start_month"])
     for month in ready[1:]:
         own_ready = xp.where(month > own_ready, month, own_ready)
     months_gained = rent_ready - own_ready
@@ -271,7 +271,7 @@ def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
     month = max(float(delivery.month.median) for delivery in scenario.own.deliveries)
     date = numpy.datetime64(scenario.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
     total, owners, shares = _world(date)
-    xp, position = as_common(position)
+    xp, (position,) = as_common(position)
     world = xp.asarray(total.quantile(to_host(position)))
     size = scenario.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), scenario.cluster.chip)
     named = xp.asarray(shares)[:-1, None] * world[None, :]

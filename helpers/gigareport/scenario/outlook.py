@@ -97,10 +97,11 @@ class Outlook:
         Dollars are written as such; of other units give the text that follows the median.
         """
         found = self.interval(name)
+        never = f"; none in {format_share(found.without_frac)} of the samples" if found.without_frac else ""
         if self.answers()[name][1].startswith("USD"):
             low, median, high = (format_usd(scale * value, digits) for value in (found.low, found.median, found.high))
-            return f"{median}{unit} ({low} to {high})"
-        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits)
+            return f"{median}{unit} ({low} to {high}){never}"
+        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits) + never
 
     def probability(self, name: str, above: float = 0.0) -> float:
         """Return the share of samples in which an answer exceeds ``above``; samples without one do not count."""

@@ -1,0 +1,59 @@
+"""The library on NumPy and SciPy alone: every module imports where nothing else is installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HELPERS = Path(__file__).resolve().parents[2] / "helpers"
+#: Modules that still want more than NumPy and SciPy: the list only shrinks.
+NOT_YET = {f"gigacluster.throughput.{name}" for name in ("expressible", "prediction", "runs")}
+#: Faces that still import what they offer only when it is asked for: the list only shrinks.
+LAZY = {"throughput/__init__.py"}
+#: What an import may cost. [CPU-s] Half of it is NumPy's own on a slow core.
+LONGEST_IMPORT_CPU_S = 0.4
+
+ALONE = """
+import importlib.abc, importlib.metadata, pkgutil, sys
+sys.path.insert(0, {helpers!r})
+allowed = {{"numpy", "scipy", "gigacluster", *sys.stdlib_module_names, *sys.builtin_module_names}}
+
+class OnlyNumPyAndSciPy(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in allowed and not name.startswith("_"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}: the library alone has NumPy and SciPy", name=name)
+
+sys.meta_path.insert(0, OnlyNumPyAndSciPy())
+import gigacluster
+failed = []
+for module in pkgutil.walk_packages(gigacluster.__path__, "gigacluster."):
+    try:
+        importlib.import_module(module.name)
+    except ModuleNotFoundError as error:
+        failed.append(module.name)
+print(*failed)
+"""
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_module_of_the_library_imports_with_numpy_and_scipy_alone():
+    assert set(run(ALONE.format(helpers=str(HELPERS))).split()) <= NOT_YET
+
+
+def test_a_model_is_imported_in_well_under_half_a_second():
+    code = (
+        f"import sys, time; sys.path.insert(0, {str(HELPERS)!r}); start = time.process_time(); "
+        "import gigacluster.throughput; print(time.process_time() - start)"
+    )
+    # The quickest of a few: what else runs on the machine only adds.
+    assert min(float(run(code)) for _ in range(5)) < LONGEST_IMPORT_CPU_S
+
+
+def test_no_face_is_lazy_so_that_editors_and_type_checkers_see_everything():
+    folder = HELPERS / "gigacluster"
+    lazy = {str(file.relative_to(folder)) for file in folder.rglob("*.py") if "\ndef __getattr__(" in file.read_text()}
+    assert lazy <= LAZY

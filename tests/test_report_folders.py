@@ -1,0 +1,162 @@
+"""A site is whole at every moment: exchanged at once, nothing of the reader's lost, nothing left behind."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gigareport.pages import folders
+
+TESTS = Path(__file__).resolve().parent
+REPLACE_FOREVER = """
+import itertools, runpy, sys
+from pathlib import Path
+replacing = runpy.run_path(sys.argv[1])["replacing"]  # the module alone: a report takes seconds to import
+target = Path(sys.argv[2])
+for number in itertools.count():
+    with replacing(target) as new:
+        for name in "abcdef":
+            (new / f"{name}.html").write_text(str(number))
+    print(number, flush=True)
+"""
+BUILD = """
+import sys
+import pytest, report_samples
+from gigareport import pages
+with pytest.MonkeyPatch.context() as patch:
+    report_samples.fake_scenarios(patch)
+    print("begin", flush=True)
+    assert not pages.build("xai-colossus-2024", sys.argv[1], notebooks=sys.argv[2]).failures
+"""
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS)}
+
+
+def start(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=ENVIRONMENT)
+
+
+def run(code, *arguments):
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, env=ENVIRONMENT)
+
+
+def kill_after(process, seconds):
+    process.stdout.readline()  # it has begun
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def fill(target, **files):
+    with folders.replacing(target) as new:
+        for name, content in files.items():
+            (new / f"{name}.html").write_text(content)
+
+
+def contents(target):
+    return {file.name: file.read_text() for file in target.iterdir() if file.name != folders.MANIFEST}
+
+
+def test_a_site_killed_at_thirty_random_moments_is_whole_and_nothing_stays_behind(tmp_path):
+    target, moments = tmp_path / "site", random.Random(7)
+    for _ in range(30):
+        kill_after(start(REPLACE_FOREVER, folders.__file__, target), moments.uniform(0, 0.02))
+        assert list(contents(target)) != []
+        assert len({*contents(target).values()}) == 1
+        assert len(contents(target)) == 6
+    fill(target, index="new")
+    assert contents(target) == {"index.html": "new"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_report_killed_in_the_middle_leaves_the_earlier_site_and_the_next_one_succeeds(tmp_path):
+    import report_samples
+
+    (notebooks := tmp_path / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "00-slow.ipynb", report_samples.code("import time; time.sleep(1)", 0))
+    reports = tmp_path / "reports"
+    run(BUILD, reports, notebooks)
+    before = contents(reports / "xai-colossus-2024")
+    moments = random.Random(8)
+    for _ in range(2):
+        kill_after(start(BUILD, reports, notebooks), moments.uniform(0.2, 2.5))
+        assert contents(reports / "xai-colossus-2024") == before
+    run(BUILD, reports, notebooks)
+    assert contents(reports / "xai-colossus-2024") == before
+    assert [file.name for file in reports.iterdir()] == ["xai-colossus-2024"]
+
+
+def test_where_names_cannot_be_exchanged_a_kill_between_the_renames_is_mended(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_exchanged_at_once", lambda *_: False)
+    target = tmp_path / "site"
+    fill(target, index="first")
+    fill(target, index="second")
+    assert contents(target) == {"index.html": "second"}
+    target.rename(tmp_path / ".site-abcd1234.old")  # as a kill between the two renames leaves it
+    with folders.replacing(target) as new:
+        assert contents(target) == {"index.html": "second"}
+        (new / "index.html").write_text("third")
+    assert contents(target) == {"index.html": "third"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_site_that_cannot_be_finished_leaves_the_earlier_one(tmp_path):
+    fill(target := tmp_path / "site", index="good")
+
+    def stop_midway():
+        with folders.replacing(target) as new:
+            (new / "index.html").write_text("half")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stop_midway()
+    assert contents(target) == {"index.html": "good"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_readers_own_files_are_carried_over_and_said(tmp_path, capsys):
+    fill(target := tmp_path / "site", index="first", old="of a notebook that is gone")
+    (target / "notes").mkdir()
+    (target / "notes" / "mine.txt").write_text("mine")
+    fill(target, index="second")
+    assert (target / "notes" / "mine.txt").read_text() == "mine"
+    assert not (target / "old.html").exists()
+    assert "notes/mine.txt" in capsys.readouterr().out
+    (other := tmp_path / "other").mkdir()
+    (other / "index.html").write_text("a page of my own")
+    fill(other, index="ours")
+    assert (other / "index.html").read_text() == "ours"
+    assert (other / "index.kept.html").read_text() == "a page of my own"
+
+
+def test_a_target_that_is_a_link_stays_one(tmp_path):
+    (tmp_path / "disk" / "site").mkdir(parents=True)
+    (tmp_path / "site").symlink_to(tmp_path / "disk" / "site")
+    fill(tmp_path / "site", index="new")
+    assert (tmp_path / "site").is_symlink()
+    assert contents(tmp_path / "disk" / "site") == {"index.html": "new"}
+
+
+def test_a_folder_that_another_run_fills_is_left_alone(tmp_path):
+    target = tmp_path / "site"
+    with folders.replacing(target) as first:
+        fill(target, index="second run")
+        assert first.is_dir()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_place_too_long_for_sockets_gives_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "LONGEST_PLACE", 10)
+    with folders.short_folder() as folder:
+        assert folder is None
+    monkeypatch.undo()
+    with folders.short_folder() as folder:
+        assert len(os.fsencode(folder)) <= folders.LONGEST_PLACE
+    assert not folder.exists()
