@@ -74,7 +74,7 @@ def merger(named: Any, first: int, second: int, other: Any = 0.0) -> Merger:
     large = rise > PRESUMED_RISE
     always = large & ((after.lowest > PRESUMED_HHI) | (share > PRESUMED_SHARE))
     never = ~large | ((after.highest <= PRESUMED_HHI) & (share <= PRESUMED_SHARE))
-    presumed = xp.where(always, 1.0, xp.where(never, 0.0, xp.nan))
+    presumed = xp.where(always, xp.ones_like(share), xp.where(never, 0.0, xp.full_like(share, xp.nan)))
     return Merger(before=before, after=after, rise=rise, share=share, presumed=presumed)
 
 

@@ -5,8 +5,8 @@ samples along the last axis give a sample of the measure. Holdings are turned in
 out. ``counts`` says how many alike owners a row stands for (grouped data): holdings are per owner of the row.
 
 What is undefined is ``nan``: an infinite or missing holding anywhere among a column's owners, or a column whose owners
-all hold nothing. Negative holdings, a mapping of names and no owners at all are errors. One owner is a monopoly; ties need no rule, because no
-measure here depends on the order of equal holdings.
+all hold nothing. Negative holdings, a mapping of names and no owners at all are errors. One owner is a monopoly; ties
+need no rule, because no measure here depends on the order of equal holdings.
 """
 
 from __future__ import annotations

@@ -101,8 +101,9 @@ def place(size: Any, start_day: Any, rivals: Any, day: Any) -> Place:
     xp, (size, start, rivals, day) = as_common(size, start_day, rivals, day)
     dates, samples = rivals.shape[1:]
     size, start = (xp.broadcast_to(value, (samples,)) for value in (size, start))
+    one, nan = xp.ones_like(size), xp.full_like(size, xp.nan)
     running = day[:, None] >= start[None, :]
-    ahead = xp.sum(xp.where(rivals > size[None, None, :], 1.0, 0.0), axis=0)
+    ahead = xp.sum(xp.where(rivals > size[None, None, :], one, 0.0), axis=0)
     rank = xp.where(running, 1.0 + ahead, xp.nan)
     matched = running & xp.any(rivals >= size[None, None, :], axis=0)
     first = xp.min(xp.where(matched, day[:, None], xp.inf), axis=0)
@@ -111,9 +112,8 @@ def place(size: Any, start_day: Any, rivals: Any, day: Any) -> Place:
     at_start = xp.min(xp.where(running, day[:, None], xp.inf), axis=0)
     end = xp.where(still, day[-1], first)
     lead = xp.where(first == at_start, 0.0, xp.clip(end - start, 0.0, None) / _DAYS_PER_MONTH)
-    nan = xp.full_like(size, xp.nan)
     return Place(
         rank=rank,
         lead_months=xp.where(inside, lead, nan),
-        still_ahead=xp.where(inside, xp.where(still, 1.0, 0.0), nan),
+        still_ahead=xp.where(inside, xp.where(still, one, 0.0), nan),
     )

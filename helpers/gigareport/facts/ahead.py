@@ -13,9 +13,7 @@ _OBSERVATIONS_SHARED = 4.0
 _PERSISTENCE = (-0.5, 1.0)
 
 
-def paths(
-    changes: numpy.ndarray, steps: int, samples: int, seed: int, *, least_spread: float = 0.0
-) -> numpy.ndarray:
+def paths(changes: numpy.ndarray, steps: int, samples: int, seed: int, *, least_spread: float = 0.0) -> numpy.ndarray:
     """Draw how series go on after their last change, added up over the steps.
 
     Parameters

@@ -8,9 +8,10 @@ import numpy
 import pandas as pd
 from scipy import stats
 
-from gigareport.facts.world import WorldStock, current, world_stock
+from gigareport.facts.stock import current, world_stock
+from gigareport.facts.world import WorldStock
 
-__all__ = ["coverage", "forecasts", "revisions"]
+__all__ = ["coverage", "forecasts", "revisions", "say"]
 
 #: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
 _FIRST_ORIGIN = "2024-03-31"
@@ -96,6 +97,21 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
             p_value = float(stats.binomtest(inside, n, 0.9).pvalue)
             rows.append((name, n, inside, inside / n, p_value, float(part["width"].median())))
     return pd.DataFrame(rows, columns=["of", "cases", "inside", "share", "p_value", "median_width"])
+
+
+def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
+    """Return in words what the intervals held: of :func:`coverage`, :func:`revisions`, and of predicted sites."""
+    told = "; ".join(
+        f"of {row.of} **{row.inside} of {row.cases}** (p = {row.p_value:.2f}, median width a factor "
+        f"{numpy.exp(row.median_width):.2f})"
+        for row in held.itertuples()
+    )
+    return (
+        f"Forecasts by one to four quarters: {told}. Makers' totals of the next vintage: **{vintages['inside'].sum()} "
+        f"of {len(vintages)}**. Sites predicted without their own revisions: **{plans['inside'].sum()} of "
+        f"{len(plans)}**. Cases overlap in time, so they tell less than as many independent ones; the totals' "
+        "intervals are rather too wide than too narrow."
+    )
 
 
 def _until(table: pd.DataFrame, day: Any) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from gigareport.facts.world import OTHER, WorldStock
 __all__ = [
     "LARGE_CLOUDS",
     "MERCHANT_MAKERS",
+    "MERGED",
     "Cut",
     "by_owner",
     "cuts",
@@ -32,6 +33,7 @@ __all__ = [
     "markets",
     "mergers",
     "named_and_other",
+    "owned_and_used",
     "owners_at",
     "readable",
     "trend_tests",
@@ -42,6 +44,16 @@ __all__ = [
 LARGE_CLOUDS = ("Google", "Microsoft", "Meta", "Amazon", "Oracle")
 #: Owners of the table that stand for many.
 _GROUPS = ("China",)
+#: Owners, by the names of the table of owners, of the laboratories.
+_OWNERS_OF_LABS = {
+    "OpenAI": "OpenAI",
+    "Anthropic": "Anthropic",
+    "Google DeepMind": "Google",
+    "Meta Superintelligence Labs": "Meta",
+    "SpaceXAI": "xAI",
+}
+#: Markets of which two parties are merged to see how far that would move the index.
+MERGED = ("all compute, by owner", "clouds that let", "makers who sell to anybody", "large sites listed, by owner")
 #: Designers who sell to anybody; the others build for themselves first.
 MERCHANT_MAKERS = ("Nvidia", "AMD", "Huawei", "Cambricon")
 
@@ -193,7 +205,40 @@ def used_by(owned: Mapping[str, Any], leases: pd.DataFrame, date: Any) -> dict[s
     return used
 
 
-def laboratories(lab_compute: pd.DataFrame, world: WorldStock, running: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def owned_and_used(labs: pd.Series, world: WorldStock, leases: pd.DataFrame, date: Any) -> pd.DataFrame:
+    """What laboratories own, what they used at the last count, and what leases since then move to them.
+
+    Parameters
+    ----------
+    labs : Series
+        Compute in use by laboratory at the last count, in H100 equivalents.
+    world : WorldStock
+    leases : DataFrame
+        Table ``leases``.
+    date : date, Timestamp or str
+        A lease counts if it runs on that day.
+
+    Returns
+    -------
+    DataFrame
+        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians.
+    """
+    day = pd.Timestamp(str(date)[:10])
+    running = leases[(leases["start"] <= day) & ~(leases["end"] <= day)]
+    owned = dict(zip(world.owners, numpy.median(world.h100e_8bit[:, -1], axis=1), strict=True))
+    rows = []
+    for lab, used in labs.items():
+        owner = _OWNERS_OF_LABS[str(lab)]
+        let_in = running.loc[running["lessee"] == owner, "h100e_8bit"].sum()
+        let_out = running.loc[running["lessor"] == owner, "h100e_8bit"].sum()
+        rows.append((lab, owned.get(owner, 0.0), used, let_in, let_out))
+    columns = ["laboratory", "owned_h100e", "used_h100e", "leased_in_h100e", "leased_out_h100e"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def laboratories(
+    lab_compute: pd.DataFrame, world: WorldStock, running: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Compute used by laboratories, and the share of the running stock that this is.
 
     Parameters
@@ -323,7 +368,8 @@ def mergers(found: Mapping[str, Cut], pairs: Mapping[str, Sequence[str]]) -> pd.
     rows = []
     for market, pair in pairs.items():
         cut = found[market]
-        result = merger(cut.held, *(cut.parties.index(name) for name in pair), other=cut.nameless)
+        first, second = (cut.parties.index(name) for name in pair)
+        result = merger(cut.held, first, second, other=cut.nameless)
         middle = (result.before.lowest, result.after.lowest, result.rise, result.share)
         presumed = float(numpy.mean(result.presumed == 1.0))
         rows.append((market, " and ".join(pair), *(float(numpy.median(values)) for values in middle), presumed))

@@ -17,15 +17,21 @@ import numpy
 import pandas as pd
 
 from gigacluster.concentration.timeline import Place, built, place
+from gigacluster.uncertainty import interval
+from gigareport import catalog
+from gigareport.facts.world import OTHER
 
 __all__ = [
     "Revisions",
     "Timeline",
+    "by_owner",
     "drop_in",
     "largest_at",
     "latest",
+    "place_in_words",
     "plan_revisions",
     "predicted",
+    "same_site",
     "site_timeline",
     "states_by_site",
 ]
@@ -35,6 +41,12 @@ FIRST_DAY, LAST_DAY = "2022-01-01", "2027-12-31"
 #: do not tell steps apart.
 _REACHED = 0.97
 _DAYS_PER_MONTH = 365.25 / 12
+#: The owner of a site that the publisher does not name.
+NOT_KNOWN = "not known"
+#: Owners of sites under the name that the table of owners gives them.
+_OWNERS = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}
+#: Bundled scenarios that are a listed site themselves.
+_SITES_OF_SCENARIOS = {"xai-colossus-2024": ("Colossus 1",)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,7 +218,7 @@ def site_timeline(
         known, planned_day, planned, _numbers(days), delay_days=slip, kept=kept, ratio=numpy.exp(drawn[:, :, 1])
     )
     traits = sites.set_index("data_center")
-    owners, users = (traits[name].reindex(names).fillna("not known").tolist() for name in ("owner", "users"))
+    owners, users = (traits[name].reindex(names).fillna(NOT_KNOWN).tolist() for name in ("owner", "users"))
     return Timeline(
         sites=tuple(names),
         owners=tuple(owners),
@@ -221,15 +233,11 @@ def site_timeline(
 @cache
 def latest(samples: int = 2_000, seed: int = 7) -> Timeline:
     """Return the timeline of the latest vintage of ``data/``, its plans as uncertain as the one before turned out."""
-    from gigareport import catalog
-
     states, names, sites = (catalog.load(name) for name in ("data_center_timelines", "site_names", "sites"))
     before, now = sorted(sites["vintage"].unique())[-2:]  # vintages of all sites: others are of one owner alone
     revisions = revisions_between(states, names, before, now)
     current = states_by_site(states, names, now)
-    return site_timeline(
-        current, sites[sites["vintage"] == now], revisions, now, samples=samples, seed=seed
-    )
+    return site_timeline(current, sites[sites["vintage"] == now], revisions, now, samples=samples, seed=seed)
 
 
 def revisions_between(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str) -> Revisions:
@@ -284,6 +292,42 @@ def drop_in(
     return place(h100e_8bit, _numbers(started), timeline.sizes(by)[rivals], _numbers(timeline.days))
 
 
+def same_site(scenario_name: str) -> tuple[str, ...]:
+    """Return the listed site that a scenario's cluster is, so that it is no rival of its own; none where it is new.
+
+    Examples
+    --------
+    >>> same_site("xai-colossus-2024"), same_site("startup-512-2025")
+    (('Colossus 1',), ())
+    """
+    return _SITES_OF_SCENARIOS.get(scenario_name, ())
+
+
+def place_in_words(found: Place, timeline: Timeline, start: Any) -> str:
+    """Say in Markdown where a dropped-in cluster stands at its start, and for how long it leads."""
+    day = numpy.datetime64(str(start)[:10], "D")
+    at = int(numpy.searchsorted(timeline.days, day))
+    if not (timeline.days[0] <= day and at < len(timeline.days)):
+        return f"The timeline runs from {timeline.days[0]} to {timeline.days[-1]}; the cluster starts on {day}."
+    rank, lead = interval(found.rank[at]), interval(found.lead_months)
+    still = float(numpy.mean(found.still_ahead == 1.0))
+    longer = f"; in {still:.0%} of samples it still leads on {timeline.days[-1]}" if still else ""
+    return (
+        f"Among the {len(timeline.sites)} listed sites the cluster is the largest at its start with a probability of "
+        f"**{float(numpy.mean(found.rank[at] == 1.0)):.0%}** (rank {rank.median:.0f}, {rank.low:.0f} to "
+        f"{rank.high:.0f}), and leads for **{lead.median:.0f} months** ({lead.low:.0f} to {lead.high:.0f}){longer}."
+    )
+
+
+def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.ndarray]:
+    """Size of all listed sites at a date by owner, sites without one under ``Other``, with as many samples as asked."""
+    sizes = timeline.at(date)
+    sizes = numpy.take(sizes, numpy.arange(samples) % sizes.shape[1], axis=1)
+    names = [OTHER if owner == NOT_KNOWN else _OWNERS.get(owner, owner) for owner in timeline.owners]
+    groups = {name: sizes[[own == name for own in names]].sum(axis=0) for name in dict.fromkeys(names)}
+    return dict(sorted(groups.items(), key=lambda item: -float(numpy.median(item[1]))))
+
+
 def largest_at(timeline: Timeline, date: Any, top: int = 5) -> pd.DataFrame:
     """The largest sites at a date.
 
@@ -312,7 +356,7 @@ def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, 
     old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
     whole = plan_revisions(old, new, before, now)
     rows = []
-    nobody = pd.DataFrame({"data_center": [], "owner": [], "users": []})
+    nobody = pd.DataFrame({"data_center": [], "owner": [], "users": []}, dtype=object)
     for site in sorted(set(old["site"]) & set(new["site"])):
         others = Revisions(
             window_months=whole.window_months,

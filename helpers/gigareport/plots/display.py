@@ -7,18 +7,20 @@ downloads; otherwise it leaves as the ordinary picture that JupyterLab shows.
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from typing import Any
 
 import matplotlib.pyplot as plt
-from IPython.display import Markdown, display
+import pandas as pd
+from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from gigareport.plots import picture
 from gigareport.plots.style import caption_of
 
-__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "on_page", "say", "show"]
+__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "fold", "on_page", "say", "show"]
 
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"
@@ -34,6 +36,12 @@ def on_page() -> bool:
 def say(markdown: str) -> None:
     """Show a sentence or a paragraph in Markdown: an answer with its computed numbers. A ``$`` in it means dollars."""
     display(Markdown(re.sub(r"(?<!\\)\$", r"\\$", markdown)))
+
+
+def fold(title: str, table: pd.DataFrame) -> None:
+    """Show a table behind its title, closed until a reader opens it."""
+    shown = table.to_html(index=False, border=0)
+    display(HTML(f"<details><summary>{html.escape(title)}</summary>{shown}</details>"))
 
 
 def show(fig: Figure) -> None:

@@ -277,7 +277,7 @@ def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
     named = xp.asarray(shares)[:-1, None] * world[None, :]
     other = shares[-1] * world
     owner = owners.index(scenario.owner) if scenario.owner in owners[:-1] else None
-    after = facts.add_cluster(named, size, owner=owner)
+    after = concentration.add(named, size, owner=owner)
     return {
         "share_of_world": size / world,
         "hhi_change": concentration.bounds(after, other).lowest - concentration.bounds(named, other).lowest,
@@ -287,7 +287,7 @@ def _concentration(scenario: Scenario, position: Any) -> dict[str, Any]:
 @cache
 def _world(date: numpy.datetime64) -> tuple[Uncertain, tuple[str, ...], numpy.ndarray]:
     """Return the world's stock at a date, its owners with ``Other`` last, and their median shares."""
-    stock = facts.world_stock(catalog.load("chip_owners"), samples=2000)
+    stock = facts.load_stock(samples=2000)
     holdings = stock.at(date)
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
