@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test lab lint calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -49,6 +49,13 @@ lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: $(READY)  ## build the reference at build/docs/index.html (the extra `docs` is fetched once)
+	@$(BIN)/python -c 'import myst_parser, numpydoc, sphinx' 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[docs]'
+	@rm -rf docs/site/generated
+	@$(BIN)/python -m sphinx -q -b html docs/site build/docs
+	@echo "The reference is at build/docs/index.html"
 
 lab: $(READY)  ## open JupyterLab on notebooks/
 	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks

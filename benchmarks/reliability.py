@@ -23,7 +23,7 @@ def measure():
         "exponential": {},
         "lognormal_restart": {"restart_sigma": 1.5},
         "weibull": {"failure_shape": 0.7},
-        "in_memory": {"mode": "in-memory", "correlated_frac": 0.08},
+        "in_memory": {"mode": "in-memory", "lost_frac": 0.08},
         "20_spares": {"spares": 20, "repair_s": 3 * 3600.0},
     }.items():
         start = time.process_time()
@@ -93,13 +93,13 @@ def _peak_mib(failures):
 def _samples(xp, size=100):
     rng = numpy.random.default_rng(7)
     rate, write_s, lost = rng.uniform(1, 20, size), rng.uniform(0.1, 200, size), rng.uniform(0, 0.5, size)
-    arrays = {"failures_per_1000_node_days": rate, "checkpoint_write_s": write_s, "correlated_frac": lost}
+    arrays = {"failures_per_1000_node_days": rate, "checkpoint_write_s": write_s, "lost_frac": lost}
     return {"n_gpus": 100_000} | {name: xp.asarray(values) for name, values in arrays.items()}
 
 
 def _goodput_s(xp):
     inputs = _samples(xp, 10_000)
-    del inputs["correlated_frac"]
+    del inputs["lost_frac"]
     times = []
     for _ in range(20):
         start = time.perf_counter()

@@ -21,10 +21,11 @@ import numpy
 from scipy import optimize, special
 
 from gigacluster import scaling
-from gigacluster.scaling.bootstrap import draw_rows, multiplicities
-from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.bootstrap import draw_rows
+from gigacluster.scaling.law import Objective
+from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.problem import Problem
-from gigacluster.scaling.replicates import fit_replicates
+from gigacluster.scaling.replicates import Resampling, fit_replicates
 
 __all__ = ["measure"]
 
@@ -54,10 +55,10 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
         "all_converged": bool(table["converged"].all()),
         "loops_timed_on_replicates": sample,
     }
-    rows = draw_rows(REPLICATES, len(runs), 42)[:: REPLICATES // sample][:sample]
-    ours = table["objective"].to_numpy()[:: REPLICATES // sample][:sample]
+    rows = next(draw_rows(REPLICATES, len(runs), 42))[:: REPLICATES // sample][:sample]
+    ours = table["objective"][:: REPLICATES // sample][:sample]
     for name, loop in _loops(fitted).items():
-        loop_seconds, values = _timed(partial(_each, loop, rows, fitted.theta))
+        loop_seconds, values = _timed(partial(_each, loop, rows, fitted.solved.theta))
         result[f"{name}_4000_s"] = loop_seconds * REPLICATES / sample
         result[f"{name}_times_slower"] = loop_seconds * REPLICATES / sample / seconds
         result[f"{name}_objective_over_ours_least"] = float(numpy.min(values / ours))
@@ -74,7 +75,7 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
 
 
 def _bootstrap(runs: Any, count: int = REPLICATES, starts: int = 0) -> scaling.Fit:
-    return scaling.fit(runs, bootstrap=count, replicate_starts=starts, seed=42, device="cpu")
+    return scaling.fit(runs, bootstrap=count, kind="case", replicate_starts=starts, seed=42, device="cpu")
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -89,9 +90,10 @@ def _each(loop: Callable[..., float], rows: numpy.ndarray, start: numpy.ndarray)
 
 def _loops(fitted: scaling.Fit) -> dict[str, Callable[..., float]]:
     """Return three ways to fit one replicate with scipy; each returns the Huber objective it reached."""
-    log_n, log_d = (fitted.problem.log_columns[name] for name in ("params", "tokens"))
-    raw_n, raw_d = log_n + fitted.units["params"], log_d + fitted.units["tokens"]
-    observed = fitted.problem.log_loss[0]
+    problem, units = fitted.solved.problem, fitted.solved.units
+    log_n, log_d = (problem.log_columns[name] for name in ("params", "tokens"))
+    raw_n, raw_d = log_n + units["params"], log_d + units["tokens"]
+    observed = problem.log_loss[0]
 
     def huber_bfgs(drawn: numpy.ndarray, start: numpy.ndarray) -> float:
         """BFGS as in the replication: natural units, difference gradient, a free scale, scipy's own tolerance."""
@@ -109,8 +111,8 @@ def _loops(fitted: scaling.Fit) -> dict[str, Callable[..., float]]:
         return value_at(
             numpy.asarray(
                 [
-                    p[0] - p[3] * fitted.units["params"],
-                    p[1] - p[4] * fitted.units["tokens"],
+                    p[0] - p[3] * units["params"],
+                    p[1] - p[4] * units["tokens"],
                     numpy.exp(p[2]),
                     p[3],
                     p[4],
@@ -199,13 +201,12 @@ def _problem(xp: ModuleType) -> tuple[Problem, numpy.ndarray, dict[str, float]]:
     log_columns = {"params": numpy.log(params), "tokens": numpy.log(tokens)}
     units = law.units(log_columns, {})
     problem = Problem(
-        xp=xp,
         like=xp.zeros(1),
         law=law,
         objective=Objective(),
         log_columns={name: column - units[name] for name, column in log_columns.items()},
         log_loss=numpy.log(loss)[None, :],
-        weights=multiplicities(draw_rows(REPLICATES, len(loss), 42), len(loss)),
+        weights=numpy.ones((1, len(loss))),
     )
     start = law.to_coordinates(numpy.asarray([477.825868, 2143.41736, 1.8172181, 0.3473105, 0.36717243]), units)
     return problem, start, units
@@ -236,7 +237,10 @@ def measure_gpu(cupy: ModuleType, starts: int = 4500) -> dict[str, Any]:
 
 def _arguments(xp: ModuleType, random: int) -> tuple[Any, ...]:
     problem, start, units = _problem(xp)
-    return problem, start, random, 42, units
+    residuals = problem.log_loss[0] - problem.log_prediction(start)
+    count = len(residuals)
+    noise = Noise(own=residuals, sigma=1.0, free=count, scale=numpy.ones(count), shared=None)
+    return problem, start, residuals, Resampling(kind="case", bootstrap=REPLICATES, seed=42, noise=noise), random, units
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ def measure() -> dict[str, float]:
 
     story = scenario.load(scenario.STORY)
     plan = scenario.search_plan(story)
-    scenario.evaluate(story, samples=10, plan=plan, device="cpu")  # reads the tables
+    scenario.evaluate(story, samples=10, plans=plan, device="cpu")  # reads the tables
     wall_s, cpu_s = [], []
     for _ in range(5):
         wall, cpu = time.perf_counter(), time.process_time()
-        scenario.evaluate(story, samples=10_000, plan=plan, device="cpu")
+        scenario.evaluate(story, samples=10_000, plans=plan, device="cpu")
         wall_s.append(time.perf_counter() - wall)
         cpu_s.append(time.process_time() - cpu)
     return {"evaluate_10000_samples_s": min(wall_s), "evaluate_10000_samples_cpu_s": min(cpu_s)}

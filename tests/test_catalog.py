@@ -63,6 +63,7 @@ def test_every_source_is_used_or_explains_itself():
                     used |= set(";".join(table[column].dropna().astype(str)).split(";"))
     unused = set(catalog.load("sources")["source_id"]) - used
     cited = " ".join(file.read_text() for file in catalog.data_dir().parent.glob("helpers/**/*.py"))
+    cited += " ".join(column.meaning for name in catalog.names() for column in dictionary.table(name).columns)
     assert {source for source in unused if source not in cited} == set()
 
 
@@ -186,6 +187,13 @@ def test_limits_that_nobody_can_read_are_named():
     assert column.bounds == {"above": 0}
     with pytest.raises(Fault, match="write '> 0', '>= 0' or '0 to 1'"):
         dataclasses.replace(column, limits="positive").reader()("1")
+
+
+def test_a_row_of_the_dictionary_with_an_unquoted_comma_is_named(tmp_path, monkeypatch):
+    (tmp_path / "tables.csv").write_text("table,row,key,rules\nchips,a chip, or two,chip,\n")
+    monkeypatch.setattr(dictionary, "data_dir", lambda: tmp_path)
+    with pytest.raises(Fault, match=r"tables\.csv has 1 fault:\n  line 2: has 5 cells, the header 4; quote a cell"):
+        dictionary._rows.__wrapped__("tables")
 
 
 def test_an_unknown_table_offers_the_nearest():

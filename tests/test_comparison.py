@@ -20,8 +20,8 @@ from gigareport.comparison.owned import OwnedHour
 from gigareport.comparison.plans import chip_error, fit_plan, plan_on, shared_error
 from gigareport.plots import comparison as plots
 from gigareport.plots import figure
-from gigareport.scenario.evaluation import owned_flows
-from gigareport.scenario.inputs import inputs_of, sample
+from gigareport.scenario.inputs import alike, draw_inputs, inputs_from, inputs_of
+from gigareport.scenario.spine import own_flows
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +173,9 @@ def test_days_dollars_and_energy_double_with_the_compute(story, run):
 
 def test_measures_fit_together(story, run):
     found = compared(run, sized(16384, chip="B200"), story)
-    given = sample(inputs_of(story), 200, 7)
+    given = draw_inputs([inputs_of(story)], 200, 7)
     flop = found.samples["flop_per_usd"] * found.samples["usd"]
-    np.testing.assert_allclose(flop[0], given["training.reference_run_flop"], rtol=1e-12)
+    np.testing.assert_allclose(flop, np.broadcast_to(given["training.reference_run_flop"], flop.shape), rtol=1e-12)
     np.testing.assert_allclose(found.samples["flop_per_joule"] * found.samples["mwh"] * 3.6e9, flop, rtol=1e-12)
 
 
@@ -188,14 +188,16 @@ def test_own_cluster_takes_what_the_scenario_says(story, run):
 
 
 def test_owned_hour_is_linear_in_hardware_and_power(story, xp):
-    drawn = {name: xp.array(values) for name, values in sample(inputs_of(story), 5, 7).items()}
+    samples = draw_inputs([inputs_of(story)], 5, 7)
+    drawn = {name: xp.array(np.broadcast_to(values[0], (5,)).copy()) for name, values in samples.items()}
     price = OwnedHour.of(story, drawn)
     other = drawn | {
         "own.chip_usd": drawn["own.chip_usd"] * 1.7,
         "own.server_usd_per_chip": 0.0 * drawn["own.chip_usd"],
     }
     other["cluster.it_power_w_per_chip"] = 2200.0 + 0.0 * drawn["own.chip_usd"]
-    direct = owned_flows(story, 3_000.0, other, 1.0).usd_per_chip_hour
+    small = scenario.with_value(story, "cluster.n_chips", 3_000)
+    direct = own_flows(inputs_from(alike([small]), other), 1.0, 48).usd_per_chip_hour
     ours = price.usd_per_chip_hour(story, 3_000.0, other)
     assert bool(xp.all(xp.abs(ours / direct - 1.0) < 1e-10))  # three differences of sums of about 50 terms
 

@@ -34,7 +34,7 @@ PLAIN = {
     "hardware_value_decline_per_year": 0.3,
     "building_life_months": 240.0,
     "debt_frac": 0.6,
-    "debt_rate_per_year": 0.11,
+    "debt_effective_rate_per_year": 0.11,
     "equity_rate_per_year": 0.15,
     "loan_months": 60.0,
 }
@@ -59,6 +59,10 @@ BARE = PLAIN | dict.fromkeys(
 
 def own(**changes):
     return cost.own(**(PLAIN | changes))
+
+
+def decide(owned, rented):
+    return cost.decide(owned, rented, usd_per_useful_chip_hour=3.0)
 
 
 def test_free_money_and_hardware_alone_cost_the_price_less_the_resale():
@@ -125,7 +129,7 @@ def test_delivery_in_two_phases_is_two_clusters():
 
 def test_loan_at_the_rate_of_equity_changes_nothing():
     """Modigliani and Miller without taxes: who lends does not matter if the price of money is the same."""
-    rates = {"debt_rate_per_year": 0.12, "equity_rate_per_year": 0.12}
+    rates = {"debt_effective_rate_per_year": 0.12, "equity_rate_per_year": 0.12}
     lent, unlevered = own(method="equity", **rates), own(method="wacc", **rates)
     assert float(lent.net_present_usd[0]) == pytest.approx(float(unlevered.net_present_usd[0]), rel=1e-12)
     assert float(lent.parts_usd["loan"][0]) == pytest.approx(0.0, abs=1e-3)  # of 40 million
@@ -224,7 +228,7 @@ def test_after_the_term_the_market_price_holds(xp):
     flows = cost.rent(
         n_chips=100,
         horizon_months=24,
-        market_usd_per_chip_hour=path,
+        market_path_usd_per_chip_hour=path,
         discount_rate_per_year=0.0,
         committed_frac=1.0,
         committed_usd_per_chip_hour=2.0,
@@ -238,23 +242,24 @@ def test_break_even_rent_makes_both_cost_the_same(xp):
     owned = own(goodput_frac=xp.array([0.8, 0.9]), deliveries=[(4.3, 1.0)])
     rate = owned.discount_rate_per_year
     terms = {"n_chips": 700, "horizon_months": 36, "discount_rate_per_year": rate, "goodput_frac": 0.95}
-    turn = cost.break_even(owned, cost.rent(**terms, market_usd_per_chip_hour=2.5, start_month=6.0))
-    at_turn = cost.break_even(owned, cost.rent(**terms, market_usd_per_chip_hour=turn.rent_usd_per_chip_hour))
-    numpy.testing.assert_allclose(to_host(at_turn.saving_usd), 0.0, atol=1e-3)  # of 40 million
+    terms |= {"start_month": 6.0, "extras_frac": 0.03}
+    turn = decide(owned, cost.rent(**terms, market_usd_per_chip_hour=2.5))
+    at_turn = decide(owned, cost.rent(**terms, market_usd_per_chip_hour=2.5 * turn.parity_frac))
+    numpy.testing.assert_allclose(to_host(at_turn.same_work_usd), 0.0, atol=1e-3)  # of 40 million
     numpy.testing.assert_allclose(to_host(at_turn.utilisation_frac), 1.0, rtol=1e-9)
 
 
 def test_break_even_utilisation_makes_both_cost_the_same():
     rented = cost.rent(n_chips=9, horizon_months=36, market_usd_per_chip_hour=2.5, discount_rate_per_year=0.126)
-    used = cost.break_even(own(), rented).utilisation_frac
-    at_turn = cost.break_even(own(utilisation_frac=float(used[0])), rented)
-    assert float(at_turn.saving_usd[0]) == pytest.approx(0.0, abs=1e-3)
+    used = decide(own(), rented).utilisation_frac
+    at_turn = decide(own(utilisation_frac=float(used[0])), rented)
+    assert float(at_turn.same_work_usd[0]) == pytest.approx(0.0, abs=1e-3)
 
 
 def test_owning_pays_off_later_where_rent_is_cheaper():
     owned = own(selling_cost_frac=0.2)
     months = [
-        float(cost.break_even(owned, rented).month[0])
+        float(decide(owned, rented).month[0])
         for rented in (
             cost.rent(n_chips=1e3, horizon_months=36, market_usd_per_chip_hour=price, discount_rate_per_year=0.126)
             for price in (9.0, 4.0, 2.5, 0.5)
@@ -269,10 +274,10 @@ def test_break_even_month_agrees_with_a_comparison_that_ends_there():
 
     def saving_usd(months):
         owned = own(horizon_months=months, selling_cost_frac=0.2)
-        return float(cost.break_even(owned, cost.rent(**terms, horizon_months=months)).saving_usd[0])
+        return float(decide(owned, cost.rent(**terms, horizon_months=months)).same_work_usd[0])
 
     owned = own(selling_cost_frac=0.2)
-    month = int(cost.break_even(owned, cost.rent(**terms, horizon_months=36)).month[0])
+    month = int(decide(owned, cost.rent(**terms, horizon_months=36)).month[0])
     assert saving_usd(month - 1) < 0 <= saving_usd(month)
 
 
@@ -291,7 +296,7 @@ def test_lease_income_comes_off_the_cost():
     [
         ({"pue": 0.9}, "pue must be 1 or more, got 0.9"),
         ({"utilisation_frac": 1.2}, "utilisation_frac must be above 0 and at most 1, got 1.2"),
-        ({"debt_rate_per_year": -0.01}, "debt_rate_per_year must be 0 or more, got -0.01"),
+        ({"debt_effective_rate_per_year": -0.01}, "debt_effective_rate_per_year must be 0 or more, got -0.01"),
         ({"hardware_life_months": 0.0}, "hardware_life_months must be above 0, got 0.0"),
         ({"deliveries": [(-2.0, 1.0)]}, "deliveries.0. month must be from 0 to below horizon_months=36, got -2.0"),
         ({"deliveries": [(36.0, 1.0)]}, "deliveries.0. month must be from 0 to below horizon_months=36, got 36.0"),
@@ -337,19 +342,12 @@ def test_shares_of_deliveries_that_do_not_add_up_become_nan():
     assert numpy.isfinite(flows.net_present_usd).tolist() == [True, False]
 
 
-def test_price_path_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="has 12 months; a path over horizon_months=12 has 13"):
-        cost.rent(
-            n_chips=1, horizon_months=12, market_usd_per_chip_hour=numpy.ones((12, 3)), discount_rate_per_year=0.1
-        )
-
-
 def test_different_horizons_or_rates_are_not_compared():
     rent = {"n_chips": 1, "market_usd_per_chip_hour": 2.0}
     with pytest.raises(ValueError, match="owned runs over 36 months and rented over 24"):
-        cost.break_even(own(), cost.rent(**rent, horizon_months=24, discount_rate_per_year=0.126))
+        decide(own(), cost.rent(**rent, horizon_months=24, discount_rate_per_year=0.126))
     other_rate = cost.rent(**rent, horizon_months=36, discount_rate_per_year=0.05)
-    assert numpy.isnan(cost.break_even(own(), other_rate).saving_usd).all()
+    assert numpy.isnan(decide(own(), other_rate).same_work_usd).all()
 
 
 def test_records_cannot_be_changed():

@@ -11,6 +11,7 @@ from gigacluster import cost, race
 from gigareport import catalog
 from gigareport.beside import accounts
 from gigareport.beside import costs as checks
+from gigareport.facts import leases
 
 REFERENCE = Path(__file__).parent / "reference" / "cost_published.csv"
 CASES = list(csv.DictReader(REFERENCE.read_text().splitlines()))
@@ -122,8 +123,10 @@ def test_rent_adds_up_to_the_totals_of_a_published_calculator(
 def test_four_hundred_megawatts_six_months_earlier_are_worth_two_billion(facts):
     """SemiAnalysis 2025: worth billions, at 10 to 12 billion USD a GW-year."""
     fact = facts.loc["cloud-revenue-gw"]
+    terms = {"n_chips": 1.0, "horizon_months": 12, "market_usd_per_chip_hour": 0.0, "discount_rate_per_year": 0.0}
+    early, late = cost.rent(**terms), cost.rent(**terms, start_month=6.0)
     worth = [
-        float(race.value_of_time(lead_months=6, months_gained=6, usd_per_month=0.4 * fact[end] / 12).worth_usd)
+        float(cost.decide(early, late, usd_per_useful_chip_hour=0.4 * fact[end] / 8766).advantage_usd[0])
         for end in ("low", "high")
     ]
     assert worth == pytest.approx([2.0e9, 2.4e9])
@@ -140,5 +143,12 @@ def test_leading_clusters_grow_as_pilz_found():
     assert float(trend.doubling_months) == pytest.approx(9.0, abs=0.5)
 
 
-def test_the_lease_of_2026_is_shared_by_the_equivalents_of_the_leased_site():
-    assert checks.lease_usd_per_h100e_month() * 275_796 == pytest.approx(1.25e9)
+def test_the_lease_of_2026_is_shared_by_the_equivalents_of_both_sites():
+    """Colossus 1 has 275,796 H100 equivalents; 105,000 more chips are GB200 of 2.5265 each at Colossus 2."""
+    expected = 1.25e9 / (275_796 + 105_000 * 2.5265)
+    assert leases.usd_per_h100e_month() == pytest.approx(expected, rel=1e-3)  # about 2,310
+
+
+def test_googles_lease_pays_eleven_dollars_an_hour():
+    table = leases.leases()
+    assert table.loc["google-spacex", "usd_per_chip_hour"] == pytest.approx(11.45, rel=0.001)

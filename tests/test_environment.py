@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+import gigacluster
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Names that conda-forge gives to packages of PyPI.
@@ -45,3 +47,17 @@ def test_every_dependency_is_in_the_lock():
     extras = PROJECT["optional-dependencies"]
     wanted = PROJECT["dependencies"] + extras["report"] + extras["test"]
     assert {name.lower() for name in bounds(wanted)} <= locked
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert PROJECT["version"] == citation["version"] == gigacluster.__version__
+
+
+def test_workflows_templates_and_checks_before_a_commit_can_be_read():
+    files = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"]
+    assert len(files) > 5
+    for file in files:
+        content = yaml.safe_load(file.read_text())
+        if file.parent.name == "ISSUE_TEMPLATE" and file.stem != "config":
+            assert {"name", "description", "body"} <= set(content), file

@@ -7,6 +7,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy
+import pandas as pd
 import pytest
 
 from gigareport import explore as module
@@ -16,10 +17,11 @@ from gigareport.plots.display import PAGE_VARIABLE
 
 
 def step_time(n_chips=2000, cooling="air", checkpoint=True):
+    table = pd.DataFrame({"chips": [1, n_chips]})
     fig, ax = plots.figure(4, 3)
     ax.plot([1, n_chips], [n_chips, 1])
     alt = f"A line to {n_chips} with {cooling}."
-    return plots.finish(fig, title=f"{n_chips} chips", alt=alt, source="x", vintage="2026-01-01")
+    return plots.finish(fig, title=f"{n_chips} chips", alt=alt, source="x", vintage="2026-01-01", data=table)
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +70,8 @@ def test_a_page_carries_a_frame_for_each_combination_first_control_slowest():
     assert [frame["title"] for frame in frames] == [f"{n} chips" for n in (1000, 1000, 2000, 2000, 3000, 3000)]
     assert frames[3]["alt"] == "A line to 2000 with liquid."
     assert frames[3]["chosen"] == "Chips: 2,000; Cooling: liquid"
+    assert frames[3]["csv"].endswith("chips\n1\n2000\n")  # the data of what is shown, not of where the slider began
+    assert frames[5]["csv"].endswith("chips\n1\n3000\n")
     assert record["chosen"] == "Chips: 2,000; Cooling: air"
     assert record["figure"]["title"] == "2000 chips"
     assert all(frame["svg"].startswith("<svg") for frame in frames)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gigacluster.parallel import chunks, map_all, progress, workers
+from gigacluster.parallel import chunks, progress, workers
 
 
 @pytest.mark.parametrize(("total", "size"), [(0, 3), (1, 3), (6, 3), (7, 3)])
@@ -36,22 +36,11 @@ def test_progress_shows_on_a_terminal(monkeypatch):
     assert "work" in sys.stderr.getvalue()
 
 
-def test_results_come_back_in_order_from_any_executor():
-    with ThreadPoolExecutor(2) as pool:
-        assert map_all(lambda x: x * x, range(5), executor=pool) == [0, 1, 4, 9, 16]
-        assert pool.submit(int, 3).result() == 3  # a passed-in executor stays open
-
-
 def test_own_workers_are_processes_that_end():
-    assert map_all(abs, [-1, -2]) == [1, 2]
-
-
-def test_a_failure_cancels_what_has_not_begun():
-    def fail(x):
-        raise ArithmeticError(x)
-
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ArithmeticError):
-        map_all(fail, range(100), executor=pool)
+    with workers() as pool:
+        assert list(pool.map(abs, [-1, -2])) == [1, 2]
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(abs, -1)
 
 
 def test_workers_hand_through_what_they_are_given():

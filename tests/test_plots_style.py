@@ -3,8 +3,10 @@
 import base64
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy
 import pandas as pd
 import pytest
 
@@ -92,7 +94,11 @@ def test_many_points_become_one_picture_so_that_a_page_stays_small(finished):
 
 def test_the_data_behind_a_figure_travel_as_csv(finished):
     table = pd.DataFrame({"n_chips": [1000], "step_time_s": [1.23456789]})
-    assert figure_record(finished(data=table))["csv"] == "n_chips,step_time_s\n1000,1.23457\n"
+    record = figure_record(finished(data=table, licence="CC BY 4.0"))
+    title, source, licence, vintage, *rows = record["csv"].splitlines()
+    assert title == "# Twice the chips <halve> the time"
+    assert (source, licence, vintage) == ("# source: Epoch AI", "# licence: CC BY 4.0", "# data to: 2026-01-31")
+    assert rows == ["n_chips,step_time_s", "1000,1.23457"]
     assert figure_record(finished())["csv"] is None
 
 
@@ -150,22 +156,45 @@ def test_the_title_and_the_source_stand_in_the_figure_itself(finished):
     ]
 
 
-def test_the_palette_is_told_apart_by_readers_with_a_common_colour_blindness():
-    """Machado, Oliveira and Fernandes 2009: complete protanopia and deuteranopia, in linear RGB."""
-    machado = {
-        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    }
-    colours = [[int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)] for code in plots.COLOURS]
-    for matrix in machado.values():
-        seen = [[sum(m * c**2.2 for m, c in zip(row, rgb, strict=True)) for row in matrix] for rgb in colours]
-        seen = [[max(value, 0.0) ** (1 / 2.2) for value in rgb] for rgb in seen]
-        nearest = min(
-            sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5
-            for i, one in enumerate(seen)
-            for other in seen[:i]
-        )
-        assert nearest > 0.15  # Okabe and Ito's own colours come to 0.197; black to white is 1.73
+MACHADO = {  # Machado, Oliveira and Fernandes 2009: complete protanopia and deuteranopia, in linear RGB
+    "anybody": numpy.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+}
+TO_XYZ = numpy.asarray([[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07217], [0.01933, 0.11919, 0.95030]])
+
+
+def linear(code):
+    rgb = numpy.asarray([int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return numpy.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    x, y, z = numpy.cbrt(numpy.clip(TO_XYZ @ rgb / [0.95047, 1.0, 1.08883], 1e-6, None))
+    return numpy.asarray([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def colours_of_pages():
+    """The palette on paper, and its five first in each theme of the page."""
+    style = (Path(plots.__file__).parents[1] / "pages" / "assets" / "page.css").read_text()
+    found = [re.findall(r"--c\d: (#\w{6})", block) for block in style.split("}") if "--c0" in block]
+    return [plots.COLOURS, *{tuple(block) for block in found}]
+
+
+@pytest.mark.parametrize("reader", MACHADO)
+def test_any_two_colours_are_told_apart_by_every_reader_in_every_theme(reader):
+    """The distance in Lab; Okabe and Ito's own pink and grey come to 18 for a reader without green."""
+    for colours in colours_of_pages():
+        seen = [lab(numpy.clip(MACHADO[reader] @ linear(code), 0, 1)) for code in colours]
+        assert min(numpy.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) > 20, colours
+
+
+def test_a_drawing_has_no_style_of_its_own_and_takes_ink_and_colours_from_the_page(finished):
+    record = figure_record(finished())
+    assert "style" not in record["wide"]
+    assert 'fill="var(--c0,#0072B2)"' in record["wide"]
+    assert "currentColor" in record["wide"]
+    assert 'fill="#ffffff"' not in record["wide"]
 
 
 def test_powers_of_ten_are_not_broken(finished):

@@ -9,7 +9,7 @@ import pytest
 
 from gigacluster import reliability
 from gigacluster.arrays import to_host
-from gigacluster.reliability.simulation import Draws, Rules, Runs, advance
+from gigacluster.reliability.simulate import Draws, Rules, Runs, advance
 
 #: Jobs at the rate of RSC-1: a failure in 29 hours, 1.8 hours and 13.5 minutes.
 GRID = list(itertools.product((1024, 16_384, 131_072), (0.5, 30.0, 120.0), (60.0, 300.0, 600.0)))
@@ -46,9 +46,11 @@ def test_simulation_agrees_with_the_exact_model_over_a_grid_to_131072_gpus():
         {"detection_s": 300.0, "queue_s": 60.0},
         {"mode": "non-blocking", "checkpoint_stall_s": 2.0},
         {"mode": "non-blocking"},
-        {"mode": "in-memory", "write_s": 2.0, "checkpoint_stall_s": 1.0, "correlated_frac": 0.08},
-        {"mode": "in-memory", "write_s": 2.0, "correlated_frac": 0.5, "stored_interval_s": 400.0},
+        {"mode": "in-memory", "write_s": 2.0, "checkpoint_stall_s": 1.0, "lost_frac": 0.08},
+        {"mode": "in-memory", "write_s": 2.0, "lost_frac": 0.5, "stored_interval_s": 400.0},
+        {"mode": "non-blocking", "checkpoint_stall_s": 10.0, "lost_frac": 0.3, "stored_restart_s": 900.0},
         {"checkpoint_interval_s": 1000.0},
+        {"overhead_frac": 0.1},
         {"planned_stops_per_day": 1.0, "planned_stop_s": 3600.0},
     ],
 )
@@ -87,7 +89,7 @@ def test_copies_lost_with_the_memory_go_back_to_the_stored_ones(xp):
     start = Runs(xp.array([0.0, 0.0]), xp.array([17.0, 17.0]))
     lost = xp.array([True, False], dtype=xp.bool if xp.name == "array-api-strict" else numpy.bool_)
     end = advance(xp, start, Draws(xp.array([250.0, 250.0]), 0.0, memory_lost=lost), rules)
-    assert to_host(end.intervals).tolist() == [10.0, 19.0]
+    assert to_host(end.intervals).tolist() == [12.0, 19.0]  # lost before this restart
 
 
 def test_of_the_spares_and_the_failed_node_the_first_that_is_whole_goes_to_work(xp):

@@ -13,27 +13,12 @@ def runs():
     return catalog.load("scaling_chinchilla_runs")
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_claim():
-    law = (406.4, 410.7, 1.69, 0.34, 0.28)
-    trials, hits = 30, dict.fromkeys(("E", "alpha", "beta"), 0)
-    truth = dict(zip(("A", "B", "E", "alpha", "beta"), law, strict=True))
-    for seed in range(trials):
-        made = scaling_runs.synthetic(law, noise=0.01, seed=seed, sizes=10, durations=8)
-        fitted = scaling.fit(made, bootstrap=120, starts=4, device="cpu", coverage=0.9)
-        for name in hits:
-            low, high = fitted.intervals[name]
-            hits[name] += low <= truth[name] <= high
-    for name, count in hits.items():
-        # 90 % claimed; 30 trials have a standard error of 5 %, and percentile intervals of 80 runs fall some short.
-        assert 0.73 <= count / trials <= 1.0, name
-
-
-@pytest.mark.parametrize("kind", ["case", "residual", "cluster"])
+@pytest.mark.parametrize("kind", ["case", "model", "shared", "cluster"])
 def test_each_bootstrap_scatters_about_the_fit(kind):
     made = scaling_runs.synthetic(noise=0.01)
     fitted = scaling.fit(made, bootstrap=200, kind=kind, clusters="params", device="cpu", coverage=0.99)
     assert fitted.replicates["converged"].all()
-    assert fitted.replicates["alpha"].nunique() > 100
+    assert len(numpy.unique(fitted.replicates["alpha"])) > 100
     low, high = fitted.intervals["alpha"]
     assert low < fitted.parameters["alpha"] < high
 
@@ -41,7 +26,7 @@ def test_each_bootstrap_scatters_about_the_fit(kind):
 def test_clusters_are_drawn_whole():
     made = scaling_runs.synthetic(noise=0.01)
     fitted = scaling.fit(made, bootstrap=3, kind="cluster", clusters=numpy.zeros(len(made)), device="cpu")
-    assert fitted.replicates["A"].to_numpy() == pytest.approx(fitted.parameters["A"], rel=1e-8)
+    assert fitted.replicates["A"] == pytest.approx(fitted.parameters["A"], rel=1e-8)
 
 
 def test_devices_agree(runs, xp):
@@ -52,15 +37,15 @@ def test_devices_agree(runs, xp):
     other = scaling.fit(columns, bootstrap=20, starts=2)
     for name in host.law.names:
         assert other.parameters[name] == pytest.approx(host.parameters[name], rel=1e-9)
-        assert other.replicates[name].median() == pytest.approx(host.replicates[name].median(), rel=1e-9)
+        assert numpy.median(other.replicates[name]) == pytest.approx(numpy.median(host.replicates[name]), rel=1e-9)
 
 
 def test_random_starts_find_the_lower_minimum_of_replicate_3178(runs):
     rows = numpy.random.RandomState(42).randint(0, 240, size=(3179, 240))[3178:]
-    alone = scaling.fit(runs, bootstrap=rows, device="cpu").replicates.iloc[0]
+    alone = scaling.fit(runs, bootstrap=rows, device="cpu").replicates
     searched = scaling.fit(runs, bootstrap=rows, replicate_starts=16, device="cpu")
-    best = searched.replicates.iloc[0]
-    assert alone["objective"] / best["objective"] - 1 == pytest.approx(0.00056, abs=1e-5)  # known to 0.056 %
+    best = {name: values[0] for name, values in searched.replicates.items()}
+    assert alone["objective"][0] / best["objective"] - 1 == pytest.approx(0.00056, abs=1e-5)  # known to 0.056 %
     assert best["several_minima"]
     assert "of the starts reached its optimum" in str(searched.starts)
     assert 0 < searched.starts.replicate_hit_rates[0] < 1

@@ -97,10 +97,10 @@ def test_compute_optimal_has_intervals_of_the_shape_of_budgets(fitted):
 
 
 def test_share_of_compute_for_parameters_has_the_known_spread():
-    full = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=4000, device="cpu").replicates
+    full = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=4000, kind="case", device="cpu").replicates
     share = full["beta"] / (full["alpha"] + full["beta"])
-    assert share.std(ddof=0) == pytest.approx(0.01997064, rel=5e-6)  # printed with the population formula
-    assert share.quantile(0.9) - share.quantile(0.1) == pytest.approx(0.0514135, rel=5e-6)
+    assert share.std() == pytest.approx(0.01997064, rel=5e-6)  # printed with the population formula
+    assert numpy.diff(numpy.quantile(share, [0.1, 0.9]))[0] == pytest.approx(0.0514135, rel=5e-6)
 
 
 def test_tied_and_overtraining_fits_choose_alike():
@@ -134,25 +134,17 @@ def test_wrong_form_and_budget_are_refused(fitted):
     with pytest.raises(ValueError, match="budget_flop must be positive"):
         scaling.compute_optimal(fitted, 0.0)
     frontier = scaling.fit(catalog.load("scaling_chinchilla_runs"), "frontier", device="cpu")
-    with pytest.raises(ValueError, match="'frontier' has no closed compute optimum"):
+    with pytest.raises(ValueError, match="'frontier' has no compute optimum: it reads budget_flop"):
         scaling.compute_optimal(frontier, 1e24)
 
 
 def test_score_link_equals_the_reference_and_knows_its_weakness():
     models = catalog.load("scaling_benchmark_models")
-    link = scaling.link_score(numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"], bootstrap=30)
+    link = scaling.link_score(
+        numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"], bootstrap=200, floor=0.25
+    )
     assert (link.slope, link.centre, link.ceiling) == pytest.approx((2.21, 23.28, 0.810), abs=0.006)  # two decimals
     assert link.error == pytest.approx(0.088, abs=6e-4)
     assert link.error_within_family < link.error
     ahead = link.predict(numpy.asarray([23.0, 24.0]))
     assert (ahead.high - ahead.low > 0.2).all()  # one model's score is uncertain by tenths
-
-
-def test_forms_rank_by_the_runs_they_did_not_see():
-    table = scaling.rank_forms(catalog.load("scaling_chinchilla_runs"), device="cpu", starts=16)
-    assert (numpy.diff(table["held_out_error"]) >= 0).all()
-    assert (
-        table.set_index("form").loc["chinchilla", "held_out_error"]
-        < table.set_index("form").loc["kaplan", "held_out_error"]
-    )
-    assert (table["reach"] > 10).all()

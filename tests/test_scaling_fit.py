@@ -19,7 +19,7 @@ def runs():
 
 @pytest.fixture(scope="module")
 def bootstrapped(runs):
-    return scaling.fit(runs, bootstrap=4000, seed=42, device="cpu")
+    return scaling.fit(runs, bootstrap=4000, kind="case", seed=42, device="cpu")
 
 
 def test_optimum_of_240_runs_is_reached_to_every_known_digit(runs):
@@ -32,7 +32,7 @@ def test_optimum_of_240_runs_is_reached_to_every_known_digit(runs):
 
 
 def test_every_one_of_4000_replicates_is_proved_converged(bootstrapped):
-    assert len(bootstrapped.replicates) == 4000
+    assert len(bootstrapped.replicates["A"]) == 4000
     assert bootstrapped.replicates["converged"].all()
     assert bootstrapped.replicates["gradient"].max() < 1e-9
 
@@ -55,7 +55,7 @@ def test_row_indices_and_a_count_give_the_same_replicates(runs):
     stream = numpy.random.RandomState(42)
     rows = numpy.stack([stream.choice(numpy.arange(240), 240, replace=True) for _ in range(20)])
     drawn = scaling.fit(runs, bootstrap=rows, device="cpu").replicates
-    counted = scaling.fit(runs, bootstrap=20, seed=42, device="cpu").replicates
+    counted = scaling.fit(runs, bootstrap=20, kind="case", seed=42, device="cpu").replicates
     assert numpy.array_equal(drawn["A"], counted["A"])
 
 
@@ -72,10 +72,10 @@ def test_scipy_goes_no_lower_on_a_sample_of_replicates(runs, bootstrapped):
 
         found = optimize.minimize(
             objective,
-            bootstrapped.theta[[0, 3, 1, 4, 2]],
+            bootstrapped.solved.theta[[0, 3, 1, 4, 2]],
             method="Nelder-Mead",
             options={"maxiter": 1500, "maxfev": 1500, "xatol": 1e-9, "fatol": 1e-12},
         )
-        ours = bootstrapped.replicates.loc[replicate, "objective"]
+        ours = bootstrapped.replicates["objective"][replicate]
         assert ours <= found.fun * 1e-3 * (1 + 1e-12)
         assert ours == pytest.approx(found.fun * 1e-3, rel=1e-3)  # a simplex comes this near in so many steps

@@ -51,10 +51,10 @@ def test_table_in_billions_is_refused(runs):
 
 
 def test_too_few_runs_and_one_size_are_refused(runs):
-    with pytest.raises(ValueError, match="6 runs for 5 free parameters; at least 7"):
-        scaling.fit(runs.head(6), device="cpu")
+    with pytest.raises(ValueError, match="4 runs for 5 free parameters; at least 5"):
+        scaling.fit(runs.head(4), device="cpu")
     with pytest.raises(ValueError, match="one value of params, 1e\\+08"):
-        scaling.fit(runs.assign(params=1e8), device="cpu")
+        scaling.fit(runs.assign(params=1e8), device="cpu", loss_unit="nat")
     with pytest.raises(ValueError, match="0 runs"):
         scaling.fit(runs.head(0), device="cpu")
 
@@ -109,16 +109,16 @@ def test_replicates_that_did_not_converge_are_nan_and_left_out(monkeypatch):
     solve = Problem.solve
 
     def lame(self, theta, replicate=None, **kwargs):
-        limit = {"max_iterations": 4} if replicate is not None and "max_iterations" not in kwargs else {}
+        limit = {"max_iterations": 4} if replicate is not None else {}
         return solve(self, theta, replicate, **{**kwargs, **limit})
 
     monkeypatch.setattr(Problem, "solve", lame)
-    monkeypatch.setattr("gigacluster.scaling.solving._WIDER_DELTAS", (1.0,))
+    monkeypatch.setattr("gigacluster.scaling.problem._WIDER_DELTAS", (1.0,))
     monkeypatch.setattr("gigacluster.scaling.replicates._RESCUE", 0)
     with pytest.warns(scaling.ConvergenceWarning, match="replicates did not converge"):
         fitted = scaling.fit(runs, bootstrap=50, device="cpu")
     table = fitted.replicates
     assert 0 < (~table["converged"]).sum() < 50
-    assert table.loc[~table["converged"], "A"].isna().all()
+    assert numpy.isnan(table["A"][~table["converged"]]).all()
     assert numpy.isfinite(fitted.standard_errors["A"])
     assert any(flag.kind == "not converged" for flag in fitted.flags)

@@ -4,6 +4,7 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy
 import pandas as pd
 import pytest
 import scaling_runs
@@ -49,17 +50,18 @@ def repeats():
 
 def test_repeats_of_datablations_are_flagged_as_not_identified(repeats):
     assert "not identified" in kinds(repeats, "R_D*")
-    assert "not identified" not in kinds(repeats, "R_N*")
+    # Its bootstrap spans .25 to 20 (2.5 to 97.5 %), a factor of 80 about the optimum of 1.7.
+    assert "not identified" in kinds(repeats, "R_N*")
     published = 0.0158259353  # objective at the published point, float64
     assert repeats.objective < published
-    near_published = (repeats.starts.minima["R_D*"] - 15.3718).abs() < 1e-3
+    near_published = abs(repeats.starts.minima["R_D*"] - 15.3718) < 1e-3
     assert near_published.any(), "the published local minimum is among those reported"
 
 
 def test_profile_of_repeats_equals_the_reference(repeats):
-    table = scaling.profile(repeats, "R_D*", [10.0, 30.0, 200.0, 1000.0])
+    table = repeats.profile("R_D*", [10.0, 30.0, 200.0, 1000.0])
     expected = [0.0159098, 0.0158208, 0.0158165, 0.0158776]  # found by another optimizer, printed to 7 places
-    assert table["objective"].to_numpy() == pytest.approx(expected, abs=6e-8)
+    assert table["objective"] == pytest.approx(expected, abs=6e-8)
 
 
 @pytest.mark.parametrize("name", ["misfitting best without embeddings", "steplaw best"])
@@ -69,30 +71,28 @@ def test_irreducible_loss_at_zero_is_flagged(name, raw):
     assert "at boundary" in kinds(fitted, "E")
 
 
-def test_clean_runs_raise_no_flag(raw):
-    assert fit("chinchilla", raw).flags == ()
+def test_runs_of_chinchilla_are_told_to_share_errors_by_size_and_to_curve(raw):
+    fitted = fit("chinchilla", raw)
+    assert {flag.kind for flag in fitted.flags} == {"shared errors", "lack of fit"}
+    assert fitted.noise.shared.by == "params"
+    # One-way analysis of variance of the residuals gives .26 (an estimate made elsewhere); ours allows for what the fit
+    # absorbs and weighs groups by their evidence.
+    assert fitted.noise.shared.correlation == pytest.approx(0.26, abs=0.08)
 
 
 @pytest.mark.parametrize(
-    ("name", "params_exponent", "tokens_exponent", "conflict"),
+    ("name", "params_exponent", "tokens_exponent"),
     [
-        ("epochai_chinchilla__massivetext__chinchilla", 0.4951, 0.5049, True),
-        ("ml_scalefit__massivetext__chinchilla", 0.5134, 0.4879, False),
-        ("misfitting__fineweb_c4__transformer", 0.4997, 0.5003, False),
-        ("marin_202603__comma__llama_2", 0.4049, 0.5724, True),
-        ("marin_202603__dclm__llama_2", 0.4236, 0.5521, True),
-        ("marin_202603__nemotron__llama_2", 0.4224, 0.5532, True),
+        ("marin_202603__comma__llama_2", 0.4049, 0.5724),
+        ("marin_202603__dclm__llama_2", 0.4236, 0.5521),
+        ("marin_202603__nemotron__llama_2", 0.4224, 0.5532),
     ],
 )
-def test_isoflop_exponents_and_their_conflict_with_approach_3(name, params_exponent, tokens_exponent, conflict, raw):
+def test_parabolas_over_all_runs_give_the_reference_exponents(name, params_exponent, tokens_exponent, raw):
     runs = scaling_runs.load(f"isoflop {name}", raw)
-    found = scaling.isoflop(runs, bootstrap=0)
+    found = scaling.isoflop(runs, bootstrap=0, window=numpy.inf)
     assert found.params_exponent.value == pytest.approx(params_exponent, abs=6e-5)  # printed to four places
     assert found.tokens_exponent.value == pytest.approx(tokens_exponent, abs=6e-5)
-    flags = [flag for flag in fit(f"isoflop {name}", raw).flags if flag.kind == "approaches conflict"]
-    assert bool(flags) == conflict
-    if name.startswith("marin"):
-        assert "add to 0.97" in flags[0].message or "add to 0.98" in flags[0].message  # these budgets are not 6 N D
 
 
 def test_approach_1_follows_the_best_runs(raw):
@@ -103,9 +103,9 @@ def test_approach_1_follows_the_best_runs(raw):
 
 def test_replicates_carry_their_own_flags(raw):
     clean = fit("chinchilla", raw, bootstrap=200).replicates
-    assert not clean[["not_identified", "at_boundary", "several_minima"]].any(axis=None)
-    weak = fit("misfitting best without embeddings", raw, bootstrap=200)
+    assert not any(clean[mark].any() for mark in ("not_identified", "at_boundary", "several_minima"))
+    weak = fit("misfitting best without embeddings", raw, bootstrap=200, kind="case")
     assert weak.replicates["at_boundary"].mean() > 0.5
     assert any(flag.symbol == "E" and "of the replicates" in flag.message for flag in weak.flags)
-    between = fit("misfitting best", raw, bootstrap=200).replicates
+    between = fit("misfitting best", raw, bootstrap=200, kind="case").replicates
     assert 0.1 < between["not_identified"].mean() < 0.6  # E = 0 is within the reach of many replicates

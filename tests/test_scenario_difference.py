@@ -12,7 +12,7 @@ def sides():
     story = scenario.load("xai-colossus-2024")
     dear = scenario.load("xai-colossus-2024", changes={"own.chip_usd": [28_000, 31_000, 36_000]})
     plan = scenario.search_plan(story)
-    return [scenario.evaluate(it, samples=200, plan=plan, device="cpu") for it in (story, dear)]
+    return [scenario.evaluate(it, samples=200, plans=plan, device="cpu") for it in (story, dear)]
 
 
 def test_a_scenario_differs_from_itself_in_nothing(sides):
@@ -31,7 +31,7 @@ def test_dearer_chips_cost_more_in_every_paired_sample_and_leave_speed_alone(sid
 
 
 def test_outlooks_of_other_seeds_are_not_paired(sides):
-    other = scenario.evaluate(sides[0].scenario, samples=200, seed=8, plan=sides[0].plan, device="cpu")
+    other = scenario.evaluate(sides[0].scenario, samples=200, seed=8, plans=sides[0].plan, device="cpu")
     with pytest.raises(ValueError, match="evaluate both with the same"):
         scenario.differences(sides[0], other)
 
@@ -41,7 +41,7 @@ def test_evaluate_prints_every_answer_with_the_samples_that_have_none(capsys):
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert [row["quantity"] for row in found["answers"]] == list(scenario.Outlook.answers())
-    assert all(0 <= row["n_without"] <= 50 for row in found["answers"])
+    assert all(0 <= row["without_frac"] <= 1 for row in found["answers"])
     assert "50 samples, seed 7" in err
 
 
@@ -65,4 +65,4 @@ def test_a_number_of_samples_that_is_none_is_refused(capsys):
 def test_answers_and_rows_agree(sides):
     frame = sides[0].to_frame().set_index("quantity")
     for name in scenario.Outlook.answers():
-        assert frame.loc[name, "n_without"] == numpy.isnan(getattr(sides[0], name)).sum()
+        assert frame.loc[name, "without_frac"] == pytest.approx(numpy.isnan(getattr(sides[0], name)).mean(), abs=1e-12)

@@ -12,6 +12,15 @@ from gigareport import audit as claims
 from gigareport import scenario
 from gigareport.scenario import Outlook
 
+#: Answers that a sample may lack within the horizon; the outlook says how many do.
+MAY_HAVE_NONE = {
+    "break_even_month",
+    "needed_usd_per_month",
+    "own_payback_month",
+    "own_return_per_year",
+    "months_gained",
+}
+
 
 @pytest.fixture(scope="module")
 def story():
@@ -25,7 +34,7 @@ def plan(story):
 
 @pytest.fixture(scope="module")
 def outlook(story, plan):
-    return scenario.evaluate(story, samples=1000, plan=plan, device="cpu")
+    return scenario.evaluate(story, samples=1000, plans=plan, device="cpu")
 
 
 @pytest.mark.parametrize("name", scenario.names())
@@ -34,7 +43,7 @@ def test_every_answer_of_every_bundled_scenario_is_there_and_finite(name):
     for answer in Outlook.answers():
         values = to_host(getattr(found, answer))
         assert values.shape == (200,), answer
-        if answer not in ("break_even_month", "needed_usd_per_month"):  # may have no answer within the horizon
+        if answer not in MAY_HAVE_NONE:
             assert numpy.isfinite(values).all(), answer
 
 
@@ -42,7 +51,7 @@ def test_single_sample_calls_equal_the_batch(story, plan, outlook):
     for answer in Outlook.answers():
         batch = to_host(getattr(outlook, answer))[:100]
         single = [
-            to_host(getattr(scenario.evaluate(story, samples=1, first=i, plan=plan, device="cpu"), answer))[0]
+            to_host(getattr(scenario.evaluate(story, samples=1, first=i, plans=plan, device="cpu"), answer))[0]
             for i in (0, 1, 42, 99)
         ]
         # Sums over months run in another order for one column than for many: rounding, not the model.
@@ -50,7 +59,7 @@ def test_single_sample_calls_equal_the_batch(story, plan, outlook):
 
 
 def test_another_seed_gives_other_samples_of_the_same_answers(story, plan, outlook):
-    other = scenario.evaluate(story, samples=1000, seed=8, plan=plan, device="cpu")
+    other = scenario.evaluate(story, samples=1000, seed=8, plans=plan, device="cpu")
     assert not numpy.array_equal(to_host(other.own_usd), to_host(outlook.own_usd))
     assert other.interval("own_usd").median == pytest.approx(outlook.interval("own_usd").median, rel=0.03)
 
@@ -59,7 +68,7 @@ def test_twice_the_rent_doubles_the_cost_of_renting(story, plan, outlook):
     price = story.rent.committed_usd_per_chip_hour
     double = Uncertain(low=2 * price.low, median=2 * price.median, high=2 * price.high)
     dear = scenario.with_value(story, "rent.committed_usd_per_chip_hour", double)
-    found = scenario.evaluate(dear, samples=1000, plan=plan, device="cpu")
+    found = scenario.evaluate(dear, samples=1000, plans=plan, device="cpu")
     assert to_host(found.rent_usd) == pytest.approx(2 * to_host(outlook.rent_usd), rel=1e-9)
     assert to_host(found.own_usd) == pytest.approx(to_host(outlook.own_usd), rel=1e-12)
 
@@ -105,12 +114,12 @@ def test_every_end_of_a_range_of_costs_has_an_answer(story, plan):
         if field.kind == "uncertain" and path.split(".")[0] in ("cluster", "own", "rent") and "month" not in path[-11:]:
             for end in (field.entry.least, field.entry.most):
                 changed = scenario.with_value(story, path, Uncertain.fixed(end))
-                found = scenario.evaluate(changed, samples=5, plan=plan, device="cpu")
+                found = scenario.evaluate(changed, samples=5, plans=plan, device="cpu")
                 assert numpy.isfinite(to_host(found.saving_usd)).all(), (path, end)
 
 
 def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):
-    found = scenario.evaluate(scenario.with_value(story, "horizon_months", 16), samples=500, plan=plan, device="cpu")
+    found = scenario.evaluate(scenario.with_value(story, "horizon_months", 16), samples=500, plans=plan, device="cpu")
     assert numpy.isfinite(to_host(found.own_usd)).all()
     assert numpy.isfinite(to_host(found.rent_usd)).all()
 
@@ -118,7 +127,7 @@ def test_a_horizon_near_the_start_still_gives_every_sample_a_cost(story, plan):
 def test_no_failures_and_no_stops_lose_nothing_but_checkpoints(story, plan):
     calm = scenario.with_value(story, "reliability.failures_per_1000_node_days", Uncertain.fixed(1e-9))
     calm = scenario.with_value(calm, "reliability.planned_stops_per_day", Uncertain.fixed(0.0))
-    found = scenario.evaluate(calm, samples=50, plan=plan, device="cpu")
+    found = scenario.evaluate(calm, samples=50, plans=plan, device="cpu")
     assert to_host(found.goodput_frac) == pytest.approx(1.0, abs=1e-4)
 
 
@@ -184,3 +193,88 @@ def test_colossus_was_about_five_weeks_late():
     phases, said, others = claims.timeline()
     assert claims.weeks_late(phases, said) == pytest.approx(33 / 7)
     assert others["n_chips"].is_monotonic_increasing
+
+
+def test_less_site_power_moves_the_useful_compute(story, plan):
+    """From 150 to 60 MW: a limit that an input states is a limit of every answer."""
+    much, little = (
+        scenario.evaluate(
+            scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(mw)), samples=50, plans=plan
+        )
+        for mw in (150.0, 60.0)
+    )
+    for answer in ("own_useful_flop", "useful_flop_per_s", "run_flop", "months_gained", "own_net_usd"):
+        assert numpy.all(to_host(getattr(little, answer)) < to_host(getattr(much, answer))), answer
+    for answer in ("idle_chips", "reference_run_days", "own_usd_per_useful_chip_hour"):
+        assert numpy.all(to_host(getattr(little, answer)) > to_host(getattr(much, answer))), answer
+    need_w = 1e5 * much.inputs["cluster.it_power_w_per_chip"] * much.inputs["cluster.pue"]
+    assert to_host(little.idle_chips) == pytest.approx(1e5 * (1 - 60e6 / need_w))
+
+
+def test_power_that_comes_in_parts_is_waited_for(story, plan):
+    limited = scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(250.0))
+    parts = tuple(
+        scenario.Arrival(share=share, month=Uncertain.fixed(month)) for share, month in ((0.2, 0.0), (0.8, 9.0))
+    )
+    late = scenario.with_value(limited, "cluster.power_arrivals", parts)
+    at_once, waiting = (scenario.evaluate(case, samples=50, plans=plan) for case in (limited, late))
+    assert numpy.all(to_host(waiting.idle_chips) > 0.5e5)
+    assert numpy.all(to_host(at_once.idle_chips) == 0)
+    assert numpy.all(to_host(waiting.own_net_usd) < to_host(at_once.own_net_usd))
+
+
+def test_a_phased_site_gains_the_months_of_its_run_and_not_those_of_its_last_delivery(story, plan):
+    """30, 30 and 40 % at months 8, 12 and 18 beside a rent at 9, a run of 100 days on all chips."""
+    parts = tuple(
+        scenario.Delivery(share=share, month=Uncertain.fixed(month))
+        for share, month in ((0.3, 8.0), (0.3, 12.0), (0.4, 18.0))
+    )
+    phased = scenario.with_value(story, "own.deliveries", parts)
+    phased = scenario.with_value(phased, "rent.start_month", Uncertain.fixed(9.0))
+    phased = scenario.with_value(phased, "training.run_days", Uncertain.fixed(100.0))
+    gained = to_host(scenario.evaluate(phased, samples=20, plans=plan).months_gained)
+    run_months = 100 / (365.25 / 12)
+    # 1.2 months of work before month 12; the rest on 60 % of the chips
+    assert gained == pytest.approx(9 + run_months - (12 + (run_months - 0.3 * 4) / 0.6), rel=1e-6)
+
+
+def test_the_lead_depends_on_the_size_and_on_the_date(story, plan):
+    def lead(**changes):
+        case = story
+        for path, value in changes.items():
+            case = scenario.with_value(case, path.replace("__", "."), value)
+        return float(numpy.median(to_host(scenario.evaluate(case, samples=50, plans=plan).lead_months)))
+
+    small, told, large = (lead(cluster__n_chips=n) for n in (25_000, 100_000, 400_000))
+    assert small < told < large
+    late = tuple(replace(part, month=Uncertain.fixed(part.month.median + 12)) for part in story.own.deliveries)
+    assert lead(own__deliveries=late) == pytest.approx(
+        lead(
+            own__deliveries=tuple(
+                replace(part, month=Uncertain.fixed(part.month.median)) for part in story.own.deliveries
+            )
+        )
+        - 12
+    )
+
+
+def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
+    """Worth nothing: the difference of the bills. Worth the tenant's cost: the same work."""
+    nothing = scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(0.0))
+    found = scenario.evaluate(nothing, samples=100, plans=plan)
+    expected = to_host(found.rent_bill_usd) - to_host(found.own_usd)
+    assert to_host(found.advantage_usd) == pytest.approx(expected, rel=1e-9)
+    hour = to_host(found.rent_usd_per_useful_chip_hour)
+    month_usd = hour * 1e5 * 730.5 * to_host(found.goodput_frac)
+    at_cost = scenario.evaluate(
+        scenario.with_value(story, "race.value_of_month_usd", Uncertain.fixed(float(month_usd[0]))),
+        samples=1,
+        plans=plan,
+    )
+    assert float(to_host(at_cost.advantage_usd)[0]) == pytest.approx(float(to_host(at_cost.saving_usd)[0]), rel=1e-9)
+    assert float(to_host(at_cost.rent_net_usd)[0]) == pytest.approx(0.0, abs=1.0)  # of billions
+
+
+def test_what_no_sample_has_is_counted_beside_the_interval(outlook):
+    with_holes = replace(outlook, months_gained=numpy.asarray([1.0, numpy.nan, 3.0, numpy.nan]))
+    assert with_holes.say("months_gained", unit="months").endswith("none in 50% of the samples")

@@ -3,8 +3,8 @@ import json
 import pytest
 import yaml
 
-from gigacluster import reliability
 from gigareport import catalog, scenario
+from gigareport.facts import failures
 from gigareport.scenario import ScenarioError
 
 SCENARIOS = catalog.data_dir() / "scenarios"
@@ -43,7 +43,7 @@ def test_a_left_out_field_takes_the_sourced_row():
 
 def test_the_default_failure_rate_is_the_pooled_prediction():
     default = scenario.load("oracle-24k-2024").reliability.failures_per_1000_node_days
-    pooled = reliability.failure_rate()
+    pooled = failures.failure_rate().pooled.rate
     assert (default.low, default.median, default.high) == pytest.approx(
         (pooled.low, pooled.median, pooled.high),
         rel=0.05,  # the row is written with two digits
@@ -97,7 +97,13 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("[2.2, 2.85, 3.8]", "{low: 2, mid: 3, high: 4}", "got the keys low, mid, high"),
         ("[2.2, 2.85, 3.8]", ".nan", "got '.nan', which is not a number"),
         ("[2.2, 2.85, 3.8]", "285", "is the unit right?"),
-        ("[150, 181, 200]", "20", "20.0 MW, enough for 28,571; lower n_chips, or raise it"),
+        ("  reported_power_mw", "  site_power_mw: 0\n  reported_power_mw", "must be within 0.001 and"),
+        ("  reported_power_mw", "  power_arrivals: [{share: 1, month: 3}]\n  reported_power_mw", "are parts of"),
+        (
+            "  reported_power_mw",
+            "  site_power_mw: 150\n  power_arrivals: [{share: 0.5, month: 3}]\n  reported_power_mw",
+            "cluster.power_arrivals: the shares must add up to 1; got 0.5",
+        ),
         ("n_chips: 98304", "n_chips: 200000", "200,000 chips in the job, but the cluster has 100,000; lower it"),
         ("precision: bf16", "precision: bf61", "'bf16' or 'fp8'; got 'bf61'"),
         ("price_year: 2024", "price_year: 2016", "more than 5 years from decided_on"),

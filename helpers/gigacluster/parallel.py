@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
-__all__ = ["chunks", "map_all", "progress", "workers"]
+__all__ = ["chunks", "progress", "workers"]
 
 Item = TypeVar("Item")
 
@@ -33,13 +33,9 @@ def progress(items: Iterable[Item], total: int | None = None, what: str = "", un
 
     Parameters
     ----------
-    items : iterable
-    total : int, optional
-        Number of items, where ``items`` does not know it.
-    what : str
-        What is being done, in a word or two.
-    unit : str
-        What one item is called.
+    total : number of items, where ``items`` does not know it.
+    what : what is being done, in a word or two.
+    unit : what one item is called.
     """
     if not sys.stderr.isatty():
         return items
@@ -59,20 +55,6 @@ def workers(executor: Executor | None = None) -> Iterator[Executor]:
         return
     with ProcessPoolExecutor(max_workers=_usable_cpus()) as own:
         yield own
-
-
-def map_all(
-    function: Callable[[Any], Item], arguments: Iterable[Any], *, executor: Executor | None = None, what: str = ""
-) -> list[Item]:
-    """Return ``[function(a) for a in arguments]``, by an executor; an interruption cancels what has not begun."""
-    with workers(executor) as pool:
-        futures = [pool.submit(function, argument) for argument in arguments]
-        try:
-            return [future.result() for future in progress(futures, what=what)]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
 
 
 def _usable_cpus() -> int:

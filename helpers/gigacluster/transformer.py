@@ -226,10 +226,6 @@ class Transformer:
         per_attended = 6.0 * self.n_layers * self.n_heads * score_and_value
         return 6.0 * matrices + per_attended * attended_tokens(seq_len, self.attention_window, self.window_frac)
 
-    def weight_bytes(self, bytes_per_param: float = 2.0) -> float:
-        """Return the bytes of all weights; 2 bytes a parameter is bf16."""
-        return self.params * bytes_per_param
-
     def shape(self) -> dict[str, float]:
         """Return every size by name as a float, without the name of the model."""
         return {field.name: float(getattr(self, field.name)) for field in fields(self) if field.name != "name"}

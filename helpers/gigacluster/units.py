@@ -8,7 +8,6 @@ __all__ = [
     "BITS_PER_BYTE",
     "GIB",
     "GIGA",
-    "H100_BF16_FLOP_PER_S",
     "HOURS_PER_MONTH",
     "HOURS_PER_YEAR",
     "MEGA",
@@ -29,8 +28,6 @@ SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86_400.0
 HOURS_PER_YEAR = 8766.0  # 365.25 days
 HOURS_PER_MONTH = HOURS_PER_YEAR / 12
-#: Dense BF16 peak of one H100 SXM: the unit of ``h100e_bf16``. data/sources.csv, id ``nvidia-h100-datasheet``.
-H100_BF16_FLOP_PER_S = 989e12
 
 _PREFIXES = ((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 

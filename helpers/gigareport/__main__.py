@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
+from gigacluster.units import format_share
 from gigareport.catalog import CatalogError, data_dir, load, names
 from gigareport.fields import Fault, number
 from gigareport.scenario import (
@@ -99,16 +101,17 @@ def _check(chosen: argparse.Namespace) -> int:
     everything = [*names(), *sorted((data_dir() / "scenarios").glob("*.yaml"))]
     for item in chosen.files or everything:
         try:
-            _check_one(str(item))
+            said = _check_one(str(item))
         except (CatalogError, ScenarioError) as fault:
             faults.append(str(fault))
         else:
-            print(f"{item}: good")
+            print(f"{item}: good{said}")
     print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
     return 1 if faults else 0
 
 
-def _check_one(item: str) -> None:
+def _check_one(item: str) -> str:
+    """Check a table or a scenario; return what to say of a good one beside that it is good."""
     table, given, file = item.partition("=")
     if given and not file:
         raise CatalogError(f"{item!r} names no file; write {table}=FILE.csv, or {table!r} for the table of data/")
@@ -120,8 +123,15 @@ def _check_one(item: str) -> None:
         raise CatalogError(f"{item}: of which table? Write TABLE={item}; the tables are: {', '.join(names())}")
     if table in names() or (given and not Path(item).exists()):
         load(table, file or None)
-    else:
-        search_plan(load_scenario(item))  # a file can be free of faults and its job impossible
+        return ""
+    story = load_scenario(item)
+    plan = search_plan(story)  # a file can be free of faults and its job impossible
+    if math.isnan(story.cluster.site_power_mw.median):
+        return ""
+    found = evaluate(story, samples=1_000, plans=plan, device="cpu")
+    idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
+    share = format_share(found.probability("idle_chips"))
+    return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}"
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:

@@ -61,17 +61,20 @@ class Answers:
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``table()`` with the headline numbers first."""
-    numbers = [_number(row) for row in outlook.to_frame().itertuples()]
+    numbers = [_number(row, outlook.interval(row.quantity).without_frac) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
 
 
-def _number(row: Any) -> Number:
+def _number(row: Any, without_frac: float) -> Number:
     wide = abs(row.high - row.low) > 0.2 * abs(row.median)
     low, median, high = (
         number_text(float(value), row.unit, digits=2 if wide else 3) for value in (row.low, row.median, row.high)
     )
-    return Number(row.quantity, row.label, median, _interval_text(low, high), float(row.median))
+    text = _interval_text(low, high)
+    if without_frac:
+        text += f"; none in {units.format_share(without_frac)} of the samples"
+    return Number(row.quantity, row.label, median, text, float(row.median))
 
 
 def _interval_text(low: str, high: str) -> str:

@@ -24,7 +24,7 @@ from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import laboratories, trend_tests
 from gigareport.scenario import Outlook
 
-__all__ = ["Finding", "audit", "matched", "timeline", "weeks_late"]
+__all__ = ["Finding", "audit", "timeline", "weeks_late"]
 
 Verdict = Literal["true", "partly", "not", "not knowable"]
 _STORY_DATE = numpy.datetime64("2024-07-09")
@@ -138,17 +138,9 @@ def _matching() -> pd.Series:
     """Return the first known cluster of others, as large as the story's, that opened after it was complete."""
     size = float(scenario.load(scenario.STORY).cluster.n_chips)
     full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
-    clusters = _of_others()
-    later = clusters[
-        (clusters["first_operational"] > full) & (clusters["h100e"] >= size) & (clusters["status"] == "Existing")
-    ]
-    first = later.nsmallest(1, "first_operational").iloc[0]
-    return pd.Series({"name": first["name"], "days": (first["first_operational"] - full).days, "full": full})
-
-
-def matched() -> str:
-    """Say when a known cluster of another owner was first as large as the story's."""
-    return _say_matched(_matching())
+    known = facts.rivals("xAI")
+    first = known[(known["date"] > full) & (known["h100e"] >= size)].iloc[0]
+    return pd.Series({"name": first["name"], "days": (first["date"] - full).days, "full": full})
 
 
 def _say_matched(found: pd.Series) -> str:
@@ -210,15 +202,16 @@ def _own_for_speed(outlook: Outlook) -> Finding:
     verdict: Verdict = "true" if better >= 0.9 and cheaper < 0.9 else "partly" if better >= 0.5 else "not"
     return Finding(
         verdict,
-        f"Owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} months and trains "
-        f"{outlook.say('months_gained', unit='months')} earlier. It is cheaper in {format_share(cheaper)} of samples "
-        f"without any worth of time, and better in {format_share(better)} with it: "
+        f"For the same useful work owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} "
+        f"months; a run is done {outlook.say('months_gained', unit='months')} earlier. Owning is cheaper in "
+        f"{format_share(cheaper)} of samples without any worth of time, and better in {format_share(better)} where "
+        "each choice is counted with its own months: "
         + (
             "speed adds to a choice that cost already makes."
             if cheaper >= 0.9
             else "speed decides what cost leaves open."
         ),
-        f"advantage {outlook.say('advantage_usd')}",
+        f"with time counted {outlook.say('advantage_usd')}",
     )
 
 

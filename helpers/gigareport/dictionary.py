@@ -203,7 +203,16 @@ def _field(column: Column) -> dict[str, Any]:
 @cache
 def _rows(name: str) -> list[dict[str, str]]:
     with (data_dir() / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        reader = csv.reader(file)
+        header = next(reader)
+        rows = [(reader.line_num, cells) for cells in reader]
+    if wrong := [
+        f"line {line}: has {len(cells)} cells, the header {len(header)}; quote a cell that has a comma"
+        for line, cells in rows
+        if len(cells) != len(header)
+    ]:
+        raise Fault(fields.message(f"data/{name}.csv", wrong))
+    return [dict(zip(header, cells, strict=True)) for _, cells in rows]
 
 
 def _listed(cell: str) -> tuple[str, ...]:

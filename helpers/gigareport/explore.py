@@ -31,7 +31,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gigareport.plots import picture
-from gigareport.plots.display import figure_record, on_page
+from gigareport.plots.display import on_page
 from gigareport.plots.style import caption_of
 
 __all__ = ["EXPLORE_MIME", "Control", "chosen_text", "controls", "explore", "live_controls"]
@@ -178,14 +178,14 @@ def page_record(figure_function: Callable[..., Figure], made: Sequence[Control])
     for indices in itertools.product(*(range(len(control.values)) for control in made)):
         fig = figure_function(**{control.name: control.values[i] for control, i in zip(made, indices, strict=True)})
         caption = caption_of(fig)
+        drawn = picture.narrow(fig)
+        frame = {"title": caption.title, "alt": caption.alt, "csv": caption.csv, "tips": drawn.tips}
+        frame |= {"svg": drawn.svg, "places": drawn.places}
         if indices == starts:
-            start = figure_record(fig)
-            drawing = start["narrow"]
-        else:
-            drawing = picture.narrow(fig)
+            start = frame | {"credit": caption.credit}
         plt.close(fig)
         texts = [control.texts[i] for control, i in zip(made, indices, strict=True)]
-        frames.append({"chosen": chosen_text(made, texts), "title": caption.title, "alt": caption.alt, "svg": drawing})
+        frames.append({"chosen": chosen_text(made, texts), **frame})
     packed = base64.b64encode(gzip.compress(json.dumps(frames).encode(), mtime=0)).decode()
     if len(packed) > PAGE_BUDGET_BYTES:
         raise ValueError(

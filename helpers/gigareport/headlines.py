@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gigacluster.units import TERA
+from gigacluster.units import TERA, format_usd
 from gigareport import audit as claims
-from gigareport import catalog, scenario
+from gigareport import catalog, hindsight, scenario
 
 __all__ = ["lines", "on_gpu", "write"]
 
@@ -27,7 +27,10 @@ def lines() -> list[str]:
         f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
         f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the "
-        f"same useful work. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"same useful work; a run is done {outlook.say('months_gained', unit='months')} earlier, and with the "
+        f"months of each counted owning is better by {outlook.say('advantage_usd')}. That is inside one contract; "
+        f"what decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
         f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
@@ -35,14 +38,18 @@ def lines() -> list[str]:
         f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
         f"{outlook.say('run_loss', digits=3)}.",
-        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a lead "
-        f"over the largest other cluster of {outlook.say('lead_months', unit='months')} at the pace of the trend. "
-        f"{claims.matched()}",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a rival "
+        f"known by name was as large {outlook.say('lead_months', unit='months')} after it was complete.",
         f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),
         *_speed(),
     ]
+
+
+def _happened() -> str:
+    rows = hindsight.hindsight().table.itertuples()
+    return "; ".join(f"{row.choice} {format_usd(row.median, 2)}" for row in rows)
 
 
 def write(readme: Path) -> None:

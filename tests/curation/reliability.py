@@ -1,17 +1,11 @@
-"""The table of Llama 3's interruptions from the raw file."""
+"""Tables of reliability from the raw files."""
 
 import pandas as pd
 
 
-def build(raw_data):
-    """Return ``llama3_interruptions`` with counts as printed and shares as fractions."""
+def interruptions(raw_data):
+    """Return Llama 3's rows of ``component_failures``: counts as printed, shares as fractions."""
     raw = pd.read_csv(raw_data / "reliability" / "llama3_interruptions.csv")
     return pd.DataFrame(
-        {
-            "component": raw["component"],
-            "category": raw["category"],
-            "interruptions": raw["count"],
-            "printed_share": (raw["pct_printed"] / 100).round(4),
-            "source_id": "llama3-2024",
-        }
+        {"component": raw["component"], "count": raw["count"], "printed_share": (raw["pct_printed"] / 100).round(4)}
     )

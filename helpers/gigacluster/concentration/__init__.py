@@ -3,6 +3,7 @@
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
 from gigacluster.concentration.changes import Merger, add, merger
 from gigacluster.concentration.measures import (
+    HHI_OF_MONOPOLY,
     TheilParts,
     effective_number,
     entropy,
@@ -15,6 +16,7 @@ from gigacluster.concentration.measures import (
 )
 
 __all__ = [
+    "HHI_OF_MONOPOLY",
     "Bounds",
     "Change",
     "Merger",

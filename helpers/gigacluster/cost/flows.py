@@ -1,13 +1,15 @@
 """Month-by-month money: the record of one way to get compute, and the schedules it is made of.
 
 Rows are months 0 (the decision) to ``horizon_months``; what happens during a month is paid at its end, so row t is
-discounted by (1 + r)^(-t/12). Amounts are nominal dollars, paid is positive, taxes are left out.
+discounted by (1 + r)^(-t/12). Amounts are nominal dollars, paid is positive, taxes are left out. Months are the first
+axis of every schedule, samples the last; inputs of shape (options, samples) put their options between the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from gigacluster.arrays import as_common, namespace_of
@@ -15,15 +17,28 @@ from gigacluster.units import SECONDS_PER_HOUR
 
 __all__ = [
     "CashFlows",
+    "Flow",
     "at_start",
     "bought",
+    "by_month",
     "check_horizon",
     "discount",
+    "first_lasting_month",
     "in_month",
     "month_rows",
     "paid_evenly",
     "paid_once",
 ]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Flow:
+    """Money that follows a schedule: an amount, times the part of it that falls into each month."""
+
+    #: Of shape (samples,) or of none. [USD]
+    amount_usd: Any
+    #: Of shape (months + 1, samples) or (months + 1, 1). [1]
+    by_month: Any
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,12 +48,14 @@ class CashFlows:
     Arrays by month have shape (months + 1, samples), or (months + 1, 1) where no input has samples.
     """
 
-    #: Money paid in each month. [USD]
-    spend_usd: Any
-    #: What a sale of everything would bring at the end of each month, less open debt; 0 for rent. [USD]
-    exit_usd: Any
-    #: Hours of chips that can work in each month. [chip h]
+    #: What is paid, by name; an income is negative.
+    flows: Mapping[str, Flow]
+    #: What a sale of everything at the end of each month would bring, by name, less open debt; none for rent.
+    resale: Mapping[str, Flow]
+    #: Hours of chips that can work in each month: those that stand, have power and have not worn out. [chip h]
     chip_hours: Any
+    #: Chips that stand and are paid for without power, on average over each month. [chip]
+    idle_chips: Any
     #: Share of these hours that is used, and share of the used ones that moves training forward. [1]
     utilisation_frac: Any
     goodput_frac: Any
@@ -46,14 +63,33 @@ class CashFlows:
     discount_rate_per_year: Any
     #: Factor from each month's money to present money. [1]
     discount_factor: Any
-    #: Present value of each part, by name; they add up to ``net_present_usd``. [USD]
-    parts_usd: Mapping[str, Any]
+
+    @cached_property
+    def spend_usd(self) -> Any:
+        """Money paid in each month. [USD]"""
+        return _by_month_usd(self.flows) + 0.0 * self.chip_hours
+
+    @cached_property
+    def exit_usd(self) -> Any:
+        """What a sale of everything would bring at the end of each month, less open debt; 0 for rent. [USD]"""
+        return _by_month_usd(self.resale) + 0.0 * self.chip_hours
+
+    @cached_property
+    def parts_usd(self) -> dict[str, Any]:
+        """Present value of each part, by name; they add up to ``net_present_usd``. [USD]"""
+        xp, factor = namespace_of(self.discount_factor), self.discount_factor
+        shares = {id(flow.by_month): xp.sum(factor * flow.by_month, axis=0) for flow in self.flows.values()}
+        parts = {name: flow.amount_usd * shares[id(flow.by_month)] for name, flow in self.flows.items()}
+        for name, flow in self.resale.items():  # a loan is paid back at the sale; everything else is sold
+            part = name if name in parts else "sale"
+            parts[part] = parts.get(part, 0.0) - factor[-1, ...] * flow.amount_usd * flow.by_month[-1, ...]
+        return parts
 
     @property
     def cash_usd(self) -> Any:
         """Money paid in each month, with the sale at the end of the last month taken off. [USD]"""
         xp = namespace_of(self.spend_usd)
-        return xp.concat([self.spend_usd[:-1, :], self.spend_usd[-1:, :] - self.exit_usd[-1:, :]], axis=0)
+        return xp.concat([self.spend_usd[:-1, ...], self.spend_usd[-1:, ...] - self.exit_usd[-1:, ...]], axis=0)
 
     @property
     def so_far_usd(self) -> Any:
@@ -61,10 +97,16 @@ class CashFlows:
         xp = namespace_of(self.spend_usd)
         return xp.cumulative_sum(self.discount_factor * self.spend_usd, axis=0)
 
-    @property
+    @cached_property
     def net_present_usd(self) -> Any:
         """Present value of all payments less the final sale. [USD]"""
         return sum(self.parts_usd.values())
+
+    def nominal_usd(self, *names: str) -> Any:
+        """Return the dollars that leave for these parts, or for all, whenever they do: not discounted. [USD]"""
+        xp = namespace_of(self.discount_factor)
+        chosen = (self.flows[name] for name in names or self.flows)
+        return sum(flow.amount_usd * xp.sum(flow.by_month, axis=0) for flow in chosen)
 
     @property
     def useful_frac(self) -> Any:
@@ -72,12 +114,17 @@ class CashFlows:
         return self.utilisation_frac * self.goodput_frac
 
     @property
+    def useful_chip_hours(self) -> Any:
+        """Chip-hours that move training forward, in each month. [chip h]"""
+        return self.chip_hours * self.useful_frac
+
+    @cached_property
     def present_chip_hours(self) -> Any:
         """Chip-hours discounted like money, so that dollars per hour level early and late work. [chip h]
 
-        ``nan`` where nothing is delivered within the horizon.
+        ``nan`` where nothing works within the horizon.
         """
-        xp = namespace_of(self.spend_usd)
+        xp = namespace_of(self.chip_hours)
         hours = xp.sum(self.discount_factor * self.chip_hours, axis=0)
         return xp.where(hours > 0, hours, xp.nan)
 
@@ -96,14 +143,19 @@ class CashFlows:
 
         Parameters
         ----------
-        income_usd : array, shape (months + 1, samples) or (months + 1, 1)
-            Received in each month. [USD] Chips that are let out still count in ``chip_hours``.
+        income_usd : array, shape (months + 1,) or (months + 1, samples)
+            Received in each month, month 0 included. [USD] Chips that are let out still count in ``chip_hours``.
         name : str, default "lease"
-            Its name among ``parts_usd``.
+            Its name among ``flows`` and ``parts_usd``.
+
+        Raises
+        ------
+        ValueError
+            If the income has another number of months.
         """
-        xp, (spend, income, factor) = as_common(self.spend_usd, income_usd, self.discount_factor)
-        parts = {**self.parts_usd, name: -xp.sum(factor * income, axis=0)}
-        return replace(self, spend_usd=spend - income, parts_usd=parts)
+        xp, (income, hours) = as_common(income_usd, self.chip_hours)
+        path = by_month(xp, "income_usd", income, hours.shape[0] - 1, hours.ndim)
+        return replace(self, flows={**self.flows, name: Flow(-1.0, path)})
 
     def usd_per_useful_flop(self, flop_per_s_per_chip: Any) -> Any:
         """Levelised cost of a useful FLOP, for chips that reach this rate while they train. [USD/FLOP]"""
@@ -113,6 +165,44 @@ class CashFlows:
         """Cost of a training run of ``run_flop``, for chips that reach this rate while they train. [USD]"""
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
+    def finish_month(self, run_chip_hours: Any) -> Any:
+        """Return when a run is done that starts with the first chips and takes more as they come.
+
+        Parameters
+        ----------
+        run_chip_hours : float or array
+            Useful chip-hours that the run needs, more than 0. [chip h]
+
+        Returns
+        -------
+        array, shape (samples,)
+            Months after the decision; ``nan`` where the horizon ends before the run. The chips of a month are taken
+            as spread evenly over it.
+
+        Examples
+        --------
+        >>> from gigacluster import cost
+        >>> rented = cost.rent(n_chips=10, horizon_months=12, start_month=3.0, market_usd_per_chip_hour=2.0,
+        ...                    discount_rate_per_year=0.1)
+        >>> float(rented.finish_month(10 * 2 * 730.5)[0])  # ten chips for two months
+        5.0
+        """
+        xp, (need, hours) = as_common(run_chip_hours, self.useful_chip_hours)
+        done = xp.cumulative_sum(hours, axis=0)
+        left = need - (done - hours)  # at the start of each month
+        taken = xp.where(hours > 0, left / xp.where(hours > 0, hours, 1.0), xp.astype(left > 0, xp.float64))
+        months = xp.sum(xp.clip(taken, 0.0, 1.0)[1:, ...], axis=0)
+        return xp.where((done[-1, ...] >= need) & (need > 0), months, xp.nan)
+
+
+def _by_month_usd(flows: Mapping[str, Flow]) -> Any:
+    """Add up flows month by month; what shares a schedule is added before it is spread."""
+    schedules = {id(flow.by_month): flow.by_month for flow in flows.values()}
+    amounts: dict[int, Any] = {}
+    for flow in flows.values():
+        amounts[id(flow.by_month)] = amounts.get(id(flow.by_month), 0.0) + flow.amount_usd
+    return sum(amounts[key] * schedule for key, schedule in schedules.items()) if flows else 0.0
+
 
 def check_horizon(horizon_months: int) -> None:
     """Refuse a horizon that is no whole number of months."""
@@ -120,14 +210,38 @@ def check_horizon(horizon_months: int) -> None:
         raise ValueError(f"horizon_months must be a whole number of months, 1 or more, got {horizon_months!r}")
 
 
-def month_rows(xp: Any, horizon_months: int, like: Any) -> Any:
-    """Return the months 0 to ``horizon_months`` as a column, on the device of ``like``."""
+def month_rows(xp: Any, horizon_months: int, like: Any, ndim: int) -> Any:
+    """Return the months 0 to ``horizon_months`` on a first axis before ``ndim`` others, on the device of ``like``."""
     rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **_device(xp, like))
-    return xp.reshape(rows, (-1, 1))
+    return xp.reshape(rows, (-1, *(1,) * max(ndim, 1)))
+
+
+def by_month(xp: Any, name: str, values: Any, horizon_months: int, ndim: int) -> Any:
+    """Return what a caller gives month by month with its months first and as many axes as the rows have.
+
+    Raises
+    ------
+    ValueError
+        If ``values`` do not have ``horizon_months + 1`` months.
+    """
+    months = int(horizon_months) + 1
+    if values.ndim == 0 or values.shape[0] != months:
+        raise ValueError(
+            f"{name} has the shape {values.shape}; over horizon_months={horizon_months} its first axis is the {months} "
+            "months, month 0 (the decision) included"
+        )
+    return xp.reshape(values, (months, *(1,) * (ndim - values.ndim), *values.shape[1:]))
 
 
 def _device(xp: Any, like: Any) -> dict[str, Any]:
     return {} if xp.__name__ in ("numpy", "cupy") else {"device": like.device}
+
+
+def first_lasting_month(xp: Any, behind: Any) -> Any:
+    """Return the first month from which ``behind`` holds no more, or ``nan`` if it holds at the end of the horizon."""
+    rows = month_rows(xp, behind.shape[0] - 1, behind, behind.ndim - 1)
+    last = xp.max(xp.where(behind, rows, -1.0), axis=0)
+    return xp.where(last < behind.shape[0] - 1, last + 1, xp.nan)
 
 
 def discount(xp: Any, rows: Any, rate_per_year: Any) -> Any:
@@ -152,10 +266,19 @@ def in_month(xp: Any, rows: Any, start: Any, stop: Any = None) -> Any:
 
 
 def paid_evenly(xp: Any, rows: Any, until: Any) -> Any:
-    """Return the share of a payment spread evenly from month 0 to ``until`` that falls into each row."""
-    first = at_start(xp, rows)
-    during = xp.clip(until - (rows - 1), 0.0, 1.0) * (1 - first) / xp.where(until == 0, 1.0, until)
-    return xp.where(until == 0, first, during)
+    """Return the share of a payment spread evenly from month 0 to ``until`` that falls into each row.
+
+    Every instant of it is split between the two ends of its month, as :func:`paid_once` does, so that a payment over a
+    shorter and shorter time becomes one at once.
+    """
+
+    def before(month: Any) -> Any:  # integral of max(1 - |t|, 0) up to a month
+        rising, falling = xp.clip(month + 1, 0.0, 1.0), xp.clip(month, 0.0, 1.0)
+        return rising**2 / 2 + falling - falling**2 / 2
+
+    at_once = until < 1e-6  # of a month: the difference below would be rounding alone
+    spread = (before(until - rows) - before(-rows)) / xp.where(at_once, 1.0, until)
+    return xp.where(at_once, at_start(xp, rows), spread)
 
 
 def at_start(xp: Any, rows: Any) -> Any:

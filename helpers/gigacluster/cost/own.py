@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from gigacluster.arrays import is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
+    Flow,
     bought,
     check_horizon,
     discount,
@@ -30,6 +32,8 @@ from gigacluster.limits import (
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["OWN_LIMITS", "own"]
+
+NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "above 0", low_included=False)
 
 #: What each input of :func:`own` may be.
 OWN_LIMITS = {
@@ -56,10 +60,11 @@ OWN_LIMITS = {
     "utilisation_frac": POSITIVE_SHARE,
     "goodput_frac": POSITIVE_SHARE,
     "debt_frac": SHARE,
-    "debt_rate_per_year": NON_NEGATIVE,
+    "debt_effective_rate_per_year": NON_NEGATIVE,
     "equity_rate_per_year": NON_NEGATIVE,
     "loan_months": POSITIVE,
     "delay_months": NON_NEGATIVE,
+    "site_power_w": NO_LIMIT_IS_INFINITE,
 }
 
 
@@ -85,12 +90,14 @@ def own(
     hardware_value_decline_per_year: Any,
     building_life_months: Any,
     debt_frac: Any,
-    debt_rate_per_year: Any,
+    debt_effective_rate_per_year: Any,
     equity_rate_per_year: Any,
     loan_months: Any = 60.0,
     goodput_frac: Any = 1.0,
     utilisation_frac: Any = 1.0,
     delay_months: Any = 0.0,
+    site_power_w: Any = math.inf,
+    power_arrivals: Sequence[tuple[Any, Any]] = ((0.0, 1.0),),
     selling_cost_frac: Any = 0.0,
     site_rent_usd_per_kw_month: Any = 0.0,
     running_cost_growth_per_year: Any = 0.0,
@@ -125,12 +132,18 @@ def own(
         After its life hardware does no work and is worth nothing; a building loses value evenly. [month]
     hardware_value_decline_per_year : float or array
         Share of its value that used hardware loses a year. [1/year]
-    debt_frac, debt_rate_per_year, equity_rate_per_year, loan_months : float or array
+    debt_frac, debt_effective_rate_per_year, equity_rate_per_year, loan_months : float or array
         Share of the hardware that is lent, the yearly costs of debt and equity, and the loan's term from delivery.
+        Rates are effective: an APR of 11 % that is paid by the month is (1 + 0.11 / 12)^12 - 1 = 11.57 % effective.
     goodput_frac, utilisation_frac : float or array
         Share of used time that moves training forward; share of available time that is used. [1]
     delay_months : float or array, default 0
         Added to every delivery. [month]
+    site_power_w : float or array, default infinity
+        Most that the site may draw. [W] Chips whose rated IT power times ``pue`` goes beyond it stand idle: bought,
+        housed, staffed and maintained, without energy and without work.
+    power_arrivals : sequence of (month, share), default all from the start
+        When each part of ``site_power_w`` is there; shares add up to 1.
     selling_cost_frac : float or array, default 0
         Share of its value that hardware and site lose on the day of the sale. [1]
     site_rent_usd_per_kw_month : float or array, default 0
@@ -159,63 +172,78 @@ def own(
     given = {name: value for name, value in locals().items() if name in OWN_LIMITS}  # first line: arguments only
     if method not in ("wacc", "equity"):
         raise ValueError(f"method is {method!r}; it can be 'wacc' (no interest) or 'equity' (with debt service)")
-    phases = _named_phases(deliveries)
+    phases, arrivals = _named_parts("deliveries", deliveries), _named_parts("power_arrivals", power_arrivals)
     check_horizon(horizon_months)
     in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
     limits = OWN_LIMITS | {name: in_time if "month" in name else SHARE for name in phases}
-    xp, a, valid = admit(given | phases, limits)
-    valid = valid & (xp.abs(sum(a[name] for name in phases if "share" in name) - 1) <= 1e-9)
+    limits |= {name: NON_NEGATIVE if "month" in name else SHARE for name in arrivals}
+    xp, a, valid = admit(given | phases | arrivals, limits)
+    for parts in (phases, arrivals):
+        valid = valid & (xp.abs(sum(a[name] for name in parts if "share" in name) - 1) <= 1e-9)
     a["n_chips"] = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
 
     rate = a["equity_rate_per_year"]
     if method == "wacc":
-        rate = weighted_cost_of_capital(a["debt_frac"], a["debt_rate_per_year"], rate)
-    rows = month_rows(xp, horizon_months, valid)
+        rate = weighted_cost_of_capital(a["debt_frac"], a["debt_effective_rate_per_year"], rate)
+    rows = month_rows(xp, horizon_months, valid, max(array.ndim for array in a.values()))
     factor = discount(xp, rows, rate)
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
-    hardware, site, running = _amounts_usd(a)
-    hardware_usd, site_usd, running_usd = (sum(group.values()) for group in (hardware, site, running))
-
-    grown = schedule["work"] * xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
-    spend_usd = hardware_usd * schedule["pay"] + site_usd * schedule["build"] + running_usd * grown
-    exit_usd = (1 - a["selling_cost_frac"]) * (hardware_usd * schedule["worth"] + site_usd * schedule["book"])
-    groups = ((hardware, schedule["pay"]), (site, schedule["build"]), (running, grown))
-    parts_usd: dict[str, Any] = {}
-    for group, weights in groups:
-        present = xp.sum(factor * weights, axis=0)
-        parts_usd |= {name: usd * present for name, usd in group.items()}
-    parts_usd["sale"] = -factor[-1, :] * exit_usd[-1, :]
+    standing = schedule["stand"]
+    powered = _powered(xp, rows, a, len(arrivals) // 2)
+    working = xp.where(powered < standing, powered, standing)
+    hardware, site, energy, upkeep = _amounts_usd(a)
+    growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
+    groups = (
+        (hardware, schedule["pay"]),
+        (site, schedule["build"]),
+        (energy, working * growth),
+        (upkeep, standing * growth),
+    )
+    flows = {name: Flow(usd, by_month) for group, by_month in groups for name, usd in group.items()}
+    hardware_usd = sum(hardware.values())
+    kept = 1 - a["selling_cost_frac"]
+    resale = {
+        "hardware": Flow(kept * hardware_usd, schedule["worth"]),
+        "site": Flow(kept * sum(site.values()), schedule["book"]),
+    }
     if method == "equity":
         lent_usd = a["debt_frac"] * hardware_usd
-        spend_usd = spend_usd + lent_usd * schedule["service"]
-        exit_usd = exit_usd - lent_usd * schedule["owed"]
-        parts_usd["loan"] = lent_usd * (
-            xp.sum(factor * schedule["service"], axis=0) + factor[-1, :] * schedule["owed"][-1, :]
-        )
+        flows["loan"] = Flow(lent_usd, schedule["service"])
+        resale["loan"] = Flow(-lent_usd, schedule["owed"])
     return CashFlows(
-        spend_usd=spend_usd,
-        exit_usd=exit_usd,
-        chip_hours=a["n_chips"] * HOURS_PER_MONTH * schedule["work"],
+        flows=flows,
+        resale=resale,
+        chip_hours=a["n_chips"] * HOURS_PER_MONTH * working,
+        idle_chips=a["n_chips"] * (standing - working),
         utilisation_frac=a["utilisation_frac"],
         goodput_frac=a["goodput_frac"],
         discount_rate_per_year=rate,
         discount_factor=factor,
-        parts_usd=parts_usd,
     )
 
 
-def _named_phases(deliveries: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    """Give month and share of each delivery a name, in pairs, for the check of their ranges."""
-    pairs = [tuple(pair) for pair in deliveries]
+def _named_parts(name: str, parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Give month and share of each part that arrives a name, in pairs, for the check of their ranges."""
+    pairs = [tuple(pair) for pair in parts]
     if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"deliveries must be (month, share) pairs such as [(4.0, 1.0)], got {deliveries!r}")
+        raise ValueError(f"{name} must be (month, share) pairs such as [(4.0, 1.0)], got {parts!r}")
     shares = [share for _, share in pairs]
     if not any(is_array(share) for share in shares) and abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"the shares of the deliveries must add up to 1, got {shares} = {sum(shares)}")
+        raise ValueError(f"the shares of {name} must add up to 1, got {shares} = {sum(shares)}")
     named: dict[str, Any] = {}
     for index, (month, share) in enumerate(pairs):
-        named |= {f"deliveries[{index}] month": month, f"deliveries[{index}] share": share}
+        named |= {f"{name}[{index}] month": month, f"{name}[{index}] share": share}
     return named
+
+
+def _powered(xp: Any, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
+    """Return which share of the chips the site can power in each month, by their rated power; above 1 if all."""
+    share = a["site_power_w"] / (a["n_chips"] * a["it_power_w_per_chip"] * a["pue"])
+    there = 0.0
+    for index in range(n_arrivals):
+        month = a[f"power_arrivals[{index}] month"]
+        there = there + a[f"power_arrivals[{index}] share"] * in_month(xp, rows, month)
+    return xp.where(there > 0, share, 1.0) * there  # infinity times nothing is nothing
 
 
 def _schedule(xp: Any, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
@@ -229,19 +257,21 @@ def _schedule(xp: Any, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan
         weights = {
             "pay": paid_once(xp, rows, month),
             "build": paid_evenly(xp, rows, month),
-            "work": in_month(xp, rows, month, end),
+            "stand": in_month(xp, rows, month, end),
             "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
             "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, None),
         }
         if with_loan:
-            weights["service"], weights["owed"] = loan(xp, rows, month, a["debt_rate_per_year"], a["loan_months"])
+            weights["service"], weights["owed"] = loan(
+                xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"]
+            )
         for name, weight in weights.items():
             total[name] = total.get(name, 0.0) + a[f"deliveries[{index}] share"] * weight
     return total
 
 
-def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return hardware and site in dollars, and what running the whole cluster costs a month."""
+def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return hardware and site in dollars, and what energy and upkeep of the whole cluster cost a month."""
     bought_chips = a["n_chips"] * (1 + a["spares_frac"])
     it_w = a["n_chips"] * a["it_power_w_per_chip"]
     hardware = {
@@ -252,10 +282,10 @@ def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dic
     }
     site = {"building": it_w * a["building_usd_per_it_w"], "power plant": it_w * a["power_plant_usd_per_it_w"]}
     kwh = it_w / 1e3 * a["load_frac"] * a["pue"] * HOURS_PER_MONTH
-    running = {
-        "energy": kwh * a["energy_usd_per_kwh"],
+    energy = {"energy": kwh * a["energy_usd_per_kwh"]}
+    upkeep = {
         "site rent": it_w / 1e3 * a["site_rent_usd_per_kw_month"],
         "staff": a["n_chips"] * a["staff_usd_per_chip_year"] / 12,
         "maintenance": sum(hardware.values()) * a["maintenance_frac_per_year"] / 12,
     }
-    return hardware, site, running
+    return hardware, site, energy, upkeep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gigacluster.arrays import is_array
-from gigacluster.cost.flows import CashFlows, at_start, check_horizon, discount, in_month, month_rows
+from gigacluster.cost.flows import CashFlows, Flow, at_start, by_month, check_horizon, discount, in_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -33,8 +33,9 @@ def rent(
     *,
     n_chips: Any,
     horizon_months: int,
-    market_usd_per_chip_hour: Any,
+    market_usd_per_chip_hour: Any = None,
     discount_rate_per_year: Any,
+    market_path_usd_per_chip_hour: Any = None,
     start_month: Any = 0.0,
     committed_frac: Any = 0.0,
     committed_usd_per_chip_hour: Any = 0.0,
@@ -55,8 +56,10 @@ def rent(
     horizon_months : int
         Months from the decision to the end of the comparison. [month]
     market_usd_per_chip_hour : float or array
-        Price of what is not under a term: a number, one a sample, or a path of shape (horizon_months + 1, samples)
-        whose row t is the price during the month that ends at t. [USD/chip/h]
+        Price of what is not under a term, the same in every month: a number, or one a sample. [USD/chip/h]
+    market_path_usd_per_chip_hour : array, shape (horizon_months + 1,) or (horizon_months + 1, samples)
+        Instead of it a price that moves: entry t is the price during the month that ends at t, entry 0 that of the
+        day of the decision, when nothing is paid. [USD/chip/h]
     discount_rate_per_year : float or array
         Nominal yearly rate: that of the owned cluster it is compared with. [1/year]
     start_month : float or array, default 0
@@ -82,7 +85,8 @@ def rent(
     Raises
     ------
     ValueError
-        If a plain number is out of range, or a price path has another number of months.
+        If a plain number is out of range, a price path has another number of months, not exactly one of the two
+        prices is given, or ``market_usd_per_chip_hour`` could be samples as well as a path.
 
     Notes
     -----
@@ -97,45 +101,56 @@ def rent(
     """
     given = {name: value for name, value in locals().items() if name in RENT_LIMITS}  # first line: arguments only
     check_horizon(horizon_months)
+    path = market_path_usd_per_chip_hour
+    _refuse_unclear_price(market_usd_per_chip_hour, path, int(horizon_months))
     in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
-    xp, a, valid = admit(given, RENT_LIMITS | {"start_month": in_time})
-    path = a["market_usd_per_chip_hour"]
-    rows = month_rows(xp, horizon_months, path)
-    if is_array(market_usd_per_chip_hour) and path.ndim == 2 and path.shape[0] != rows.shape[0]:
-        raise ValueError(
-            f"market_usd_per_chip_hour has {path.shape[0]} months; a path over horizon_months={horizon_months} has "
-            f"{rows.shape[0]}, month 0 included"
-        )
+    if market_usd_per_chip_hour is None:
+        given["market_usd_per_chip_hour"] = 0.0
+    xp, a, valid = admit(given | {"path": 0.0 if path is None else path}, RENT_LIMITS | {"start_month": in_time})
+    market_usd, path = a["market_usd_per_chip_hour"], a.pop("path")
+    rows = month_rows(xp, horizon_months, valid, max(*(array.ndim for array in a.values()), path.ndim - 1))
+    if path.ndim:
+        path = by_month(xp, "market_path_usd_per_chip_hour", path, horizon_months, rows.ndim)
+        market_usd = xp.where(NON_NEGATIVE.holds(path), path, xp.nan)
+    n_chips = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
     factor = discount(xp, rows, a["discount_rate_per_year"])
     used, start, share = a["utilisation_frac"], a["start_month"], a["committed_frac"]
     work = in_month(xp, rows, start)
     term = in_month(xp, rows, start, start + a["term_months"])
-    month_hours = a["n_chips"] * HOURS_PER_MONTH
+    month_hours = n_chips * HOURS_PER_MONTH
 
     full_usd = month_hours * share * a["committed_usd_per_chip_hour"]  # of a month that is taken in full
     taken = xp.where(used > a["minimum_take_frac"], used, a["minimum_take_frac"])
     prepaid = a["prepaid_frac"] * a["minimum_take_frac"]
     now = at_start(xp, rows)
     term_months = xp.sum(term, axis=0)  # the part of the term within the horizon
-    commitment = (taken - prepaid) * term + prepaid * term_months * now
-    market = path * (work - share * term)
     extras = 1 + a["extras_frac"]
-    spend_usd = extras * (full_usd * commitment + month_hours * used * market) + a["setup_usd"] * now
-    spend_usd = xp.where(valid, spend_usd, xp.nan)
-
-    parts_usd = {
-        "commitment": extras * full_usd * xp.sum(factor * commitment, axis=0),
-        "market": extras * month_hours * used * xp.sum(factor * market, axis=0),
-        "set-up": a["setup_usd"] + 0.0 * month_hours,
-    }
-    sample_valid = xp.all(xp.isfinite(spend_usd), axis=0)
     return CashFlows(
-        spend_usd=spend_usd,
-        exit_usd=0.0 * spend_usd,
+        flows={
+            "commitment": Flow(extras * full_usd, (taken - prepaid) * term + prepaid * term_months * now),
+            "market": Flow(extras * month_hours * used, market_usd * (work - share * term)),
+            "set-up": Flow(a["setup_usd"], now),
+        },
+        resale={},
         chip_hours=month_hours * work,
+        idle_chips=0.0 * work,
         utilisation_frac=used,
         goodput_frac=a["goodput_frac"],
         discount_rate_per_year=a["discount_rate_per_year"],
         discount_factor=factor,
-        parts_usd={name: xp.where(sample_valid, usd, xp.nan) for name, usd in parts_usd.items()},
     )
+
+
+def _refuse_unclear_price(market: Any, path: Any, horizon_months: int) -> None:
+    """Refuse no price, two prices, and one whose months could be its samples."""
+    if (market is None) == (path is None):
+        raise ValueError(
+            "give the price as market_usd_per_chip_hour (the same every month) or as market_path_usd_per_chip_hour "
+            f"(an entry a month); got {'neither' if market is None else 'both'}"
+        )
+    if is_array(market) and market.ndim == 1 and market.shape[0] == horizon_months + 1:
+        raise ValueError(
+            f"market_usd_per_chip_hour has {horizon_months + 1} elements, as many as there are months in "
+            f"horizon_months={horizon_months} and its day of decision: for a price that moves from month to month give "
+            "market_path_usd_per_chip_hour; for as many samples of a constant price reshape it to (1, samples)"
+        )

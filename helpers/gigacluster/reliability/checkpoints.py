@@ -10,8 +10,6 @@ from typing import Any
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
-__all__ = ["INTERVAL_METHODS", "checkpoint_bytes", "checkpoint_interval_s", "checkpoint_write_s"]
-
 INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
 
 #: Up to this share of the MTTF the stall model below is summed as a series, beyond it taken from the logarithm.
@@ -54,7 +52,7 @@ def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> A
     56.714
     """
     one_of("method", method, INTERVAL_METHODS)
-    xp, mttf, write = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
+    xp, (mttf, write) = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
     if method == "exact":
         return mttf * _optimal_share(xp, write / mttf)
     young = xp.sqrt(2 * write * mttf)
@@ -96,16 +94,16 @@ def _above_zero(xp: Any, value: Any) -> Any:
     return xp.where(value > 0, value, 1.0)
 
 
-def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 12.0) -> Any:
+def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 14.0) -> Any:
     """Size of the full training state.
 
     Parameters
     ----------
     n_params : float or array
         Parameters of the model.
-    bytes_per_param : float or array, default 12
-        12 for float32 weights with two Adam moments, 14 with bf16 weights beside them, 16 with float32 gradients too.
-        Data: table ``checkpoint_facts``.
+    bytes_per_param : float or array, default 14
+        12 for float32 weights with two Adam moments; 14 with bf16 weights beside them, as Megatron writes; 16 with
+        float32 gradients too. Data: table ``checkpoint_facts``.
 
     Returns
     -------
@@ -115,19 +113,19 @@ def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 12.0) -> Any:
     Examples
     --------
     >>> float(checkpoint_bytes(405e9)) / 1e12
-    4.86
+    5.67
     """
-    _, params, size = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
+    _, (params, size) = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
     return params * size
 
 
-def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: Any = 12.0) -> Any:
+def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: Any = 14.0) -> Any:
     """Time to write a full checkpoint at a bandwidth that all nodes share.
 
     Examples
     --------
     >>> round(float(checkpoint_write_s(405e9, 2e12)), 2)  # Llama 3 at its sustained 2 TB/s
-    2.43
+    2.83
     """
-    _, bandwidth = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
+    _, (bandwidth,) = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
     return checkpoint_bytes(n_params, bytes_per_param) / bandwidth

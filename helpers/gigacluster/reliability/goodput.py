@@ -2,39 +2,44 @@
 
 Failures of the running job are exponential with mean M. After one, the job waits D (detection, queue) without
 exposure, then restarts in R and goes back to the last safe checkpoint; R and computing are exposed to further failures.
-Every interval tau a checkpoint stops training for s, and is safe a lag w after it. Then the share of useful time is
+Every interval tau a checkpoint stops training for s, and is safe a lag w after training goes on. Then the share of
+useful time is
 
     tau E[exp(-R/M)] exp(-w/M) / ((M + D) (exp((tau + s)/M) - 1)),
 
-which is Daly's complete model for w = 0, D = 0 and a constant R. Checkpoints held in the memory of neighbours are lost
-with a share q of failures, which go back to a stored checkpoint instead; :func:`_kept_of_memory` gives their factor.
+which is Daly's complete model for w = 0, D = 0 and a constant R. A share q of failures is beyond the quick way back:
+they take a restart of their own, and destroy checkpoints held in the memory of neighbours, so that the job goes back to
+a stored one; :func:`_kept_of_memory` gives their factor.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from gigacluster.arrays import is_array
 from gigacluster.limits import (
-    AT_LEAST_ONE,
     LOGNORMAL_SIGMA,
     NON_NEGATIVE,
     POSITIVE,
     SHARE,
+    SHARE_BELOW_ONE,
+    Limit,
     checked,
     one_of,
 )
 from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
-from gigacluster.reliability.failures import mttf_s as scaled_mttf_s
+from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
 from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
-__all__ = ["MODES", "Goodput", "fault_tolerant_goodput", "goodput"]
-
+WRITES = Limit(1.0, math.inf, "1 or more; infinite for no limit")
 MODES = ("blocking", "non-blocking", "in-memory")
 _MOST = 700.0  # exp(700) is near the largest number; an interval of 700 MTTF never finishes anyway
 _SHORTEST = 1e-9  # of the MTTF: checkpoints that cost nothing are made this often
+#: A job that turns less than a thousandth of its time into progress never finishes.
+NEVER_BELOW = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,19 @@ class Goodput:
     """Where the time goes: shares of wall-clock time that add up to 1, and what they follow from."""
 
     goodput_frac: Any  # computing that was kept
+    overhead_frac: Any  # computing slowed by being ready for failures, whether they come or not
     checkpoint_frac: Any  # training stopped for checkpoints that became safe
     rework_frac: Any  # computed and lost with a failure
-    restart_frac: Any  # restarting
+    restart_frac: Any  # restarting, or without the replica that is away
     waiting_frac: Any  # detecting the failure and waiting for nodes
     planned_frac: Any  # planned stops
     mttf_s: Any
     checkpoint_interval_s: Any
+
+    @property
+    def never_finishes(self) -> Any:
+        """Where less than a thousandth of the time becomes progress: to be counted, not averaged."""
+        return self.goodput_frac < NEVER_BELOW
 
     @property
     def failures_per_day(self) -> Any:
@@ -69,12 +80,15 @@ def goodput(
     method: str = "exact",
     mode: str = "blocking",
     checkpoint_stall_s: Any = 0.0,
+    writes_at_once: Any = 1.0,
     restart_sigma: Any = 0.0,
     detection_s: Any = 0.0,
     queue_s: Any = 0.0,
+    overhead_frac: Any = 0.0,
     planned_stops_per_day: Any = 0.0,
     planned_stop_s: Any = 0.0,
-    correlated_frac: Any = 0.0,
+    lost_frac: Any = 0.0,
+    stored_restart_s: Any = None,
     stored_interval_s: Any = 3600.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress, for a job that stops with any of its nodes.
@@ -95,18 +109,27 @@ def goodput(
     method : str, default "exact"
         Which optimum: see :func:`gigacluster.reliability.checkpoint_interval_s`.
     mode : {"blocking", "non-blocking", "in-memory"}, default "blocking"
-        Training stops for the whole write; or for ``checkpoint_stall_s``, while the write goes on behind it; or the
-        same with copies in the memory of other nodes, which ``correlated_frac`` of failures destroy.
+        Training stops for the whole write; or for ``checkpoint_stall_s``, while the rest of the write goes on behind
+        it; or the same with copies in the memory of other nodes, which ``lost_frac`` of failures destroy.
     checkpoint_stall_s : float or array, default 0
         Training stops for so long, where not blocking. [s]
+    writes_at_once : float or array, default 1
+        Writes that may go on behind training at the same time, without slowing each other: the best interval is at
+        least the write over it. [1]
     restart_sigma : float or array, default 0
         Lognormal spread of the restart time: see :func:`gigacluster.reliability.sigma_from_mean`. [1]
     detection_s, queue_s : float or array, default 0
         Mean times to notice a failure and to get nodes again; no failures are counted meanwhile. [s]
+    overhead_frac : float or array, default 0
+        Share of computing that being ready for failures costs all the time, below 1. [1]
     planned_stops_per_day, planned_stop_s : float or array, default 0
-        Stops announced early enough to save first; they cost their time alone. [1/d], [s]
-    correlated_frac : float or array, default 0
-        In memory: share of failures that take several nodes at once (a switch, a rack) and all copies with them. [1]
+        Stops announced early enough to save first, in a day of operation between them, and how long each takes; they
+        cost their time alone. [1/d], [s]
+    lost_frac : float or array, default 0
+        Share of failures beyond the quick way back: those that take several nodes at once (a switch, a rack), and all
+        copies in memory with them, or find no spare. [1]
+    stored_restart_s : float or array, optional
+        Restart after these; by default ``restart_s``. [s]
     stored_interval_s : float or array, default 3600
         In memory: computing time between the copies that also go to storage, rounded to whole intervals. [s]
 
@@ -124,8 +147,8 @@ def goodput(
     Notes
     -----
     Exact for exponential failures and any distribution of waiting and restart times, in the long run. Only the stall
-    decides the best interval; where the write goes on behind training, the interval is also long enough for one write
-    at a time. Sources: data/sources.csv, ids ``daly-2006`` (blocking) and ``gigacluster-derivation`` (the rest).
+    decides the best interval. Sources: data/sources.csv, ids ``daly-2006`` (blocking) and ``gigacluster-derivation``
+    (the rest).
 
     Examples
     --------
@@ -134,52 +157,61 @@ def goodput(
     0.853
     """
     one_of("mode", mode, MODES)
-    mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    chosen = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
-    _, stops_per_day, stop_s = checked(
-        planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE), planned_stop_s=(planned_stop_s, NON_NEGATIVE)
+    mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
+    xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
+        checked(
+            mttf_s=(mttf_s, POSITIVE),
+            checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
+            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, POSITIVE),
+            checkpoint_stall_s=(checkpoint_stall_s, NON_NEGATIVE),
+            writes_at_once=(writes_at_once, WRITES),
+            restart_s=(restart_s, NON_NEGATIVE),
+            restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
+            detection_s=(detection_s, NON_NEGATIVE),
+            queue_s=(queue_s, NON_NEGATIVE),
+            overhead_frac=(overhead_frac, SHARE_BELOW_ONE),
+            planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE),
+            planned_stop_s=(planned_stop_s, NON_NEGATIVE),
+            lost_frac=(lost_frac, SHARE),
+            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, NON_NEGATIVE),
+            stored_interval_s=(stored_interval_s, POSITIVE),
+        )
     )
-    xp, mttf, write, tau, stall, restart, sigma, detection, queue, planned, q, stored = checked(
-        mttf_s=(mttf_s, POSITIVE),
-        checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
-        checkpoint_interval_s=(chosen, POSITIVE),
-        checkpoint_stall_s=(checkpoint_stall_s, NON_NEGATIVE),
-        restart_s=(restart_s, NON_NEGATIVE),
-        restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-        detection_s=(detection_s, NON_NEGATIVE),
-        queue_s=(queue_s, NON_NEGATIVE),
-        **{"planned_stops_per_day x planned_stop_s / 86400": (stops_per_day * stop_s / SECONDS_PER_DAY, SHARE)},
-        correlated_frac=(correlated_frac, SHARE),
-        stored_interval_s=(stored_interval_s, POSITIVE),
-    )
-    stall, lag = (write, 0 * write) if mode == "blocking" else (stall, write)
+    if mode == "blocking":
+        stall = write
     if checkpoint_interval_s is None:
-        tau = xp.maximum(xp.maximum(optimal_interval_s(mttf, stall, method), lag - stall), _SHORTEST * mttf)
+        best = optimal_interval_s(mttf, stall, method)
+        tau = xp.maximum(xp.maximum(best, write / at_once - stall), _SHORTEST * mttf)
+    safe_after = xp.exp(-xp.maximum(write - stall, 0.0) / mttf)  # no failure until a checkpoint is safe
 
     dead = detection + queue
-    survives = _survives(xp, restart, sigma, mttf, restart_sigma)
+    quick = _survives(xp, restart, sigma, mttf, restart_sigma)
+    survives = quick if stored_restart_s is None else (1 - q) * quick + q * xp.exp(-deep / mttf)
     running = mttf / (mttf + dead)  # share of time exposed to failures
     period = xp.minimum((tau + stall) / mttf, _MOST)
-    safe = running * survives * xp.exp(-lag / mttf) * period / xp.expm1(period)  # time in periods that became safe
+    safe = running * survives * safe_after * period / xp.expm1(period)  # time in periods that became safe
     kept, checkpoint = safe * tau / (tau + stall), safe * stall / (tau + stall)
     if mode == "in-memory":
         n_periods = xp.maximum(xp.round(stored / tau), 1.0)
-        kept = kept * _kept_of_memory(xp, period, survives * xp.exp(-lag / mttf), q, n_periods)
+        kept = kept * _kept_of_memory(xp, period, quick * safe_after, q, n_periods)
     restarting = running * (1 - survives)
-    unplanned = 1 - planned
+    planned = stops * stop / SECONDS_PER_DAY
+    unplanned = 1 / (1 + planned)
     return Goodput(
-        goodput_frac=unplanned * kept,
+        goodput_frac=unplanned * kept * (1 - overhead),
+        overhead_frac=unplanned * kept * overhead,
         checkpoint_frac=unplanned * checkpoint,
         rework_frac=unplanned * (running - checkpoint - restarting - kept),
         restart_frac=unplanned * restarting,
         waiting_frac=unplanned * (1 - running),
-        planned_frac=planned + 0 * kept,
+        planned_frac=planned * unplanned + 0 * kept,
         mttf_s=mttf,
         checkpoint_interval_s=tau,
     )
 
 
-def _mttf_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
+def mean_time_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
+    """Return the MTTF of a job from one of the two ways to give it."""
     if mttf_s is None and n_gpus is not None and rate is not None:
         return scaled_mttf_s(n_gpus, rate, gpus_per_node=gpus_per_node)
     either = "give mttf_s, or n_gpus with failures_per_1000_node_days; mttf_s is that of the whole job"
@@ -208,56 +240,3 @@ def _kept_of_memory(xp: Any, period: Any, first: Any, q: Any, n_periods: Any) ->
     g = xp.minimum(g, 1 - 2.0**-53)
     tried = (1 - g) * xp.expm1(xp.minimum(-n_periods * xp.log1p(-g), _MOST))
     return xp.where(g > 0, n_periods * g / xp.where(g > 0, tried, 1.0), 1.0 + 0 * g)
-
-
-def fault_tolerant_goodput(
-    n_gpus: Any = None,
-    *,
-    failures_per_1000_node_days: Any = None,
-    gpus_per_node: Any = 8,
-    mttf_s: Any = None,
-    n_replicas: Any,
-    stall_s: Any,
-    recover_s: Any,
-) -> Any:
-    """Share of full-size progress where only the replica that failed stops, and the others go on without it.
-
-    Parameters
-    ----------
-    n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s : float or array
-        Failures anywhere in the job, as in :func:`goodput`.
-    n_replicas : float or array
-        Data-parallel replicas that can fail one by one, at least 1.
-    stall_s : float or array
-        Time that every replica stands still at each failure, to notice it and regroup. [s]
-    recover_s : float or array
-        Time until the failed replica is back, its state copied from another one; no work is lost. [s]
-
-    Returns
-    -------
-    array
-        In (0, 1]. Half the replicas at work count as half the progress: that the smaller batch changes learning is
-        left out.
-
-    Notes
-    -----
-    With A = stall / M and B = recover / (D M), the replicas at work are u = 1 / (1 + B p) and the share of time in
-    which the job runs is p = 1 / (1 + A u): solved together, for p u. Source: data/sources.csv, id
-    ``gigacluster-derivation``.
-
-    Examples
-    --------
-    >>> round(float(fault_tolerant_goodput(mttf_s=900, n_replicas=32, stall_s=180, recover_s=600)), 2)
-    0.82
-    """
-    mttf_s = _mttf_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    xp, mttf, replicas, stall, recover = checked(
-        mttf_s=(mttf_s, POSITIVE),
-        n_replicas=(n_replicas, AT_LEAST_ONE),
-        stall_s=(stall_s, NON_NEGATIVE),
-        recover_s=(recover_s, NON_NEGATIVE),
-    )
-    stalled, missing = stall / mttf, recover / (replicas * mttf)
-    half = (1 + missing - stalled) / 2
-    up = 1 / (half + xp.sqrt(half**2 + stalled))
-    return up / (1 + stalled * up)

@@ -1,19 +1,17 @@
-"""How long a restart takes: lognormal, because a few recoveries take ten times as long as most."""
+"""How long a restart takes: lognormal, because a few take ten times as long as most, and longer in larger jobs."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy
-from scipy import special
 
-from gigacluster.limits import LOGNORMAL_SIGMA, NON_NEGATIVE, POSITIVE, checked
-
-__all__ = ["lognormal_mean", "sigma_from_mean", "sigma_from_p90", "survival_of_restart"]
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
 
 #: The trapezoid rule over the standard normal: with this spacing and reach, 1e-12 for sigma up to 2.2, 1e-6 up to 5.
 _NODES = numpy.arange(-8.7, 8.75, 0.15)
 _WEIGHTS = numpy.exp(-(_NODES**2) / 2) / numpy.sum(numpy.exp(-(_NODES**2) / 2))
+SIZE_POWER = Limit(-1.0, 1.0, "a power of size from -1 to 1")
 
 
 def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
@@ -24,34 +22,54 @@ def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
     >>> round(float(sigma_from_mean(222, 2_334)), 2)  # OLMo Hybrid's recoveries
     2.17
     """
-    xp, median, mean = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
+    xp, (median, mean) = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
     log_ratio = xp.log(mean / median)
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
 
-def sigma_from_p90(median_s: Any, p90_s: Any) -> Any:
-    """Spread of a lognormal time from its median and 90th percentile; ``nan`` where p90 < median.
+def at_size_s(seconds: Any, n_gpus: Any, *, measured_at_gpus: Any, size_power: Any) -> Any:
+    """Time of a phase of recovery in a job of another size: t (n / n0)^power.
+
+    Parameters
+    ----------
+    seconds : float or array
+        As measured. [s]
+    n_gpus, measured_at_gpus : float or array
+        Size asked for and size measured at. [GPU]
+    size_power : float or array
+        0.25 for a job that is queued again, 0.17 for processes restarted in place (:func:`size_power`). [1]
 
     Examples
     --------
-    >>> round(float(sigma_from_p90(60, 600)), 2)
-    1.8
+    >>> round(float(at_size_s(454, 16_384, measured_at_gpus=2048, size_power=0.253)))  # 768 s were measured
+    768
     """
-    xp, median, p90 = checked(median_s=(median_s, POSITIVE), p90_s=(p90_s, POSITIVE))
-    sigma = xp.log(p90 / median) / float(special.ndtri(0.9))
-    return xp.where(sigma >= 0, sigma, xp.nan)
+    _, (time_s, gpus, measured, power) = checked(
+        seconds=(seconds, NON_NEGATIVE),
+        n_gpus=(n_gpus, AT_LEAST_ONE),
+        measured_at_gpus=(measured_at_gpus, AT_LEAST_ONE),
+        size_power=(size_power, SIZE_POWER),
+    )
+    return time_s * (gpus / measured) ** power
 
 
-def lognormal_mean(median_s: Any, sigma: Any) -> Any:
-    """Mean of a lognormal time.
+def size_power(n_gpus: Any, seconds: Any) -> float:
+    """Power of size that a series of times follows, by least squares of the logarithms.
+
+    Parameters
+    ----------
+    n_gpus, seconds : array, shape (sizes,)
+        At least two different sizes.
 
     Examples
     --------
-    >>> round(float(lognormal_mean(222, 2.17)), -1)
-    2340.0
+    >>> round(size_power([2048, 4096, 8192, 16_384], [454, 545, 635, 768]), 2)  # ByteRobust queued again
+    0.25
     """
-    xp, median, spread = checked(median_s=(median_s, NON_NEGATIVE), sigma=(sigma, LOGNORMAL_SIGMA))
-    return median * xp.exp(spread**2 / 2)
+    sizes, times = (numpy.log(numpy.asarray(values, dtype=float)) for values in (n_gpus, seconds))
+    if not (numpy.isfinite(sizes).all() and numpy.isfinite(times).all() and numpy.unique(sizes).size > 1):
+        raise ValueError(f"n_gpus is {n_gpus!r} and seconds {seconds!r}; give times above 0 at two or more sizes")
+    return float(numpy.polyfit(sizes, times, 1)[0])
 
 
 def survival_of_restart(xp: Any, restart_s: Any, sigma: Any, mttf_s: Any) -> Any:

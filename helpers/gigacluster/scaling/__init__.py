@@ -1,29 +1,33 @@
 """How loss falls with parameters, tokens and compute: laws, fits with honest uncertainty, decisions."""
 
-from gigacluster.scaling.allocation import (
+from gigacluster.scaling.approaches import Approaches, approaches
+from gigacluster.scaling.compare import Comparison
+from gigacluster.scaling.decisions import Allocation, budget_table, compute_optimal
+from gigacluster.scaling.estimate import Estimate, Flag
+from gigacluster.scaling.extrapolate import Extrapolation, Rollout, rollouts
+from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
+from gigacluster.scaling.isoflop import IsoFlop, isoflop
+from gigacluster.scaling.law import LAWS, Law, PowerTerm, Symbol, power_law
+from gigacluster.scaling.optimum import (
     Optimum,
     Serving,
     cheapest_to_serve,
     excess_compute,
+    law_optimum,
     optimum,
     repeated_optimum,
 )
-from gigacluster.scaling.decisions import Allocation, budget_table, compute_optimal
-from gigacluster.scaling.diagnostics import Flag
-from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
-from gigacluster.scaling.isoflop import IsoFlop, isoflop
-from gigacluster.scaling.laws import LAWS, Law, PowerTerm, Symbol
-from gigacluster.scaling.predict import Estimate
-from gigacluster.scaling.profiles import profile
 from gigacluster.scaling.quality import QualityLink, link_score
-from gigacluster.scaling.ranking import rank_forms
 from gigacluster.scaling.runs import RunsWarning
 
 __all__ = [
     "LAWS",
     "Allocation",
+    "Approaches",
+    "Comparison",
     "ConvergenceWarning",
     "Estimate",
+    "Extrapolation",
     "Fit",
     "Flag",
     "IsoFlop",
@@ -31,18 +35,21 @@ __all__ = [
     "Optimum",
     "PowerTerm",
     "QualityLink",
+    "Rollout",
     "RunsWarning",
     "Serving",
     "Symbol",
+    "approaches",
     "budget_table",
     "cheapest_to_serve",
     "compute_optimal",
     "excess_compute",
     "fit",
     "isoflop",
+    "law_optimum",
     "link_score",
     "optimum",
-    "profile",
-    "rank_forms",
+    "power_law",
     "repeated_optimum",
+    "rollouts",
 ]

@@ -1,39 +1,22 @@
-"""Resampling: which rows each replicate draws, and what that means for its weights and its losses."""
+"""Resampling: which rows each replicate draws, block by block, and what that means for its weights."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
 
-__all__ = ["KINDS", "draw_rows", "multiplicities"]
+#: "auto" is "case", or "shared" where residuals are shared by groups of runs, or "model" for squared loss.
+KINDS = ("auto", "case", "cluster", "model", "shared")
 
-KINDS = ("case", "residual", "cluster")
 
-
-def draw_rows(bootstrap: Any, count: int, seed: int) -> numpy.ndarray:
-    """Return the rows of each replicate, shape (replicates, count).
-
-    Parameters
-    ----------
-    bootstrap : int or array of int, shape (replicates, count)
-        How many replicates, or their rows.
-    count : int
-        Units to draw from: runs, or clusters of runs.
-    seed : int
-        Of ``numpy.random.RandomState``, whose stream is frozen for good: replicate i is the i-th call of
-        ``RandomState(seed).choice(count, count)``, and the same whatever the number of replicates.
-
-    Examples
-    --------
-    >>> draw_rows(2, 4, 42)
-    array([[2, 3, 0, 2],
-           [2, 3, 0, 0]])
-    """
+def check_rows(bootstrap: Any, count: int) -> int:
+    """Return the number of replicates that ``bootstrap`` asks for: a count, or rows of shape (replicates, count)."""
     if numpy.ndim(bootstrap) == 0:
         if int(bootstrap) != bootstrap or bootstrap < 0:
             raise ValueError(f"bootstrap is {bootstrap!r}; give a count of replicates, or an array of row numbers")
-        return numpy.random.RandomState(seed).randint(0, count, size=(int(bootstrap), count))
+        return int(bootstrap)
     rows = numpy.asarray(bootstrap)
     if rows.ndim != 2 or not numpy.issubdtype(rows.dtype, numpy.integer):
         raise ValueError(
@@ -41,7 +24,37 @@ def draw_rows(bootstrap: Any, count: int, seed: int) -> numpy.ndarray:
         )
     if rows.size and (rows.min() < 0 or rows.max() >= count):
         raise ValueError(f"bootstrap names rows from {rows.min()} to {rows.max()}; there are rows 0 to {count - 1}")
-    return rows
+    return len(rows)
+
+
+def draw_rows(bootstrap: Any, count: int, seed: int, block: int | None = None) -> Iterator[numpy.ndarray]:
+    """Yield the rows of the replicates in blocks of shape (up to ``block`` replicates, count).
+
+    Parameters
+    ----------
+    bootstrap
+        How many replicates, or their rows of shape (replicates, count).
+    count
+        Units to draw from: runs, or clusters of runs.
+    seed
+        Of ``numpy.random.RandomState``, whose stream is frozen for good: replicate i is the i-th call of
+        ``RandomState(seed).choice(count, count)``, whatever the number of replicates and the block.
+    block
+        Replicates at once; all by default.
+
+    Examples
+    --------
+    >>> next(draw_rows(2, 4, 42))
+    array([[2, 3, 0, 2],
+           [2, 3, 0, 0]])
+    """
+    total = check_rows(bootstrap, count)
+    given = None if numpy.ndim(bootstrap) == 0 else numpy.asarray(bootstrap)
+    stream = numpy.random.RandomState(seed)
+    step = block or max(total, 1)
+    for first in range(0, total, step):
+        size = min(step, total - first)
+        yield stream.randint(0, count, size=(size, count)) if given is None else given[first : first + size]
 
 
 def multiplicities(rows: numpy.ndarray, count: int) -> numpy.ndarray:

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.allocation import FLOP_PER_PARAM_TOKEN, Optimum, optimum
+from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitting import Fit
-from gigacluster.scaling.predict import Estimate
-from gigacluster.uncertainty import interval
+from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 from gigacluster.units import SECONDS_PER_DAY
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Allocation", "best_of_law", "budget_table", "compute_optimal"]
+#: Flags of a fit that bear on what it chooses.
+_BEARING = ("not converged", "at boundary", "not identified", "split not identified", "lack of fit", "shared errors")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Allocation:
-    """The best use of a budget, each quantity with its interval, of the shape of ``budget_flop``."""
+    """The best use of a budget, each quantity with its interval, of the shape of ``budget_flop``; and what to know."""
 
     budget_flop: Any
     params: Estimate
     tokens: Estimate
     tokens_per_param: Estimate
     loss: Estimate
+    flags: tuple[Flag, ...] = ()
+
+    def __str__(self) -> str:
+        names = ("params", "tokens", "tokens_per_param", "loss")
+        lines = [f"  {name}: {getattr(self, name):.4g}" for name in names]
+        return "\n".join(["best split of the budget", *lines, *(f"  ! {flag}" for flag in self.flags)])
 
 
 def compute_optimal(
@@ -38,23 +42,29 @@ def compute_optimal(
     *,
     token_cap: float = numpy.inf,
     flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
+    **columns: Any,
 ) -> Allocation:
     """Return the model and data set of least loss at a compute budget.
 
     Parameters
     ----------
-    fitted : Fit
-        Of the form ``chinchilla``, ``chinchilla-tied``, ``overtraining`` or ``kaplan``.
-    budget_flop : float or array
-        Training compute. [FLOP]
-    token_cap : float, default inf
+    fitted
+        Any law of params and tokens, fitted or from coefficients.
+    budget_flop
+        Training compute, a number or an array. [FLOP]
+    token_cap
         Most tokens there are.
-    flop_per_param_token : float, default 6
+    flop_per_param_token
+        Compute convention: C = 6 N D. [FLOP]
+    **columns
+        The law's other columns, such as ``unique_tokens``.
 
     Returns
     -------
     Allocation
-        Point estimates from the fit, intervals from its replicates (``nan`` without a bootstrap).
+        Point estimates from the fit, intervals from its replicates (``nan`` without), and flags: those of the fit that
+        bear on the choice, and the reach beyond its runs. Where tokens follow params in all runs, nothing shows the
+        split, and its interval is everything.
 
     Raises
     ------
@@ -64,102 +74,82 @@ def compute_optimal(
     Examples
     --------
     >>> from gigacluster import scaling
-    >>> from gigareport import catalog
-    >>> fitted = scaling.fit(catalog.load("scaling_chinchilla_runs"), bootstrap=100, device="cpu")
-    >>> best = scaling.compute_optimal(fitted, 5.76e23)
-    >>> round(float(best.params.value) / 1e9)
-    73
+    >>> symbols = dict(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658)
+    >>> law = scaling.Fit.from_coefficients("chinchilla", symbols)
+    >>> round(float(scaling.compute_optimal(law, 5.76e23).params.value) / 1e9)
+    72
     """
-    budget = numpy.asarray(budget_flop, dtype=float)
+    budget = numpy.asarray(to_host(budget_flop), dtype=float)
     if not (budget > 0).all():
         raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
-
-    def solve(symbols: Mapping[str, Any]) -> Optimum:
-        return best_of_law(
-            fitted.law.name, symbols, budget, token_cap=token_cap, flop_per_param_token=flop_per_param_token
-        )
-
-    best, samples = solve(fitted.parameters), None
-    if not fitted.replicates.empty:
-        good = fitted.replicates[fitted.replicates["converged"]]
+    options: dict[str, Any] = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
+    best, samples = law_optimum(fitted.law, fitted.parameters, budget, **options), None
+    if fitted.replicates:
         shape = (-1,) + (1,) * budget.ndim
-        samples = solve({name: good[name].to_numpy().reshape(shape) for name in fitted.law.names})
+        table = {name: values.reshape(shape) for name, values in fitted.samples.items()}
+        samples = law_optimum(fitted.law, table, budget, **options)
+    flags = tuple(flag for flag in fitted.flags if flag.kind in _BEARING) + fitted.reach_flags(budget)
+    unknown = any(flag.kind == "split not identified" for flag in flags)
 
     def estimate(choose: Callable[[Optimum], Any]) -> Estimate:
-        return _with_interval(choose(best), None if samples is None else choose(samples), fitted.coverage)
+        found = spread(choose(best), None if samples is None else choose(samples), fitted.coverage)
+        if unknown and samples is not None:
+            return replace(found, low=numpy.zeros_like(found.value), high=numpy.full_like(found.value, numpy.inf))
+        return found
 
-    return Allocation(
-        budget_flop=budget,
-        params=estimate(lambda o: o.params),
-        tokens=estimate(lambda o: o.tokens),
-        tokens_per_param=estimate(lambda o: o.tokens / o.params),
-        loss=estimate(lambda o: o.loss),
-    )
+    loss = spread(best.loss, None if samples is None else samples.loss, fitted.coverage)
+    if unknown and samples is not None:  # it is at most what the runs' own ratio reaches
+        loss = replace(
+            loss, low=numpy.zeros_like(loss.value), high=_loss_at_ratio(fitted, budget, flop_per_param_token)
+        )
+    parts = {
+        "params": estimate(lambda o: o.params),
+        "tokens": estimate(lambda o: o.tokens),
+        "tokens_per_param": estimate(lambda o: o.tokens / o.params),
+        "loss": loss,
+    }
+    lost = tuple(dict.fromkeys(flag for part in parts.values() for flag in part.flags))
+    return Allocation(budget_flop=budget, **parts, flags=flags + lost)
+
+
+def _loss_at_ratio(fitted: Fit, budget: numpy.ndarray, flop_per_param_token: float) -> Any:
+    columns = fitted.runs.columns
+    slope, level = numpy.polyfit(numpy.log(columns["params"]), numpy.log(columns["tokens"]), 1)
+    params = numpy.exp((numpy.log(budget / flop_per_param_token) - level) / (1.0 + slope))
+    return fitted.predict(params, budget / (flop_per_param_token * params)).high
 
 
 def budget_table(
     useful_flop_per_s: Mapping[str, Any], days: Sequence[float], symbols: Mapping[str, Any], *, coverage: float = 0.9
-) -> pd.DataFrame:
+) -> dict[str, list[Any]]:
     """Return what clusters train in some days, with the uncertainty of their speed and of the law together.
 
     Parameters
     ----------
-    useful_flop_per_s : mapping of str to array, shape (samples,)
-        Useful training FLOP a second by cluster.
-    days : sequence of float
-    symbols : mapping of str to array, shape (samples,)
-        A, B, E, alpha, beta, as from :meth:`Fit.sample`.
-    coverage : float
+    useful_flop_per_s
+        Useful training FLOP a second by cluster, arrays of shape (samples,).
+    days
+        Durations.
+    symbols
+        A, B, E, alpha, beta, of shape (samples,), as from :meth:`Fit.sample`.
+    coverage
+        Of the intervals.
 
     Returns
     -------
-    DataFrame
+    dict of lists
         A row a cluster and duration: ``label``, ``cluster``, ``days``, and ``flop``, ``params``, ``tokens``, ``loss``
         (medians), each with ``_low`` and ``_high``.
     """
-    import pandas as pd
-
-    rows = []
+    table: dict[str, list[Any]] = {}
     for cluster, rate in useful_flop_per_s.items():
         for count in days:
             flop = to_host(rate) * count * SECONDS_PER_DAY
             row: dict[str, Any] = {"label": f"{cluster}, {count:g} days", "cluster": cluster, "days": count}
             for name, values in {"flop": flop, **optimum(flop, **symbols)._asdict()}.items():
-                found = interval(values, coverage)
-                row |= {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def best_of_law(
-    form: str,
-    symbols: Mapping[str, Any],
-    budget_flop: Any,
-    *,
-    token_cap: Any = numpy.inf,
-    flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
-) -> Optimum:
-    """Return the compute-optimal model of a law by its form and symbols, elementwise."""
-    power = None
-    if form == "overtraining":  # a N^-2eta 6^-eta + b D^-2eta 6^-eta
-        share = 6.0 ** -symbols["eta"]
-        terms = (symbols["a"] * share, symbols["b"] * share, symbols["E"], 2 * symbols["eta"], 2 * symbols["eta"])
-    elif form == "kaplan":  # L^(1/alpha_D) is a sum of two power terms
-        ratio, power = symbols["alpha_N"] / symbols["alpha_D"], symbols["alpha_D"]
-        terms = (symbols["N_c"] ** ratio, symbols["D_c"], 0.0, ratio, 1.0)
-    elif form in ("chinchilla", "chinchilla-tied"):
-        beta = symbols.get("beta", symbols["alpha"])
-        terms = (symbols["A"], symbols["B"], symbols["E"], symbols["alpha"], beta)
-    else:
-        raise ValueError(
-            f"{form!r} has no closed compute optimum; fit 'chinchilla', 'chinchilla-tied', 'overtraining' or 'kaplan'"
-        )
-    best = optimum(budget_flop, *terms, token_cap=token_cap, flop_per_param_token=flop_per_param_token)
-    return best if power is None else best._replace(loss=best.loss**power)
-
-
-def _with_interval(value: Any, samples: Any, coverage: float) -> Estimate:
-    if samples is None:
-        return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan))
-    low, high = numpy.nanquantile(samples, [(1 - coverage) / 2, (1 + coverage) / 2], axis=0)
-    return Estimate(value, low, high)
+                host = to_host(values)
+                low, middle, high = numpy.nanquantile(host, [(1 - coverage) / 2, 0.5, (1 + coverage) / 2])
+                row |= {name: float(middle), f"{name}_low": float(low), f"{name}_high": float(high)}
+            for name, value in row.items():
+                table.setdefault(name, []).append(value)
+    return table

@@ -1,30 +1,31 @@
-"""Approaches 1 and 2 of Hoffmann et al. (2022) beside approach 3: optima read from runs at equal compute.
+"""Approaches 1 and 2 of Hoffmann et al. (2022): optima read from runs at equal compute.
 
-Approach 2 fits a parabola of loss in log parameters (and one in log tokens) to the runs of each budget, and a power law
-of compute through their lowest points. Approach 1 takes the best run of each budget instead of the parabola.
+Approach 2 fits a parabola of loss in log parameters (and one in log tokens) to the runs of each budget that lie near
+its lowest, and a power law of compute through the lowest points. Approach 1 takes the best run of each budget
+instead. A budget counts only if its minimum lies inside the sizes that were run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
-from gigacluster.scaling.bootstrap import draw_rows, multiplicities
-from gigacluster.scaling.diagnostics import Flag
-from gigacluster.scaling.predict import Estimate
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["IsoFlop", "can_compare", "find_conflict", "isoflop"]
+from gigacluster.scaling.bootstrap import check_rows, draw_rows
+from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns
 
 #: Runs whose compute differs by less than this share of a decade are one budget.
 _SAME_BUDGET_DECADES = 0.02
-_LEAST_RUNS = 5
-_LEAST_BUDGETS = 3
+#: Three runs fix a parabola, and three budgets show whether the optima lie on a line.
+_LEAST_RUNS = 3
+LEAST_BUDGETS = 3
+#: Windows that are tried, and the replicates that tell their noise.
+_WINDOWS = (2.0, 3.0, 5.0, 10.0, numpy.inf)
+_TRIALS = 100
+#: Share of replicates without an answer that is worth a flag.
+_LOST_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class IsoFlop:
     """Power laws of the optima: N = ``params_factor`` C^``params_exponent``, and so for D.
 
     ``budgets_flop``, ``best_params`` and ``best_tokens`` are the points they go through, ``nan`` where a budget has no
-    lowest point. ``flop_ratio``: median of budget / (6 N D), and ``exponent_sum``: 1 where C = k N D holds; both say
-    which compute convention the budgets follow.
+    minimum inside its sizes. ``flop_ratio``: median of budget / (6 N D), and ``exponent_sum``: 1 where C = k N D holds;
+    both say which compute convention the budgets follow. ``flags``: what a reader must know.
     """
 
     approach: int
@@ -44,164 +45,328 @@ class IsoFlop:
     budgets_flop: numpy.ndarray
     best_params: numpy.ndarray
     best_tokens: numpy.ndarray
+    window: float  # factor of size around the lowest run that parabolas were fitted in
     flop_ratio: float
-    replicates: numpy.ndarray  # (replicates, 2): the two exponents
+    coverage: float
+    flags: tuple[Flag, ...]
+    lines: dict[str, numpy.ndarray] = field(repr=False)  # by column: slope and level of log optimum, a row a replicate
 
     @property
     def exponent_sum(self) -> float:
         """Exponent of N plus exponent of D."""
         return float(self.params_exponent.value + self.tokens_exponent.value)
 
+    @property
+    def replicates(self) -> numpy.ndarray:
+        """Exponents of the replicates, shape (replicates, 2); ``nan`` where one has too few minima."""
+        return numpy.stack([self.lines[name][1:, 0] for name in ("params", "tokens")], axis=1)
 
-def isoflop(runs: Any, *, approach: int = 2, bootstrap: Any = 1000, seed: int = 42, coverage: float = 0.95) -> IsoFlop:
+    def predict(self, budget_flop: Any) -> dict[str, Estimate]:
+        """Return the best ``params`` and ``tokens`` at any budget, with intervals and a flag beyond the budgets run."""
+        log_flop = numpy.log(numpy.asarray(budget_flop, dtype=float))
+        if not numpy.isfinite(log_flop).all():
+            raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
+        reach = float(numpy.exp(log_flop.max())) / float(self.budgets_flop.max())
+        flags = self.flags
+        if reach > 1.5:
+            message = f"{reach:,.3g} times the largest budget that was run: the power law is carried on, not tested"
+            flags = (*flags, Flag("reach", "", message))
+        found = {}
+        for name, lines in self.lines.items():
+            slope, level = (lines[:, k].reshape((-1,) + (1,) * log_flop.ndim) for k in (0, 1))
+            best = numpy.exp(level + slope * log_flop)
+            found[name] = spread(best[0], best[1:], self.coverage, flags)
+        return found
+
+    def __str__(self) -> str:
+        known = numpy.isfinite(self.best_params).sum()
+        lines = [
+            f"approach {self.approach}: {known} of {len(self.budgets_flop)} budgets have a minimum; "
+            f"budget / (6 N D) is {self.flop_ratio:.3f}",
+            f"  N grows as C^{self.params_exponent:.3f}, D as C^{self.tokens_exponent:.3f}",
+        ]
+        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+
+
+def isoflop(
+    runs: Any,
+    *,
+    approach: int = 2,
+    bootstrap: Any = 1000,
+    seed: int = 42,
+    coverage: float = 0.95,
+    window: float | None = None,
+) -> IsoFlop:
     """Fit approach 1 or 2.
 
     Parameters
     ----------
-    runs : DataFrame or mapping
-        Columns ``params``, ``tokens``, ``loss`` and ``budget_flop``, a row a run.
-    approach : {1, 2}
-    bootstrap : int or array of int, shape (replicates, runs)
-        Case bootstrap, as in :func:`gigacluster.scaling.fit`.
-    seed : int
-    coverage : float
+    runs
+        Table or mapping with ``loss`` and two of ``params``, ``tokens``, ``budget_flop``, a row a run; usual other
+        names do.
+    approach
+        1 (best runs) or 2 (parabolas).
+    bootstrap
+        Replicates, or the rows that each draws, shape (replicates, runs). Every budget keeps its runs and gets new
+        errors, drawn from what the parabolas leave; optima that scatter more about their line than that explains get
+        the rest as an error of their own.
+    seed
+        Of the draws.
+    coverage
+        Of intervals.
+    window
+        Runs within this factor of the size of the lowest one make its parabola, and at least three: far runs steady the
+        minimum and bend it, since the curve is no parabola. ``inf`` takes all runs; None the widest window whose
+        exponents differ from those of every narrower one by no more than noise.
 
     Raises
     ------
     ValueError
-        If fewer than three budgets have five runs (three with approach 1).
+        If fewer than three budgets have three sizes (one, for approach 1), or a minimum inside them; or a cell is bad.
+
+    Examples
+    --------
+    >>> C = numpy.repeat([1e18, 1e19, 1e20], 5)
+    >>> N = numpy.sqrt(C / 120) * numpy.tile([0.4, 0.7, 1.0, 1.5, 2.5], 3)
+    >>> found = isoflop({"N": N, "C": C, "loss": 2 + numpy.log(N / numpy.sqrt(C / 120)) ** 2 / 10}, bootstrap=0)
+    >>> round(float(found.params_exponent.value), 6)
+    0.5
     """
     if approach not in (1, 2):
         raise ValueError(f"approach is {approach!r}; it can be 1 or 2 (approach 3 is scaling.fit)")
-    params, tokens, loss, budget = (_column(runs, name) for name in ("params", "tokens", "loss", "budget_flop"))
-    groups = _groups(budget, 1 if approach == 1 else _LEAST_RUNS)
-    if len(groups) < _LEAST_BUDGETS:
+    columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))
+    faults = [
+        f"{name} is not a positive number in row {numpy.flatnonzero(bad)[0]} ({bad.sum()} in all); drop these runs"
+        for name, values in columns.items()
+        if (bad := ~(numpy.isfinite(values) & (values > 0))).any()
+    ]
+    if faults:
+        raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    budget, loss = columns["budget_flop"], columns["loss"]
+    least = 1 if approach == 1 else _LEAST_RUNS
+    groups = budget_groups(budget, least)
+    if len(groups) < LEAST_BUDGETS:
         raise ValueError(
-            f"{len(groups)} budgets have enough runs ({1 if approach == 1 else _LEAST_RUNS}); {_LEAST_BUDGETS} are "
-            "needed: add runs, or round budget_flop to its nominal values"
+            f"{len(groups)} budgets have {least} runs or more; {LEAST_BUDGETS} are needed: add runs, or round "
+            "budget_flop "
+            "to its nominal values"
         )
-    rows = draw_rows(bootstrap, len(loss), seed)
-    weights = numpy.concatenate([numpy.ones((1, len(loss))), multiplicities(rows, len(loss))])
-    find = _best_run if approach == 1 else _lowest_point
-    best = {
-        name: numpy.stack([find(numpy.log(values[rows]), loss[rows], weights[:, rows]) for rows in groups], axis=1)
-        for name, values in (("params", params), ("tokens", tokens))
-    }
     log_budget = numpy.asarray([numpy.log(budget[rows]).mean() for rows in groups])
-    fits = {name: _line(log_budget, values) for name, values in best.items()}
-    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-
-    def estimate(name: str) -> Estimate:
-        slopes = fits[name][0]
-        low, high = numpy.nanquantile(slopes[1:], tails) if len(slopes) > 1 else (numpy.nan, numpy.nan)
-        return Estimate(float(slopes[0]), float(low), float(high))
-
+    best, reasons = {}, {}
+    if window is None:
+        window = choose_window(columns, groups, seed) if approach == 2 else numpy.inf
+    for name in ("params", "tokens"):
+        curves = [Curve.at(numpy.log(columns[name][rows]), loss[rows], window, approach) for rows in groups]
+        draws = _draws(curves, groups, len(loss), bootstrap, seed)
+        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
+        best[name] = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
+        reasons[name] = [curve.reason for curve in curves]
+    told = _told(groups, columns, best, reasons["params"])
+    for name, points in best.items():
+        known = int(numpy.isfinite(points[0]).sum())
+        if known < LEAST_BUDGETS:
+            raise ValueError(
+                f"{known} of {len(groups)} budgets have a lowest point in {name} inside their sizes; "
+                f"{LEAST_BUDGETS} are "
+                f"needed. {told}; add runs beyond the sizes at these budgets"
+            )
+    lines = {name: _lines(log_budget, points, seed) for name, points in best.items()}
+    slopes = {name: spread(values[0, 0], values[1:, 0], coverage) for name, values in lines.items()}
     return IsoFlop(
         approach=approach,
-        params_exponent=estimate("params"),
-        tokens_exponent=estimate("tokens"),
-        params_factor=float(numpy.exp(fits["params"][1][0])),
-        tokens_factor=float(numpy.exp(fits["tokens"][1][0])),
+        params_exponent=slopes["params"],
+        tokens_exponent=slopes["tokens"],
+        params_factor=float(numpy.exp(lines["params"][0, 1])),
+        tokens_factor=float(numpy.exp(lines["tokens"][0, 1])),
         budgets_flop=numpy.exp(log_budget),
         best_params=numpy.exp(best["params"][0]),
         best_tokens=numpy.exp(best["tokens"][0]),
-        flop_ratio=float(numpy.median(budget / (6.0 * params * tokens))),
-        replicates=numpy.stack([fits["params"][0][1:], fits["tokens"][0][1:]], axis=1),
+        window=float(window),
+        flop_ratio=float(numpy.median(budget / (FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]))),
+        coverage=coverage,
+        flags=_flags(told, best["params"], lines, slopes),
+        lines=lines,
     )
 
 
-def can_compare(form: str, runs: Any) -> bool:
-    """Tell whether approach 2 can stand beside a fit: a law in parameters and tokens, runs grouped by budget."""
-    if form not in ("chinchilla", "chinchilla-tied") or "budget_flop" not in runs:
-        return False
-    return len(_groups(_column(runs, "budget_flop"), _LEAST_RUNS)) >= _LEAST_BUDGETS
-
-
-def find_conflict(
-    replicates: pd.DataFrame, values: numpy.ndarray, runs: Any, coverage: float, seed: int
+def _flags(
+    told: str, points: numpy.ndarray, lines: dict[str, numpy.ndarray], slopes: dict[str, Estimate]
 ) -> tuple[Flag, ...]:
-    """Compare the exponents of approach 2 with those of a fit of approach 3 on the same runs.
-
-    Parameters
-    ----------
-    replicates : DataFrame
-        Of approach 3.
-    values : array
-        Its parameters A, B, E, alpha, beta (or A, B, E, alpha).
-    runs : DataFrame or mapping
-    coverage : float
-    seed : int
-
-    Returns
-    -------
-    tuple of Flag
-        One if an exponent of approach 2 lies outside the interval of approach 3.
-    """
-    two = isoflop(runs, approach=2, bootstrap=len(replicates), seed=seed, coverage=coverage)
-    alpha, beta = values[3], values[-1]
-    drawn = replicates["alpha"], replicates["beta" if "beta" in replicates else "alpha"]
-    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-    said, conflict = [], False
-    for name, found, value, samples in (
-        ("N", two.params_exponent, beta / (alpha + beta), drawn[1] / (drawn[0] + drawn[1])),
-        ("D", two.tokens_exponent, alpha / (alpha + beta), drawn[0] / (drawn[0] + drawn[1])),
-    ):
-        low, high = samples.quantile(tails)
-        conflict |= not low <= found.value <= high
-        said.append(
-            f"{name} grows as C^{found.value:.3f} ({found.low:.3f} to {found.high:.3f}) by approach 2 and "
-            f"C^{value:.3f} ({low:.3f} to {high:.3f}) by approach 3"
+    flags = [Flag("budgets left out", "", told)] if told else []
+    lost = float(numpy.isnan(lines["params"][1:, 0]).mean()) if len(lines["params"]) > 1 else 0.0
+    missing = float(numpy.isnan(points[1:][:, numpy.isfinite(points[0])]).mean()) if len(lines["params"]) > 1 else 0.0
+    if max(lost, missing) > _LOST_SHARE:
+        message = (
+            f"{missing:.1%} of the minima of the replicates lie outside the sizes run and are left out; {lost:.1%} "
+            "of the "
+            f"replicates have fewer than {LEAST_BUDGETS} left and none"
         )
-    if not conflict:
-        return ()
-    convention = (
-        f"compute convention: budget / (6 N D) has median {two.flop_ratio:.3f} and the exponents of approach 2 add to "
-        f"{two.exponent_sum:.3f} (1 where C = k N D)"
-    )
-    return (Flag("approaches conflict", "", f"{'; '.join(said)}; {convention}"),)
+        flags.append(Flag("minima lost", "", message))
+    for name, estimate in slopes.items():
+        if not -0.0 <= float(estimate.value) <= 1.0:
+            other = "tokens" if name == "params" else "params"
+            message = f"{name} grow as C^{float(estimate.value):.2f}, so that {other} would shrink with compute"
+            flags.append(Flag("impossible exponent", name, message))
+    return tuple(flags)
 
 
-def _column(runs: Any, name: str) -> numpy.ndarray:
-    values = runs[name]
-    return numpy.asarray(to_host(values.to_numpy() if hasattr(values, "to_numpy") else values), dtype=float)
+def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray], seed: int = 42) -> float:
+    """Return the widest window whose exponent of params lies within one standard error of every narrower one.
+
+    A narrow window is nearly without bias and noisy, a wide one the other way round (Lepski's rule).
+    """
+    log_params, loss = numpy.log(columns["params"]), columns["loss"]
+    log_budget = numpy.asarray([numpy.log(columns["budget_flop"][rows]).mean() for rows in groups])
+    chosen, seen = _WINDOWS[0], list[tuple[float, float]]()
+    for window in _WINDOWS:
+        curves = [Curve.at(log_params[rows], loss[rows], window) for rows in groups]
+        draws = _draws(curves, groups, len(loss), _TRIALS, seed)
+        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
+        minima = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
+        slopes = _lines(log_budget, minima, seed)[:, 0]
+        if numpy.isnan(slopes[0]):
+            continue
+        if any(abs(slopes[0] - slope) > error for slope, error in seen):
+            break
+        chosen = window
+        known = slopes[1:][numpy.isfinite(slopes[1:])]
+        if len(known) > _TRIALS // 2:
+            middle = numpy.quantile(known, [0.16, 0.84])  # robust: some replicates have few minima left
+            seen.append((float(slopes[0]), float(middle[1] - middle[0]) / 2))
+    return float(chosen)
 
 
-def _groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
+def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
     """Return the rows of each budget, lowest first: sorted budgets are cut where they jump."""
     order = numpy.argsort(budget, kind="stable")
     jumps = numpy.flatnonzero(numpy.diff(numpy.log10(budget[order])) > _SAME_BUDGET_DECADES) + 1
     return [rows for rows in numpy.split(order, jumps) if len(rows) >= least]
 
 
-def _lowest_point(x: numpy.ndarray, loss: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray:
-    """Return where the weighted parabola of loss is lowest, a value a replicate; ``nan`` if it has no lowest point."""
-    centre = x.mean()
-    powers = numpy.stack([(x - centre) ** k for k in range(5)])
-    moments = weights @ powers.T
-    right = weights @ (powers[:3] * loss).T
-    normal = moments[:, numpy.arange(3)[:, None] + numpy.arange(3)]
-    usable = (weights > 0).sum(axis=1) >= 4
-    normal = numpy.where(usable[:, None, None], normal, numpy.eye(3))
-    solution = numpy.linalg.solve(normal, right[:, :, None])[:, :, 0]
-    usable &= solution[:, 2] > 0
-    bend = numpy.where(usable, solution[:, 2], 1.0)
-    return numpy.where(usable, centre - 0.5 * solution[:, 1] / bend, numpy.nan)
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The runs of one budget: those in the window, the parabola through them, and why there is none."""
+
+    x: numpy.ndarray  # all log sizes
+    near: numpy.ndarray  # rows in the window
+    fitted: numpy.ndarray  # losses of the window on the parabola (or as they are, for approach 1)
+    residuals: numpy.ndarray  # of the window, scaled by its degrees of freedom
+    reason: str
+    approach: int
+
+    @classmethod
+    def at(cls, x: numpy.ndarray, loss: numpy.ndarray, window: float, approach: int = 2) -> Curve:
+        """Choose the window around the lowest run and fit its parabola."""
+        order = numpy.argsort(x, kind="stable")
+        lowest = int(numpy.argmin(loss[order]))
+        edge = lowest in (0, len(x) - 1)
+        near = numpy.abs(x[order] - x[order[lowest]]) <= numpy.log(window)
+        first = min(max(lowest - 1, 0), max(len(x) - _LEAST_RUNS, 0))
+        near[first : first + _LEAST_RUNS] = True
+        rows = order[near]
+        reason = ""
+        if approach == 1:
+            return cls(x=x, near=order, fitted=loss[order], residuals=0 * x, reason="", approach=1)
+        if len(numpy.unique(x[rows])) < _LEAST_RUNS:
+            reason = "fewer than three sizes"
+        if reason:
+            return cls(x=x, near=rows, fitted=loss[rows], residuals=numpy.zeros(0), reason=reason, approach=2)
+        basis = numpy.stack([numpy.ones(len(rows)), x[rows] - x[rows].mean(), (x[rows] - x[rows].mean()) ** 2], axis=1)
+        fitted = basis @ numpy.linalg.lstsq(basis, loss[rows], rcond=None)[0]
+        left = len(rows) - _LEAST_RUNS
+        residuals = (loss[rows] - fitted) * numpy.sqrt(len(rows) / left) if left else numpy.zeros(0)
+        curve = cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason="", approach=2)
+        where = ("smallest", "largest")[lowest > 0]
+        outside = f"its lowest run is the {where}" if edge else "no minimum inside its sizes"
+        if numpy.isnan(curve.minima(fitted[None, :])[0]):
+            return cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason=outside, approach=2)
+        return curve
+
+    def minima(self, loss: numpy.ndarray) -> numpy.ndarray:
+        """Return where each row of losses of the window is lowest; ``nan`` where nowhere inside the sizes."""
+        x = self.x[self.near]
+        if self.approach == 1:
+            return x[numpy.argmin(loss, axis=1)]
+        if self.reason:
+            return numpy.full(len(loss), numpy.nan)
+        centre = x.mean()
+        basis = numpy.stack([numpy.ones(len(x)), x - centre, (x - centre) ** 2], axis=1)
+        _, tilt, bend = (loss @ numpy.linalg.pinv(basis).T).T
+        with numpy.errstate(all="ignore"):
+            lowest = centre - 0.5 * tilt / bend
+        inside = (bend > 0) & (lowest >= self.x.min()) & (lowest <= self.x.max())
+        return numpy.where(inside, lowest, numpy.nan)
 
 
-def _best_run(x: numpy.ndarray, loss: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray:
-    drawn = numpy.where(weights > 0, loss, numpy.inf)
-    best = numpy.argmin(drawn, axis=1)
-    return numpy.where(numpy.isfinite(drawn.min(axis=1)), x[best], numpy.nan)
+def _draws(
+    curves: list[Curve], groups: list[numpy.ndarray], runs: int, bootstrap: Any, seed: int
+) -> list[numpy.ndarray]:
+    """Return errors of loss, (replicates, runs in the window) a budget, drawn from those of all budgets.
+
+    The same rows are drawn whatever is fitted, so that replicates of two fits can be compared pair by pair. For
+    approach 1 there is no curve to leave residuals: its replicates draw the runs of a budget anew.
+    """
+    count = check_rows(bootstrap, runs)
+    if not count:
+        return [numpy.zeros((0, len(curve.near))) for curve in curves]
+    rows = numpy.concatenate(list(draw_rows(bootstrap, runs, seed)))
+    if curves[0].approach == 1:
+        drawn = []
+        for curve, group in zip(curves, groups, strict=True):
+            chosen = numpy.zeros((count, len(group)), dtype=bool)
+            numpy.put_along_axis(chosen, rows[:, group] % len(group), True, axis=1)
+            drawn.append(numpy.where(chosen, 0.0, numpy.inf)[:, curve.near])
+        return drawn
+    pooled = numpy.concatenate([curve.residuals for curve in curves])
+    if not len(pooled):
+        return [numpy.zeros((count, len(curve.near))) for curve in curves]
+    pooled = pooled - pooled.mean()
+    return [pooled[rows[:, group[: len(c.near)]] % len(pooled)] for c, group in zip(curves, groups, strict=True)]
 
 
-def _line(x: numpy.ndarray, y: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Return slope and intercept of least squares through each row of ``y``, leaving out its ``nan``."""
+def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
+    """Return slope and level of least squares through each row of ``y``, leaving out ``nan``; the first is observed.
+
+    Where the observed optima scatter more about their line than the replicates' do about theirs, every optimum of a
+    replicate gets the rest as an error of its own, of a size drawn too (Student's t).
+    """
+    observed = line_through(x, y[:1])
+    if len(y) == 1:
+        return observed
+    left = numpy.isfinite(y[0]).sum() - 2
+    about = y[0] - observed[0, 1] - observed[0, 0] * x
+    scatter = float(numpy.nansum(about**2)) / max(left, 1)
+    explained = float(numpy.nanmean(numpy.nanvar(y[1:, numpy.isfinite(y[0])], axis=0)))
+    rest = max(scatter - explained, 0.0)
+    stream = numpy.random.default_rng([seed, 2])
+    size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]
+    drawn = y[1:] + size * stream.standard_normal((len(y) - 1, len(x)))
+    return numpy.concatenate([observed, line_through(x, drawn)])
+
+
+def line_through(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
+    """Return slope and level of least squares through each row of ``y``, leaving out ``nan``; ``nan`` with too few."""
     known = numpy.isfinite(y)
-    count = numpy.maximum(known.sum(axis=1), 1)
-    mean_x = (known * x).sum(axis=1) / count
-    mean_y = numpy.nansum(y, axis=1) / count
+    count = known.sum(axis=1)
+    usable = count >= LEAST_BUDGETS
+    mean_x = (known * x).sum(axis=1) / numpy.maximum(count, 1)
+    mean_y = numpy.where(known, y, 0.0).sum(axis=1) / numpy.maximum(count, 1)
     dx = numpy.where(known, x - mean_x[:, None], 0.0)
-    spread = (dx**2).sum(axis=1)
-    usable = known.sum(axis=1) >= 2
-    slope = (dx * numpy.where(known, y, 0.0)).sum(axis=1) / numpy.where(usable & (spread > 0), spread, numpy.nan)
-    return slope, mean_y - slope * mean_x
+    around = (dx**2).sum(axis=1)
+    slope = (dx * numpy.where(known, y, 0.0)).sum(axis=1) / numpy.where(usable & (around > 0), around, numpy.nan)
+    return numpy.stack([slope, mean_y - slope * mean_x], axis=1)
+
+
+def _told(
+    groups: list[numpy.ndarray],
+    columns: dict[str, numpy.ndarray],
+    best: dict[str, numpy.ndarray],
+    reasons: list[str],
+) -> str:
+    """Say which budgets have no minimum, and why."""
+    left_out = [
+        f"{columns['budget_flop'][rows].mean():.3g} FLOP ({reason or 'no minimum inside its tokens'})"
+        for rows, reason, point in zip(groups, reasons, best["params"][0] + best["tokens"][0], strict=True)
+        if numpy.isnan(point)
+    ]
+    return f"without a minimum: {', '.join(left_out)}" if left_out else ""

@@ -12,8 +12,6 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Solution", "minimise"]
-
 #: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
 _LARGEST_DAMPING = 1e14

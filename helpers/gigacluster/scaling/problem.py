@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from types import ModuleType
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
-from gigacluster.scaling.jets import JetOperations, constant, contraction, variables
-from gigacluster.scaling.laws import Law
+from gigacluster.arrays import namespace_of, to_host
+from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
+from gigacluster.scaling.law import Law, Objective
 from gigacluster.scaling.newton import minimise
-from gigacluster.scaling.objective import Objective
-from gigacluster.scaling.power_sum import PowerSum
-
-__all__ = ["Fits", "Problem"]
 
 #: Elements (problems x runs) evaluated at once: within the second-level cache of a core; a GPU takes more.
 _CHUNK_ELEMENTS = 30_000
 _CHUNK_ELEMENTS_GPU = 2**25
 #: A fit counts as converged when its gradient, relative to the objective's unit, is below this.
 CONVERGED = 1e-9
+#: Runs up to which that holds; a sum over more has rounding in proportion.
+_FEW_RUNS = 1000
+#: Two fits found the same minimum when their objectives differ by less than this share, or by residuals of rounding.
+_SAME_SHARE = 1e-7
+_SAME_RESIDUAL = 1e-12
+#: delta is lowered to this by steps of ten for the least-absolute-deviation limit.
+_SMALLEST_DELTA = 1e-8
+#: Iterations of a fit before it is given its second chance.
+_FIRST_TRY = 150
+#: Multiples of delta that a fit stuck in a narrow valley is continued with.
+_WIDER_DELTAS = (30.0, 5.0, 1.0)
+#: Fall of log likelihood that rules a value out at 95 %: half the chi-squared quantile with one degree of freedom.
+_RULED_OUT = 1.92
+#: Fall of log likelihood for a rise of the objective by its size over the runs, for normal errors: robust, squared
+#: loss.
+_NORMAL_SHARE = (0.64, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,6 @@ class Fits:
 class Problem:
     """What all fits share. ``like`` is any array of the library and device to compute on."""
 
-    xp: ModuleType
     like: Any
     law: Law
     objective: Objective
@@ -52,6 +63,11 @@ class Problem:
     log_loss: numpy.ndarray  # (1, runs), or a row a replicate
     weights: numpy.ndarray  # (replicates, runs); one row where all fits have the same
     fixed: dict[int, float] = field(default_factory=dict)  # symbol -> fitted coordinate
+
+    @property
+    def xp(self) -> Any:
+        """The array library."""
+        return namespace_of(self.like)
 
     @property
     def chunk(self) -> int:
@@ -82,7 +98,7 @@ class Problem:
         function = self._function(prediction, numbers)
         unit = self.objective.unit
         # A residual is known to some 1e-16, and delta is all that a slope can change by.
-        threshold = max(CONVERGED, 2e-14 / unit)
+        threshold = max(CONVERGED, 2e-14 / unit) * max(1.0, self.log_loss.shape[1] / _FEW_RUNS)
         tolerance = 0.1 * threshold if tolerance is None else tolerance
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):  # wild steps are refused, not feared
             solution = minimise(
@@ -105,6 +121,42 @@ class Problem:
             to_host(solution.iterations),
             to_host(solution.model)[:, 1 + start.shape[1] :],
             gradient < threshold,
+        )
+
+    @property
+    def free(self) -> list[int]:
+        """Numbers of the symbols that are fitted."""
+        return [i for i in range(len(self.law.names)) if i not in self.fixed]
+
+    def log_prediction(self, theta: numpy.ndarray) -> numpy.ndarray:
+        """Return the log loss of the runs for one vector of fitted coordinates, on the host."""
+        named = dict(zip(self.law.names, theta, strict=True))
+        with numpy.errstate(all="ignore"):  # a fit that went astray
+            return numpy.asarray(self.law.predict(JetOperations(numpy), named, self.log_columns))
+
+    def jacobian(self, theta: numpy.ndarray, log_columns: Mapping[str, numpy.ndarray] | None = None) -> numpy.ndarray:
+        """Return the derivatives of log loss by the free coordinates at one point, shape (runs, free symbols).
+
+        ``log_columns`` may be those of other runs, centred as the problem's are. A floor at 0 counts as fixed.
+        """
+        law, size = self.law, len(self.law.names)
+        columns = self.log_columns if log_columns is None else log_columns
+        jets = variables([numpy.asarray([[value]]) for value in theta])
+        held = {name: constant(numpy.asarray(values)[None, :], size) for name, values in columns.items()}
+        with numpy.errstate(all="ignore"):
+            jet = law.predict(JetOperations(numpy), dict(zip(law.names, jets, strict=True)), held)
+        runs = len(next(iter(columns.values())))
+        slopes = numpy.stack([numpy.broadcast_to(g, (1, runs))[0] for g in jet.gradient], axis=1)
+        return slopes[:, [i for i in self.free if theta[i] > law.lower[i]]]
+
+    def only(self, rows: numpy.ndarray) -> Problem:
+        """Return the problem of some of the runs, with one row of weights of mean 1."""
+        weights = self.weights[:1, rows]
+        return replace(
+            self,
+            log_columns={name: column[rows] for name, column in self.log_columns.items()},
+            log_loss=self.log_loss[:, rows],
+            weights=weights / (weights.mean() or 1.0),
         )
 
     def array(self, values: Any, dtype: Any = None) -> Any:
@@ -150,3 +202,61 @@ class Problem:
             return jet.value, lambda slope, curvature: xp.stack(contract(slope, curvature), axis=1)
 
         return prediction
+
+
+def reaches(objective: Any, lowest: Any, runs: int) -> Any:
+    """Tell which objectives are as low as the lowest."""
+    return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
+
+
+def looks_flat(problem: Problem, fits: Fits) -> numpy.ndarray:
+    """Tell, a row a fit, whether some parameter looks unidentified by the curvature at the optimum.
+
+    The quick test that replicates get, by the same limits as the profile: a term ten times its size, an exponent down
+    to a fifth, or a floor of 0, within what the curvature allows for normal errors. A fit on few runs within delta can
+    look flat here and have a profile that is not.
+    """
+    law, size = problem.law, fits.theta.shape[1]
+    hessian = numpy.zeros((len(fits.theta), size, size))
+    rows, columns = numpy.tril_indices(size)
+    hessian[:, rows, columns] = hessian[:, columns, rows] = fits.hessian
+    still = fits.theta <= law.lower
+    still[:, list(problem.fixed)] = True
+    hessian = numpy.where(still[:, :, None] | still[:, None, :], numpy.eye(size), hessian)
+    reach = numpy.where(law.is_amplitude, numpy.log(10.0), 0.8 * fits.theta)
+    reach = numpy.where([symbol.kind == "floor" for symbol in law.symbols], fits.theta, reach)
+    judged = numpy.asarray([symbol.kind != "free" for symbol in law.symbols]) & ~still
+    curvature = numpy.linalg.pinv(hessian, hermitian=True).diagonal(axis1=1, axis2=2)
+    share = _NORMAL_SHARE[problem.objective.loss == "squared"]
+    runs = problem.log_loss.shape[1]
+    variance = 2.0 * _RULED_OUT * fits.objective[:, None] / (share * runs) * curvature
+    return (judged & ~((variance > 0) & (variance < reach**2))).any(axis=1)
+
+
+def solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:
+    """Minimise; for absolute loss through ever smaller deltas, whose limit it is."""
+    if problem.objective.loss != "absolute":
+        return _with_second_chance(problem, problem.solve(theta, replicate, max_iterations=_FIRST_TRY), replicate)
+    delta = problem.objective.delta
+    while delta > 0.9 * _SMALLEST_DELTA:
+        stage = replace(problem, objective=replace(problem.objective, loss="huber", delta=delta))
+        fits = stage.solve(theta, replicate)
+        theta, delta = fits.theta, delta / 10
+    return replace(fits, objective=fits.objective / stage.objective.delta)
+
+
+def _with_second_chance(problem: Problem, fits: Fits, replicate: numpy.ndarray | None) -> Fits:
+    """Continue the fits that stopped in a narrow valley: down it with a wider delta, then back to the true one."""
+    left = numpy.flatnonzero(~fits.converged & numpy.isfinite(fits.objective))
+    if problem.objective.loss == "squared" or not left.size:
+        return fits
+    theta, numbers = fits.theta[left], None if replicate is None else replicate[left]
+    for factor in _WIDER_DELTAS:
+        wider = replace(problem, objective=replace(problem.objective, delta=factor * problem.objective.delta))
+        again = wider.solve(theta, numbers, max_iterations=400 if factor == 1.0 else 100)
+        theta = again.theta
+    better = again.converged & reaches(again.objective, fits.objective[left], problem.log_loss.shape[1])
+    merged = {item.name: numpy.array(getattr(fits, item.name)) for item in fields(fits)}
+    for name, values in merged.items():
+        values[left[better]] = getattr(again, name)[better]
+    return Fits(**merged)

@@ -1,84 +1,98 @@
-"""Bootstrap replicates: what each draws, and the fits of all of them as one batch."""
+"""Bootstrap replicates: what each draws, and the fits of all of them, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
 
-from gigacluster.scaling.bootstrap import draw_rows, multiplicities
-from gigacluster.scaling.problem import Fits, Problem
-from gigacluster.scaling.profiles import looks_flat
-from gigacluster.scaling.solving import solve
-from gigacluster.scaling.starts import random_starts, reaches
+from gigacluster.scaling.bootstrap import check_rows, draw_rows, multiplicities
+from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.problem import Fits, Problem, looks_flat, reaches, solve
+from gigacluster.scaling.search import random_starts
 
-__all__ = ["fit_replicates", "resample"]
-
-#: Fits solved at once, which bounds the memory of a bootstrap with many starts.
+#: Fits solved at once, and weights or losses held at once, which bounds the memory of a bootstrap.
 _BLOCK = 100_000
 _BLOCK_GPU = 2_000_000
+_BLOCK_ELEMENTS = 2**24
 #: Random starts of a replicate that does not converge from the optimum of all runs.
 _RESCUE = 16
 
 
-def resample(
-    problem: Problem, residuals: numpy.ndarray, runs: Any, bootstrap: Any, kind: str, clusters: Any, seed: int
-) -> Problem:
-    """Return the problem with a row of weights, or of losses, for each replicate."""
-    count = problem.weights.shape[1]
-    if kind == "cluster":
-        if clusters is None:
-            raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
-        labels = numpy.asarray(runs[clusters] if isinstance(clusters, str) else clusters)
-        _, number = numpy.unique(labels, return_inverse=True)
-        drawn = draw_rows(bootstrap, int(number.max()) + 1, seed)
-        times = multiplicities(drawn, int(number.max()) + 1)[:, number.ravel()]
-        return replace(problem, weights=problem.weights * times)
-    rows = draw_rows(bootstrap, count, seed)
-    if kind == "residual":
-        fitted = problem.log_loss[0] - residuals
-        return replace(
-            problem, log_loss=fitted + residuals[rows], weights=numpy.repeat(problem.weights, len(rows), axis=0)
-        )
-    return replace(problem, weights=problem.weights * multiplicities(rows, count))
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How replicates are made: ``kind``, ``bootstrap`` (a count or rows), ``seed``, and what the kind needs.
+
+    ``case`` draws runs, ``cluster`` whole groups of runs; ``model`` and ``shared`` draw new errors of all runs from
+    ``noise``, without or with the part that groups share.
+    """
+
+    kind: str
+    bootstrap: Any
+    seed: int
+    noise: Noise
+    group: numpy.ndarray | None = None
+
+    def problems(self, problem: Problem, residuals: numpy.ndarray, block: int) -> Iterator[Problem]:
+        """Yield the problem with a row of weights, or of losses, for each replicate of a block."""
+        count = problem.weights.shape[1]
+        if self.kind in ("model", "shared"):
+            fitted = problem.log_loss[0] - residuals
+            noise = self.noise if self.kind == "shared" else replace(self.noise, shared=None)
+            for errors in noise.draw(check_rows(self.bootstrap, count), self.seed, block):
+                yield replace(problem, log_loss=fitted + errors)
+            return
+        units = count if self.kind == "case" else int(self.group.max()) + 1  # type: ignore[union-attr]
+        for rows in draw_rows(self.bootstrap, units, self.seed, block):
+            times = multiplicities(rows, units)
+            yield replace(problem, weights=problem.weights * (times if self.kind == "case" else times[:, self.group]))
 
 
 def fit_replicates(
-    problem: Problem, point: numpy.ndarray, random: int, seed: int, units: Mapping[str, float]
+    problem: Problem,
+    point: numpy.ndarray,
+    residuals: numpy.ndarray,
+    resampling: Resampling,
+    random: int,
+    units: Mapping[str, float],
 ) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
     """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for.
 
     Parameters
     ----------
-    problem : Problem
-        With a row of weights, or of losses, for each replicate.
-    point : array, shape (symbols,)
-        Fitted coordinates of the optimum of all runs.
-    random : int
+    problem
+        Of all runs.
+    point
+        Fitted coordinates of its optimum, shape (symbols,).
+    residuals
+        Of log loss there, shape (runs,).
+    resampling
+        What the replicates draw.
+    random
         Random starts of each replicate.
-    seed : int
-    units : mapping
+    units
         Log of the unit of each column.
 
     Returns
     -------
-    columns : dict of str to array, shape (replicates,)
-        The symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
-        ``not_identified`` (by the curvature at the optimum), ``several_minima``.
-    hit_rates : array, shape (replicates,), or None
-        Share of the random starts of each replicate that reached its lowest objective.
+    columns
+        Arrays of shape (replicates,): the symbols, ``objective``, ``gradient`` (over delta), ``iterations``,
+        ``converged``, ``at_boundary``, ``not_identified`` (by the curvature at the optimum), ``several_minima``.
+    hit_rates
+        Share of the random starts of each replicate that reached its lowest objective, or None.
     """
-    count = len(problem.weights)
-    block = max(1, (_BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK) // (1 + random))
-    parts = []
-    for first in range(0, count, block):
-        numbers = numpy.arange(first, min(first + block, count))
-        part = _fit_some(problem, numbers, point, random, seed + first, units)
+    most = _BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK
+    block = max(1, min(most // (1 + random), _BLOCK_ELEMENTS // problem.log_loss.shape[1]))
+    parts: list[dict[str, numpy.ndarray]] = []
+    for number, drawn in enumerate(resampling.problems(problem, residuals, block)):
+        numbers = numpy.arange(max(len(drawn.weights), len(drawn.log_loss)))
+        seed = resampling.seed + number * block
+        part = _fit_some(drawn, numbers, point, random, seed, units)
         failed = numpy.flatnonzero(~part["converged"])
         if failed.size and random < _RESCUE:
-            again = _fit_some(problem, numbers[failed], point, _RESCUE, seed + first, units)
+            again = _fit_some(drawn, numbers[failed], point, _RESCUE, seed, units)
             for name, values in part.items():
                 values[failed] = again[name]
         parts.append(part)

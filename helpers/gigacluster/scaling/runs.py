@@ -1,19 +1,24 @@
-"""The runs that a law is fitted to: checked once, with every fault named by its row and its remedy."""
+"""The runs that a law is fitted to: checked once, with every fault named by its row and its remedy.
+
+Columns may carry the names that people use (N, D, C, flops, params_billion, bits_per_token, ...), and any two of
+params, tokens and budget_flop give the third.
+"""
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.laws import Law
+from gigacluster.scaling.law import Law
 
-__all__ = ["Runs", "RunsWarning", "read_runs"]
-
+#: Training FLOP per parameter and token: 2 forward, 4 backward.
+FLOP_PER_PARAM_TOKEN = 6.0
 #: What a column of runs can hold, in SI units; outside it the unit is almost surely another (billions, trillions).
 _RANGES = {
     "params": (1e3, 1e15, "parameters"),
@@ -22,8 +27,35 @@ _RANGES = {
     "experts": (1.0, 1e7, "experts"),
     "budget_flop": (1e9, 1e32, "FLOP"),
 }
+#: Names that stand for a column, compared without case, spaces, hyphens and underscores (single letters with case).
+_ALIASES = {
+    "params": ("N", "nparams", "parameters", "numparams", "modelsize", "size"),
+    "tokens": ("D", "ntokens", "trainingtokens", "traintokens", "numtokens"),
+    "unique_tokens": ("U", "uniquetokens"),
+    "budget_flop": ("C", "flop", "flops", "budget", "budgetflop", "trainingflop", "trainingflops", "compute"),
+    "experts": ("nexperts", "numexperts"),
+    "loss": ("L", "finalloss", "valloss", "validationloss", "evalloss", "testloss", "lossnats"),
+}
+_UNITS = {"thousand": 1e3, "million": 1e6, "millions": 1e6, "m": 1e6, "billion": 1e9, "billions": 1e9, "b": 1e9}
+_UNITS |= {"trillion": 1e12, "trillions": 1e12, "t": 1e12, "petaflop": 1e15, "exaflop": 1e18, "zettaflop": 1e21}
+#: Columns that hold the loss in another unit.
+_LOSSES: dict[str, Callable[[numpy.ndarray], numpy.ndarray]] = {
+    "lossbits": lambda bits: bits * numpy.log(2.0),
+    "bitspertoken": lambda bits: bits * numpy.log(2.0),
+    "perplexity": lambda perplexity: numpy.log(perplexity),
+    "ppl": lambda perplexity: numpy.log(perplexity),
+}
+_LOSS_UNITS = {"nat": lambda x: x, "bit": _LOSSES["lossbits"], "perplexity": _LOSSES["perplexity"]}
 #: Above ln(vocabulary) of any tokenizer a loss is worse than guessing: it is a perplexity, or not per token.
 _LARGEST_LOSS = 16.0
+#: Losses over those of Besiroglu et al. (2024) at the same params and tokens: medians of 30 public sets in nats lie
+#: from 0.87 to 1.28, so that 1.33 is worth a look (bits are 1.44 times nats), and 2.5 is a perplexity.
+_TYPICAL = (482.01, 2085.43, 1.8172, 0.3478, 0.3658)
+_DOUBTFUL, _ABSURD = 1.33, 2.5
+#: Tokens a parameter, in the median of a set, below which the two columns are taken for one another.
+_LEAST_RATIO = 0.5
+#: Factor between budget_flop and 6 params tokens, in the median, beyond which the columns do not belong together.
+_CONVENTION = 30.0
 _MAX_ROWS_SHOWN = 8
 
 
@@ -38,36 +70,89 @@ class Runs:
     columns: dict[str, numpy.ndarray]
     loss: numpy.ndarray
     notes: tuple[str, ...]
+    budget_flop: numpy.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
 
+    @property
+    def flop(self) -> numpy.ndarray | None:
+        """Compute of each run, None where the columns do not tell."""
+        if self.budget_flop is not None:
+            return self.budget_flop
+        if {"params", "tokens"} <= set(self.columns):
+            return FLOP_PER_PARAM_TOKEN * self.columns["params"] * self.columns["tokens"]
+        return None
 
-def read_runs(runs: Any, law: Law, free: int) -> Runs:
+
+def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
+    """Return columns by their standard names, in SI units, on the host; missing ones are derived from C = 6 N D.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing and cannot be derived, is not numeric, or the columns differ in length.
+    """
+    found = {name: values for name in names if (values := _column(runs, name)) is not None}
+    missing = [name for name in names if name not in found]
+    for name in [m for m in missing if m in ("params", "tokens", "budget_flop")]:
+        parts = {other: _column(runs, other) for other in ("params", "tokens", "budget_flop") if other != name}
+        if all(values is not None for values in parts.values()):
+            found[name] = _third(name, parts)
+            missing.remove(name)
+    if missing:
+        given = list(runs.keys()) if isinstance(runs, Mapping) else list(getattr(runs, "columns", []))
+        also = ", or two of params, tokens, budget_flop" if missing[0] in ("params", "tokens", "budget_flop") else ""
+        raise ValueError(
+            f"the runs have no column {missing[0]!r}; they have {given}. Rename the column{also}, or choose another "
+            "form"
+        )
+    lengths = {name: len(values) for name, values in found.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"the columns of the runs have different lengths: {lengths}")
+    return found
+
+
+def _third(name: str, parts: Mapping[str, Any]) -> numpy.ndarray:
+    with numpy.errstate(all="ignore"):  # rows that are not positive are named later
+        if name == "budget_flop":
+            return FLOP_PER_PARAM_TOKEN * parts["params"] * parts["tokens"]
+        other = parts["tokens" if name == "params" else "params"]
+        return numpy.divide(parts["budget_flop"], FLOP_PER_PARAM_TOKEN * other)
+
+
+def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> Runs:
     """Check a table of runs against what a law needs.
 
     Parameters
     ----------
-    runs : DataFrame or mapping of str to array
-        Columns ``loss`` (nats a token) and those of ``law.columns``: ``params``, ``tokens``, ``unique_tokens``,
-        ``experts``, ``budget_flop`` (6 params tokens where it is missing).
-    law : Law
-    free : int
+    runs
+        Table or mapping with columns ``loss`` and those of ``law.columns``, under these names or usual others.
+    law
+        Which columns are read.
+    free
         Parameters to be fitted.
+    loss_unit
+        ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
 
     Raises
     ------
     ValueError
         With every fault: column, rows (counted from 0) and what to do.
     """
-    columns = {name: _column(runs, name) for name in law.columns}
-    loss = _column(runs, "loss")
-    lengths = {len(values) for values in (*columns.values(), loss)}
-    if len(lengths) > 1:
-        raise ValueError(f"the columns of the runs have different lengths: {sorted(lengths)}")
+    if loss_unit is not None and loss_unit not in _LOSS_UNITS:
+        raise ValueError(f"loss_unit is {loss_unit!r}; it can be {', '.join(map(repr, _LOSS_UNITS))}")
+    columns = read_columns(runs, (*law.columns, "loss"))
+    loss = columns.pop("loss")
+    budget = _column(runs, "budget_flop")
     faults = _cell_faults({**columns, "loss": loss})
+    if not faults and loss_unit is not None:
+        loss = _LOSS_UNITS[loss_unit](loss)
+        faults = _cell_faults({"loss": loss})
     if not faults:
-        faults = _unit_faults(columns, loss) or _design_faults(columns, loss, law, free)
+        faults = _unit_faults(columns, loss, loss_unit) + _order_faults(columns, budget) or _design_faults(
+            columns, law, free
+        )
     if faults:
         raise ValueError(f"the runs cannot be fitted by {law.name!r}:\n" + "\n".join(f"  {fault}" for fault in faults))
     if "unique_tokens" in columns:
@@ -75,21 +160,39 @@ def read_runs(runs: Any, law: Law, free: int) -> Runs:
     notes = _duplicates(columns, loss)
     for note in notes:
         warnings.warn(note, RunsWarning, stacklevel=3)
-    return Runs(columns=columns, loss=loss, notes=tuple(notes))
+    if loss_unit is None:
+        notes += _doubtful_unit(columns, loss)
+    usable = budget is not None and bool(numpy.isfinite(budget).all() and (budget > 0).all())
+    return Runs(columns=columns, loss=loss, notes=tuple(notes), budget_flop=budget if usable else None)
 
 
-def _column(runs: Any, name: str) -> numpy.ndarray:
+def _plain(name: Any) -> str:
+    return re.sub(r"[\s_-]+", "", str(name)).lower()
+
+
+def _column(runs: Any, name: str) -> numpy.ndarray | None:
+    """Return a column by its standard name, one of its other names, or with a unit behind the name."""
     if name in runs:
-        values = runs[name]
-        try:
-            host = to_host(values if not hasattr(values, "to_numpy") else values.to_numpy())
-            return numpy.asarray(host, dtype=float).ravel()
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"column {name!r} of the runs is not numeric: {error}") from None
-    if name == "budget_flop" and "params" in runs and "tokens" in runs:
-        return 6.0 * _column(runs, "params") * _column(runs, "tokens")
-    given = list(runs.keys()) if isinstance(runs, Mapping) else list(getattr(runs, "columns", []))
-    raise ValueError(f"the runs have no column {name!r}; they have {given}. Rename the column, or choose another form")
+        return _numbers(runs[name], name)
+    for key in list(runs.keys()) if hasattr(runs, "keys") else []:
+        plain = _plain(key)
+        if str(key) in _ALIASES[name] or (plain in _ALIASES[name] and len(plain) > 1):
+            return _numbers(runs[key], str(key))
+        if name == "loss" and plain in _LOSSES:
+            with numpy.errstate(all="ignore"):  # a perplexity of 0 is named later
+                return _LOSSES[plain](_numbers(runs[key], str(key)))
+        stem, _, unit = str(key).lower().rpartition("_")
+        if unit in _UNITS and _plain(stem) in (_plain(name), name[0] * (name == "flop"), *_ALIASES[name]):
+            return _UNITS[unit] * _numbers(runs[key], str(key))
+    return None
+
+
+def _numbers(values: Any, name: str) -> numpy.ndarray:
+    try:
+        host = to_host(values if not hasattr(values, "to_numpy") else values.to_numpy())
+        return numpy.asarray(host, dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} of the runs is not numeric: {error}") from None
 
 
 def _rows(mask: numpy.ndarray) -> str:
@@ -111,15 +214,16 @@ def _cell_faults(columns: Mapping[str, numpy.ndarray]) -> list[str]:
     return faults
 
 
-def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> list[str]:
+def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss_unit: str | None) -> list[str]:
     faults = []
     for name, values in columns.items():
         low, high, unit = _RANGES.get(name, (0.0, numpy.inf, ""))
-        for wrong, remedy in ((values < low, "multiply"), (values > high, "divide")):
-            if wrong.any():
-                first = values[numpy.flatnonzero(wrong)[0]]
+        for outside, remedy in ((values < low, "multiply"), (values > high, "divide")):
+            if outside.any():
+                first = values[numpy.flatnonzero(outside)[0]]
                 faults.append(
-                    f"{name} is {first:g} in {_rows(wrong)}, outside [{low:g}, {high:g}] {unit}: the unit looks wrong; "
+                    f"{name} is {first:g} in {_rows(outside)}, outside [{low:g}, {high:g}] {unit}: the unit looks "
+                    "wrong; "
                     f"{remedy} by 1e9 if it is billions or billionths, or drop these runs"
                 )
     wrong = loss > _LARGEST_LOSS
@@ -128,18 +232,69 @@ def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> l
             f"loss is {loss[numpy.flatnonzero(wrong)[0]]:g} in {_rows(wrong)}, above {_LARGEST_LOSS:g} nats a token: "
             "take the logarithm if it is a perplexity, or drop these runs"
         )
+    ratio = _over_typical(columns, loss)
+    if not faults and loss_unit is None and ratio is not None and numpy.median(ratio) > _ABSURD:
+        absurd = ratio > _ABSURD
+        faults.append(
+            f"loss is {numpy.median(loss):.3g} in the median, {numpy.median(ratio):.2g} times what models of these "
+            "params "
+            f"and tokens reach in nats ({_rows(absurd)}): it looks like a perplexity; name the column 'perplexity', or "
+            "say loss_unit='perplexity' (or 'nat' if it is right)"
+        )
     return faults
 
 
-def _design_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, law: Law, free: int) -> list[str]:
-    count, faults = len(loss), []
-    if count < free + 2:
+def _over_typical(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> numpy.ndarray | None:
+    if not {"params", "tokens"} <= set(columns) or not len(loss):
+        return None
+    A, B, E, alpha, beta = _TYPICAL
+    return loss / (E + A / columns["params"] ** alpha + B / columns["tokens"] ** beta)
+
+
+def _doubtful_unit(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> list[str]:
+    ratio = _over_typical(columns, loss)
+    if ratio is None or not len(ratio) or numpy.median(ratio) < _DOUBTFUL:
+        return []
+    return [
+        f"the losses are {numpy.median(ratio):.2g} times what models of these params and tokens usually reach in nats: "
+        "if they are bits (1.44 times nats) say loss_unit='bit', if they are right say loss_unit='nat'"
+    ]
+
+
+def _order_faults(columns: Mapping[str, numpy.ndarray], budget: numpy.ndarray | None) -> list[str]:
+    """Refuse columns that have been taken for one another."""
+    if not {"params", "tokens"} <= set(columns):
+        return []
+    params, tokens, faults = columns["params"], columns["tokens"], []
+    few = tokens < _LEAST_RATIO * params
+    if len(params) and numpy.median(tokens / params) < _LEAST_RATIO:
+        first = numpy.flatnonzero(few)[0]
         faults.append(
-            f"there are {count} runs for {free} free parameters; at least {free + 2} are needed: add runs, or hold "
+            f"tokens is below {_LEAST_RATIO:g} params in {_rows(few)} (the first is {tokens[first]:g} tokens for "
+            f"{params[first]:g} params): the columns params and tokens look swapped; exchange them"
+        )
+    if budget is not None and len(budget) == len(params) and (budget > 0).all():
+        ratio = budget / (FLOP_PER_PARAM_TOKEN * params * tokens)
+        middle = float(numpy.median(ratio))
+        if not 1 / _CONVENTION <= middle <= _CONVENTION:
+            wrong = (ratio < 1 / _CONVENTION) | (ratio > _CONVENTION)
+            faults.append(
+                f"budget_flop is {middle:.3g} times 6 params tokens in the median ({_rows(wrong)}), outside "
+                f"[{1 / _CONVENTION:.2g}, {_CONVENTION:g}]: a column is swapped or in another unit"
+            )
+    return faults
+
+
+def _design_faults(columns: Mapping[str, numpy.ndarray], law: Law, free: int) -> list[str]:
+    count = len(next(iter(columns.values())))
+    faults = []
+    if count < max(free, 1):
+        faults.append(
+            f"there are {count} runs for {free} free parameters; at least {max(free, 1)} are needed: add runs, or hold "
             "parameters fixed with fixed={...}"
         )
     for name, values in columns.items():
-        if count and name != "unique_tokens" and numpy.ptp(numpy.log(values)) < 1e-3:
+        if count and free > 1 and name != "unique_tokens" and numpy.ptp(numpy.log(values)) < 1e-3:
             faults.append(
                 f"all runs have one value of {name}, {values[0]:g} (rows 0 to {count - 1}), so nothing shows how loss "
                 f"depends on it: add runs with other {name}, or choose a form without it"
@@ -149,13 +304,16 @@ def _design_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, la
 
 def _duplicates(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> list[str]:
     table = numpy.stack([*columns.values(), loss], axis=1)
-    _, first, inverse = numpy.unique(table, axis=0, return_index=True, return_inverse=True)
-    repeated = numpy.arange(len(loss)) != first[inverse.ravel()]
+    order = numpy.lexsort(table.T)  # stable, so that the first of equal rows comes first
+    new = numpy.concatenate([[True], (numpy.diff(table[order], axis=0) != 0).any(axis=1)])
+    first = numpy.empty(len(loss), dtype=int)
+    first[order] = order[numpy.flatnonzero(new)][numpy.cumsum(new) - 1]
+    repeated = numpy.arange(len(loss)) != first
     if not repeated.any():
         return []
     row = int(numpy.flatnonzero(repeated)[0])
     return [
         f"duplicate runs: {_rows(repeated)} repeat an earlier run exactly (row {row} repeats "
-        f"row {first[inverse.ravel()][row]}) and count twice; drop them with "
+        f"row {first[row]}) and count twice; drop them with "
         "drop_duplicates() unless they are separate measurements"
     ]

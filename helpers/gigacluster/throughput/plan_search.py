@@ -248,7 +248,7 @@ def best_of(
         If none fits; the message says which plan comes nearest.
     """
     evaluator = PlanEvaluator(job, table, coefficients, xp)
-    size = chunk or (CPU_CHUNK if xp is numpy else GPU_CHUNK)
+    size = chunk or (CPU_CHUNK if xp is NUMPY else GPU_CHUNK)
     pieces = list(chunks(len(table), size))
     index, time_s, bytes_ = numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0), numpy.zeros(0)
     evaluated = fitting = 0

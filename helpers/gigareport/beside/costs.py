@@ -21,7 +21,7 @@ from gigareport.beside.accounts import (
 )
 from gigareport.facts.cost_inputs import inputs, own_inputs
 
-__all__ = ["beside_published", "costed_runs", "lease_usd_per_h100e_month"]
+__all__ = ["beside_published", "costed_runs"]
 
 _CHIPS = 100_000.0
 #: Releases of the chips in Epoch's table, for their age when a run starts, and their rated power with the server's.
@@ -77,7 +77,7 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
     )
     given: dict[str, Any] = {name: x[name] for name in own_inputs() if name != "goodput_frac"}
     # the published rent is without a return and without a sale after five years
-    given |= {"debt_rate_per_year": 0.0, "equity_rate_per_year": 0.0, "selling_cost_frac": 1.0}
+    given |= {"debt_effective_rate_per_year": 0.0, "equity_rate_per_year": 0.0, "selling_cost_frac": 1.0}
     five_years = own(n_chips=1.0, horizon_months=60, deliveries=[(0.0, 1.0)], network_usd_per_chip=network, **given)
     constants = ("epoch-server-overhead", "epoch-interconnect-share", "share-hardware")
     _, servers, interconnect = cost_shares(*(facts[name]["value"] for name in constants))
@@ -120,23 +120,6 @@ def _row(fact: dict[str, Any], values: object) -> dict[str, object]:
         "ratio": found.median / middle,
         "source_id": fact["source_id"],
     }
-
-
-def lease_usd_per_h100e_month() -> float:
-    """Return what the lease of Colossus 1 of May 2026 pays for an H100 equivalent. [USD/month]
-
-    The site holds chips of several kinds, so the payment is shared by H100 equivalents rather than by chips: those that
-    Epoch AI counts there.
-
-    Examples
-    --------
-    >>> round(lease_usd_per_h100e_month())
-    4532
-    """
-    lease = catalog.load("contracts").set_index("contract_id").loc["anthropic-colossus"]
-    phases = catalog.load("clusters").query("site_id == 'colossus-1' and status == 'operational'")
-    built = phases.dropna(subset=["h100e_bf16"]).sort_values("as_of")["h100e_bf16"].iloc[-1]
-    return float(lease["value_usd"] / (12 * lease["term_years"]) / built)
 
 
 def costed_runs() -> pd.DataFrame:

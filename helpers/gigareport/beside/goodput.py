@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
+import pandas as pd
 
-from gigacluster.reliability.checkpoints import checkpoint_interval_s
-from gigacluster.reliability.evidence import counted_rate, failure_rate
-from gigacluster.reliability.goodput import goodput
-from gigacluster.reliability.published import kokolis_2025, stall_goodput
+from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain, draw, interval
 from gigacluster.units import SECONDS_PER_DAY
+from gigareport import catalog
+from gigareport.facts import failures, recovery
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["beside_published", "goodput_by_form", "not_compared", "orders"]
 
-__all__ = ["beside_published", "goodput_by_form"]
+#: Replicas of a plan that a source does not print: 100,000 GPUs of FT-HSDP in sixteen. (assumption-reliability)
+_REPLICAS = 16.0
+_PLANNED_STOP_S = Uncertain(low=120.0, median=600.0, high=1200.0)  # row reliability.planned_stop_s of the defaults
+_LEAST_SHARE_OF_INTERVAL = 0.01  # of the time between failures in which a job runs, where stalls fill nearly all
 
 
 def goodput_by_form(mttf_s: Any, *, checkpoint_write_s: Any, restart_s: Any) -> dict[str, Any]:
@@ -39,107 +41,163 @@ def goodput_by_form(mttf_s: Any, *, checkpoint_write_s: Any, restart_s: Any) -> 
     >>> {name: round(float(share), 2) for name, share in found.items()}
     {'exact': 0.76, 'exact, Young': 0.76, 'Kokolis 2025': 0.74, 'stall inside': 0.78, 'stall outside': 0.82}
     """
-    young_s = checkpoint_interval_s(mttf_s, checkpoint_write_s, "young")
+    young_s = reliability.checkpoint_interval_s(mttf_s, checkpoint_write_s, "young")
     inputs = {"mttf_s": mttf_s, "checkpoint_write_s": checkpoint_write_s, "restart_s": restart_s}
     stall_s = restart_s + young_s / 2
     return {
-        "exact": goodput(**inputs).goodput_frac,
-        "exact, Young": goodput(**inputs, checkpoint_interval_s=young_s).goodput_frac,
-        "Kokolis 2025": kokolis_2025(mttf_s, restart_s, young_s, checkpoint_write_s),
-        "stall inside": stall_goodput(mttf_s, stall_s, "inside"),
-        "stall outside": stall_goodput(mttf_s, stall_s, "outside"),
+        "exact": reliability.goodput(**inputs).goodput_frac,
+        "exact, Young": reliability.goodput(**inputs, checkpoint_interval_s=young_s).goodput_frac,
+        "Kokolis 2025": reliability.kokolis_2025(mttf_s, restart_s, young_s, checkpoint_write_s),
+        "stall inside": reliability.stall_goodput(mttf_s, stall_s, "inside"),
+        "stall outside": reliability.stall_goodput(mttf_s, stall_s, "outside"),
     }
 
 
-def beside_published(
-    published: pd.DataFrame,
-    rates: pd.DataFrame,
-    *,
-    restart_s: Uncertain,
-    checkpoint_write_s: Uncertain,
-    samples: int = 2000,
-    seed: int = 7,
-) -> pd.DataFrame:
-    """Estimate every published effective training time that can be estimated.
+def beside_published(*, samples: int = 2000, seed: int = 7) -> pd.DataFrame:
+    """Estimate every published effective training time that gives enough to be estimated, misses first.
+
+    A house's own failures and times are used where it prints them; else those of all *other* houses, for the scheme
+    and the size.
 
     Parameters
     ----------
-    published, rates : pandas.DataFrame
-        In the form of ``effective_time_published`` and ``failure_rates``. Rows with ``gpus_per_node`` are estimated; a
-        source's own failures are used where it gives them, else the rate of all clusters.
-    restart_s, checkpoint_write_s : Uncertain
-        What to assume where a source says nothing. Training waits for the write, unless the source says otherwise. [s]
-    samples, seed : int
+    samples, seed : draws of what is not printed.
 
     Returns
     -------
     pandas.DataFrame
-        ``system``, ``n_gpus``, ``metric``, ``published``, ``is_lower_bound``, ``low``, ``median``, ``high`` (5, 50 and
-        95 %), ``ratio`` (median over published), ``rate_from`` and ``restart_from`` (source or assumption).
+        ``effective_id``, ``house``, ``system``, ``scheme``, ``n_gpus``, ``metric``, ``unit`` ("1" or "s"),
+        ``published``, ``is_lower_bound``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``error`` (median less
+        published), ``ratio`` (median over published), ``missed`` (outside the 90 %; of a bound, below it), ``solved``
+        (an input comes from the figure itself, so that it tests nothing), ``data`` ("inside" or "beyond" the sizes at
+        which the scheme was timed and failures were counted), ``rate_from``, ``times_from``, ``group``, ``note``.
     """
-    import pandas as pd
+    table = catalog.load("effective_time_published")
+    rows = [_compared(row, samples, seed) for row in table[table["gpus_per_node"].notna()].to_dict("records")]
+    found = pd.DataFrame(rows)
+    size = found["error"].abs() / found["published"]
+    order = found.assign(size=size).sort_values(["missed", "size"], ascending=False).index
+    return found.loc[order].reset_index(drop=True)
 
+
+def not_compared() -> pd.DataFrame:
+    """Return the published figures without a size of nodes, which no model of failures can be asked for."""
+    table = catalog.load("effective_time_published")
+    return table.loc[table["gpus_per_node"].isna(), ["house", "system", "scheme", "metric", "value", "note"]]
+
+
+def orders(found: pd.DataFrame) -> pd.DataFrame:
+    """Set the order of the schemes within each published comparison beside ours.
+
+    Parameters
+    ----------
+    found : as :func:`beside_published` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By comparison: the schemes from the best by the source, their published shares, our medians, ``same_order``.
+    """
     rows = []
-    for row in published[published["gpus_per_node"].notna()].to_dict("records"):
-        rate, rate_from = _rate(row, rates)
-        restart, restart_from = _restart(row, restart_s)
-        inputs = draw({"rate": rate, "restart": restart, "write": checkpoint_write_s}, samples, seed)
-        mode = row["checkpoint_mode"] if isinstance(row["checkpoint_mode"], str) else "blocking"
-        found = goodput(
-            row["n_gpus"],
-            gpus_per_node=row["gpus_per_node"],
-            failures_per_1000_node_days=inputs["rate"],
-            # behind training a write costs time only if a failure meets it: these sources leave it out
-            checkpoint_write_s=inputs["write"] if mode == "blocking" else 0.0,
-            checkpoint_interval_s=_known(row["checkpoint_interval_s"]),
-            restart_s=inputs["restart"],
-            queue_s=_known(row["queue_s"]) or 0.0,
-            mode=mode,
-            planned_stops_per_day=(_known(row["planned_stops"]) or 0.0) / (_known(row["days"]) or 1.0),
-            planned_stop_s=inputs["restart"],
-        )
-        ours = interval(found.goodput_frac)
+    for group, sides in found[found["group"].notna()].groupby("group"):
+        ordered = sides.sort_values("published", ascending=False)
         rows.append(
             {
-                "system": row["system"],
-                "n_gpus": row["n_gpus"],
-                "metric": row["metric"],
-                "published": row["value"],
-                "is_lower_bound": row["is_lower_bound"],
-                "low": ours.low,
-                "median": ours.median,
-                "high": ours.high,
-                "ratio": ours.median / row["value"],
-                "rate_from": rate_from,
-                "restart_from": restart_from,
+                "comparison": group,
+                "schemes": " > ".join(ordered["scheme"]),
+                "published": " > ".join(f"{value:.2f}" for value in ordered["published"]),
+                "ours": ", ".join(f"{value:.2f}" for value in ordered["median"]),
+                "same_order": bool((ordered["median"].diff().dropna() < 0).all()),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]:
+    size, house, scheme = float(row["n_gpus"]), str(row["house"]), str(row["scheme"])
+    times, times_from = _times(row, recovery.inputs(scheme, size, without_house=house))
+    rate, rate_from, rate_to = _rate(row, house)
+    drawn = draw({"rate": rate, "position": Uncertain.uniform(0.0, 1.0), "stop": _PLANNED_STOP_S}, samples, seed)
+    scheme_of = recovery.recovery(scheme, times, drawn["position"])
+    nodes = size / float(row["gpus_per_node"])
+    mttf_s = 1000 * SECONDS_PER_DAY / (nodes * drawn["rate"])
+    if (between_s := _known(row["failure_interval_s"])) is not None:
+        dead_s = scheme_of.detection_s + (scheme_of.resume_s if scheme == "drop_replica" else 0.0)
+        mttf_s = numpy.maximum(between_s - dead_s, _LEAST_SHARE_OF_INTERVAL * between_s)
+    ours = reliability.goodput_with(
+        scheme_of,
+        mttf_s=mttf_s,
+        n_replicas=_known(row["n_replicas"]) or _REPLICAS,
+        checkpoint_interval_s=_known(row["checkpoint_interval_s"]),
+        queue_s=_known(row["queue_s"]) or 0.0,
+        planned_stops_per_day=(_known(row["planned_stops"]) or 0.0) / (_known(row["days"]) or 1.0),
+        planned_stop_s=drawn["stop"],
+    )
+    published, unit, values = _known(row["value"]), "1", ours.goodput_frac
+    if published is None:  # what one failure costs, instead of a share of time
+        lost = ours.rework_frac + ours.restart_frac + ours.waiting_frac
+        published, unit, values = float(row["lost_s"]), "s", SECONDS_PER_DAY * lost / ours.failures_per_day
+    estimate, bound = interval(values), bool(row["is_lower_bound"])
+    timed = recovery.sizes(scheme)
+    return {
+        **{name: row[name] for name in ("effective_id", "house", "system", "scheme", "n_gpus", "metric")},
+        "unit": unit,
+        "published": published,
+        "is_lower_bound": bound,
+        "low": estimate.low,
+        "median": estimate.median,
+        "high": estimate.high,
+        "error": estimate.median - published,
+        "ratio": estimate.median / published,
+        "missed": estimate.high < published or (not bound and published < estimate.low),
+        "solved": row["solved"],
+        "data": "inside" if timed[0] <= size <= min(timed[1], rate_to) else "beyond",
+        "rate_from": rate_from,
+        "times_from": times_from,
+        "group": row["group"],
+        "note": row["note"],
+    }
 
 
 def _known(value: Any) -> float | None:
     return None if value is None or numpy.isnan(value) else float(value)
 
 
-def _rate(row: Mapping[Any, Any], rates: pd.DataFrame) -> tuple[Uncertain, str]:
-    """Return failures per 1,000 node-days: printed, counted, from the interval, or that of all other clusters."""
-    nodes = row["n_gpus"] / row["gpus_per_node"]
+def _rate(row: Mapping[Any, Any], house: str) -> tuple[Uncertain, str, float]:
+    """Return failures per 1,000 node-days of the row's own nodes, where they come from, and to what size they hold."""
+    size, per_node = float(row["n_gpus"]), float(row["gpus_per_node"])
     if (rate := _known(row["failures_per_1000_node_days"])) is not None:
-        return Uncertain.fixed(rate), "printed"
+        return Uncertain.fixed(rate), "printed", size
     if (count := _known(row["failures"])) is not None and (days := _known(row["days"])) is not None:
-        return counted_rate(count, nodes * days), "counted"
+        return reliability.counted_rate(count, size / per_node * days), "counted", size
     if (between_s := _known(row["failure_interval_s"])) is not None:
-        return Uncertain.fixed(1000 * SECONDS_PER_DAY / (nodes * between_s)), "from the interval"
-    others = rates[rates["source_id"] != row["source_id"]]
-    return failure_rate(n_gpus=row["n_gpus"], table=others), "other clusters"
+        return Uncertain.fixed(1000 * SECONDS_PER_DAY * per_node / (size * between_s)), "the interval", size
+    chip = row["chip"] if isinstance(row["chip"], str) else None
+    others = failures.failure_rate(chip, size, without_house=house)
+    one, here = others.pooled.rate, per_node / 8
+    scaled = Uncertain(low=here * one.low, median=here * one.median, high=here * one.high)
+    return scaled, f"{others.pooled.houses} other houses", others.largest_gpus
 
 
-def _restart(row: Mapping[Any, Any], otherwise: Uncertain) -> tuple[Uncertain, str]:
-    """Return the time lost after a failure: printed, anywhere below a printed bound, or assumed."""
-    if (restart := _known(row["restart_s"])) is not None:
-        return Uncertain.fixed(restart), "printed"
-    if (stall := _known(row["stall_s"])) is None:
-        return otherwise, "assumed"
-    if row["stall_is_upper_bound"]:
-        return Uncertain.uniform(0.0, stall), "below the printed bound"
-    return Uncertain.fixed(stall), "printed"
+def _times(row: Mapping[Any, Any], times: dict[str, Uncertain]) -> tuple[dict[str, Uncertain], str]:
+    """Put a row's own times in the place of those of other houses."""
+    found, own = dict(times), []
+    quick = "resume_s" if "resume_s" in found else "restart_s"
+    if (seconds := _known(row["restart_s"]) or _known(row["stall_s"])) is not None:
+        nothing = Uncertain.fixed(0.0)
+        if row["stall_is_upper_bound"]:  # of every failure, those that the scheme does not help against too
+            found |= {quick: Uncertain.uniform(0.0, seconds), "restart_s": Uncertain.uniform(0.0, seconds)}
+            own.append("below the printed bound")
+        else:
+            found[quick] = Uncertain.fixed(seconds)
+            own.append("printed")
+        found["detection_s"] = nothing
+    if (stall_s := _known(row["checkpoint_stall_s"])) is not None:
+        found["checkpoint_stall_s"] = Uncertain.fixed(stall_s)
+        if quick == "restart_s":  # training waits for all of it
+            found["checkpoint_write_s"] = Uncertain.fixed(stall_s)
+        own.append("checkpoint printed")
+    if (overhead := _known(row["overhead_frac"])) is not None:
+        found["overhead_frac"] = Uncertain.fixed(overhead)
+        own.append("overhead printed")
+    return found, ", ".join(own) or "other houses"

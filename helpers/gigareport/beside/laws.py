@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gigacluster.scaling.decisions import best_of_law
+from gigacluster import scaling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,8 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
         first = group.iloc[0]
-        best = best_of_law(first["form"], dict(zip(group["symbol"], group["value"], strict=True)), budget_flop)
+        symbols = dict(zip(group["symbol"], group["value"], strict=True))
+        best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)
         rows.append(
             {
                 "law": law,

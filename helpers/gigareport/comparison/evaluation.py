@@ -7,6 +7,7 @@ errors of their own, and so does the rate of failures of each site: its interval
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 import numpy
 import pandas as pd
 
-from gigacluster.arrays import to_device, to_host
+from gigacluster.arrays import as_common, to_device, to_host
 from gigacluster.uncertainty import interval
 from gigacluster.units import MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.comparison.market import ChipMarket, markets
@@ -24,8 +25,9 @@ from gigareport.comparison.owned import OwnedHour
 from gigareport.comparison.plans import FittedPlan, chip_error, fit_plan, shared_error
 from gigareport.comparison.runs import Run
 from gigareport.scenario import Scenario, inputs_of
-from gigareport.scenario.evaluation import speed_of
-from gigareport.scenario.inputs import STEP_ERROR, sample
+from gigareport.scenario.inputs import STEP_ERROR, alike, draw_inputs, inputs_from
+from gigareport.scenario.known import Step
+from gigareport.scenario.spine import speed_of
 
 __all__ = ["MEASURES", "Comparison", "Measure", "compare"]
 
@@ -241,7 +243,10 @@ def _draw(
         inputs[f"comparison.step_error.{option.chip}"] = chip_error(run, option.chip)
         if option.site:
             inputs[f"comparison.failures.{option.site}"] = inputs[_FAILURES]
-    return {name: to_device(values, device) for name, values in sample(inputs, samples, seed).items()}
+    return {
+        name: to_device(numpy.broadcast_to(values[0], (samples,)), device)
+        for name, values in draw_inputs([inputs], samples, seed).items()
+    }
 
 
 def _answers(
@@ -252,8 +257,19 @@ def _answers(
     inputs[STEP_ERROR] = given[STEP_ERROR] + given[f"comparison.step_error.{chip.chip}"]
     if option.site:
         inputs[_FAILURES] = given[f"comparison.failures.{option.site}"]
-    speed = speed_of(fitted.plan, inputs)
-    chip_flop_per_s = speed["useful_flop_per_s"] / fitted.plan.n_chips
+    plan = fitted.plan
+    xp, (error, job_chips, peak, step_flop) = as_common(
+        inputs[STEP_ERROR], plan.n_chips, plan.peak_bf16_flop_per_s, plan.step_flop
+    )
+    step = Step(
+        job_chips=job_chips,
+        peak_bf16_flop_per_s=peak,
+        step_flop=step_flop,
+        step_time_s=plan.step_time_s * xp.exp(error),
+    )
+    unlimited = inputs | {"cluster.site_power_mw": error * 0.0 + math.inf}
+    speed = speed_of(inputs_from(alike([story]), unlimited), step)
+    chip_flop_per_s = speed.useful_flop_per_s / plan.n_chips
     site_w_per_chip = inputs["cluster.it_power_w_per_chip"] * inputs["cluster.pue"]
     n_chips: Any = option.n_chips
     if option.basis == "money":
@@ -270,6 +286,6 @@ def _answers(
         "mwh": joules / (MEGA * SECONDS_PER_HOUR),
         "flop_per_usd": flop / usd,
         "flop_per_joule": flop / joules,
-        "mfu_frac": speed["mfu_frac"],
+        "mfu_frac": speed.mfu_frac,
     }
     return {name: to_host(values) for name, values in found.items()}

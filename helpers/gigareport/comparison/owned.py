@@ -6,16 +6,19 @@ whose dates they do not change. So dozens of chips cost as much to compare as th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from gigacluster import cost
 from gigareport.scenario import Scenario
-from gigareport.scenario.evaluation import owned_flows
+from gigareport.scenario.inputs import alike, inputs_from
+from gigareport.scenario.spine import own_flows
 
 __all__ = ["OwnedHour"]
 
-_POWER = "cluster.it_power_w_per_chip"
+#: The chips that are compared stand where there is power for them.
+_POWER, _LIMIT = "cluster.it_power_w_per_chip", "cluster.site_power_mw"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +37,8 @@ class OwnedHour:
 
         def usd_per_hour(more_usd: Any, times_power: float) -> Any:
             changed = {**given, "own.chip_usd": given["own.chip_usd"] + more_usd, _POWER: watts * times_power}
-            return owned_flows(story, n_chips, changed, 1.0).usd_per_chip_hour
+            inputs = inputs_from(alike([story]), {**changed, _LIMIT: changed[_POWER] * math.inf})
+            return own_flows(inputs, 1.0, int(story.horizon_months)).usd_per_chip_hour
 
         base = usd_per_hour(0.0, 1.0)
         of_hardware = (usd_per_hour(hardware_usd, 1.0) - base) / hardware_usd

@@ -25,15 +25,18 @@ __all__ = [
     "Revisions",
     "Timeline",
     "by_owner",
+    "current_states",
     "drop_in",
     "largest_at",
     "latest",
     "place_in_words",
     "plan_revisions",
     "predicted",
+    "revisions_between",
     "same_site",
     "site_timeline",
     "states_by_site",
+    "vintages",
 ]
 
 FIRST_DAY, LAST_DAY = "2022-01-01", "2027-12-31"
@@ -234,10 +237,19 @@ def site_timeline(
 def latest(samples: int = 2_000, seed: int = 7) -> Timeline:
     """Return the timeline of the latest vintage of ``data/``, its plans as uncertain as the one before turned out."""
     states, names, sites = (catalog.load(name) for name in ("data_center_timelines", "site_names", "sites"))
-    before, now = sorted(sites["vintage"].unique())[-2:]  # vintages of all sites: others are of one owner alone
+    before, now = vintages()[-2:]
     revisions = revisions_between(states, names, before, now)
-    current = states_by_site(states, names, now)
-    return site_timeline(current, sites[sites["vintage"] == now], revisions, now, samples=samples, seed=seed)
+    return site_timeline(current_states(), sites[sites["vintage"] == now], revisions, now, samples=samples, seed=seed)
+
+
+def vintages() -> list[str]:
+    """Return the vintages of ``data/`` that list all sites, oldest first: others are of one owner alone."""
+    return sorted(catalog.load("sites")["vintage"].unique())
+
+
+def current_states() -> pd.DataFrame:
+    """Return the states of all sites in the latest vintage of ``data/``; later dates than it are plans."""
+    return states_by_site(catalog.load("data_center_timelines"), catalog.load("site_names"), vintages()[-1])
 
 
 def revisions_between(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str) -> Revisions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import re
 from dataclasses import dataclass
@@ -14,14 +15,18 @@ from urllib.parse import quote
 import jinja2
 import nbformat
 from jinja2.sandbox import SandboxedEnvironment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from nbconvert import TemplateExporter
 
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
 from gigareport.plots.display import FIGURE_MIME
+from gigareport.words import number
 
 __all__ = ["Page", "page_of", "shell"]
+
+#: A table under a figure shows at most this many rows.
+TABLE_ROWS = 60
 
 _HERE = Path(__file__).resolve().parent
 
@@ -44,9 +49,9 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Pa
     """Render the cells of an executed notebook."""
     figures = [output.data[mime] for mime, output in _figures(notebook)]
     notes: dict[str, int] = {}
-    for number, record in enumerate(figures, start=1):
+    for place, record in enumerate(figures, start=1):
         inner = record["figure"] if "frames" in record else record
-        record["number"], record["name"] = number, f"{name}-figure-{number}"
+        record["name"] = f"{name}-figure-{place}"
         record["note"] = notes.setdefault(inner["credit"], len(notes) + 1)
     # HTMLExporter's own method would parse the finished page once more, which takes long and changes the drawings.
     body, _ = TemplateExporter.from_notebook_node(_exporter(), notebook)
@@ -82,20 +87,36 @@ def cockpit_html(record: dict[str, Any]) -> Markup:
     return Markup(_environment().get_template("cockpit.html.j2").render(record=record))
 
 
-def svg_uri(svg: str) -> str:
-    """Return a drawing as the address of itself (in base64: a ``srcset`` may hold no blank)."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+def inline_svg(svg: str, prefix: str, alt: str) -> Markup:
+    """Return a drawing for the page itself: its names made its own, and named by its alternative text."""
+    svg = re.sub(r"<title>.*?</title><desc>.*?</desc>", "", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1))
+
+
+def csv_table(content: str) -> Markup:
+    """Return the first rows of a table for the page, with numbers as a reader says them."""
+    rows = list(csv.reader(line for line in content.splitlines() if not line.startswith("# ")))
+    head, body = rows[0], rows[1 : 1 + TABLE_ROWS]
+    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(_cell(cell))}</td>' for cell in row)}</tr>" for row in body)
+    count = len(rows) - 1
+    more = f"<p>The first {TABLE_ROWS} of {count:,} rows; the CSV has all.</p>" if count > len(body) else ""
+    table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
+    return Markup(f'<div class="table" tabindex="0" role="group" aria-label="Table">{table}</div>{more}')
+
+
+def _cell(text: str) -> str:
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else number(value, 4)
 
 
 def text_uri(content: str, mime: str) -> str:
     """Return a text as the address of itself."""
     return f"data:{mime};charset=utf-8,{quote(content)}"
-
-
-def _size(svg: str) -> dict[str, int]:
-    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    width, height = (float(length) * 4 / 3 for length in match.groups()) if match else (720.0, 400.0)
-    return {"width": round(width), "height": round(height)}
 
 
 @cache
@@ -112,7 +133,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(svg_uri=svg_uri, text_uri=text_uri, size=_size)
+    environment.filters.update(inline_svg=inline_svg, text_uri=text_uri, csv_table=csv_table)
     return environment
 
 

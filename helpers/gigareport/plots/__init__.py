@@ -1,6 +1,7 @@
 """Figures: axes and host arrays in, axes out; one look (:mod:`gigareport.plots.style`); one module a subject."""
 
-from gigareport.plots.display import fold, say, show
+from gigareport.plots import marks
+from gigareport.plots.display import finished, fold, say, show
 from gigareport.plots.style import COLOURS, band, figure, finish, label_line, use
 
-__all__ = ["COLOURS", "band", "figure", "finish", "fold", "label_line", "say", "show", "use"]
+__all__ = ["COLOURS", "band", "figure", "finish", "finished", "fold", "label_line", "marks", "say", "show", "use"]

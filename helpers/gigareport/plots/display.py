@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import os
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,10 +18,12 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
+from gigareport import catalog
 from gigareport.plots import picture
-from gigareport.plots.style import caption_of
+from gigareport.plots.marks import Chart, unsupported
+from gigareport.plots.style import caption_of, finish
 
-__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "fold", "on_page", "say", "show"]
+__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "figure_record", "finished", "fold", "on_page", "say", "show"]
 
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"
@@ -44,19 +47,43 @@ def fold(title: str, table: pd.DataFrame) -> None:
     display(HTML(f"<details><summary>{html.escape(title)}</summary>{shown}</details>"))
 
 
-def show(fig: Figure) -> None:
-    """Show a finished figure with its alternative text, and close it.
+def show(
+    drawn: Figure | Chart,
+    *,
+    title: str | Callable[[pd.DataFrame], str] = "",
+    source: str | Sequence[str] = "",
+    vintage: str = "",
+    alt: str = "",
+    licence: str = "",
+) -> None:
+    """Show a chart, or a figure that was finished by hand, with its alternative text, and close it.
 
     Parameters
     ----------
-    fig : Figure
-        As returned by :func:`gigareport.plots.finish`.
+    drawn : Chart or Figure
+        A chart of :mod:`gigareport.plots.marks`, or what :func:`gigareport.plots.finish` returned.
+    title : str or callable
+        What the chart shows, as a finding; a callable makes it from the chart's own data.
+    source : str or several
+        Who measured, in words, or ids of ``data/sources.csv``, which bring their licence along. A column
+        ``source_id`` of the data serves where nothing is given.
+    vintage : str, optional
+        Date of the newest datum, where the data do not hold it. ``YYYY-MM-DD``
+    alt : str, optional
+        Alternative text, where the data do not say enough.
+    licence : str, optional
+        Terms of the data, where the source is in words.
 
     Raises
     ------
     ValueError
-        If the figure was not finished.
+        If a title, a source or a vintage is missing.
+
+    Examples
+    --------
+    ``show(marks.rows(table, "Cost [$ billion]"), title="Owning costs less", source="epoch-data-centers")``
     """
+    fig = _finished(drawn, title, source, vintage, alt, licence) if isinstance(drawn, Chart) else drawn
     caption = caption_of(fig)
     if on_page():
         display({FIGURE_MIME: figure_record(fig), "text/plain": caption.alt}, raw=True)
@@ -65,15 +92,53 @@ def show(fig: Figure) -> None:
     plt.close(fig)
 
 
+def finished(chart: Chart, *, title: str, source: str | Sequence[str], **more: str) -> Figure:
+    """Return the figure of a chart with everything a reader gets, for a figure that moves (see :func:`show`)."""
+    return _finished(chart, title, source, more.get("vintage", ""), more.get("alt", ""), more.get("licence", ""))
+
+
+def _finished(
+    chart: Chart,
+    title: str | Callable[[pd.DataFrame], str],
+    source: str | Sequence[str],
+    vintage: str,
+    alt: str,
+    licence: str,
+) -> Figure:
+    data = chart.data
+    ids = [source] if isinstance(source, str) else list(source)
+    if ids in ([""], []) and "source_id" in data:
+        ids = list(dict.fromkeys(data["source_id"].dropna()))
+    known = catalog.load("sources").set_index("source_id")
+    found = [known.loc[name] for name in ids if name in known.index]
+    words = "; ".join(str(row["citation"]) for row in found) or "; ".join(ids)
+    for part in (chart, *chart.beside):
+        part.place_names()
+    return finish(
+        chart.fig,
+        title=title if isinstance(title, str) else title(data),
+        alt=alt or chart.alt,
+        source=words,
+        vintage=vintage or chart.vintage,
+        data=data,
+        licence=licence or "; ".join(dict.fromkeys(str(row["licence"]) for row in found)),
+        tips=[tip for part in (chart, *chart.beside) for tip in part.tips],
+    )
+
+
 def figure_record(fig: Figure) -> dict[str, Any]:
     """Return everything a page needs of a figure, as plain texts."""
     caption = caption_of(fig)
-    wide, narrow = picture.drawings(fig)
+    wide, narrow = picture.wide(fig), picture.narrow(fig)
     return {
         "title": caption.title,
         "alt": caption.alt,
         "credit": caption.credit,
-        "csv": None if caption.data is None else caption.data.to_csv(index=False, float_format="%.6g"),
-        "wide": wide,
-        "narrow": narrow,
+        "csv": caption.csv,
+        "unsupported": [] if caption.data is None or not caption.tips else unsupported(caption.title, caption.data),
+        "tips": wide.tips,
+        "wide": wide.svg,
+        "wide_places": wide.places,
+        "narrow": narrow.svg,
+        "narrow_places": narrow.places,
     }

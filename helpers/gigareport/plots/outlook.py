@@ -19,7 +19,7 @@ __all__ = ["plot_choice", "plot_deciding", "plot_phases", "save_differences"]
 
 
 def plot_choice(ax: Axes, saving_usd: np.ndarray, advantage_usd: np.ndarray) -> Axes:
-    """Draw how the saving of owning is spread over the samples, without and with the worth of time.
+    """Draw how the two answers are spread over the samples: same useful work, and the months of each counted.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def plot_choice(ax: Axes, saving_usd: np.ndarray, advantage_usd: np.ndarray) -> 
     scale, unit = (1e9, "billion") if most >= 1e9 else (1e6, "million")
     below = 0.82  # of the height is for the curves, what is left for the words
     for height, values, colour, label in (
-        (0.99, advantage_usd, COLOURS[0], "time counted"),
-        (0.91, saving_usd, COLOURS[1], "time not counted"),
+        (0.99, advantage_usd, COLOURS[0], "with the months of each counted"),
+        (0.91, saving_usd, COLOURS[1], "for the same useful work"),
     ):
         values = values[np.isfinite(values)] / scale
         low, high = np.quantile(values, [0.005, 0.995])

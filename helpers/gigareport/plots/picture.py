@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -20,9 +21,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
-from gigareport.plots.style import caption_of
+from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of
 
-__all__ = ["drawings", "narrow", "svg"]
+__all__ = ["Drawing", "narrow", "svg", "wide"]
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -36,16 +37,27 @@ LINE_IN = 0.16
 AROUND_IN = 1.2
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
+#: A finger finds at most this many values of one figure.
+MOST_TIPS = 400
 
 
-def drawings(fig: Figure) -> tuple[str, str]:
-    """Return the wide and the narrow drawing of a figure; panels side by side stand below each other in the narrow."""
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawing; ``tips`` are the texts under a finger, ``places`` where they are, from the left and the top. [pt]"""
+
+    svg: str
+    places: str
+    tips: tuple[str, ...]
+
+
+def wide(fig: Figure) -> Drawing:
+    """Draw a figure for a screen."""
     _hide_texts(fig)
-    return svg(fig), narrow(fig)
+    return _drawn(fig)
 
 
-def narrow(fig: Figure) -> str:
-    """Lay a figure out for a telephone and return that drawing."""
+def narrow(fig: Figure) -> Drawing:
+    """Draw a figure for a telephone: panels side by side stand below each other."""
     _hide_texts(fig)
     columns, _ = _grid(fig)
     width_in, height_in = fig.get_size_inches()
@@ -56,7 +68,18 @@ def narrow(fig: Figure) -> str:
     heights_in = (PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in), wrapped_in * panels)
     fig.set_size_inches(NARROW_IN, max(heights_in))
     _keep_texts_inside(fig)
-    return svg(fig)
+    return _drawn(fig)
+
+
+def _drawn(fig: Figure) -> Drawing:
+    """Return a figure as it is laid out, with the values that a finger finds: thinned out evenly where many."""
+    tips = [tip for tip in caption_of(fig).tips if numpy.isfinite(tip[1]) and numpy.isfinite(tip[2])]
+    tips = tips[:: max(1, -(-len(tips) // MOST_TIPS))]
+    text, height_px, places = svg(fig), fig.bbox.height, []
+    for ax, x, y, _ in tips:
+        right_px, up_px = ax.transData.transform((x, y))
+        places.append(f"{right_px * 72 / fig.dpi:.0f},{(height_px - up_px) * 72 / fig.dpi:.0f}")
+    return Drawing(text, " ".join(places), tuple(tip[-1] for tip in tips))
 
 
 def svg(fig: Figure) -> str:
@@ -69,7 +92,33 @@ def svg(fig: Figure) -> str:
         text = _raw_svg(fig)
     caption = caption_of(fig)
     described = f"<title>{escape(caption.title)}</title><desc>{escape(f'{caption.alt} {caption.credit}')}</desc>"
-    return _short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL))
+    return _themed(_short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL)))
+
+
+def _themed(text: str) -> str:
+    """Let a page's theme colour a drawing: no style of its own, ink and paper of the page, our colours by name.
+
+    Standing alone the drawing keeps its light colours. Without ``style`` attributes it also shows under a policy that
+    allows no inline style.
+    """
+    text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = text.replace("<svg ", '<svg stroke-linejoin="round" stroke-linecap="butt" ', 1)
+    text = re.sub(r' style="([^"]*)"', lambda match: _attributes(match[1]), text)
+    text = re.sub(r'="(#[0-9a-fA-F]{6})"', lambda match: f'="{_NAMED.get(match[1].lower(), match[1])}"', text)
+    return text.replace("xlink:href", "href")
+
+
+def _attributes(declarations: str) -> str:
+    pairs = dict(part.split(":", 1) for part in declarations.split(";") if ":" in part)
+    return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs.items())
+
+
+#: Colours that a theme changes.
+_NAMED = {colour.lower(): f"var(--c{place},{colour})" for place, colour in enumerate((*COLOURS[:7], "#000000"))}
+_NAMED |= dict.fromkeys(("#000000", "#262626", "#1b1f24"), "currentColor")
+_NAMED |= {"#ffffff": "var(--paper,#ffffff)", "#cccccc": "var(--line,#cccccc)", "#b0b0b0": "var(--line,#b0b0b0)"}
+_NAMED |= {REGION.lower(): f"var(--r0,{REGION})"}
+_NAMED |= {colour.lower(): f"var(--r-{name},{colour})" for name, colour in REGIONS.items()}
 
 
 def _hide_texts(fig: Figure) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,11 +16,31 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
 
-__all__ = ["COLOURS", "Caption", "band", "caption_of", "figure", "finish", "label_line", "legend_above", "use"]
+__all__ = [
+    "ACCENT",
+    "COLOURS",
+    "INK",
+    "REGION",
+    "REGIONS",
+    "SECOND",
+    "Caption",
+    "band",
+    "caption_of",
+    "colours",
+    "figure",
+    "finish",
+    "label_line",
+    "legend_above",
+    "use",
+]
 
-#: Okabe and Ito's colours and a grey: told apart by readers with any common colour blindness.
-#: The story's cluster is the first.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F", "#000000")
+#: Told apart by readers without red or green as well as by others (a test measures it). The first is the story's
+#: cluster, the second what it is compared with; the seventh is the grey of everybody else.
+COLOURS = ("#0072B2", "#D55E00", "#7FC8F8", "#F0C808", "#8C2D04", "#4B0082", "#6E6E6E", "#000000")
+ACCENT, SECOND, GREY, INK = COLOURS[0], COLOURS[1], COLOURS[6], "#262626"
+#: Regions of a plane by what they say: the accent for owning, the second colour for renting, grey for neither.
+REGION = "#D9D9D9"
+REGIONS = {"own": "#9CC9E8", "rent": "#F3B98F"}
 
 _CAPTIONS: WeakKeyDictionary[Figure, Caption] = WeakKeyDictionary()
 
@@ -34,11 +55,22 @@ class Caption:
     vintage: str
     data: pd.DataFrame | None
     texts: tuple[Text, Text]
+    licence: str = ""
+    tips: Sequence[tuple[Axes, float, float, str]] = ()  # values under a finger: axes, place, text
 
     @property
     def credit(self) -> str:
         """The line below the figure."""
         return f"Source: {self.source}. Data to {self.vintage}."
+
+    @property
+    def csv(self) -> str | None:
+        """The data as a reader downloads them: what they show, whose they are, a column a quantity with its unit."""
+        if self.data is None:
+            return None
+        licence = f"\n# licence: {self.licence}" if self.licence else ""
+        head = f"# {self.title}\n# source: {self.source}{licence}\n# data to: {self.vintage}\n"
+        return head + self.data.to_csv(index=False, float_format="%.6g")
 
 
 def use() -> None:
@@ -64,6 +96,11 @@ def figure(width_in: float = 7.5, height_in: float = 4.2, **subplots: Any) -> tu
     """Return a new figure in the one look, and its axes (an array where ``nrows`` or ``ncols`` is given)."""
     use()
     return plt.subplots(figsize=(width_in, height_in), **subplots)
+
+
+def colours(count: int, first: int = 0) -> tuple[str, ...]:
+    """Return the colours of ``count`` groups, beginning at the ``first``; beyond eight they come again."""
+    return tuple(COLOURS[(first + place) % len(COLOURS)] for place in range(count))
 
 
 def band(ax: Axes, x: Any, low: Any, high: Any, **style: Any) -> None:
@@ -99,7 +136,17 @@ def legend_above(ax: Axes) -> None:
     )
 
 
-def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str, data: pd.DataFrame | None = None) -> Figure:
+def finish(
+    fig: Figure,
+    *,
+    title: str,
+    alt: str,
+    source: str,
+    vintage: str,
+    data: pd.DataFrame | None = None,
+    licence: str = "",
+    tips: Sequence[tuple[Axes, float, float, str]] = (),
+) -> Figure:
     """Give a figure its finding as title, its alternative text, and its source and vintage below.
 
     Parameters
@@ -115,6 +162,10 @@ def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str, data
         Date of the newest datum, ``YYYY-MM-DD``.
     data : DataFrame, optional
         The numbers behind the figure, offered for download under it on a page. At most 5,000 rows.
+    licence : str, optional
+        Terms of the data, for those who download them.
+    tips : sequence, optional
+        Axes, place in their data and text of each value that a finger finds.
 
     Raises
     ------
@@ -130,7 +181,7 @@ def finish(fig: Figure, *, title: str, alt: str, source: str, vintage: str, data
     credit = fig.supxlabel("", x=0.01, ha="left", fontsize="x-small", color="#555555")
     for text in (heading, credit):
         text.set_parse_math(False)  # a $ is a dollar
-    caption = Caption(title, alt, source, vintage, data, (heading, credit))
+    caption = Caption(title, alt, source, vintage, data, (heading, credit), licence, tuple(tips))
     credit.set_text(caption.credit)
     _CAPTIONS[fig] = caption
     return fig

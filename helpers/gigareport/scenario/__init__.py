@@ -1,17 +1,19 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
 from gigareport.scenario.difference import differences, differing_inputs
-from gigareport.scenario.evaluation import cash_flows, deciding_inputs, evaluate
+from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
-from gigareport.scenario.register import Scenario
+from gigareport.scenario.register import Arrival, Delivery, Scenario
 
 __all__ = [
     "STORY",
+    "Arrival",
+    "Delivery",
     "Entry",
     "Outlook",
     "Rivals",

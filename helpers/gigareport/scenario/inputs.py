@@ -1,53 +1,167 @@
-"""The uncertain inputs of a scenario: by name, as percentiles or as samples."""
+"""The inputs of scenarios as arrays: options on the first axis, samples on the last, of length 1 where one will do.
+
+``Inputs`` is the record class of a scenario with an array in the place of each number. Every uncertain input has a
+stream of random numbers that its path in the file names, so that adding an input changes no draw of another, and
+options share the draws of what they have in common.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy
 
-from gigacluster.uncertainty import Uncertain, draw
-from gigareport.scenario.record import leaves
+from gigacluster.arrays import Array, as_common
+from gigacluster.uncertainty import Uncertain
+from gigareport.scenario.record import Field, leaves, rebuild
 from gigareport.scenario.reference import entry_of
-from gigareport.scenario.register import Scenario
+from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
-__all__ = ["inputs_of", "sample", "words_of"]
+__all__ = [
+    "LAW",
+    "STEP_ERROR",
+    "STOCK",
+    "Inputs",
+    "alike",
+    "column_of",
+    "draw_inputs",
+    "inputs_from",
+    "inputs_of",
+    "uncertain_of",
+    "words_of",
+]
+
+Inputs: TypeAlias = Case[Array, Array, Any]
 
 #: Inputs that belong to the models rather than to a file: where the law, the prediction and the world's stock stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
-MODEL_INPUTS = {
+_MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     STOCK: "The world's stock of chips",
 }
-
-
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
 _LATEST_START = 0.98
 
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
     """Return every uncertain input of a scenario, by its path in the file, such as ``"own.energy_usd_per_kwh"``."""
-    found = {
+    return uncertain_of(_in_time(story))
+
+
+def uncertain_of(story: Scenario) -> dict[str, Uncertain]:
+    """Return the same as they stand, from a scenario of :func:`alike`."""
+    return {
         path: value
         for path, field, value in leaves(story)
         if field.kind == "uncertain" and not math.isnan(value.median)
     }
-    latest = _LATEST_START * story.horizon_months
-    for name, value in found.items():
-        if name.startswith("own.deliveries.") or name == "rent.start_month":
-            found[name] = replace(value, upper=min(value.upper, latest))
-    return found
 
 
 def words_of(story: Scenario) -> dict[str, str]:
     """Return what each uncertain input means, in words without its unit, by its path in the file."""
-    return MODEL_INPUTS | {path: entry_of(path).meaning for path in inputs_of(story)}
+    return _MODEL_INPUTS | {path: entry_of(path).meaning for path in inputs_of(story)}
 
 
-def sample(inputs: dict[str, Uncertain], samples: int, seed: int, first: int = 0) -> dict[str, numpy.ndarray]:
-    """Draw samples ``first`` to ``first + samples`` of the inputs; sample i is the same however many are drawn."""
-    if first < 0:
-        raise ValueError(f"first must be 0 or more, got {first}")
-    return {name: values[first:] for name, values in draw(inputs, first + samples, seed).items()}
+def draw_inputs(
+    options: Sequence[Mapping[str, Uncertain]], samples: int, seed: int, first: int = 0
+) -> dict[str, numpy.ndarray]:
+    """Draw the inputs of options by name, each of shape (options or 1, samples or 1).
+
+    Parameters
+    ----------
+    options : sequence of mapping
+        The uncertain inputs of each option by path. What an option lacks is ``nan`` there.
+    samples, seed, first
+        Samples ``first`` to ``first + samples`` of the seed; sample i is the same however many are drawn.
+
+    Examples
+    --------
+    >>> same, dear = ({"price": Uncertain.fixed(value)} for value in (1.0, 2.0))
+    >>> draw_inputs([same, dear], 100, 7)["price"].shape
+    (2, 1)
+    """
+    if first < 0 or samples < 1:
+        raise ValueError(f"samples must be at least 1 and first 0 or more; got {samples} and {first}")
+    names = dict.fromkeys(name for option in options for name in option)
+    return {
+        name: _column([option.get(name, Uncertain.left_out()) for option in options], name, samples, seed, first)
+        for name in names
+    }
+
+
+def _column(values: list[Uncertain], name: str, samples: int, seed: int, first: int) -> numpy.ndarray:
+    if all(value == values[0] for value in values):
+        values = values[:1]
+    if not any(value.low < value.high for value in values):
+        return numpy.array([[value.median] for value in values])
+    stream = numpy.random.default_rng([seed, *name.encode()])
+    position = stream.uniform(2**-54, 1 - 2**-53, first + samples)[first:]
+    return numpy.stack([value.quantile(position) for value in values])
+
+
+def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs:
+    """Return the record of inputs: what was drawn, by path, and beside it the exact numbers of the options.
+
+    Parameters
+    ----------
+    stories : sequence of Scenario
+        Of one form, from :func:`alike`.
+    drawn : mapping of path to array
+    """
+    sides = [{path: value for path, _, value in leaves(story)} for story in stories]
+
+    def array(path: str, field: Field, value: Any) -> Any:
+        if field.kind not in ("uncertain", "number"):
+            return value
+        if path in drawn:
+            return drawn[path]
+        exact = [value.median if isinstance(value, Uncertain) else float(value) for value in (s[path] for s in sides)]
+        return column_of(drawn, exact)
+
+    return rebuild(stories[0], array)  # type: ignore[no-any-return]
+
+
+def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
+    """Return a number of each option on the first axis, in the library and on the device of what was drawn."""
+    like = next(iter(drawn.values()))
+    same = len({repr(value) for value in values}) == 1
+    xp, (_, column) = as_common(like, list(values[:1] if same else values))
+    return xp.reshape(column, (-1, *(1,) * (like.ndim - 1)))
+
+
+def alike(stories: Sequence[Scenario]) -> list[Scenario]:
+    """Return scenarios of one form: as many deliveries and arrivals of power, those added with a share of 0."""
+    never = Uncertain.fixed(0.0)
+    arrivals = [story.cluster.power_arrivals or (Arrival(share=1.0, month=never),) for story in stories]
+    n_deliveries = max(len(story.own.deliveries) for story in stories)
+    n_arrivals = max(map(len, arrivals))
+    delivery, arrival = Delivery(share=0.0, month=never), Arrival(share=0.0, month=never)
+    return [
+        replace(
+            story,
+            own=replace(story.own, deliveries=_filled(story.own.deliveries, delivery, n_deliveries)),
+            cluster=replace(story.cluster, power_arrivals=_filled(there, arrival, n_arrivals)),
+        )
+        for story, there in zip(map(_in_time, stories), arrivals, strict=True)
+    ]
+
+
+def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
+    return (*parts, *[part] * (number - len(parts)))
+
+
+def _in_time(story: Scenario) -> Scenario:
+    """Return a scenario whose starts lie within its horizon."""
+    latest = _LATEST_START * story.horizon_months
+
+    def clipped(month: Uncertain) -> Uncertain:
+        low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))
+        return replace(month, low=low, median=median, high=high, upper=min(month.upper, latest))
+
+    deliveries = tuple(replace(part, month=clipped(part.month)) for part in story.own.deliveries)
+    rent = replace(story.rent, start_month=clipped(story.rent.start_month))
+    return replace(story, own=replace(story.own, deliveries=deliveries), rent=rent)

@@ -18,7 +18,6 @@ from typing import Any
 
 import yaml
 
-from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.fields import Fault
@@ -137,7 +136,7 @@ def plain(record: Any) -> dict[str, Any]:
         if field.kind == "section":
             found[field.name] = plain(value)
         elif field.kind == "sections":
-            found[field.name] = [plain(item) for item in value]
+            found |= {field.name: [plain(item) for item in value]} if value else {}
         elif isinstance(value, Uncertain):
             if not math.isnan(value.median):
                 found[field.name] = [value.low, value.median, value.high]
@@ -266,6 +265,8 @@ class _Reader:
 
     def _left_out(self, field: Field, path: str) -> Any:
         entry = field.entry
+        if field.kind == "sections" and path != "own.deliveries":
+            return ()
         if field.kind == "sections":
             return (
                 Delivery(share=1.0, month=_within(entry_of("own.deliveries.month"), default_of("delivery_months"))),
@@ -376,20 +377,15 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     n_chips, job = good.get("cluster.n_chips"), good.get("training.n_chips")
     if n_chips and job and math.isfinite(job) and job > n_chips:
         yield "training.n_chips", f"got {job:,.0f} chips in the job, but the cluster has {n_chips:,.0f}; lower it"
-    chip, power = good.get("cluster.chip"), good.get("cluster.site_power_mw")
-    if chip and n_chips and power:
-        chip_w, site_w = hardware.chip(chip).tdp_w, power.high * 1e6
-        if n_chips * chip_w > site_w:
-            yield (
-                "cluster.site_power_mw",
-                f"{n_chips:,.0f} chips of {chip_w:,.0f} W need {n_chips * chip_w / 1e6:,.1f} MW without servers "
-                f"and cooling; the site has {site_w / 1e6:,.1f} MW, enough for {site_w / chip_w:,.0f}; "
-                "lower n_chips, or raise it",
-            )
-    deliveries = good.get("own.deliveries")
-    if deliveries and abs((total := sum(part.share for part in deliveries)) - 1) > 1e-6:
-        yield "own.deliveries", f"the shares must add up to 1; got {total:g}"
+    for path in ("own.deliveries", "cluster.power_arrivals"):
+        parts = good.get(path)
+        if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
+            yield path, f"the shares must add up to 1; got {total:g}"
+    power = good.get("cluster.site_power_mw")
+    if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
+        yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
     yield from _late_starts(good)
+    chip = good.get("cluster.chip")
     if chip and chip != _CHIP_OF_DEFAULTS:
         for path in _DEFAULTS_BY_CHIP:
             value, row = good.get(path), entry_of(path).row

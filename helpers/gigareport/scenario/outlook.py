@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
 from gigareport.scenario.register import Scenario
@@ -15,7 +15,7 @@ from gigareport.scenario.register import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Outlook"]
+__all__ = ["Costs", "Outlook", "Place", "Speed", "Time", "Training"]
 
 
 def _answer(label: str, unit: str) -> Any:
@@ -23,55 +23,90 @@ def _answer(label: str, unit: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outlook:
-    """Every answer about one scenario. Answers are arrays of shape (samples,) on the device that computed them."""
+class Speed:
+    """What the cluster does."""
+
+    step_time_s: Array = _answer("Step time", "s")
+    mfu_frac: Array = _answer("Model FLOP utilisation while training", "1")
+    mttf_hours: Array = _answer("Mean time between failures of the job", "h")
+    checkpoint_interval_s: Array = _answer("Best checkpoint interval", "s")
+    goodput_frac: Array = _answer("Goodput", "1")
+    useful_flop_per_s: Array = _answer("Useful computing rate", "FLOP/s")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """What it trains."""
+
+    reference_run_days: Array = _answer("Days for the reference run", "day")
+    run_flop: Array = _answer("Compute of one run", "FLOP")
+    run_params: Array = _answer("Compute-optimal parameters of that run", "parameter")
+    run_tokens: Array = _answer("Compute-optimal tokens of that run", "token")
+    run_loss: Array = _answer("Loss of that run", "nat/token")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Costs:
+    """What it takes: power, energy and dollars, time not counted."""
+
+    site_power_mw: Array = _answer("Average power of the site", "MW")
+    rated_power_mw: Array = _answer("Power that all chips need at their rating", "MW")
+    idle_chips: Array = _answer("Chips that stand idle for want of power, at most", "chip")
+    energy_gwh_per_year: Array = _answer("Energy a year", "GWh")
+    own_capital_usd: Array = _answer("Capital to own, as it is paid", "USD")
+    own_usd: Array = _answer("Net present cost to own", "USD")
+    rent_usd: Array = _answer("Net present cost to rent the same useful work", "USD")
+    rent_bill_usd: Array = _answer("Net present cost of the rental itself", "USD")
+    own_usd_per_chip_hour: Array = _answer("Cost of an own chip-hour", "USD/(chip h)")
+    own_usd_per_useful_chip_hour: Array = _answer("Cost of an own useful chip-hour", "USD/(chip h)")
+    rent_usd_per_useful_chip_hour: Array = _answer("Cost of a rented useful chip-hour", "USD/(chip h)")
+    own_usd_per_useful_flop: Array = _answer("Cost of a useful FLOP, own", "USD/FLOP")
+    rent_usd_per_useful_flop: Array = _answer("Cost of a useful FLOP, rented", "USD/FLOP")
+    own_reference_run_usd: Array = _answer("Cost of the reference run, own", "USD")
+    rent_reference_run_usd: Array = _answer("Cost of the reference run, rented", "USD")
+    saving_usd: Array = _answer("Saving of owning for the same useful work", "USD")
+    break_even_rent_usd_per_chip_hour: Array = _answer("Contract price at which both cost the same", "USD/(chip h)")
+    break_even_month: Array = _answer("First month from which owning stays cheaper", "month")
+    own_useful_flop: Array = _answer("Useful compute within the horizon, own", "FLOP")
+    rent_useful_flop: Array = _answer("Useful compute within the horizon, rented", "FLOP")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Time:
+    """What its months are worth."""
+
+    months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
+    month_worth_usd: Array = _answer("Worth of a month of compute, as taken", "USD/month")
+    hour_worth_usd: Array = _answer("Worth of a useful chip-hour, as taken", "USD/(chip h)")
+    own_net_usd: Array = _answer("Own, beside doing neither: worth of its compute less its cost", "USD")
+    rent_net_usd: Array = _answer("Rent, beside doing neither: worth of its compute less its cost", "USD")
+    own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
+    own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
+    time_worth_usd: Array = _answer("Worth of the compute that owning gives more within the horizon", "USD")
+    advantage_usd: Array = _answer("Own less rent, each with its own months", "USD")
+    needed_usd_per_month: Array = _answer("Worth of a month from which owning pays", "USD/month")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Place:
+    """What it changes."""
+
+    share_of_world: Array = _answer("Share of the world's AI compute", "1")
+    hhi_change: Array = _answer("Change of the owners' HHI", "point")
+    lead_months: Array = _answer("Lead until a rival known by name is as large (negative: one was before)", "month")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outlook(Place, Time, Costs, Training, Speed):
+    """Every answer about one scenario. Answers are arrays of shape (samples,) on the device that computed them.
+
+    An answer that :func:`gigareport.scenario.evaluate` was not asked to keep has no samples.
+    """
 
     scenario: Scenario
     plan: Any  # the parallel plan that all samples share
     inputs: dict[str, numpy.ndarray]  # drawn inputs by their path in the file, on the host
     seed: int
-
-    # What the cluster does
-    step_time_s: Any = _answer("Step time", "s")
-    mfu_frac: Any = _answer("Model FLOP utilisation while training", "1")
-    mttf_hours: Any = _answer("Mean time between failures of the job", "h")
-    checkpoint_interval_s: Any = _answer("Best checkpoint interval", "s")
-    goodput_frac: Any = _answer("Goodput", "1")
-    useful_flop_per_s: Any = _answer("Useful computing rate", "FLOP/s")
-
-    # What it trains
-    reference_run_days: Any = _answer("Days for the reference run", "day")
-    run_flop: Any = _answer("Compute of one run", "FLOP")
-    run_params: Any = _answer("Compute-optimal parameters of that run", "parameter")
-    run_tokens: Any = _answer("Compute-optimal tokens of that run", "token")
-    run_loss: Any = _answer("Loss of that run", "nat/token")
-
-    # What it takes
-    site_power_mw: Any = _answer("Average power of the site", "MW")
-    energy_gwh_per_year: Any = _answer("Energy a year", "GWh")
-    own_capital_usd: Any = _answer("Capital to own", "USD")
-    own_usd: Any = _answer("Net present cost to own", "USD")
-    rent_usd: Any = _answer("Net present cost to rent the same useful work", "USD")
-    own_usd_per_chip_hour: Any = _answer("Cost of an own chip-hour", "USD/(chip h)")
-    own_usd_per_useful_chip_hour: Any = _answer("Cost of an own useful chip-hour", "USD/(chip h)")
-    rent_usd_per_useful_chip_hour: Any = _answer("Cost of a rented useful chip-hour", "USD/(chip h)")
-    own_usd_per_useful_flop: Any = _answer("Cost of a useful FLOP, own", "USD/FLOP")
-    rent_usd_per_useful_flop: Any = _answer("Cost of a useful FLOP, rented", "USD/FLOP")
-    own_reference_run_usd: Any = _answer("Cost of the reference run, own", "USD")
-    rent_reference_run_usd: Any = _answer("Cost of the reference run, rented", "USD")
-    saving_usd: Any = _answer("Saving of owning, time not counted", "USD")
-    break_even_rent_usd_per_chip_hour: Any = _answer("Rent at which both cost the same", "USD/(chip h)")
-    break_even_month: Any = _answer("First month from which owning stays cheaper", "month")
-
-    # What it changes
-    share_of_world: Any = _answer("Share of the world's AI compute", "1")
-    hhi_change: Any = _answer("Change of the owners' HHI", "point")
-    lead_months: Any = _answer("Lead over the largest other cluster, at the pace of the trend", "month")
-    months_gained: Any = _answer("Months that owning trains earlier (negative: later)", "month")
-    month_worth_usd: Any = _answer("Worth of a month, as taken", "USD/month")
-    time_worth_usd: Any = _answer("Worth of these months", "USD")
-    advantage_usd: Any = _answer("Advantage of owning, time counted", "USD")
-    needed_usd_per_month: Any = _answer("Worth of a month from which owning pays", "USD/month")
 
     @classmethod
     def answers(cls) -> dict[str, tuple[str, str]]:
@@ -122,9 +157,8 @@ class Outlook:
 
     @property
     def verdict(self) -> str:
-        """Own or rent, in one sentence with its probability."""
+        """Own, rent or neither, with the probabilities inside this one contract and worth of compute."""
         cheaper, better = self.probability("saving_usd"), self.probability("advantage_usd")
-        moves = "gains" if self.interval("months_gained").median >= 0 else "loses"
         if min(cheaper, better) >= 0.9:
             choice = "Owning wins, with or without a value for time"
         elif max(cheaper, better) <= 0.1:
@@ -137,7 +171,9 @@ class Outlook:
             choice = "The data does not decide between owning and renting"
         else:
             choice = f"{'Owning' if better > 0.5 else 'Renting'} is the better bet, not a sure one"
+        own, rent = self.probability("own_net_usd"), self.probability("rent_net_usd")
         return (
-            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, "
-            f"and better in {format_share(better)} once the months it {moves} are counted."
+            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, and "
+            f"better in {format_share(better)} where each is counted with its own months. Beside doing neither, owning "
+            f"gains in {format_share(own)} and renting in {format_share(rent)}."
         )

@@ -19,7 +19,19 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.scenario.record import Entry
 
-__all__ = ["Case", "Cluster", "Delivery", "Own", "Race", "Reliability", "Rent", "Scenario", "Training", "default_of"]
+__all__ = [
+    "Arrival",
+    "Case",
+    "Cluster",
+    "Delivery",
+    "Own",
+    "Race",
+    "Reliability",
+    "Rent",
+    "Scenario",
+    "Training",
+    "default_of",
+]
 
 U = TypeVar("U")
 N = TypeVar("N")
@@ -27,18 +39,48 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Arrival(Generic[U, N]):
+    """A part of the site's power that comes at once."""
+
+    share: Annotated[N, Entry("Share of the power; the shares of all arrivals add up to 1", "1", 1e-6, 1)]
+    month: Annotated[
+        U, Entry("Months from the decision until this part is there", "month", 0, 240, moves="own_useful_flop down")
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
     chip: Annotated[S, Entry("Accelerator, a name of data/chips.csv", table=("chips", "chip"))]
-    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True)]
+    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
     site_power_mw: Annotated[
         U,
         Entry(
-            "Power that the site can draw", "MW", 0.001, 100_000, optional="as much as the chips need", compared=True
+            "Most that the site may draw; chips that it cannot power stand idle and are paid for",
+            "MW",
+            0.001,
+            100_000,
+            optional="as much as the chips need",
+            moves="own_useful_flop up",
+        ),
+    ]
+    power_arrivals: Annotated[
+        tuple[Arrival[U, N], ...],
+        Entry("Parts of that power by the month from which it is there", optional="all from the start"),
+    ]
+    reported_power_mw: Annotated[
+        U,
+        Entry(
+            "Power of the site as reported or estimated, told beside what the chips need and used in nothing",
+            "MW",
+            0.001,
+            100_000,
+            optional="not known",
+            compared=True,
         ),
     ]
     it_power_w_per_chip: Annotated[
@@ -268,14 +310,14 @@ class Own(Generic[U, N, S]):
             either="it lowers the rate at which later payments and the sale are discounted",
         ),
     ]
-    debt_rate_per_year: Annotated[
+    debt_effective_rate_per_year: Annotated[
         U,
         Entry(
-            "Interest, nominal",
+            "Interest, nominal and effective: an APR paid by the month is (1 + APR / 12)^12 - 1",
             "1/year",
             0,
             1,
-            "debt_rate_per_year",
+            "debt_effective_rate_per_year",
             moves="own_usd either",
             either="a higher rate discounts running costs and the sale alike",
         ),
@@ -361,24 +403,13 @@ class Race(Generic[U, N, S]):
     rival_growth_per_year: Annotated[
         U,
         Entry(
-            "Growth of the largest training clusters",
+            "Growth of the largest training clusters after the last date of the tables",
             "1/year",
             1.01,
             100,
             "race.rival_growth_per_year",
             moves="lead_months either",
             either="faster growth shortens a lead and makes up a lag sooner",
-        ),
-    ]
-    lead_ratio: Annotated[
-        U,
-        Entry(
-            "This cluster over the largest other one when it starts",
-            "1",
-            0.001,
-            1000,
-            "race.lead_ratio",
-            moves="lead_months up",
         ),
     ]
 

@@ -28,12 +28,92 @@
     });
   }
 
-  const address = (svg) => "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
+  const escapeText = (text) => { const box = document.createElement("i"); box.textContent = text; return box.innerHTML; };
 
+  const shownDrawing = (figure) => [...figure.querySelectorAll(".drawing")].find((box) => box.offsetParent) || figure.querySelector(".drawing");
+
+  // A picture to save stands alone: its title inside, the colours of paper.
+  const standingAlone = (figure) => {
+    const svg = shownDrawing(figure).querySelector("svg").cloneNode(true);
+    svg.querySelectorAll(".finger").forEach((mark) => mark.remove());
+    const text = new XMLSerializer().serializeToString(svg).replace(/var\([^,()]*,\s*([^()]*)\)/g, "$1").replaceAll("currentColor", "#1b1f24");
+    return text.replace(">", "><title>" + escapeText(figure.querySelector(".title").textContent) + "</title>");
+  };
   for (const link of document.querySelectorAll("a.picture")) {
     link.hidden = false;
-    link.href = link.closest("figure").querySelector("img").src;
+    link.href = "#" + link.closest("figure").id;
+    link.addEventListener("click", () => {
+      link.href = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(standingAlone(link.closest("figure")));
+    });
   }
+
+  // Values under a finger: a pointer finds the nearest, arrow keys walk through them, Escape leaves.
+  const useTips = (figure) => {
+    const said = figure.querySelector(".tip");
+    const texts = JSON.parse(figure.querySelector("script.tips")?.textContent || "[]");
+    let place = -1;
+    const hide = () => { said.hidden = true; place = -1; figure.querySelectorAll(".finger").forEach((mark) => mark.remove()); };
+    const show = (box, index) => {
+      const svg = box.querySelector("svg"), points = box.dataset.places.split(" "), tips = figure.tips || texts;
+      place = index;
+      const [x, y] = points[index].split(",").map(Number);
+      let mark = svg.querySelector(".finger");
+      if (!mark) {
+        mark = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+        mark.setAttribute("class", "finger");
+        mark.setAttribute("r", "6");
+        svg.append(mark);
+      }
+      mark.setAttribute("cx", x);
+      mark.setAttribute("cy", y);
+      said.textContent = tips[index];
+      said.hidden = false;
+      const scale = svg.clientWidth / svg.viewBox.baseVal.width;
+      const left = Math.min(Math.max(x * scale - said.offsetWidth / 2, 0), box.clientWidth - said.offsetWidth);
+      said.style.left = box.offsetLeft + Math.max(left, 0) + "px";
+      said.style.top = box.offsetTop + y * scale - said.offsetHeight - 12 + "px";
+    };
+    for (const box of figure.querySelectorAll(".drawing")) {
+      if (!box.dataset.places && !figure.classList.contains("explore")) continue;
+      box.tabIndex = 0;
+      box.setAttribute("role", "group");
+      box.setAttribute("aria-label", "Chart: arrow keys tell its values");
+      const nearest = (event) => {
+        const svg = box.querySelector("svg"), frame = svg.getBoundingClientRect();
+        const scale = svg.viewBox.baseVal.width / frame.width;
+        const [x, y] = [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
+        let best = -1, least = (40 * scale) ** 2;
+        box.dataset.places.split(" ").forEach((point, index) => {
+          const [a, b] = point.split(",").map(Number), far = (a - x) ** 2 + (b - y) ** 2;
+          if (far < least) [best, least] = [index, far];
+        });
+        if (best >= 0) show(box, best); else hide();
+      };
+      box.addEventListener("pointermove", nearest);
+      box.addEventListener("pointerdown", nearest);
+      box.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse") hide(); });
+      box.addEventListener("blur", hide);
+      box.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        const count = box.dataset.places ? box.dataset.places.split(" ").length : 0;
+        if (event.key === "Escape") hide();
+        if (!step || !count) return;
+        event.preventDefault();
+        show(box, (Math.max(place, step < 0 ? 0 : -1) + step + count) % count);
+      });
+    }
+  };
+  document.querySelectorAll("figure.figure").forEach(useTips);
+
+  const cellsOf = (line) => [...line.matchAll(/("((?:[^"]|"")*)"|[^,]*)(,|$)/g)].slice(0, -1).concat(line.endsWith(",") ? [["", ""]] : [])
+    .map((found) => found[2] === undefined ? found[1] : found[2].replaceAll('""', '"'));
+  const fillTable = (figure, csv) => {
+    const table = figure.querySelector("details.data table");
+    if (!table || !csv) return;
+    const lines = csv.split("\n").filter((line) => line && !line.startsWith("# ")).slice(0, 61);
+    const row = (line, tag) => "<tr>" + cellsOf(line).map((cell) => `<${tag}>${escapeText(cell)}</${tag}>`).join("") + "</tr>";
+    table.innerHTML = "<thead>" + row(lines[0], 'th scope="col"').replaceAll("</th scope=\"col\">", "</th>") + "</thead><tbody>" + lines.slice(1).map((line) => row(line, "td")).join("") + "</tbody>";
+  };
 
   const unpack = async (figure, selector) => {
     const packed = Uint8Array.from(atob(figure.querySelector(selector).textContent), (letter) => letter.charCodeAt(0));
@@ -56,15 +136,20 @@
   for (const figure of document.querySelectorAll("figure.explore")) {
     unpack(figure, ".frames").then((frames) => {
       const inputs = [...figure.querySelectorAll(".control input, .control select")];
-      const image = figure.querySelector("img.frame");
+      const box = figure.querySelector(".drawing");
       const update = () => {
         const frame = frames[inputs.reduce((index, input) => index * countOf(input) + stopOf(input), 0)];
         inputs.forEach(sayValue);
-        image.src = address(frame.svg);
-        image.alt = frame.alt;
+        box.innerHTML = frame.svg.replace(/<title>.*?<\/title><desc>.*?<\/desc>/s, "").replace(/(\sid="|href="#|url\(#)/g, "$1" + box.dataset.prefix + "-");
+        box.firstChild.setAttribute("role", "img");
+        box.firstChild.setAttribute("aria-label", frame.alt);
+        box.dataset.places = frame.places;
+        figure.tips = frame.tips;
         figure.querySelector(".title").textContent = frame.title;
         figure.querySelector(".chosen").textContent = frame.chosen;
-        figure.querySelector("a.picture").href = image.src;
+        const download = figure.querySelector("a.csv");
+        if (download) download.href = "data:text/csv;charset=utf-8," + encodeURIComponent(frame.csv);
+        fillTable(figure, frame.csv);
       };
       for (const input of inputs) input.addEventListener("input", update);
       figure.querySelector(".controls").hidden = false;

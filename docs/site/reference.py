@@ -1,0 +1,55 @@
+"""Writes the pages of the reference that are made from what the code itself reads: inputs and columns of tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from gigareport import dictionary
+from gigareport.scenario.reference import paths
+
+__all__ = ["write"]
+
+
+def write(folder: Path) -> None:
+    """Write ``inputs.md`` and ``tables.md`` into a folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "inputs.md").write_text(_inputs(), encoding="utf-8")
+    (folder / "tables.md").write_text(_tables(), encoding="utf-8")
+
+
+def _inputs() -> str:
+    lines = [
+        "# Inputs of a scenario",
+        "",
+        "Every field of a scenario file, from the register (`gigareport/scenario/register.py`).",
+        "",
+        "| field | unit | limits | meaning | moves |",
+        "|---|---|---|---|---|",
+    ]
+    for path, field in paths():
+        entry = field.entry
+        bounds = [("at least", entry.least), ("at most", entry.most)]
+        limits = ", ".join(f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound))
+        unit = entry.unit if field.kind in ("uncertain", "number") else ""
+        moves = entry.moves or "none, compared alone" * entry.compared
+        lines.append(_row(f"`{path}`", unit, limits or ", ".join(entry.choices), entry.meaning, moves))
+    return "\n".join([*lines, ""])
+
+
+def _tables() -> str:
+    lines = ["# Tables and their columns", "", "From `data/tables.csv` and `data/columns.csv`.", ""]
+    for table in dictionary.tables().values():
+        key = f" Named by {', '.join(table.key)}." if table.key else ""
+        rules = f" Rules: `{'`, `'.join(table.rules)}`." if table.rules else ""
+        lines += [f"## {table.table}", "", f"A row is {table.row}.{key}{rules}", ""]
+        lines += ["| column | type | unit | limits | meaning |", "|---|---|---|---|---|"]
+        for column in table.columns:
+            blank = f"; blank: {column.default}" if column.default else "; may be blank" if column.blank else ""
+            lines.append(_row(f"`{column.column}`", column.type + blank, column.unit, column.limits, column.meaning))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"

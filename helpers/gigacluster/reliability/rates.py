@@ -1,0 +1,332 @@
+"""How often a job stops: the scale law, counted rates, and what other clusters say about one more."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+from scipy import optimize, stats
+
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
+from gigacluster.uncertainty import Uncertain
+from gigacluster.units import SECONDS_PER_DAY
+
+#: Prior of the spreads between houses and between runs: half-normal, in units of the logarithm.
+SPREAD_PRIOR = 0.5
+#: Prior of the power of size: the scale law says 0, and that a rate per node moves with size is allowed for.
+SIZE_POWER_PRIOR = 0.2
+_SIZE_UNIT = 16_384.0
+_SPREADS = numpy.linspace(0.0, 2.0, 41)  # four times the prior's scale
+_LEAST_BLOCKS = 4
+
+
+def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any = 8) -> Any:
+    """Mean time to failure of a job that stops whenever one of its nodes fails: the scale law 1 / (N r).
+
+    Parameters
+    ----------
+    n_gpus : float or array
+        GPUs of the job, at least 1. [GPU]
+    failures_per_1000_node_days : float or array
+        Failures that stop the job, per 1,000 days of one node. [1/(1000 node d)]
+    gpus_per_node : float or array, default 8
+        [GPU/node]
+
+    Returns
+    -------
+    array
+        Mean time between one restart and the next failure. [s]
+
+    Notes
+    -----
+    A series system. Small jobs of one house failed three to four times as often as this (data/README.md, table
+    ``failure_rates``). Source: data/sources.csv, id ``kokolis-2024``.
+
+    Examples
+    --------
+    >>> round(float(mttf_s(16_384, 6.5)) / 3600, 2)
+    1.8
+    """
+    _, (gpus, rate, per_node) = checked(
+        n_gpus=(n_gpus, AT_LEAST_ONE),
+        failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
+        gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
+    )
+    return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
+
+
+def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_per_node: Any = 8) -> Any:
+    """Failure rate of a run that counted its failures.
+
+    Parameters
+    ----------
+    failures : float or array
+    n_gpus : float or array
+        GPUs in use. [GPU]
+    days : float or array
+        Length of the run. [d]
+    gpus_per_node : float or array, default 8
+
+    Examples
+    --------
+    >>> round(float(failures_per_1000_node_days(419, 16_384, 54)), 3)
+    3.789
+    """
+    _, (count, gpus, length_d, per_node) = checked(
+        failures=(failures, NON_NEGATIVE),
+        n_gpus=(n_gpus, AT_LEAST_ONE),
+        days=(days, POSITIVE),
+        gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
+    )
+    return 1000 * count * per_node / (gpus * length_d)
+
+
+def rate_without_lemons(rate: Any, lemon_share_of_failures: Any) -> Any:
+    """Failure rate after the few nodes that fail again and again have been found and taken out.
+
+    Parameters
+    ----------
+    rate : float or array
+        With these nodes, in any unit.
+    lemon_share_of_failures : float or array
+        Share of all failures that they cause. [1]
+
+    Notes
+    -----
+    Their number is small enough not to change the size of the cluster (1.2 % of the nodes of RSC-1; data/sources.csv,
+    id ``kokolis-2024``).
+
+    Examples
+    --------
+    >>> float(rate_without_lemons(6.0, 0.25))
+    4.5
+    """
+    _, (all_failures, share) = checked(
+        rate=(rate, NON_NEGATIVE), lemon_share_of_failures=(lemon_share_of_failures, SHARE_BELOW_ONE)
+    )
+    return all_failures * (1 - share)
+
+
+def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) -> Uncertain:
+    """Failure rate of a cluster that counted its own failures, per 1,000 node-days.
+
+    Parameters
+    ----------
+    failures : float
+        Counted, 0 or more.
+    node_days : float
+        Nodes times days of observation, above 0. [node d]
+    dispersion : float, default 1
+        Variance of counts over their mean, 1 or more: failures that come in bursts say less than as many apart.
+
+    Returns
+    -------
+    Uncertain
+        5th, 50th and 95th percentile of Gamma(failures / dispersion + 1/2): the posterior of a Poisson rate under
+        Jeffreys' prior, with as many failures as were independent.
+
+    Examples
+    --------
+    >>> llama3 = counted_rate(419, 2048 * 54)
+    >>> round(llama3.low, 2), round(llama3.median, 2), round(llama3.high, 2)
+    (3.49, 3.79, 4.1)
+    """
+    checked(failures=(failures, NON_NEGATIVE), node_days=(node_days, POSITIVE), dispersion=(dispersion, AT_LEAST_ONE))
+    scale = 1000 * dispersion / node_days
+    low, median, high = scale * stats.gamma.ppf([0.05, 0.5, 0.95], failures / dispersion + 0.5)
+    return Uncertain(low=float(low), median=float(median), high=float(high))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoggedRate:
+    """The failure rate that a log of events shows."""
+
+    rate: Uncertain  # per 1,000 node-days: 5, 50 and 95 %
+    failures: int
+    #: Variance over mean of the counts in equal blocks of time, at least 1: how much failures come in bursts.
+    dispersion: float
+
+
+def rates_from_log(times: Any, node_days: float) -> LoggedRate:
+    """Failure rate from a list of events, such as the lines of one's own log.
+
+    Parameters
+    ----------
+    times : array, shape (failures,)
+        When each failure happened, in any unit and order.
+    node_days : float
+        Nodes times days of the whole time that the log covers, quiet days too. [node d]
+
+    Returns
+    -------
+    LoggedRate
+        With an interval as wide as the bursts ask for; with fewer than 8 failures none can be seen.
+
+    Raises
+    ------
+    ValueError
+        If a time is no number or the node-days are not above 0.
+
+    Examples
+    --------
+    >>> found = rates_from_log([0.5, 3.1, 3.2, 9.9], node_days=64 * 14)
+    >>> found.failures, round(found.rate.median, 1)
+    (4, 4.7)
+    """
+    when = numpy.sort(numpy.asarray(times, dtype=float).ravel())
+    if bad := int(when.size - numpy.isfinite(when).sum()):
+        raise ValueError(f"{bad} of {when.size} times are no finite numbers; give one number a failure")
+    dispersion = _dispersion(when)
+    rate = counted_rate(float(when.size), node_days, dispersion=dispersion)
+    return LoggedRate(rate=rate, failures=int(when.size), dispersion=dispersion)
+
+
+def _dispersion(when: numpy.ndarray) -> float:
+    """Return variance over mean of the counts in blocks from the first to the last event, at least 1."""
+    n_blocks = int(math.sqrt(2 * when.size))
+    if n_blocks < _LEAST_BLOCKS or when[0] == when[-1]:
+        return 1.0
+    counts = numpy.histogram(when, bins=n_blocks)[0]
+    return max(1.0, float(numpy.var(counts, ddof=1) / numpy.mean(counts)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PooledRate:
+    """What other clusters say about one more."""
+
+    rate: Uncertain  # of one more run, of a house not among them: 5, 50 and 95 %
+    houses: int
+    runs: int
+    #: Standard deviations of the logarithm, posterior means: between houses, and between runs of a house.
+    between_houses: float
+    between_runs: float
+    #: By how much the logarithm moves when the size grows e-fold; 0 where sizes were not given.
+    size_power: float
+
+
+def pooled_rate(
+    rates: Any, *, log_errors: Any, houses: Any, n_gpus: Any = None, at_n_gpus: float | None = None
+) -> PooledRate:
+    """Rate to expect of one more run, from those of other runs, of which several may be of one house.
+
+    Parameters
+    ----------
+    rates : array, shape (runs,)
+        One rate a run, above 0, in any unit.
+    log_errors : array, shape (runs,)
+        Standard error of the logarithm of each: ``sqrt(dispersion / failures)`` of a count. [1]
+    houses : array of labels, shape (runs,)
+        Who ran it: runs of one house are no independent witnesses.
+    n_gpus : array, shape (runs,), optional
+        Sizes of the jobs; with it the rate may move with size, by a power whose prior is 0 +- 0.2.
+    at_n_gpus : float, optional
+        Size of the job asked for, where ``n_gpus`` is given.
+
+    Returns
+    -------
+    PooledRate
+        The predictive distribution: it covers what differs between houses and between runs, as well as the noise.
+
+    Notes
+    -----
+    log r = mu + house + run + power log(n / 16,384) + noise, normal throughout; mu flat, both spreads half-normal(0.5),
+    integrated over a grid: with three or four houses a classical interval would say nearly nothing.
+
+    Examples
+    --------
+    >>> found = pooled_rate([2.0, 4.0, 8.0, 4.0], log_errors=[0.1] * 4, houses=["a", "b", "c", "c"])
+    >>> found.houses, round(found.rate.median, 1), round(found.rate.high / found.rate.median, 1)
+    (3, 3.8, 3.8)
+    """
+    rate, error = numpy.asarray(rates, dtype=float), numpy.asarray(log_errors, dtype=float)
+    names, house = numpy.unique(numpy.asarray(houses), return_inverse=True)
+    if not (rate.size and rate.shape == error.shape == house.shape):
+        raise ValueError(
+            f"rates, log_errors and houses have shapes {rate.shape}, {error.shape} and {house.shape}; give one of each "
+            "for every run, and at least one run"
+        )
+    if not (numpy.all((rate > 0) & numpy.isfinite(rate)) and numpy.all((error >= 0) & numpy.isfinite(error))):
+        raise ValueError(f"rates are {rates!r} with log_errors {log_errors!r}; rates must be above 0, errors 0 or more")
+    if (n_gpus is None) != (at_n_gpus is None):
+        raise ValueError(
+            "give both n_gpus and at_n_gpus, or neither: a size is of use only beside the sizes of the runs"
+        )
+    columns, asked = numpy.ones((rate.size, 1)), numpy.ones(1)
+    if at_n_gpus is not None:
+        sizes = numpy.asarray(n_gpus, dtype=float)
+        checked(at_n_gpus=(at_n_gpus, AT_LEAST_ONE))
+        if sizes.shape != rate.shape or not numpy.all(sizes >= 1):
+            raise ValueError(f"n_gpus is {n_gpus!r}; give one size of 1 or more for every run")
+        columns = numpy.column_stack([columns, numpy.log(sizes / _SIZE_UNIT)])
+        asked = numpy.asarray([1.0, math.log(at_n_gpus / _SIZE_UNIT)])
+    found = _posterior(numpy.log(rate), error, house, columns, asked)
+    return PooledRate(
+        rate=found.predicted(),
+        houses=len(names),
+        runs=int(rate.size),
+        between_houses=float(found.weight @ found.between_houses),
+        between_runs=float(found.weight @ found.between_runs),
+        size_power=float(found.weight @ found.coefficients[:, 1]) if at_n_gpus is not None else 0.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Posterior:
+    """The model on a grid of both spreads: arrays of shape (grid,)."""
+
+    weight: numpy.ndarray
+    between_houses: numpy.ndarray
+    between_runs: numpy.ndarray
+    mean: numpy.ndarray  # of the logarithm asked for
+    variance: numpy.ndarray  # of that mean
+    coefficients: numpy.ndarray  # shape (grid, columns)
+
+    def predicted(self) -> Uncertain:
+        """Return the percentiles of one more run of one more house: a mixture of normals."""
+        spread = numpy.sqrt(self.variance + self.between_houses**2 + self.between_runs**2)
+        wide = 12 * float(numpy.max(spread)) + 1.0
+        ends = float(numpy.min(self.mean)) - wide, float(numpy.max(self.mean)) + wide
+
+        def below(value: float, probability: float) -> float:
+            return float(self.weight @ stats.norm.cdf((value - self.mean) / spread)) - probability
+
+        logs = [optimize.brentq(below, *ends, args=(probability,)) for probability in (0.05, 0.5, 0.95)]
+        low, median, high = (math.exp(value) for value in logs)
+        return Uncertain(low=low, median=median, high=high)
+
+
+def _posterior(
+    logs: numpy.ndarray, error: numpy.ndarray, house: numpy.ndarray, columns: numpy.ndarray, asked: numpy.ndarray
+) -> _Posterior:
+    between_houses, between_runs = (values.ravel() for values in numpy.meshgrid(_SPREADS, _SPREADS, indexing="ij"))
+    same = (house[:, None] == house[None, :]).astype(float)
+    noise = error**2 + 1e-12  # a rate without error, in a world without spread, would have no density
+    covariance = between_houses[:, None, None] ** 2 * same
+    covariance = covariance + (between_runs[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
+    root = numpy.linalg.cholesky(covariance)
+    white = numpy.linalg.solve(
+        root, numpy.broadcast_to(numpy.column_stack([columns, logs]), (*root.shape[:2], columns.shape[1] + 1))
+    )
+    design, response = white[..., :-1], white[..., -1]
+    prior = numpy.diag([0.0, *([SIZE_POWER_PRIOR**-2] * (columns.shape[1] - 1))])
+    precision = numpy.swapaxes(design, 1, 2) @ design + prior
+    moment = numpy.einsum("gnk,gn->gk", design, response)
+    inverse = numpy.linalg.inv(precision)
+    coefficients = numpy.einsum("gjk,gk->gj", inverse, moment)
+    log_density = (
+        -numpy.sum(numpy.log(numpy.diagonal(root, axis1=1, axis2=2)), axis=1)
+        - numpy.linalg.slogdet(precision)[1] / 2
+        - (numpy.sum(response**2, axis=1) - numpy.sum(moment * coefficients, axis=1)) / 2
+        - (between_houses**2 + between_runs**2) / (2 * SPREAD_PRIOR**2)
+    )
+    weight = numpy.exp(log_density - log_density.max())
+    return _Posterior(
+        weight=weight / weight.sum(),
+        between_houses=between_houses,
+        between_runs=between_runs,
+        mean=coefficients @ asked,
+        variance=numpy.einsum("j,gjk,k->g", asked, inverse, asked),
+        coefficients=coefficients,
+    )

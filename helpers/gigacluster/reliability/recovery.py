@@ -1,0 +1,228 @@
+"""What a job does after a failure: four schemes in one record, and the goodput that each leaves.
+
+``restart_all``: every node stops, the job is queued again and goes back to the last stored checkpoint. ``hot_spare``: a
+node that stands by takes the place of the failed one. ``in_memory``: the same, from copies in the memory of neighbours.
+``drop_replica``: the other data-parallel replicas go on without the one that failed. A share ``lost_frac`` of failures
+is beyond each of the last three, and ends as it would without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import as_common, is_array
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, SHARE, SHARE_BELOW_ONE, Limit, admit, checked, one_of
+from gigacluster.reliability.goodput import Goodput, goodput, mean_time_s
+
+SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
+_RAREST = 1e-12  # of failures: a share below it loses nothing that a float64 would show
+_REPLICAS = Limit(
+    2.0,
+    float("inf"),
+    "2 or more to drop one of them: take a plan with more data-parallel replicas, or another scheme",
+    high_included=False,
+)
+_LIMITS = {
+    "detection_s": NON_NEGATIVE,
+    "restart_s": NON_NEGATIVE,
+    "checkpoint_write_s": NON_NEGATIVE,
+    "checkpoint_stall_s": NON_NEGATIVE,
+    "resume_s": NON_NEGATIVE,
+    "rebuild_s": NON_NEGATIVE,
+    "lost_frac": SHARE,
+    "overhead_frac": SHARE_BELOW_ONE,
+    "stored_interval_s": Limit(0.0, float("inf"), "above 0", low_included=False, high_included=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """A recovery scheme and its times: numbers, or arrays with samples along the last axis.
+
+    Examples
+    --------
+    >>> spare = Recovery(scheme="hot_spare", detection_s=30, resume_s=300, lost_frac=0.08, restart_s=900,
+    ...                  checkpoint_write_s=60, checkpoint_stall_s=2)
+    >>> round(float(goodput_with(spare, mttf_s=3600).goodput_frac), 2)
+    0.86
+    """
+
+    scheme: str
+    #: From a failure until it is noticed: all stand still. [s]
+    detection_s: Any
+    #: From there until the whole job trains again from a stored checkpoint. [s]
+    restart_s: Any
+    #: From the start of a checkpoint until it is safe; in memory, until the copy is. [s]
+    checkpoint_write_s: Any
+    #: Training stops for so much of it: all of it where the write is blocking. [s]
+    checkpoint_stall_s: Any
+    #: ``hot_spare``, ``in_memory``: as ``restart_s``, for the failures that the scheme is made for. ``drop_replica``:
+    #: until the other replicas go on. [s]
+    resume_s: Any = 0.0
+    #: ``drop_replica``: until the replica that failed is back. [s]
+    rebuild_s: Any = 0.0
+    #: Share of failures that the scheme does not help against; they take ``restart_s``. [1]
+    lost_frac: Any = 0.0
+    #: Share of computing that the scheme costs without any failure. [1]
+    overhead_frac: Any = 0.0
+    #: ``in_memory``: computing between the checkpoints that also go to storage. [s]
+    stored_interval_s: Any = 3600.0
+
+    def __post_init__(self) -> None:
+        one_of("scheme", self.scheme, SCHEMES)
+        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scheme"}
+        admit({name: value for name, value in given.items() if not is_array(value)}, _LIMITS)
+
+
+def goodput_with(
+    recovery: Recovery,
+    n_gpus: Any = None,
+    *,
+    failures_per_1000_node_days: Any = None,
+    gpus_per_node: Any = 8,
+    mttf_s: Any = None,
+    n_replicas: Any = 1.0,
+    replicas_lost: Any = 1.0,
+    checkpoint_interval_s: Any = None,
+    queue_s: Any = 0.0,
+    planned_stops_per_day: Any = 0.0,
+    planned_stop_s: Any = 0.0,
+) -> Goodput:
+    """Share of wall-clock time that becomes progress under a recovery scheme.
+
+    Parameters
+    ----------
+    recovery : Recovery
+    n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s : float or array
+        Failures anywhere in the job, as in :func:`gigacluster.reliability.goodput`.
+    n_replicas : float or array, default 1
+        Data-parallel replicas of the plan; ``drop_replica`` needs 2 or more. [1]
+    replicas_lost : float or array, default 1
+        Replicas that one failure takes out on average: see :meth:`Blast.replicas_lost`. [1]
+    checkpoint_interval_s : float or array, optional
+        By default the best. [s]
+    queue_s : float or array, default 0
+        Mean wait for nodes beside the scheme's own times: :func:`gigacluster.reliability.waiting_s`. [s]
+    planned_stops_per_day, planned_stop_s : float or array, default 0
+        [1/d], [s]
+
+    Returns
+    -------
+    Goodput
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or the scheme is ``drop_replica`` and there is one replica. Bad elements of arrays
+        give ``nan``.
+
+    Notes
+    -----
+    ``drop_replica``: failures come at rate 1/M while any replica runs. Each stalls all for detection + resume and
+    takes its replica away for ``rebuild_s`` of the others' time, so that a replica is there with probability
+    exp(-k r (1 - q) / (D M)), k replicas lost of D; the batch shrinks with the replicas at work, and half of them count
+    as half the progress. The share q goes back to a stored checkpoint. Exact. Source: data/sources.csv, id
+    ``gigacluster-derivation``.
+    """
+    failures: dict[str, Any] = {
+        "mttf_s": mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s),
+        "queue_s": queue_s,
+        "checkpoint_interval_s": checkpoint_interval_s,
+        "planned_stops_per_day": planned_stops_per_day,
+        "planned_stop_s": planned_stop_s,
+    }
+    if recovery.scheme == "drop_replica":
+        return _without_a_replica(recovery, failures, n_replicas, replicas_lost)
+    checkpoints = {
+        "checkpoint_write_s": recovery.checkpoint_write_s,
+        "checkpoint_stall_s": recovery.checkpoint_stall_s,
+        "detection_s": recovery.detection_s,
+        "overhead_frac": recovery.overhead_frac,
+    }
+    if recovery.scheme == "restart_all":
+        return goodput(**failures, **checkpoints, restart_s=recovery.restart_s, mode="non-blocking")
+    return goodput(
+        **failures,
+        **checkpoints,
+        restart_s=recovery.resume_s,
+        lost_frac=recovery.lost_frac,
+        stored_restart_s=recovery.restart_s,
+        stored_interval_s=recovery.stored_interval_s,
+        mode="in-memory" if recovery.scheme == "in_memory" else "non-blocking",
+    )
+
+
+def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas: Any, replicas_lost: Any) -> Goodput:
+    xp, (replicas, out, share, mttf, stall, rebuild, detection) = checked(
+        n_replicas=(n_replicas, _REPLICAS),
+        replicas_lost=(replicas_lost, AT_LEAST_ONE),
+        lost_frac=(recovery.lost_frac, SHARE),
+        mttf_s=(failures["mttf_s"], Limit(0.0, float("inf"), "above 0", low_included=False)),
+        resume_s=(recovery.resume_s, NON_NEGATIVE),
+        rebuild_s=(recovery.rebuild_s, NON_NEGATIVE),
+        detection_s=(recovery.detection_s, NON_NEGATIVE),
+    )
+    share = xp.maximum(share, _RAREST)
+    deep_mttf = mttf / share
+    stalls = (deep_mttf / mttf) * (1 - share) * (detection + stall)  # of all, between two failures that end the job
+    whole = goodput(
+        **failures | {"mttf_s": deep_mttf},
+        checkpoint_write_s=recovery.checkpoint_write_s,
+        checkpoint_stall_s=recovery.checkpoint_stall_s,
+        detection_s=detection + stalls,
+        restart_s=recovery.restart_s,
+        overhead_frac=recovery.overhead_frac,
+        mode="non-blocking",
+    )
+    there = xp.exp(-xp.minimum(out / replicas, 1.0) * rebuild * (1 - share) / mttf)
+    away = (whole.goodput_frac + whole.overhead_frac) * (1 - there)
+    return replace(
+        whole,
+        goodput_frac=whole.goodput_frac * there,
+        overhead_frac=whole.overhead_frac * there,
+        restart_frac=whole.restart_frac + away,
+        mttf_s=mttf,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blast:
+    """Kinds of failure by how many GPUs go out of service at once: a node, a tray, a rack of 72, all behind a switch.
+
+    Examples
+    --------
+    >>> hgx = Blast(chips=[8, 256], shares=[0.9, 0.1])
+    >>> float(hgx.replicas_lost(64)), float(hgx.beyond(8))
+    (1.3, 0.1)
+    """
+
+    chips: Any  # of each kind, shape (kinds,) [GPU]
+    shares: Any  # of all failures, adding up to 1
+
+    def __post_init__(self) -> None:
+        chips, shares = (numpy.asarray(values, dtype=float) for values in (self.chips, self.shares))
+        faults = []
+        if chips.ndim != 1 or chips.shape != shares.shape or not chips.size:
+            faults.append(f"chips and shares have shapes {chips.shape} and {shares.shape}; give one of each a kind")
+        if not numpy.all(chips >= 1):
+            faults.append(f"chips are {self.chips!r}; each must be 1 or more")
+        if not (numpy.all(shares >= 0) and abs(float(numpy.sum(shares)) - 1) <= 1e-9):
+            faults.append(f"shares are {self.shares!r}, in all {float(numpy.sum(shares)):g}; they must add up to 1")
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def replicas_lost(self, chips_per_replica: Any) -> Any:
+        """Return the replicas that one failure takes out on average; a part of one is a whole one."""
+        xp, (per_replica,) = checked(chips_per_replica=(chips_per_replica, AT_LEAST_ONE))
+        return sum(share * xp.ceil(chips / per_replica) for chips, share in self._kinds())
+
+    def beyond(self, domain_chips: Any) -> Any:
+        """Return the share of failures that take more GPUs than a domain has: copies within it are lost with them."""
+        xp, (domain,) = as_common(domain_chips)
+        return sum(share * xp.astype(chips > domain, xp.float64) for chips, share in self._kinds())
+
+    def _kinds(self) -> list[tuple[float, float]]:
+        return list(zip(numpy.asarray(self.chips).tolist(), numpy.asarray(self.shares).tolist(), strict=True))

@@ -1,0 +1,462 @@
+"""A cluster's life failure by failure: what the closed forms are checked against, and where they stop.
+
+Many independent runs advance together, one failure a vector step. Random numbers are drawn on the host, so that every
+device sees the same ones; memory is bounded by the number of runs in a chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import device_namespace, is_array, to_host
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
+from gigacluster.reliability.goodput import MODES, Goodput, goodput
+from gigacluster.reliability.recovery import Recovery, goodput_with
+from gigacluster.units import SECONDS_PER_DAY
+
+_WARM_UP_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What many simulated runs did, beside the closed form for the same inputs."""
+
+    goodput_frac: float
+    standard_error: float
+    failures: int
+    cluster_days: float  # planned stops not counted
+    #: Goodput of single runs, at most one chunk of them: how much a run differs from the next.
+    run_goodput_frac: numpy.ndarray
+    closed_form: Goodput
+
+    @property
+    def z(self) -> float:
+        """Distance from the closed form in standard errors; ``nan`` where there is no spread to measure it by."""
+        difference = self.goodput_frac - float(self.closed_form.goodput_frac)
+        return difference / self.standard_error if self.standard_error > 0 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that one step needs. [s], [1]"""
+
+    interval_s: float
+    stall_s: float
+    lag_s: float
+    dead_s: float
+    stored_every: float = math.inf  # intervals between stored checkpoints, a whole number
+    repair_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Random numbers of one step, an element a run: times to failure and to restart [s], fates and repairs [1]."""
+
+    failure_s: Any
+    restart_s: Any
+    memory_lost: Any = None  # true where the failure before this restart took the copies in memory
+    repair: Any = None  # unit exponentials
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Where the runs stand: wall-clock time, safe intervals of computing, and when each spare is whole again."""
+
+    wall_s: Any
+    intervals: Any
+    spare_ready_s: Any = None  # shape (spares, runs)
+
+
+def advance(xp: Any, runs: Runs, draws: Draws, rules: Rules) -> Runs:
+    """Take every run from one failure to the next.
+
+    Parameters
+    ----------
+    xp : module
+        Library of the arrays.
+    runs : Runs
+    draws : Draws
+        Arrays of shape (runs,).
+    rules : Rules
+
+    Returns
+    -------
+    Runs
+        Computing since the last safe checkpoint is lost.
+    """
+    wall_s, ready = runs.wall_s + rules.dead_s, runs.spare_ready_s
+    if ready is not None:  # of the spares and the failed node, the first that is whole goes to work
+        first, repaired = xp.min(ready, axis=0), runs.wall_s + rules.repair_s * draws.repair
+        wall_s = xp.maximum(wall_s, xp.minimum(first, repaired))
+        ready = xp.where(ready == first, xp.maximum(first, repaired), ready)
+    intervals = runs.intervals
+    if draws.memory_lost is not None:
+        stored = rules.stored_every * xp.floor(intervals / rules.stored_every)
+        intervals = xp.where(draws.memory_lost, stored, intervals)
+    exposed_s = draws.failure_s - draws.restart_s - rules.lag_s
+    intervals = intervals + xp.maximum(xp.floor(exposed_s / (rules.interval_s + rules.stall_s)), 0.0)
+    return Runs(wall_s=wall_s + draws.failure_s, intervals=intervals, spare_ready_s=ready)
+
+
+def simulate(
+    n_gpus: float | None = None,
+    *,
+    restart_sigma: float = 0.0,
+    lost_frac: float = 0.0,
+    stored_restart_s: float | None = None,
+    stored_interval_s: float = 3600.0,
+    failure_shape: float = 1.0,
+    spares: int | None = None,
+    repair_s: float = 0.0,
+    failures: int = 1_000_000,
+    failures_per_run: int = 128,
+    seed: int = 7,
+    device: str = "cpu",
+    chunk: int = 8192,
+    **inputs: Any,
+) -> Simulation:
+    """Simulate one cluster through a number of failures, and set the closed form beside the result.
+
+    Parameters
+    ----------
+    n_gpus, restart_sigma, lost_frac, stored_restart_s, stored_interval_s, **inputs : float or str
+        Numbers, as in :func:`gigacluster.reliability.goodput`. Planned stops save first, so they take their time alone.
+    failure_shape : float, default 1
+        Weibull shape of the time to failure, its mean unchanged: 1 is exponential, less means failures come in bursts.
+        Time counts from the last failure. [1]
+    spares : int, optional
+        Spare nodes; when all are under repair, the job waits for the first. By default there is always one.
+    repair_s : float, default 0
+        Mean repair time, exponential. [s]
+    failures : int, default 1,000,000
+        Failures to simulate; rounded up to whole runs. One run alone has no standard error.
+    failures_per_run : int, default 128
+        Length of one run.
+    seed : int, default 7
+    device : {"cpu", "cuda", "auto"}, default "cpu"
+    chunk : int, default 8192
+        Runs that advance together: memory is about 100 bytes x chunk x (1 + spares). Numbers depend on it as on a seed.
+
+    Returns
+    -------
+    Simulation
+        The closed form assumes ``failure_shape`` 1 and enough spares.
+
+    Raises
+    ------
+    ValueError
+        If an input is out of range, or is an array: a simulation is of one cluster.
+    """
+    lost = {"lost_frac": lost_frac, "stored_restart_s": stored_restart_s, "stored_interval_s": stored_interval_s}
+    given = {"n_gpus": n_gpus, "restart_sigma": restart_sigma, **lost, **inputs}
+    _refuse_arrays(given)
+    checked(
+        failure_shape=(failure_shape, POSITIVE),
+        repair_s=(repair_s, NON_NEGATIVE),
+        failures=(failures, AT_LEAST_ONE),
+        failures_per_run=(failures_per_run, AT_LEAST_ONE),
+        chunk=(chunk, AT_LEAST_ONE),
+        spares=(1 if spares is None else spares, AT_LEAST_ONE),
+    )
+    expected = goodput(**given)
+    mttf_s, rules = float(expected.mttf_s), _rules(expected, stored_interval_s, repair_s, inputs)
+    in_memory = inputs.get("mode") == "in-memory" and lost_frac > 0
+    law = _Law(
+        mttf_s=mttf_s,
+        shape=failure_shape,
+        restart_s=float(inputs["restart_s"]),
+        sigma=restart_sigma,
+        lost_frac=lost_frac,
+        stored_restart_s=stored_restart_s,
+        in_memory=in_memory,
+        repairs=spares is not None,
+    )
+    settle = _WARM_UP_STEPS * in_memory + math.ceil(3 * repair_s / mttf_s) * (spares is not None)
+
+    xp = device_namespace(device)
+    totals, kept = numpy.zeros(5), numpy.empty(0)
+    n_runs = math.ceil(failures / failures_per_run)
+    for first in range(0, n_runs, chunk):
+        size = min(chunk, n_runs - first)
+        steps = law.steps(xp, numpy.random.default_rng([seed, first]), size)
+        start = _live(xp, Runs(xp.zeros(size), xp.zeros(size), _all_ready(xp, spares, size)), steps, rules, settle)
+        end = _live(xp, start, steps, rules, failures_per_run)
+        wall_s = to_host(end.wall_s - start.wall_s)
+        useful_s = rules.interval_s * to_host(end.intervals - start.intervals)
+        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
+        kept = kept if first else useful_s / wall_s
+    return _summary(totals, kept, n_runs, failures_per_run, expected)
+
+
+def _refuse_arrays(given: dict[str, Any]) -> None:
+    if arrays := [name for name, value in given.items() if is_array(value)]:
+        raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
+
+
+def _summary(
+    totals: numpy.ndarray, kept: numpy.ndarray, n_runs: int, failures_per_run: int, expected: Goodput
+) -> Simulation:
+    """Return the result of sums over the runs; what planned stops and overhead take, both sides lose alike."""
+    share, error = _ratio(totals, n_runs)
+    useful = float(expected.goodput_frac + expected.overhead_frac)
+    left = (1 - float(expected.planned_frac)) * (float(expected.goodput_frac) / useful if useful > 0 else 1.0)
+    return Simulation(
+        goodput_frac=left * share,
+        standard_error=left * error,
+        failures=n_runs * failures_per_run,
+        cluster_days=float(totals[0]) / SECONDS_PER_DAY,
+        run_goodput_frac=left * kept,
+        closed_form=expected,
+    )
+
+
+def _live(xp: Any, runs: Runs, steps: Iterator[Draws], rules: Rules, n_failures: int) -> Runs:
+    for draws in islice(steps, n_failures):
+        runs = advance(xp, runs, draws, rules)
+    return runs
+
+
+def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs: dict[str, Any]) -> Rules:
+    write_s, interval_s = float(inputs["checkpoint_write_s"]), float(expected.checkpoint_interval_s)
+    blocking = inputs.get("mode", MODES[0]) == "blocking"
+    stall_s = write_s if blocking else float(inputs.get("checkpoint_stall_s", 0.0))
+    return Rules(
+        interval_s=interval_s,
+        stall_s=stall_s,
+        lag_s=max(write_s - stall_s, 0.0),
+        dead_s=float(inputs.get("detection_s", 0.0)) + float(inputs.get("queue_s", 0.0)),
+        stored_every=max(1.0, float(round(stored_interval_s / interval_s))),
+        repair_s=repair_s,
+    )
+
+
+def _all_ready(xp: Any, spares: int | None, size: int) -> Any:
+    """Return ready times before the start, all different, so that the first spare is always one."""
+    return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1)[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """What the random numbers of a step follow."""
+
+    mttf_s: float
+    shape: float
+    restart_s: float
+    sigma: float
+    lost_frac: float
+    stored_restart_s: float | None
+    in_memory: bool
+    repairs: bool
+
+    def steps(self, xp: Any, rng: numpy.random.Generator, size: int) -> Iterator[Draws]:
+        """Yield the draws of one step after another, for ``size`` runs."""
+        scale_s = self.mttf_s / math.gamma(1 + 1 / self.shape)
+        while True:
+            failure = rng.standard_exponential(size)
+            if self.shape != 1:
+                failure **= 1 / self.shape
+            failure *= scale_s
+            restart: Any = self.restart_s
+            if self.sigma > 0:
+                restart = xp.asarray(self.restart_s * numpy.exp(self.sigma * rng.standard_normal(size)))
+            lost = xp.asarray(rng.random(size) < self.lost_frac) if self.lost_frac > 0 else None
+            if lost is not None and self.stored_restart_s is not None:
+                restart = xp.where(lost, self.stored_restart_s, restart)
+            yield Draws(
+                failure_s=xp.asarray(failure),
+                restart_s=restart,
+                memory_lost=lost if self.in_memory else None,
+                repair=xp.asarray(rng.standard_exponential(size)) if self.repairs else None,
+            )
+
+
+def _ratio(totals: numpy.ndarray, n_runs: int) -> tuple[float, float]:
+    """Return useful / wall time over all runs, and its standard error by the ratio estimator."""
+    wall, useful, wall_2, cross, useful_2 = totals.tolist()
+    share = useful / wall
+    squares = max(useful_2 - 2 * share * cross + share**2 * wall_2, 0.0)
+    return share, math.sqrt(squares * n_runs / (n_runs - 1)) / wall if n_runs > 1 else math.nan
+
+
+def simulate_with(
+    recovery: Recovery,
+    n_gpus: float | None = None,
+    *,
+    n_replicas: int = 1,
+    replicas_lost: int = 1,
+    failures: int = 1_000_000,
+    failures_per_run: int = 128,
+    seed: int = 7,
+    device: str = "cpu",
+    chunk: int = 8192,
+    **inputs: Any,
+) -> Simulation:
+    """Simulate one cluster under a recovery scheme, beside :func:`gigacluster.reliability.goodput_with`.
+
+    Parameters
+    ----------
+    recovery : Recovery
+        Of numbers.
+    n_gpus, **inputs : float
+        As in :func:`gigacluster.reliability.goodput_with`.
+    n_replicas, replicas_lost : int
+        Of ``drop_replica``: replicas, and neighbours among them that one failure takes out.
+    failures, failures_per_run, seed, device, chunk
+        As in :func:`simulate`; memory is about 100 bytes x chunk x replicas.
+
+    Raises
+    ------
+    ValueError
+        If an input is out of range or an array, or ``drop_replica`` has a checkpoint that is not safe when training
+        goes on: which of several past failures it comes before is not kept.
+    """
+    scheme = {name: getattr(recovery, name) for name in type(recovery).__dataclass_fields__ if name != "scheme"}
+    _refuse_arrays({"n_gpus": n_gpus, "n_replicas": n_replicas, **inputs, **scheme})
+    expected = goodput_with(recovery, n_gpus, n_replicas=n_replicas, replicas_lost=replicas_lost, **inputs)
+    how: dict[str, Any] = {"failures": failures, "failures_per_run": failures_per_run, "seed": seed, "device": device}
+    if recovery.scheme == "drop_replica":
+        if recovery.checkpoint_stall_s < recovery.checkpoint_write_s:
+            raise ValueError(
+                f"checkpoint_stall_s is {recovery.checkpoint_stall_s!r} of a write of {recovery.checkpoint_write_s!r}; "
+                "to simulate drop_replica make them equal"
+            )
+        return _simulate_replicas(recovery, expected, int(n_replicas), int(replicas_lost), chunk=chunk, **how)
+    everything = recovery.scheme == "restart_all"
+    if recovery.scheme != "in_memory":
+        scheme["stored_interval_s"] = 3600.0
+    return simulate(
+        n_gpus,
+        restart_s=recovery.restart_s if everything else recovery.resume_s,
+        lost_frac=0.0 if everything else recovery.lost_frac,
+        stored_restart_s=None if everything else recovery.restart_s,
+        mode="in-memory" if recovery.scheme == "in_memory" else "non-blocking",
+        chunk=chunk,
+        **{name: scheme[name] for name in _CHECKPOINTS},
+        **inputs,
+        **how,
+    )
+
+
+_CHECKPOINTS = ("checkpoint_write_s", "checkpoint_stall_s", "detection_s", "overhead_frac", "stored_interval_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """Where runs of a job of replicas stand. Times but ``wall_s`` count while the job runs. [s]"""
+
+    wall_s: Any
+    running_s: Any
+    back_s: Any  # when each replica is there again, shape (replicas, runs)
+    start_s: Any  # when the job last began to train, a restart done
+    done_s: Any  # computing of full size since the beginning, what was lost taken back
+    safe_s: Any  # of it, what a checkpoint holds
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRules:
+    """The numbers that one step needs. [s], [1]"""
+
+    interval_s: float
+    write_s: float
+    detection_s: float
+    resume_s: float
+    restart_s: float
+    rebuild_s: float
+
+
+def advance_replicas(xp: Any, runs: Replicas, failure_s: Any, deep: Any, hit: Any, rules: ReplicaRules) -> Replicas:
+    """Take every run from one failure to the next, replica by replica.
+
+    Parameters
+    ----------
+    xp : module
+        Library of the arrays.
+    runs : Replicas
+    failure_s : array, shape (runs,)
+        Time to the failure. [s]
+    deep : array of bool, shape (runs,)
+        Where the failure ends the whole job.
+    hit : array of bool, shape (replicas, runs)
+        Which replicas it takes out, elsewhere.
+    rules : ReplicaRules
+    """
+    end_s, period_s = runs.running_s + failure_s, rules.interval_s + rules.write_s
+    n_written = xp.floor(xp.maximum(end_s - runs.start_s, 0.0) / period_s)
+    written_s = xp.where(n_written > 0, runs.start_s + n_written * period_s, -math.inf)
+
+    def computed(until_s: Any) -> Any:
+        """Return computing of full size from the state until then: the replicas there, outside restart and writes."""
+        begin = xp.maximum(runs.back_s, xp.maximum(runs.running_s, runs.start_s))
+        return xp.mean(_between_writes(xp, begin, xp.maximum(until_s, begin), runs.start_s, rules), axis=0)
+
+    done_s = runs.done_s + computed(end_s)
+    here = written_s > runs.running_s  # a checkpoint was written since the last failure
+    safe_s = xp.where(here, runs.done_s + computed(xp.where(here, written_s, runs.running_s)), runs.safe_s)
+    stall_s = rules.detection_s + rules.resume_s * xp.astype(~deep, xp.float64)
+    return Replicas(
+        wall_s=runs.wall_s + failure_s + stall_s,
+        running_s=end_s,
+        back_s=xp.where(hit & ~deep, end_s + rules.rebuild_s, runs.back_s),
+        start_s=xp.where(deep, end_s + rules.restart_s, runs.start_s),
+        done_s=xp.where(deep, safe_s, done_s),
+        safe_s=safe_s,
+    )
+
+
+def _between_writes(xp: Any, begin_s: Any, end_s: Any, start_s: Any, rules: ReplicaRules) -> Any:
+    """Return the computing from ``begin_s`` to ``end_s`` of a replica that writes ``write_s`` after each interval."""
+    period_s = rules.interval_s + rules.write_s
+
+    def since_start(now_s: Any) -> Any:
+        age = now_s - start_s
+        whole = xp.floor(age / period_s)
+        return whole * rules.interval_s + xp.minimum(age - whole * period_s, rules.interval_s)
+
+    return since_start(end_s) - since_start(begin_s)
+
+
+def _simulate_replicas(
+    recovery: Recovery,
+    expected: Goodput,
+    n_replicas: int,
+    replicas_lost: int,
+    *,
+    failures: int,
+    failures_per_run: int,
+    seed: int,
+    device: str,
+    chunk: int,
+) -> Simulation:
+    xp, mttf_s = device_namespace(device), float(expected.mttf_s)
+    rules = ReplicaRules(
+        interval_s=float(expected.checkpoint_interval_s),
+        write_s=float(recovery.checkpoint_write_s),
+        detection_s=float(recovery.detection_s),
+        resume_s=float(recovery.resume_s),
+        restart_s=float(recovery.restart_s),
+        rebuild_s=float(recovery.rebuild_s),
+    )
+    settle = _WARM_UP_STEPS + math.ceil(3 * recovery.rebuild_s / mttf_s)
+    totals, kept = numpy.zeros(5), numpy.empty(0)
+    n_runs = math.ceil(failures / failures_per_run)
+    for first in range(0, n_runs, chunk):
+        size = min(chunk, n_runs - first)
+        rng = numpy.random.default_rng([seed, first])
+        zero = xp.zeros(size)
+        runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, size)), zero, zero, zero)
+        for step in range(settle + failures_per_run):
+            begin = runs if step == settle else begin
+            failure_s = xp.asarray(mttf_s * rng.standard_exponential(size))
+            deep = xp.asarray(rng.random(size) < recovery.lost_frac)
+            place = (numpy.arange(n_replicas)[:, None] - rng.integers(n_replicas, size=size)) % n_replicas
+            runs = advance_replicas(xp, runs, failure_s, deep, xp.asarray(place < replicas_lost), rules)
+        wall_s, useful_s = to_host(runs.wall_s - begin.wall_s), to_host(runs.done_s - begin.done_s)
+        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
+        kept = kept if first else useful_s / wall_s
+    return _summary(totals, kept, n_runs, failures_per_run, expected)

@@ -1,0 +1,63 @@
+"""What an answer looks like: a value with its interval, and the flags that a reader of it must know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One thing that a reader of a fit must know. ``symbol`` is empty where it concerns the whole fit."""
+
+    kind: str
+    symbol: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.symbol + ' ' if self.symbol else ''}{self.kind}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A point estimate with its interval, of one shape; ``nan`` bounds where there are no replicates."""
+
+    value: Any
+    low: Any
+    high: Any
+    flags: tuple[Flag, ...] = ()
+
+    def __format__(self, spec: str) -> str:
+        if numpy.ndim(self.value):
+            return f"{numpy.size(self.value)} values"
+        text = format(float(self.value), spec or ".4g")
+        if numpy.isnan(self.low):
+            return text
+        return f"{text} ({format(float(self.low), spec or '.4g')} to {format(float(self.high), spec or '.4g')})"
+
+    def __str__(self) -> str:
+        return "\n".join([format(self, ".6g"), *(f"  ! {flag}" for flag in self.flags)])
+
+
+def spread(value: Any, samples: Any | None, coverage: float, flags: tuple[Flag, ...] = ()) -> Estimate:
+    """Return an estimate with the percentile interval of samples (along axis 0).
+
+    Samples without an answer (nan) are left out, counted, and told by a flag.
+    """
+    value = numpy.asarray(value, dtype=float)
+    if samples is None or not len(samples):
+        return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan), flags)
+    lost = float(numpy.isnan(samples).mean())
+    if lost:
+        flags = (*flags, Flag("no answer", "", f"in {lost:.1%} of the replicates, which the interval leaves out"))
+    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
+    if lost == 1.0:
+        return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan), flags)
+    bounded = bool(numpy.isfinite(samples).all())
+    method = "linear" if bounded else "inverted_cdf"  # between a number and infinity there is nothing to interpolate
+    with numpy.errstate(all="ignore"):
+        quantile: Any = numpy.nanquantile if lost else numpy.quantile
+        low, high = quantile(samples, tails, axis=0, method=method)
+    return Estimate(value, low, high, flags)

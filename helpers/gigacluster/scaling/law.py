@@ -1,0 +1,388 @@
+"""Scaling laws behind one interface: a law is its symbols and its prediction of log loss.
+
+To add a law, write a function of (operations, parameters, columns) with plain arithmetic and list its symbols; its
+derivatives follow (:mod:`gigacluster.scaling.derivatives`). A sum of power laws names its terms instead and gets the
+closed form of :class:`gigacluster.scaling.derivatives.PowerSum`, which is several times faster.
+
+Parameters have *coordinates*, in which they are fitted: an amplitude by its logarithm in units of the runs' geometric
+mean (log A - alpha log N0), everything else as it is. They are close to uncorrelated and of order one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy
+
+_LOG10 = float(numpy.log(10.0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Symbol:
+    """One parameter of a law.
+
+    ``kind``: an *amplitude* is positive and fitted by its logarithm; an *exponent* and a *floor* are at least zero;
+    a *free* one is unbounded. ``shifts``: how the coordinate moves with the unit of a column, as (column, symbol or
+    number, factor): coordinate in SI units = fitted coordinate + factor * symbol * log unit. ``start``: range that
+    random starts are drawn from, in fitted coordinates; for a floor as a share of the smallest loss.
+    """
+
+    name: str
+    kind: Literal["amplitude", "exponent", "floor", "free"]
+    shifts: tuple[tuple[str, str | float, float], ...] = ()
+    start: tuple[float, float] = (0.05, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerTerm:
+    """One term ``amplitude / column ** exponent`` of a loss, by the names of its symbols and its column."""
+
+    amplitude: str
+    exponent: str
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """A scaling law. ``about`` is its formula; ``columns`` are those of the runs that it needs, beside ``loss``.
+
+    ``log_loss(operations, parameters, columns)`` gets two dicts: the parameters (amplitudes as logarithms) and the
+    columns as natural logarithms, all in one system of units, and returns the log of the loss. ``terms`` may stand
+    instead: the loss is then their sum and the floor ``E``. ``derived`` makes columns that runs do not have from
+    those they have. ``same_unit`` names columns that must share a unit, ``plain`` those that have none (counts).
+    ``defaults`` holds symbols fixed unless told otherwise.
+    """
+
+    name: str
+    about: str
+    symbols: tuple[Symbol, ...]
+    columns: tuple[str, ...]
+    terms: tuple[PowerTerm, ...] = ()
+    log_loss: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], Any] | None = None
+    derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    same_unit: tuple[tuple[str, ...], ...] = ()
+    plain: tuple[str, ...] = ()
+    defaults: tuple[tuple[str, float], ...] = ()
+    source_id: str = ""
+
+    def __reduce__(self) -> Any:
+        if LAWS.get(self.name) is self:
+            return get_law, (self.name,)
+        return _make_law, ({item.name: getattr(self, item.name) for item in fields(self)},)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the symbols, in order."""
+        return tuple(symbol.name for symbol in self.symbols)
+
+    @cached_property
+    def lower(self) -> numpy.ndarray:
+        """Lower bounds of the fitted coordinates."""
+        return numpy.asarray([0.0 if symbol.kind in ("exponent", "floor") else -numpy.inf for symbol in self.symbols])
+
+    @cached_property
+    def is_amplitude(self) -> numpy.ndarray:
+        """Mark the symbols that are fitted by their logarithm."""
+        return numpy.asarray([symbol.kind == "amplitude" for symbol in self.symbols])
+
+    def log_columns(self, values: Mapping[str, Any], log: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return the natural logarithms of the columns that the prediction reads."""
+        if self.derived is not None:
+            values = self.derived(values)
+        return {name: log(value) for name, value in values.items()}
+
+    def units(self, log_columns: Mapping[str, Any], fixed: Mapping[str, float]) -> dict[str, float]:
+        """Return the log of the unit of each column: its geometric mean, so that columns are centred.
+
+        A column whose amplitude is fixed while its exponent is free keeps the unit 1, since its amplitude would move.
+        """
+        units = {name: float(numpy.mean(column)) for name, column in log_columns.items()}
+        for group in self.same_unit:
+            units.update(dict.fromkeys(group, units[group[0]]))
+        units.update(dict.fromkeys(self.plain, 0.0))
+        for symbol in self.symbols:
+            for column, other, _ in symbol.shifts:
+                if symbol.name in fixed and isinstance(other, str) and other not in fixed:
+                    units[column] = 0.0
+        return units
+
+    def to_symbols(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
+        """Return parameters in SI units from fitted coordinates; both of shape (..., symbols)."""
+        values = theta + self._shift(theta, units)
+        with numpy.errstate(over="ignore"):  # a start that went astray may lie anywhere
+            values[..., self.is_amplitude] = numpy.exp(values[..., self.is_amplitude])
+        return values
+
+    def to_coordinates(self, values: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
+        """Return fitted coordinates from parameters in SI units; both of shape (..., symbols)."""
+        values = numpy.array(values, dtype=float)
+        values[..., self.is_amplitude] = numpy.log(values[..., self.is_amplitude])
+        return values - self._shift(values, units)
+
+    def _shift(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
+        shift = numpy.zeros_like(theta)
+        for i, symbol in enumerate(self.symbols):
+            for column, other, factor in symbol.shifts:
+                power = theta[..., self.names.index(other)] if isinstance(other, str) else other
+                shift[..., i] += factor * power * units[column]
+        return shift
+
+    def loss(self, operations: Any, symbols: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+        """Return the loss [nat/token] for symbols and columns in SI units, arrays of one library that broadcast."""
+        with numpy.errstate(all="ignore"):  # replicates that went astray may overflow
+            parameters = {
+                s.name: operations.log(symbols[s.name]) if s.kind == "amplitude" else symbols[s.name]
+                for s in self.symbols
+            }
+            return operations.exp(self.predict(operations, parameters, self.log_columns(values, operations.log)))
+
+    def predict(self, operations: Any, parameters: Mapping[str, Any], log_columns: Mapping[str, Any]) -> Any:
+        """Return the log of the loss (arrays or jets)."""
+        if self.log_loss is not None:
+            return self.log_loss(operations, parameters, log_columns)
+        loss = parameters["E"] if "E" in self.names else 0.0
+        for term in self.terms:
+            exponent = parameters[term.exponent] * log_columns[term.column]
+            loss = operations.exp(parameters[term.amplitude] - exponent) + loss
+        return operations.log(loss)
+
+
+def _amplitude(name: str, column: str, exponent: str | float, start: tuple[float, float] = (-1.5, 1.5)) -> Symbol:
+    return Symbol(name=name, kind="amplitude", shifts=((column, exponent, 1.0),), start=start)
+
+
+def _exponent(name: str, start: tuple[float, float] = (0.05, 1.0)) -> Symbol:
+    return Symbol(name=name, kind="exponent", start=start)
+
+
+_FLOOR = Symbol(name="E", kind="floor", start=(0.2, 0.98))
+
+
+def _kaplan(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+    by_params = (p["alpha_N"] / p["alpha_D"]) * (p["N_c"] - x["params"])
+    by_tokens = p["D_c"] - x["tokens"]
+    return p["alpha_D"] * operations.log(operations.exp(by_params) + operations.exp(by_tokens))
+
+
+def _coupled(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+    both = operations.exp(p["A"] - p["alpha"] * x["params"]) + operations.exp(p["B"] - p["beta"] * x["tokens"])
+    return operations.log(operations.exp(p["k"] * operations.log(both)) + p["E"])
+
+
+def _data_constrained(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+    """Discount repeated tokens, and parameters beyond those that the unique tokens can use."""
+    balance = operations.log(p["alpha"]) + p["A"] - operations.log(p["beta"]) - p["B"]
+    useful = operations.minimum(x["params"], (balance + p["beta"] * x["unique_tokens"]) / p["alpha"])
+    tokens = _discounted(operations, x["tokens"], x["unique_tokens"], p["R_D*"])
+    params = _discounted(operations, x["params"], useful, p["R_N*"])
+    loss = operations.exp(p["A"] - p["alpha"] * params) + operations.exp(p["B"] - p["beta"] * tokens) + p["E"]
+    return operations.log(loss)
+
+
+def _discounted(operations: Any, log_all: Any, log_unique: Any, log_scale: Any) -> Any:
+    """Return log(U + U R* (1 - exp(-R / R*))) with R = all / U - 1."""
+    repeats = operations.expm1(log_all - log_unique)
+    scale = operations.exp(log_scale)
+    return log_unique + operations.log(1.0 - scale * operations.expm1(-1.0 * repeats / scale))
+
+
+def _routing(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
+    """Clark et al. (2022), eq. 7 and 8, with saturating effective experts; a to d for base-10 logarithms."""
+    start, most = operations.exp(-1.0 * p["E_start"]), operations.exp(-1.0 * p["E_max"])
+    effective = 1.0 / (operations.exp(x["experts"]) - 1.0 + 1.0 / (start - most)) + most
+    experts = -1.0 * operations.log(effective)
+    return p["a"] * x["params"] + experts * (p["b"] + p["c"] * (x["params"] / _LOG10)) + p["d"] * _LOG10
+
+
+def _gadre_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    params, tokens = values["params"], values["tokens"]
+    return {"params": 6.0 * params * params, "tokens": 6.0 * tokens * tokens}
+
+
+_CHINCHILLA = (_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR)
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Law(
+            name="chinchilla",
+            about="L = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3)",
+            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta")),
+            columns=("params", "tokens"),
+            terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "beta", "tokens")),
+            source_id="hoffmann-2022",
+        ),
+        Law(
+            name="chinchilla-tied",
+            about="L = E + A / N^alpha + B / D^alpha",
+            symbols=(
+                _amplitude("A", "params", "alpha"),
+                _amplitude("B", "tokens", "alpha"),
+                _FLOOR,
+                _exponent("alpha"),
+            ),
+            columns=("params", "tokens"),
+            terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "alpha", "tokens")),
+            source_id="muennighoff-2023",
+        ),
+        Law(
+            name="kaplan",
+            about="L = [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D (Kaplan et al. 2020, eq. 1.5)",
+            symbols=(
+                _amplitude("N_c", "params", 1.0, (-2.0, 12.0)),
+                _amplitude("D_c", "tokens", 1.0, (-2.0, 12.0)),
+                _exponent("alpha_N", (0.03, 0.5)),
+                _exponent("alpha_D", (0.03, 0.5)),
+            ),
+            columns=("params", "tokens"),
+            log_loss=_kaplan,
+            source_id="kaplan-2020",
+        ),
+        Law(
+            name="coupled",
+            about="L = E + (A / N^alpha + B / D^beta)^k: k = 1 is chinchilla, E = 0 is kaplan (Busbridge et al. 2025)",
+            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta"), _exponent("k", (0.3, 1.5))),
+            columns=("params", "tokens"),
+            log_loss=_coupled,
+            source_id="busbridge-2025",
+        ),
+        Law(
+            name="overtraining",
+            about="L = E + (a M^eta + b M^-eta) C^-eta, M = D / N, C = 6 N D (Gadre et al. 2024)",
+            symbols=(
+                _amplitude("a", "params", "eta"),
+                _amplitude("b", "tokens", "eta"),
+                _FLOOR,
+                _exponent("eta", (0.02, 0.5)),
+            ),
+            columns=("params", "tokens"),
+            terms=(PowerTerm("a", "eta", "params"), PowerTerm("b", "eta", "tokens")),
+            derived=_gadre_columns,
+            source_id="gadre-2024",
+        ),
+        Law(
+            name="data-constrained",
+            about="L = E + A / N'^alpha + B / D'^beta with repeats discounted by R_N*, R_D* (Muennighoff et al. 2023)",
+            symbols=(
+                *_CHINCHILLA,
+                _exponent("alpha"),
+                _exponent("beta"),
+                Symbol(name="R_D*", kind="amplitude", start=(-1.0, 6.0)),
+                Symbol(name="R_N*", kind="amplitude", start=(-1.0, 6.0)),
+            ),
+            columns=("params", "tokens", "unique_tokens"),
+            log_loss=_data_constrained,
+            same_unit=(("tokens", "unique_tokens"),),
+            # The C4 refit that the published R_D* and R_N* hold fixed.
+            defaults=(
+                ("A", float(numpy.exp(6.255414))),
+                ("B", float(numpy.exp(7.3049974))),
+                ("E", float(numpy.exp(0.6254804))),
+                ("alpha", 0.3526596),
+                ("beta", 0.3526596),
+            ),
+            source_id="muennighoff-2023",
+        ),
+        Law(
+            name="routing",
+            about="lg L = a lg N + b lg E' + c lg N lg E' + d, E' saturating in the experts (Clark et al. 2022)",
+            symbols=(
+                Symbol(name="a", kind="free", start=(-0.15, -0.03)),
+                Symbol(name="b", kind="free", shifts=(("params", "c", -1 / _LOG10),), start=(-0.1, 0.0)),
+                Symbol(name="c", kind="free", start=(-0.02, 0.02)),
+                Symbol(name="d", kind="free", shifts=(("params", "a", -1 / _LOG10),), start=(0.2, 0.6)),
+                Symbol(name="E_start", kind="amplitude", start=(0.2, 1.8)),
+                Symbol(name="E_max", kind="amplitude", start=(4.0, 7.0)),
+            ),
+            columns=("params", "experts"),
+            log_loss=_routing,
+            plain=("experts",),
+            source_id="clark-2022",
+        ),
+        Law(
+            name="frontier",
+            about="L = E + A / C^alpha along the frontier of the best runs at each compute",
+            symbols=(_amplitude("A", "budget_flop", "alpha"), _FLOOR, _exponent("alpha", (0.02, 0.6))),
+            columns=("budget_flop",),
+            terms=(PowerTerm("A", "alpha", "budget_flop"),),
+            source_id="hoffmann-2022",
+        ),
+    )
+}
+
+
+def power_law(column: str, *, floor: bool = True) -> Law:
+    """Return the plain power law L = E + A / column^alpha, without E where there is no floor.
+
+    Examples
+    --------
+    >>> power_law("tokens", floor=False).names
+    ('A', 'alpha')
+    """
+    return Law(
+        name=f"power-{column}" if floor else f"power-{column}-to-zero",
+        about=f"L = {'E + ' if floor else ''}A / {column}^alpha",
+        symbols=(_amplitude("A", column, "alpha"), *((_FLOOR,) if floor else ()), _exponent("alpha", (0.02, 0.6))),
+        columns=(column,),
+        terms=(PowerTerm("A", "alpha", column),),
+    )
+
+
+def _make_law(parts: Mapping[str, Any]) -> Law:
+    return Law(**parts)
+
+
+def get_law(form: str | Law) -> Law:
+    """Return a law by its name, or the law given."""
+    if isinstance(form, Law):
+        return form
+    if form not in LAWS:
+        raise ValueError(f"form is {form!r}; it can be {', '.join(map(repr, LAWS))}, or a Law of yours")
+    return LAWS[form]
+
+
+LOSSES = ("huber", "squared", "absolute", "asymmetric")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objective:
+    """A function of a residual r = observed - predicted log loss.
+
+    ``huber``: r²/2 within ``delta``, ``delta`` (|r| - ``delta``/2) beyond. ``squared``: r²/2. ``asymmetric``: the
+    Huber function times 2 ``quantile`` for r > 0 and 2 (1 - ``quantile``) for r < 0. ``absolute``: ``delta`` times
+    |r| in the limit of a small ``delta``.
+    """
+
+    loss: str = "huber"
+    delta: float = 1e-3
+    quantile: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss is {self.loss!r}; it can be {', '.join(map(repr, LOSSES))}")
+        if not self.delta > 0:
+            raise ValueError(f"delta is {self.delta!r}; it must be positive, in units of log loss (1e-3 is usual)")
+        if not 0 < self.quantile < 1:
+            raise ValueError(f"quantile is {self.quantile!r}; it must lie between 0 and 1 (0.5 is symmetric)")
+
+    def __call__(self, xp: ModuleType, residual: Any) -> tuple[Any, Any, Any]:
+        """Return value, slope and (generalised) curvature at each residual."""
+        if self.loss == "squared":
+            return 0.5 * residual * residual, residual, 0.0 * residual + 1.0
+        slope = xp.clip(residual, -self.delta, self.delta)
+        value = slope * (residual - 0.5 * slope)
+        curvature = xp.astype(slope == residual, residual.dtype)
+        if self.loss == "asymmetric":
+            above = xp.astype(residual > 0, residual.dtype)
+            side = 2.0 * (1.0 - self.quantile) + (4.0 * self.quantile - 2.0) * above
+            return side * value, side * slope, side * curvature
+        return value, slope, curvature
+
+    @property
+    def unit(self) -> float:
+        """The size of a slope, which gradients are stated relative to: ``delta``, or 0.01 for squared loss."""
+        return 0.01 if self.loss == "squared" else self.delta

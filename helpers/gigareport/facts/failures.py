@@ -1,0 +1,173 @@
+"""What published failure rates say about a cluster that none of them measured, by chip, size and what counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy
+import pandas as pd
+
+from gigacluster import reliability
+from gigareport import catalog
+
+__all__ = ["ExpectedRate", "chip_class", "failure_rate", "left_out", "rates_per_8_chips"]
+
+#: Chips with rates of their own, by the start of their name, and the generation that stands in for too few of them.
+_CLASSES = {
+    "A100": ("A100", "V100", "A800"),
+    "H100": ("H100", "H200", "H800", "H20", "GH200"),
+    "B200": ("B200", "GB200", "B300", "GB300", "B100"),
+}
+_GENERATIONS = {"A100": ("A100",), "H100": ("H100", "B200", "mixed"), "B200": ("H100", "B200", "mixed")}
+_OF_CLASS = {
+    "A100": ("A100",),
+    "H100": ("H100", "mixed"),
+    "B200": ("B200",),
+}  # Meta's mixed jobs of 2026 are H100 mostly
+_LEAST_HOUSES = 3
+#: Standard error of the logarithm where a source prints a rate and neither count nor range. (assumption-reliability)
+_ERROR_OF_A_STATEMENT = 0.3
+_Z_RANGE = 2 * 1.645  # a printed range is taken as 5 to 95 %
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedRate:
+    """Failures per 1,000 days of an 8-chip node to expect, and of what."""
+
+    pooled: reliability.PooledRate
+    words: str  # which rows stand for it
+    largest_gpus: float  # beyond it the rate is extrapolated
+
+
+def chip_class(chip: str | None) -> str | None:
+    """Return the class whose rates stand for a chip, or nothing for a chip that no rate is of.
+
+    Examples
+    --------
+    >>> chip_class("H200-SXM"), chip_class("TPU-v5p")
+    ('H100', None)
+    """
+    return next((name for name, starts in _CLASSES.items() if (chip or "").upper().startswith(starts)), None)
+
+
+def rates_per_8_chips() -> pd.DataFrame:
+    """Return ``failure_rates`` with ``rate``, its range and ``log_error``, for nodes of 8 chips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of the table, ``rate``, ``rate_low`` and ``rate_high`` in failures per 1,000 node-days, and the
+        standard error of the logarithm of ``rate``: from the count, or the printed range, or 0.3.
+    """
+    table = catalog.headline(catalog.load("failure_rates"))
+    nodes = 8 / table["gpus_per_node"]
+    of_count = numpy.sqrt(table["dispersion"].fillna(1.0) / table["failures"].astype(float))
+    of_range = numpy.log(table["high"] / table["low"]) / _Z_RANGE
+    return table.assign(
+        rate=table["failures_per_1000_node_days"] * nodes,
+        rate_low=table["low"] * nodes,
+        rate_high=table["high"] * nodes,
+        log_error=of_count.fillna(of_range).fillna(_ERROR_OF_A_STATEMENT),
+    )
+
+
+@cache
+def failure_rate(
+    chip: str | None = None, n_gpus: float = 100_000, *, counts: str = "stops", without_house: str | None = None
+) -> ExpectedRate:
+    """Failures per 1,000 days of an 8-chip node to expect of a cluster that has published none.
+
+    Parameters
+    ----------
+    chip : str, optional
+        Name of a chip or of a class; by default, and for chips without rates, all GPUs.
+    n_gpus : float, default 100_000
+        Size of the job: the rate may move with it.
+    counts : {"stops", "hardware"}, default "stops"
+        Every stop that nobody asked for, or those by hardware alone.
+    without_house : str, optional
+        A house whose rows are left out: to compare it with the others.
+
+    Returns
+    -------
+    ExpectedRate
+        With fewer than 3 houses of a class, those of its generation stand in; with fewer than 3 of these, so do rows
+        that count the other kind; then all GPUs.
+
+    Raises
+    ------
+    ValueError
+        If ``counts`` is neither, or the size below 1.
+
+    Examples
+    --------
+    >>> found = failure_rate("H100-SXM", 100_000)
+    >>> found.pooled.houses, found.words
+    (4, 'H100 class, all stops')
+    """
+    if counts not in ("stops", "hardware"):
+        raise ValueError(f"counts is {counts!r}; it can be 'stops' or 'hardware'")
+    if not n_gpus >= 1:
+        raise ValueError(f"n_gpus is {n_gpus!r}; it must be 1 or more")
+    table = rates_per_8_chips()
+    table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
+    table = table[table["house"] != without_house]
+    rows, words = _rows_for(table, chip_class(chip), counts)
+    sizes = rows["n_gpus"].astype(float).fillna(rows["n_gpus"].astype(float).median())
+    pooled = reliability.pooled_rate(
+        rows["rate"].to_numpy(),
+        log_errors=rows["log_error"].to_numpy(),
+        houses=rows["house"].to_numpy(dtype=str),
+        n_gpus=sizes.to_numpy(),
+        at_n_gpus=float(n_gpus),
+    )
+    return ExpectedRate(pooled=pooled, words=words, largest_gpus=float(sizes.max()))
+
+
+def _rows_for(table: pd.DataFrame, of_class: str | None, counts: str) -> tuple[pd.DataFrame, str]:
+    """Return the narrowest set of rows with three houses, and its name."""
+    said = "all stops" if counts == "stops" else "hardware alone"
+    groups = []
+    if of_class is not None:
+        groups.append((_OF_CLASS[of_class], f"{of_class} class"))
+        newer = "A100 class" if of_class == "A100" else "H100 class and newer"
+        groups.append((_GENERATIONS[of_class], newer))
+    of_kind = table[table["counts"] == counts]
+    others = table[~table["house"].isin(of_kind["house"]) & (table["counts"] != "component")]
+    choices = [(of_kind[of_kind["chip_class"].isin(chips)], f"{name}, {said}") for chips, name in groups]
+    both = pd.concat([of_kind, others])
+    choices += [(both[both["chip_class"].isin(chips)], f"{name}, stops or hardware") for chips, name in groups[1:]]
+    choices.append((of_kind, f"all GPUs, {said}"))
+    choices.append((both, "all GPUs, stops or hardware"))
+    return next((pair for pair in choices if pair[0]["house"].nunique() >= _LEAST_HOUSES), choices[-1])
+
+
+def left_out() -> pd.DataFrame:
+    """Return every pooled run beside what the other houses say of it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``house``, ``system``, ``counts``, ``rate``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``inside``, and
+        ``houses``, how many others there are.
+    """
+    table = rates_per_8_chips()
+    table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
+    rows = []
+    for row in table.to_dict("records"):
+        chip = row["chip_class"] if row["chip_class"] in _CLASSES else "H100"
+        size = 8192.0 if pd.isna(row["n_gpus"]) else float(row["n_gpus"])
+        pooled = failure_rate(chip, size, counts=str(row["counts"]), without_house=str(row["house"])).pooled
+        rate = pooled.rate
+        rows.append(
+            {
+                **{name: row[name] for name in ("house", "system", "counts", "rate")},
+                "low": rate.low,
+                "median": rate.median,
+                "high": rate.high,
+                "inside": rate.low <= row["rate"] <= rate.high,
+                "houses": pooled.houses,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,148 @@
+"""What recovery takes, by scheme and size: sourced ranges drawn together, and which scheme a job of a year has."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy
+
+from gigacluster import reliability
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+
+__all__ = ["blast", "default_scheme", "inputs", "pooled_time", "recovery", "sizes"]
+
+#: Standard error of the logarithm of a printed time. (assumption-reliability)
+_ERROR_OF_A_TIME = 0.2
+#: Size to which times of other sizes are brought before they are pooled. [GPU]
+MEASURED_AT_GPUS = 8192.0
+_POWER = "size_power"
+#: First year and size from which jobs recover so, newest first: FT-HSDP in 2026 at 100,000 GPUs; hot spares and writes
+#: behind training since Llama 3 and MegaScale in 2024.
+_DEFAULTS = (("drop_replica", 2026, 65_536), ("hot_spare", 2024, 4096))
+
+
+def default_scheme(n_gpus: float, year: int) -> str:
+    """Return the recovery scheme to expect of a job that names none.
+
+    Parameters
+    ----------
+    n_gpus : GPUs of the job.
+    year : year in which it runs.
+
+    Examples
+    --------
+    >>> [default_scheme(*job) for job in ((384, 2022), (100_000, 2024), (1024, 2026), (100_000, 2026))]
+    ['restart_all', 'hot_spare', 'restart_all', 'drop_replica']
+    """
+    fitting = (scheme for scheme, since, least in _DEFAULTS if year >= since and n_gpus >= least)
+    return next(fitting, "restart_all")
+
+
+def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> dict[str, Uncertain]:
+    """Return the range of each time and share of a recovery scheme, in a job of a size.
+
+    Parameters
+    ----------
+    scheme : one of ``gigacluster.reliability.SCHEMES``.
+    n_gpus : GPUs of the job: some times grow with it.
+    without_house : a house whose own times are left out, to compare it with the others.
+
+    Returns
+    -------
+    dict of str to Uncertain
+        By the names of the fields of :class:`gigacluster.reliability.Recovery`. Fields that the scheme does not have
+        are left out. [s], [1]
+    """
+    _known_scheme(scheme)
+    table = catalog.load("recovery_schemes")
+    found = {}
+    for row in table[(table["scheme"] == scheme) & (table["quantity"] != _POWER)].to_dict("records"):
+        quantity = str(row["quantity"])
+        if row["basis"] == "pooled":
+            one = pooled_time(scheme, quantity, without_house=without_house).rate
+            found[quantity] = _at_size(one, n_gpus, size_power(scheme if quantity == "resume_s" else "restart_all"))
+        else:
+            found[quantity] = Uncertain(low=row["low"], median=row["median"], high=row["high"])
+    return found
+
+
+def size_power(scheme: str) -> Uncertain:
+    """Return the power of size with which the time until a job goes on grows under a scheme. [1]"""
+    row = catalog.load("recovery_schemes").set_index(["scheme", "quantity"]).loc[(scheme, _POWER)]
+    return Uncertain(low=row["low"], median=row["median"], high=row["high"])
+
+
+def _at_size(seconds: Uncertain, n_gpus: float, power: Uncertain) -> Uncertain:
+    """Take a time to another size; who is slow also grows faster, so that the order of the percentiles stays."""
+    powers = (
+        (power.low, power.median, power.high) if n_gpus >= MEASURED_AT_GPUS else (power.high, power.median, power.low)
+    )
+    low, median, high = (
+        float(reliability.at_size_s(end, n_gpus, measured_at_gpus=MEASURED_AT_GPUS, size_power=one))
+        for end, one in zip((seconds.low, seconds.median, seconds.high), powers, strict=True)
+    )
+    return Uncertain(low=low, median=median, high=high)
+
+
+def _known_scheme(scheme: str) -> None:
+    if scheme not in reliability.SCHEMES:
+        raise ValueError(f"scheme is {scheme!r}; it can be {', '.join(map(repr, reliability.SCHEMES))}")
+
+
+def recovery(scheme: str, given: dict[str, Uncertain], position: Any) -> reliability.Recovery:
+    """Return a scheme whose times and shares are drawn together: who is slow at one is slow at all.
+
+    Parameters
+    ----------
+    scheme : one of ``gigacluster.reliability.SCHEMES``.
+    given : as :func:`inputs` returns it.
+    position : array of probabilities in (0, 1), one a sample: 0.5 is the middle of every range.
+    """
+    at = numpy.asarray(position, dtype=float)
+    return reliability.Recovery(scheme=scheme, **{name: value.quantile(at) for name, value in given.items()})
+
+
+@cache
+def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None) -> reliability.PooledRate:
+    """Return what ``restart_times`` says of one time of a scheme, for one more house, at 8,192 GPUs. [s]
+
+    Restarts from a stored checkpoint are those of ``restart_all``, whatever the scheme. A mean counts where there is
+    one, and the middle of a printed range.
+    """
+    _known_scheme(scheme)
+    of_scheme = "restart_all" if quantity == "restart_s" else scheme
+    table = catalog.load("restart_times")
+    rows = table[table["pooled"] & (table["scheme"] == of_scheme) & (table["quantity"] == quantity)]
+    rows = rows[rows["house"] != without_house]
+    middle = numpy.sqrt(rows["low"] * rows["high"])
+    seconds = rows["mean_s"].fillna(rows["seconds"]).fillna(middle).fillna(rows["low"])
+    measured_at = rows["n_gpus"].astype(float).fillna(MEASURED_AT_GPUS).to_numpy()
+    power = size_power(of_scheme).median
+    here = reliability.at_size_s(seconds.to_numpy(), MEASURED_AT_GPUS, measured_at_gpus=measured_at, size_power=power)
+    return reliability.pooled_rate(
+        here, log_errors=numpy.full(len(rows), _ERROR_OF_A_TIME), houses=rows["house"].to_numpy(dtype=str)
+    )
+
+
+def sizes(scheme: str) -> tuple[float, float]:
+    """Return the smallest and the largest job in which a scheme's own times were measured. [GPU]"""
+    table = catalog.load("restart_times")
+    of_scheme = table[table["scheme"] == scheme]["n_gpus"].dropna()
+    return float(of_scheme.min()), float(of_scheme.max())
+
+
+def blast(system: str) -> reliability.Blast:
+    """Return the kinds of failure of nodes of 8 (``"HGX"``) or racks of 72 (``"NVL72"``).
+
+    Examples
+    --------
+    >>> round(float(blast("NVL72").replicas_lost(64)), 2)  # a rack holds parts of two replicas of 64
+    1.84
+    """
+    table = catalog.load("blast_radius")
+    rows = table[table["system"] == system]
+    if rows.empty:
+        raise ValueError(f"system is {system!r}; it can be {', '.join(map(repr, sorted(set(table['system']))))}")
+    return reliability.Blast(chips=rows["chips"].to_numpy(dtype=float), shares=rows["share"].to_numpy(dtype=float))

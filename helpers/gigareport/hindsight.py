@@ -1,0 +1,119 @@
+"""What happened after the story's decision: four choices priced with what is known now, apart from what was known then.
+
+The chips worked on the dates of Epoch AI, rents fell and rose, and from May 2026 the cluster was let. None of this
+could be known in July 2024, so no row is a verdict on the choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import cost
+from gigacluster.arrays import to_host
+from gigacluster.cost.flows import in_month, month_rows
+from gigacluster.uncertainty import interval
+from gigacluster.units import HOURS_PER_MONTH
+from gigareport import catalog, scenario
+from gigareport.facts import leases, rents
+
+__all__ = ["Hindsight", "hindsight"]
+
+#: Months from the decision of 2024-07-09 to the last data of ``data/contracts.csv``, November 2026.
+MONTHS = 28
+#: When the parts of the cluster trained, by Epoch AI: 11 August and 2 September 2024.
+_DELIVERED = {"own.deliveries.0.month": 1.1, "own.deliveries.1.month": 1.8}
+_LEASE = "anthropic-colossus"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Hindsight:
+    """Four choices with what is known in November 2026, for the useful work that the owner's chips could do."""
+
+    #: ``choice, known_since, low, median, high`` (net present dollars) ``usd_per_useful_chip_hour`` (median).
+    table: pd.DataFrame
+    #: The quotes that the rent of each month is drawn through: ``date, kind, usd_per_chip_hour``.
+    quotes: pd.DataFrame
+    #: What the lease pays for these chips in a month at the full fee. [USD/month]
+    lease_usd_per_month: float
+
+
+def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hindsight:
+    """Price what was chosen and what was not, with what is known in November 2026.
+
+    Notes
+    -----
+    In May and June 2026 the lease paid a reduced fee that was not published: any share of the full one is taken as
+    equally likely. Chips that are let do not train, so the owner of the second row has their income instead of their
+    work; its cost is set against the same hours as the others'.
+
+    Examples
+    --------
+    >>> list(hindsight(samples=50).table["choice"])[:2]
+    ['own', 'own, let out from May 2026']
+    """
+    story = scenario.with_value(scenario.load(scenario.STORY), "horizon_months", MONTHS)
+    told = scenario.evaluate(story, samples=samples, seed=seed, device=device)
+    goodput = to_host(told.goodput_frac)
+    given = told.inputs | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
+    owned, contract = scenario.cash_flows(story, given, goodput)
+    quotes = _quotes()
+    followed = cost.rent(
+        n_chips=float(story.cluster.n_chips),
+        horizon_months=MONTHS,
+        market_path_usd_per_chip_hour=rents.followed(
+            quotes["date"].to_numpy(), quotes["usd_per_chip_hour"], str(story.decided_on), MONTHS
+        ),
+        start_month=given["rent.start_month"],
+        extras_frac=given["rent.extras_frac"],
+        discount_rate_per_year=owned.discount_rate_per_year,
+        goodput_frac=goodput,
+    )
+    month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)
+    let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
+    work = owned.present_chip_hours * owned.useful_frac
+    rows = [
+        ("own", "September 2024", owned.net_present_usd),
+        ("own, let out from May 2026", "May 2026", let.net_present_usd),
+        ("rent at the rents that followed", str(quotes["date"].max().strftime("%B %Y")), _same(followed, work)),
+        ("rent at the contract offered", "July 2024", _same(contract, work)),
+    ]
+    table = pd.DataFrame(
+        [(choice, since, *_three(usd), interval(usd / work).median) for choice, since, usd in rows],
+        columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour"],
+    )
+    return Hindsight(table=table, quotes=quotes, lease_usd_per_month=month_usd)
+
+
+def _same(rented: cost.CashFlows, work_hours: Any) -> Any:
+    """Return what renting would have cost for as many useful hours as the owner's. [USD]"""
+    return rented.usd_per_useful_chip_hour * work_hours
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    found = interval(values)
+    return found.low, found.median, found.high
+
+
+def _quotes() -> pd.DataFrame:
+    """Return quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, a year's contract later."""
+    prices = catalog.load("rental_prices").query("chip == 'H100-SXM' and basis == 'quoted'")
+    yearly = prices["kind"] == "reserved_1y"
+    early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
+    found = prices[(yearly | early) & (prices["date"] >= "2024-02-01")]
+    return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]]
+
+
+def _let_share(decided_on: Any, samples: int, seed: int) -> numpy.ndarray:
+    """Return the share of the full fee in each month: (months + 1, samples)."""
+    lease = leases.leases().loc[_LEASE]
+    start, full = (
+        (pd.Timestamp(day) - pd.Timestamp(decided_on)) / pd.Timedelta(hours=HOURS_PER_MONTH)
+        for day in (lease["date"], lease["first_full_month"])
+    )
+    rows = month_rows(numpy, MONTHS, numpy.empty(1), 1)
+    reduced = numpy.random.default_rng(seed).uniform(size=samples)
+    return reduced * in_month(numpy, rows, start, full) + in_month(numpy, rows, full)

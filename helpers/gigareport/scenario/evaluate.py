@@ -1,0 +1,225 @@
+"""Every answer about one scenario, or about many as options of one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, overload
+
+import numpy
+
+from gigacluster import cost
+from gigacluster.arrays import Array, namespace_of, to_device, to_host
+from gigacluster.uncertainty import Uncertain, sobol_indices
+from gigareport.scenario import spine
+from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, alike, draw_inputs, inputs_from, uncertain_of, words_of
+from gigareport.scenario.known import known_of, world_stock_of
+from gigareport.scenario.load import loaded
+from gigareport.scenario.outlook import Outlook
+from gigareport.scenario.plans import TrainingPlan, search_plan
+from gigareport.scenario.register import Scenario
+
+__all__ = ["cash_flows", "deciding_inputs", "evaluate"]
+
+#: Options and samples that are evaluated at once: some 50 arrays of months x this many numbers live at a time.
+_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE = 64, 1_000
+
+
+@overload
+def evaluate(
+    scenario: Scenario,
+    *,
+    samples: int = ...,
+    seed: int = ...,
+    device: str = ...,
+    plans: Any = ...,
+    first: int = ...,
+    answers: Sequence[str] = ...,
+) -> Outlook: ...
+
+
+@overload
+def evaluate(
+    scenario: Sequence[Scenario],
+    *,
+    samples: int = ...,
+    seed: int = ...,
+    device: str = ...,
+    plans: Any = ...,
+    first: int = ...,
+    answers: Sequence[str] = ...,
+) -> list[Outlook]: ...
+
+
+def evaluate(
+    scenario: Scenario | Sequence[Scenario],
+    *,
+    samples: int = 10_000,
+    seed: int = 7,
+    device: str = "auto",
+    plans: Any = None,
+    first: int = 0,
+    answers: Sequence[str] = (),
+) -> Outlook | list[Outlook]:
+    """Answer every question about scenarios, with samples of their uncertain inputs.
+
+    Parameters
+    ----------
+    scenario : Scenario or sequence of Scenario
+        From :func:`gigareport.scenario.load`. Several are options of one call: what they have in common is drawn once,
+        so that differences between them are paired sample by sample.
+    samples : int, default 10,000
+        Draws of the inputs, at least 1.
+    seed : int, default 7
+    device : {"auto", "cpu", "cuda"}
+        Where the models compute.
+    plans : TrainingPlan or sequence of them, optional
+        The parallel plan of each scenario, which all samples share. Left out: searched, at the inputs' medians.
+    first : int, default 0
+        Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
+    answers : sequence of str, default all
+        Names of the answers to keep, so that many options take little memory; the others come back empty.
+
+    Returns
+    -------
+    Outlook or list of Outlook
+        One for each scenario; equal, bit for bit, to those of separate calls.
+
+    Examples
+    --------
+    >>> from gigareport import scenario
+    >>> outlook = evaluate(scenario.load("xai-colossus-2024"), samples=100)
+    >>> bool(0.1 < outlook.interval("mfu_frac").median < 0.6)
+    True
+    """
+    if not isinstance(scenario, Sequence):
+        loaded(scenario)
+        alone = None if plans is None else [plans]
+        return evaluate(
+            [scenario], samples=samples, seed=seed, device=device, plans=alone, first=first, answers=answers
+        )[0]
+    stories = [loaded(item) for item in scenario]
+    if unknown := [name for name in answers if name not in Outlook.answers()]:
+        raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
+    searched = [search_plan(story) for story in stories] if plans is None else list(plans)
+    if len(searched) != len(stories):
+        raise ValueError(f"got {len(searched)} plans for {len(stories)} scenarios; give one each")
+    found: dict[int, Outlook] = {}
+    groups: dict[tuple[float, str], list[int]] = {}
+    for number, story in enumerate(stories):
+        groups.setdefault((story.horizon_months, story.owner), []).append(number)
+    for members in groups.values():
+        for start in range(0, len(members), _OPTIONS_AT_ONCE):
+            block = members[start : start + _OPTIONS_AT_ONCE]
+            chosen = [(stories[number], searched[number]) for number in block]
+            found |= zip(block, _block(chosen, samples, seed, first, device, tuple(answers)), strict=True)
+    return [found[number] for number in range(len(stories))]
+
+
+def _block(
+    options: Sequence[tuple[Scenario, TrainingPlan]],
+    samples: int,
+    seed: int,
+    first: int,
+    device: str,
+    kept: tuple[str, ...],
+) -> list[Outlook]:
+    """Evaluate options that share a horizon and an owner, some samples at a time."""
+    stories, plans = alike([story for story, _ in options]), [plan for _, plan in options]
+    drawn = draw_inputs([_all_inputs(*option) for option in zip(stories, plans, strict=True)], samples, seed, first)
+    names = kept or tuple(Outlook.answers())
+    parts: dict[str, list[Array]] = {name: [] for name in names}
+    for start in range(0, samples, _SAMPLES_AT_ONCE):
+        few = slice(start, start + _SAMPLES_AT_ONCE)
+        part = {
+            name: to_device(values[:, few] if values.shape[1] > 1 else values, device) for name, values in drawn.items()
+        }
+        size = (len(options), min(_SAMPLES_AT_ONCE, samples - start))
+        for name, values in _answers(stories, plans, part).items():
+            if name in parts:
+                parts[name].append(_spread(values, size))
+    joined = {name: _joined(values) for name, values in parts.items()}
+    empty = joined[names[0]][0, :0]
+    return [
+        Outlook(
+            scenario=story,
+            plan=plan,
+            inputs={
+                name: numpy.broadcast_to(drawn[name][0 if len(drawn[name]) == 1 else row], (samples,))
+                for name in words_of(story)
+            },
+            seed=seed,
+            **{name: joined[name][row] if name in joined else empty for name in Outlook.answers()},
+        )
+        for row, (story, plan) in enumerate(options)
+    ]
+
+
+def _answers(stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: Mapping[str, Any]) -> dict[str, Array]:
+    """Return every answer by name, for scenarios of one form and inputs drawn by path."""
+    known = known_of(stories, plans, drawn)
+    groups = spine.answers(inputs_from(stories, drawn), known, int(stories[0].horizon_months))
+    return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
+
+
+def _all_inputs(story: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
+    """Return the inputs of the file and those of the models themselves."""
+    between = Uncertain.uniform(0.0, 1.0)
+    return uncertain_of(story) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: world_stock_of(story)}
+
+
+def _spread(values: Array, shape: tuple[int, int]) -> Array:
+    """Return values of length 1 along an axis repeated along it."""
+    xp = namespace_of(values)
+    return xp.broadcast_to(values, shape)
+
+
+def _joined(parts: list[Array]) -> Array:
+    xp = namespace_of(parts[0])
+    return xp.concat(parts, axis=1)
+
+
+def deciding_inputs(
+    scenario: Scenario, answer: str, *, plan: TrainingPlan | None = None, samples: int = 256, seed: int = 7
+) -> dict[str, tuple[float, float]]:
+    """Say which inputs decide one answer: first-order and total Sobol index by input, largest first.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    answer : str
+        Name of an answer of :class:`Outlook` that every sample has.
+    plan : TrainingPlan, optional
+    samples : int, default 256
+        Base sample, a power of two: the model sees that many times the number of inputs plus two.
+    seed : int, default 7
+    """
+    loaded(scenario)
+    if answer not in Outlook.answers():
+        raise ValueError(f"there is no answer {answer!r}; an outlook has: {', '.join(Outlook.answers())}")
+    plan = plan or search_plan(scenario)
+    (story,) = alike([scenario])
+
+    def model(given: dict[str, numpy.ndarray]) -> numpy.ndarray:
+        rows = {name: values[None, :] for name, values in given.items()}
+        size = next(iter(rows.values())).shape
+        return numpy.array(to_host(_spread(_answers([story], [plan], rows)[answer], size))[0])
+
+    return sobol_indices(model, _all_inputs(story, plan), samples=samples, seed=seed)
+
+
+def cash_flows(
+    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Any
+) -> tuple[cost.CashFlows, cost.CashFlows]:
+    """Return what owning costs month by month, and what a contract over the same horizon costs.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    given : mapping of path to array, shape (samples,)
+        Inputs, such as those of an outlook, or with some of them changed.
+    goodput_frac : float or array
+        [1]
+    """
+    (story,) = alike([loaded(scenario)])
+    return spine.flows(inputs_from([story], given), goodput_frac, int(story.horizon_months))

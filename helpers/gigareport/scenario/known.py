@@ -1,0 +1,131 @@
+"""What the spine knows beside the file: the plan, the law, the world's stock, the rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import Array, as_common
+from gigacluster.uncertainty import Uncertain
+from gigacluster.units import HOURS_PER_MONTH
+from gigareport import catalog, facts
+from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, column_of
+from gigareport.scenario.plans import PlannedStep
+from gigareport.scenario.register import Scenario
+
+__all__ = ["Known", "Step", "known_of", "world_stock_of"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One step of the job under its plan."""
+
+    job_chips: Array
+    peak_bf16_flop_per_s: Array  # of a chip
+    step_flop: Array
+    step_time_s: Array  # as predicted, its error among the samples
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """Facts of options as arrays of shape (options or 1, samples or 1)."""
+
+    step: Step
+    law: Mapping[str, Array]
+    h100e_per_chip: Array
+    world_h100e: Array  # when the last part of the cluster is due
+    owner_share: Array  # of the world, 0 for an owner that the table does not list
+    sum_of_squared_shares: Array  # of the owners listed
+    decided_year: Array
+    rivals_year: Array  # shape (n,): when each size was first reached by another owner
+    rivals_h100e: Array
+
+
+def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Known:
+    """Gather the facts of options that have one owner, for inputs drawn by name."""
+
+    def column(values: Sequence[float]) -> Array:
+        return column_of(drawn, values)
+
+    worlds = [_world(_completed_on(story)) for story in stories]
+    shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
+    rivals = facts.record_setters(stories[0].owner)
+    chips = catalog.load("chips")
+    xp, (error,) = as_common(drawn[STEP_ERROR])
+    return Known(
+        step=Step(
+            job_chips=column([float(plan.n_chips) for plan in plans]),
+            peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
+            step_flop=column([plan.step_flop for plan in plans]),
+            step_time_s=column([plan.step_time_s for plan in plans]) * xp.exp(error),
+        ),
+        law=_law_samples(drawn[LAW]),
+        h100e_per_chip=column([facts.h100e_per_chip(chips, story.cluster.chip) for story in stories]),
+        world_h100e=drawn[STOCK],
+        owner_share=column([share for share, _ in shares]),
+        sum_of_squared_shares=column([squares for _, squares in shares]),
+        decided_year=column([_year(story) for story in stories]),
+        rivals_year=as_common(error, rivals["year"].tolist())[1][1],
+        rivals_h100e=as_common(error, rivals["h100e"].tolist())[1][1],
+    )
+
+
+def world_stock_of(story: Scenario) -> Uncertain:
+    """Return the world's stock of chips when the last part of a scenario's cluster is due. [H100 equivalents]"""
+    return _world(_completed_on(story)).total
+
+
+@dataclass(frozen=True, eq=False)
+class _World:
+    total: Uncertain
+    owners: tuple[str, ...]  # "Other" last
+    shares: numpy.ndarray  # medians, which add up to 1
+
+    def share_of(self, owner: str) -> float:
+        """Return the share of an owner by name, 0 if the table has none."""
+        named = self.owners[:-1]
+        return float(self.shares[named.index(owner)]) if owner in named else 0.0
+
+    @property
+    def sum_of_squares(self) -> float:
+        """The sum of the squared shares of all owners by name."""
+        return float(numpy.sum(self.shares[:-1] ** 2))
+
+
+@cache
+def _world(date: numpy.datetime64) -> _World:
+    stock = facts.load_stock(samples=2000)
+    holdings = stock.at(date)
+    low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
+    shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
+    return _World(Uncertain(low=low, median=median, high=high), stock.owners, shares / shares.sum())
+
+
+def _completed_on(story: Scenario) -> numpy.datetime64:
+    month = max(float(delivery.month.median) for delivery in story.own.deliveries)
+    return numpy.datetime64(story.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
+
+
+def _year(story: Scenario) -> float:
+    days = (numpy.datetime64(story.decided_on) - numpy.datetime64("2000-01-01")).astype("timedelta64[D]")
+    return 2000 + float(days.astype(float)) / 365.25
+
+
+@cache
+def _law_table() -> dict[str, numpy.ndarray]:
+    table = catalog.load("scaling_law_replicates")
+    return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
+
+
+def _law_samples(position: Any) -> dict[str, Any]:
+    """Return the parameters of the stored replicate that each position in (0, 1) points to."""
+    xp, (position,) = as_common(position)
+    columns = _law_table()
+    n_replicates = len(columns["A"])
+    index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
+    taken = {name: xp.take(xp.asarray(column), xp.reshape(index, (-1,))) for name, column in columns.items()}
+    return {name: xp.reshape(values, index.shape) for name, values in taken.items()}

@@ -1,0 +1,242 @@
+"""The spine: from inputs, and what is known beside them, to every answer.
+
+Array operations alone: inputs and facts have shape (options or 1, samples or 1), or (samples,) throughout, and what
+comes out broadcasts. No table is read here and nothing is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gigacluster import cost, race, reliability, scaling
+from gigacluster.arrays import Array, as_common
+from gigacluster.concentration import HHI_OF_MONOPOLY
+from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from gigareport.scenario.inputs import Inputs
+from gigareport.scenario.known import Known, Step
+from gigareport.scenario.outlook import Costs, Place, Speed, Time, Training
+
+__all__ = ["answers", "flows", "own_flows", "speed_of", "worth_of_month_usd"]
+
+#: Parts of the cost of owning that are paid once.
+_CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
+
+
+def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, Training, Costs, Time, Place]:
+    """Return every answer: what the cluster does, trains, takes and changes."""
+    speed = speed_of(inputs, known.step)
+    training = _training(inputs, known, speed.useful_flop_per_s)
+    owned, rented = flows(inputs, speed.goodput_frac, horizon_months)
+    month_usd = worth_of_month_usd(inputs)
+    month_chip_hours = inputs.cluster.n_chips * HOURS_PER_MONTH * speed.goodput_frac
+    decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
+    chip_flop_per_s = known.step.step_flop / speed.step_time_s / inputs.cluster.n_chips
+    return (
+        speed,
+        training,
+        _costs(inputs, owned, rented, decision, chip_flop_per_s),
+        _time(
+            owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR, month_usd, month_chip_hours
+        ),
+        _place(inputs, known, owned),
+    )
+
+
+def speed_of(inputs: Inputs, step: Step) -> Speed:
+    """Return step time and MFU of the plan, and what failures and power leave of it."""
+    given = inputs.reliability
+    rate_flop_per_s = step.step_flop / step.step_time_s
+    found = reliability.goodput(
+        step.job_chips,
+        failures_per_1000_node_days=given.failures_per_1000_node_days,
+        checkpoint_write_s=given.checkpoint_write_s,
+        restart_s=given.restart_s,
+        planned_stops_per_day=given.planned_stops_per_day,
+        planned_stop_s=given.restart_s,
+    )
+    return Speed(
+        step_time_s=step.step_time_s,
+        mfu_frac=rate_flop_per_s / (step.job_chips * step.peak_bf16_flop_per_s),
+        mttf_hours=found.mttf_s / SECONDS_PER_HOUR,
+        checkpoint_interval_s=found.checkpoint_interval_s,
+        goodput_frac=found.goodput_frac,
+        useful_flop_per_s=rate_flop_per_s * found.goodput_frac * _powered_frac(inputs, step.job_chips),
+    )
+
+
+def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Training:
+    """Return how long the reference run takes, and what model a run of the scenario's length gives."""
+    run_flop = useful_flop_per_s * inputs.training.run_days * SECONDS_PER_DAY
+    law: Mapping[str, Any] = known.law
+    best = scaling.optimum(run_flop, **law)
+    return Training(
+        reference_run_days=inputs.training.reference_run_flop / useful_flop_per_s / SECONDS_PER_DAY,
+        run_flop=run_flop,
+        run_params=best.params,
+        run_tokens=best.tokens,
+        run_loss=best.loss,
+    )
+
+
+def flows(inputs: Inputs, goodput_frac: Array, horizon_months: int) -> tuple[cost.CashFlows, cost.CashFlows]:
+    """Return what owning costs month by month, and what a contract over the same horizon costs."""
+    owned = own_flows(inputs, goodput_frac, horizon_months)
+    given = inputs.rent
+    rented = cost.rent(
+        n_chips=inputs.cluster.n_chips,
+        horizon_months=horizon_months,
+        market_usd_per_chip_hour=0.0,  # nothing is outside the contract
+        committed_usd_per_chip_hour=given.committed_usd_per_chip_hour,
+        committed_frac=1.0,
+        term_months=float(horizon_months),
+        prepaid_frac=given.prepaid_frac,
+        extras_frac=given.extras_frac,
+        start_month=given.start_month,
+        discount_rate_per_year=owned.discount_rate_per_year,
+        goodput_frac=goodput_frac,
+    )
+    return owned, rented
+
+
+def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.CashFlows:
+    """Return what owning costs month by month."""
+    own, cluster = inputs.own, inputs.cluster
+    return cost.own(
+        n_chips=cluster.n_chips,
+        horizon_months=horizon_months,
+        deliveries=[(part.month, part.share) for part in own.deliveries],
+        chip_usd=own.chip_usd,
+        server_usd_per_chip=own.server_usd_per_chip,
+        network_usd_per_chip=cost.network_usd_per_chip(
+            cluster.n_chips, own.network_usd_per_tier_per_chip, own.switch_ports
+        ),
+        storage_usd_per_chip=own.storage_usd_per_chip,
+        building_usd_per_it_w=own.building_usd_per_it_w,
+        power_plant_usd_per_it_w=own.power_plant_usd_per_it_w,
+        site_rent_usd_per_kw_month=own.site_rent_usd_per_kw_month,
+        it_power_w_per_chip=cluster.it_power_w_per_chip,
+        load_frac=cluster.load_frac,
+        pue=cluster.pue,
+        site_power_w=_limit_mw(inputs) * MEGA,
+        power_arrivals=[(part.month, part.share) for part in cluster.power_arrivals],
+        energy_usd_per_kwh=own.energy_usd_per_kwh,
+        staff_usd_per_chip_year=own.staff_usd_per_chip_year,
+        maintenance_frac_per_year=own.maintenance_frac_per_year,
+        spares_frac=own.spares_frac,
+        hardware_life_months=own.hardware_life_months,
+        hardware_value_decline_per_year=own.hardware_value_decline_per_year,
+        selling_cost_frac=own.selling_cost_frac,
+        building_life_months=own.building_life_months,
+        debt_frac=own.debt_frac,
+        debt_effective_rate_per_year=own.debt_effective_rate_per_year,
+        equity_rate_per_year=own.equity_rate_per_year,
+        goodput_frac=goodput_frac,
+    )
+
+
+def _limit_mw(inputs: Inputs) -> Array:
+    """Return the most that the site may draw, infinity where nobody gave a limit."""
+    xp, (limit,) = as_common(inputs.cluster.site_power_mw)
+    return xp.where(xp.isnan(limit), xp.inf, limit)
+
+
+def _powered_frac(inputs: Inputs, job_chips: Array) -> Array:
+    """Return the share of the job's chips that the site can power once all of its power is there."""
+    need_w = job_chips * inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
+    xp, (share,) = as_common(_limit_mw(inputs) * MEGA / need_w)
+    return xp.where(share < 1, share, 1.0)
+
+
+def worth_of_month_usd(inputs: Inputs) -> Array:
+    """Return what a month of the whole cluster at work is worth: the reader's own figure, or a cloud's revenue."""
+    site_w = inputs.cluster.n_chips * inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
+    cloud_usd = inputs.race.revenue_usd_per_site_w_year * site_w / 12
+    xp, (given, cloud) = as_common(inputs.race.value_of_month_usd, cloud_usd)
+    return xp.where(xp.isnan(given), cloud, given)
+
+
+def _costs(
+    inputs: Inputs, owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, chip_flop_per_s: Array
+) -> Costs:
+    """Return power, energy, and every figure in dollars that does not count time."""
+    chip_w = inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
+    rated_w = inputs.cluster.n_chips * chip_w
+    xp, (rated_w, limit_w, idle_chips) = as_common(rated_w, _limit_mw(inputs) * MEGA, owned.idle_chips)
+    load_w = xp.where(limit_w < rated_w, limit_w, rated_w) * inputs.cluster.load_frac
+    reference_flop = inputs.training.reference_run_flop
+    return Costs(
+        site_power_mw=load_w / MEGA,
+        rated_power_mw=rated_w / MEGA,
+        idle_chips=xp.max(idle_chips, axis=0),
+        energy_gwh_per_year=load_w * HOURS_PER_YEAR / GIGA,
+        own_capital_usd=owned.nominal_usd(*_CAPITAL),
+        own_usd=owned.net_present_usd,
+        rent_usd=owned.net_present_usd + decision.same_work_usd,
+        rent_bill_usd=rented.net_present_usd,
+        own_usd_per_chip_hour=owned.usd_per_chip_hour,
+        own_usd_per_useful_chip_hour=owned.usd_per_useful_chip_hour,
+        rent_usd_per_useful_chip_hour=rented.usd_per_useful_chip_hour,
+        own_usd_per_useful_flop=owned.usd_per_useful_flop(chip_flop_per_s),
+        rent_usd_per_useful_flop=rented.usd_per_useful_flop(chip_flop_per_s),
+        own_reference_run_usd=owned.usd_per_run(reference_flop, chip_flop_per_s),
+        rent_reference_run_usd=rented.usd_per_run(reference_flop, chip_flop_per_s),
+        saving_usd=decision.same_work_usd,
+        break_even_rent_usd_per_chip_hour=inputs.rent.committed_usd_per_chip_hour * decision.parity_frac,
+        break_even_month=decision.month,
+        own_useful_flop=decision.own.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
+        rent_useful_flop=decision.rent.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
+    )
+
+
+def _time(
+    owned: cost.CashFlows,
+    rented: cost.CashFlows,
+    decision: cost.Decision,
+    run_chip_hours: Array,
+    month_usd: Array,
+    month_chip_hours: Array,
+) -> Time:
+    """Return when a run is done under each ramp, and what each option is worth with its own months counted."""
+    return Time(
+        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
+        month_worth_usd=month_usd,
+        hour_worth_usd=month_usd / month_chip_hours,
+        own_net_usd=decision.own.net_usd,
+        rent_net_usd=decision.rent.net_usd,
+        own_return_per_year=decision.own.return_per_year,
+        own_payback_month=decision.own.payback_month,
+        time_worth_usd=decision.own.worth_usd - decision.rent.worth_usd,
+        advantage_usd=decision.advantage_usd,
+        needed_usd_per_month=decision.needed_usd_per_useful_chip_hour * month_chip_hours,
+    )
+
+
+def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
+    """Return share of the world's stock, change of the HHI, and the lead over the rivals known by name."""
+    size = inputs.cluster.n_chips * known.h100e_per_chip
+    xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(inputs))
+    matched = race.matched_year(
+        known.rivals_year,
+        known.rivals_h100e,
+        xp.max(working, axis=0) * known.h100e_per_chip,
+        inputs.race.rival_growth_per_year,
+    )
+    # Squared shares with the cluster beside the stock: its owner holds the share s of the world W, and then s W + size.
+    world, squares = known.world_h100e, known.sum_of_squared_shares
+    after = (squares * world**2 + 2 * known.owner_share * world * size + size**2) / (world + size) ** 2
+    return Place(
+        share_of_world=size / world,
+        hhi_change=HHI_OF_MONOPOLY * (after - squares),
+        lead_months=12 * (matched - known.decided_year) - complete,
+    )
+
+
+def _complete_month(inputs: Inputs) -> Array:
+    """Return when the last part of the cluster, or of the power that limits it, is there."""
+    parts = [part.month for part in inputs.own.deliveries]
+    parts += [part.month for part in inputs.cluster.power_arrivals]
+    xp, (complete,) = as_common(parts[0])
+    for month in parts[1:]:
+        complete = xp.where(month > complete, month, complete)
+    return complete

@@ -1,0 +1,120 @@
+"""Numbers as a reader says them: one spelling for every page, figure and sentence."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["duration", "interval", "number", "quantity", "share", "usd"]
+
+_PLURALS = {"day": "days", "month": "months", "token": "tokens", "parameter": "parameters", "point": "points"}
+_DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_UNKNOWN = "not known"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Write a number with significant digits: with commas, or with a power of ten where it is huge or tiny.
+
+    Examples
+    --------
+    >>> number(98_765), number(0.0472), number(3.12e25), number(2.11e-18)
+    ('99,000', '0.047', '3.1 × 10²⁵', '2.1 × 10⁻¹⁸')
+    """
+    if not math.isfinite(value):
+        return _UNKNOWN
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e9 or abs(value) < 1e-4:
+        mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa} × 10{str(int(power)).translate(str.maketrans('0123456789-', '⁰¹²³⁴⁵⁶⁷⁸⁹⁻'))}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))  # 99.96 becomes 100 and needs one place fewer
+    return f"{round(rounded, decimals):,.{max(decimals, 0)}f}"
+
+
+def usd(value: float, digits: int = 2) -> str:
+    """Write dollars.
+
+    Examples
+    --------
+    >>> usd(5.24e9), usd(2.914, 3), usd(-31.6e6, 3), usd(2.11e-18)
+    ('$5.2 billion', '$2.91', '-$31.6 million', '$2.1 × 10⁻¹⁸')
+    """
+    if not math.isfinite(value):
+        return _UNKNOWN
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    for scale, word in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
+        if size >= scale * (1 - 0.5 * 10.0**-digits):  # what rounds to 1.0 billion is not 1,000 million
+            return f"{sign}${number(size / scale, digits)}{word}"
+    return f"{sign}${number(size, digits)}"
+
+
+def share(value: float) -> str:
+    """Write a share in whole percent, without rounding to certainty what is not certain.
+
+    Examples
+    --------
+    >>> share(0.43), share(0.9991), share(1.0), share(0.002)
+    ('43 %', 'over 99 %', '100 %', 'under 1 %')
+    """
+    if not math.isfinite(value):
+        return _UNKNOWN
+    if 0.995 <= value < 1:
+        return "over 99 %"
+    return "under 1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
+
+
+def duration(value_s: float, digits: int = 2) -> str:
+    """Write a duration in the unit that a reader would choose.
+
+    Examples
+    --------
+    >>> duration(0.47 * 3600), duration(4.2), duration(3 * 86_400), duration(1e-4)
+    ('28 minutes', '4.2 seconds', '3.0 days', '0.10 milliseconds')
+    """
+    for size_s, unit in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds")):
+        if abs(value_s) >= 2 * size_s or (size_s == 1.0 and abs(value_s) >= 1):
+            return f"{number(value_s / size_s, digits)} {unit}"
+    return f"{number(1e3 * value_s, digits)} milliseconds" if math.isfinite(value_s) else _UNKNOWN
+
+
+def quantity(value: float, unit: str, digits: int = 2) -> str:
+    """Write one number with its unit.
+
+    Examples
+    --------
+    >>> quantity(4.71e9, "USD"), quantity(0.372, "1"), quantity(94.6, "day"), quantity(0.47, "h")
+    ('$4.7 billion', '37 %', '95 days', '28 minutes')
+    >>> quantity(2.94, "USD/chip-hour"), quantity(3.12e25, "FLOP"), quantity(2.11e-18, "USD/FLOP")
+    ('$2.9 per chip-hour', '3.1 × 10²⁵ FLOP', '$2.1 × 10⁻¹⁸ per FLOP')
+    """
+    if not math.isfinite(value):
+        return _UNKNOWN
+    currency, _, per = unit.partition("/")
+    if currency.upper() == "USD":
+        return usd(value, digits) + (f" per {per.strip('()').replace('chip h', 'chip-hour')}" if per else "")
+    if unit in _DURATIONS_S:
+        return duration(value * _DURATIONS_S[unit], digits)
+    if unit == "1" and abs(value) <= 1:
+        return f"{number(100 * value, digits)} %"
+    digits = 3 if 100 <= abs(value) < 1000 else digits
+    return f"{number(value, digits)} {_PLURALS.get(unit, '' if unit == '1' else unit)}".strip()
+
+
+def interval(low: float, median: float, high: float, unit: str, digits: int = 2) -> str:
+    """Write a median with its interval; a unit is said once where it is the same.
+
+    Examples
+    --------
+    >>> interval(81.2, 95.04, 121.9, "day"), interval(4.2e9, 5.2e9, 6.3e9, "USD")
+    ('95 days (81 to 122)', '$5.2 billion (4.2 to 6.3)')
+    >>> interval(8e8, 5.2e9, 6.3e9, "USD"), interval(0.36, 0.43, 0.52, "1")
+    ('$5.2 billion ($800 million to $6.3 billion)', '43 % (36 to 52)')
+    """
+    texts = [quantity(value, unit, digits) for value in (low, median, high)]
+    if texts[0] == texts[2]:
+        return texts[1]
+    numbers = [text.lstrip("-$").partition(" ") for text in texts]
+    alike = len({rest for _, _, rest in numbers}) == 1 and not any("×" in text or text[0] == "-" for text in texts)
+    low_text, high_text = (numbers[0][0], numbers[2][0]) if alike else (texts[0], texts[2])
+    return f"{texts[1]} ({low_text} to {high_text})"

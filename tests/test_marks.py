@@ -1,0 +1,132 @@
+"""The marks: what a figure says in words, under a finger and as data comes from its table alone."""
+
+import matplotlib.pyplot as plt
+import numpy
+import pandas as pd
+import pytest
+
+from gigareport import plots
+from gigareport.plots import marks
+from gigareport.plots.display import FIGURE_MIME, PAGE_VARIABLE
+
+COSTS = pd.DataFrame(
+    {
+        "label": ["Own", "Rent"],
+        "low": [4.2, 6.4],
+        "median": [5.2, 8.3],
+        "high": [6.3, 11.0],
+        "as_of": ["2024-07-22", "2024-05-01"],
+    }
+)
+LINES = pd.DataFrame(
+    {
+        "Date": pd.to_datetime(["2024-01-31", "2024-02-29"] * 2),
+        "Chips [chip]": [100.0, 200.0, 300.0, numpy.nan],
+        "who": ["xAI", "xAI", "Meta", "Meta"],
+    }
+)
+STACK = pd.DataFrame({"Chips [chip]": [1.0, 10.0], "useful": [0.9, 0.7], "lost": [0.1, 0.3]})
+GRID = pd.DataFrame({"x [m]": [1.0, 2.0] * 2, "y [s]": [1.0, 1.0, 2.0, 2.0], "what": ["own", "own", "own", "rent"]})
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+MARKS = {
+    "rows": lambda: marks.rows(COSTS, "Cost [$ billion]"),
+    "bars": lambda: marks.bars(COSTS, "median"),
+    "stacked bars": lambda: marks.bars(COSTS, ["low", "high"], unit="Cost [$ billion]"),
+    "curves": lambda: marks.curves(LINES, "Date", "Chips [chip]", by="who", log="y"),
+    "band": lambda: marks.band(COSTS.assign(x=[1.0, 2.0]), "x", "Cost [$ billion]"),
+    "areas": lambda: marks.areas(STACK, "Chips [chip]", ["useful", "lost"], "Share of the time"),
+    "points": lambda: marks.points(LINES, "Date", "Chips [chip]", by="who"),
+    "regions": lambda: marks.regions(GRID, "x [m]", "y [s]", "what"),
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+def test_every_mark_becomes_a_figure_with_values_under_a_finger_and_its_table(name, monkeypatch):
+    shown = []
+    monkeypatch.setattr("gigareport.plots.display.display", lambda *data, **_: shown.append(data[0]))
+    monkeypatch.setenv(PAGE_VARIABLE, "1")
+    plots.show(MARKS[name](), title="A finding", source="Epoch AI", vintage="2026-01-31")
+    record = shown[0][FIGURE_MIME]
+    assert record["alt"].endswith(".")
+    assert len(record["tips"]) >= 2
+    for places in (record["wide_places"], record["narrow_places"]):
+        assert len(places.split()) == len(record["tips"])
+    assert record["csv"].splitlines()[1] == "# source: Epoch AI"
+    assert plt.get_fignums() == []
+
+
+def test_the_alternative_text_says_every_row_with_its_interval():
+    assert marks.rows(COSTS, "Cost [$ billion]").alt == (
+        "Cost [$ billion]: Own 5.2 (4.2 to 6.3); Rent 8.3 (6.4 to 11)."
+    )
+
+
+def test_a_line_is_told_from_its_first_to_its_last_known_value():
+    assert "xAI 100 at 2024-01-31 to 200 at 2024-02-29" in marks.curves(LINES, "Date", "Chips [chip]", by="who").alt
+
+
+def test_the_vintage_is_the_newest_date_of_the_data():
+    assert marks.rows(COSTS, "Cost").vintage == "2024-07-22"
+    assert marks.curves(LINES, "Date", "Chips [chip]").vintage == "2024-02-29"
+    noted = STACK.copy()
+    noted.attrs["vintage"] = "2025-03-01"
+    assert marks.areas(noted, "Chips [chip]", ["useful"], "Share").vintage == "2025-03-01"
+
+
+def test_a_finger_finds_the_value_where_it_is_drawn():
+    chart = marks.rows(COSTS, "Cost [$ billion]")
+    fig = plots.finished(chart, title="Owning costs less", source="Epoch AI")
+    drawing = plots.picture.wide(fig)
+    (x0, y0), (x1, y1) = (map(float, place.split(",")) for place in drawing.places.split())
+    assert drawing.tips[0] == "Own: 5.2 (4.2 to 6.3)"
+    assert x0 < x1
+    assert y0 < y1  # the first row is the upper one
+    left, right = chart.ax.get_xlim()
+    width_pt = fig.get_size_inches()[0] * 72
+    assert (x1 - x0) / width_pt == pytest.approx(3.1 / (right - left) * chart.ax.get_position().width, abs=0.01)
+
+
+def test_marks_join_on_one_pair_of_axes_and_panels_on_one_figure():
+    chart = marks.curves(LINES, "Date", "Chips [chip]", by="who")
+    assert marks.points(LINES, "Date", "Chips [chip]", on=chart) is chart
+    assert len(chart.data) == len(LINES)  # the same table is not repeated
+    first, second = marks.panels(2)
+    marks.rows(COSTS, "Cost", on=first)
+    marks.areas(STACK, "Chips [chip]", ["useful"], "Share", on=second)
+    assert "Cost" in first.alt
+    assert "Share" in first.alt
+    assert len(first.data) == len(COSTS) + len(STACK)
+
+
+def test_a_source_by_its_id_brings_citation_and_licence():
+    fig = plots.finished(marks.rows(COSTS, "Cost"), title="A", source="epoch-data-centers")
+    caption = plots.style.caption_of(fig)
+    assert "Epoch AI" in caption.source
+    assert caption.licence.startswith("CC BY 4.0")
+
+
+def test_a_title_may_be_made_from_the_data():
+    fig = plots.finished(marks.rows(COSTS, "Cost"), title=lambda data: f"{data['median'].min():.1f}", source="x")
+    assert plots.style.caption_of(fig).title == "5.2"
+
+
+@pytest.mark.parametrize(
+    ("title", "missing"),
+    [
+        ("Owning costs $5.2 billion", []),
+        ("Owning 100,000 H100 costs $5.3 billion", ["100,000", "5.3"]),
+        ("2 of 2 rows since July 2024", []),
+        ("At most 11", []),
+        ("12 is none", ["12"]),
+        ("5 to 95 %", []),
+    ],
+)
+def test_numbers_of_a_title_that_the_data_do_not_hold_are_found(title, missing):
+    assert marks.unsupported(title, COSTS) == missing

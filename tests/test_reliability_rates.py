@@ -1,0 +1,146 @@
+"""Counted, logged and pooled failure rates: intervals that cover what they claim."""
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from gigacluster import reliability
+
+
+def test_counted_rate_covers_the_true_rate_as_often_as_it_says():
+    rng = numpy.random.default_rng(4)
+    counts = rng.poisson(0.02 * 1000, 4000)
+    found = [reliability.counted_rate(count, 1000) for count in counts]
+    covered = numpy.mean([one.low <= 20 <= one.high for one in found])
+    assert covered == pytest.approx(0.90, abs=0.02)  # a count is a whole number: coverage moves in steps
+
+
+def test_counted_rate_agrees_with_the_exact_poisson_interval_for_large_counts():
+    found = reliability.counted_rate(419, 2048 * 54)
+    # Garwood's interval at 90 %: Jeffreys' lies inside it by half a count on each side
+    low, high = stats.chi2.ppf([0.05, 0.95], [2 * 419, 2 * 420]) / 2 / (2048 * 54) * 1000
+    assert low < found.low < found.high < high
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.002)  # half a count of 419
+
+
+def test_bursts_widen_a_counted_rate_by_the_root_of_their_dispersion():
+    apart, bursts = reliability.counted_rate(400, 1e5), reliability.counted_rate(400, 1e5, dispersion=4)
+    assert numpy.log(bursts.high / bursts.low) == pytest.approx(2 * numpy.log(apart.high / apart.low), rel=0.01)
+    assert bursts.median == pytest.approx(apart.median, rel=0.01)  # both: terms of one over the count
+
+
+def pool_of(rng, between_houses, between_runs, sizes=(1, 1, 2, 3)):
+    """Return log rates of runs, their houses, and the log rate of one run of one more house."""
+    house = numpy.repeat(numpy.arange(len(sizes) + 1), [*sizes, 1])
+    log_rate = 1.2 + rng.normal(0, between_houses, len(sizes) + 1)[house] + rng.normal(0, between_runs, house.size)
+    return log_rate[:-1] + rng.normal(0, 0.1, house.size - 1), house[:-1], log_rate[-1]
+
+
+def test_pooled_interval_covers_one_more_run_of_one_more_house_as_often_as_it_says():
+    rng = numpy.random.default_rng(4)
+    covered = []
+    for between_houses, between_runs in numpy.abs(rng.normal(0, 0.5, (300, 2))):  # spreads from the prior itself
+        logs, house, new = pool_of(rng, between_houses, between_runs)
+        found = reliability.pooled_rate(numpy.exp(logs), log_errors=numpy.full(logs.size, 0.1), houses=house).rate
+        covered.append(found.low <= numpy.exp(new) <= found.high)
+    assert numpy.mean(covered) == pytest.approx(0.90, abs=0.05)  # 0.017 is one standard error
+
+
+def test_runs_of_one_house_are_no_independent_witnesses():
+    rates, errors = [2.0, 2.1, 1.9, 2.0, 2.05, 6.0], [0.05] * 6
+    one = reliability.pooled_rate(rates, log_errors=errors, houses=["a"] * 5 + ["b"])
+    many = reliability.pooled_rate(rates, log_errors=errors, houses=list("abcdef"))
+    assert (one.houses, many.houses) == (2, 6)
+    assert one.rate.median > many.rate.median  # the five count as little more than one
+    assert one.between_houses > one.between_runs
+
+
+def test_noise_is_taken_out_of_the_spread():
+    rng = numpy.random.default_rng(2)
+    rates = numpy.exp(1 + rng.normal(0, 0.6, 40))  # all of it noise
+    noisy = reliability.pooled_rate(rates, log_errors=numpy.full(40, 0.6), houses=numpy.arange(40))
+    exact = reliability.pooled_rate(rates, log_errors=numpy.full(40, 0.01), houses=numpy.arange(40))
+    assert noisy.between_houses < 0.25 < exact.between_houses + exact.between_runs
+    assert noisy.rate.high / noisy.rate.low < 0.5 * exact.rate.high / exact.rate.low
+
+
+def test_rate_follows_size_where_sizes_say_so_and_is_wider_beyond_them():
+    sizes = numpy.geomspace(1000, 30_000, 12)
+    rates = 3 * (sizes / 16_384) ** 0.3
+    found = [
+        reliability.pooled_rate(
+            rates, log_errors=numpy.full(12, 0.05), houses=numpy.arange(12), n_gpus=sizes, at_n_gpus=size
+        )
+        for size in (5_000, 100_000)
+    ]
+    assert found[0].size_power == pytest.approx(0.3, abs=0.04)  # drawn to 0 by its prior of 0.2
+    width = [numpy.log(one.rate.high / one.rate.low) for one in found]
+    assert width[1] > 1.05 * width[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=12), st.integers(1, 5), st.floats(0, 3))
+def test_pooled_rate_is_finite_ordered_and_scales_with_its_unit(rates, n_houses, error):
+    houses = [number % n_houses for number in range(len(rates))]
+    one = reliability.pooled_rate(rates, log_errors=[error] * len(rates), houses=houses)
+    ten = reliability.pooled_rate([10 * rate for rate in rates], log_errors=[error] * len(rates), houses=houses)
+    assert 0 < one.rate.low < one.rate.median < one.rate.high < numpy.inf
+    assert ten.rate.median == pytest.approx(10 * one.rate.median, rel=1e-6)
+
+
+def test_rates_from_log_widen_where_failures_come_in_bursts():
+    rng = numpy.random.default_rng(3)
+    apart = numpy.sort(rng.uniform(0, 100, 400))
+    bursts = numpy.repeat(rng.uniform(0, 100, 40), 10)
+    calm, wild = (reliability.rates_from_log(times, 1e5) for times in (apart, bursts))
+    assert calm.failures == wild.failures == 400
+    assert calm.dispersion < 2 < wild.dispersion
+    assert wild.rate.high / wild.rate.low > 1.3 * calm.rate.high / calm.rate.low
+    assert calm.rate.median == pytest.approx(4.0, rel=0.01)
+
+
+def test_rates_from_log_covers_the_true_rate_with_and_without_bursts():
+    rng = numpy.random.default_rng(8)
+    covered = {1: [], 5: []}
+    for burst, found in covered.items():
+        for _ in range(400):
+            times = numpy.repeat(rng.uniform(0, 100, rng.poisson(300 / burst)), burst)
+            rate = reliability.rates_from_log(times, 1000.0).rate
+            found.append(rate.low <= 300 <= rate.high)
+    # never narrower than a Poisson count, and the dispersion is itself estimated from some 24 blocks
+    assert 0.88 <= numpy.mean(covered[1]) <= 0.97
+    assert 0.82 <= numpy.mean(covered[5]) <= 0.97
+
+
+def test_a_log_without_failures_still_bounds_the_rate():
+    found = reliability.rates_from_log([], 1000.0)
+    assert found.failures == 0
+    assert 0 < found.rate.low < found.rate.high < 3  # three events in 1,000 node-days would be seen nearly always
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: reliability.rates_from_log([1.0, numpy.nan], 10.0), "1 of 2 times are no finite numbers"),
+        (lambda: reliability.rates_from_log([1.0], 0.0), "node_days must be above 0, got 0.0"),
+        (lambda: reliability.counted_rate(-1, 10.0), "failures must be 0 or more, got -1"),
+        (lambda: reliability.counted_rate(3, 0), "node_days must be above 0, got 0"),
+        (lambda: reliability.counted_rate(3, 10, dispersion=0.5), "dispersion must be 1 or more, got 0.5"),
+        (lambda: reliability.pooled_rate([], log_errors=[], houses=[]), "and at least one run"),
+        (lambda: reliability.pooled_rate([2.0, -1.0], log_errors=[0.1, 0.1], houses=[1, 2]), "must be above 0"),
+        (
+            lambda: reliability.pooled_rate([2.0], log_errors=[0.1, 0.1], houses=[1]),
+            r"have shapes \(1,\), \(2,\)",
+        ),
+        (lambda: reliability.pooled_rate([2.0], log_errors=[0.1], houses=[1], n_gpus=[8]), "give both n_gpus and at"),
+        (
+            lambda: reliability.pooled_rate([2.0], log_errors=[0.1], houses=[1], n_gpus=[0], at_n_gpus=8),
+            "give one size of 1 or more",
+        ),
+    ],
+)
+def test_impossible_records_of_failures_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,205 @@
+"""Options of one call: equal to separate calls bit for bit; every input moves an answer that it declares."""
+
+import math
+import sys
+from dataclasses import replace
+
+import numpy
+import pytest
+
+from gigacluster.arrays import to_host
+from gigacluster.uncertainty import Uncertain
+from gigareport import scenario
+
+CHANGES = (
+    {},
+    {"rent.committed_usd_per_chip_hour": 3.5},
+    {"cluster.n_chips": 50_000, "training.n_chips": 49_152},
+    {"own.deliveries": [{"share": 0.5, "month": 6}, {"share": 0.3, "month": [8, 9, 12]}, {"share": 0.2, "month": 14}]},
+    {"cluster.site_power_mw": 80, "cluster.power_arrivals": [{"share": 0.5, "month": 2}, {"share": 0.5, "month": 20}]},
+    {"race.value_of_month_usd": [1e8, 2e8, 4e8]},
+    {"horizon_months": 36},
+)
+#: Told beside an answer and used in none; an input that joins them needs a reason here.
+COMPARED_ONLY = {"cluster.reported_power_mw", "rent.contract_usd"}
+
+
+@pytest.fixture(scope="module")
+def stories():
+    return [scenario.load("xai-colossus-2024", changes=changes) for changes in CHANGES]
+
+
+@pytest.fixture(scope="module")
+def together(stories):
+    return scenario.evaluate(stories, samples=300, device="cpu")
+
+
+@pytest.mark.parametrize("number", range(len(CHANGES)))
+def test_an_option_is_the_same_alone_and_among_others(number, stories, together):
+    alone = scenario.evaluate(stories[number], samples=300, device="cpu")
+    for name in scenario.Outlook.answers():
+        ours, theirs = (to_host(getattr(outlook, name)) for outlook in (alone, together[number]))
+        assert numpy.array_equal(ours, theirs, equal_nan=True)
+
+
+def test_options_in_another_order_and_in_blocks_are_the_same(stories, together, monkeypatch):
+    module = sys.modules["gigareport.scenario.evaluate"]  # the package's own name is the function
+    monkeypatch.setattr(module, "_OPTIONS_AT_ONCE", 2)
+    monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 70)
+    turned = scenario.evaluate(stories[::-1], samples=300, device="cpu")
+    for found, expected in zip(turned, together[::-1], strict=True):
+        for name in scenario.Outlook.answers():
+            assert numpy.array_equal(getattr(found, name), getattr(expected, name), equal_nan=True)
+
+
+def test_only_answers_asked_for_are_kept(stories):
+    (found,) = scenario.evaluate(stories[:1], samples=20, device="cpu", answers=("own_usd",))
+    assert found.own_usd.shape == (20,)
+    assert found.rent_usd.shape == (0,)
+    with pytest.raises(ValueError, match="there is no answer 'profit'"):
+        scenario.evaluate(stories[:1], answers=("profit",))
+
+
+def moved(story, path, field, value):
+    """Return the story with one input at 0.8, 1.25, 0.2 and 5 times its value, as far as its limits let it."""
+    entry = field.entry
+    given = [getattr(value, name, value) for name in ("low", "median", "high")]
+    if not math.isfinite(given[1]):  # left out: the middle of its limits
+        low, high = max(entry.least, 1e-6), min(entry.most, 1e12)
+        given = [math.sqrt(low * high)] * 3
+    if given[1] == 0:
+        given = [min(entry.most, 1.0) / 10] * 3
+    for factor in (0.8, 1.25, 0.2, 5.0):
+        low, median, high = (min(max(part * factor, entry.least), entry.most) for part in given)
+        if field.kind == "uncertain":
+            percentiles = {"low": low, "median": median, "high": high}
+            limits = {"lower": entry.least, "upper": entry.most}
+            yield scenario.with_value(story, path, Uncertain(**percentiles, **limits))
+        else:
+            yield scenario.with_value(story, path, int(median) if entry.whole else median)
+
+
+def value_of(story, path):
+    value = {here: found for here, _, found in scenario.leaves(story)}[path]
+    return float(getattr(value, "median", value))
+
+
+def influence(story, plan):
+    """Return which answers each numeric input moves, and whether upwards, downwards or both."""
+    cases = [
+        (path, case)
+        for path, field, value in scenario.leaves(story)
+        if field.kind in ("uncertain", "number") and path not in NOT_A_MODEL_INPUT
+        for case in moved(story, path, field, value)
+    ]
+    outlooks = scenario.evaluate(
+        [story, *(case for _, case in cases)], samples=16, device="cpu", plans=[plan] * (len(cases) + 1)
+    )
+    base, found = outlooks[0], {}
+    for (path, case), outlook in zip(cases, outlooks[1:], strict=True):
+        before, after = (value_of(side, path) for side in (story, case))
+        for name in scenario.Outlook.answers():
+            change = to_host(getattr(outlook, name)) - to_host(getattr(base, name))
+            change = change[~numpy.isnan(change)]
+            for sign in {int(s) for s in numpy.sign(change[numpy.abs(change) > 0])}:
+                signs = found.setdefault(path, {}).setdefault(name, set())
+                if not math.isnan(before):  # a limit that nobody gave has no direction
+                    signs.add("up" if (sign > 0) == (after > before) else "down")
+    return found
+
+
+#: Numbers that choose a plan, a date or a shape: the search and the calendar see them, not the arithmetic.
+NOT_A_MODEL_INPUT = {"cluster.nic_gbps_per_chip", "training.seq_len", "training.global_batch", "training.n_chips",
+                     "price_year", "horizon_months"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def influences():
+    found = {}
+    for name in scenario.names():
+        story = scenario.load(name)
+        limited = {
+            "cluster.site_power_mw": Uncertain.fixed(0.9 * story.cluster.n_chips * 1.8e-3),
+            "cluster.power_arrivals": tuple(
+                scenario.Arrival(share=0.5, month=Uncertain.fixed(month)) for month in (1.0, 5.0)
+            ),
+        }
+        cases = [story]
+        for path, value in limited.items():
+            cases.append(scenario.with_value(cases[-1], path, value))
+        cases.append(scenario.with_value(story, "cluster.n_chips", 50_000_000))  # larger than any rival known
+        for case in (cases[0], cases[-2], cases[-1]):
+            for path, answers in influence(case, scenario.search_plan(story)).items():
+                for answer, signs in answers.items():
+                    found.setdefault(path, {}).setdefault(answer, set()).update(signs)
+    return found
+
+
+def test_every_input_moves_an_answer_that_it_declares(influences):
+    for path, field, _ in scenario.leaves(scenario.load("xai-colossus-2024")):
+        if field.kind not in ("uncertain", "number") or path in NOT_A_MODEL_INPUT:
+            continue
+        entry = field.entry
+        if entry.compared:
+            assert path in COMPARED_ONLY
+            assert path not in influences, f"{path} is declared as compared only and moves {list(influences[path])}"
+            continue
+        if path.endswith(".share"):  # shares add up to 1: one of them cannot move alone
+            continue
+        answer, direction = entry.moves.split()
+        assert answer in influences.get(path, {}), f"{path} moves no {answer}: is it read?"
+        if direction != "either":
+            assert influences[path][answer] <= {direction}, f"{path} moves {answer} {influences[path][answer]}"
+        else:
+            assert entry.either, f"{path} says no reason for moving {answer} either way"
+
+
+def test_an_input_that_nobody_reads_is_found(influences, monkeypatch):
+    """The test above fails for a field that a model accepts and forgets: taken out of the spine, it moves nothing."""
+    from gigareport.scenario import spine
+
+    real = spine.own_flows
+    story = scenario.load("xai-colossus-2024")
+    fixed = Uncertain.fixed(100.0)
+
+    def forgets(inputs, *rest):
+        staff = 0 * inputs.cluster.pue + 100.0
+        return real(replace(inputs, own=replace(inputs.own, staff_usd_per_chip_year=staff)), *rest)
+
+    monkeypatch.setattr(spine, "own_flows", forgets)
+    case = scenario.with_value(story, "own.staff_usd_per_chip_year", fixed)
+    assert "own.staff_usd_per_chip_year" in influences
+    assert "own.staff_usd_per_chip_year" not in influence(case, scenario.search_plan(story))
+
+
+@pytest.mark.parametrize("name", ["xai-colossus-2024", "startup-512-2025"])
+def test_every_input_at_both_of_its_limits_has_answers(name):
+    """At a corner a sample may lack what the outlook counts (a payback, a run that ends), never the costs."""
+    story = scenario.load(name)
+    plan = scenario.search_plan(story)
+    corners = [
+        (path, end)
+        for path, field, _ in scenario.leaves(story)
+        if field.kind == "uncertain" and "month" not in path[-11:]
+        for end in (field.entry.least, field.entry.most)
+    ]
+    cases = [scenario.with_value(story, path, Uncertain.fixed(end)) for path, end in corners]
+    found = scenario.evaluate(cases, samples=20, plans=[plan] * len(cases), device="cpu")
+    for (path, end), outlook in zip(corners, found, strict=True):
+        for answer in ("goodput_frac", "own_usd", "rent_usd", "saving_usd", "own_usd_per_useful_chip_hour"):
+            missing = int(numpy.isnan(to_host(getattr(outlook, answer))).sum())
+            assert missing == 0 or path in MAY_STOP_A_JOB, f"{path} = {end}: {missing} of 20 samples have no {answer}"
+
+
+#: At their upper limits a job may never finish a step; the outlook counts the samples.
+MAY_STOP_A_JOB = {
+    "reliability.failures_per_1000_node_days",
+    "reliability.restart_s",
+    "reliability.checkpoint_write_s",
+    "reliability.planned_stops_per_day",
+}
+
+
+def test_common_draws_pair_options(stories):
+    dear, same = scenario.evaluate([stories[1], stories[0]], samples=200, device="cpu", answers=("own_usd",))
+    assert numpy.array_equal(dear.own_usd, same.own_usd)

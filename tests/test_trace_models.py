@@ -1,0 +1,245 @@
+"""The package's models as records: step time and memory, the spine, a Newton iteration; and as JavaScript, C, CUDA."""
+
+import shutil
+import sys
+from dataclasses import fields, replace
+
+import numpy
+import pytest
+
+from benchmarks import search
+from gigacluster.emission import c, javascript
+from gigacluster.scaling import fit, newton
+from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
+from gigareport import scenario
+from gigareport.scenario.inputs import alike, draw_inputs
+from tests import scaling_runs
+from tests.nvrtc import compiled, library
+from tests.test_trace import _ARGUMENTS, apply, edge_columns, months
+from tests.trace_models import newton_record, plan_record, run_c, run_javascript, same_bits, worst
+
+SPINE = sys.modules["gigareport.scenario.evaluate"]  # the package's own name is the function
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run JavaScript")
+needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+#: A function of libm and of V8 is good to about one part in 2^52; edge values allow no more to go wrong.
+LIBRARY_TOLERANCE = 5e-16
+
+
+@needs_node
+def test_every_operation_is_the_same_in_javascript(tmp_path):
+    _check_operations(run_javascript, tmp_path)
+
+
+@needs_compiler
+def test_every_operation_is_the_same_in_c(tmp_path):
+    _check_operations(run_c, tmp_path)
+
+
+def _check_operations(run, folder):
+    record, wanted = Record(), {}
+    x0, x1 = record.input("x0"), record.input("x1")
+    pairs = edge_columns(2)
+    for op in ELEMENTWISE:
+        count = _ARGUMENTS.get(op, 2)
+        arguments = {1: lambda a, b: (a,), 2: lambda a, b: (a, b), 3: lambda a, b: (a, b, a)}[count]
+        record.output(op, apply(record.space, op, *arguments(x0, x1)))
+        wanted[op] = apply(numpy, op, *arguments(*pairs))
+    got = run(record, {"x0": pairs[0], "x1": pairs[1]}, len(pairs[0]), folder)
+    assert {op: worst(got[op], wanted[op]) for op in wanted if not worst(got[op], wanted[op]) < LIBRARY_TOLERANCE} == {}
+
+
+@needs_node
+def test_a_long_axis_is_a_loop_in_javascript_whose_bound_is_an_input(tmp_path):
+    _check_months(run_javascript, tmp_path)
+
+
+@needs_compiler
+def test_a_long_axis_is_a_loop_in_c_whose_bound_is_an_input(tmp_path):
+    _check_months(run_c, tmp_path)
+
+
+def _check_months(run, folder):
+    def at(horizon):
+        record = Record()
+        record.output("y", months(record.space, record.input("x"), horizon))
+        return record
+
+    record = with_length(at, "horizon", (101, 211, 307))
+    x = numpy.array([0.5, 3.0, 7.25, numpy.nan])
+    for horizon in (1, 48):
+        got = run(record, {"x": x, "horizon": horizon}, 4, folder)
+        for i, row in enumerate(months(numpy, x, horizon)):
+            assert worst(got[f"y.{i}"], row) < 1e-14  # sums of 49 rounded terms
+
+
+# The step time and memory of plans.
+
+
+@pytest.fixture(scope="module")
+def plans():
+    job, table, _ = search.large_table()
+    chosen = table.take(numpy.random.default_rng(7).integers(0, len(table), 2000))
+    return job, chosen, {name: values.astype(float) for name, values in chosen.columns().items()}
+
+
+def test_step_time_and_memory_replay_bit_for_bit(plans):
+    job, table, columns = plans
+    record = plan_record(job, search.COEFFICIENTS, columns)
+    step, memory = search.PlanEvaluator(job, table, search.COEFFICIENTS)(slice(0, len(table)))
+    got = replay(record, columns)
+    assert len(record.needed()) < 2000
+    # The evaluator gathers layers, the record computes them: the same operations on the same numbers.
+    assert same_bits(got["step_s"], step.total_s)
+    assert same_bits(got["needed_bytes"], memory.needed)
+
+
+@needs_node
+def test_step_time_and_memory_in_javascript(plans, tmp_path):
+    job, table, columns = plans
+    record = plan_record(job, search.COEFFICIENTS, columns)
+    _same_in(run_javascript, record, columns, len(table), tmp_path, 1e-14)
+
+
+@needs_compiler
+def test_step_time_and_memory_in_c(plans, tmp_path):
+    job, table, columns = plans
+    record = plan_record(job, search.COEFFICIENTS, columns)
+    _same_in(run_c, record, columns, len(table), tmp_path, 2e-15)
+
+
+def _same_in(run, record, given, samples, folder, tolerance):
+    got, wanted = run(record, given, samples, folder), replay(record, given)
+    worst_of = {name: worst(got[name], wanted[name]) for name in wanted}
+    assert {name: value for name, value in worst_of.items() if not value <= tolerance} == {}
+
+
+# The spine.
+
+
+def spine_record(story, plan, names):
+    """Return every answer of a scenario as a record of its inputs, with the horizon as an input too."""
+
+    def at(horizon):
+        record = Record()
+        given = {name: record.input(name) for name in names}
+        for name, values in SPINE._answers([_at_horizon(story, horizon)], [plan], given).items():
+            record.output(name, values)
+        return record
+
+    return with_length(at, "horizon_months", (101, 211, 307))
+
+
+def _at_horizon(story, months_):
+    return replace(story, horizon_months=months_)
+
+
+@pytest.fixture(scope="module", params=["xai-colossus-2024", "startup-512-2025"])
+def spine(request):
+    """Return a scenario with its plan, samples of its inputs, its answers to them, and its record."""
+    (story,) = alike([scenario.load(request.param)])
+    plan = scenario.search_plan(story)
+    columns = draw_inputs([SPINE._all_inputs(story, plan)], 200, 7)
+    drawn = {name: numpy.broadcast_to(values[0], (200,)).copy() for name, values in columns.items()}
+    broken = {name: values.copy() for name, values in drawn.items()}
+    for number, values in enumerate(broken.values()):  # every input once out of its range
+        values[number] = -1.0
+    answers = SPINE._answers([story], [plan], broken)
+    return story, broken, answers, spine_record(story, plan, drawn)
+
+
+def test_the_spine_replays_bit_for_bit_at_any_horizon(spine):
+    story, drawn, answers, record = spine
+    got = replay(record, drawn | {"horizon_months": story.horizon_months})
+    assert {name for name in answers if not same_bits(got[name], answers[name])} == set()
+    assert any(numpy.isnan(values).any() for values in answers.values())
+
+
+def test_the_spine_fits_a_page(spine):
+    record = spine[3]
+    assert len(record.needed()) <= 2000
+    assert len(javascript(record)) < 20_000
+    assert "for(let r=0;r<x[" in javascript(record)
+
+
+@needs_node
+def test_the_spine_in_javascript_equals_python(spine, tmp_path):
+    story, drawn, _, record = spine
+    given = drawn | {"horizon_months": story.horizon_months}
+    _same_in(run_javascript, record, given, 200, tmp_path, 1e-9)
+
+
+@needs_compiler
+def test_the_spine_in_c_equals_python(spine, tmp_path):
+    story, drawn, _, record = spine
+    given = drawn | {"horizon_months": story.horizon_months}
+    _same_in(run_c, record, given, 200, tmp_path, 1e-9)
+
+
+# A Newton iteration of a fit.
+
+
+@pytest.fixture(scope="module", params=["chinchilla", "data-constrained"])
+def iteration(request):
+    """Return a problem with replicates, where its fits stand after two iterations, and after the third."""
+    runs = scaling_runs.load({"chinchilla": "chinchilla", "data-constrained": "datablations"}[request.param], None)
+    fitted = fit(runs, request.param, device="cpu", starts=8)
+    count, rng = fitted.problem.weights.shape[1], numpy.random.default_rng(5)
+    weights = rng.multinomial(count, numpy.full(count, 1 / count), 20).astype(float)
+    problem = replace(fitted.problem, weights=weights, log_loss=fitted.problem.log_loss[:1])
+    theta = fitted.theta + 0.01 * rng.normal(size=(20, len(fitted.theta)))
+    prediction, move = problem._prediction()
+    function = problem._function(prediction, numpy.arange(20))
+    held, lower = numpy.zeros_like(theta), problem.law.lower
+    model = function(theta, numpy.arange(20))
+    zero = numpy.zeros(20)
+    gradient = newton._gradient(numpy, model, newton._free(numpy, theta, model, lower, held))
+    now = newton.Solution(numpy.arange(20), theta, model, zero, gradient, zero)
+    for _ in range(3):
+        before = now
+        now = newton._advance(numpy, function, move, before, lower, held, float(weights.sum() / 20))
+    return problem, before, now
+
+
+def _columns_of(solution):
+    columns = {}
+    for field in fields(solution):
+        values = getattr(solution, field.name)
+        if values.ndim == 1:
+            columns[field.name] = values
+        else:
+            columns |= {f"{field.name}.{i}": column for i, column in enumerate(values.T)}
+    return columns
+
+
+def test_a_newton_iteration_replays(iteration):
+    _check_newton(iteration, replay)
+
+
+@needs_compiler
+def test_a_newton_iteration_in_c(iteration, tmp_path):
+    _check_newton(iteration, lambda record, given: run_c(record, given, 20, tmp_path))
+
+
+def _check_newton(iteration, compute):
+    problem, before, after = iteration
+    record = newton_record(problem)
+    assert len(record.tables) < 20
+    assert len(record.needed()) < 4000
+    got, wanted = compute(record, _columns_of(before) | {"weights": problem.weights.T}), _columns_of(after)
+    # Sums over the runs stand in another order, and the step is their solution.
+    for name in record.outputs:
+        scale = numpy.abs(wanted[name]).max()
+        assert numpy.abs(got[name] - wanted[name]).max() <= 1e-9 * scale, name
+
+
+# CUDA.
+
+
+@pytest.mark.parametrize("model", ["plans", "newton"])
+def test_kernels_compile_for_an_h100(model, plans, iteration):
+    nvrtc = library()
+    if nvrtc is None:
+        pytest.skip("needs NVRTC (the wheel nvidia-cuda-nvrtc) to compile CUDA")
+    record = newton_record(iteration[0]) if model == "newton" else plan_record(plans[0], search.COEFFICIENTS, plans[2])
+    assert len(compiled(nvrtc, c(record, cuda=True))) > 1000
