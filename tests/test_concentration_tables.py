@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog, facts
-from gigareport.facts import effects, growth, known, ownership, timeline
+from gigareport.facts import effects, growth, known, leases, ownership, timeline
 
 FROZEN = Path(__file__).parent / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -33,8 +33,9 @@ def world():
 @cache
 def markets():
     made = facts.load_stock(SAMPLES, SEED, total_of="chip_maker")
-    sites = timeline.by_owner(timeline.latest(), world().dates[-1], SAMPLES)
-    return ownership.markets(world(), made, loaded("owners"), sites, world().dates[-1])
+    sites = timeline.by_owner(timeline.latest(), "2026-11-29", SAMPLES)
+    let = ownership.running_leases(leases.leases(), "2026-11-29")
+    return ownership.markets(world(), made, loaded("owners"), sites, let, world().dates[-1])
 
 
 def pairs():

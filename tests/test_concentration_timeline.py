@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster.concentration.timeline import built, place
-from gigareport import catalog
-from gigareport.facts import timeline
+from gigareport import catalog, facts
+from gigareport.facts import leases, ownership, timeline
 
 MONTH = 365.25 / 12
 
@@ -157,13 +157,19 @@ def test_sites_by_owner_share_out_all_that_is_listed(sites):
 
 
 def test_leases_move_use_and_not_ownership():
-    from gigareport.facts.ownership import used_by
-
-    leases = catalog.load("leases")
     owned = {"xAI": 1_665_000.0, "Google": 5e6}
-    before, after = (used_by(owned, leases, day) for day in ("2026-06-30", "2026-11-01"))
-    assert before == owned
-    assert after["Anthropic"] == 541_000
+    running = [ownership.running_leases(leases.leases(), day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
+    before, after, end = (ownership.used_by(owned, part) for part in running)
+    assert before == end == owned
+    assert after["Anthropic"] == pytest.approx(541_000, rel=0.002)
     assert sum(after.values()) == pytest.approx(sum(owned.values()))
-    few = pd.DataFrame(leases).assign(h100e_8bit=9e9)
-    assert min(used_by(owned, few, "2026-11-01").values()) >= 0
+    more = running[1].assign(h100e=9e9)
+    assert min(ownership.used_by(owned, more).values()) >= 0
+
+
+def test_a_lease_whose_size_is_not_known_is_not_counted_as_none():
+    running = ownership.running_leases(leases.leases(), "2026-11-01")
+    labs = pd.Series({"Google DeepMind": 1.0, "Anthropic": 1.0, "OpenAI": 1.0})
+    found = ownership.owned_and_used(labs, facts.load_stock(samples=10), running).set_index("laboratory")
+    assert numpy.isnan(found["leased_in_h100e"]["Google DeepMind"])
+    assert found["leased_in_h100e"]["OpenAI"] == 0

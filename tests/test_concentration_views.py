@@ -102,6 +102,7 @@ def test_bands_of_the_index_hold_their_medians(world):
     assert len(table) == len(world.dates)
 
 
+NO_LEASES = pd.DataFrame({"lessor": [], "lessee": [], "h100e": []})
 PARTIES = st.lists(st.floats(1, 100), min_size=2, max_size=5)
 
 
@@ -145,7 +146,7 @@ def test_owners_behind_a_group_may_be_countless(world):
 def test_markets_share_out_what_they_are_of(world):
     made = facts.load_stock(samples=2_000, total_of="chip_maker")
     sites = {"Meta": numpy.full(2_000, 3.0), "Other": numpy.full(2_000, 1.0)}
-    found = ownership.markets(world, made, catalog.load("owners"), sites, "2025-12-31")
+    found = ownership.markets(world, made, catalog.load("owners"), sites, NO_LEASES, "2025-12-31")
     total = world.at("2025-12-31").sum(axis=0)
     for name in ("all compute, by owner", "home country of the owner", "makers of chips"):
         numpy.testing.assert_allclose(found[name].held.sum(axis=0) + found[name].nameless, total, rtol=1e-9)
@@ -157,6 +158,7 @@ def test_markets_share_out_what_they_are_of(world):
         "makers of chips": "Nvidia",
         "makers who sell to anybody": "Nvidia",
         "large sites listed, by owner": "Meta",
+        "large sites listed, leases moved": "Meta",
     }
     assert table["hhi_low"]["makers of chips"] > table["hhi_high"]["all compute, by owner"]
     # Other may be American, and may or may not let: both cuts are wider than with Other left out
@@ -166,7 +168,7 @@ def test_markets_share_out_what_they_are_of(world):
 
 def test_mergers_move_the_index_by_twice_the_product_of_shares(world):
     made = facts.load_stock(samples=2_000, total_of="chip_maker")
-    found = ownership.markets(world, made, catalog.load("owners"), {"Meta": 1.0}, "2025-12-31")
+    found = ownership.markets(world, made, catalog.load("owners"), {"Meta": 1.0}, NO_LEASES, "2025-12-31")
     row = ownership.mergers(found, {"makers who sell to anybody": ("Nvidia", "AMD")}).iloc[0]
     assert row["hhi_after"] - row["hhi_before"] == pytest.approx(row["rise"], rel=0.02)  # medians
     assert row["presumed"] == 1

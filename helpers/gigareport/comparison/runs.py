@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from gigacluster import transformer
-from gigacluster.throughput.job import PRECISIONS
+from gigacluster.throughput.words import PRECISION
 from gigacluster.uncertainty import Uncertain
 from gigareport.scenario import Scenario, inputs_of
 
@@ -36,8 +36,10 @@ class Run:
         ]
         if not 0 < self.flop.low <= self.flop.high < math.inf:
             faults.append(f"flop must be positive and finite, got {self.flop.low:g} to {self.flop.high:g}")
-        if self.precision not in PRECISIONS:
-            faults.append(f"unknown precision {self.precision!r}; use one of: {', '.join(PRECISIONS)}")
+        try:
+            PRECISION.read(self.precision)
+        except ValueError as fault:
+            faults.append(str(fault))
         if faults:
             raise ValueError(f"run {self.name}: {'; '.join(faults)}")
 

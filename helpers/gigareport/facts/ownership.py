@@ -36,6 +36,7 @@ __all__ = [
     "owned_and_used",
     "owners_at",
     "readable",
+    "running_leases",
     "trend_tests",
     "used_by",
 ]
@@ -52,6 +53,8 @@ _OWNERS_OF_LABS = {
     "Meta Superintelligence Labs": "Meta",
     "SpaceXAI": "xAI",
 }
+#: Lessors of the table of contracts under the name that the table of owners gives them.
+_LESSORS = {"SpaceX (xAI)": "xAI"}
 #: Markets of which two parties are merged to see how far that would move the index.
 MERGED = ("all compute, by owner", "clouds that let", "makers who sell to anybody", "large sites listed, by owner")
 #: Designers who sell to anybody; the others build for themselves first.
@@ -172,16 +175,36 @@ def trend_tests(world: WorldStock, before: Any, after: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["assumption", "change_p5", "change_median", "change_p95", "answer"])
 
 
-def used_by(owned: Mapping[str, Any], leases: pd.DataFrame, date: Any) -> dict[str, Any]:
-    """Move what is let at a date from its owners to its users.
+def running_leases(leases: pd.DataFrame, date: Any) -> pd.DataFrame:
+    """Return the leases that run at a date.
+
+    Parameters
+    ----------
+    leases : DataFrame
+        From :func:`gigareport.facts.leases.leases`.
+    date : date, Timestamp or str
+
+    Returns
+    -------
+    DataFrame
+        ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those of the
+        table of owners; a lease of chips that are not named has no size.
+    """
+    day = pd.Timestamp(str(date)[:10])
+    running = leases[(leases["first_full_month"] <= day) & ~(leases["last_month"] + pd.offsets.MonthEnd(0) < day)]
+    names = running.rename(columns={"seller": "lessor", "buyer": "lessee"})
+    return names[["lessor", "lessee", "h100e"]].replace({"lessor": _LESSORS}).reset_index(drop=True)
+
+
+def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
+    """Move what is let from its owners to its users.
 
     Parameters
     ----------
     owned : mapping of str to float or array
         Compute of each party, in H100 equivalents.
-    leases : DataFrame
-        Table ``leases``. A lease without a size moves nothing.
-    date : date, Timestamp or str
+    running : DataFrame
+        From :func:`running_leases`. A lease without a size moves nothing.
 
     Returns
     -------
@@ -190,48 +213,41 @@ def used_by(owned: Mapping[str, Any], leases: pd.DataFrame, date: Any) -> dict[s
 
     Examples
     --------
-    >>> lease = {"start": [pd.Timestamp("2026-07-01")], "end": [pd.NaT], "h100e_8bit": [2.0]}
-    >>> lease |= {"lessor": ["A"], "lessee": ["B"]}
-    >>> {name: float(used) for name, used in used_by({"A": 5.0}, pd.DataFrame(lease), "2026-08-01").items()}
+    >>> lease = pd.DataFrame({"lessor": ["A"], "lessee": ["B"], "h100e": [2.0]})
+    >>> {name: float(used) for name, used in used_by({"A": 5.0}, lease).items()}
     {'A': 3.0, 'B': 2.0}
     """
-    day = pd.Timestamp(str(date)[:10])
-    running = leases[(leases["start"] <= day) & ~(leases["end"] <= day) & (leases["h100e_8bit"] > 0)]
     used = dict(owned)
-    for lessor, lessee, size in running[["lessor", "lessee", "h100e_8bit"]].itertuples(index=False):
+    for lessor, lessee, size in running.dropna(subset=["h100e"]).itertuples(index=False):
         let = numpy.minimum(size, used.get(lessor, 0.0))
         used[lessor] = used.get(lessor, 0.0) - let
         used[lessee] = used.get(lessee, 0.0) + let
     return used
 
 
-def owned_and_used(labs: pd.Series, world: WorldStock, leases: pd.DataFrame, date: Any) -> pd.DataFrame:
-    """What laboratories own, what they used at the last count, and what leases since then move to them.
+def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) -> pd.DataFrame:
+    """What laboratories own, what they used at the last count, and what leases since then move to and from them.
 
     Parameters
     ----------
     labs : Series
         Compute in use by laboratory at the last count, in H100 equivalents.
     world : WorldStock
-    leases : DataFrame
-        Table ``leases``.
-    date : date, Timestamp or str
-        A lease counts if it runs on that day.
+    running : DataFrame
+        From :func:`running_leases`.
 
     Returns
     -------
     DataFrame
-        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians.
+        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians; ``nan`` where a lease runs
+        and its size is not known.
     """
-    day = pd.Timestamp(str(date)[:10])
-    running = leases[(leases["start"] <= day) & ~(leases["end"] <= day)]
     owned = dict(zip(world.owners, numpy.median(world.h100e_8bit[:, -1], axis=1), strict=True))
     rows = []
     for lab, used in labs.items():
         owner = _OWNERS_OF_LABS[str(lab)]
-        let_in = running.loc[running["lessee"] == owner, "h100e_8bit"].sum()
-        let_out = running.loc[running["lessor"] == owner, "h100e_8bit"].sum()
-        rows.append((lab, owned.get(owner, 0.0), used, let_in, let_out))
+        moved = [running.loc[running[side] == owner, "h100e"].sum(skipna=False) + 0.0 for side in ("lessee", "lessor")]
+        rows.append((lab, owned.get(owner, 0.0), used, *moved))
     columns = ["laboratory", "owned_h100e", "used_h100e", "leased_in_h100e", "leased_out_h100e"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -268,7 +284,12 @@ def laboratories(
 
 
 def markets(
-    world: WorldStock, made: WorldStock, traits: pd.DataFrame, sites: Mapping[str, Any], date: Any
+    world: WorldStock,
+    made: WorldStock,
+    traits: pd.DataFrame,
+    sites: Mapping[str, Any],
+    running: pd.DataFrame,
+    date: Any,
 ) -> dict[str, Cut]:
     """Return each definition of the market at a date, with its parties.
 
@@ -280,6 +301,8 @@ def markets(
         Table ``owners``: home country, and who rents out.
     sites : mapping of str to samples
         Compute at the large sites that are listed, by owner; ``Other`` for sites without one.
+    running : DataFrame
+        Leases, from :func:`running_leases`.
     date : date, Timestamp or str
 
     Returns
@@ -297,8 +320,6 @@ def markets(
     makers, unknown = named_and_other(made, made.at(date))
     chips = [name for name in made.owners if name != OTHER]
     sells = numpy.isin(chips, MERCHANT_MAKERS)
-    listed = {name: numpy.broadcast_to(held, other.shape) for name, held in sites.items() if name != OTHER}
-    nobody = numpy.broadcast_to(sites.get(OTHER, 0.0), other.shape)
     renting = tuple(numpy.array(names)[lets])
     found = [
         by_owner(world, date),
@@ -311,15 +332,18 @@ def markets(
             held=makers[sells],
             nameless=unknown,
         ),
-        Cut(
-            name="large sites listed, by owner",
-            parties=tuple(listed),
-            held=numpy.stack(list(listed.values())),
-            nameless=nobody,
-            may_join=True,
-        ),
+        _at_sites("large sites listed, by owner", sites, other.shape),
+        _at_sites("large sites listed, leases moved", used_by(sites, running), other.shape),
     ]
     return {cut.name: cut for cut in found}
+
+
+def _at_sites(name: str, sites: Mapping[str, Any], shape: tuple[int, ...]) -> Cut:
+    listed = {party: numpy.broadcast_to(held, shape) for party, held in sites.items() if party != OTHER}
+    nameless = numpy.broadcast_to(sites.get(OTHER, 0.0), shape)
+    return Cut(
+        name=name, parties=tuple(listed), held=numpy.stack(list(listed.values())), nameless=nameless, may_join=True
+    )
 
 
 def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:

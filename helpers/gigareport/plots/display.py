@@ -23,7 +23,7 @@ from gigareport.plots import picture
 from gigareport.plots.marks import Chart, unsupported
 from gigareport.plots.style import caption_of, finish
 
-__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "figure_record", "finished", "fold", "on_page", "say", "show"]
+__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "dollars", "figure_record", "finished", "fold", "on_page", "say", "show"]
 
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"
@@ -38,7 +38,12 @@ def on_page() -> bool:
 
 def say(markdown: str) -> None:
     """Show a sentence or a paragraph in Markdown: an answer with its computed numbers. A ``$`` in it means dollars."""
-    display(Markdown(re.sub(r"(?<!\\)\$", r"\\$", markdown)))
+    display(Markdown(dollars(markdown)))
+
+
+def dollars(markdown: str) -> str:
+    """Return a text in Markdown whose ``$`` mean dollars and begin no formula."""
+    return re.sub(r"(?<!\\)\$", r"\\$", markdown)
 
 
 def fold(title: str, table: pd.DataFrame) -> None:

@@ -16,8 +16,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import UnevenChipsError, plan_fields
-from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
@@ -105,19 +104,18 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
-        log_error=_log_error(is_moe=job.model.n_experts > 0),
+        log_error=_log_error(found.half_width),
         found=found,
     )
 
 
-def _log_error(*, is_moe: bool) -> Uncertain:
+def _log_error(half_width: float) -> Uncertain:
     """Return the error of a prediction for a cluster that calibration never saw, as a logarithm, 5 to 95 %.
 
     The half-width of the calibration is that of the central 80 %, from folds held out by family.
     """
     wider = float(special.ndtri(0.95) / special.ndtri(0.9))
-    half_width = wider * shipped().half_width(known=False, moe=is_moe)
-    return Uncertain(low=-half_width, median=0.0, high=half_width)
+    return Uncertain(low=-wider * half_width, median=0.0, high=wider * half_width)
 
 
 def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
@@ -140,7 +138,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
     drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
-    times_s = step_time(plan.found.job.case(**plan_fields(SimpleNamespace(**best))), drawn).total_s
+    times_s = step_time(plan.found.job.case(**plan_fields(plan.found.job, SimpleNamespace(**best))), drawn).total_s
     winner = numpy.argmin(times_s, axis=1)
     lost = times_s[:, 0] / times_s.min(axis=1) - 1
     return Rivals(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigacluster.arrays import as_common
-from gigacluster.throughput import inputs
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.collectives import neighbour_s, ring_s
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import either, soft_maximum
 from gigacluster.throughput.layers import LayerTimes, layer_times
+from gigacluster.throughput.network import neighbour_s, ring_s
 
 __all__ = ["StepTime", "breakdown", "on_arrays", "step_from_layers", "step_time"]
 
@@ -66,7 +66,7 @@ def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -
     steady_s = compute_s + bubble_s + transfers_s + comm_s + optimizer_s + k.host_step_s
     straggler = k.jitter_per_doubling * xp.log2(xp.maximum(case.n_chips / 8.0, 1.0))
     all_of_it = xp.exp(case.family_effect - k.software_per_year * (case.software_year - 2025.0))
-    all_of_it = all_of_it * either(xp, case.framework == inputs.FRAMEWORK_XLA, k.xla_factor, 1.0)
+    all_of_it = all_of_it * either(xp, case.framework == codes.FRAMEWORK_XLA, k.xla_factor, 1.0)
     return StepTime(
         total_s=all_of_it * steady_s * (1.0 + straggler),
         layers_s=all_of_it * compute_s,
@@ -121,43 +121,62 @@ def _parameter_comm_s(
 ) -> Any:
     """Return exposed gathering of parameters and reduction of gradients."""
     replicas = case.dp * case.cp
-    expert_replicas = xp.maximum(replicas * case.tp / (case.ep * case.etp), 1.0)
-    param_bytes = 2.0 - case.fp8_params
-    # Gathered in every micro-batch, twice, with the gradients scattered once: FSDP.
+    expert_replicas = _expert_replicas(xp, case)
     group = xp.minimum(case.shard_group, replicas)
-    gathered = 2.0 * ring_s(xp, param_bytes * replicated, group, case.tp, case, k)
-    gathered = gathered + ring_s(xp, case.grad_bytes * replicated, group, case.tp, case, k)
     expert_group = xp.minimum(group, expert_replicas)
     spread = case.ep * case.etp
-    gathered = gathered + ring_s(xp, (2.0 * param_bytes + case.grad_bytes) * expert, expert_group, spread, case, k)
-    gathered = gathered / either(xp, case.software_year < 2022.0, k.early_zero3_frac, 1.0)
-    window = k.fsdp_overlap_frac * stage_s
-    fsdp_s = soft_maximum(xp, gathered, window) - window + k.fsdp_contention * xp.minimum(gathered, window)
-    between = replicas / group
-    hybrid_s = 2.0 * ring_s(xp, case.grad_bytes * replicated / group, between, case.tp * group, case, k)
+    param_bytes = 2.0 - case.fp8_params
+
+    def rings_s(bytes_a_param: Any) -> Any:
+        """Gather, or reduce and scatter, within the groups that states are sharded over."""
+        dense_s = ring_s(xp, bytes_a_param * replicated, group, case.tp, case, k)
+        return dense_s + ring_s(xp, bytes_a_param * expert, expert_group, spread, case, k)
+
+    def between_s(bytes_a_param: Any) -> Any:
+        """Reduce what groups hold alike: an all-reduce of each shard."""
+        dense_s = ring_s(xp, bytes_a_param * replicated / group, replicas / group, case.tp * group, case, k)
+        others = expert_replicas / expert_group
+        expert_s = ring_s(xp, bytes_a_param * expert / expert_group, others, spread * expert_group, case, k)
+        return 2.0 * (dense_s + expert_s)
+
+    # Parameters gathered in every micro-batch, twice, and gradients scattered: FSDP. Groups meet once a step.
+    slow = either(xp, case.software_year < 2022.0, k.early_zero3_frac, 1.0)
+    each_s = (2.0 * rings_s(param_bytes) + rings_s(case.grad_bytes)) / slow
+    window = k.fsdp_overlap_frac * case.overlap_dp * stage_s
+    last_s = each_s + between_s(case.grad_bytes)
+    fsdp_s = (n_micro - 1.0) * _exposed_s(xp, each_s, window, k) + _exposed_s(xp, last_s, window, k)
+
     # Reduced and gathered once a step: plain and ZeRO-1.
-    once_bytes = case.grad_bytes + xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
-    once = ring_s(xp, once_bytes * replicated, replicas, case.tp, case, k)
-    once = once + ring_s(xp, once_bytes * expert, expert_replicas, spread, case, k)
+    gather_bytes = xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
+    reduce_s = rings_s(case.grad_bytes) + between_s(case.grad_bytes)
+    once_s = reduce_s + rings_s(gather_bytes)
     # Chunks of an interleaved pipeline finish one after another while the others still compute.
     passes = 1.0 + (xp.minimum(n_micro, case.pp) - 1.0) * (1.0 - 1.0 / case.vpp)
     one_pass = case.overlap_dp * k.dp_overlap_frac * stage_s
-    window = one_pass * passes
-    plain_s = soft_maximum(xp, once, window) - window
-    # Gradients that are kept sharded are reduced in every micro-batch: ZeRO-2.
-    reduced = once * case.grad_bytes / once_bytes
-    every_s = (n_micro - 1.0) * (soft_maximum(xp, reduced, one_pass) - one_pass)
-    every_s = every_s + soft_maximum(xp, once, one_pass) - one_pass  # the last with the gathering, as in ZeRO-1
-    plain_s = xp.where(case.shard_grads > 0, every_s, plain_s)
-    gathers = xp.where(case.pp > 1.0, 1.0, n_micro)  # with a pipeline, parameters stay gathered for the whole step
-    return xp.where(case.shard_params > 0, fsdp_s * gathers + hybrid_s, plain_s)
+    plain_s = soft_maximum(xp, once_s, one_pass * passes) - one_pass * passes
+    # Gradients that are kept sharded are reduced in every micro-batch: ZeRO-2. A pipeline adds them up first.
+    every_s = (n_micro - 1.0) * (soft_maximum(xp, reduce_s, one_pass) - one_pass)
+    every_s = every_s + soft_maximum(xp, once_s, one_pass) - one_pass  # the last with the gathering, as in ZeRO-1
+    plain_s = xp.where((case.shard_grads > 0) & (case.pp == 1.0), every_s, plain_s)
+    return xp.where(case.shard_params > 0, fsdp_s, plain_s)
+
+
+def _exposed_s(xp: Any, communication_s: Any, window_s: Any, k: Coefficients) -> Any:
+    """Return what of a communication shows behind a window of computation, which it slows down where it is hidden."""
+    hidden = k.fsdp_contention * xp.minimum(communication_s, window_s)
+    return soft_maximum(xp, communication_s, window_s) - window_s + hidden
+
+
+def _expert_replicas(xp: Any, case: Case) -> Any:
+    """Return how many chips hold the same experts."""
+    return xp.maximum(case.dp * case.cp * case.tp / (case.ep * case.etp), 1.0)
 
 
 def _optimizer_s(xp: Any, replicated: Any, expert: Any, case: Case, k: Coefficients) -> Any:
-    replicas = case.dp * case.cp
-    expert_replicas = xp.maximum(replicas * case.tp / (case.ep * case.etp), 1.0)
-    shards = xp.where(case.shard_params > 0, xp.minimum(case.shard_group, replicas), replicas)
-    shards = xp.where(case.shard_optimizer > 0, shards, 1.0)
-    expert_shards = xp.where(case.shard_optimizer > 0, expert_replicas, 1.0)
+    group = xp.minimum(case.shard_group, case.dp * case.cp)
+    shards = xp.where(case.shard_optimizer > 0, group, 1.0)
+    expert_shards = xp.where(case.shard_optimizer > 0, xp.minimum(group, _expert_replicas(xp, case)), 1.0)
     updated = replicated / shards + expert / expert_shards
-    return k.optimizer_bytes * updated / (k.memory_frac * case.memory_bytes_per_s)
+    on_chip_s = k.optimizer_bytes * updated / (k.memory_frac * case.memory_bytes_per_s)
+    on_host_s = k.optimizer_bytes * updated / k.host_bytes_per_s
+    return xp.where(case.optimizer_offload > 0, on_host_s, on_chip_s)
