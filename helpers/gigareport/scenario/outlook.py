@@ -18,7 +18,7 @@ from gigareport.scenario.register import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Costs", "Outlook", "Place", "Speed", "Time", "Training"]
+__all__ = ["Costs", "Outlook", "Place", "Returns", "Speed", "Time", "Training"]
 
 
 def _answer(label: str, unit: str) -> Any:
@@ -78,16 +78,22 @@ class Costs:
 class Time:
     """What its months are worth."""
 
-    months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
     month_worth_usd: Array = _answer("Worth of a month of compute, as taken", "USD/month")
     hour_worth_usd: Array = _answer("Worth of a useful chip-hour, as taken", "USD/(chip h)")
     own_net_usd: Array = _answer("Own, beside doing neither: worth of its compute less its cost", "USD")
     rent_net_usd: Array = _answer("Rent, beside doing neither: worth of its compute less its cost", "USD")
-    own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
-    own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
     time_worth_usd: Array = _answer("Worth of the compute that owning gives more within the horizon", "USD")
     advantage_usd: Array = _answer("Own less rent, each with its own months", "USD")
     needed_usd_per_month: Array = _answer("Worth of a month from which owning pays", "USD/month")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Returns:
+    """When a run is done, and when and how well owning pays for itself."""
+
+    months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
+    own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
+    own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,7 +106,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outlook(Place, Time, Costs, Training, Speed):
+class Outlook(Place, Returns, Time, Costs, Training, Speed):
     """Every answer about one scenario. Answers are arrays of shape (samples,) on the device that computed them.
 
     An answer that :func:`gigareport.scenario.evaluate` was not asked to keep has no samples.

@@ -16,7 +16,7 @@ from gigacluster.concentration import HHI_OF_MONOPOLY
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.scenario.inputs import Inputs
 from gigareport.scenario.known import Known, Step
-from gigareport.scenario.outlook import Costs, Place, Speed, Time, Training
+from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Training
 
 __all__ = ["after_failures", "answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
 
@@ -26,8 +26,13 @@ _LEAST_GOODPUT = 1e-9
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
 
-def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, Training, Costs, Time, Place]:
-    """Return every answer: what the cluster does, trains, takes and changes."""
+def answers(
+    inputs: Inputs, known: Known, horizon_months: int, *, with_returns: bool = True
+) -> list[Speed | Training | Costs | Time | Returns | Place]:
+    """Return every answer: what the cluster does, trains, takes and changes.
+
+    ``with_returns=False`` leaves out one group, which takes as long as all others.
+    """
     speed = speed_of(inputs, known.step)
     training = _training(inputs, known, speed.useful_flop_per_s)
     owned, rented = flows(inputs, known.market, speed.goodput_frac, horizon_months)
@@ -35,15 +40,16 @@ def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, T
     month_chip_hours = inputs.cluster.n_chips * HOURS_PER_MONTH * speed.goodput_frac
     decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
     chip_flop_per_s = known.step.step_flop / speed.step_time_s / inputs.cluster.n_chips
-    return (
+    found: list[Speed | Training | Costs | Time | Returns | Place] = [
         speed,
         training,
         _costs(inputs, owned, rented, decision, chip_flop_per_s),
-        _time(
-            owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR, month_usd, month_chip_hours
-        ),
+        _time(decision, month_usd, month_chip_hours),
         _place(inputs, known, owned),
-    )
+    ]
+    if with_returns:
+        found.append(_returns(owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR))
+    return found
 
 
 def speed_of(inputs: Inputs, step: Step) -> Speed:
@@ -248,26 +254,25 @@ def _costs(
     )
 
 
-def _time(
-    owned: cost.CashFlows,
-    rented: cost.CashFlows,
-    decision: cost.Decision,
-    run_chip_hours: Array,
-    month_usd: Array,
-    month_chip_hours: Array,
-) -> Time:
-    """Return when a run is done under each ramp, and what each option is worth with its own months counted."""
+def _time(decision: cost.Decision, month_usd: Array, month_chip_hours: Array) -> Time:
+    """Return what each option is worth with its own months counted."""
     return Time(
-        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
         month_worth_usd=month_usd,
         hour_worth_usd=month_usd / month_chip_hours,
         own_net_usd=decision.own.net_usd,
         rent_net_usd=decision.rent.net_usd,
-        own_return_per_year=decision.own.return_per_year,
-        own_payback_month=decision.own.payback_month,
         time_worth_usd=decision.own.worth_usd - decision.rent.worth_usd,
         advantage_usd=decision.advantage_usd,
         needed_usd_per_month=decision.needed_usd_per_useful_chip_hour * month_chip_hours,
+    )
+
+
+def _returns(owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, run_chip_hours: Array) -> Returns:
+    """Return when a run is done under each ramp, and when and how well owning pays for itself."""
+    return Returns(
+        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
+        own_return_per_year=decision.own.return_per_year,
+        own_payback_month=decision.own.payback_month,
     )
 
 
