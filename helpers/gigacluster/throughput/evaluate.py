@@ -6,6 +6,7 @@ and gathered. The rest is computed for every plan, in pieces small enough to sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanTable, again_fields, plan_fields
+from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
 __all__ = ["PlanEvaluator"]
@@ -33,7 +34,7 @@ class PlanEvaluator:
     Parameters
     ----------
     job : Job
-    table : PlanTable
+    plans : PlanTable or PlanSpace
         On the host.
     coefficients : Coefficients
     xp : module
@@ -43,15 +44,25 @@ class PlanEvaluator:
     """
 
     def __init__(
-        self, job: Job, table: PlanTable, coefficients: Coefficients, xp: Namespace = NUMPY, device: Any = None
+        self,
+        job: Job,
+        plans: PlanTable | PlanSpace,
+        coefficients: Coefficients,
+        xp: Namespace = NUMPY,
+        device: Any = None,
     ) -> None:
-        self._xp, self._k = xp, coefficients
+        self._xp, self._k, self._job = xp, coefficients, job
         self._place = {} if device is None else {"device": device}
-        layers, index = _distinct_layers(table)
+        space = plans if isinstance(plans, PlanSpace) else None
+        rows = space.rows if space else plans.columns()
+        layers, index = _distinct_layers(rows)
         self._layer_index = xp.asarray(index, **self._place)
         # A column with one value throughout becomes a number, which costs nothing a plan.
-        self._columns = {name: self._column(values) for name, values in table.columns().items()}
-        self._job = job
+        self._columns = {name: self._column(values) for name, values in rows.items()}
+        self._row = self._option = None
+        if space:
+            self._row, self._option = (xp.asarray(values, **self._place) for values in (space.row, space.option))
+            self._options = [self._float(values) for values in space.options.T]
         _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(slice(0, 1)))))
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
         layer_rows |= again_fields(job, layer_rows.pop("recompute"))
@@ -65,7 +76,7 @@ class PlanEvaluator:
 
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        return _Gathered(self._xp, self._layer_times, self._layer_index[piece])  # type: ignore[return-value]
+        return _Gathered(self._xp, self._layer_times, self._of_rows(self._layer_index, piece))  # type: ignore[return-value]
 
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""
@@ -74,25 +85,31 @@ class PlanEvaluator:
 
     def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
         """Return the step time and the peak memory of a slice of the plans."""
-        case = self.case(piece)
-        memory_of_layers = _Gathered(self._xp, self._layer_memory, self._layer_index[piece])
-        step = step_from_layers(self._xp, self.layers(piece), case, self._k)
-        return step, memory_from_layers(self._xp, memory_of_layers, case)  # type: ignore[arg-type]
+        case, index = self.case(piece), self._of_rows(self._layer_index, piece)
+        times, memory = (_Gathered(self._xp, record, index) for record in (self._layer_times, self._layer_memory))
+        step = step_from_layers(self._xp, times, case, self._k)  # type: ignore[arg-type]
+        return step, memory_from_layers(self._xp, memory, case)  # type: ignore[arg-type]
 
     def _float(self, values: Any) -> Any:
         return self._xp.asarray(values, dtype=self._xp.float64, **self._place)
 
     def _column(self, values: numpy.ndarray) -> Any:
         same = (values == values[0]).all()
-        return self._float(values[0].item()) if same else self._xp.asarray(values, **self._place)
+        return self._float(values[0].item() if same else values)
+
+    def _of_rows(self, column: Any, piece: slice) -> Any:
+        """Return the elements of a column by row that belong to a slice of the plans."""
+        if not column.ndim:
+            return column
+        return column[piece] if self._row is None else self._xp.take(column, self._row[piece])
 
     def _rows(self, piece: slice) -> SimpleNamespace:
-        return SimpleNamespace(
-            **{
-                name: self._xp.astype(column[piece], self._xp.float64) if column.ndim else column
-                for name, column in self._columns.items()
-            }
-        )
+        columns = {name: self._of_rows(column, piece) for name, column in self._columns.items()}
+        if self._option is not None:
+            option = self._option[piece]
+            columns["sharding"], group = (self._xp.take(values, option) for values in self._options)
+            columns["shard_group"] = self._xp.where(group > 0, group, columns["dp"] * columns["cp"])
+        return SimpleNamespace(**columns)
 
     def _numbers_where_constant(self, record: Any) -> Any:
         """Return a record whose arrays that hold one value throughout are replaced by that number."""
@@ -122,13 +139,12 @@ class _Gathered:
         return value
 
 
-def _distinct_layers(table: PlanTable) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
-    """Return the distinct combinations of the layer's axes, and for each plan the number of its combination.
+def _distinct_layers(columns: Mapping[str, Any]) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
+    """Return the distinct combinations of the layer's axes, and for each row of the columns the number of its own.
 
     Counts and lookups instead of sorting: linear in the number of plans.
     """
-    columns = table.columns()
-    code = numpy.zeros(len(table), dtype=numpy.int64)
+    code = numpy.zeros(len(columns["tp"]), dtype=numpy.int64)
     values = []
     for axis in _LAYER_AXES:
         present = numpy.flatnonzero(numpy.bincount(columns[axis]))

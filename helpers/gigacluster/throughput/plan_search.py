@@ -21,7 +21,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
-from gigacluster.throughput.plans import PlanTable, enumerate_plans
+from gigacluster.throughput.plans import PlanSpace, PlanTable, enumerate_plans
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.software import MOE_INPUTS
 from gigacluster.throughput.step import StepTime
@@ -239,7 +239,7 @@ class Best:
 
 def best_of(
     job: Job,
-    table: PlanTable,
+    table: PlanTable | PlanSpace,
     coefficients: Coefficients,
     *,
     top: int = 10,
@@ -285,7 +285,7 @@ def best_of(
     return Best(index=index, step_time_s=time_s, evaluated=evaluated, fitting=fitting)
 
 
-def _says_nothing_fits(job: Job, table: PlanTable, nearest: int, least_bytes: float) -> str:
+def _says_nothing_fits(job: Job, table: PlanTable | PlanSpace, nearest: int, least_bytes: float) -> str:
     chip = job.cluster.chip
     return (
         f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs {least_bytes / GIB:.1f}"
