@@ -139,27 +139,56 @@ class PlanTable:
         return Plan(**{**row, "sp": bool(row["sp"]), **words})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Rows of plans that allow the same shardings: every row with every option, numbered row by row from ``first``."""
+
+    first: int
+    rows: numpy.ndarray
+    options: numpy.ndarray
+
+    @property
+    def stop(self) -> int:
+        """Number after that of the last plan."""
+        return self.first + len(self.rows) * len(self.options)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PlanSpace:
-    """Every feasible plan of a job as two small numbers: its row of all axes but sharding, and its sharding.
+    """Every feasible plan of a job by its number: what has ten million plans is a table of the rows without sharding.
 
-    Columns are made where they are used, so that ten million plans take 50 MB.
+    A number is in mixed radix: the group, the row within it, the sharding. Columns are made where they are used.
     """
 
     rows: Mapping[str, Any]  # a column of whole numbers for each axis but sharding and shard_group
     options: Any  # (options, 2): code of the sharding and size of its groups, 0 for all replicas
-    row: Any  # (plans,)
-    option: Any  # (plans,)
+    groups: tuple[Group, ...]
 
     def __len__(self) -> int:
-        return len(self.row)
+        return self.groups[-1].stop
+
+    def group_of(self, number: int) -> Group:
+        """Return the group that a number falls into."""
+        return next(group for group in self.groups if number < group.stop)
+
+    def places(self, index: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return row and option of the plans at an index: a slice, or an array of numbers or flags."""
+        number = numpy.arange(len(self))[index]
+        row, option = numpy.empty(len(number), dtype=numpy.int64), numpy.empty(len(number), dtype=numpy.int64)
+        for group in self.groups:
+            here = (number >= group.first) & (number < group.stop)
+            down, across = numpy.divmod(number[here] - group.first, len(group.options))
+            row[here], option[here] = group.rows[down], group.options[across]
+        return row, option
 
     def take(self, index: Any) -> PlanTable:
-        """Return the plans at an index as a table: a slice, or an array of numbers or flags."""
-        row, options = self.row[index], self.options[self.option[index]]
+        """Return the plans at an index as a table."""
+        row, option = self.places(index)
         columns = {name: column[row] for name, column in self.rows.items()}
-        group = numpy.where(options[:, 1] > 0, options[:, 1], columns["dp"] * columns["cp"])
-        return PlanTable(**columns, sharding=options[:, 0], shard_group=group)
+        sharding, group = self.options[option].T
+        return PlanTable(
+            **columns, sharding=sharding, shard_group=numpy.where(group > 0, group, columns["dp"] * columns["cp"])
+        )
 
     def columns(self) -> dict[str, Any]:
         """Return every column by name."""
@@ -329,8 +358,13 @@ def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> P
         code = code * (int(rows[axis].max()) + 1) + rows[axis]
     _, first, number = numpy.unique(code, return_index=True, return_inverse=True)
     _, flags = _allowed({name: column[first] for name, column in rows.items()}, sharding, job, rules)
-    row, option = numpy.nonzero(flags[number])
-    return PlanSpace(rows=rows, options=options, row=row.astype(numpy.int32), option=option.astype(numpy.int8))
+    patterns, pattern = numpy.unique(flags, axis=0, return_inverse=True)
+    pattern = pattern.ravel()[number]
+    groups: list[Group] = []
+    for which in numpy.flatnonzero(patterns.any(axis=1)):
+        start = groups[-1].stop if groups else 0
+        groups.append(Group(start, numpy.flatnonzero(pattern == which), numpy.flatnonzero(patterns[which])))
+    return PlanSpace(rows=rows, options=options, groups=tuple(groups))
 
 
 def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
