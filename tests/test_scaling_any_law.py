@@ -1,4 +1,4 @@
-"""Any law: from coefficients, of one's own, of one column; predictions, compute for a loss, optima without closed form."""
+"""Any law: from coefficients, of one's own, of one column; predictions, compute for a loss, optima by search."""
 
 import json
 import pickle
@@ -138,7 +138,9 @@ def test_plain_power_law_of_any_column():
         {"tokens": tokens, "loss": 30.0 * tokens**-0.1}, scaling.power_law("tokens", floor=False), device="cpu"
     )
     assert to_zero.parameters["alpha"] == pytest.approx(0.1, rel=1e-6)
-    with_floor = scaling.fit({"tokens": tokens, "loss": 1.5 + 900 * tokens**-0.3}, scaling.power_law("tokens"), device="cpu")
+    with_floor = scaling.fit(
+        {"tokens": tokens, "loss": 1.5 + 900 * tokens**-0.3}, scaling.power_law("tokens"), device="cpu"
+    )
     assert with_floor.parameters["E"] == pytest.approx(1.5, rel=1e-5)
 
 

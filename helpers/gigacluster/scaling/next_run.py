@@ -51,8 +51,8 @@ class NextRun:
         what = "loss of the best model" if self.target == "loss" else "best size"
         lines = [
             f"train {self.params:.3g} params on {self.tokens:.3g} tokens ({self.flop:.3g} FLOP)",
-            f"  {what} at {self.at_flop:.3g} FLOP: {self.coverage:.0%} interval, high over low, from {self.width_now:.4g} "
-            f"to {self.width_then:.4g}",
+            f"  {what} at {self.at_flop:.3g} FLOP: {self.coverage:.0%} interval, high over low, from "
+            f"{self.width_now:.4g} to {self.width_then:.4g}",
         ]
         return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
 
@@ -99,7 +99,9 @@ def next_run(
     if target not in TARGETS:
         raise ValueError(f"target is {target!r}; it can be {', '.join(map(repr, TARGETS))}")
     if fitted.solved is None or fitted.noise is None:
-        raise ValueError("this law was not fitted here, so that nothing tells its errors; fit it with scaling.fit(runs)")
+        raise ValueError(
+            "this law was not fitted here, so that nothing tells its errors; fit it with scaling.fit(runs)"
+        )
     if not at_flop > 0:
         raise ValueError(f"at_flop is {at_flop!r}; it must be positive")
     solved, law = fitted.solved, fitted.law
@@ -178,7 +180,7 @@ def _information(solved: Solved, shared: Any, variance: float, between: float) -
 
 
 def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray:
-    """Return the derivatives of log loss, or log size, of the optimum by the free coordinates, by central differences."""
+    """Return the derivatives of the optimum's log loss, or log size, by the free coordinates (central differences)."""
     theta = solved.theta
     moving = [i for i in solved.problem.free if theta[i] > law.lower[i]]
     points = numpy.repeat(theta[None, :], 2 * len(moving), axis=0)
