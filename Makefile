@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test test-all lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -43,6 +43,9 @@ report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.ht
 
 test: $(READY)  ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m ""
 
 lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """Small notebooks and an outlook to build a site from, without the models."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import nbformat
@@ -37,6 +38,21 @@ def write_notebook(file, *cells):
     nbformat.write(nbformat.from_dict(notebook), file)
 
 
+CHART = """
+table = pd.DataFrame({"label": ["Own", "<Rent>"], "low": [1.0, 2.0], "median": [2.0, 3.0], "high": [3.0, 5.0]})
+plots.show(plots.marks.rows(table, "Cost [$ billion]"), title="Owning <costs> 2", source="us", vintage="2026-01-31")
+""".strip()
+
+
+FRONT = """
+plots.show_front(plots.Front(
+    answer="Owning costs [$4.0 billion](#number/xai-colossus-2024/own_usd) <less>.", as_of="July 2024",
+    figure=rate(), against=pd.DataFrame({"against": ["contract, 48 <months>"], "own better by": ["$2.1 billion"]}),
+    note="A *benchmark*.", happened={"own": "$4.7 billion"}, flips={"price": "below $2.10"}, trust="Off by 2.6 times.",
+))
+""".strip()
+
+
 def write_notebooks(folder):
     """Write two notebooks with everything a page can hold."""
     folder.mkdir(exist_ok=True)
@@ -45,6 +61,7 @@ def write_notebooks(folder):
         markdown("# What is <b>first</b>?", 0),
         code('scenario_name, n_samples = "", 100', 1, "parameters"),
         code(DRAW, 2),
+        code(FRONT, 10),
         code(
             'plots.say(f"It costs $4.7 billion, not $10 billion, with {n_samples} samples <script>alert(1)</script>.")',
             3,
@@ -73,6 +90,7 @@ def write_notebooks(folder):
             3,
         ),
         code("explore(rate, n_chips=[1000, 2000, 3000])", 4),
+        code(CHART, 5),
     )
     return folder
 
@@ -81,21 +99,22 @@ class Outlook(SimpleNamespace):
     """The part of an outlook that a report reads."""
 
     verdict = "Own, for 4.0 % <less>."
+    samples = 10_000
 
     def to_frame(self):
-        rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days") for n in range(1, 8)]
-        rows.append(("cost_usd", "Cost to own", 3e9, 4e9, 5e9, "USD"))
-        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit"])
+        rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days", 0) for n in range(1, 8)]
+        rows.append(("own_usd", "Cost to own", 3e9, 4e9, 5e9, "USD", 0.05))
+        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
 
 
 def fake_scenarios(monkeypatch):
-    """Let a report read only the name of a scenario file, and answer with the small outlook."""
+    """Give every scenario a title and a story with markup, and answer with the small outlook."""
     from gigareport import scenario
 
-    def load(file):
-        training = SimpleNamespace(reference_run_flop=SimpleNamespace(median=3e25))
-        texts = {"title": "Own or <rent>?", "story": "A story with <b>markup</b>."}
-        return SimpleNamespace(name=file.stem, training=training, **texts)
+    load = scenario.load
 
-    monkeypatch.setattr(scenario, "load", load)
+    def loaded(file):
+        return replace(load(file), title="Own or <rent>?", story="A story with <b>markup</b>.")
+
+    monkeypatch.setattr(scenario, "load", loaded)
     monkeypatch.setattr(scenario, "evaluate", lambda story, **options: Outlook(), raising=False)

@@ -64,10 +64,26 @@ def test_every_notebook_runs_offline_with_small_parameters(site):
     assert not built.failures
 
 
+def read_page(folder, notebook):
+    """Return the page of a notebook: the first is the first page of the site."""
+    name = "index" if notebook == NOTEBOOKS[0] else notebook.stem
+    return (folder / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_a_number_is_the_same_wherever_it_stands(site):
+    _, folder = site
+    found = {}
+    for file in folder.glob("*.html"):
+        for name, text in re.findall(r'data-number="([^"]*)"[^>]*>([^<(]*)', file.read_text(encoding="utf-8")):
+            found.setdefault(name, set()).add(text.strip())
+    assert len(found) > 30
+    assert {name: texts for name, texts in found.items() if len(texts) > 1} == {}
+
+
 def test_every_page_answers_first_and_every_figure_names_source_and_vintage(site):
     _, folder = site
     for notebook in NOTEBOOKS:
-        page = (folder / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        page = read_page(folder, notebook)
         for figure in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
             assert re.search(r"Source: .+ Data to \d{4}-\d{2}-\d{2}", figure, re.DOTALL), notebook.stem
             assert re.search(r'(alt|aria-label)="[^"]{20,}"', figure), notebook.stem
@@ -76,7 +92,7 @@ def test_every_page_answers_first_and_every_figure_names_source_and_vintage(site
 def test_no_page_shows_a_number_that_is_not_one(site):
     _, folder = site
     for notebook in NOTEBOOKS:
-        page = (folder / f"{notebook.stem}.html").read_text(encoding="utf-8")
+        page = read_page(folder, notebook)
         text = re.sub(r"<(script|style|pre|code|svg).*?</\1>|<[^>]+>|data:[^\"]+", " ", page, flags=re.DOTALL)
         assert not re.search(r"\b(nan|NaN|inf|Traceback|Warning)\b", text), notebook.stem
 

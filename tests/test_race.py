@@ -118,14 +118,3 @@ def test_level_beyond_the_table_is_reached_at_the_rate_of_growth(xp):
     assert numpy.isnan(to_host(race.matched_year(dates, sizes, xp.array([-1.0]), 2.0))).all()
     with pytest.raises(ValueError, match="dates and sizes of one shape"):
         race.matched_year(dates, sizes[:1], 1.0, 2.0)
-
-
-def test_race_does_not_know_cost():
-    import ast
-    from pathlib import Path
-
-    files = sorted(Path(race.__file__).parent.glob("*.py"))
-    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
-    modules = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    assert "gigacluster.race.trend" in modules
-    assert not any("cost" in str(module) for module in modules)

@@ -10,7 +10,7 @@ import pytest
 import report_samples
 
 from gigareport import pages as report
-from gigareport.pages import render, site, text
+from gigareport.pages import execute, glossary, render, site, text
 from gigareport.plots.display import PAGE_VARIABLE
 
 EXECUTED = {}
@@ -63,13 +63,8 @@ class Addresses(HTMLParser):
 
 def test_a_site_has_an_index_a_page_for_each_notebook_and_the_inputs(built):
     folder, made = built
-    assert list(pages_of(folder)) == ["00-first", "10-second", "index", "inputs"]
+    assert list(pages_of(folder)) == ["10-second", "index", "inputs"]
     assert made == report.Built(folder / "reports" / "xai-colossus-2024" / "index.html")
-
-
-def test_the_index_says_how_large_the_reference_run_of_its_cards_is(built):
-    folder, _ = built
-    assert "The reference run: 3.0 × 10²⁵ FLOP" in pages_of(folder)["index"]
 
 
 def test_pages_fetch_nothing_and_every_link_within_the_site_leads_somewhere(built):
@@ -80,6 +75,7 @@ def test_pages_fetch_nothing_and_every_link_within_the_site_leads_somewhere(buil
         found = Addresses(page)
         assert all(address.startswith("data:") for address in found.fetched), name
         assert not re.search(r"@import|url\(", page.split("</style>")[0])
+        assert not re.search(r"<[^>]* style=", re.sub("<script.*?</script>", "", page, flags=re.DOTALL))
         for link in found.linked:
             if not link.startswith(("data:", "http")):
                 target, _, place = link.partition("#")
@@ -89,9 +85,9 @@ def test_pages_fetch_nothing_and_every_link_within_the_site_leads_somewhere(buil
 def test_every_picture_has_its_alternative_text(built):
     folder, _ = built
     images = [alt for page in pages_of(folder).values() for alt in Addresses(page).images]
-    # One still (for two screens) and one moving on the first page, the same on the second, the first on the index;
-    # and a formula in the text and one for itself.
-    assert len(images) == 2 * (2 + 1) + 2 + 2
+    # A still figure twice (for two screens), a moving one once: two and one on the first page, the same on the
+    # second; and two formulas.
+    assert len(images) == (2 + 2 + 1) + (2 + 1 + 2) + 2
     assert all(images)
 
 
@@ -104,13 +100,44 @@ def test_texts_of_scenarios_notebooks_and_tables_are_shown_not_obeyed(built):
         assert page.count("<script>") == 1  # ours, named by its digest in the page's policy
 
 
-def test_the_index_tells_verdict_six_numbers_a_figure_and_each_question_with_its_answer(built):
+def test_the_first_notebook_is_the_first_page_with_its_answer_and_a_card_for_each_other_question(built):
     page = pages_of(built[0])["index"]
-    assert "Own, for 4.0 % &lt;less&gt;." in page
-    assert page.count("<dt>") == 6
-    assert '<figure class="figure"' in page
-    assert '<a href="00-first.html">What is &lt;b&gt;first&lt;/b&gt;?</a>' in page.replace("\n", "")
+    front = re.search('<section class="front".*?</section>', page, re.DOTALL)[0]
+    assert "As of July 2024" in front
+    assert "&lt;less&gt;" in front
+    assert "contract, 48 &lt;months&gt;" in front
+    for title in ("What happened", "What flips it", "How far to trust it"):
+        assert f"<h2>{title}</h2>" in front
+    assert '<a href="10-second.html">And the second?</a>' in page
     assert "It costs $4.7 billion, not $10 billion, with 100" in page
+
+
+def test_a_number_leads_to_the_inputs_behind_it_and_is_the_same_wherever_it_stands(built):
+    pages = pages_of(built[0])
+    assert (
+        'data-number="xai-colossus-2024/own_usd" href="inputs.html#number-own_usd">$4.0 billion</a>' in pages["index"]
+    )
+    found = re.findall(r'data-number="([^"]*)"[^>]*>([^<(]*)', "".join(pages.values()))
+    assert len(found) > len({name for name, _ in found}) >= 8
+    assert len({(name, text.strip()) for name, text in found}) == len({name for name, _ in found})
+    row = re.search('<tr id="number-own_usd">.*?</tr>', pages["inputs"], re.DOTALL)[0]
+    assert 'href="#input-own-chip-usd"' in row
+    assert "none in 5 % of the samples" in row
+    assert re.search(r'<tr id="input-[^"]*">.*?<a href="#source-', pages["inputs"])
+
+
+def test_the_first_use_of_a_term_is_explained(built):
+    page = glossary.explained("<h1>FLOP</h1><p>A FLOP and <a>MFU</a>, FLOPs.</p>")
+    assert page.count("<a class") == 1
+    assert 'A <a class="term" href="inputs.html#term-flop" title="A floating-point' in page
+    assert all(f'id="{glossary.place_of(term)}"' in pages_of(built[0])["inputs"] for term in glossary.TERMS)
+
+
+def test_pages_say_to_those_who_list_them_what_they_are(built):
+    for page in pages_of(built[0]).values():
+        for name in ("description", "author", "date", "generator"):
+            assert re.search(rf'<meta name="{name}" content="[^"]+">', page)
+        assert '<meta property="og:title"' in page
 
 
 def test_pages_carry_the_scenario_its_inputs_and_credits(built):
@@ -124,7 +151,7 @@ def test_pages_carry_the_scenario_its_inputs_and_credits(built):
 
 
 def test_a_page_has_formulas_as_drawings_tables_without_empty_headers_and_downloads(built):
-    page = pages_of(built[0])["00-first"]
+    page = pages_of(built[0])["index"]
     assert 'role="img" aria-label="L = E + A / N^\\alpha"' in page
     assert not re.search(r"<th[^>]*>\s*</th>", page)
     assert page.count('download="00-first-figure-1.csv"') == 1
@@ -144,6 +171,22 @@ def test_pages_stay_small(built):
         assert len(re.sub(r'class="frames">.*?<', "<", page, flags=re.DOTALL)) < 1_500_000
 
 
+def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(built, tmp_path, faked, monkeypatch):
+    done = [execute.Result(execute.Job(Path(f"{name}.ipynb"), "xai-colossus-2024"), n) for name, n in EXECUTED.items()]
+    monkeypatch.setattr(site, "run_all", lambda *_: done)
+    report.build("xai-colossus-2024", tmp_path / "reports", notebooks=built[0] / "notebooks", separate=True)
+    folder = tmp_path / "reports" / "xai-colossus-2024"
+    for page in pages_of(tmp_path).values():
+        assert "<style" not in page
+        assert not re.findall(r'<script(?! src="page.js"| type=)', page)
+        for address in (*Addresses(page).fetched, *Addresses(page).linked):
+            assert not address.startswith("data:")
+            if address.startswith("files/"):
+                assert (folder / address).is_file()
+    assert (folder / "style.css").is_file()
+    assert len(list((folder / "files").glob("*.csv"))) >= 2
+
+
 def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     (notebooks := tmp_path / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "10-second.ipynb", report_samples.markdown("# Second?", 0))
@@ -151,7 +194,7 @@ def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     assert made == report.Built(tmp_path / "reports" / "index.html")
     page = made.index.read_text(encoding="utf-8")
     assert 'href="xai-colossus-2024/index.html"' in page
-    assert 'href="oracle-24k-2024/10-second.html"' in page
+    assert 'href="oracle-24k-2024/index.html"' in page
     assert page.count("$4.0 billion") == 2
     assert "<rent>" not in page
 
@@ -162,7 +205,7 @@ def test_a_notebook_executed_again_gives_the_same_bytes(built, faked):
     (only := folder / "only").mkdir()
     (only / "10-second.ipynb").write_bytes((folder / "notebooks" / "10-second.ipynb").read_bytes())
     report.build("xai-colossus-2024", folder / "again", notebooks=only)
-    after = (folder / "again" / "xai-colossus-2024" / "10-second.html").read_text(encoding="utf-8")
+    after = (folder / "again" / "xai-colossus-2024" / "index.html").read_text(encoding="utf-8")
     assert (
         re.search("<article>.*</article>", after, re.DOTALL)[0]
         == re.search("<article>.*</article>", before, re.DOTALL)[0]
@@ -193,7 +236,7 @@ def test_a_failing_notebook_names_cell_and_cause_and_leaves_the_good_site(tmp_pa
     made = report.build("xai-colossus-2024", tmp_path / "reports", notebooks=notebooks)
     assert pages_of(tmp_path) == before
     incomplete = pages_of(tmp_path, "xai-colossus-2024.incomplete")
-    assert list(incomplete) == ["00-good", "10-bad", "index", "inputs"]
+    assert list(incomplete) == ["10-bad", "index", "inputs"]
     assert "stopped at code cell 2 (# the bad one): ValueError: no &lt;chips&gt;" in incomplete["10-bad"]
     assert ">good<" in incomplete["10-bad"]  # what it had done
     assert made.failures == ("xai-colossus-2024: 10-bad.ipynb, code cell 2 (# the bad one): ValueError: no <chips>",)
@@ -229,7 +272,8 @@ def test_an_endless_cell_is_stopped_by_name_and_the_others_go_on(tmp_path, faked
     (failure,) = made.failures
     assert "00-endless.ipynb, code cell 2 (# wait for ever): the notebook ran past its limit of 5 s" in failure
     pages = pages_of(tmp_path, "xai-colossus-2024.incomplete")
-    assert ">good<" in pages["00-endless"]
+    assert "This page is incomplete" in pages["index"]
+    assert ">good<" in pages["index"]
     assert ">good<" in pages["10-good"]
 
 

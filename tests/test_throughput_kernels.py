@@ -6,13 +6,13 @@ import numpy
 import pytest
 from conftest import Backend
 
-from gigacluster.throughput import inputs
-from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s
+from gigacluster import hardware
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
-from gigacluster.throughput.collectives import all_to_all_s, neighbour_s, ring_s
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s, soft_maximum
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.network import all_to_all_s, neighbour_s, ring_s
+from gigacluster.throughput.step import on_arrays
 
 #: No losses: every formula becomes its textbook form.
 IDEAL = replace(
@@ -23,6 +23,8 @@ IDEAL = replace(
     gemm_fill_columns=0.0,
     gemm_fill_inner=0.0,
     small_tile_frac=1e-9,
+    nic_crowding_per_doubling=0.0,
+    deepep_gain=1.0,
     scaleup_frac=1.0,
     nic_frac=1.0,
     collective_latency_s=0.0,
@@ -77,7 +79,7 @@ def test_a_larger_gemm_never_takes_less_time(position):
 def test_eight_bit_matmuls_run_at_their_own_ceiling(xp):
     half, byte = (
         float(matmul_rate_flop_per_s(xp, case_on(xp, precision=code), IDEAL)[0])
-        for code in (inputs.PRECISION_BF16, inputs.PRECISION_MXFP8)
+        for code in (codes.PRECISION_BF16, codes.PRECISION_MXFP8)
     )
     assert (half, byte) == (pytest.approx(8e14), pytest.approx(14e14))
 
@@ -108,14 +110,32 @@ def test_ring_across_domains_uses_the_cards_of_every_member_in_one(xp):
     assert alone / together == pytest.approx(4.0, rel=1e-12)  # four members: four cards
 
 
-def test_all_to_all_crosses_the_network_once_a_domain(xp):
-    case, message = case_on(xp), xp.array([1e9])
-    once = float(all_to_all_s(xp, message, xp.array([64.0]), 1.0, xp.array([1.0]), case, IDEAL)[0])
-    many = float(all_to_all_s(xp, message, xp.array([64.0]), 1.0, xp.array([8.0]), case, IDEAL)[0])
-    scaleup_s = 1e9 * 7 / 8 / 4e11
-    assert once == pytest.approx(scaleup_s + 1e9 * 7 / 8 / 5e10, rel=1e-12)  # one copy: seven of eight leave
-    domains_reached = 8 * (1 - (7 / 8) ** 8)
-    assert many == pytest.approx(scaleup_s + 1e9 * domains_reached / 8 * 7 / 8 / 5e10, rel=1e-12)
+def test_a_plain_exchange_sends_every_copy_and_deepep_a_token_once_a_place(xp):
+    message, members = xp.array([1e9]), xp.array([64.0])
+    for dispatcher, of_domains, of_chips in (
+        (codes.DISPATCH_ALLTOALL, 8.0, 8.0),  # copies
+        (codes.DISPATCH_DEEPEP, 8 * (1 - (7 / 8) ** 8), 64 * (1 - (63 / 64) ** 8)),  # places that get any of 8 copies
+    ):
+        case = case_on(xp, dispatcher=dispatcher)
+        time_s = float(all_to_all_s(xp, message, members, 1.0, xp.array([8.0]), case, IDEAL)[0])
+        expected_s = 1e9 * of_chips / 8 * 7 / 8 / 4e11 + 1e9 * of_domains / 8 * 7 / 8 / 5e10
+        assert time_s == pytest.approx(expected_s, rel=1e-12)
+
+
+def test_gathering_all_tokens_costs_what_a_ring_does(xp):
+    case = case_on(xp, dispatcher=codes.DISPATCH_ALLGATHER)
+    found = all_to_all_s(xp, xp.array([8e8]), xp.array([8.0]), 1.0, xp.array([8.0]), case, IDEAL)
+    assert float(found[0]) == pytest.approx(float(ring_s(xp, xp.array([8e8]), xp.array([8.0]), 1.0, case, IDEAL)[0]))
+
+
+def test_rings_over_more_domains_share_links_and_oversubscription_acts_beyond_a_pod(xp):
+    crowded = replace(IDEAL, nic_crowding_per_doubling=0.1)
+    members = xp.array([8.0, 16.0, 64.0, 512.0])
+    case = case_on(xp, scaleup_domain=1.0, pod_chips=64.0, oversubscription=4.0)
+    plain, slower = (ring_s(xp, xp.array([1e9] * 4), members, 1.0, case, k) for k in (IDEAL, crowded))
+    ratio = [float(slower[i] / plain[i]) for i in range(4)]
+    assert ratio == pytest.approx([1.3, 1.4, 1.6, 1.9], rel=1e-9)
+    assert float(plain[3] / plain[2]) == pytest.approx(4 * (511 / 512) / (63 / 64), rel=1e-9)
 
 
 def test_neighbours_in_a_domain_use_its_links(xp):
@@ -128,12 +148,25 @@ def test_soft_maximum_is_near_the_larger_and_above_both(xp):
     assert [float(value) for value in soft_maximum(xp, a, b)] == pytest.approx([1.0, 82**0.25, 2 * 2**0.25], rel=1e-12)
 
 
-def test_a_measured_ceiling_stands_and_short_power_lowers_an_estimate():
-    h100 = {"peak_bf16_flop_per_s": 989.4e12, "peak_fp4_flop_per_s": numpy.nan, "n_processors": 132.0}
-    measured = matmul_ceiling_flop_per_s(794.5e12, 989.4e12, tdp_w=500.0, **h100)
-    full, short = (matmul_ceiling_flop_per_s(numpy.nan, 989.4e12, tdp_w=watts, **h100) for watts in (700.0, 500.0))
-    assert float(measured) == 794.5e12
-    assert float(short / full) == pytest.approx((500 / 700) ** 0.5, rel=1e-12)
+def test_a_power_cap_lowers_matmuls_and_attention_alike(xp):
+    for name in ("H100-SXM", "H100-PCIe", "B200"):  # measured, not measured, measured
+        chip = hardware.chip(name)
+        free, capped = hardware.Rates.of(chip), hardware.Rates.of(replace(chip, tdp_w=0.5 * chip.tdp_w))
+        slower = capped.clock_frac / free.clock_frac
+        assert slower == pytest.approx(0.5**0.5, rel=1e-9)
+        assert capped.gemm_bf16_flop_per_s / free.gemm_bf16_flop_per_s == pytest.approx(slower, rel=1e-9)
+        full_s, capped_s = (
+            float(attention_s(xp, case_on(xp, clock_frac=rates.clock_frac), Coefficients())[0][0])
+            for rates in (free, capped)
+        )
+        assert capped_s / full_s == pytest.approx(1 / slower, rel=1e-9)
+    assert hardware.Rates.of(hardware.chip("H100-SXM")).gemm_bf16_flop_per_s == 794.5e12  # as measured
+
+
+def test_matrix_units_with_a_fixed_clock_are_not_throttled():
+    tpu = hardware.chip("TPUv5p")
+    assert hardware.Rates.of(tpu).gemm_bf16_flop_per_s > 0.9 * tpu.peak_bf16_flop_per_s
+    assert hardware.Rates.of(replace(tpu, tdp_w=100.0)).clock_frac == 1.0
 
 
 def test_every_coefficient_says_what_it_means():

@@ -6,14 +6,14 @@ import numpy
 import pytest
 
 from gigacluster import hardware, transformer
-from gigacluster.throughput import inputs
+from gigacluster.throughput import case as codes
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import in_flight, layer_memory, peak_memory
 from gigacluster.throughput.plans import Plan, case_of_plan
-from gigacluster.throughput.runs import cases_from_runs
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.step import on_arrays
 from gigacluster.units import GIB
 from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
 
 GPT3 = transformer.model("gpt3-175b")
 
@@ -32,19 +32,19 @@ def test_activations_of_a_layer_are_those_of_korthikanti(sp):
     layer = layer_of(job(attention="unfused"), Plan(tp=8, sp=sp, pp=8, micro_batch=1, sharding="none"))
     s, h, a, t = 2048, GPT3.d_model, GPT3.n_heads, 8
     expected = s * h * ((34 + 5 * a * s / h) / t if sp else 10 + 24 / t + 5 * a * s / (h * t))
-    assert float(layer.kept_bytes) == pytest.approx(expected, rel=1e-12)
+    assert float(layer.dense_kept_bytes) == pytest.approx(expected, rel=1e-12)
 
 
 def test_selective_recompute_drops_exactly_the_attention_maps():
     split = {"tp": 8, "sp": True, "pp": 8, "sharding": "none"}
-    kept = layer_of(job(attention="unfused"), Plan(**split, recompute="selective")).kept_bytes
+    kept = layer_of(job(attention="unfused"), Plan(**split, recompute="selective")).dense_kept_bytes
     # Equation 6 of the same paper: 34 s b h / t.
     assert float(kept) == pytest.approx(34 * 2048 * GPT3.d_model / 8, rel=1e-12)
 
 
 def test_full_recompute_keeps_the_input_of_a_layer():
     split = {"tp": 8, "sp": True, "pp": 8, "sharding": "none"}
-    kept = layer_of(job(), Plan(**split, recompute="full")).kept_bytes
+    kept = layer_of(job(), Plan(**split, recompute="full")).dense_kept_bytes
     assert float(kept) == 2 * 2048 * GPT3.d_model / 8
 
 
@@ -70,13 +70,12 @@ def test_interleaving_keeps_more_in_flight_as_published(xp):
     assert [float(held[i]) for i in range(3)] == [8.0, pytest.approx(8 * (1 + 7 / 24)), 4.0]
 
 
-def test_reported_peaks_of_measured_runs_are_met_within_ten_percent():
+def test_reported_peaks_of_a_sweep_of_plans_are_met_within_ten_percent():
     # Nothing is fitted. BLOOM's sweep: 40 rows, TP 1-8, PP 2-48, micro-batches 1-8, full recomputation, ZeRO-1.
     runs = catalog.load("training_runs")
-    runs = runs[runs["peak_mem_gib"] > 0]
-    cases = cases_from_runs(runs, catalog.load("chips"))
-    predicted_gib = peak_memory(cases.case).total / GIB
-    error = abs(predicted_gib / runs["peak_mem_gib"].to_numpy()[cases.expressible] - 1)
+    runs = runs[(runs["peak_mem_gib"] > 0) & (runs["source_id"] == "bloom-prequel")]
+    predicted_gib = peak_memory(table_of_runs.cases(runs).case).total / GIB
+    error = abs(predicted_gib / runs["peak_mem_gib"].to_numpy() - 1)
     assert len(error) >= 40
     assert error.mean() < 0.10
 
@@ -85,7 +84,7 @@ def test_runs_that_ran_fit():
     # Rows whose recomputation is published, outside XLA (whose compiler recomputes on its own): they did fit.
     runs = catalog.load("training_runs")
     runs = runs[runs["recompute"].isin(["none", "selective", "full"]) & ~runs["chip"].str.startswith("TPU")]
-    cases = cases_from_runs(runs, catalog.load("chips"))
+    cases = table_of_runs.cases(runs)
     needed = peak_memory(cases.case).needed / cases.case.memory_bytes
     assert len(needed) > 300
     assert numpy.mean(needed < 1.05) > 0.95
@@ -100,7 +99,7 @@ def test_last_stage_counts_where_logits_outweigh_the_micro_batches_in_flight():
 
 def test_sharding_over_more_chips_only_shrinks_the_states(xp):
     case = job(n_chips=4096).case(
-        tp=8.0, sp=1.0, pp=8.0, vpp=1.0, dp=64.0, cp=1.0, ep=1.0, micro_batch=1.0, recompute=0.0, n_chips=4096.0,
+        tp=8.0, sp=1.0, pp=8.0, vpp=1.0, dp=64.0, cp=1.0, ep=1.0, micro_batch=1.0, n_chips=4096.0,
         shard_params=1.0, shard_grads=1.0, shard_optimizer=1.0, shard_group=xp.array([1.0, 2.0, 8.0, 64.0]),
     )  # fmt: skip
     memory = peak_memory(case)
@@ -109,13 +108,12 @@ def test_sharding_over_more_chips_only_shrinks_the_states(xp):
     assert float(memory.optimizer[0] / memory.optimizer[3]) == pytest.approx(64.0)
 
 
-def test_fsdp_gathers_layer_by_layer_but_keeps_a_pipeline_stage_whole():
+def test_fsdp_gathers_layer_by_layer_with_a_pipeline_too():
     alone = peak_memory(case_of_plan(job(), Plan(dp=64, sharding="zero3")))
     piped = peak_memory(case_of_plan(job(), Plan(pp=2, dp=32, sharding="zero3")))
-    stage_params = GPT3.params / 2  # half of the layers
-    assert float(piped.gathered) == pytest.approx(2 * stage_params, rel=0.01)
-    assert float(piped.gradients) == pytest.approx(2 * stage_params, rel=0.01)
-    assert float(alone.gathered) < 0.1 * float(piped.gathered)
+    assert float(piped.gathered) == float(alone.gathered)  # what a layer holds does not depend on the stage
+    # Each chip keeps its shard of half of the layers, over half as many replicas.
+    assert float(piped.gradients) == pytest.approx(float(alone.gradients), rel=0.02)
 
 
 def test_experts_spread_over_the_expert_parallel_chips():
@@ -135,7 +133,7 @@ def test_totals_add_up_and_nest():
 
 def test_both_stages_give_the_same_on_every_library(xp):
     numbers = {"tp": [1.0, 2, 8], "pp": [1.0, 4, 8], "vpp": [1.0, 1, 3], "dp": [64.0, 8, 1], "micro_batch": [1.0, 2, 4]}
-    same = {"sp": 1.0, "cp": 1.0, "ep": 1.0, "recompute": 0.0, "n_chips": 64.0, "shard_group": 1.0}
+    same = {"sp": 1.0, "cp": 1.0, "ep": 1.0, "n_chips": 64.0, "shard_group": 1.0}
     host = peak_memory(job().case(**same, **{k: numpy.asarray(v) for k, v in numbers.items()})).total
     case = job().case(**same, **{k: xp.array(v) for k, v in numbers.items()})
     there = peak_memory(case).total
@@ -146,5 +144,5 @@ def test_eight_bit_layers_keep_smaller_inputs():
     plan = Plan(tp=8, pp=8, sp=True, sharding="none")
     h100 = dataclasses.replace(job(), cluster=hardware.cluster("H100-SXM", 64))
     half, eight = (layer_of(dataclasses.replace(h100, precision=precision), plan) for precision in ("bf16", "fp8"))
-    assert float(eight.kept_bytes) < float(half.kept_bytes)
-    assert inputs.PRECISION_BF16 == 0
+    assert float(eight.dense_kept_bytes) < float(half.dense_kept_bytes)
+    assert codes.PRECISION_BF16 == 0

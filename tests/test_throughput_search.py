@@ -15,7 +15,7 @@ from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.plan_search import best_of
 from gigacluster.throughput.plans import Plan, PlanTable, case_of_plan, enumerate_plans, plan_fields
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.step import step_time
 from gigacluster.throughput.words import PART_NAMES
 from gigareport import catalog
 
@@ -68,7 +68,7 @@ def test_searched_plans_are_predicted_alike_as_runs_of_a_table(tmp_path):
     runs = runs.assign(
         run_id=[f"S{index}" for index in range(200)], source_id="new", arch="dense", model="gpt3-175b", chip="H100-SXM",
         n_chips=512, seq_len=2048, global_batch=768, ffn_act="gelu", attn_notes="tied embeddings", precision="bf16",
-        comm_overlap="tp,pp,dp", framework="Megatron-Core", year=2025, etp=1,
+        comm_overlap="tp,pp,dp", framework="Megatron-Core", year=2025, etp=1, grad_dtype="bf16",
         model_gflop_per_token_causal=job.step_flop / job.tokens / 1e9, **{name: shape[name] for name in same},
     )  # fmt: skip
     runs.assign(step_time_s="").to_csv(tmp_path / "plans.csv", index=False)
@@ -137,11 +137,11 @@ def test_the_interval_is_wider_than_nothing_and_holds_the_median(found):
 
 
 def test_the_table_shows_each_plan_with_its_time_and_memory(found):
-    table = found.table()
-    assert len(table) == 10
-    assert table["step_time_s"].is_monotonic_increasing
+    table = found.columns()
+    assert {len(values) for values in table.values()} == {10}
+    assert sorted(table["step_time_s"]) == table["step_time_s"].tolist()
     assert table["memory_frac"].max() <= 1
-    assert table["mfu"].between(0.2, 0.7).all()  # what anybody measured on H100 with bf16
+    assert ((table["mfu"] > 0.2) & (table["mfu"] < 0.7)).all()  # what anybody measured on H100 with bf16
 
 
 def test_an_interruption_keeps_the_best_so_far(monkeypatch):
@@ -213,7 +213,7 @@ def test_a_faster_network_never_slows_the_best_plan(xp):
     job = job_of()
     best = throughput.search(GPT3, job.cluster, 768, seq_len=2048, device="cpu", top=1).plans.plan(0)
     fields = {name: float(value) for name, value in best.codes().items()}
-    case = job.case(**plan_fields(SimpleNamespace(**fields)))
+    case = job.case(**plan_fields(job, SimpleNamespace(**fields)))
     times = step_time(dataclasses.replace(case, nic_bytes_per_s=xp.array([5e9, 25e9, 50e9, 400e9])), K).total_s
     seconds = [float(times[i]) for i in range(4)]
     assert seconds == sorted(seconds, reverse=True)

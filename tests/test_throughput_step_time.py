@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 
 from gigacluster.arrays import to_host
-from gigacluster.throughput import inputs
-from gigacluster.throughput.inputs import Case
+from gigacluster.throughput import case as codes
+from gigacluster.throughput import words
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.prediction import predict
-from gigacluster.throughput.runs import cases_from_runs
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import breakdown, on_arrays, step_from_layers, step_time
+from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers, step_time
 from gigareport import catalog
+from gigareport.calibration.runs import cases
 
 TABLE_5 = pd.read_csv(Path(__file__).parent / "reference" / "throughput_korthikanti22_table5.csv")
 
@@ -28,7 +29,7 @@ def runs():
 
 @pytest.fixture(scope="module")
 def case(runs):
-    return cases_from_runs(runs, catalog.load("chips")).case
+    return cases(runs).case
 
 
 @pytest.fixture
@@ -77,21 +78,24 @@ def test_layer_times_do_not_depend_on_what_only_the_step_sees(gpt3):
 
 
 def test_fp8_is_faster_but_not_twice(gpt3):
-    gain = seconds(gpt3) / seconds(replace(gpt3, precision=float(inputs.PRECISION_FP8_DELAYED)))
+    gain = seconds(gpt3) / seconds(replace(gpt3, precision=float(codes.PRECISION_FP8_DELAYED)))
     assert 1.2 < gain < 1.9
 
 
+def again(case, policy):
+    shares = zip(words.PARTS_AGAIN, words.RECOMPUTED[policy], strict=True)
+    return replace(case, **dict(shares))
+
+
 def test_full_recompute_costs_up_to_a_third_more_computation(gpt3):
-    cost = seconds(replace(gpt3, recompute=float(inputs.RECOMPUTE_FULL))) / seconds(gpt3)
+    cost = seconds(again(gpt3, "full")) / seconds(gpt3)
     assert 1.15 < cost < 1.40  # a third of the matmuls, and its share of communication
 
 
 def test_selective_recompute_costs_nothing_where_attention_is_fused(gpt3):
-    selective = replace(gpt3, recompute=float(inputs.RECOMPUTE_SELECTIVE))
-    assert seconds(selective) == pytest.approx(seconds(gpt3), rel=1e-12)
-    unfused = replace(gpt3, attention_kernel=float(inputs.ATTENTION_UNFUSED))
-    again = replace(unfused, recompute=float(inputs.RECOMPUTE_SELECTIVE))
-    assert 1.01 < seconds(again) / seconds(unfused) < 1.2
+    assert seconds(again(gpt3, "selective")) == pytest.approx(seconds(gpt3), rel=1e-12)
+    unfused = replace(gpt3, attention_kernel=float(codes.ATTENTION_UNFUSED))
+    assert 1.01 < seconds(again(unfused, "selective")) / seconds(unfused) < 1.2
 
 
 @pytest.mark.parametrize(

@@ -59,13 +59,20 @@ def test_a_run_is_predicted_the_same_alone_and_among_others(table):
 
 
 def test_what_cannot_be_expressed_counts_at_constant_utilisation_and_is_listed(table, write):
-    some = table[table["source_id"] == "korthikanti22"].assign(dp=3.0)
+    some = table[table["source_id"] == "korthikanti22"].assign(shard_strategy="of my own")
     found = validate(write(some))
     errors = found.summary()
     assert errors["n"] == len(found.inexpressible) == 8
-    assert all("tp*pp*cp*dp" in row["reason"] for row in found.inexpressible)
+    assert all("unknown sharding 'of my own'; " in row["reason"] for row in found.inexpressible)
     assert errors["mape"] > 0
     assert errors["coverage80"] == 0  # no interval holds them
+
+
+def test_a_run_that_contradicts_itself_is_left_out_and_told(table, write):
+    some = table[table["source_id"] == "korthikanti22"].assign(dp=3.0)
+    found = validate(write(some))
+    assert found.summary()["n"] == 0
+    assert sum("contradicts itself: tp*pp*cp*dp" in row["reason"] for row in found.not_scored) == 8
 
 
 def test_bad_cells_are_named_and_none_stops_the_others(table, write):
@@ -76,13 +83,16 @@ def test_bad_cells_are_named_and_none_stops_the_others(table, write):
     some.loc[3, "precision"] = "int3"
     some.loc[4, "d_model"] = numpy.nan
     some.loc[5, ["model_gflop_per_token_causal", "params_total", "params_active"]] = numpy.nan
-    some.loc[5, "tp"] = 7
+    some.loc[5, "recompute"] = "sometimes"
     some.loc[6, "global_batch"] = 1
     some.loc[7, "chip"] = None
     found = validate(write(some))
-    assert len(found.inexpressible) == 7
-    assert [row["reason"] for row in found.not_scored] == ["no step time"]
-    assert found.summary()["n"] == 8
+    assert len(found.inexpressible) == 6
+    assert [row["reason"] for row in found.not_scored] == [
+        "no step time",
+        "contradicts itself: global_batch 1 is less than dp*micro_batch = 2048",
+    ]
+    assert found.summary()["n"] == 7
     assert "not named" in found.to_text()
     json.loads(found.to_json())
 

@@ -124,10 +124,15 @@ def spine_record(story, plan, names):
         record = Record()
         given = {name: record.input(name) for name in names}
         for name, values in SPINE._answers([_at_horizon(story, horizon)], [plan], given).items():
-            record.output(name, values)
+            if name not in _LEFT_OUT:
+                record.output(name, values)
         return record
 
     return with_length(at, "horizon_months", (101, 211, 307))
+
+
+#: A rate of return is found by bisection, month by month: the page leaves it out.
+_LEFT_OUT = ("own_return_per_year",)
 
 
 def _at_horizon(story, months_):
@@ -151,7 +156,8 @@ def spine(request):
 def test_the_spine_replays_bit_for_bit_at_any_horizon(spine):
     story, drawn, answers, record = spine
     got = replay(record, drawn | {"horizon_months": story.horizon_months})
-    assert {name for name in answers if not same_bits(got[name], answers[name])} == set()
+    assert {name for name in got if not same_bits(got[name], answers[name])} == set()
+    assert set(answers) - set(got) == set(_LEFT_OUT)
     assert any(numpy.isnan(values).any() for values in answers.values())
 
 
@@ -184,10 +190,11 @@ def iteration(request):
     """Return a problem with replicates, where its fits stand after two iterations, and after the third."""
     runs = scaling_runs.load({"chinchilla": "chinchilla", "data-constrained": "datablations"}[request.param], None)
     fitted = fit(runs, request.param, device="cpu", starts=8)
-    count, rng = fitted.problem.weights.shape[1], numpy.random.default_rng(5)
+    given, rng = fitted.solved.problem, numpy.random.default_rng(5)
+    count = given.weights.shape[1]
     weights = rng.multinomial(count, numpy.full(count, 1 / count), 20).astype(float)
-    problem = replace(fitted.problem, weights=weights, log_loss=fitted.problem.log_loss[:1])
-    theta = fitted.theta + 0.01 * rng.normal(size=(20, len(fitted.theta)))
+    problem = replace(given, weights=weights)
+    theta = fitted.solved.theta + 0.01 * rng.normal(size=(20, len(fitted.solved.theta)))
     prediction, move = problem._prediction()
     function = problem._function(prediction, numpy.arange(20))
     held, lower = numpy.zeros_like(theta), problem.law.lower

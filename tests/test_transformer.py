@@ -85,10 +85,10 @@ def test_active_parameters_of_gpt_oss_without_embedding_are_the_published_ones()
 
 
 def test_flop_per_token_equals_the_independent_count_of_the_measured_runs():
-    from gigacluster.throughput.runs import cases_from_runs
+    from gigareport.calibration.runs import cases
 
     runs = catalog.load("training_runs")
-    cases = cases_from_runs(runs, catalog.load("chips"))
+    cases = cases(runs)
     kept = runs[cases.expressible].reset_index(drop=True)
     names = [field.name for field in dataclasses.fields(Transformer) if field.name != "name"]
     columns = {name: numpy.broadcast_to(getattr(cases.case, name), len(kept)) for name in names}

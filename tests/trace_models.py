@@ -106,7 +106,7 @@ def newton_record(problem):
         iterations=record.input("iterations"),
     )
     weights = record.input("weights", rows=problem.weights.shape[1])
-    symbolic = replace(problem, xp=xp, like=now.damping, weights=weights)
+    symbolic = replace(problem, like=now.damping, weights=weights)
     prediction, move = symbolic._prediction()
     function = symbolic._function(prediction, numpy.zeros(1))
     lower = xp.asarray(problem.law.lower)
@@ -121,10 +121,10 @@ def plan_record(job, coefficients, columns):
     """Return step time and memory of a plan as a record of the columns of a table of plans."""
     from gigacluster.throughput.memory import peak_memory
     from gigacluster.throughput.plans import plan_fields
-    from gigacluster.throughput.step_time import step_time
+    from gigacluster.throughput.step import step_time
 
     record = Record()
-    case = job.case(**plan_fields(SimpleNamespace(**{name: record.input(name) for name in columns})))
+    case = job.case(**plan_fields(job, SimpleNamespace(**{name: record.input(name) for name in columns})))
     record.output("step_s", step_time(case, coefficients).total_s)
     record.output("needed_bytes", peak_memory(case).needed)
     return record

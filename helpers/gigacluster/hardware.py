@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from gigacluster import tables
+from gigacluster.names import is_blank, normal, unknown
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
-__all__ = ["PRECISIONS", "Chip", "Cluster", "Fabric", "chip", "chips", "cluster"]
+__all__ = ["PRECISIONS", "Chip", "Cluster", "Fabric", "Rates", "chip", "chips", "chips_from", "cluster"]
 
 #: Number formats of the linear layers that a peak rate is known for.
 PRECISIONS = ("bf16", "fp8", "fp4", "int8")
@@ -27,6 +28,7 @@ class Fabric:
     scaleup_bytes_per_s: float  # one chip, one direction, sum over its links
     nic_bytes_per_s: float  # scale-out network: one chip, one direction
     oversubscription: float = 1.0  # how far the upper tiers of the scale-out network are cut, at least 1
+    pod_chips: int = 0  # chips that full bisection joins, beyond which the cut applies; 0: the scale-up domain
 
     def __post_init__(self) -> None:
         _require_whole("fabric", "scaleup_domain", self.scaleup_domain)
@@ -55,9 +57,12 @@ class Chip:
     tdp_w: float = _NAN
     n_processors: float = _NAN  # streaming multiprocessors or compute units; nan: few and large matrix units
     fabric: Fabric  # the usual one
+    measured_at_w: float = _NAN  # power limit under which the matmuls were measured; nan: ``tdp_w``
     source_id: str = "not-named"
 
     def __post_init__(self) -> None:
+        if math.isnan(self.measured_at_w):
+            object.__setattr__(self, "measured_at_w", self.tdp_w)
         _require_positive(self.name, self, "peak_bf16_flop_per_s", "memory_bytes", "memory_bytes_per_s")
         for field in ("peak_fp8_flop_per_s", "peak_fp4_flop_per_s", "peak_int8_flop_per_s", "tdp_w"):
             if getattr(self, field) <= 0:
@@ -75,6 +80,63 @@ class Chip:
         if precision not in has:
             raise ValueError(f"{self.name} has no peak rate for {precision!r}; it has: {', '.join(has)}")
         return float(getattr(self, f"peak_{precision}_flop_per_s"))
+
+
+#: Highest measured matmul rate over peak where no power limit holds the clock: of the A100.
+_UNLIMITED_FRAC = 0.87
+#: Highest measured matmul rate over peak of large matrix units with a fixed clock: of the Gaudi 2.
+_FIXED_CLOCK_FRAC = 0.97
+#: Peak 16-bit FLOP a joule from which the power limit lowers the clock: a quarter below the H100 SXM's, and the GB200's
+#: for chips that compute in 4 bit too. Their measured rates then follow: 0.78 of peak for 0.80 and 0.73 measured.
+_HOPPER_FLOP_PER_J, _BLACKWELL_FLOP_PER_J = 0.8 * 989.4e12 / 700.0, 0.8 * 2500e12 / 1200.0
+#: Clocks under a power limit fall with about this power of the missing watts. Assumption.
+_CLOCK_EXPONENT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """What matmuls of a chip can reach, and how far its power limit lowers the clock."""
+
+    clock_frac: float
+    gemm_bf16_flop_per_s: float
+    peak_8bit_flop_per_s: float  # FP8, or INT8 on chips without
+    gemm_8bit_flop_per_s: float
+
+    @classmethod
+    def of(cls, chip: Chip, *, int8: bool = False) -> Rates:
+        """Return the rates of a chip: measured where somebody measured, at the clock of its power limit.
+
+        Examples
+        --------
+        >>> h100 = chip("H100-SXM")
+        >>> Rates.of(h100).gemm_bf16_flop_per_s / 1e12
+        794.5
+        >>> round(Rates.of(dataclasses.replace(h100, tdp_w=350.0)).gemm_bf16_flop_per_s / 1e12)
+        562
+        """
+        clock = _clock_frac(chip, chip.tdp_w)
+        usual = _UNLIMITED_FRAC if chip.n_processors > 0 else _FIXED_CLOCK_FRAC
+        fp8, as_int8 = chip.peak_fp8_flop_per_s, chip.peak_int8_flop_per_s
+        peak_8bit = as_int8 if math.isnan(fp8) or (int8 and as_int8 > 0) else fp8
+
+        def reached(measured_flop_per_s: float, peak_flop_per_s: float) -> float:
+            if math.isnan(measured_flop_per_s):
+                return usual * clock * peak_flop_per_s
+            return measured_flop_per_s * clock / _clock_frac(chip, chip.measured_at_w)
+
+        return cls(
+            clock_frac=clock,
+            gemm_bf16_flop_per_s=reached(chip.gemm_bf16_flop_per_s, chip.peak_bf16_flop_per_s),
+            peak_8bit_flop_per_s=peak_8bit,
+            gemm_8bit_flop_per_s=reached(chip.gemm_fp8_flop_per_s, peak_8bit),
+        )
+
+
+def _clock_frac(chip: Chip, power_w: float) -> float:
+    """Return the clock that a power limit leaves; 1 for an unknown limit and for matrix units with a fixed clock."""
+    reference = _BLACKWELL_FLOP_PER_J if chip.peak_fp4_flop_per_s > 0 else _HOPPER_FLOP_PER_J
+    short = power_w * reference / chip.peak_bf16_flop_per_s
+    return short**_CLOCK_EXPONENT if short < 1.0 and chip.n_processors > 0 else 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,29 +159,75 @@ class Cluster:
 
 @cache
 def chips() -> dict[str, Chip]:
-    """Return every chip of ``data/chips.csv`` by name."""
-    return {str(row["chip"]): _chip(row) for row in tables.rows("chips")}
+    """Return every chip of ``data/chips.csv`` by name, but for those without a published 16-bit rate."""
+    rows = (row for row in tables.rows("chips") if not (is_blank(row["bf16_tflops"]) and is_blank(row["fp16_tflops"])))
+    return {str(row["chip"]): _chip(row) for row in rows}
+
+
+@cache
+def _named() -> dict[str, tuple[str, str]]:
+    """Return every further name of a chip -> the chip of the table (blank: none) and what is known of it."""
+    found = {
+        normal(row["alias"]): ("" if is_blank(row["chip"]) else str(row["chip"]), _text(row["note"]))
+        for row in tables.rows("chip_names")
+    }
+    without = {normal(row["chip"]): ("", "no published 16-bit rate") for row in tables.rows("chips")}
+    return found | without | {normal(name): (name, "") for name in chips()}
 
 
 def chip(name: str) -> Chip:
-    """Return one chip of ``data/chips.csv``.
+    """Return one chip of ``data/chips.csv``, by its name there or as a driver, a framework or a cloud prints it.
+
+    Case, spaces and hyphens do not matter.
 
     Raises
     ------
     ValueError
-        If the table has no such chip; the message lists those it has.
+        If the table has no such chip; the message names the nearest and lists all.
 
     Examples
     --------
-    >>> chip("H100-SXM").peak_flop_per_s("bf16") / 1e12
-    989.4
+    >>> chip("NVIDIA H100 80GB HBM3").name, chip("h100-sxm").peak_flop_per_s("bf16") / 1e12
+    ('H100-SXM', 989.4)
     """
-    known = chips()
-    if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown chip {name!r}; {hint}data/chips.csv has: {', '.join(known)}")
-    return known[name]
+    known, note = _named().get(normal(name), ("", ""))
+    if known in chips():
+        return chips()[known]
+    if normal(name) in _named():
+        raise ValueError(
+            f"chip {name!r} has no row in data/chips.csv{f' ({note})' if note else ''}; give one of your own with "
+            "predict(runs, chips=...) or --chips FILE"
+        )
+    raise ValueError(unknown("chip", name, chips(), where="data/chips.csv has"))
+
+
+def chips_from(columns: Mapping[str, Any]) -> dict[str, Chip]:
+    """Return the chips of a table of one's own, in the columns of ``data/chips.csv``, by name.
+
+    Raises
+    ------
+    ValueError
+        If a column that every chip needs is missing, or a cell is no number.
+    """
+    needed = ("chip", "bf16_tflops", "memory_gib", "memory_gb_per_s", "scaleup_gb_per_s", "scaleup_domain")
+    if missing := [name for name in (*needed, "scaleout_gbit_per_s") if name not in columns]:
+        raise ValueError(f"the table of chips lacks {', '.join(missing)}; its columns are those of data/chips.csv")
+    known = next(iter(tables.rows("chips")))
+    n_chips = len(list(columns["chip"]))
+    blank = {name: [math.nan] * n_chips for name in known}
+    cells = {**blank, **{str(name): list(columns[name]) for name in columns}}
+    rows = [{name: cells[name][i] for name in known} for i in range(n_chips)]
+    return {str(row["chip"]): _chip({**row, **_said_of(row)}) for row in rows}
+
+
+def _said_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the words of a row with what stands for blank ones."""
+    usual = {"vendor": "unknown", "available_on": "2024-01-01", "source_id": "not-named"}
+    return {name: word if is_blank(row[name]) else str(row[name]) for name, word in usual.items()}
+
+
+def _text(cell: Any) -> str:
+    return "" if is_blank(cell) else str(cell)
 
 
 def cluster(chip_name: str, n_chips: int, *, name: str = "", fabric: Fabric | None = None) -> Cluster:

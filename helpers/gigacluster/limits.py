@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common, is_array
+from gigacluster.arrays import Array, Mask, Namespace, as_common, is_array
 
 __all__ = [
     "AT_LEAST_ONE",
@@ -54,7 +54,7 @@ LOGNORMAL_SIGMA = Limit(0.0, 5.0, "a spread from 0 to 5")
 POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
 
 
-def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Any, dict[str, Any], Any]:
+def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Namespace, dict[str, Array], Mask]:
     """Bring inputs to one array library and say where they are allowed.
 
     Parameters
@@ -108,8 +108,8 @@ def _fault(name: str, value: Any, limit: Limit | None) -> str:
     return ""
 
 
-def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
-    """Return ``(xp, *arrays)`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
+def checked(**inputs: tuple[Any, Limit]) -> tuple[Namespace, list[Array]]:
+    """Return ``xp, arrays`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def checked(**inputs: tuple[Any, Limit]) -> tuple[Any, ...]:
     """
     values = {name: value for name, (value, _) in inputs.items()}
     xp, named, _ = admit(values, {name: limit for name, (_, limit) in inputs.items()})
-    return xp, *named.values()
+    return xp, list(named.values())
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -35,6 +35,14 @@ _COMMUTE = frozenset(("add", "multiply", "equal", "not_equal", "logical_and", "l
 REDUCTIONS = frozenset(("sum", "max", "min", "all", "any", "last"))
 #: Constant arrays up to this length are unrolled, longer ones become a table of the record.
 _UNROLLED = 24
+
+
+class Long(NamedTuple):
+    """The long axis of an array: its place from the end, its rows, and how many of the first ones are cut off."""
+
+    axis: int
+    rows: int
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -69,11 +77,19 @@ class Record:
     def input(self, name: str, *, rows: int = 0, varies: bool = True) -> Symbols:
         """Return an input of shape (1,), or (1, rows): one for each sample, or one for all with ``varies=False``."""
         node = self.add("input", (), name, rows=rows, varies=varies)
-        return Symbols(self, _array(node).reshape((1, 1) if rows else 1), -1 if rows else None, rows)
+        return Symbols(self, _array(node).reshape((1, 1) if rows else 1), Long(-1, rows) if rows else None)
 
     def output(self, name: str, values: Any) -> None:
-        """Name what the record computes; an array of several elements gives ``name.0``, ``name.1`` and so on."""
+        """Name what the record computes; an array of several elements gives ``name.0``, ``name.1`` and so on.
+
+        Raises
+        ------
+        TypeError
+            If it depends on something that cannot be recorded.
+        """
         nodes = self.space.asarray(values).nodes.ravel()
+        if lost := next((node for node in nodes if node.op == "lost"), None):
+            raise TypeError(f"{name} cannot be recorded: {lost.value}")
         self.outputs |= {name if len(nodes) == 1 else f"{name}.{i}": node for i, node in enumerate(nodes)}
 
     def needed(self) -> list[Node]:
@@ -98,8 +114,14 @@ class Record:
             self.tables.append(new)
         return self.add("column", (), number, rows=len(new))
 
+    def lost(self, why: str, nodes: numpy.ndarray) -> numpy.ndarray:
+        """Return nodes in the place of what cannot be recorded; what depends on them is lost, too."""
+        return _each(lambda _: self.add("lost", (), why), nodes)
+
     def make(self, op: str, *args: Node) -> Node:
         """Return the node of an operation on elements: folded, simplified, or made once."""
+        if lost := next((argument for argument in args if argument.op == "lost"), None):
+            return lost
         if all(argument.op == "constant" for argument in args):
             with numpy.errstate(all="ignore"):
                 return self.constant(ELEMENTWISE[op](*(numpy.asarray(a.value) for a in args))[()])
@@ -112,7 +134,7 @@ class Record:
 
     def along(self, op: str, argument: Node, rows: int) -> Node:
         """Return a reduction, or the running sum, of a node along the long axis."""
-        if op == "last" and not argument.rows:
+        if argument.op == "lost" or (op == "last" and not argument.rows):
             return argument
         if op in REDUCTIONS:
             return self.add(op, (argument,), rows, rows=0, level=argument.level + 1)
@@ -198,8 +220,12 @@ class Symbols:
     __array_ufunc__ = None  # so that a NumPy number times symbols comes here
     device = "trace"
 
-    def __init__(self, record: Record, nodes: numpy.ndarray, axis: int | None = None, rows: int = 0) -> None:
-        self.record, self.nodes, self.axis, self.rows = record, nodes, axis, rows  # axis: of the long one, below 0
+    def __init__(self, record: Record, nodes: numpy.ndarray, long: Long | None = None) -> None:
+        self.record, self.nodes, self.long = record, nodes, long
+
+    def like(self, nodes: numpy.ndarray) -> Symbols:
+        """Return other nodes in the shape of these."""
+        return Symbols(self.record, nodes, self.long)
 
     def __array_namespace__(self, api_version: str | None = None) -> Space:
         return self.record.space
@@ -212,7 +238,8 @@ class Symbols:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape, with the length of the long axis."""
-        return tuple(self.rows if n - self.ndim == self.axis else k for n, k in enumerate(self.nodes.shape))
+        axis, rows, cut = self.long or Long(0, 0)
+        return tuple(rows - cut if n - self.ndim == axis else k for n, k in enumerate(self.nodes.shape))
 
     @property
     def dtype(self) -> str:
@@ -226,18 +253,20 @@ class Symbols:
         whole = [slice(None)] * (self.ndim - sum(item is not None and item is not Ellipsis for item in given))
         at = given.index(Ellipsis) if Ellipsis in given else len(given)
         given[at : at + 1] = whole
-        nodes, axis, made = self.nodes, None, 0  # axes made so far
+        nodes, long, made = self.nodes, None, 0  # axes made so far
         places = iter(range(-self.ndim, 0))
-        for item in given:
-            if item is not None and next(places) == self.axis:
+        for n, item in enumerate(given):
+            if item is not None and self.long and next(places) == self.long.axis:
+                rows = self.long.rows
                 if item in (-1, slice(-1, None)):
-                    nodes = _each(lambda node: self.record.along("last", node, self.rows), nodes)
-                elif item == slice(None):
-                    axis = made
-                else:
-                    raise TypeError(f"of a long axis a recorded model may pick the last row, [-1] or [-1:]; got {item}")
+                    nodes = _each(lambda node, rows=rows: self.record.along("last", node, rows), nodes)
+                elif item not in (slice(None), slice(1, None)):
+                    nodes = self.record.lost(f"of a long axis it takes [{item}], not [-1], [-1:] or [1:]", nodes)
+                if isinstance(item, slice) and item != slice(-1, None):
+                    long = Long(made, rows, self.long.cut + (item != slice(None)))
+                given[n] = 0 if isinstance(item, int) else slice(None)
             made += not isinstance(item, int)
-        return Symbols(self.record, _array(nodes[tuple(given)]), None if axis is None else axis - made, self.rows)
+        return Symbols(self.record, _array(nodes[tuple(given)]), long and long._replace(axis=long.axis - made))
 
     __add__, __radd__ = _operator("add"), _operator("add", swapped=True)
     __sub__, __rsub__ = _operator("subtract"), _operator("subtract", swapped=True)
@@ -268,7 +297,7 @@ class Symbols:
         return self.record.space.matmul(self, other)
 
 
-def _reduction(long: str, short: str) -> Callable[..., Symbols]:
+def _reduction(long: str, short: str, neutral: Any) -> Callable[..., Symbols]:
     """Return the function that reduces: a loop over the long axis, one operation after the other over a short one."""
 
     def reduce(self: Space, array: Symbols, *, axis: int | None = None, keepdims: bool = False) -> Symbols:
@@ -276,9 +305,10 @@ def _reduction(long: str, short: str) -> Callable[..., Symbols]:
             for place in reversed(range(array.ndim)):
                 array = reduce(self, array, axis=place, keepdims=keepdims)
             return array
-        place, nodes, left = axis % array.ndim, array.nodes, array.axis
-        if place - array.ndim == left:
-            nodes, left = _each(lambda node: self.record.along(long, node, array.rows), nodes), None
+        place, nodes, left = axis % array.ndim, array.nodes, array.long
+        if left and place - array.ndim == left.axis:
+            rows = left.rows
+            nodes, left = _each(lambda node: self.record.along(long, node, rows), self._uncut(array, neutral)), None
         elif nodes.shape[place] == 1 and any(node.varies for node in nodes.flat):
             raise TypeError("a recorded model may not reduce over its samples, nor over another axis of length 1")
         first, *others = numpy.split(nodes, nodes.shape[place], axis=place)
@@ -286,8 +316,8 @@ def _reduction(long: str, short: str) -> Callable[..., Symbols]:
             first = _each(lambda a, b: self.record.make(short, a, b), first, other)
         if not keepdims:
             first = _array(first.squeeze(place))
-            left = left + 1 if left is not None and place > array.ndim + left else left
-        return Symbols(self.record, first, left, array.rows)
+            left = left and left._replace(axis=left.axis + (place > array.ndim + left.axis))
+        return Symbols(self.record, first, left)
 
     return reduce
 
@@ -297,8 +327,9 @@ class Space:
 
     __name__ = "trace"
     float64, int64, bool, nan, inf = "float64", "int64", "bool", numpy.nan, numpy.inf
-    sum, max, min = _reduction("sum", "add"), _reduction("max", "maximum"), _reduction("min", "minimum")
-    all, any = _reduction("all", "logical_and"), _reduction("any", "logical_or")
+    sum = _reduction("sum", "add", 0.0)
+    max, min = _reduction("max", "maximum", -numpy.inf), _reduction("min", "minimum", numpy.inf)
+    all, any = _reduction("all", "logical_and", True), _reduction("any", "logical_or", False)
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -314,14 +345,21 @@ class Space:
         if op != "where" and not op.startswith("logical"):
             given = [self.astype(array, "float64") for array in given]
         make = lambda *nodes: self.record.make(op, *nodes)  # noqa: E731
-        return Symbols(self.record, _each(make, *(array.nodes for array in given)), *self._long(given))
+        return Symbols(self.record, _each(make, *(array.nodes for array in given)), self._long(given))
 
-    def _long(self, arrays: Sequence[Symbols]) -> tuple[int | None, int]:
-        """Return the long axis that arrays share, and its length."""
-        found = {(array.axis, array.rows) for array in arrays if array.axis is not None}
+    def _long(self, arrays: Sequence[Symbols]) -> Long | None:
+        """Return the long axis that arrays share."""
+        found = {array.long for array in arrays if array.long}
         if len(found) > 1:
-            raise TypeError(f"long axes {sorted(found)} (axis, rows) do not match; a record broadcasts one of them")
-        return found.pop() if found else (None, 0)
+            raise TypeError(f"{' and '.join(map(str, found))} do not match; a record has one long axis in an operation")
+        return found.pop() if found else None
+
+    def _uncut(self, array: Symbols, neutral: Any) -> numpy.ndarray:
+        """Return the nodes of an array with a neutral value in the rows that are cut off."""
+        if not array.long or not array.long.cut:
+            return array.nodes
+        first = self.reshape(self.arange(array.long.rows), (-1, *(1,) * (-array.long.axis - 1))) < array.long.cut
+        return self.where(first, neutral, Symbols(self.record, array.nodes, array.long._replace(cut=0))).nodes
 
     def asarray(self, values: Any, dtype: Any = None, **_: Any) -> Symbols:
         """Return symbols as they are, numbers and NumPy arrays as constants; long ones as tables of the record."""
@@ -332,7 +370,7 @@ class Space:
             return Symbols(self.record, _each(self.record.constant, host))
         axis = int(numpy.argmax(host.shape))
         nodes = numpy.apply_along_axis(lambda column: _array(self.record.table(column)), axis, host)
-        return Symbols(self.record, numpy.expand_dims(nodes, axis), axis - host.ndim, host.shape[axis])
+        return Symbols(self.record, numpy.expand_dims(nodes, axis), Long(axis - host.ndim, host.shape[axis]))
 
     def astype(self, array: Symbols, dtype: Any, **_: Any) -> Symbols:
         """Return truth values as numbers, and numbers without their fraction if ``dtype`` is whole."""
@@ -341,11 +379,11 @@ class Space:
             nodes = _each(lambda node: self.record.make("number", node) if node.truth else node, nodes)
         if "int" in str(dtype):
             nodes = _each(lambda node: self.record.make("trunc", node), nodes)
-        return Symbols(self.record, nodes, array.axis, array.rows)
+        return array.like(nodes)
 
     def full_like(self, array: Symbols, value: Any, **_: Any) -> Symbols:
         """Return a constant in the shape of an array."""
-        return Symbols(self.record, _each(lambda _: self.record.constant(value), array.nodes), array.axis, array.rows)
+        return array.like(_each(lambda _: self.record.constant(value), array.nodes))
 
     def zeros_like(self, array: Symbols, **_: Any) -> Symbols:
         """Return zeros."""
@@ -357,7 +395,7 @@ class Space:
 
     def arange(self, rows: int, **_: Any) -> Symbols:
         """Return the numbers of the rows of a long axis."""
-        return Symbols(self.record, _array(self.record.add("row", (), rows, rows=rows)).reshape(1), -1, rows)
+        return Symbols(self.record, _array(self.record.add("row", (), rows, rows=rows)).reshape(1), Long(-1, rows))
 
     def clip(self, array: Any, low: Any = None, high: Any = None) -> Symbols:
         """Return an array between two limits."""
@@ -366,21 +404,21 @@ class Space:
 
     def reshape(self, array: Symbols, shape: Sequence[int]) -> Symbols:
         """Return an array in another shape; of one with a long axis, -1 says which that shall be."""
-        if array.axis is None:
-            return Symbols(self.record, array.nodes.reshape(tuple(shape)))
-        return Symbols(self.record, array.nodes.reshape(shape), list(shape).index(-1) - len(shape), array.rows)
+        nodes = array.nodes.reshape(tuple(shape))
+        return Symbols(self.record, nodes, array.long and array.long._replace(axis=list(shape).index(-1) - nodes.ndim))
 
     def broadcast_to(self, array: Symbols, shape: Sequence[int]) -> Symbols:
         """Return an array repeated along short axes."""
-        inner = [1 if n - len(shape) == array.axis else k for n, k in enumerate(shape)]
-        return Symbols(self.record, numpy.broadcast_to(array.nodes, inner), array.axis, array.rows)
+        inner = [1 if array.long and n - len(shape) == array.long.axis else k for n, k in enumerate(shape)]
+        return array.like(numpy.broadcast_to(array.nodes, inner))
 
     def concat(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
         """Join arrays along a short axis."""
-        long, rows = self._long(arrays)
-        if long is not None and axis % arrays[0].ndim == arrays[0].ndim + long:
-            raise TypeError("a recorded model may not join arrays along its long axis")
-        return Symbols(self.record, numpy.concatenate([array.nodes for array in arrays], axis=axis), long, rows)
+        long = self._long(arrays)
+        if long and axis % arrays[0].ndim == arrays[0].ndim + long.axis:
+            nodes = self.record.lost("it joins arrays along a long axis", arrays[0].nodes)
+            return Symbols(self.record, nodes, long._replace(cut=0))
+        return Symbols(self.record, numpy.concatenate([array.nodes for array in arrays], axis=axis), long)
 
     def stack(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
         """Join arrays along a new axis."""
@@ -390,19 +428,18 @@ class Space:
     def take(self, array: Symbols, index: Any, axis: int = 0) -> Symbols:
         """Return the element of a constant table that a computed index names, or elements at fixed places."""
         if not isinstance(index, Symbols):
-            return Symbols(self.record, numpy.take(array.nodes, index, axis=axis), array.axis, array.rows)
+            return array.like(numpy.take(array.nodes, index, axis=axis))
         if array.ndim != 1 or any(node.op not in ("column", "constant") for node in array.nodes):
             raise TypeError("a recorded model may take by a computed index from a constant table of one axis alone")
-        table = array.nodes[0] if array.axis is not None else self.record.table([node.value for node in array.nodes])
-        nodes = _each(lambda node: self.record.add("gather", (node,), table.value), index.nodes)
-        return Symbols(self.record, nodes, index.axis, index.rows)
+        table = array.nodes[0] if array.long else self.record.table([node.value for node in array.nodes])
+        return index.like(_each(lambda node: self.record.add("gather", (node,), table.value), index.nodes))
 
     def matmul(self, left: Symbols, right: Any) -> Symbols:
         """Return a product of matrices; what a constant zero multiplies is left out."""
         right = self.asarray(right)
         columns = []
         for column in (right[:, place] for place in range(right.nodes.shape[1])):
-            if right.axis is not None:
+            if right.long:
                 columns.append(self.sum(left * column[None, :], axis=1))
                 continue
             kept = [k for k, node in enumerate(column.nodes) if node.op != "constant" or node.value != 0.0]
@@ -412,10 +449,10 @@ class Space:
 
     def cumulative_sum(self, array: Symbols, *, axis: int = 0, **_: Any) -> Symbols:
         """Return the running sum along the long axis."""
-        if axis % array.ndim - array.ndim != array.axis:
+        if not array.long or axis % array.ndim - array.ndim != array.long.axis:
             raise TypeError("a recorded model may take a running sum along its long axis alone")
-        nodes = _each(lambda node: self.record.along("scan", node, array.rows), array.nodes)
-        return Symbols(self.record, nodes, array.axis, array.rows)
+        rows = array.long.rows
+        return array.like(_each(lambda node: self.record.along("scan", node, rows), self._uncut(array, 0.0)))
 
 
 def with_length(record_at: Callable[[int], Record], name: str, lengths: tuple[int, int, int]) -> Record:
@@ -437,29 +474,32 @@ def with_length(record_at: Callable[[int], Record], name: str, lengths: tuple[in
         If the records differ in more than numbers linear in the length.
     """
     low, high, check = lengths
-    first, *others = (record_at(length) for length in lengths)
-    made = Record(tables=first.tables)
+    records = [record_at(length) for length in lengths]
+    parts = [record.needed() for record in records]
+    places = [{node.index: n for n, node in enumerate(part)} for part in parts]
+    forms = [[(node.op, *(at[a.index] for a in node.args)) for node in p] for p, at in zip(parts, places, strict=True)]
+    if not forms[0] == forms[1] == forms[2]:
+        raise ValueError(f"the model takes another way at another {name}: {lengths} give different operations")
+    made = Record(tables=records[0].tables)
     length = made.input(name, varies=False)
     new: list[Node] = []
-    if any(len(other.nodes) != len(first.nodes) for other in others):
-        raise ValueError(f"the model takes another way at another {name}: one of {lengths} gives other operations")
-    for a, b, c in zip(first.nodes, *(other.nodes for other in others), strict=True):
-        args = tuple(new[argument.index] for argument in a.args)
-        linear = repr(a.value) != repr(b.value)
-        slope = (b.value - a.value) / (high - low) if linear else 0.0
-        offset = a.value - slope * low if linear else a.value
-        if (a.op, [x.index for x in a.args]) != (c.op, [x.index for x in c.args]) or (
-            linear and slope * check + offset != c.value
-        ):
-            raise ValueError(f"the model is not linear in {name}: {a.op} of {a.value}, {b.value}, {c.value}")
-        if linear and a.op == "constant":
-            new.append((length * slope + offset).nodes.item())
+    for node, *others in zip(*parts, strict=True):
+        first, second, third = (same.value for same in (node, *others))
+        args = tuple(new[places[0][argument.index]] for argument in node.args)
+        told = {key: getattr(node, key) for key in ("truth", "rows", "level", "varies")}
+        if repr(first) == repr(second) == repr(third):
+            new.append(made.make(node.op, *args) if node.op in ELEMENTWISE else made.add(node.op, args, first, **told))
             continue
-        if linear:
-            made.lengths[a.value] = (name, int(offset))
-        told = {key: getattr(a, key) for key in ("truth", "rows", "level", "varies")}
-        new.append(made.make(a.op, *args) if a.op in ELEMENTWISE else made.add(a.op, args, a.value, **told))
-    made.outputs = {output: new[node.index] for output, node in first.outputs.items()}
+        slope = (second - first) / (high - low)
+        offset = first - slope * low
+        if slope * check + offset != third:
+            raise ValueError(f"the model is not linear in {name}: {first}, {second} and {third} at {lengths}")
+        if node.op == "constant":
+            new.append((length * slope + offset).nodes.item())
+        else:
+            made.lengths[first] = (name, int(offset))
+            new.append(made.add(node.op, args, first, **told))
+    made.outputs = {output: new[places[0][node.index]] for output, node in records[0].outputs.items()}
     return made
 
 

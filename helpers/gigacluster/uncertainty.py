@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy
 from scipy import special, stats
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Array, to_host
 
 __all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices", "tornado"]
 
@@ -62,13 +62,13 @@ class Uncertain:
         low, median, high = (lower + share * (upper - lower) for share in (0.05, 0.5, 0.95))
         return cls(low=low, median=median, high=high, lower=lower, upper=upper, is_uniform=True)
 
-    def quantile(self, probability: numpy.ndarray) -> numpy.ndarray:
+    def quantile(self, probability: Array) -> Array:
         """Return the values at the given probabilities, in (0, 1), of the same shape."""
         if self.is_uniform:
             return self.lower + probability * (self.upper - self.lower)
         if not self.low < self.high:
             return numpy.full_like(probability, self.median)
-        z = special.ndtri(probability) / _Z95
+        z: Array = special.ndtri(probability) / _Z95
         if self.low > 0:
             steps = numpy.where(z < 0, numpy.log(self.median / self.low), numpy.log(self.high / self.median))
             values = self.median * numpy.exp(z * steps)
@@ -97,8 +97,7 @@ def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, 
     Parameters
     ----------
     inputs : mapping of str to Uncertain
-    samples : int
-        Number of draws, at least 1.
+    samples : Number of draws, at least 1.
     seed : int
 
     Returns
@@ -145,8 +144,7 @@ def sobol_indices(
     model : callable
         Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
-    samples : int
-        Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
+    samples : Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
     seed : int
 
     Returns

@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
     report.add_argument("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
     report.add_argument("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
+    report.add_argument(
+        "--separate", action="store_true", help="style, pictures and data beside the pages, for strict servers"
+    )
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="check scenario files and tables; without names, all of data/")
@@ -93,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 def _report(chosen: argparse.Namespace) -> int:
     from gigareport import pages as report
 
-    return report.main(chosen.scenarios, chosen.out, limit_s=chosen.limit)
+    return report.main(chosen.scenarios, chosen.out, limit_s=chosen.limit, separate=chosen.separate)
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -1,13 +1,19 @@
-"""The answers of a scenario as a page tells them: the verdict, and numbers with their intervals in words."""
+"""The answers of a scenario as a page tells them: numbers in words, each named, so that a reader finds its source.
+
+A number on a page is made by :func:`tell`, which knows the scenario and the answer. On a page it is a link to where the
+number comes about, and carries its name: so that a test can hold all places of one number against each other.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from gigacluster import units
+from gigareport import words
+from gigareport.plots.display import on_page
+from gigareport.words import quantity as number_text
+
+__all__ = ["HEADLINES", "NUMBER_SCHEME", "Answers", "Number", "answers_of", "number_text", "tell"]
 
 #: The numbers that a reader sees first; an outlook has more.
 HEADLINES = (
@@ -18,16 +24,8 @@ HEADLINES = (
     "share_of_world",
     "lead_months",
 )
-_PLURALS = {
-    "day": "days",
-    "month": "months",
-    "h": "hours",
-    "token": "tokens",
-    "parameter": "parameters",
-    "point": "points",
-}
-
-__all__ = ["Answers", "Number", "answers_of", "number_text"]
+#: What the address of a number begins with until the page is rendered: ``#number/<scenario>/<answer>``.
+NUMBER_SCHEME = "#number/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class Number:
     median: str
     interval: str
     raw: float
+    digits: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,71 +47,49 @@ class Answers:
     verdict: str
     numbers: tuple[Number, ...]
 
-    def to_json(self) -> str:
-        """Return the answers as a text that :meth:`from_json` reads."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Answers:
-        """Return the answers that :meth:`to_json` wrote."""
-        content = json.loads(text)
-        return cls(content["verdict"], tuple(Number(**number) for number in content["numbers"]))
+    def __getitem__(self, quantity: str) -> Number:
+        return next(number for number in self.numbers if number.quantity == quantity)
 
 
 def answers_of(outlook: Any) -> Answers:
-    """Return the answers of an outlook: its ``verdict``, and its ``table()`` with the headline numbers first."""
-    numbers = [_number(row, outlook.interval(row.quantity).without_frac) for row in outlook.to_frame().itertuples()]
+    """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
+    numbers = [_number(row, row.without_frac) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
 
 
-def _number(row: Any, without_frac: float) -> Number:
-    wide = abs(row.high - row.low) > 0.2 * abs(row.median)
-    low, median, high = (
-        number_text(float(value), row.unit, digits=2 if wide else 3) for value in (row.low, row.median, row.high)
-    )
-    text = _interval_text(low, high)
-    if without_frac:
-        text += f"; none in {units.format_share(without_frac)} of the samples"
-    return Number(row.quantity, row.label, median, text, float(row.median))
+def tell(outlook: Any, name: str, form: str = "{median} ({interval})") -> str:
+    """Write one answer in Markdown; on a page it links to where it comes from.
 
-
-def _interval_text(low: str, high: str) -> str:
-    """Say a unit once: '81 to 122 days'."""
-    if low == high:
-        return "the same from 5 to 95 %"
-    number, _, unit = low.partition(" ")
-    same = unit and not unit.startswith("×") and high.endswith(f" {unit}")
-    return f"{number if same else low} to {high}"
-
-
-def number_text(value: float, unit: str, digits: int = 2) -> str:
-    """Write one number with its unit as a reader says it.
+    Parameters
+    ----------
+    outlook : Outlook
+        Of the scenario in question.
+    name : str
+        Name of the answer, such as ``"own_usd"``.
+    form : str
+        How median and interval are put together.
 
     Examples
     --------
-    >>> number_text(4.71e9, "USD"), number_text(0.372, "1"), number_text(94.6, "day")
-    ('$4.7 billion', '37 %', '95 days')
-    >>> number_text(2.94, "USD/chip-hour"), number_text(3.12e25, "FLOP")
-    ('$2.9 per chip-hour', '3.1 × 10²⁵ FLOP')
-    >>> number_text(2.11e-18, "USD/FLOP")
-    '$2.1 × 10⁻¹⁸ per FLOP'
+    ``tell(found, "own_usd")`` gives ``$5.2 billion (4.2 to 6.3)``, ``tell(found, "own_usd", "{median}")`` the median.
     """
-    if not math.isfinite(value):
-        return "not known"
-    currency, _, per = unit.partition("/")
-    if currency.upper() == "USD":
-        said = f"${_power(value)}" if 0 < abs(value) < 1e-4 else units.format_usd(value, digits=digits)
-        return said + (f" per {per.strip('()').replace('chip h', 'chip-hour')}" if per else "")
-    if unit == "1" and abs(value) <= 1:
-        return f"{units.format_quantity(100 * value, digits=digits)} %"
-    unit = _PLURALS.get(unit, "" if unit == "1" else unit)
-    if abs(value) >= 1e9:
-        return f"{_power(value)} {unit}".strip()
-    digits = 3 if 100 <= abs(value) < 1000 else digits
-    return f"{units.format_quantity(value, digits=digits)} {unit}".strip()
+    found = outlook.interval(name)
+    label, unit = outlook.answers()[name]
+    number = _number_of(name, label, unit, found.low, found.median, found.high, found.without_frac)
+    text = form.format(median=number.median, interval=number.interval)
+    return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
 
 
-def _power(value: float) -> str:
-    mantissa, _, power = f"{value:.1e}".partition("e")
-    return f"{mantissa} × 10{str(int(power)).translate(str.maketrans('0123456789-', '⁰¹²³⁴⁵⁶⁷⁸⁹⁻'))}"
+def _number(row: Any, without_frac: float) -> Number:
+    return _number_of(row.quantity, row.label, row.unit, row.low, row.median, row.high, without_frac)
+
+
+def _number_of(
+    quantity: str, label: str, unit: str, low: float, median: float, high: float, without_frac: float
+) -> Number:
+    digits = 2 if abs(high - low) > 0.2 * abs(median) else 3
+    text = words.interval_alone(low, high, unit, digits)
+    if without_frac:
+        text += f"; none in {words.share(without_frac)} of the samples"
+    return Number(quantity, label, words.quantity(median, unit, digits), text, float(median))

@@ -82,7 +82,7 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 
 def vintage(table: pd.DataFrame, column: str = "as_of") -> str:
     """Return the latest date of a table, for the note under a figure, as ``YYYY-MM-DD``."""
-    return table[column].max().date().isoformat()
+    return str(table[column].max().date())
 
 
 def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:

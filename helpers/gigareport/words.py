@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "interval", "number", "quantity", "share", "usd"]
+__all__ = ["duration", "interval", "interval_alone", "number", "quantity", "share", "usd"]
 
 _PLURALS = {"day": "days", "month": "months", "token": "tokens", "parameter": "parameters", "point": "points"}
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _UNKNOWN = "not known"
+_SAME = "the same from 5 to 95 %"
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -118,3 +119,17 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
     alike = len({rest for _, _, rest in numbers}) == 1 and not any("×" in text or text[0] == "-" for text in texts)
     low_text, high_text = (numbers[0][0], numbers[2][0]) if alike else (texts[0], texts[2])
     return f"{texts[1]} ({low_text} to {high_text})"
+
+
+def interval_alone(low: float, high: float, unit: str, digits: int = 2) -> str:
+    """Write an interval; a unit is said once where it is the same.
+
+    >>> interval_alone(81.2, 121.9, "day"), interval_alone(8e8, 6.3e9, "USD"), interval_alone(0.26, 0.26, "1")
+    ('81 to 122 days', '$800 million to $6.3 billion', 'the same from 5 to 95 %')
+    """
+    low_text, high_text = (quantity(value, unit, digits) for value in (low, high))
+    if low_text == high_text:
+        return _SAME
+    head, _, rest = low_text.partition(" ")
+    same = rest and not rest.startswith("×") and high_text.endswith(f" {rest}") and low_text[0] != "-"
+    return f"{head if same else low_text} to {high_text}"

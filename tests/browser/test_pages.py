@@ -7,6 +7,13 @@ from gigareport import pages as report
 
 pytestmark = pytest.mark.browser
 
+POINT_OF_FIRST_VALUE = """box => {
+  const svg = box.querySelector("svg"), frame = svg.getBoundingClientRect();
+  const [x, y] = box.dataset.places.split(" ")[0].split(",").map(Number);
+  const scale = frame.width / svg.viewBox.baseVal.width;
+  return [frame.left + x * scale, frame.top + y * scale];
+}"""
+
 
 @pytest.fixture(scope="module", params=["samples", "notebooks"])
 def pages(request, tmp_path_factory, chromium):
@@ -45,7 +52,7 @@ def test_every_control_moved_by_keyboard_changes_its_frame_and_its_text(pages, o
         for figure in page.locator("figure.explore").all():
             figure.locator(".controls").wait_for()
             for control in figure.locator(".control input, .control select").all():
-                state = "figure => [figure.querySelector('.frame').src, figure.querySelector('.chosen').textContent]"
+                state = "box => [box.querySelector('.drawing').innerHTML, box.querySelector('.chosen').textContent]"
                 before = figure.evaluate(state)
                 control.focus()
                 page.keyboard.press(_key(control))
@@ -112,6 +119,41 @@ def test_each_figure_can_be_saved_as_a_picture(pages, open_page):
         link.press("Enter")
     assert download.value.suggested_filename.endswith(".svg")
     assert "<svg" in download.value.path().read_text(encoding="utf-8")
+
+
+def test_a_chart_tells_its_values_to_a_pointer_a_finger_and_the_arrow_keys(pages, open_page):
+    told = 0
+    for file in pages:
+        page = open_page(file.as_uri())
+        for figure in page.locator("figure.figure:has(script.tips)").all():
+            box, said = figure.locator(".drawing:visible"), figure.locator(".tip")
+            values = figure.evaluate("figure => JSON.parse(figure.querySelector('script.tips').textContent)")
+            box.focus()
+            page.keyboard.press("ArrowRight")
+            assert said.inner_text() == values[0]
+            page.keyboard.press("ArrowLeft")
+            assert said.inner_text() == values[-1]
+            page.keyboard.press("Escape")
+            assert not said.is_visible()
+            place = box.evaluate(POINT_OF_FIRST_VALUE)
+            box.dispatch_event("pointerdown", {"clientX": place[0], "clientY": place[1], "pointerType": "touch"})
+            assert said.inner_text() in values
+            told += 1
+        assert page.faults == []
+    assert told > 0
+
+
+def test_the_data_of_a_moved_figure_are_those_shown(pages, open_page):
+    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    for figure in page.locator("figure.explore:has(a.csv)").all():
+        figure.locator(".controls").wait_for()
+        before = figure.locator("a.csv").get_attribute("href")
+        table = figure.evaluate("figure => figure.querySelector('details.data').textContent")
+        control = figure.locator(".control input, .control select").first
+        control.focus()
+        page.keyboard.press(_key(control))
+        assert figure.locator("a.csv").get_attribute("href") != before
+        assert figure.evaluate("figure => figure.querySelector('details.data').textContent") != table
 
 
 def test_markup_in_a_text_runs_nothing(pages, open_page):

@@ -105,7 +105,8 @@ def build(raw_data):
         further_source_ids=[";".join(ids[1:]) or None for ids in sources],
         note=raw["notes"],
     )
-    return table[columns_of("chips")]
+    new = pd.read_csv(raw_data / "catalogue_2026" / "chips_new.csv")
+    return pd.concat([table, new], ignore_index=True)[columns_of("chips")]
 
 
 def _source_ids(chip, text, dates):

@@ -26,7 +26,7 @@ def weighted_cost_of_capital(debt_frac: Any, debt_effective_rate_per_year: Any, 
     >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
     0.126
     """
-    _, lent, debt_rate, equity_rate = checked(
+    _, (lent, debt_rate, equity_rate) = checked(
         debt_frac=(debt_frac, SHARE),
         debt_effective_rate_per_year=(debt_effective_rate_per_year, NON_NEGATIVE),
         equity_rate_per_year=(equity_rate_per_year, NON_NEGATIVE),
@@ -51,7 +51,7 @@ def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
     >>> round(float(level_payment(1000.0, 0.0, 10)), 6)
     100.0
     """
-    xp, principal, rate, term = checked(
+    xp, (principal, rate, term) = checked(
         principal_usd=(principal_usd, NON_NEGATIVE),
         rate_per_year=(rate_per_year, NON_NEGATIVE),
         months=(months, POSITIVE),
@@ -89,7 +89,7 @@ def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: A
     >>> float(straight_line_usd_per_year(50_000, 5))
     10000.0
     """
-    _, price, life, residual = checked(
+    _, (price, life, residual) = checked(
         price_usd=(price_usd, NON_NEGATIVE), life_years=(life_years, POSITIVE), residual_frac=(residual_frac, SHARE)
     )
     return price * (1 - residual) / life

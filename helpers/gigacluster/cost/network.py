@@ -19,7 +19,7 @@ def fat_tree_chips(tiers: Any, switch_ports: Any) -> Any:
     >>> float(fat_tree_chips(3, 64))
     65536.0
     """
-    _, levels, ports = checked(tiers=(tiers, AT_LEAST_ONE), switch_ports=(switch_ports, _RADIX))
+    _, (levels, ports) = checked(tiers=(tiers, AT_LEAST_ONE), switch_ports=(switch_ports, _RADIX))
     return 2 * (ports / 2) ** levels
 
 
@@ -38,7 +38,7 @@ def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
     >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
     (3.0, 4.0)
     """
-    xp, chips, ports = checked(n_chips=(n_chips, POSITIVE), switch_ports=(switch_ports, _RADIX))
+    xp, (chips, ports) = checked(n_chips=(n_chips, POSITIVE), switch_ports=(switch_ports, _RADIX))
     needed = xp.log(chips / 2) / xp.log(ports / 2)
     return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
 
@@ -67,7 +67,7 @@ def network_usd_per_chip(n_chips: Any, usd_per_tier_per_chip: Any, switch_ports:
     6600.0
     """
     tiers = network_tiers(n_chips, switch_ports)
-    _, per_tier, tiers = checked(
+    _, (per_tier, tiers) = checked(
         usd_per_tier_per_chip=(usd_per_tier_per_chip, NON_NEGATIVE), tiers=(tiers, AT_LEAST_ONE)
     )
     return per_tier * tiers

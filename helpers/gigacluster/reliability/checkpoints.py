@@ -52,7 +52,7 @@ def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> A
     56.714
     """
     one_of("method", method, INTERVAL_METHODS)
-    xp, mttf, write = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
+    xp, (mttf, write) = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
     if method == "exact":
         return mttf * _optimal_share(xp, write / mttf)
     young = xp.sqrt(2 * write * mttf)
@@ -115,7 +115,7 @@ def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 14.0) -> Any:
     >>> float(checkpoint_bytes(405e9)) / 1e12
     5.67
     """
-    _, params, size = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
+    _, (params, size) = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
     return params * size
 
 
@@ -127,5 +127,5 @@ def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: A
     >>> round(float(checkpoint_write_s(405e9, 2e12)), 2)  # Llama 3 at its sustained 2 TB/s
     2.83
     """
-    _, bandwidth = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
+    _, (bandwidth,) = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
     return checkpoint_bytes(n_params, bytes_per_param) / bandwidth

@@ -158,7 +158,7 @@ def goodput(
     """
     one_of("mode", mode, MODES)
     mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    xp, mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored = (
+    xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
         checked(
             mttf_s=(mttf_s, POSITIVE),
             checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),

@@ -34,7 +34,7 @@ def kokolis_2025(mttf_s: Any, restart_s: Any, checkpoint_interval_s: Any, checkp
     >>> round(float(kokolis_2025(86_400 / 6.5, 300, 1800, 60)), 3)
     0.88
     """
-    _, mttf, restart, interval, write = checked(
+    _, (mttf, restart, interval, write) = checked(
         mttf_s=(mttf_s, POSITIVE),
         restart_s=(restart_s, NON_NEGATIVE),
         checkpoint_interval_s=(checkpoint_interval_s, POSITIVE),
@@ -62,7 +62,7 @@ def stall_goodput(interval_s: Any, stall_s: Any, stall: str = "inside") -> Any:
     [0.444, 0.643]
     """
     one_of("stall", stall, ("inside", "outside"))
-    xp, interval, lost = checked(interval_s=(interval_s, POSITIVE), stall_s=(stall_s, NON_NEGATIVE))
+    xp, (interval, lost) = checked(interval_s=(interval_s, POSITIVE), stall_s=(stall_s, NON_NEGATIVE))
     if stall == "outside":
         return interval / (interval + lost)
     return xp.where(lost <= interval, 1 - lost / interval, xp.nan)

@@ -49,7 +49,7 @@ def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any 
     >>> round(float(mttf_s(16_384, 6.5)) / 3600, 2)
     1.8
     """
-    _, gpus, rate, per_node = checked(
+    _, (gpus, rate, per_node) = checked(
         n_gpus=(n_gpus, AT_LEAST_ONE),
         failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
         gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
@@ -74,7 +74,7 @@ def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_p
     >>> round(float(failures_per_1000_node_days(419, 16_384, 54)), 3)
     3.789
     """
-    _, count, gpus, length_d, per_node = checked(
+    _, (count, gpus, length_d, per_node) = checked(
         failures=(failures, NON_NEGATIVE),
         n_gpus=(n_gpus, AT_LEAST_ONE),
         days=(days, POSITIVE),
@@ -103,7 +103,7 @@ def rate_without_lemons(rate: Any, lemon_share_of_failures: Any) -> Any:
     >>> float(rate_without_lemons(6.0, 0.25))
     4.5
     """
-    _, all_failures, share = checked(
+    _, (all_failures, share) = checked(
         rate=(rate, NON_NEGATIVE), lemon_share_of_failures=(lemon_share_of_failures, SHARE_BELOW_ONE)
     )
     return all_failures * (1 - share)

@@ -156,7 +156,7 @@ def goodput_with(
 
 
 def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas: Any, replicas_lost: Any) -> Goodput:
-    xp, replicas, out, share, mttf, stall, rebuild, detection = checked(
+    xp, (replicas, out, share, mttf, stall, rebuild, detection) = checked(
         n_replicas=(n_replicas, _REPLICAS),
         replicas_lost=(replicas_lost, AT_LEAST_ONE),
         lost_frac=(recovery.lost_frac, SHARE),
@@ -216,7 +216,7 @@ class Blast:
 
     def replicas_lost(self, chips_per_replica: Any) -> Any:
         """Return the replicas that one failure takes out on average; a part of one is a whole one."""
-        xp, per_replica = checked(chips_per_replica=(chips_per_replica, AT_LEAST_ONE))
+        xp, (per_replica,) = checked(chips_per_replica=(chips_per_replica, AT_LEAST_ONE))
         return sum(share * xp.ceil(chips / per_replica) for chips, share in self._kinds())
 
     def beyond(self, domain_chips: Any) -> Any:

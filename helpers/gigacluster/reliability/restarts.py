@@ -22,7 +22,7 @@ def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
     >>> round(float(sigma_from_mean(222, 2_334)), 2)  # OLMo Hybrid's recoveries
     2.17
     """
-    xp, median, mean = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
+    xp, (median, mean) = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
     log_ratio = xp.log(mean / median)
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
@@ -44,7 +44,7 @@ def at_size_s(seconds: Any, n_gpus: Any, *, measured_at_gpus: Any, size_power: A
     >>> round(float(at_size_s(454, 16_384, measured_at_gpus=2048, size_power=0.253)))  # 768 s were measured
     768
     """
-    _, time_s, gpus, measured, power = checked(
+    _, (time_s, gpus, measured, power) = checked(
         seconds=(seconds, NON_NEGATIVE),
         n_gpus=(n_gpus, AT_LEAST_ONE),
         measured_at_gpus=(measured_at_gpus, AT_LEAST_ONE),

@@ -42,7 +42,7 @@ def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: 
     >>> round(float(broken_frac(6.5, 2 * 86_400)), 4)
     0.0128
     """
-    _, rate, repair, share = checked(
+    _, (rate, repair, share) = checked(
         failures_per_1000_node_days=(failures_per_1000_node_days, NON_NEGATIVE),
         repair_s=(repair_s, NON_NEGATIVE),
         hardware_frac=(hardware_frac, SHARE),
@@ -162,4 +162,4 @@ def waiting_s(n_nodes: Any, spares: Any, failures_per_1000_node_days: Any, repai
 
 def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:
     """Return checked inputs as NumPy arrays: SciPy's distributions stay on the host."""
-    return [to_host(value) for value in checked(**inputs)[1:]]
+    return [to_host(value) for value in checked(**inputs)[1]]

@@ -40,6 +40,9 @@ class Coefficients:
     """One number a coefficient. The defaults are what engineering knowledge expects before any run is seen."""
 
     gemm_frac: float = _positive(0.9, 0.15, "1", "matmul rate of large layers over the highest measured one, 16 bit")
+    gemm_fixed_frac: float = _positive(
+        0.95, 0.05, "1", "the same of large matrix units, whose clock does not fall with their load"
+    )
     gemm_8bit_frac: float = _positive(0.85, 0.15, "1", "the same with 8-bit inputs")
     gemm_4bit_frac: float = _positive(0.6, 0.2, "1", "the same with 4-bit inputs, over their peak")
     gemm_fill_rows: float = _positive(
@@ -60,6 +63,9 @@ class Coefficients:
         400.0, 0.7, "token", "sequence length at which attention reaches half its rate"
     )
     attention_half_head: float = _positive(32.0, 0.7, "1", "head size at which attention reaches half of its rate")
+    fp8_attention_gain: float = _positive(1.3, 0.15, "1", "rate of attention in 8 bit over 16")
+    sink_factor: float = _positive(1.2, 0.3, "1", "slow-down of attention by learned sinks")
+    regressed_factor: float = _positive(4.0, 0.5, "1", "the same where their fused kernel is lost, on top")
     softmax_passes: float = _positive(8.0, 0.5, "1", "times that unfused attention moves its score matrix")
     norm_passes: float = _positive(16.0, 0.4, "1", "times that norms and residuals move a layer's activations")
     activation_passes: float = _positive(
@@ -71,26 +77,39 @@ class Coefficients:
     )
     cast_current_passes: float = _positive(3.0, 0.6, "1", "the same, current scaling")
     cast_block_passes: float = _positive(4.0, 0.6, "1", "the same, scales by block (MXFP8)")
+    cast_row_passes: float = _positive(5.0, 0.6, "1", "the same, FP8 with a scale a row")
+    gemm_row_frac: float = _share(0.8, 0.5, "rate of FP8 matmuls with a scale a row over one with a scale a tensor")
     cast_fp4_passes: float = _positive(8.0, 0.6, "1", "the same, NVFP4")
     memory_frac: float = _positive(0.8, 0.15, "1", "reached share of the memory bandwidth")
     host_layer_s: float = _positive(1.0e-3, 0.7, "s", "launching the kernels of a dense layer, forward and backward")
     host_moe_s: float = _positive(4.0e-3, 0.7, "s", "launching the kernels of an MoE layer")
-    host_expert_s: float = _positive(2.0e-4, 0.7, "s", "the same, for every expert a chip holds")
+    host_expert_s: float = _positive(2.0e-4, 0.7, "s", "the same, for every expert computed by launches of its own")
+    graph_saved_frac: float = _share(0.8, 0.8, "share of the launching that CUDA graphs of a whole layer save")
+    overlap_launch_factor: float = _positive(1.5, 0.3, "1", "launching of an MoE layer that overlaps two micro-batches")
+    fused_experts_frac: float = _share(0.5, 0.7, "memory traffic of experts whose matmuls are fused, over that without")
     host_step_s: float = _positive(0.02, 0.8, "s", "what a step costs once: data, logging, clipping of gradients")
     scaleup_frac: float = _positive(0.75, 0.25, "1", "reached share of the scale-up bandwidth")
     nic_frac: float = _positive(0.7, 0.3, "1", "reached share of the scale-out bandwidth")
+    nic_crowding_per_doubling: float = _positive(
+        0.02, 0.7, "1", "bandwidth lost to shared links at every doubling of the domains in a group"
+    )
     collective_latency_s: float = _positive(2.0e-5, 0.7, "s", "starting a collective")
     hop_latency_s: float = _positive(3.0e-6, 0.7, "s", "a hop in a ring across the scale-out network")
     tp_overlap_frac: float = _share(0.4, 0.8, "share of tensor-parallel communication hidden behind matmuls")
     cp_overlap_frac: float = _share(0.7, 0.8, "share of context-parallel communication hidden behind attention")
-    ep_overlap_frac: float = _share(0.2, 0.8, "share of expert all-to-all hidden")
+    ep_overlap_frac: float = _share(0.2, 0.8, "share of the exchange of experts hidden within a micro-batch")
+    ep_window_frac: float = _share(0.6, 0.8, "share of computation that hides the exchange of another micro-batch")
+    deepep_gain: float = _positive(1.4, 0.3, "1", "speed of DeepEP's exchange over that of its bytes")
+    hybridep_gain: float = _positive(1.4, 0.3, "1", "speed of HybridEP's exchange over that of its bytes")
     pp_overlap_frac: float = _share(0.6, 0.8, "share of pipeline transfers hidden")
     dp_overlap_frac: float = _share(0.6, 0.8, "share of a micro-batch's computation that can hide gradient reduction")
     fsdp_overlap_frac: float = _share(0.8, 0.8, "share of computation that can hide parameter gathering")
     fsdp_contention: float = _positive(
         0.1, 0.7, "1", "time computation loses to each second of hidden parameter gathering"
     )
-    expert_imbalance: float = _positive(0.15, 0.6, "1", "excess load of the busiest chip's experts")
+    expert_imbalance: float = _positive(
+        0.15, 0.6, "1", "excess load of the busiest chip's experts under natural routing"
+    )
     permute_passes: float = _positive(8.0, 0.5, "1", "times that routed tokens are moved to sort and merge them")
     stage_imbalance_frac: float = _share(0.7, 0.8, "share of the excess of the slowest pipeline stage that costs time")
     gradient_bytes: float = _positive(
@@ -104,11 +123,13 @@ class Coefficients:
     )
     early_zero3_frac: float = _positive(0.5, 0.7, "1", "bandwidth reached by ZeRO-3 before 2022 over that of FSDP")
     optimizer_bytes: float = _positive(30.0, 0.4, "byte", "memory moved to update one parameter")
+    host_bytes_per_s: float = _positive(
+        2.0e10, 0.5, "byte/s", "rate at which a host updates a chip's share of parameters"
+    )
     jitter_per_doubling: float = _positive(0.006, 0.5, "1", "time lost to stragglers at every doubling of the chips")
     eager_factor: float = _positive(1.0, 0.15, "1", "memory-bound time in FSDP frameworks over Megatron's")
     xla_factor: float = _positive(1.0, 0.15, "1", "step time under XLA over Megatron's")
     software_per_year: float = _effect(0.05, "log step time a year of newer software saves")
-    moe_software_per_year: float = _effect(0.15, "the same, further, for mixtures of experts")
     token_drop_factor: float = _positive(1.0, 0.3, "1", "routing and launch time with dropped tokens over without")
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import NUMPY, Namespace
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanTable, plan_fields
-from gigacluster.throughput.step_time import StepTime, breakdown, on_arrays, step_from_layers
+from gigacluster.throughput.plans import PlanTable, again_fields, plan_fields
+from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
 __all__ = ["PlanEvaluator"]
 
@@ -51,15 +51,17 @@ class PlanEvaluator:
         self._layer_index = xp.asarray(index, **self._place)
         # A column with one value throughout becomes a number, which costs nothing a plan.
         self._columns = {name: self._column(values) for name, values in table.columns().items()}
-        _, self._job_case = on_arrays(job.case(**plan_fields(self._rows(slice(0, 1)))))
+        self._job = job
+        _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(slice(0, 1)))))
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
+        layer_rows |= again_fields(job, layer_rows.pop("recompute"))
         layer_case = Case(**{n: self._float(v) for n, v in replace(self._job_case, **layer_rows).fields().items()})
         self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
         self._layer_memory = self._numbers_where_constant(layer_memory(xp, layer_case))
 
     def case(self, piece: slice) -> Case:
         """Return the case of a slice of the plans."""
-        return replace(self._job_case, **plan_fields(self._rows(piece)))
+        return replace(self._job_case, **plan_fields(self._job, self._rows(piece)))
 
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""

@@ -7,43 +7,32 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.hardware import Cluster
-from gigacluster.throughput import inputs
-from gigacluster.throughput.ceiling import matmul_ceiling_flop_per_s as ceiling
-from gigacluster.throughput.inputs import Case
+from gigacluster.hardware import Chip, Cluster, Rates
+from gigacluster.names import unknown
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
+from gigacluster.throughput.software import Software
+from gigacluster.throughput.words import ATTENTION, ATTENTION_KERNELS, PRECISION, PRECISIONS
 from gigacluster.transformer import Transformer
 
-__all__ = ["ATTENTION_KERNELS", "LARGEST_BATCH", "PRECISIONS", "Job"]
+__all__ = ["FRAMEWORKS", "LARGEST_BATCH", "PRECISIONS", "Job"]
 
 #: Most sequences of a step. A search looks at every divisor of the batch, and no batch in use comes near this.
 LARGEST_BATCH = 10_000_000
 #: Most tokens of a sequence, for the same reason.
 _LONGEST_SEQUENCE = 10_000_000
 
-#: Name of a number format of the linear layers -> its code, and the peak rate that the chip must have.
-PRECISIONS = {
-    "bf16": (inputs.PRECISION_BF16, "bf16"),
-    "fp16": (inputs.PRECISION_BF16, "bf16"),
-    "fp8": (inputs.PRECISION_FP8_DELAYED, "fp8"),
-    "fp8_ds": (inputs.PRECISION_FP8_DELAYED, "fp8"),
-    "fp8_cs": (inputs.PRECISION_FP8_CURRENT, "fp8"),
-    "mxfp8": (inputs.PRECISION_MXFP8, "fp8"),
-    "nvfp4": (inputs.PRECISION_NVFP4, "fp4"),
-    "int8": (inputs.PRECISION_INT8, "int8"),
-}
-ATTENTION_KERNELS = {
-    "unfused": inputs.ATTENTION_UNFUSED,
-    "flash1": inputs.ATTENTION_FLASH1,
-    "flash2": inputs.ATTENTION_FLASH2,
-    "flash3": inputs.ATTENTION_FLASH3,
-}
+#: Kinds of framework by name.
+FRAMEWORKS = {"megatron": codes.FRAMEWORK_MEGATRON, "fsdp": codes.FRAMEWORK_FSDP, "xla": codes.FRAMEWORK_XLA}
 #: Chips from here on run the third generation of fused attention.
 _HOPPER_SINCE = datetime.date(2022, 9, 1)
+#: Chips before have no fused kernel of the second generation.
+_FUSED_SINCE = datetime.date(2020, 1, 1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """Model, cluster, batch and number format of one training run, checked at birth."""
+@dataclass(frozen=True, kw_only=True)
+class Job(Software):
+    """Model, cluster, batch, number format and software of one training run, checked at birth."""
 
     model: Transformer
     cluster: Cluster
@@ -51,64 +40,93 @@ class Job:
     seq_len: int  # [token]
     precision: str = "bf16"
     attention: str = ""  # kernel of the attention core; blank: the newest that the chip has
+    framework: str = "megatron"  # or fsdp, xla: what of it is not a plan
     grad_bytes: float = 2.0  # bytes a gradient element in the reduction and in its buffer
     software_year: float = 2025.0  # date of the training software [year]
     idle_frac: float = 0.0  # share of the chips that a plan may leave idle
     chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
 
     def __post_init__(self) -> None:
+        faults = []
+        try:
+            super().__post_init__()
+        except ValueError as fault:
+            faults.append(str(fault))
         if not self.attention:
-            since_hopper = self.cluster.chip.vendor == "NVIDIA" and self.cluster.chip.available_on >= _HOPPER_SINCE
-            object.__setattr__(self, "attention", "flash3" if since_hopper else "flash2")
+            object.__setattr__(self, "attention", self.attention_backend or _newest_kernel(self.cluster.chip))
+        for field, vocabulary in (("attention", ATTENTION), ("precision", PRECISION)):
+            try:
+                object.__setattr__(self, field, vocabulary.read(getattr(self, field)))
+            except ValueError as fault:
+                faults.append(str(fault).replace(vocabulary.column, field))
+        faults += self._number_faults()
+        if self.precision in PRECISIONS:
+            self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none
+        if self.framework not in FRAMEWORKS:
+            faults.append(unknown("framework", self.framework, FRAMEWORKS))
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def _number_faults(self) -> list[str]:
         faults = []
         for field, most in (("global_batch", LARGEST_BATCH), ("seq_len", _LONGEST_SEQUENCE)):
             value = getattr(self, field)
             is_number = isinstance(value, numbers.Real)
             if not (is_number and 1 <= value <= most and value == int(value)):
                 faults.append(f"{field} must be a whole number, at least 1 and at most {most:,}, got {value!r}")
-        if self.precision not in PRECISIONS:
-            faults.append(f"unknown precision {self.precision!r}; use one of: {', '.join(PRECISIONS)}")
-        else:
-            self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none
-        if self.attention not in ATTENTION_KERNELS:
-            faults.append(f"unknown attention {self.attention!r}; use one of: {', '.join(ATTENTION_KERNELS)}")
         if not 1 <= self.grad_bytes <= 8:
             faults.append(f"grad_bytes must be between 1 and 8, got {self.grad_bytes!r}")
         if not 0 <= self.idle_frac < 1:
             faults.append(f"idle_frac must be in [0, 1), got {self.idle_frac!r}")
-        if faults:
-            raise ValueError("; ".join(faults))
+        return faults
 
-    def case(self, **plan: Any) -> Case:
-        """Return the case of this job under a plan: numbers or arrays named as the plan fields of a case."""
+    def case(self, software: Software | None = None, **plan: Any) -> Case:
+        """Return the case of this job under a plan: numbers or arrays named as the plan fields of a case.
+
+        Parameters
+        ----------
+        software
+            Inputs that go before those of the job where they are not blank.
+        **plan
+            Fields of :class:`Case`; where none says what is computed again, nothing is.
+        """
         chip, fabric = self.cluster.chip, self.cluster.fabric
-        kind = {
-            name: getattr(chip, name)
-            for name in ("peak_bf16_flop_per_s", "peak_fp4_flop_per_s", "tdp_w", "n_processors")
-        }
-        eight_bit = chip.peak_int8_flop_per_s if self.precision == "int8" else chip.peak_fp8_flop_per_s
+        rates = Rates.of(chip, int8=self.precision == "int8")
+        stack = FRAMEWORKS[self.framework]
+        told = self.software() if software is None else software.over(self)
+        grad_bytes = {"bf16": 2.0, "fp32": 4.0}.get(told.grad_dtype, self.grad_bytes)
+        fields = told.fields(stack=stack, year=self.software_year, moe=self.model.n_experts > 0)
         return Case(
-            **self.model.shape(),
-            seq_len=float(self.seq_len),
-            attention_kernel=float(ATTENTION_KERNELS[self.attention]),
-            peak_bf16_flop_per_s=chip.peak_bf16_flop_per_s,
-            peak_fp8_flop_per_s=eight_bit,
-            peak_fp4_flop_per_s=chip.peak_fp4_flop_per_s,
-            gemm_bf16_flop_per_s=float(ceiling(chip.gemm_bf16_flop_per_s, chip.peak_bf16_flop_per_s, **kind)),
-            gemm_fp8_flop_per_s=float(ceiling(chip.gemm_fp8_flop_per_s, eight_bit, **kind)),
-            memory_bytes=chip.memory_bytes,
-            memory_bytes_per_s=chip.memory_bytes_per_s,
-            scaleup_bytes_per_s=fabric.scaleup_bytes_per_s,
-            scaleup_domain=float(fabric.scaleup_domain),
-            nic_bytes_per_s=fabric.nic_bytes_per_s / fabric.oversubscription,
-            n_processors=chip.n_processors,
-            global_batch=float(self.global_batch),
-            precision=float(PRECISIONS[self.precision][0]),
-            grad_bytes=self.grad_bytes,
-            fp8_params=1.0 if "fp8" in self.precision else 0.0,
-            software_year=self.software_year,
-            chip_effect=self.chip_effect,
-            **plan,
+            **{
+                **self.model.shape(),
+                **fields,
+                **(told.again() or {}),
+                "seq_len": float(self.seq_len),
+                "attention_kernel": float(ATTENTION_KERNELS[self.attention]),
+                "peak_bf16_flop_per_s": chip.peak_bf16_flop_per_s,
+                "peak_fp8_flop_per_s": rates.peak_8bit_flop_per_s,
+                "peak_fp4_flop_per_s": chip.peak_fp4_flop_per_s,
+                "gemm_bf16_flop_per_s": rates.gemm_bf16_flop_per_s,
+                "gemm_fp8_flop_per_s": rates.gemm_8bit_flop_per_s,
+                "clock_frac": rates.clock_frac,
+                "memory_bytes": chip.memory_bytes,
+                "memory_bytes_per_s": chip.memory_bytes_per_s,
+                "scaleup_bytes_per_s": fabric.scaleup_bytes_per_s,
+                "scaleup_domain": float(fabric.scaleup_domain),
+                "nic_bytes_per_s": fabric.nic_bytes_per_s,
+                "oversubscription": fabric.oversubscription,
+                "pod_chips": float(fabric.pod_chips),
+                "n_processors": chip.n_processors,
+                "global_batch": float(self.global_batch),
+                "precision": float(PRECISIONS[self.precision][0]),
+                "grad_bytes": grad_bytes,
+                "fp8_params": 1.0 if "fp8" in self.precision else 0.0,
+                "framework": float(stack),
+                "overlap_cp": 0.0 if stack == codes.FRAMEWORK_FSDP else 1.0,
+                "software_year": self.software_year,
+                "chip_effect": self.chip_effect,
+                **plan,
+            }
         )
 
     @property
@@ -125,3 +143,10 @@ class Job:
     def tokens(self) -> float:
         """Tokens of one optimizer step."""
         return float(self.seq_len * self.global_batch)
+
+
+def _newest_kernel(chip: Chip) -> str:
+    """Return the newest generation of fused attention that a chip has; none before 2020."""
+    if chip.vendor == "NVIDIA" and chip.available_on >= _HOPPER_SINCE:
+        return "flash3"
+    return "flash2" if chip.available_on >= _FUSED_SINCE else "unfused"

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.throughput import inputs
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.inputs import Case
 
-__all__ = ["attention_s", "cast_bytes_per_value", "either", "gemm_s", "matmul_rate_flop_per_s", "soft_maximum"]
+__all__ = [
+    "attention_s",
+    "cast_bytes_per_value",
+    "either",
+    "gemm_s",
+    "half_rate_flop_per_s",
+    "matmul_rate_flop_per_s",
+    "soft_maximum",
+]
 
 #: Tiles of the output that one processor of the chip computes at a time.
 _LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
@@ -31,11 +39,17 @@ def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
 def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the rate of a large matmul at the training precision."""
     effect = xp.exp(case.chip_effect)
-    half = case.gemm_bf16_flop_per_s * k.gemm_frac
+    half = half_rate_flop_per_s(xp, case, k)
     byte = case.gemm_fp8_flop_per_s * k.gemm_8bit_frac
     four = case.peak_fp4_flop_per_s * k.gemm_4bit_frac
-    rate = xp.where(case.precision == inputs.PRECISION_BF16, half, byte)
-    return xp.where(case.precision == inputs.PRECISION_NVFP4, four, rate) / effect
+    byte = byte * either(xp, case.precision == codes.PRECISION_FP8_ROW, k.gemm_row_frac, 1.0)
+    rate = xp.where(case.precision == codes.PRECISION_BF16, half, byte)
+    return xp.where(case.precision == codes.PRECISION_NVFP4, four, rate) / effect
+
+
+def half_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the rate of a large matmul in 16 bit, without what this kind of chip adds."""
+    return case.gemm_bf16_flop_per_s * either(xp, case.n_processors > 0, k.gemm_frac, k.gemm_fixed_frac)
 
 
 def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, case: Case, k: Coefficients) -> Any:
@@ -75,11 +89,12 @@ def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
     """Return the memory traffic of quantising one input value of a linear layer."""
     passes = xp.zeros_like(case.precision)
     for code, count in (
-        (inputs.PRECISION_FP8_DELAYED, k.cast_delayed_passes),
-        (inputs.PRECISION_FP8_CURRENT, k.cast_current_passes),
-        (inputs.PRECISION_MXFP8, k.cast_block_passes),
-        (inputs.PRECISION_NVFP4, k.cast_fp4_passes),
-        (inputs.PRECISION_INT8, k.cast_current_passes),
+        (codes.PRECISION_FP8_DELAYED, k.cast_delayed_passes),
+        (codes.PRECISION_FP8_CURRENT, k.cast_current_passes),
+        (codes.PRECISION_MXFP8, k.cast_block_passes),
+        (codes.PRECISION_NVFP4, k.cast_fp4_passes),
+        (codes.PRECISION_INT8, k.cast_current_passes),
+        (codes.PRECISION_FP8_ROW, k.cast_row_passes),
     ):
         passes = xp.where(case.precision == code, count, passes)
     return 2.0 * passes
@@ -94,18 +109,20 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     windowed = xp.minimum(case.attention_window, case.seq_len / 2.0)
     keys = (1.0 - case.window_frac) * case.seq_len / 2.0 + case.window_frac * windowed
     flop = 2.0 * tokens * heads * (key_width + value_width) * keys
-    third = case.attention_kernel == inputs.ATTENTION_FLASH3
-    unfused = case.attention_kernel == inputs.ATTENTION_UNFUSED
+    third = case.attention_kernel == codes.ATTENTION_FLASH3
+    unfused = case.attention_kernel == codes.ATTENTION_UNFUSED
     frac = either(xp, unfused, k.attention_unfused_frac, k.attention_flash2_frac)
-    frac = xp.where(case.attention_kernel == inputs.ATTENTION_FLASH1, k.attention_flash1_frac, frac)
+    frac = xp.where(case.attention_kernel == codes.ATTENTION_FLASH1, k.attention_flash1_frac, frac)
     frac = xp.where(third, k.attention_flash3_frac, frac)
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
     home = either(xp, third, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
     gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
-    misaligned = case.d_head % 8.0 > 0
-    core_s = flop / (frac * case.peak_bf16_flop_per_s) * fill * width_penalty
-    core_s = core_s / gain * either(xp, misaligned, k.misaligned_head, 1.0)
+    gain = gain * case.clock_frac * either(xp, case.fp8_attention > 0, k.fp8_attention_gain, 1.0)
+    slow = either(xp, case.d_head % 8.0 > 0, k.misaligned_head, 1.0)
+    slow = slow * either(xp, case.attention_sinks > 0, k.sink_factor, 1.0)
+    slow = slow * either(xp, case.attention_regressed > 0, k.regressed_factor, 1.0)
+    core_s = flop / (frac * gain * case.peak_bf16_flop_per_s) * fill * width_penalty * slow
     scores_bytes = 2.0 * tokens * heads * case.seq_len * k.softmax_passes
     scores_s = scores_bytes / (k.memory_frac * case.memory_bytes_per_s)
     forward_s = xp.where(

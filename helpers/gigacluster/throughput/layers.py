@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.throughput import inputs
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.collectives import all_to_all_s, ring_s
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.kernels import (
     attention_s,
     cast_bytes_per_value,
     either,
     gemm_s,
+    half_rate_flop_per_s,
     matmul_rate_flop_per_s,
     soft_maximum,
 )
+from gigacluster.throughput.network import all_to_all_s, ring_s
 
 __all__ = ["LayerTimes", "Parts", "layer_times"]
 
@@ -64,30 +65,22 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
     shared_ffn = [(gated * shared_width, case.d_model), (case.d_model, shared_width)]
 
     attention = _attention(xp, case, k)
-    dense = _compute(xp, case, k, tokens, rate, [*projections, *dense_ffn], case.d_ff / case.tp)
-    shared = _compute(xp, case, k, tokens, rate, [*projections, *shared_ffn], shared_width)
+    dense = _linear(xp, case, k, tokens, rate, projections, dense_ffn, case.d_ff / case.tp)
+    shared = _linear(xp, case, k, tokens, rate, projections, shared_ffn, shared_width)
     routed = _experts(xp, case, k, tokens, rate)
     tensor_s = _tensor_comm(xp, case, k, tokens)
     context_s = _context_comm(xp, case, k, tokens, attention)
-    expert_s = _expert_comm(xp, case, k, tokens)
     zero = xp.zeros_like(tokens)
     head_width = case.vocab / case.tp
-    head_rate = case.gemm_bf16_flop_per_s * k.gemm_frac
-    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, case, k)
+    head_rate = half_rate_flop_per_s(xp, case, k)
+    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, 0.0, case, k)
     head_memory_s = k.logit_bytes * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
     moe_layers = case.n_experts > 0
+    moe = tuple(xp.where(moe_layers, a + b, 0.0) for a, b in zip(shared, routed, strict=True))
+    expert_s = _expert_comm(xp, case, k, tokens, moe[0] + moe[1] + attention)
     return LayerTimes(
-        dense=_parts(xp, case, dense, attention, tensor_s, context_s, zero, k.host_layer_s + zero),
-        moe=_parts(
-            xp,
-            case,
-            tuple(xp.where(moe_layers, a + b, 0.0) for a, b in zip(shared, routed, strict=True)),
-            attention,
-            tensor_s,
-            context_s,
-            expert_s,
-            (k.host_moe_s + k.host_expert_s * case.n_experts / case.ep) * _moe_software(xp, case, k),
-        ),
+        dense=_parts(xp, case, dense, attention, tensor_s, context_s, zero, _launching(xp, case, k, k.host_layer_s)),
+        moe=_parts(xp, case, moe, attention, tensor_s, context_s, expert_s, _moe_launching(xp, case, k)),
         head=_parts(xp, case, (head_s, head_memory_s), zero, zero, zero, zero, zero),
         dense_params=sum(width * inner for width, inner in [*projections, *dense_ffn]),
         moe_shared_params=sum(width * inner for width, inner in [*projections, *shared_ffn])
@@ -101,54 +94,59 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
 def _projections(xp: Any, case: Case) -> list[tuple[Any, Any]]:
     """Return (output width, inner length) of the matmuls around attention, on one chip."""
     latent = case.mla_kv_rank > 0
+    ranked = case.mla_q_rank > 0  # otherwise queries come straight from the model's width
     key = case.d_head + case.mla_rope_dim
     value = xp.where(case.mla_value_dim > 0, case.mla_value_dim, case.d_head)
     plain = (case.n_heads + 2.0 * case.n_kv_heads) * case.d_head / case.tp
-    down = case.mla_q_rank + case.mla_kv_rank + case.mla_rope_dim  # not split over the tensor-parallel group
-    query_up = case.n_heads * key / case.tp
+    query = case.n_heads * key / case.tp
+    down = xp.where(ranked, case.mla_q_rank, query) + case.mla_kv_rank + case.mla_rope_dim  # ranks: not split by tp
     value_up = case.n_heads * (case.d_head + value) / case.tp
     return [
         (xp.where(latent, down, plain), case.d_model),
-        (xp.where(latent, query_up, 0.0), case.mla_q_rank),
+        (xp.where(latent & ranked, query, 0.0), case.mla_q_rank),
         (xp.where(latent, value_up, 0.0), case.mla_kv_rank),
         (case.d_model + 0.0 * plain, case.n_heads * value / case.tp),
     ]
 
 
-def _three_matmuls(xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, case: Case, k: Coefficients) -> Any:
-    """Forward, and backward with respect to inputs and to weights; absent where a dimension is zero."""
+def _three_matmuls(
+    xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, again: Any, case: Case, k: Coefficients
+) -> Any:
+    """Forward, ``again`` of it once more, and backward by inputs and by weights; absent where a dimension is zero."""
     present = (width > 0) & (inner > 0)
     width, inner = xp.where(present, width, 1.0), xp.where(present, inner, 1.0)
     forward = gemm_s(xp, tokens, width, inner, 1.0, rate, case, k)
     inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, case, k)
     weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, case, k)
-    return xp.where(present, forward + inputs_s + weights_s, 0.0)
+    return xp.where(present, (1.0 + again) * forward + inputs_s + weights_s, 0.0)
 
 
-def _repeat(xp: Any, case: Case) -> Any:
-    """Return the share of the forward pass of the linear layers that runs twice.
-
-    Selective recomputation repeats the core of attention alone in Megatron; policies of PyTorch and XLA save about
-    every other matmul.
-    """
-    policy = either(xp, case.framework == inputs.FRAMEWORK_MEGATRON, 0.0, 0.5)
-    selective = xp.where(case.recompute == inputs.RECOMPUTE_SELECTIVE, policy, 0.0)
-    return xp.where(case.recompute == inputs.RECOMPUTE_FULL, 1.0, selective)
-
-
-def _compute(
-    xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any, shapes: list[tuple[Any, Any]], ffn_width: Any
+def _linear(
+    xp: Any,
+    case: Case,
+    k: Coefficients,
+    tokens: Any,
+    rate: Any,
+    projections: list[tuple[Any, Any]],
+    ffn: list[tuple[Any, Any]],
+    ffn_width: Any,
 ) -> tuple[Any, Any]:
-    """Return matmul time and memory-bound time of a layer's linear part."""
-    matmul_s = sum(_three_matmuls(xp, tokens, width, inner, rate, case, k) for width, inner in shapes)
+    """Return matmul time and memory-bound time of a layer without its attention core and routed experts."""
+    matmul_s = sum(
+        _three_matmuls(xp, tokens, width, inner, rate, again, case, k)
+        for shapes, again in ((projections, case.again_projections), (ffn, case.again_ffn))
+        for width, inner in shapes
+    )
     spread = xp.where(case.sp > 0, case.tp, 1.0)
-    values = k.norm_passes * case.d_model / spread + k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0
-    cast = cast_bytes_per_value(xp, case, k) * sum(inner for _, inner in shapes)
-    again = 1.0 + _repeat(xp, case) / 3.0  # the forward pass is a third of all
-    eager = either(xp, case.framework == inputs.FRAMEWORK_FSDP, k.eager_factor, 1.0)
-    gradients = _gradient_bytes(xp, case, k) * sum(width * inner for width, inner in shapes)
-    bytes_moved = tokens * (2.0 * values + cast) * again * eager + gradients
-    return matmul_s * again, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
+    norms = k.norm_passes * case.d_model / spread * (1.0 + case.again_norms / 3.0)  # forward is a third of all
+    inner_values = k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0 * (1.0 + case.again_activations / 3.0)
+    lengths = sum(inner * (1.0 + case.again_projections / 3.0) for _, inner in projections)
+    lengths = lengths + sum(inner * (1.0 + case.again_ffn / 3.0) for _, inner in ffn)
+    cast = cast_bytes_per_value(xp, case, k) * lengths
+    eager = either(xp, case.framework == codes.FRAMEWORK_FSDP, k.eager_factor, 1.0)
+    gradients = _gradient_bytes(xp, case, k) * sum(width * inner for width, inner in [*projections, *ffn])
+    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager + gradients
+    return matmul_s, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
 
 
 def _gradient_bytes(xp: Any, case: Case, k: Coefficients) -> Any:
@@ -157,10 +155,13 @@ def _gradient_bytes(xp: Any, case: Case, k: Coefficients) -> Any:
 
 
 def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the time of the attention core, with what of it is computed again.
+
+    Fused kernels compute the scores again anyway: where only the core is to be, they keep their output instead.
+    """
     forward_s, backward_s = attention_s(xp, case, k)
-    again = either(xp, case.recompute == inputs.RECOMPUTE_NONE, 0.0, 1.0)
-    fused = case.attention_kernel > inputs.ATTENTION_UNFUSED
-    again = xp.where((case.recompute == inputs.RECOMPUTE_SELECTIVE) & fused, 0.0, again)  # fused kernels do so anyway
+    alone = (case.again_core > 0) & (case.again_projections == 0) & (case.again_norms == 0)
+    again = xp.where(alone & (case.attention_kernel > codes.ATTENTION_UNFUSED), 0.0, case.again_core)
     return forward_s * (1.0 + again) + backward_s
 
 
@@ -170,37 +171,49 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     n_experts = xp.where(present, case.n_experts, 1.0)
     top_k = xp.where(present, case.top_k, 1.0)
     width = xp.where(present, case.d_ff_expert / case.etp, 1.0)
-    routed = tokens / case.tp * top_k * (1.0 + k.expert_imbalance) * case.etp  # token copies on a chip
+    excess = k.expert_imbalance * case.routing_excess
+    routed = tokens / case.tp * top_k * (1.0 + excess) * case.etp  # token copies on a chip
     local = n_experts / case.ep
     rows = routed / local
     gated = 1.0 + case.ffn_gated
     matmul_s = 0.0
     for across, inner in ((gated * width, case.d_model), (case.d_model, width)):
-        matmul_s = matmul_s + gemm_s(xp, rows, across, inner, local, rate, case, k)
+        matmul_s = matmul_s + (1.0 + case.again_experts) * gemm_s(xp, rows, across, inner, local, rate, case, k)
         matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case, k)
         matmul_s = matmul_s + gemm_s(xp, inner, across, rows, local, rate, case, k)
-    cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width)
-    values = k.permute_passes * case.d_model + k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0
-    weights = (
-        (6.0 + _gradient_bytes(xp, case, k)) * local * (gated + 1.0) * case.d_model * width
-    )  # read three times in 16 bit
-    bytes_moved = routed * (2.0 * values + cast) + weights
-    memory_s = _moe_software(xp, case, k) * bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
-    again = 1.0 + _repeat(xp, case) / 3.0
-    return xp.where(present, matmul_s * again, 0.0), xp.where(present, memory_s * again, 0.0)
+    cast = cast_bytes_per_value(xp, case, k) * (case.d_model + width) * (1.0 + case.again_experts / 3.0)
+    inner_values = k.activation_passes * width * (1.0 + case.ffn_gated) / 2.0 * (1.0 + case.again_activations / 3.0)
+    values = k.permute_passes * case.d_model + inner_values
+    # Weights are read three times in 16 bit.
+    weights = (6.0 + _gradient_bytes(xp, case, k)) * local * (gated + 1.0) * case.d_model * width
+    moved = routed * (2.0 * values + cast) * either(xp, case.fused_experts > 0, k.fused_experts_frac, 1.0) + weights
+    memory_s = _drop_factor(xp, case, k) * moved / (k.memory_frac * case.memory_bytes_per_s)
+    return xp.where(present, matmul_s, 0.0), xp.where(present, memory_s, 0.0)
 
 
-def _moe_software(xp: Any, case: Case, k: Coefficients) -> Any:
-    """Return the time that routing and launching take over that of dropless software of mid 2025."""
-    newer = xp.exp(-k.moe_software_per_year * (case.software_year - 2025.5))
-    return newer * either(xp, case.token_drop > 0, k.token_drop_factor, 1.0)
+def _drop_factor(xp: Any, case: Case, k: Coefficients) -> Any:
+    return either(xp, case.token_drop > 0, k.token_drop_factor, 1.0)
+
+
+def _launching(xp: Any, case: Case, k: Coefficients, launches_s: Any) -> Any:
+    """Return the time that the host takes to launch a layer; what CUDA graphs capture is launched at once."""
+    return launches_s * (1.0 - k.graph_saved_frac * case.graph_frac) + xp.zeros_like(case.graph_frac)
+
+
+def _moe_launching(xp: Any, case: Case, k: Coefficients) -> Any:
+    """Return the same of an MoE layer: a launch an expert where they are computed one after another."""
+    experts = xp.where(case.sequential_experts > 0, case.n_experts / case.ep, 0.0)
+    launches_s = (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
+    # Two micro-batches at once double what the host has to look after.
+    overlapped = either(xp, case.overlap_ep > 0, k.overlap_launch_factor, 1.0)
+    return _launching(xp, case, k, launches_s * overlapped)
 
 
 def _tensor_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
     """Return exposed tensor-parallel communication: two all-reduces each way, or gathers and scatters of that size."""
     message = 2.0 * tokens * case.d_model
     once = 2.0 * ring_s(xp, message, case.tp, 1.0, case, k)  # an all-reduce is a reduce-scatter and an all-gather
-    passes = 4.0 + 2.0 * _repeat(xp, case)
+    passes = 4.0 + case.again_projections + case.again_ffn
     return passes * once * (1.0 - k.tp_overlap_frac * case.overlap_tp)
 
 
@@ -209,17 +222,23 @@ def _context_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, attention_t
     width = xp.where(case.mla_kv_rank > 0, 2.0 * case.n_heads * case.d_head, 2.0 * case.n_kv_heads * case.d_head)
     message = 2.0 * tokens * width / case.tp * case.cp
     around_s = 3.0 * ring_s(xp, message, case.cp, case.tp, case, k)  # keys and values forward, with gradients backward
-    hidden = k.cp_overlap_frac * attention_time_s
+    hidden = k.cp_overlap_frac * case.overlap_cp * attention_time_s
     return xp.where(case.cp > 1.0, soft_maximum(xp, around_s, hidden) - hidden, 0.0)
 
 
-def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
-    """Return exposed all-to-all: tokens to their experts and back, forward and backward."""
+def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, compute_s: Any) -> Any:
+    """Return exposed exchange: tokens to their experts and back, forward and backward.
+
+    Some of it hides behind the shared expert and its neighbours; with ``overlap_ep``, the rest behind the computation
+    of another micro-batch.
+    """
     message = 2.0 * tokens / case.tp * case.top_k * case.d_model
     once = all_to_all_s(xp, message, case.ep, case.etp, case.top_k, case, k)
     once = once + ring_s(xp, message * case.etp, case.etp, 1.0, case, k)  # received tokens, over the experts' own split
-    passes = 4.0 + 2.0 * _repeat(xp, case)
-    return xp.where(case.n_experts > 0, passes * once * (1.0 - k.ep_overlap_frac), 0.0)
+    passes = 4.0 + 2.0 * case.again_experts
+    exposed_s = passes * once * (1.0 - k.ep_overlap_frac)
+    window = k.ep_window_frac * case.overlap_ep * compute_s
+    return xp.where(case.n_experts > 0, soft_maximum(xp, exposed_s, window) - window, 0.0)
 
 
 def _parts(

@@ -1,27 +1,20 @@
 """Peak memory of one chip: what is kept, by part, from the shape, the plan and the sharding alone. Nothing is fitted.
 
 :func:`peak_memory` is two stages in one: :func:`layer_memory` needs the model and what splits a layer (tp, sp, cp, ep,
-etp, micro-batch, recompute); :func:`memory_from_layers` puts layers together over stages, micro-batches and replicas,
-so that a search computes the first once for many plans.
+etp, micro-batch, recompute); :func:`memory_from_layers` lays layers out over stages, micro-batches and replicas, so
+that a search computes the first once for many plans.
 
-``allocated`` is the peak that tensors take; ``total`` the peak that the allocator reserves, with what lies outside it;
-``needed`` lies between: what the step cannot do without, and decides whether it fits.
+``allocated`` is the peak that tensors take, ``reserved`` what the allocator holds for them, ``total`` what a device
+shows; ``needed`` is what the step cannot do without, and decides whether it fits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from gigacluster.throughput.inputs import (
-    ATTENTION_UNFUSED,
-    FRAMEWORK_MEGATRON,
-    PRECISION_BF16,
-    RECOMPUTE_FULL,
-    RECOMPUTE_NONE,
-    Case,
-)
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.case import ATTENTION_UNFUSED, PRECISION_BF16, Case
+from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
 
@@ -29,27 +22,29 @@ __all__ = ["LayerMemory", "Memory", "in_flight", "layer_memory", "memory_from_la
 
 #: Bytes a parameter or an activation in 16 bit.
 _HALF = 2.0
-#: Bytes a parameter of Adam in mixed precision: master copy and two moments in 32 bit (Rajbhandari et al. 2020).
-OPTIMIZER_BYTES = 12.0
-#: Bytes an element of the logits: the 32-bit copy that the loss works on in place, and the gradient in 16 bit.
-LOGIT_BYTES = 6.0
 #: Device context, communication buffers and matmul workspaces: outside the allocator. Assumption.
-CONTEXT_BYTES = 3.0 * GIB
-#: What a caching allocator holds beyond live tensors, as a share of what changes within a step. Assumption.
-CACHED_FRAC = 0.10
+CONTEXT_BYTES = 2.5 * GIB
+#: What of that a step cannot do without, where memory runs short. Assumption.
+LEAST_CONTEXT_BYTES = 1.5 * GIB
+#: What a caching allocator holds beyond live tensors, as a share of them: median of runs that print both.
+CACHED_FRAC = 0.04
 #: Layers whose parameters FSDP holds gathered at once: the one in use and the one fetched ahead.
 GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
+#: Layers whose activations are on the chip where they are offloaded to the host.
+_LAYERS_ON_CHIP = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerMemory:
-    """What one chip holds of one average layer and of the vocabulary; arrays of one shape."""
+    """What one chip holds of a dense layer, of an MoE layer and of the vocabulary; arrays of one shape."""
 
-    dense_params: Any  # attention, norms, dense and shared FFN, router [parameter]
-    expert_params: Any  # routed experts [parameter]
-    vocabulary_params: Any  # one table: embedding or output head [parameter]
-    kept_bytes: Any  # of one micro-batch, from forward to backward
-    working_bytes: Any  # while the layer is computed or computed again, beyond what is kept
+    dense_params: Any  # attention, norms, FFN [parameter]
+    moe_params: Any  # attention, norms, shared FFN, router
+    expert_params: Any  # routed experts of an MoE layer
+    vocabulary_params: Any  # one table: embedding or output head
+    dense_kept_bytes: Any  # of one micro-batch, from forward to backward
+    moe_kept_bytes: Any
+    working_bytes: Any  # while a layer is computed or computed again, beyond what is kept
     logit_bytes: Any
     embedding_bytes: Any  # output of the embedding of one micro-batch
 
@@ -60,7 +55,7 @@ class Memory:
 
     parameters: Any
     gradients: Any
-    optimizer: Any
+    optimizer: Any  # with what an update without a fused kernel copies, as far as activations leave no room for it
     activations: Any  # with the working set of the layer being computed
     logits: Any
     gathered: Any  # parameters and gradients that FSDP holds unsharded for a moment
@@ -74,26 +69,33 @@ class Memory:
         return static + self.activations + self.logits + self.gathered
 
     @property
+    def reserved(self) -> Any:
+        """Peak of what the allocator holds."""
+        return self.allocated + self.cached
+
+    @property
     def needed(self) -> Any:
         """Least that the step runs in: the step fits where this is at most the memory of the chip."""
-        return self.allocated + self.context
+        return self.allocated + LEAST_CONTEXT_BYTES
 
     @property
     def total(self) -> Any:
-        """Peak that is reserved, as a system monitor shows it where memory does not run short."""
-        return self.needed + self.cached
+        """What a system monitor shows where memory does not run short."""
+        return self.reserved + self.context
 
 
-def in_flight(xp: Any, pp: Any, vpp: Any, n_micro_batches: Any) -> Any:
-    """Return the micro-batches whose activations the first pipeline stage holds, in units of all its layers.
+def in_flight(xp: Any, pp: Any, vpp: Any, n_micro_batches: Any, rank: Any = 0.0) -> Any:
+    """Return the micro-batches whose activations a pipeline rank holds, in units of all its layers.
 
     Notes
     -----
-    1F1B holds one a stage; interleaving adds (pp - 1) / vpp (Korthikanti et al. 2022, section 4.2.3). No schedule
+    1F1B holds one a stage that follows. Interleaved, a rank runs ``2 (pp - rank - 1) + (vpp - 1) pp`` chunks ahead of
+    the one that it computes (Korthikanti et al. 2022, section 4.2.3: the first holds pp + (pp - 1) / vpp). No schedule
     holds more than the micro-batches of the step.
     """
-    interleaved = xp.astype(vpp > 1, xp.float64)
-    return xp.minimum(pp + interleaved * (pp - 1.0) / vpp, n_micro_batches)
+    plain = pp - rank
+    interleaved = (2.0 * (pp - rank - 1.0) + (vpp - 1.0) * pp + 1.0) / vpp
+    return xp.minimum(xp.where(vpp > 1.0, interleaved, plain), n_micro_batches)
 
 
 def layer_memory(xp: Any, case: Case) -> LayerMemory:
@@ -103,102 +105,193 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     -----
     Activations tensor by tensor as in Korthikanti et al. 2022 (data/sources.csv, id ``korthikanti22``), section 4, with
     their dropout masks only where attention is unfused; extended to gated FFNs, grouped-query and latent attention, and
-    to experts, each of which sees its even share of the routed tokens. With 8-bit linear layers, saved inputs of
-    matmuls take one byte.
+    to experts, each of which sees its even share of the routed tokens, or its capacity. With 8-bit linear layers, saved
+    inputs of matmuls take one byte. What is computed again is dropped, tensor by tensor; compilers compute norms and
+    activation functions again in any case.
     """
     part = layer_params(case)
-    moe_frac = xp.where(case.n_experts > 0, 1.0 - case.n_dense_layers / case.n_layers, 0.0)
     unfused = xp.astype(case.attention_kernel == ATTENTION_UNFUSED, xp.float64)
-    full = case.recompute == RECOMPUTE_FULL
     tokens = case.micro_batch * case.seq_len / case.cp
     outside = tokens / xp.where(case.sp > 0, case.tp, 1.0)  # tokens a chip holds between the sharded matmuls
     saved = 1.0 + (_HALF - 1.0) * xp.astype(case.precision == PRECISION_BF16, xp.float64)  # input of a matmul
+    norms = xp.maximum(case.again_norms, case.compiled)
+    activations = xp.maximum(case.again_activations, case.compiled)
 
-    residual = (
-        outside * case.d_model * (2.0 * _HALF + 2.0 * saved + 2.0 * unfused)
-    )  # inputs and outputs of norms, masks
-    attention = tokens / case.tp * _attention_bytes(xp, case, saved)
-    maps = unfused * 5.0 * case.n_heads / case.tp * tokens * case.seq_len / case.cp
-    inner = _HALF * (1.0 + case.ffn_gated) + saved  # of an FFN, a unit of width
-    dense_ffn = tokens / case.tp * case.d_ff * inner
-    routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
-    expert_ffn = routed * (case.d_model * (saved + _HALF) + case.d_ff_expert / case.etp * inner)
-    shared_ffn = tokens / case.tp * case.n_shared_experts * case.d_ff_expert * inner
-    ffn = (1.0 - moe_frac) * dense_ffn + moe_frac * (expert_ffn + shared_ffn)
-
-    layer = residual + attention + ffn
     layer_input = outside * case.d_model * _HALF
-    nothing = case.recompute == RECOMPUTE_NONE
-    # Selective: Megatron drops the maps of attention alone; policies of PyTorch and XLA save about every other tensor.
-    policy = ~(full | nothing) & (case.framework != FRAMEWORK_MEGATRON)
-    dropped = xp.where(full, layer - layer_input, xp.where(policy, 0.5 * (layer - layer_input), 0.0))
-    maps_dropped = xp.where(nothing, 0.0, maps)
-    kept, again = layer + maps - dropped - maps_dropped, dropped + maps_dropped
+    second_input = layer_input  # of the norm in front of the FFN
+    norm_outputs = outside * case.d_model * 2.0 * saved
+    masks = outside * case.d_model * 2.0 * unfused
+    maps = unfused * 5.0 * case.n_heads / case.tp * tokens * case.seq_len / case.cp
+    projected, output = _attention_bytes(xp, case, saved)
+    projected, output = tokens / case.tp * projected, tokens / case.tp * output
+    around = layer_input + second_input + norm_outputs + masks + maps + projected + output
+    around_again = (
+        second_input * case.again_projections
+        + norm_outputs * norms
+        + masks * case.again_norms
+        + maps * case.again_core
+        + projected * case.again_projections
+        + output * xp.minimum(case.again_core, case.again_projections)
+    )
+
+    opened = _HALF * (1.0 + case.ffn_gated)  # outputs of the first matmuls of an FFN, a unit of width
+    dense_width = tokens / case.tp * case.d_ff
+    shared_width = tokens / case.tp * case.n_shared_experts * case.d_ff_expert
+    routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
+    routed_width = routed * case.d_ff_expert / case.etp
+    # Sorted copies of the tokens, before and after the experts; policies by operation keep results of matmuls alone.
+    entered, left = routed * case.d_model * saved, routed * case.d_model * _HALF
+    sorted_again = xp.maximum(case.again_experts, case.again_norms * case.again_activations)
+
+    def ffn(width: Any, again: Any) -> tuple[Any, Any]:
+        """Return what an FFN of a width keeps and what of it is computed again."""
+        return width * (opened + saved), width * (opened * again + saved * activations)
+
+    dense, dense_again = ffn(dense_width, case.again_ffn)
+    shared, shared_again = ffn(shared_width, case.again_ffn)
+    experts, experts_again = ffn(routed_width, case.again_experts)
+    experts = experts + entered + left
+    experts_again = experts_again + entered * sorted_again + left * case.again_experts
+    dense_kept = around - around_again + dense - dense_again
+    moe_kept = around - around_again + shared - shared_again + experts - experts_again
+    # The gradient of the largest tensor stands beside what is computed again.
+    again = around_again + xp.maximum(dense_again, shared_again + experts_again)
+    moe_layers = case.n_experts > 0
+    attention = part.attention / case.tp + part.norms
     return LayerMemory(
-        dense_params=(
-            (part.attention + (1.0 - moe_frac) * part.dense_ffn + moe_frac * part.shared_experts) / case.tp
-            + part.norms
-            + moe_frac * part.router
-        ),
-        expert_params=moe_frac * part.routed_experts / (case.ep * case.etp),
+        dense_params=attention + part.dense_ffn / case.tp,
+        moe_params=attention + part.shared_experts / case.tp + part.router,
+        expert_params=part.routed_experts / (case.ep * case.etp),
         vocabulary_params=case.vocab * case.d_model / case.tp,
-        kept_bytes=kept,
-        working_bytes=again + xp.maximum(dense_ffn, expert_ffn),  # the gradient of the largest tensor beside it
-        logit_bytes=tokens * case.vocab / case.tp * LOGIT_BYTES,
+        dense_kept_bytes=dense_kept,
+        moe_kept_bytes=xp.where(moe_layers, moe_kept, 0.0),
+        working_bytes=again + xp.maximum(xp.where(moe_layers & (case.n_dense_layers == 0), 0.0, dense), experts),
+        logit_bytes=tokens * case.vocab / case.tp * case.logit_bytes * case.logit_frac,
         embedding_bytes=layer_input,
     )
 
 
-def _attention_bytes(xp: Any, case: Case, saved: Any) -> Any:
-    """Return the bytes a token of queries, keys, values and the output of attention, before dividing by tp."""
+def _attention_bytes(xp: Any, case: Case, saved: Any) -> tuple[Any, Any]:
+    """Return the bytes a token of queries, keys, values, and of the output of attention, before dividing by tp."""
     latent = case.mla_kv_rank > 0
     grouped = (2.0 * case.n_kv_heads + case.n_heads) * case.d_head
     expanded = case.n_heads * (2.0 * (case.d_head + case.mla_rope_dim) + case.mla_value_dim)
     output = case.n_heads * xp.where(latent, case.mla_value_dim, case.d_head)
     quantised = saved * xp.astype(saved < _HALF, xp.float64)  # the 8-bit copy that the output projection saves
-    return _HALF * xp.where(latent, expanded, grouped) + (_HALF + quantised) * output
+    return _HALF * xp.where(latent, expanded, grouped), (_HALF + quantised) * output
 
 
 def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
-    """Return the peak of the fullest chip; needs what one layer holds, and pp, vpp, dp, sharding, batch and n_layers.
+    """Return the peak of the fullest chip; needs what a layer holds, and pp, vpp, dp, sharding, batch and n_layers.
 
     Notes
     -----
-    The first stage holds the most micro-batches and the embedding, the last one micro-batch of logits; the fuller of
-    both counts. With one stage, both are the same chip.
+    The first stage holds the most micro-batches, the embedding and the dense layers in front of an MoE; the second the
+    most micro-batches of MoE layers; the last the logits. The fullest of the three counts; with one stage all are the
+    same chip.
     """
+    dense_layers = xp.where(case.n_experts > 0, case.n_dense_layers, case.n_layers)
     alone = case.pp == 1.0
-    stage_layers = xp.ceil(case.n_layers / case.pp)
-    tables = 1.0 + xp.astype(alone & (case.tied_embeddings == 0.0), xp.float64)
-    dense = stage_layers * layers.dense_params + tables * layers.vocabulary_params
-    expert = stage_layers * layers.expert_params
-    # The states of an expert spread over the replicas of that expert.
-    expert_group = xp.maximum(case.shard_group * case.tp / (case.ep * case.etp), 1.0)
-    spread = dense / case.shard_group + expert / expert_group
-    whole = dense + expert
-
+    piped = xp.astype(~alone, xp.float64)
+    middle, shorter_first, shorter_last = _layers_of_stages(xp, case)
+    tied_head = case.tied_embeddings * xp.astype(alone, xp.float64)
+    first = _stage(xp, layers, case, middle - shorter_first, dense_layers, 0.0)
+    second_dense = xp.maximum(dense_layers - (middle - shorter_first), 0.0)
+    second = _stage(xp, layers, case, middle, second_dense, piped)
+    last_layers = middle - shorter_last
+    last_dense = xp.maximum(dense_layers - (case.n_layers - last_layers), 0.0)
+    last = _stage(xp, layers, case, last_layers, last_dense, case.pp - 1.0)
+    embedding = _tables(xp, layers, case, 1.0 + (1.0 - tied_head) * xp.astype(alone, xp.float64))
+    head = _tables(xp, layers, case, 1.0)
     held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches)
-    one = stage_layers * layers.kept_bytes
-    first = held * (one + layers.embedding_bytes) + layers.working_bytes
-    last = one + layers.working_bytes
-    logits = xp.where(alone | (last + layers.logit_bytes > first), layers.logit_bytes, 0.0)
-    activations = xp.where(alone | (logits == 0.0), first, last)
-    # With a pipeline, FSDP leaves parameters gathered and gradients whole until the step ends; else layer by layer.
-    per_layer = layers.dense_params + layers.expert_params
-    held_whole = case.shard_params * xp.astype(case.pp > 1.0, xp.float64)
-    gathered = case.shard_params * xp.where(alone, per_layer * (GATHERED_LAYERS + 1.0), whole) * _HALF
-    sharded_grads = case.shard_grads * (1.0 - held_whole)
+    offloaded = xp.where(case.activation_offload > 0, xp.minimum(_LAYERS_ON_CHIP / case.n_layers, 1.0), 1.0)
+    first = _plus(first, embedding, activations=held * layers.embedding_bytes * offloaded)
+    first = _plus(first, logits=layers.logit_bytes * xp.astype(alone, xp.float64))
+    last = _plus(last, head, logits=layers.logit_bytes)
+    fullest = _fuller(xp, first, _fuller(xp, second, last, piped), piped)
+
+    # FSDP gathers layer by layer, forward and backward again; experts only where several chips hold the same ones.
+    expert_shared = xp.astype(_expert_group(xp, case) > 1.0, xp.float64)
+    of_moe = layers.moe_params + layers.expert_params * expert_shared
+    has_dense = xp.astype(dense_layers > 0.0, xp.float64)
+    has_moe = xp.astype(case.n_experts > 0, xp.float64)
+    largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
+    gathered = case.shard_params * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
+    states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
+    moving = fullest["activations"] + fullest["logits"] + gathered
+    copied = xp.maximum(fullest["update"] - moving, 0.0)
+    live = states + copied + moving
     return Memory(
-        # A sharded parameter is stored as the optimizer's master copy.
-        parameters=(1.0 - case.shard_params) * _HALF * whole,
-        gradients=case.grad_bytes * (sharded_grads * spread + (1.0 - sharded_grads) * whole),
-        optimizer=OPTIMIZER_BYTES * (case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole),
-        activations=activations,
-        logits=logits,
-        gathered=gathered,
-        context=xp.full_like(activations, CONTEXT_BYTES),
-        cached=CACHED_FRAC * (activations + logits + gathered),
+        parameters=fullest["parameters"],
+        gradients=fullest["gradients"],
+        optimizer=fullest["optimizer"] + copied,
+        activations=fullest["activations"],
+        logits=fullest["logits"],
+        gathered=gathered + 0.0 * live,
+        context=xp.full_like(live, CONTEXT_BYTES),
+        cached=CACHED_FRAC * live,
     )
+
+
+def _layers_of_stages(xp: Any, case: Case) -> tuple[Any, Any, Any]:
+    """Return the layers of a middle stage, and how many fewer the first and the last have.
+
+    Layers that do not divide leave one fewer to the stages of the embedding and of the loss, where that makes them
+    divide; otherwise the last stage has what is left.
+    """
+    middle = xp.ceil(case.n_layers / case.pp)
+    missing = middle * case.pp - case.n_layers
+    both = xp.astype(missing == 2.0, xp.float64) * xp.astype(case.pp > 1.0, xp.float64)
+    return middle, both, xp.minimum(missing - both, middle - 1.0)
+
+
+def _expert_group(xp: Any, case: Case) -> Any:
+    """Return the chips over which the states of an expert spread: the replicas of that expert."""
+    return xp.maximum(case.shard_group * case.tp / (case.ep * case.etp), 1.0)
+
+
+def _stage(xp: Any, layers: LayerMemory, case: Case, n_layers: Any, dense_layers: Any, rank: Any) -> dict[str, Any]:
+    """Return what a pipeline stage holds, by part, without the vocabulary."""
+    dense = xp.minimum(dense_layers, n_layers)
+    moe = n_layers - dense
+    held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches, rank)
+    kept = dense * layers.dense_kept_bytes + moe * layers.moe_kept_bytes
+    kept = xp.where(case.activation_offload > 0, kept * xp.minimum(_LAYERS_ON_CHIP / n_layers, 1.0), kept)
+    shared = dense * layers.dense_params + moe * layers.moe_params
+    states = _states(xp, case, shared, case.shard_group, moe * layers.expert_params, _expert_group(xp, case))
+    return {**states, "activations": held * kept + layers.working_bytes, "logits": xp.zeros_like(kept)}
+
+
+def _tables(xp: Any, layers: LayerMemory, case: Case, count: Any) -> dict[str, Any]:
+    """Return what tables of the vocabulary add to a stage."""
+    whole = count * layers.vocabulary_params
+    return _states(xp, case, whole, case.shard_group, xp.zeros_like(whole), xp.ones_like(whole))
+
+
+def _states(xp: Any, case: Case, shared: Any, group: Any, experts: Any, expert_group: Any) -> dict[str, Any]:
+    """Return parameters, gradients and optimizer states of parameters spread over two groups. [byte]"""
+    whole, spread = shared + experts, shared / group + experts / expert_group
+    # With a pipeline, ZeRO-2 adds whole gradients up until the step ends.
+    sharded_grads = case.shard_grads * xp.astype((case.shard_params > 0) | (case.pp == 1.0), xp.float64)
+    kept = case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole
+    return {
+        "parameters": case.param_bytes * (case.shard_params * spread + (1.0 - case.shard_params) * whole),
+        "gradients": case.grad_bytes * (sharded_grads * spread + (1.0 - sharded_grads) * whole),
+        "optimizer": case.state_bytes * (1.0 - case.optimizer_offload) * kept,
+        "update": case.update_bytes * kept,
+    }
+
+
+def _plus(stage: dict[str, Any], more: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    """Return a stage with further parts added."""
+    added = {**(more or {}), **parts}
+    return {name: value + added[name] if name in added else value for name, value in stage.items()}
+
+
+def _fuller(xp: Any, one: dict[str, Any], other: dict[str, Any], exists: Any) -> dict[str, Any]:
+    """Return the stage that holds more; the other only where it exists."""
+    more = (sum(other.values()) > sum(one.values())) & (exists > 0)
+    return {name: xp.where(more, other[name], one[name]) for name in one}
 
 
 def peak_memory(case: Case) -> Memory:
@@ -215,4 +308,6 @@ def peak_memory(case: Case) -> Memory:
         The step fits where its ``needed`` is at most ``case.memory_bytes``. [byte]
     """
     xp, case = on_arrays(case)
-    return memory_from_layers(xp, layer_memory(xp, case), case)
+    found = memory_from_layers(xp, layer_memory(xp, case), case)
+    shape = (sum(getattr(found, field.name) for field in fields(found))) * 0.0
+    return Memory(**{field.name: getattr(found, field.name) + shape for field in fields(found)})

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
@@ -23,13 +23,11 @@ from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
 from gigacluster.throughput.plans import PlanTable, enumerate_plans
 from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import StepTime
-from gigacluster.throughput.words import PART_NAMES
+from gigacluster.throughput.software import MOE_INPUTS
+from gigacluster.throughput.step import StepTime
+from gigacluster.throughput.words import ATTENTION_KERNELS, PART_NAMES, PRECISIONS
 from gigacluster.transformer import Transformer
 from gigacluster.units import GIB
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search", "search_job"]
 
@@ -49,6 +47,7 @@ class Search:
     parts: dict[str, numpy.ndarray]  # of the step by cause, adding up to it [s]
     memory: Memory
     half_width: float  # of the 80 % interval of a step time, as a logarithm
+    untested: list[str]  # what of the job no calibrating run had: vendor, chip, precision, attention, scale
     considered: int  # tuples of axis values, before any rule
     feasible: int  # those that pass the rules
     evaluated: int  # whose full time and memory were computed: all feasible ones unless interrupted
@@ -117,21 +116,16 @@ class Search:
             f"{'; '.join(said) or 'no part differs'}."
         )
 
-    def table(self) -> pandas.DataFrame:
-        """Return the best plans as a table, a row a plan."""
-        import pandas
-
-        rows = [
-            {name: getattr(plan, name) for name in self.plans.columns()}
-            for plan in map(self.plans.plan, range(len(self.plans)))
-        ]
-        numbers = {
+    def columns(self) -> dict[str, Any]:
+        """Return the best plans as columns by name, an element a plan, words as words."""
+        plans = [self.plans.plan(index) for index in range(len(self.plans))]
+        return {
+            **{name: [getattr(plan, name) for plan in plans] for name in self.plans.columns()},
             "step_time_s": self.step_time_s,
             "mfu": self.mfu,
             "memory_gib": numpy.asarray(self.memory.needed) / GIB,
             "memory_frac": self.memory_frac,
         }
-        return pandas.DataFrame(rows).assign(**numbers)
 
 
 def search(
@@ -212,13 +206,25 @@ def search_job(
         step=_full(step, len(best)),
         parts={name: _whole(part, len(best)) for name, part in evaluator.breakdown(everything).items()},
         memory=_full(memory, len(best)),
-        half_width=shipped().half_width(known=False, moe=job.model.n_experts > 0),
+        **_certainty(job),
         considered=considered,
         feasible=len(table),
         evaluated=found.evaluated,
         fitting=found.fitting,
         elapsed_s=time.perf_counter() - began_s,
     )
+
+
+def _certainty(job: Job) -> dict[str, Any]:
+    """Return how sure the step times of a job are: of a cluster that calibration has not seen."""
+    calibration, n_chips = shipped(), float(job.cluster.n_chips)
+    codes = float(PRECISIONS[job.precision][0]), float(ATTENTION_KERNELS[job.attention])
+    untested = calibration.untested_of(job.cluster.chip, *codes, n_chips)
+    blanks = sum(not getattr(job, name) for name in MOE_INPUTS) / len(MOE_INPUTS)
+    width = calibration.half_width(
+        known=False, moe=job.model.n_experts > 0, untested=untested, blanks_frac=blanks, n_chips=n_chips
+    )
+    return {"half_width": width, "untested": untested}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,7 +254,7 @@ def best_of(
         If none fits; the message says which plan comes nearest.
     """
     evaluator = PlanEvaluator(job, table, coefficients, xp)
-    size = chunk or (CPU_CHUNK if xp is numpy else GPU_CHUNK)
+    size = chunk or (CPU_CHUNK if xp is NUMPY else GPU_CHUNK)
     pieces = list(chunks(len(table), size))
     index, time_s, bytes_ = numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0), numpy.zeros(0)
     evaluated = fitting = 0
@@ -256,7 +262,8 @@ def best_of(
     try:
         for piece in progress(pieces, what="plans", unit="chunk"):
             step, memory = evaluator(piece)
-            needed, total_s = xp.broadcast_arrays(memory.needed, step.total_s)
+            shape = (piece.stop - piece.start,)  # of numbers where all plans of a piece agree
+            needed, total_s = (xp.broadcast_to(values, shape) for values in (memory.needed, step.total_s))
             fits = needed <= job.cluster.chip.memory_bytes
             worst_s = time_s[-1] if len(time_s) == top else numpy.inf
             better = to_host(xp.nonzero(fits & (total_s <= worst_s))[0])

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import as_common
-from gigacluster.throughput.inputs import Case
+from gigacluster.names import unknown
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.rules import RULES, Rule, divisors
+from gigacluster.throughput.rules import RULES, SEARCHED, Rule, divisors
+from gigacluster.throughput.software import Software
+from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
 __all__ = [
     "AXES",
@@ -34,10 +37,12 @@ __all__ = [
     "plan_fields",
 ]
 
-RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a case
+RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a table of plans
 #: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything.
 SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
 _HYBRID = SHARDINGS.index("hsdp")
+#: Axes whose values are words.
+_WORDS = {"recompute": RECOMPUTE, "sharding": SHARDING}
 #: Axes that a search can be restricted to; dp follows from the number of chips.
 AXES = ("tp", "pp", "cp", "ep", "vpp", "micro_batch", "sp", "recompute", "sharding", "shard_group")
 
@@ -50,9 +55,9 @@ class UnevenChipsError(ValueError):
         self.n_chips = n_chips
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """One parallel plan."""
+@dataclass(frozen=True, kw_only=True)
+class Plan(Software):
+    """One parallel plan, with the software inputs that go before those of its job."""
 
     tp: int = 1
     sp: bool = False
@@ -68,13 +73,19 @@ class Plan:
 
     def __post_init__(self) -> None:
         faults = []
+        try:
+            super().__post_init__()
+        except ValueError as fault:
+            faults.append(str(fault))
         for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch"):
             value = getattr(self, name)
             if not (value >= 1 and value == int(value)):
                 faults.append(f"{name} must be a whole number, at least 1, got {value!r}")
-        for name, known in (("recompute", RECOMPUTES), ("sharding", SHARDINGS)):
-            if getattr(self, name) not in known:
-                faults.append(f"unknown {name} {getattr(self, name)!r}; use one of: {', '.join(known)}")
+        for name in _WORDS:
+            try:
+                object.__setattr__(self, name, read_word(name, getattr(self, name)))
+            except ValueError as fault:
+                faults.append(str(fault))
         if faults:
             raise ValueError("; ".join(faults))
         if not self.shard_group:
@@ -88,7 +99,7 @@ class Plan:
 
     def codes(self) -> dict[str, int]:
         """Return every axis as a whole number: words as their codes."""
-        row = {field.name: getattr(self, field.name) for field in fields(self)}
+        row = {field.name: getattr(self, field.name) for field in fields(PlanTable)}
         words = {"recompute": RECOMPUTES.index(self.recompute), "sharding": SHARDINGS.index(self.sharding)}
         return {name: int(value) for name, value in {**row, **words}.items()}
 
@@ -144,11 +155,14 @@ def check_plan(plan: Plan, job: Job) -> None:
 def case_of_plan(job: Job, plan: Plan) -> Case:
     """Return the case of one checked plan."""
     check_plan(plan, job)
-    return job.case(**plan_fields(SimpleNamespace(**{name: float(v) for name, v in plan.codes().items()})))
+    row = SimpleNamespace(**{name: float(v) for name, v in plan.codes().items()})
+    return job.case(
+        plan.software(), **plan_fields(replace(job, recompute_modules=plan.over(job).recompute_modules), row)
+    )
 
 
-def plan_fields(plans: Any) -> dict[str, Any]:
-    """Return the plan fields of a :class:`~gigacluster.throughput.inputs.Case`, with what a sharding code stands for.
+def plan_fields(job: Job, plans: Any) -> dict[str, Any]:
+    """Return the plan fields of a :class:`~gigacluster.throughput.case.Case`, with what a sharding code stands for.
 
     Parameters
     ----------
@@ -156,14 +170,43 @@ def plan_fields(plans: Any) -> dict[str, Any]:
         Floats, or float64 arrays of one library.
     """
     xp, (code,) = as_common(plans.sharding)
-    same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "recompute", "shard_group")
+    same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "shard_group")
     return {
         **{name: getattr(plans, name) for name in same},
+        **again_fields(job, plans.recompute),
         "n_chips": plans.tp * plans.pp * plans.cp * plans.dp,
         "shard_params": xp.astype(code > 2.5, xp.float64),
         "shard_grads": xp.astype(code > 1.5, xp.float64),
         "shard_optimizer": xp.astype(code > 0.5, xp.float64),
     }
+
+
+def again_fields(job: Job, recompute: Any) -> dict[str, Any]:
+    """Return the shares of a layer that are computed again, for codes of :data:`RECOMPUTES`.
+
+    ``selective`` stands for the modules that the job names, otherwise for what its framework means by it.
+    """
+    xp, (code,) = as_common(recompute)
+    policy = "selective" if job.framework == "megatron" else "selective by operation"
+    shares = job.again() or dict(zip(PARTS_AGAIN, RECOMPUTED[policy], strict=True))
+    selective = xp.astype(code == 1.0, xp.float64)
+    full = xp.astype(code == 2.0, xp.float64)
+    return {part: full + share * selective for part, share in shares.items()}
+
+
+def read_word(axis: str, said: object) -> str:
+    """Return the word of an axis of plans that is meant.
+
+    Raises
+    ------
+    ValueError
+        If it is none that a plan can have.
+    """
+    word = _WORDS[axis].read(said)
+    allowed = RECOMPUTES if axis == "recompute" else SHARDINGS
+    if word not in allowed:
+        raise ValueError(unknown(axis, said, allowed))
+    return word
 
 
 def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> dict[str, list[int]]:
@@ -193,17 +236,20 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
         "micro_batch": divisors(job.global_batch),
         "vpp": list(range(1, model.n_layers + 1)),
         "sp": [0, 1],
-        # A fused kernel computes the core of attention again anyway: "selective" would be the same plan twice.
-        "recompute": [word for word in RECOMPUTES if word != "selective" or job.attention == "unfused"],
+        "recompute": list(RECOMPUTES),
         "sharding": list(SHARDINGS),
         "shard_group": [domain, 8 * domain],
     }
     for axis, allowed in limits.items():
-        wanted = list(allowed)
+        wanted = [read_word(axis, word) for word in allowed] if axis in _WORDS else list(allowed)
         kept = wanted if axis == "shard_group" else [value for value in values[axis] if value in wanted]
         if not kept:
             raise ValueError(f"{axis} can be {', '.join(map(str, values[axis]))}; none of them is in {wanted}")
         values[axis] = kept
+    # A fused kernel computes the core of attention again anyway: unless asked for, it would be the same plan twice.
+    fused = job.framework == "megatron" and job.attention != "unfused" and not job.recompute_modules
+    if "recompute" not in limits and fused:
+        values["recompute"].remove("selective")
     values["recompute"] = [RECOMPUTES.index(word) for word in values["recompute"]]
     values["sharding"] = [SHARDINGS.index(word) for word in values["sharding"]]
     return values
@@ -220,22 +266,40 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
         If no plan is feasible: which rule the last ones broke, and what would fit.
     """
     values = axis_values(job, limits)
-    # Whole replicas are one group; hybrid sharding comes once for every size of group.
-    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
-    options += [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
+    options = _options(values)
     considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
-    replicas = divisors(job.global_batch)
+    try:
+        return _table(job, values, (*RULES, *SEARCHED.values())), considered
+    except UnevenChipsError:
+        raise
+    except ValueError:
+        if not set(SEARCHED) & set(limits or {}):
+            raise
+        return _table(job, values, RULES), considered  # what is asked for has no plan that a search would look at
 
+
+def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> PlanTable:
+    """Return the plans of a job that hold some rules."""
+    options = _options(values)
+    replicas = divisors(job.global_batch)
     table: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
         choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
-        table = _with_axis(table, choices, job)
+        table = _with_axis(table, choices, job, rules)
     table = {name: column.astype(numpy.int32) for name, column in table.items()}  # whole numbers up to the chips: small
     codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
-    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job)), considered
+    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job, rules))
 
 
-def _with_axis(table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job) -> dict[str, Any]:
+def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
+    """Return sharding with its groups: whole replicas are one; hybrid sharding comes once for every size of group."""
+    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
+    return options + [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
+
+
+def _with_axis(
+    table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job, rules: tuple[Rule, ...] = RULES
+) -> dict[str, Any]:
     """Return every tuple of a table with every choice of a further axis (or of two), as far as the rules allow.
 
     The rules see tuples down and choices across, so that only those that pass are ever written out.
@@ -245,13 +309,13 @@ def _with_axis(table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Jo
     if "shard_group" in across:  # 0 stands for all replicas
         across["shard_group"] = numpy.where(choices["shard_group"] > 0, choices["shard_group"], rows["dp"] * rows["cp"])
     seen = SimpleNamespace(**rows, **across)
-    rules = [rule for rule in RULES if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
+    applied = [rule for rule in rules if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
     shape = (len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values()))))
     flags = numpy.ones(shape, dtype=bool)
-    for rule in rules:
+    for rule in applied:
         flags &= rule.holds(job, seen)
     if not flags.any():
-        raise _fault(seen, rules, job)
+        raise _fault(seen, applied, job)
     down, right = numpy.nonzero(flags)
     added = {name: numpy.broadcast_to(values, shape)[down, right] for name, values in across.items()}
     return {**{name: column[down] for name, column in table.items()}, **added}

@@ -1,85 +1,123 @@
-"""Predict step time and peak memory of runs in the form of ``data/training_runs.csv``, with the shipped calibration."""
+"""Predict step time and peak memory of runs, with the shipped calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy
-import pandas as pd
 
+from gigacluster.hardware import Chip, chips_from
+from gigacluster.throughput.columns import Runs, cases_of
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.memory import peak_memory
-from gigacluster.throughput.runs import cases_from_runs
-from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import breakdown, on_arrays, step_from_layers
-from gigacluster.throughput.words import family_of
+from gigacluster.throughput.shipped import Calibration, shipped
+from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers
 from gigacluster.units import GIB
-from gigareport import catalog
-from gigareport.calibration.scores import ConstantMfu
 
 __all__ = ["predict"]
 
 
-def predict(runs: pd.DataFrame) -> pd.DataFrame:
-    """Predict the runs of a table in the form of ``data/training_runs.csv``.
+def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = None) -> Any:
+    """Predict runs described by columns as those of ``data/training_runs.csv``.
 
     Parameters
     ----------
-    runs : DataFrame
-        As ``catalog.load("training_runs", path=...)`` returns it. What is blank is filled by the rules of
-        :mod:`gigacluster.throughput.runs`; measured times are not looked at.
+    runs
+        A mapping of columns, or a pandas table: chip, precision, shape, plan and batch of each run. What is blank or
+        missing is filled by the rules of :mod:`gigacluster.throughput.columns`; measured times are not looked at.
+    chips
+        Chips of one's own: columns as in ``data/chips.csv``, or records by name. They go before those of that table.
+    calibration
+        What to predict with; that of the package by default.
 
     Returns
     -------
-    DataFrame
+    columns by name, or a pandas table with the index of ``runs`` where that is one
         A row a run, same order: ``run_id``; ``step_time_s`` with its 80 % interval ``step_time_low_s`` to
-        ``step_time_high_s``; ``family_known`` (whether calibration saw this family of sources: if not, the interval is
-        wider); ``peak_memory_gib`` (reserved) and ``allocated_memory_gib`` on the fullest chip; the parts of the step,
-        which add up to it; ``constant_mfu_step_time_s``, the yardstick; ``inexpressible``, why there is no prediction
-        (empty where there is one; otherwise the numbers are missing).
+        ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the
+        run no calibrating run had (vendor, chip, format, kernel, scale), each of which widens the interval; ``fits``:
+        whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows it),
+        ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up
+        to it; ``warnings``: what was not read, or what does not fit; ``inexpressible``: why there is no prediction,
+        empty where there is one.
+
+    Raises
+    ------
+    ValueError
+        If no column is one of runs.
 
     Examples
     --------
-    >>> runs = catalog.load("training_runs")
-    >>> bool(predict(runs[runs.run_id == "D0300"])["step_time_s"].between(7.5, 10.0).all())  # measured: 8.49 s
-    True
+    >>> run = {"chip": ["H100-SXM"], "n_chips": [8], "n_layers": [32], "d_model": [4096], "n_heads": [32], "tp": [1],
+    ...        "n_kv_heads": [8], "d_ff": [14336], "ffn_act": ["swiglu"], "vocab": [128256], "seq_len": [8192],
+    ...        "global_batch": [16], "pp": [1], "shard_strategy": ["fsdp"], "recompute": ["full"],
+    ...        "precision": ["bf16"]}
+    >>> found = predict(run)
+    >>> bool(2 < found["step_time_s"][0] < 4), bool(found["fits"][0])
+    (True, True)
     """
-    calibration, k = shipped(), shipped().coefficients
-    cases = cases_from_runs(runs, catalog.load("chips"))
-    kept = runs[cases.expressible]
-    families = [family_of(str(source)) for source in runs["source_id"]]
-    known = numpy.array([family in calibration.family_effects for family in families])
-    moe = (runs["arch"] == "moe").to_numpy()
-    effect = [
-        calibration.family_effects.get(family_of(source), 0.0) + calibration.source_effects.get(source, 0.0)
-        for source in kept["source_id"].astype(str)
-    ]
-    chip_effect = [calibration.chip_effect(chip) for chip in kept["chip"]]
-    case = replace(cases.case, chip_effect=numpy.array(chip_effect), family_effect=numpy.array(effect))
+    known = shipped() if calibration is None else calibration
+    table = Runs(runs)
+    cases = cases_of(table, _records(chips))
+    kept = table.take(cases.expressible)
+    sources = ["" if cell is None else str(cell) for cell in kept.cells("source_id")]
+    case = replace(
+        cases.case,
+        chip_effect=numpy.array([known.chip_effect(chip) for chip in kept.text("chip")], dtype=float),
+        family_effect=numpy.array([known.source_effect(source) for source in sources], dtype=float),
+    )
     xp, case = on_arrays(case)
-    layers = layer_times(xp, case, k)
-    step = step_from_layers(xp, layers, case, k)
+    layers = layer_times(xp, case, known.coefficients)
+    step = step_from_layers(xp, layers, case, known.coefficients)
     memory = peak_memory(case)
+    certainty = known.certainty(kept, case, sources)
 
-    def spread(values: Any) -> numpy.ndarray:
-        """Put the numbers of expressible runs among the others, which get none."""
-        whole = numpy.full(len(runs), numpy.nan)
+    def spread(values: Any, blank: Any = numpy.nan) -> numpy.ndarray:
+        """Put the values of expressible runs among the others, which get none."""
+        whole = numpy.full(len(table), blank, dtype=numpy.asarray(values).dtype if blank != blank else object)
         whole[cases.expressible] = values
         return whole
 
-    width = numpy.exp([calibration.half_width(known=bool(a), moe=bool(b)) for a, b in zip(known, moe, strict=True)])
+    width = numpy.exp(spread(certainty.half_width))
     step_s = spread(step.total_s)
+    fits = numpy.asarray(memory.needed <= case.memory_bytes)
+    warnings = [
+        "; ".join(filter(None, said))
+        for said in zip(cases.warnings, spread(_misfits(memory.needed, case.memory_bytes), ""), strict=True)
+    ]
     columns: dict[str, Any] = {
-        "run_id": runs["run_id"].to_numpy(),
+        "run_id": numpy.array(table.names(), dtype=object),
         "step_time_s": step_s,
         "step_time_low_s": step_s / width,
         "step_time_high_s": step_s * width,
-        "family_known": known,
+        "family_known": spread(certainty.family_known, False).astype(bool),
+        "untested": spread(certainty.untested, ""),
+        "fits": spread(fits, False).astype(bool),
         "peak_memory_gib": spread(memory.total / GIB),
+        "reserved_memory_gib": spread(memory.reserved / GIB),
         "allocated_memory_gib": spread(memory.allocated / GIB),
         **{name: spread(part) for name, part in breakdown(xp, layers, step, case).items()},
-        "constant_mfu_step_time_s": ConstantMfu(dict(calibration.constant_mfu)).step_time_s(runs),
-        "inexpressible": cases.reasons,
+        "warnings": numpy.array(warnings, dtype=object),
+        "inexpressible": numpy.array(cases.reasons, dtype=object),
     }
-    return pd.DataFrame(columns, index=runs.index)
+    is_table = hasattr(runs, "columns") and hasattr(runs, "index")  # of pandas, or of what follows it
+    return type(runs)(columns, index=runs.index) if is_table else columns
+
+
+def _records(chips: Any) -> dict[str, Chip]:
+    """Return chips of one's own as records by name."""
+    if chips is None:
+        return {}
+    if isinstance(chips, Mapping) and all(isinstance(chip, Chip) for chip in chips.values()):
+        return dict(chips)
+    return chips_from({str(name): list(chips[name]) for name in chips})
+
+
+def _misfits(needed_bytes: Any, memory_bytes: Any) -> list[str]:
+    """Say of each run that does not fit how much it lacks."""
+    return [
+        "" if need <= has else f"does not fit: needs {need / GIB:.1f} GiB of the {has / GIB:.0f} GiB of the chip"
+        for need, has in zip(numpy.broadcast_to(needed_bytes, memory_bytes.shape), memory_bytes, strict=True)
+    ]

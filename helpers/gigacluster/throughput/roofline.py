@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.inputs import (
+from gigacluster.throughput.case import (
     PRECISION_BF16,
     PRECISION_FP8_CURRENT,
     PRECISION_FP8_DELAYED,
@@ -14,8 +13,9 @@ from gigacluster.throughput.inputs import (
     PRECISION_NVFP4,
     Case,
 )
+from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s
-from gigacluster.throughput.step_time import on_arrays
+from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import attended_tokens
 
 __all__ = ["Operation", "operations", "roof_flop_per_s"]

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
 
-__all__ = ["RULES", "Rule", "divides_layers", "divisors"]
+__all__ = ["RULES", "SEARCHED", "Rule", "divides_layers", "divisors"]
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
+_ZERO2 = 2  # code of a table of plans
 
 
 class Rule(NamedTuple):
@@ -111,17 +112,37 @@ def _says_batch(job: Job, p: Any) -> str:
 
 
 def _interleaves(job: Job, p: Any) -> Any:
-    return (p.vpp == 1) | ((p.pp > 1) & divides_layers(job, p.pp * p.vpp))
+    return (p.vpp == 1) | ((p.pp > 1) & (p.pp * p.vpp <= job.model.n_layers + 2))
 
 
 def _says_interleave(job: Job, p: Any) -> str:
+    most = max((job.model.n_layers + 2) // p.pp, 1) if p.pp > 1 else 1  # the embedding and the loss may count
+    return (
+        f"vpp={p.vpp} needs pp > 1 and a layer for each of the pp*vpp = {p.pp * p.vpp} chunks of "
+        f"{job.model.n_layers} layers; with pp={p.pp}, vpp can be up to {most}"
+    )
+
+
+def _evenly(job: Job, p: Any) -> Any:
+    return (p.vpp == 1) | divides_layers(job, p.pp * p.vpp)
+
+
+def _says_evenly(job: Job, p: Any) -> str:
     fits = [
         v for v in range(1, job.model.n_layers // p.pp + 1) if v == 1 or (p.pp > 1 and divides_layers(job, p.pp * v))
     ]
     return (
-        f"vpp={p.vpp} needs pp > 1 and {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
+        f"vpp={p.vpp} needs {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
         f"the embedding and the loss counted as layers or not; with pp={p.pp}, vpp can be {_list(fits)}"
     )
+
+
+def _distinct(job: Job, p: Any) -> Any:
+    return (p.sharding != _ZERO2) | (p.pp == 1)
+
+
+def _says_distinct(job: Job, p: Any) -> str:
+    return f"with pp={p.pp}, zero2 adds whole gradients up and is zero1; zero1 would fit"
 
 
 def _rounds(job: Job, p: Any) -> Any:
@@ -187,3 +208,10 @@ RULES = (
     _rule("tp sp", _routes_parts, _says_routes),
     _rule("dp cp sharding shard_group", _shards, _says_shards),
 )
+
+#: What a search asks besides of an axis, unless no value that it may look at would be left: chunks of one size, as
+#: recipes have them; and no ZeRO-2 with a pipeline, where it is ZeRO-1 by another name.
+SEARCHED = {
+    "vpp": _rule("pp vpp", _evenly, _says_evenly),
+    "sharding": _rule("pp sharding", _distinct, _says_distinct),
+}

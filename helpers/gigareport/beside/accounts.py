@@ -32,7 +32,7 @@ def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share
     >>> round(float(it_power_w_per_chip(700, 575, 0.10)), 1)
     1402.5
     """
-    _, chip, server, share = checked(
+    _, (chip, server, share) = checked(
         chip_w=(chip_w, POSITIVE),
         server_w_per_chip=(server_w_per_chip, NON_NEGATIVE),
         network_power_share=(network_power_share, NON_NEGATIVE),
@@ -57,7 +57,7 @@ def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 
     >>> round(float(energy_kwh(150e6, 8766, pue=1.21)) / 1e9, 2)
     1.59
     """
-    _, power_w, time_h, load, overhead = checked(
+    _, (power_w, time_h, load, overhead) = checked(
         it_power_w=(it_power_w, NON_NEGATIVE),
         hours=(hours, NON_NEGATIVE),
         load_frac=(load_frac, POSITIVE_SHARE),
@@ -91,7 +91,7 @@ def capital_usd_per_chip(
     >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
     51613.0
     """
-    _, server, network, storage, site, spares = checked(
+    _, (server, network, storage, site, spares) = checked(
         server_usd_per_chip=(server_usd_per_chip, NON_NEGATIVE),
         network_usd_per_chip=(network_usd_per_chip, NON_NEGATIVE),
         storage_usd_per_chip=(storage_usd_per_chip, NON_NEGATIVE),
@@ -137,7 +137,7 @@ def amortised_run_usd(
     ...                               price_performance_per_year=2)), 6)
     500.0
     """
-    xp, n, run_h, price_usd, gain, age, kwh, kwh_usd = checked(
+    xp, (n, run_h, price_usd, gain, age, kwh, kwh_usd) = checked(
         n_chips=(n_chips, POSITIVE),
         run_hours=(run_hours, NON_NEGATIVE),
         cluster_usd_per_chip=(cluster_usd_per_chip, NON_NEGATIVE),
@@ -168,7 +168,7 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
     >>> [round(float(share), 3) for share in cost_shares(1.64, 0.19, 0.57)]
     [0.282, 0.18, 0.108]
     """
-    _, overhead, between, hardware = checked(
+    _, (overhead, between, hardware) = checked(
         server_overhead=(server_overhead, AT_LEAST_ONE),
         interconnect_share=(interconnect_share, SHARE_BELOW_ONE),
         hardware_share=(hardware_share, POSITIVE_SHARE),
@@ -207,7 +207,7 @@ def gross_margin_frac(
     >>> round(float(margin), 3)
     0.25
     """
-    _, rent_usd, capital_usd, years, running_usd, used = checked(
+    _, (rent_usd, capital_usd, years, running_usd, used) = checked(
         rent_usd_per_chip_hour=(rent_usd_per_chip_hour, POSITIVE),
         capital_usd_per_chip=(capital_usd_per_chip, NON_NEGATIVE),
         life_years=(life_years, POSITIVE),

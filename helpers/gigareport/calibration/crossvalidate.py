@@ -1,8 +1,7 @@
 """Calibration: fit the coefficients to the measured runs, cross-validate, and write both tables of ``data/``.
 
-Run as ``python -m gigareport.calibration.crossvalidate``, or ``make calibrate``. Everything is refitted inside each
-fold: the coefficients, the effects, the yardstick, and the widths of the intervals, which come from folds inside the
-fold.
+Run as ``gigacluster calibrate``, or ``make calibrate``. Two splits: groups of near-identical runs (new runs of makers
+that the table knows) and families of sources (makers that it does not). Everything is refitted without each fold.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from functools import cache
 import numpy
 import pandas as pd
 
+from gigacluster import hardware
 from gigacluster.parallel import progress
 from gigacluster.throughput.coefficients import PRIORS
-from gigacluster.throughput.runs import cases_from_runs
 from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
 from gigareport.dictionary import columns_of
@@ -29,6 +29,7 @@ __all__ = [
     "folds_of",
     "half_widths",
     "main",
+    "observe",
     "predict_without",
     "scored_runs",
 ]
@@ -36,8 +37,17 @@ __all__ = [
 #: Share of runs that an interval is to hold.
 COVERAGE = 0.8
 N_GROUP_FOLDS = 5
-#: Expected error of MoE runs over that of dense ones: routing, token exchange, young software. Assumption.
-MOE_ERROR_RATIO = 1.5
+#: Half-width that what no calibrating run had adds, as a logarithm of the step time: chips, formats and kernels as the
+#: spread of their effects expects; vendors as the first runs on AMD and Google chips differed from a model without
+#: them; scale at every doubling beyond the largest run, as weak scaling loses in published pairs. Assumptions.
+UNTESTED = {
+    "untested chip": 0.10,
+    "untested vendor": 0.35,
+    "untested precision": 0.15,
+    "untested attention": 0.15,
+    "untested scale": 0.06,
+    "blank moe inputs": 0.15,
+}
 #: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
 _NORMAL_80 = 1.2816
 _SEED = 7
@@ -57,14 +67,14 @@ class CrossValidation:
 def scored_runs() -> tuple[pd.DataFrame, Observations]:
     """Return the scored rows of ``data/training_runs.csv`` and what the fit sees of them."""
     runs = catalog.load("training_runs")
-    scored = numpy.array([not reason for reason in scoring.not_scored_reasons(runs)], dtype=bool)
+    scored = numpy.array([not reason for reason in table_of_runs.not_scored_reasons(runs)], dtype=bool)
     runs = runs.loc[scored].reset_index(drop=True)
     return runs, observe(runs)
 
 
 def observe(runs: pd.DataFrame) -> Observations:
     """Return what the fit sees of runs, all of which can be expressed."""
-    cases = cases_from_runs(runs, catalog.load("chips"))
+    cases = table_of_runs.cases(runs)
     if not cases.expressible.all():
         said = [f"{run}: {why}" for run, why in zip(runs["run_id"], cases.reasons, strict=True) if why]
         raise ValueError("these runs cannot be expressed: " + "; ".join(said))
@@ -72,17 +82,19 @@ def observe(runs: pd.DataFrame) -> Observations:
         case=cases.case,
         log_step_time=numpy.log(runs["step_time_s"].to_numpy(dtype=float)),
         labels={
-            "chip": runs["chip"].to_numpy(dtype=str),
-            "family": scoring.families(runs),
+            "chip": numpy.array([hardware.chip(name).name for name in runs["chip"]], dtype=str),
+            "family": table_of_runs.families(runs),
             "source": runs["source_id"].to_numpy(dtype=str),
         },
     )
 
 
 def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
-    """Return the fold of each run: its family, or one of five to which its group of near-identical runs was dealt."""
+    """Return the fold of each run: its family, its source, or one of five with all runs that are nearly the same."""
     if split == "family":
-        return scoring.families(runs)
+        return table_of_runs.families(runs)
+    if split == "source":
+        return runs["source_id"].to_numpy(dtype=str)
     groups = runs["split_group"].to_numpy(dtype=str)
     names = numpy.unique(groups)
     dealt = numpy.random.default_rng(_SEED).permutation(len(names)) % N_GROUP_FOLDS
@@ -90,34 +102,29 @@ def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
 
 
 def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start: Fit | None = None) -> CrossValidation:
-    """Predict every run from runs of other folds, with intervals from folds inside those.
+    """Predict every run from runs of other folds, with intervals from the held-out errors of other folds.
 
     Parameters
     ----------
     runs, data
         As from :func:`scored_runs`.
-    split : {"group", "family"}
+    split : {"group", "source", "family"}
     start : Fit, optional
         Where fits begin; saves time only.
     """
     folds = folds_of(runs, split)
     names = numpy.unique(folds)
     moe = (runs["arch"] == "moe").to_numpy()
-
-    @cache  # the fit without two folds serves both of them
-    def held_out(*without: str) -> dict[str, numpy.ndarray]:
-        return predict_without(data, folds, without, start)
-
     log_predicted, log_half_width, log_constant = (numpy.full(len(runs), numpy.nan) for _ in range(3))
     for name in progress(names, what=f"by {split}", unit="fold"):
         here = folds == name
-        log_predicted[here] = held_out(name)[name]
-        inner = numpy.full(len(runs), numpy.nan)
-        for other in names[names != name]:
-            there = folds == other
-            inner[there] = held_out(*sorted((name, other)))[other] - data.log_step_time[there]
-        log_half_width[here] = half_widths(inner[~here], moe[~here])[moe[here].astype(int)]
+        log_predicted[here] = predict_without(data, folds, (name,), start)[name]
         log_constant[here] = numpy.log(scoring.ConstantMfu.fit(runs[~here]).step_time_s(runs[here]))
+    error = log_predicted - data.log_step_time
+    sources = runs["source_id"].to_numpy(dtype=str)
+    for name in names:
+        here = folds == name
+        log_half_width[here] = half_widths(error[~here], moe[~here], sources[~here])[moe[here].astype(int)]
     return CrossValidation(
         split=split, log_predicted=log_predicted, log_half_width=log_half_width, log_constant_mfu=log_constant
     )
@@ -131,14 +138,23 @@ def predict_without(
     return {name: predict_log_s(found, select(data, folds == name)) for name in without}
 
 
-def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray) -> numpy.ndarray:
+def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray, sources: numpy.ndarray) -> numpy.ndarray:
     """Return the half-widths of the intervals of dense and of MoE runs from held-out errors.
 
-    One quantile for both, over errors in units of their expected size: few families have MoE runs, too few for a
-    quantile of their own.
+    Runs of one source err together, so that a source with n runs counts as the square root of n.
     """
-    one = numpy.quantile(numpy.abs(log_error) / numpy.where(moe, MOE_ERROR_RATIO, 1.0), COVERAGE)
-    return one * numpy.array([1.0, MOE_ERROR_RATIO])
+    _, index, count = numpy.unique(sources, return_inverse=True, return_counts=True)
+    weight = count[index] ** -0.5
+    widths = []
+    for of_arch in (~moe, moe):
+        size, share = numpy.abs(log_error[of_arch]), weight[of_arch]
+        if not len(size):
+            widths.append(numpy.nan)
+            continue
+        order = numpy.argsort(size)
+        held = numpy.cumsum(share[order]) / share.sum()
+        widths.append(float(numpy.interp(COVERAGE, held, size[order])))
+    return numpy.array(widths)
 
 
 def coefficient_table(
@@ -157,29 +173,51 @@ def coefficient_table(
         "family": "logarithm of step time in this family of sources over the model's",
         "source": "the same, of one source within its family",
     }
+    family_of = dict(zip(runs["source_id"], table_of_runs.families(runs), strict=True))
     position = len(found.names)
     for kind, spread in EFFECT_SPREADS.items():
         for name, value in found.effects(kind).items():
+            shown = f"{family_of[name]}|{name}" if kind == "source" else name
             half, prior_half = spread * error[position], spread * _NORMAL_80
             position += 1
             rows.append(
-                (kind, name, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
+                (kind, shown, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
             )
-    moe = (runs["arch"] == "moe").to_numpy()
-    for known, split in zip(("known", "new"), splits, strict=True):
-        widths = half_widths(split.log_predicted - log_measured, moe)
+    moe, sources = (runs["arch"] == "moe").to_numpy(), runs["source_id"].to_numpy(dtype=str)
+    for known, split in zip(("known", "new"), splits[:2], strict=True):
+        widths = half_widths(split.log_predicted - log_measured, moe, sources)
         for arch, width in zip(("dense", "moe"), widths, strict=True):
             meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
             rows.append(("interval", f"{known} {arch}", float(width), *[None] * 2, "1", *[None] * 3, meaning))
+    for name, width in UNTESTED.items():
+        meaning = "what that adds to the half-width, in quadrature; scale at every doubling. Assumption"
+        rows.append(("interval", name, width, *[None] * 2, "1", *[None] * 3, meaning))
+    for name, count in _tested(runs).items():
+        rows.append(("tested", name, count, *[None] * 2, "1", *[None] * 3, "calibrating runs that had it"))
     for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
         meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
         rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
     return pd.DataFrame(rows, columns=columns_of("throughput_coefficients"))
 
 
+def _tested(runs: pd.DataFrame) -> dict[str, int]:
+    """Return how many runs had each vendor, chip, number format and kernel of attention; and the largest of them."""
+    chips = [hardware.chip(name) for name in runs["chip"]]
+    case = table_of_runs.cases(runs).case
+    had = {
+        "vendor": [chip.vendor for chip in chips],
+        "chip": [chip.name for chip in chips],
+        "precision": [f"{code:g}" for code in case.precision],
+        "attention": [f"{code:g}" for code in case.attention_kernel],
+        "n_chips": [f"{case.n_chips.max():g}"],
+    }
+    counts = {kind: pd.Series(names).value_counts().sort_index() for kind, names in had.items()}
+    return {f"{kind}|{name}": int(n) for kind, found in counts.items() for name, n in found.items()}
+
+
 def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list[CrossValidation]) -> pd.DataFrame:
     """Return the rows of ``data/throughput_accuracy.csv``."""
-    family = scoring.families(runs)
+    family, sources = table_of_runs.families(runs), runs["source_id"].to_numpy(dtype=str)
     rows = []
     for split in splits:
         for arch in ("dense", "moe"):
@@ -189,6 +227,9 @@ def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list
                 rows.append(
                     {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
                 )
+            for name in numpy.unique(sources[of_arch]):
+                found = _accuracy(split, log_measured, family, of_arch & (sources == name))
+                rows.append({"split": split.split, "arch": arch, "family": f"source {name}", **found})
     return pd.DataFrame(rows, columns=columns_of("throughput_accuracy"))
 
 
@@ -213,7 +254,7 @@ def main() -> None:
     """Fit, cross-validate, write both tables, and print what changed in accuracy."""
     runs, data = scored_runs()
     found = fit(data)
-    splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family")]
+    splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family", "source")]
     tables = {
         "throughput_coefficients": coefficient_table(found, runs, splits, data.log_step_time),
         "throughput_accuracy": accuracy_table(runs, data.log_step_time, splits),

@@ -17,10 +17,10 @@ from typing import Any
 import numpy
 from scipy.optimize import least_squares
 
+from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients, Prior
-from gigacluster.throughput.inputs import Case
 from gigacluster.throughput.layers import layer_times
-from gigacluster.throughput.step_time import step_from_layers
+from gigacluster.throughput.step import step_from_layers
 
 __all__ = ["EFFECT_SPREADS", "Fit", "Observations", "decode", "fit", "log_step_time", "predict_log_s", "select"]
 

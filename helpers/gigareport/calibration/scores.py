@@ -8,43 +8,20 @@ from dataclasses import dataclass
 import numpy
 import pandas as pd
 
-from gigacluster.throughput.words import family_of, is_blank, precision_code, recompute_code
+from gigacluster.names import Vocabulary, is_blank
+from gigacluster.throughput.words import PRECISION, RECOMPUTE
 from gigacluster.units import GIGA, TERA
+from gigareport import catalog
 
-__all__ = ["ConstantMfu", "errors", "families", "interval_scores", "not_scored_reasons", "ranking"]
+__all__ = ["ConstantMfu", "errors", "interval_scores", "ranking"]
 
 #: Two plans whose measured step times differ by less are not ranked.
 RANKED_APART_FRAC = 0.02
-#: What a pair of plans has in common; the day because the cluster was repaired between days.
-RANKED_TOGETHER = ("source_id", "model", "n_layers", "d_model", "n_heads", "seq_len", "global_batch", "chip", "day")
-#: Source whose runs sweep plans for one model.
-RANKED_SOURCE = "bloom-prequel"
-
-
-def not_scored_reasons(runs: pd.DataFrame) -> list[str]:
-    """Say of every run why it is not scored, or nothing: only complete, measured, first-hand runs are."""
-    reasons = []
-    for row in runs.to_dict("records"):
-        time_s = row.get("step_time_s")
-        if row.get("arch") not in ("dense", "moe"):
-            said = "is blank" if is_blank(row.get("arch")) else f"{row.get('arch')!r} has no layer shapes"
-            reasons.append(f"arch {said}; give dense or moe")
-        elif row.get("plan_complete") != 1:
-            reasons.append("the parallel plan is not published in full")
-        elif time_s is None or not time_s > 0:
-            reasons.append("no step time")
-        elif row.get("end_to_end") == 1:
-            reasons.append("end to end: contains restarts and evaluation")
-        elif "recalled" in str(row.get("provenance") or ""):
-            reasons.append("known from memory only")
-        else:
-            reasons.append("")
-    return reasons
-
-
-def families(runs: pd.DataFrame) -> numpy.ndarray:
-    """Return the family of each run's source."""
-    return numpy.array([family_of(str(source)) for source in runs["source_id"]], dtype=str)
+#: What a pair of plans has in common: all but the plan itself; the day, because clusters are repaired between days.
+RANKED_TOGETHER = (
+    "source_id", "framework", "model", "n_layers", "d_model", "n_heads", "seq_len", "global_batch", "chip", "n_chips",
+    "precision", "day",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,11 +57,17 @@ class ConstantMfu:
 
 def _mfu_keys(runs: pd.DataFrame) -> list[tuple[str, ...]]:
     return [
-        (str(chip), str(precision_code(str(precision))), str(recompute_code(str(recompute))))
-        for chip, precision, recompute in zip(
-            runs["chip"], runs["precision"].fillna(""), runs["recompute"].fillna(""), strict=True
-        )
+        (str(chip), _word(PRECISION, precision), _word(RECOMPUTE, recompute))
+        for chip, precision, recompute in zip(runs["chip"], runs["precision"], runs["recompute"], strict=True)
     ]
+
+
+def _word(vocabulary: Vocabulary, said: object) -> str:
+    """Return the canonical word, or that it is none: the yardstick serves what cannot be expressed, too."""
+    try:
+        return "blank" if is_blank(said) else vocabulary.read(said)
+    except ValueError:
+        return "unknown"
 
 
 def _model_flop(runs: pd.DataFrame) -> numpy.ndarray:
@@ -95,8 +78,6 @@ def _model_flop(runs: pd.DataFrame) -> numpy.ndarray:
 
 
 def _peak_flop_per_s(runs: pd.DataFrame) -> numpy.ndarray:
-    from gigareport import catalog
-
     table = catalog.load("chips").set_index("chip")
     peak = table["bf16_tflops"].fillna(table["fp16_tflops"])
     return (runs["chip"].map(peak).fillna(peak.median()) * TERA * runs["n_chips"]).to_numpy(dtype=float)
@@ -124,9 +105,9 @@ def ranking(runs: pd.DataFrame, predicted_s: numpy.ndarray) -> dict[str, float |
     table = runs.reset_index(drop=True)
     table["day"] = [_day(note) for note in table["notes"].fillna("")] if "notes" in table else ""
     table["predicted_s"] = predicted_s
-    table = table[(table["source_id"] == RANKED_SOURCE) & table["predicted_s"].notna()]
+    table = table[table["predicted_s"].notna()]
     pairs, concordant = 0, 0.0
-    for _, group in table.groupby(list(RANKED_TOGETHER), dropna=False):
+    for _, group in table.groupby([name for name in RANKED_TOGETHER if name in table], dropna=False):
         measured = numpy.log(group["step_time_s"].to_numpy())
         predicted = group["predicted_s"].to_numpy()
         first, second = numpy.triu_indices(len(group), k=1)

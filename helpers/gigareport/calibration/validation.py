@@ -11,7 +11,9 @@ import numpy
 import pandas as pd
 
 from gigacluster.throughput.prediction import predict
+from gigacluster.throughput.shipped import shipped
 from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 
 __all__ = ["Validation", "validate"]
@@ -32,7 +34,7 @@ class Validation:
         """Return the errors of some of the runs: a mask, or all."""
         some = self.runs[numpy.broadcast_to(here, len(self.runs))]
         measured = some["measured_s"].to_numpy()
-        errors = scoring.errors(some["predicted_s"].to_numpy(), measured, scoring.families(some))
+        errors = scoring.errors(some["predicted_s"].to_numpy(), measured, table_of_runs.families(some))
         errors.pop("family_mape")
         inside = (some["step_time_low_s"] <= measured) & (measured <= some["step_time_high_s"])
         weighed = some[some["peak_mem_gib"].notna() & some["peak_memory_gib"].notna()]
@@ -96,15 +98,16 @@ def validate(path: str | Path) -> Validation:
         If the file is not of that form.
     """
     runs = catalog.load("training_runs", path=path)
-    reasons = scoring.not_scored_reasons(runs)
+    reasons = table_of_runs.not_scored_reasons(runs)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
     scored = runs.loc[kept].reset_index(drop=True)
-    predicted = predict(scored)
+    predicted = predict(table_of_runs.columns(scored))
+    yardstick = scoring.ConstantMfu(dict(shipped().constant_mfu)).step_time_s(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
     own = predicted["step_time_s"]
     # Without even the FLOP for the yardstick, a run counts as an error of 100 %.
-    table["predicted_s"] = own.fillna(predicted["constant_mfu_step_time_s"]).fillna(0.0)
+    table["predicted_s"] = own.fillna(pd.Series(yardstick, index=own.index)).fillna(0.0)
     without = predicted["inexpressible"] != ""
     return Validation(
         runs=table,

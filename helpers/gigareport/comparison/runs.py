@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from gigacluster import transformer
-from gigacluster.throughput.job import PRECISIONS
+from gigacluster.names import unknown
+from gigacluster.throughput.words import PRECISION
 from gigacluster.uncertainty import Uncertain
 from gigareport.scenario import Scenario, inputs_of
 
@@ -36,8 +36,10 @@ class Run:
         ]
         if not 0 < self.flop.low <= self.flop.high < math.inf:
             faults.append(f"flop must be positive and finite, got {self.flop.low:g} to {self.flop.high:g}")
-        if self.precision not in PRECISIONS:
-            faults.append(f"unknown precision {self.precision!r}; use one of: {', '.join(PRECISIONS)}")
+        try:
+            PRECISION.read(self.precision)
+        except ValueError as fault:
+            faults.append(str(fault))
         if faults:
             raise ValueError(f"run {self.name}: {'; '.join(faults)}")
 
@@ -90,9 +92,7 @@ def run(name: str) -> Run:
     """
     known = runs()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown run {name!r}; {hint}data/comparison_runs.csv has: {', '.join(known)}")
+        raise ValueError(unknown("run", name, known, where="data/comparison_runs.csv has"))
     return known[name]
 
 

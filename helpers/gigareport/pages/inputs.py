@@ -12,7 +12,7 @@ import pandas as pd
 
 from gigareport import catalog
 
-__all__ = ["Source", "Table", "sources", "tables"]
+__all__ = ["Source", "Table", "sources", "tables", "vintage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ def tables() -> tuple[Table, ...]:
     """Return all tables, by name."""
     files = [*catalog.data_dir().glob("*.csv"), *catalog.data_dir().glob("*.csv.gz")]
     return tuple(_table(file) for file in sorted(files) if file.stem != "sources")
+
+
+@cache
+def vintage() -> str:
+    """Return the date on which the newest source was read."""
+    return max(str(date.date()) for date in catalog.load("sources")["accessed"].dropna())
 
 
 def _table(file: Path) -> Table:

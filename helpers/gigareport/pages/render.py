@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import html
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import jinja2
 import nbformat
@@ -18,12 +19,15 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 from nbconvert import TemplateExporter
 
+from gigareport.answers import NUMBER_SCHEME
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
+from gigareport.pages.glossary import explained, place_of
 from gigareport.plots.display import FIGURE_MIME
+from gigareport.plots.front import FRONT_MIME
 from gigareport.words import number
 
-__all__ = ["Page", "page_of", "shell"]
+__all__ = ["Page", "apart", "asset", "page_of", "shell"]
 
 #: A table under a figure shows at most this many rows.
 TABLE_ROWS = 60
@@ -41,13 +45,12 @@ class Page:
     body: str
     headings: tuple[tuple[str, str], ...]  # anchor, text
     notes: tuple[str, ...]  # sources of the figures
-    first_figure: str
     failure: str = ""
 
 
-def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Page:
-    """Render the cells of an executed notebook."""
-    figures = [output.data[mime] for mime, output in _figures(notebook)]
+def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, scenario: str = "") -> Page:
+    """Render the cells of an executed notebook; ``scenario`` is that whose numbers lead to the page of inputs."""
+    figures = [record for record in _figures(notebook) if record]
     notes: dict[str, int] = {}
     for place, record in enumerate(figures, start=1):
         inner = record["figure"] if "frames" in record else record
@@ -60,26 +63,76 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "") -> Pa
         name=name,
         title=title,
         answer=_answer(notebook),
-        body=body,
+        body=explained(_numbers(str(body), scenario)),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         notes=tuple(notes),
-        first_figure=str(figure_html(figures[0])) if figures else "",
         failure=failure,
     )
 
 
-def shell(template: str, **values: Any) -> str:
-    """Return a whole page from a template; every value is escaped unless it is :class:`markupsafe.Markup`."""
-    style, script = _asset("page.css"), _asset("page.js")
-    script_hash = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def shell(template: str, *, separate: bool = False, **values: Any) -> str:
+    """Return a whole page from a template; every value is escaped unless it is :class:`markupsafe.Markup`.
+
+    ``separate`` leaves style and script to :func:`assets`, for servers whose policy allows none within a page.
+    """
+    style, script = asset("page.css"), asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = (
+        "img-src 'self' data:; style-src 'self'; script-src 'self'"
+        if separate
+        else (f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'")
+    )
     page = _environment().get_template(template)
-    return page.render(style=Markup(style), script=Markup(script), script_hash=script_hash, **values)
+    return page.render(
+        style=Markup(style), script=Markup(script), policy=f"default-src 'none'; {allowed}", separate=separate, **values
+    )
+
+
+def apart(page: str, folder: Path) -> str:
+    """Write what a page carries within itself as files beside it, and return the page that names them."""
+
+    def file_of(match: re.Match[str]) -> str:
+        kind, text = match[1], html.unescape(match[2])
+        content = (
+            base64.b64decode("".join(text.split())) if kind == "image/png" else unquote(text.partition(",")[2]).encode()
+        )
+        name = f"files/{hashlib.sha256(content).hexdigest()[:16]}.{_SUFFIXES[kind]}"
+        (folder / "files").mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+        return f'"{name}"'
+
+    return re.sub(rf'"data:({"|".join(_SUFFIXES)})([^"]*)"', file_of, page)
+
+
+#: What a page may carry within itself, by the ending that its file has.
+_SUFFIXES = {"image/png": "png", "text/csv": "csv", "application/yaml": "yaml"}
 
 
 def figure_html(record: dict[str, Any]) -> Markup:
     """Return a figure, still or moving, from the record that a notebook left."""
     template = "explore.html.j2" if "frames" in record else "figure.html.j2"
     return Markup(_environment().get_template(template).render(record=record))
+
+
+def front_html(record: dict[str, Any]) -> Markup:
+    """Return a first screen from the record that a notebook left."""
+    return Markup(_environment().get_template("front.html.j2").render(record=record))
+
+
+def notes_html(page: Page) -> Markup:
+    """Return the sources of a page's figures."""
+    return Markup(_environment().get_template("notes.html.j2").render(page=page))
+
+
+def _numbers(body: str, scenario: str) -> str:
+    """Give every number its name, and a link to where it comes from if it is of this report's scenario."""
+
+    def named(match: re.Match[str]) -> str:
+        story, _, quantity = match[1].partition("/")
+        place = f' href="inputs.html#number-{quantity}"' if story == scenario else ""
+        return f'<a class="number" data-number="{match[1]}"{place}>'
+
+    return re.sub(rf'<a href="{NUMBER_SCHEME}([^"]*)">', named, body)
 
 
 def cockpit_html(record: dict[str, Any]) -> Markup:
@@ -120,7 +173,8 @@ def text_uri(content: str, mime: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file that every page has within itself or beside it."""
     return (_HERE / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -133,7 +187,15 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(inline_svg=inline_svg, text_uri=text_uri, csv_table=csv_table)
+    environment.filters.update(
+        inline_svg=inline_svg,
+        text_uri=text_uri,
+        csv_table=csv_table,
+        markdown=lambda source: Markup(text.markdown(source)),
+        markdown_line=lambda source: Markup(text.markdown(source).strip().removeprefix("<p>").removesuffix("</p>")),
+        place=text.anchor,
+        place_of_term=place_of,
+    )
     return environment
 
 
@@ -151,12 +213,19 @@ def _exporter() -> Any:
     exporter.register_filter("table_html", text.table)
     exporter.register_filter("figure_html", figure_html)
     exporter.register_filter("cockpit_html", cockpit_html)
+    exporter.register_filter("front_html", front_html)
     return exporter
 
 
-def _figures(notebook: nbformat.NotebookNode) -> list[tuple[str, Any]]:
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
-    return [(mime, output) for output in outputs for mime in (FIGURE_MIME, EXPLORE_MIME) if mime in output.data]
+def _figures(notebook: nbformat.NotebookNode) -> list[dict[str, Any] | None]:
+    """Return the record of each figure in order, also of the one that a first screen may hold."""
+    outputs = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    return [
+        record["figure"] if mime == FRONT_MIME else record
+        for data in outputs
+        for mime, record in data.items()
+        if mime in (FIGURE_MIME, EXPLORE_MIME, FRONT_MIME)
+    ]
 
 
 def _title(cell: nbformat.NotebookNode) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import shutil
 import sys
 import time
@@ -15,17 +17,21 @@ from markupsafe import Markup
 
 import gigacluster
 from gigareport import catalog, scenario
-from gigareport.answers import Answers, answers_of, number_text
+from gigareport.answers import Answers, answers_of
 from gigareport.explore import PAGE_BUDGET_BYTES
 from gigareport.pages import inputs
+from gigareport.pages.derivation import derivations, inputs_of_story
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
 from gigareport.pages.folders import replacing
-from gigareport.pages.render import Page, page_of, shell
+from gigareport.pages.glossary import TERMS
+from gigareport.pages.render import apart, asset, notes_html, page_of, shell
 from gigareport.versions import versions
 
 __all__ = ["Built", "ReportError", "build", "main"]
 
 INPUTS = ("inputs", "Inputs")
+#: Joint draws of the inputs, unless a parameter says otherwise.
+SAMPLES = 10_000
 
 
 class ReportError(RuntimeError):
@@ -49,14 +55,17 @@ class _Side:
     file: Path
     story: Any
     answers: Answers
+    samples: int
     results: tuple[Result, ...]
 
 
-def main(scenarios: Sequence[str], out_dir: str | Path = "reports", *, limit_s: float = LIMIT_S) -> int:
+def main(
+    scenarios: Sequence[str], out_dir: str | Path = "reports", *, limit_s: float = LIMIT_S, separate: bool = False
+) -> int:
     """Build the report for the command line, say where it lies, and return the exit code."""
     started = time.monotonic()
     try:
-        built = build(list(scenarios), out_dir, limit_s=limit_s)
+        built = build(list(scenarios), out_dir, limit_s=limit_s, separate=separate)
     except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -77,6 +86,7 @@ def build(
     parameters: Mapping[str, Any] | None = None,
     processes: int = 2,
     limit_s: float = LIMIT_S,
+    separate: bool = False,
 ) -> Built:
     """Execute the notebooks for one scenario or several, and write a site for each.
 
@@ -94,6 +104,9 @@ def build(
         Notebooks executed at a time.
     limit_s : float, default 600
         How long one notebook may take before it is stopped and its page says at which cell. [s]
+    separate : bool, default False
+        Write style, script, pictures and data beside the pages, for servers that allow none within a page. Otherwise
+        each page is one file that reads alone.
 
     Returns
     -------
@@ -133,6 +146,7 @@ def build(
             file=file,
             story=story,
             answers=answer,
+            samples=int(more.get("n_samples", SAMPLES)),
             results=tuple(result for result in results if result.job.scenario == story.name),
         )
         for story, file, answer in zip(stories, files, answers, strict=True)
@@ -146,11 +160,13 @@ def build(
     suffix = ".incomplete" if failures else ""
     for side in sides:
         with replacing(out / f"{side.name}{suffix}") as new:
-            _write_site(side, new)
+            _write_site(side, new, separate)
         if not failures:
             shutil.rmtree(out / f"{side.name}.incomplete", ignore_errors=True)
     if len(sides) > 1 and not failures:
-        _write_whole(out / "index.html", _comparison(sides))
+        if separate:
+            _write_assets(out)
+        _write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
     return Built(out / f"{first.name}{suffix}" / "index.html", failures)
@@ -187,69 +203,111 @@ def _announce(files: Sequence[Path], jobs: Sequence[Job], parameters: Mapping[st
 
 
 def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
-    options = {"samples": parameters.get("n_samples", 10_000), "seed": parameters.get("seed", 7)}
+    options = {"samples": parameters.get("n_samples", SAMPLES), "seed": parameters.get("seed", 7)}
     return answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
 
 
-def _write_site(side: _Side, folder: Path) -> None:
-    pages = [page_of(result.job.name, result.notebook, result.failure) for result in side.results]
-    menu = [("index", "The answer"), *((page.name, _label(page.name)) for page in pages), INPUTS]
-    common = {"version": gigacluster.__version__, "story_title": side.title, "menu": menu}
+def _write_site(side: _Side, folder: Path, separate: bool) -> None:
+    pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
+    first, others = pages[0], pages[1:]
+    menu = [("index", _label(first.name)), *((page.name, _label(page.name)) for page in others), INPUTS]
+    vintage = inputs.vintage()
+    common = {"version": gigacluster.__version__, "vintage": vintage, "story_title": side.title, "menu": menu}
 
-    def write(name: str, template: str, **values: Any) -> None:
+    def write(name: str, template: str, description: str, **values: Any) -> None:
         place = [entry[0] for entry in menu].index(name)
         steps = {
             "previous": menu[place - 1] if place else None,
             "next": menu[place + 1] if place + 1 < len(menu) else None,
         }
-        (folder / f"{name}.html").write_text(
-            shell(template, current=name, **common, **steps, **values), encoding="utf-8"
+        page = shell(
+            template, separate=separate, current=name, description=_plain(description), **common, **steps, **values
         )
+        (folder / f"{name}.html").write_text(apart(page, folder) if separate else page, encoding="utf-8")
 
-    for page in pages:
-        write(page.name, "page.html.j2", title=page.title, page=page, body=Markup(page.body))
+    for page in others:
+        write(
+            page.name,
+            "page.html.j2",
+            page.answer or page.title,
+            title=page.title,
+            page=page,
+            body=Markup(page.body),
+            notes=notes_html(page),
+        )
     write(
         "index",
         "index.html.j2",
+        first.answer or side.title,
         title=side.title,
-        outlook=side.answers,
-        reference_run=number_text(side.story.training.reference_run_flop.median, "FLOP"),
-        figure=_front_figure(pages),
-        pages=pages,
-        answers={page.name: Markup(page.answer) for page in pages},
+        page=first,
+        body=Markup(first.body),
+        notes=notes_html(first),
+        pages=others,
+        answers={page.name: Markup(page.answer) for page in others},
         story_text=side.story.story,
+        samples=f"{side.samples:,}",
+        decided_on=side.story.decided_on,
     )
     write(
         "inputs",
         "inputs.html.j2",
+        "Every number with the inputs behind it, every input, table and source.",
         title="Inputs",
         scenario_name=side.name,
         scenario_text=side.file.read_text(encoding="utf-8"),
         bundled=side.file.parent == catalog.data_dir() / "scenarios",
         versions=versions(),
+        samples=f"{side.samples:,}",
+        labels={**dict(menu), first.name: menu[0][1]},
+        derivations=derivations(side.story, side.answers, [page.name for page in others]),
+        story_inputs=tuple(inputs_of_story(side.story)),
+        terms=TERMS,
         tables=inputs.tables(),
         sources=inputs.sources(),
     )
+    if separate:
+        _write_assets(folder)
 
 
-def _front_figure(pages: Sequence[Page]) -> Markup:
-    """Return the first figure of the first page that has one, its note pointing to that page."""
-    for page in pages:
-        if page.first_figure:
-            return Markup(page.first_figure.replace('href="#note-', f'href="{page.name}.html#note-'))
-    return Markup()
+def _write_assets(folder: Path) -> None:
+    (folder / "style.css").write_text(asset("page.css"), encoding="utf-8")
+    (folder / "page.js").write_text(asset("page.js"), encoding="utf-8")
+
+
+def _plain(markup: str, longest: int = 300) -> str:
+    """Return the beginning of a text without its tags, for those who list pages.
+
+    >>> _plain("<p><strong>Own</strong>, for $5 billion.</p>")
+    'Own, for $5 billion.'
+    """
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", "", markup)).split())
+    return text if len(text) <= longest else text[: text.rindex(" ", 0, longest)] + " …"
+
+
+#: What a page is called where its name says too little.
+_LABELS = {
+    "00-the-decision": "Own or rent",
+    "10-concentration": "World",
+    "20-scaling-laws": "Laws",
+    "30-throughput": "Speed",
+    "40-reliability": "Failures",
+    "60-comparison": "Clusters",
+    "70-planning": "Plan",
+    "90-validation": "Trust",
+}
 
 
 def _label(name: str) -> str:
     """Return the short name of a page.
 
-    >>> _label("20-scaling-laws")
-    'Scaling laws'
+    >>> _label("20-scaling-laws"), _label("95-other-questions")
+    ('Laws', 'Other questions')
     """
-    return name.lstrip("0123456789-").replace("-", " ").capitalize() or name
+    return _LABELS.get(name) or name.lstrip("0123456789-").replace("-", " ").capitalize() or name
 
 
-def _comparison(sides: Sequence[_Side]) -> str:
+def _comparison(sides: Sequence[_Side], separate: bool) -> str:
     labels = {number.quantity: number.label for side in sides for number in side.answers.numbers}
     by_side = [{number.quantity: number for number in side.answers.numbers} for side in sides]
     rows = []
@@ -259,9 +317,20 @@ def _comparison(sides: Sequence[_Side]) -> str:
         ratio = f"{second.raw / first.raw:.2g}" if first and second and first.raw else "–"
         rows.append({"label": label, "numbers": numbers, "ratio": ratio})
     shown = [{"name": side.name, "title": side.title, "outlook": side.answers} for side in sides]
-    menu = [(result.job.name, _label(result.job.name)) for result in sides[0].results]
+    names = [result.job.name for result in sides[0].results]
+    menu = [("index", _label(names[0])), *((name, _label(name)) for name in names[1:])]
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
-    return shell("compare.html.j2", title=title, sides=shown, rows=rows, menu=menu, version=gigacluster.__version__)
+    return shell(
+        "compare.html.j2",
+        separate=separate,
+        title=title,
+        description=_plain(" ".join(side.answers.verdict for side in sides)),
+        sides=shown,
+        rows=rows,
+        menu=menu,
+        version=gigacluster.__version__,
+        vintage=inputs.vintage(),
+    )
 
 
 def _write_whole(file: Path, content: str) -> None:

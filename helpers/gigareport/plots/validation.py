@@ -96,7 +96,7 @@ def plot_accuracy(ax: Axes, accuracy: pd.DataFrame) -> Axes:
 
 def _ratios(runs: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     """Return the scored runs with their ratio of predicted to measured step time."""
-    from gigareport.calibration.scores import not_scored_reasons
+    from gigareport.calibration.runs import not_scored_reasons
 
     scored = np.array([not reason for reason in not_scored_reasons(runs)])
     table = runs.assign(predicted_s=predicted["step_time_s"].to_numpy())[scored]

@@ -15,13 +15,13 @@ from gigacluster import hardware, transformer
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import Search, search_job
-from gigacluster.throughput.plans import UnevenChipsError, plan_fields
-from gigacluster.throughput.shipped import shipped
-from gigacluster.throughput.step_time import step_time
+from gigacluster.throughput.plans import Plan, UnevenChipsError, plan_fields
+from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
 from gigareport.scenario.load import ScenarioError, loaded
+from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
 __all__ = ["PlannedStep", "Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
@@ -33,6 +33,7 @@ class PlannedStep:
 
     name: str  # of the plan
     n_chips: int
+    n_replicas: int  # data-parallel: of which one can be dropped
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
@@ -58,6 +59,19 @@ class Rivals:
 def chips_of_job(scenario: Scenario) -> int:
     """Return how many chips train; those of the cluster beyond them are spares."""
     return int(min(scenario.training.n_chips, scenario.cluster.n_chips))
+
+
+def replicas_of(plan: Plan) -> int:
+    """Return how many copies of the whole model a plan holds: those of which one can be dropped.
+
+    Experts lie across data-parallel and context-parallel ranks, so that with them a copy takes several of these.
+
+    Examples
+    --------
+    >>> replicas_of(Plan(tp=8, pp=8, dp=96)), replicas_of(Plan(pp=16, dp=256, ep=64))
+    (96, 4)
+    """
+    return plan.dp if plan.ep == 1 else max(1, plan.dp * plan.cp // plan.ep)
 
 
 def job_of(scenario: Scenario) -> Job:
@@ -99,25 +113,31 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         ) from None
     except (ValueError, IndexError) as fault:
         raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
+    n_replicas = replicas_of(found.plans.plan(0))
+    if n_replicas < 2 and scheme_of(scenario) == "drop_replica":
+        raise ScenarioError(
+            f"scenario {scenario.name!r}, reliability.recovery: drop_replica goes on without one of the data-parallel "
+            f"replicas, and the plan {name!r} has {n_replicas}; take another scheme, or a larger training.global_batch"
+        )
     return TrainingPlan(
         name=name,
         n_chips=job.cluster.n_chips,
+        n_replicas=n_replicas,
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
-        log_error=_log_error(is_moe=job.model.n_experts > 0),
+        log_error=_log_error(found.half_width),
         found=found,
     )
 
 
-def _log_error(*, is_moe: bool) -> Uncertain:
+def _log_error(half_width: float) -> Uncertain:
     """Return the error of a prediction for a cluster that calibration never saw, as a logarithm, 5 to 95 %.
 
     The half-width of the calibration is that of the central 80 %, from folds held out by family.
     """
     wider = float(special.ndtri(0.95) / special.ndtri(0.9))
-    half_width = wider * shipped().half_width(known=False, moe=is_moe)
-    return Uncertain(low=-half_width, median=0.0, high=half_width)
+    return Uncertain(low=-wider * half_width, median=0.0, high=wider * half_width)
 
 
 def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
@@ -140,7 +160,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
     drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
-    times_s = step_time(plan.found.job.case(**plan_fields(SimpleNamespace(**best))), drawn).total_s
+    times_s = step_time(plan.found.job.case(**plan_fields(plan.found.job, SimpleNamespace(**best))), drawn).total_s
     winner = numpy.argmin(times_s, axis=1)
     lost = times_s[:, 0] / times_s.min(axis=1) - 1
     return Rivals(

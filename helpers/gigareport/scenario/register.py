@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
+from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
@@ -115,6 +116,17 @@ class Training(Generic[U, N, S]):
     seq_len: Annotated[N, Entry("Sequence length", "token", 128, 1e7, whole=True, default=8192)]
     global_batch: Annotated[N, Entry("Sequences of one step", "sequence", 1, LARGEST_BATCH, whole=True)]
     precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
+    used_frac: Annotated[
+        U,
+        Entry(
+            "Share of the available hours that are used; an owner pays for all, a tenant by the hour for these",
+            "1",
+            0.01,
+            1,
+            default=1.0,
+            moves="own_useful_flop up",
+        ),
+    ]
     run_days: Annotated[
         U, Entry("Length of one training run", "day", 0.01, 3650, "training.run_days", moves="run_flop up")
     ]
@@ -135,6 +147,23 @@ class Training(Generic[U, N, S]):
 class Reliability(Generic[U, N, S]):
     """What stops it."""
 
+    recovery: Annotated[
+        S,
+        Entry(
+            "What the job does after a failure: start again as a whole, take a node that stands by, go back to copies "
+            "in memory, or go on without the data-parallel replica that failed",
+            choices=("by_size_and_year", *SCHEMES),
+            default="by_size_and_year",
+        ),
+    ]
+    blast: Annotated[
+        S,
+        Entry(
+            "What fails as one: nodes of 8, or racks of 72 and their trays",
+            choices=("by_chip", "HGX", "NVL72"),
+            default="by_chip",
+        ),
+    ]
     failures_per_1000_node_days: Annotated[
         U,
         Entry(
@@ -142,36 +171,153 @@ class Reliability(Generic[U, N, S]):
             "1/(1,000 node-days)",
             0.0001,
             1000,
-            "reliability.failures_per_1000_node_days",
+            optional="the failures counted, or else what published runs of the chip's class and this size show",
+            moves="goodput_frac down",
+        ),
+    ]
+    failures: Annotated[
+        N,
+        Entry(
+            "Failures that the cluster has counted in node_days",
+            "1",
+            0,
+            1e9,
+            whole=True,
+            optional="none counted",
+            moves="goodput_frac down",
+        ),
+    ]
+    node_days: Annotated[
+        N,
+        Entry(
+            "Nodes of 8 chips, times days, in which failures were counted",
+            "d",
+            0.01,
+            1e12,
+            optional="none counted",
+            moves="goodput_frac up",
+        ),
+    ]
+    mttf_hours: Annotated[
+        U,
+        Entry(
+            "Mean time to failure of the whole job, in the place of a rate",
+            "h",
+            0.001,
+            1e6,
+            optional="from the rate",
+            moves="goodput_frac up",
+        ),
+    ]
+    detection_s: Annotated[
+        U,
+        Entry(
+            "From a failure until it is noticed",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     restart_s: Annotated[
         U,
         Entry(
-            "From a failure to training again, detection included",
+            "From there until the whole job trains again from a stored checkpoint",
             "s",
             0,
             86_400,
-            "reliability.restart_s",
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    resume_s: Annotated[
+        U,
+        Entry(
+            "The same where the scheme helps: from a spare or copies in memory, or until the other replicas go on",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    rebuild_s: Annotated[
+        U,
+        Entry(
+            "Until a replica that failed is back",
+            "s",
+            0,
+            864_000,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    lost_frac: Annotated[
+        U,
+        Entry(
+            "Share of failures that the scheme does not help against",
+            "1",
+            0,
+            1,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac either",
+            either="where the scheme is the slower way back, failures beyond it help",
+        ),
+    ]
+    overhead_frac: Annotated[
+        U,
+        Entry(
+            "Share of computing that the scheme costs without any failure",
+            "1",
+            0,
+            0.99,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     checkpoint_write_s: Annotated[
         U,
         Entry(
-            "Time that training waits for one checkpoint",
+            "From the start of a checkpoint until it is safe",
             "s",
             0,
             86_400,
-            "reliability.checkpoint_write_s",
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    checkpoint_stall_s: Annotated[
+        U,
+        Entry(
+            "Training stops for so much of it",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     planned_stops_per_day: Annotated[
         U,
         Entry(
-            "Planned stops of the job", "1/day", 0, 100, "reliability.planned_stops_per_day", moves="goodput_frac down"
+            "Planned stops in a day of operation",
+            "1/day",
+            0,
+            100,
+            "reliability.planned_stops_per_day",
+            moves="goodput_frac down",
+        ),
+    ]
+    planned_stop_s: Annotated[
+        U,
+        Entry(
+            "How long a planned stop takes",
+            "s",
+            0,
+            86_400,
+            "reliability.planned_stop_s",
+            moves="goodput_frac down",
         ),
     ]
 
@@ -338,11 +484,122 @@ class Own(Generic[U, N, S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Rent(Generic[U, N, S]):
-    """The rental that stands against it: a contract over the horizon, named as in ``gigacluster.cost.rent``."""
+    """The rental that stands against it. The names are those of ``gigacluster.cost.rent``."""
 
+    kind: Annotated[
+        S,
+        Entry(
+            "Kind of rent: a contract over a term, a year's contract made again each year, by the hour at the market's "
+            "price, or at the rents that were quoted later",
+            choices=("contract", "reserved", "hourly", "followed"),
+            default="contract",
+        ),
+    ]
     committed_usd_per_chip_hour: Annotated[
         U,
-        Entry("Price under the contract", "USD/(chip h)", 0.01, 200, "market_usd_per_chip_hour", moves="saving_usd up"),
+        Entry(
+            "Price under the contract; by the hour and reserved, the price on the day of the decision",
+            "USD/(chip h)",
+            0.01,
+            200,
+            "market_usd_per_chip_hour",
+            moves="saving_usd up",
+        ),
+    ]
+    term_months: Annotated[
+        N,
+        Entry(
+            "Length of the contract from its start",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd either",
+            either="what follows the term may be dearer or cheaper than the contract",
+        ),
+    ]
+    after_term: Annotated[
+        S,
+        Entry(
+            "What follows the term: renew at the market's price, or stop", choices=("renew", "stop"), default="renew"
+        ),
+    ]
+    renewal_usd_per_chip_hour: Annotated[
+        U,
+        Entry(
+            "Price at which the market stands for a renewal, on the day of the decision",
+            "USD/(chip h)",
+            0.01,
+            200,
+            optional="the price of the contract",
+            moves="rent_bill_usd up",
+        ),
+    ]
+    ramp_months: Annotated[
+        U,
+        Entry(
+            "Months from the start until all rented chips stand",
+            "month",
+            0,
+            60,
+            default=0.0,
+            moves="rent_useful_flop down",
+        ),
+    ]
+    minimum_take_frac: Annotated[
+        U,
+        Entry(
+            "Share of the contract's hours that is paid whether used or not",
+            "1",
+            0,
+            1,
+            default=1.0,
+            moves="rent_bill_usd up",
+        ),
+    ]
+    step_down_frac_per_year: Annotated[
+        U,
+        Entry(
+            "Share that the contract's price falls each year",
+            "1/year",
+            0,
+            0.99,
+            default=0.0,
+            moves="rent_bill_usd down",
+        ),
+    ]
+    leave_month: Annotated[
+        N,
+        Entry(
+            "Month from the decision in which the tenant leaves",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_useful_flop up",
+        ),
+    ]
+    notice_months: Annotated[
+        N,
+        Entry(
+            "Notice after which a contract that is left owes no more than its fee",
+            "month",
+            0,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd up",
+        ),
+    ]
+    exit_fee_frac: Annotated[
+        U,
+        Entry(
+            "Fee for leaving, as a share of what the contract still holds",
+            "1",
+            0,
+            1,
+            default=0.0,
+            moves="rent_bill_usd up",
+        ),
     ]
     start_month: Annotated[
         U,

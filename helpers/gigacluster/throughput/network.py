@@ -1,0 +1,93 @@
+"""Time of collective communication: latency and size, over the scale-up domain and the scale-out network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.case import Case
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.kernels import either
+
+__all__ = ["all_to_all_s", "neighbour_s", "ring_s"]
+
+
+def ring_s(xp: Any, bytes_in: Any, members: Any, inner_width: Any, case: Case, k: Coefficients) -> Any:
+    """Return the time of an all-gather, or of a reduce-scatter, whose whole message is ``bytes_in``.
+
+    Parameters
+    ----------
+    bytes_in : array
+        Size of the gathered (or still unreduced) message on a chip. [byte]
+    members : array
+        Chips in the group. [chip]
+    inner_width : array
+        Neighbouring chips that belong to other groups of the same kind, such as the tensor-parallel width: the group
+        takes every ``inner_width``-th chip. [chip]
+    """
+    within = _within(xp, members, inner_width, case)
+    scaleup = k.scaleup_frac * case.scaleup_bytes_per_s
+    # Every member of a domain has a card of its own.
+    across = xp.minimum(scaleup, _nic_bytes_per_s(xp, members / within, members * inner_width, case, k) * within)
+    outside = members > within
+    bandwidth = xp.where(outside, across, scaleup)
+    hops = xp.where(outside, members / within, 0.0)
+    latency = k.collective_latency_s + k.hop_latency_s * hops
+    share = (members - 1.0) / members
+    return xp.where(members > 1.0, bytes_in * share / bandwidth + latency, 0.0)
+
+
+def _within(xp: Any, members: Any, inner_width: Any, case: Case) -> Any:
+    """Return the members of a group that share a scale-up domain."""
+    return xp.maximum(1.0, xp.minimum(members, case.scaleup_domain / inner_width))
+
+
+def _nic_bytes_per_s(xp: Any, domains: Any, spanned_chips: Any, case: Case, k: Coefficients) -> Any:
+    """Return what a card reaches in a group over several domains.
+
+    A little less at every doubling of the domains, which meet on shared links; over the upper tiers of the network,
+    which join pods of ``pod_chips``, what their oversubscription leaves.
+    """
+    crowding = 1.0 + k.nic_crowding_per_doubling * xp.log2(xp.maximum(domains, 1.0))
+    cut = xp.where(spanned_chips > case.pod_chips, case.oversubscription, 1.0)
+    return k.nic_frac * case.nic_bytes_per_s / crowding / cut
+
+
+def all_to_all_s(
+    xp: Any, bytes_out: Any, members: Any, inner_width: Any, copies: Any, case: Case, k: Coefficients
+) -> Any:
+    """Return the time of an exchange in which each chip sends ``bytes_out``, ``copies`` of every token.
+
+    A plain all-to-all sends every copy; DeepEP and HybridEP send a token to each domain once, and there once to each
+    chip; a gathering brings all tokens to all members.
+    """
+    within = _within(xp, members, inner_width, case)
+    domains = members / within
+    copies = xp.maximum(copies, 1.0)
+    merged = (case.dispatcher == codes.DISPATCH_DEEPEP) | (case.dispatcher == codes.DISPATCH_HYBRIDEP)
+
+    def reached(places: Any) -> Any:
+        """Return the messages for each copy of a token: one for each place that gets any, if copies are merged."""
+        return xp.where(merged, places * (1.0 - (1.0 - 1.0 / places) ** copies) / copies, 1.0)
+
+    crossing = reached(domains) * (1.0 - 1.0 / domains)
+    nic = _nic_bytes_per_s(xp, domains, members * inner_width, case, k)
+    inside = reached(members) * (1.0 - 1.0 / within)
+    scaleup_s = bytes_out * inside / (k.scaleup_frac * case.scaleup_bytes_per_s)
+    exchange_s = scaleup_s + bytes_out * crossing / nic + k.collective_latency_s
+    exchange_s = exchange_s / xp.where(
+        case.dispatcher == codes.DISPATCH_DEEPEP,
+        k.deepep_gain,
+        either(xp, case.dispatcher == codes.DISPATCH_HYBRIDEP, k.hybridep_gain, 1.0),
+    )
+    gather_s = ring_s(xp, bytes_out / copies * members, members, inner_width, case, k)
+    exchange_s = xp.where(case.dispatcher == codes.DISPATCH_ALLGATHER, gather_s, exchange_s)
+    return xp.where(members > 1.0, exchange_s, 0.0)
+
+
+def neighbour_s(xp: Any, bytes_sent: Any, apart: Any, case: Case, k: Coefficients) -> Any:
+    """Return the time to send to a chip that stands ``apart`` places away in the numbering."""
+    cut = xp.where(apart > case.pod_chips, case.oversubscription, 1.0)
+    far = k.nic_frac * case.nic_bytes_per_s / cut
+    bandwidth = xp.where(apart < case.scaleup_domain, k.scaleup_frac * case.scaleup_bytes_per_s, far)
+    return bytes_sent / bandwidth + k.collective_latency_s

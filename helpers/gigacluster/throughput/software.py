@@ -1,0 +1,286 @@
+"""The software of a run beside its plan: dispatch of experts, graphs, fused kernels, loss and optimizer.
+
+One record serves tables of runs, plans and jobs, under the names of the columns of ``data/training_runs.csv``. A blank
+stands for what is usual, and makes a prediction less certain.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from gigacluster.names import Vocabulary, is_blank
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.words import ATTENTION, PARTS_AGAIN
+
+__all__ = ["MOE_INPUTS", "Software"]
+
+_YES_NO = {"1": "yes; true; on; 1.0", "0": "no; false; off; none; 0.0"}
+
+DISPATCHER = Vocabulary(
+    "dispatcher",
+    {
+        "alltoall": "all-to-all; a2a; nccl",
+        "deepep": "flex; deep_ep; flex (deepep)",
+        "hybridep": "hybrid_ep; flex (hybridep); hybrid-ep",
+        "allgather": "all-gather; ag",
+        "none": "none (ep 1); no",
+    },
+)
+GROUPED_GEMM = Vocabulary(
+    "grouped_gemm",
+    {
+        "te_grouped": "te; grouped; yes; true; 1; sonic_cute",
+        "te_op_fuser": "cutedsl; fused",
+        "gmm": "tokamax gmm; megablox; gmm or torch_mm; ragged_dot",
+        "torch_mm": "torch grouped_mm; grouped_mm; torch._grouped_mm",
+        "none": "none (sequential experts); sequential; no; false; 0",
+        "einsum": "dense einsum; dense einsum, capacity dropped; capacity",
+    },
+)
+ROUTER = Vocabulary(
+    "router",
+    {
+        "force_balance": "force_balance_dropless; forced balance; balanced; moe_router_force_load_balancing",
+        "random": "random_dropless",
+        "natural": "natural_dropless; learned; dropless; real data",
+        "tokendrop": "token drop; token-drop; token drop with capacity; capacity; dropped",
+    },
+)
+OPTIMIZER = Vocabulary(
+    "optimizer",
+    {
+        "adamw": "adamw fp32; adam; adamw fused; fused adamw; distributed adamw; megatron distributed adamw; "
+        "distributed optimizer",
+        "adamw_unfused": "adamw not fused; adamw foreach; deepspeed torch adam; torch adam",
+        "adamw_bf16": "adamw, bf16 states; adamw fused, bf16 states; pure bf16; adamw bf16",
+        "adamw_bf16_moments": "distributed adamw, precision-aware, bf16 moments; precision-aware; bf16 moments",
+        "adamw_8bit": "adamw 8-bit; 8-bit adam; paged adamw 8-bit; adamw8bit; pagedadamw8bit",
+        "muon": "muon (distributed); distributed muon",
+        "host": "adamw on the host; cpu adam; adamw paged; offloaded adamw; cpu offload; deepspeed cpu adam",
+        "sgd": "sgd without momentum",
+    },
+)
+#: Bytes a parameter of the master copy and the moments: 32-bit master and two moments 12; in pure 16 bit two moments
+#: of 2 bytes beside the parameter; one moment for Muon.
+_STATE_BYTES = {
+    "adamw": 12.0,
+    "adamw_unfused": 12.0,
+    "adamw_bf16": 4.0,
+    "adamw_bf16_moments": 8.0,
+    "adamw_8bit": 2.0,
+    "muon": 8.0,
+    "host": 0.0,
+    "sgd": 4.0,
+}
+LOSS = Vocabulary(
+    "loss_impl",
+    {
+        "full": "full logits; eager; plain; cross_entropy",
+        "compiled": "full, compiled; torch.compile",
+        "chunked": "in chunks; chunks; chunked cross-entropy; ce_chunked",
+        "fused": "fused cross-entropy; liger; cut cross-entropy; te fused; fused linear cross-entropy; cce",
+        "vocabulary_parallel": "vocab parallel; vocab-parallel; loss_parallel; parallel cross-entropy",
+    },
+)
+DTYPE = Vocabulary("dtype", {"fp32": "float32; 32; f32", "bf16": "bfloat16; fp16; float16; 16; half"})
+#: Parts of a layer that a graph captures, as Transformer Engine names its scopes: share of the launches.
+_SCOPES = {"attn": 0.35, "mlp": 0.3, "moe": 0.5, "moe_router": 0.2, "moe_preprocess": 0.1, "mamba": 0.0}
+_WHOLE_GRAPHS = {
+    "full_iteration": 1.0,
+    "local:full_iteration": 1.0,
+    "xla": 1.0,
+    "enable_cuda_graph (layer)": 0.9,
+    "layer (enable_cuda_graph)": 0.9,
+    "layer": 0.9,
+}
+#: Modules that Megatron computes again: what of a layer each stands for, as shares.
+_MODULES = {
+    "core_attn": {"again_core": 1.0},
+    "layernorm": {"again_norms": 1.0},
+    "mla_up_proj": {"again_projections": 0.3},
+    "mlp": {"again_ffn": 1.0, "again_activations": 1.0},
+    "moe": {"again_experts": 1.0, "again_ffn": 1.0, "again_activations": 1.0},
+    "moe_act": {"again_activations": 1.0},
+    "shared_experts": {"again_ffn": 1.0},
+    "none": {},
+}
+#: Excess load of the busiest experts over that of natural routing, by kind of router. Assumption.
+_EXCESS = {"force_balance": 0.2, "random": 0.3, "natural": 1.0, "tokendrop": 0.0, "": 0.4}
+#: Inputs that a run with experts has and a dense one lacks: each that is blank makes its prediction less certain.
+MOE_INPUTS = ("dispatcher", "ep_overlap", "cuda_graph", "grouped_gemm", "fused_grouped_mlp", "router")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Software:
+    """Software inputs as words, blank where nobody said; read and checked at birth."""
+
+    dispatcher: str = ""  # how tokens reach their experts
+    fp8_dispatch: str = ""  # 1: in 8 bit
+    ep_overlap: str = ""  # 1: the exchange of one micro-batch under the computation of another
+    cuda_graph: str = ""  # none, the scopes captured, full_iteration, xla
+    grouped_gemm: str = ""  # kernel of the experts' matmuls
+    fused_grouped_mlp: str = ""  # 1: these fused with activation and quantising
+    fp8_attention: str = ""  # 1: the core of attention in 8 bit
+    router: str = ""  # forced balance, random, natural, or dropping with a capacity
+    expert_padding: str = ""  # capacity to which experts are filled up; none
+    recompute_modules: str = ""  # of Megatron; none
+    optimizer_offload: str = ""
+    activation_offload: str = ""
+    attention_backend: str = ""
+    release: str = ""
+    loss_impl: str = ""
+    logits_dtype: str = ""
+    optimizer: str = ""
+    grad_dtype: str = ""
+    compiled: str = ""  # 1: element-wise operations are fused by a compiler or by hand
+
+    def __post_init__(self) -> None:
+        faults = []
+        for field in fields(Software):
+            said = getattr(self, field.name)
+            try:
+                object.__setattr__(self, field.name, "" if is_blank(said) else _read(field.name, said))
+            except ValueError as fault:
+                faults.append(str(fault))
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    def over(self, other: Software) -> Software:
+        """Return these inputs, with those of another record where these are blank."""
+        said = {f.name: getattr(self, f.name) for f in fields(Software) if getattr(self, f.name)}
+        return replace(other.software(), **said)
+
+    def software(self) -> Software:
+        """Return these inputs alone, without the plan or the job that they belong to."""
+        return Software(**{field.name: getattr(self, field.name) for field in fields(Software)})
+
+    def again(self) -> dict[str, float] | None:
+        """Return what named modules compute again, by part of a layer; nothing where none are named."""
+        if not self.recompute_modules:
+            return None
+        shares = dict.fromkeys(PARTS_AGAIN, 0.0)
+        for module in self.recompute_modules.split(","):
+            shares |= {part: max(shares[part], share) for part, share in _MODULES[module].items()}
+        return shares
+
+    def fields(self, *, stack: int, year: float, moe: bool, pure: bool = False) -> dict[str, float]:
+        """Return the fields of a case that follow, with what is usual where nothing was said.
+
+        Parameters
+        ----------
+        stack
+            Kind of framework, one of the codes of :mod:`gigacluster.throughput.case`.
+        year
+            Date of the software. [year]
+        moe
+            Whether the model has experts.
+        pure
+            Whether all states are kept in 16 bit unless said otherwise.
+        """
+        megatron, xla = stack == codes.FRAMEWORK_MEGATRON, stack == codes.FRAMEWORK_XLA
+        usual = "deepep" if year >= 2026.0 else "alltoall"
+        drop = self.router == "tokendrop"
+        padded = drop if not self.expert_padding else not self.expert_padding.startswith("none")
+        fused = self.fused_grouped_mlp == "1" or self.grouped_gemm == "te_op_fuser"
+        optimizer = self.optimizer or ("adamw_bf16" if pure else "adamw")
+        whole = self.loss_impl in ("", "full", "compiled", "vocabulary_parallel")
+        whole = whole or (self.loss_impl == "fused" and megatron)  # Megatron's fused loss still holds the logits
+        return {
+            "dispatcher": float(_DISPATCHERS[self.dispatcher or usual]),
+            "overlap_ep": float(self.ep_overlap == "1"),
+            "graph_frac": _graph_frac(self.cuda_graph, usual=1.0 if xla else 0.0),
+            "sequential_experts": float(self.grouped_gemm == "none"),
+            "fused_experts": float(fused),
+            "fp8_attention": float(self.fp8_attention == "1"),
+            "routing_excess": _EXCESS[self.router],
+            "token_drop": float(drop),
+            "padded_experts": float(padded and moe),
+            "state_bytes": _STATE_BYTES[optimizer],
+            "update_bytes": 4.0 if optimizer == "adamw_unfused" else 0.0,
+            "param_bytes": 0.0 if stack == codes.FRAMEWORK_FSDP and optimizer in ("adamw", "adamw_unfused") else 2.0,
+            "logit_bytes": _logit_bytes(self.loss_impl, self.logits_dtype, megatron=megatron or xla),
+            "logit_frac": 1.0 if whole else 1.0 / 8.0 if self.loss_impl == "chunked" else 1.0 / 16.0,
+            "compiled": float(self.compiled == "1" or (xla and self.compiled != "0")),
+            "activation_offload": float(bool(self.activation_offload) and self.activation_offload != "0"),
+            "optimizer_offload": float(optimizer == "host" or self.optimizer_offload not in ("", "0")),
+        }
+
+
+_DISPATCHERS = {
+    "alltoall": codes.DISPATCH_ALLTOALL,
+    "deepep": codes.DISPATCH_DEEPEP,
+    "hybridep": codes.DISPATCH_HYBRIDEP,
+    "allgather": codes.DISPATCH_ALLGATHER,
+    "none": codes.DISPATCH_ALLTOALL,
+}
+
+
+def _graph_frac(said: str, usual: float) -> float:
+    if not said:
+        return usual
+    if said in _WHOLE_GRAPHS:
+        return _WHOLE_GRAPHS[said]
+    return sum(_SCOPES[scope] for scope in said.split(",")) if said != "none" else 0.0
+
+
+def _logit_bytes(loss: str, dtype: str, *, megatron: bool) -> float:
+    """Return the bytes that an element of the logits takes while the loss is computed.
+
+    Eager: 16-bit logits, their 32-bit copy, its log-softmax and the gradients of both; compiled or by kernels of
+    Megatron, the 32-bit copy worked on in place and the gradient.
+    """
+    if loss == "fused":
+        return 4.0 if dtype == "bf16" else 6.0
+    if loss in ("", "compiled", "vocabulary_parallel"):
+        return 6.0 if megatron else 8.0
+    return 8.0 if dtype == "bf16" else 16.0
+
+
+def _read(column: str, said: object) -> str:
+    """Return the canonical word of an input.
+
+    Raises
+    ------
+    ValueError
+        If it is not known.
+    """
+    vocabulary = {
+        "dispatcher": DISPATCHER,
+        "grouped_gemm": GROUPED_GEMM,
+        "router": ROUTER,
+        "optimizer": OPTIMIZER,
+        "loss_impl": LOSS,
+        "attention_backend": ATTENTION,
+        "logits_dtype": Vocabulary("logits_dtype", DTYPE.words),
+        "grad_dtype": Vocabulary("grad_dtype", DTYPE.words),
+    }.get(column)
+    text = str(said).strip().lower()
+    if column == "release":
+        return text
+    if column == "cuda_graph":
+        return _listed(column, text, {**_SCOPES, **_WHOLE_GRAPHS, "none": 0.0})
+    if column == "recompute_modules":
+        return _listed(column, re.sub(r"\bcustom.*|\bselective\b|\bfull.*", "", text).strip(), _MODULES) or ""
+    if column == "expert_padding":
+        return text
+    if column in ("activation_offload", "optimizer_offload"):
+        return "0" if text in ("0", "0.0", "none", "no", "false") else "1"
+    if column == "attention_backend":
+        text = re.sub(r"te auto.*|auto.*", "", text).strip()  # what Transformer Engine chooses is not said
+        return ATTENTION.read(text) if text else ""
+    return (vocabulary or Vocabulary(column, _YES_NO)).read(_whole(said))
+
+
+def _whole(said: object) -> object:
+    return int(said) if isinstance(said, float) and said == int(said) else said
+
+
+def _listed(column: str, text: str, known: dict[str, Any]) -> str:
+    if text in known or not text:
+        return text
+    words = [word.strip() for word in re.split(r"[,+;]", text)]
+    if strange := [word for word in words if word not in known]:
+        raise ValueError(f"unknown {column} {', '.join(strange)!r}; use {', '.join(known)}, separated by commas")
+    return ",".join(words)

@@ -1,0 +1,68 @@
+"""Measured runs as the step-time model takes them: free text of old rows as columns, families, what is scored."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy
+import pandas as pd
+
+from gigacluster.names import is_blank
+from gigacluster.throughput.columns import RunCases, cases_of
+from gigacluster.throughput.shipped import stem_of
+from gigareport import catalog
+
+__all__ = ["cases", "columns", "families", "not_scored_reasons"]
+
+
+def columns(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs with what their notes alone say in columns of its own: dropped tokens, and XLA."""
+    notes = runs["notes"].fillna("").str.lower() if "notes" in runs else pd.Series("", index=runs.index)
+    router = runs["router"] if "router" in runs else pd.Series(None, index=runs.index, dtype=object)
+    drop = router.map(is_blank) & notes.str.contains("tokendrop|token-drop|token drop")
+    return runs.assign(router=router.astype(object).mask(drop, "tokendrop"))
+
+
+def cases(runs: pd.DataFrame) -> RunCases:
+    """Return the cases of runs in the form of ``data/training_runs.csv``."""
+    return cases_of(columns(runs))
+
+
+@cache
+def _families() -> dict[str, str]:
+    table = catalog.load("throughput_families")
+    return dict(zip(table["stem"], table["family"], strict=True))
+
+
+def families(runs: pd.DataFrame) -> numpy.ndarray:
+    """Return the family of each run's source: that of the table, otherwise the source without its release."""
+    known = _families()
+    return numpy.array(
+        [known.get(source) or known.get(stem_of(source), stem_of(source)) for source in runs["source_id"].astype(str)],
+        dtype=str,
+    )
+
+
+def not_scored_reasons(runs: pd.DataFrame) -> list[str]:
+    """Say of every run why it is not scored, or nothing: only complete, measured, first-hand runs are.
+
+    A run that contradicts itself is left out as well: nobody can tell which of its numbers is wrong.
+    """
+    contradictions = cases(runs).contradictions if len(runs) else []
+    reasons = []
+    for row, contradiction in zip(runs.to_dict("records"), contradictions, strict=True):
+        time_s = row.get("step_time_s")
+        if row.get("arch") not in ("dense", "moe"):
+            said = "is blank" if is_blank(row.get("arch")) else f"{row.get('arch')!r} has no layer shapes"
+            reasons.append(f"arch {said}; give dense or moe")
+        elif row.get("plan_complete") != 1:
+            reasons.append("the parallel plan is not published in full")
+        elif time_s is None or not time_s > 0:
+            reasons.append("no step time")
+        elif row.get("end_to_end") == 1:
+            reasons.append("end to end: contains restarts and evaluation")
+        elif "recalled" in str(row.get("provenance") or ""):
+            reasons.append("known from memory only")
+        else:
+            reasons.append(f"contradicts itself: {contradiction}" if contradiction else "")
+    return reasons

@@ -1,0 +1,101 @@
+"""Where each number comes from: the page that explains it, and the inputs that are declared to move it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from gigareport import catalog, scenario
+from gigareport.answers import Answers, Number
+from gigareport.scenario import leaves
+from gigareport.words import number
+
+__all__ = ["Derivation", "InputRow", "derivations", "inputs_of_story"]
+
+#: The notebook that explains each group of answers, by the beginning of their names.
+_EXPLAINED = {
+    "step_time": "30-throughput",
+    "mfu": "30-throughput",
+    "mttf": "40-reliability",
+    "checkpoint": "40-reliability",
+    "goodput": "40-reliability",
+    "useful_flop_per_s": "40-reliability",
+    "reference_run": "60-comparison",
+    "run_": "20-scaling-laws",
+    "share_of_world": "10-concentration",
+    "hhi": "10-concentration",
+    "lead": "10-concentration",
+}
+_OTHERWISE = "50-cost"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One input of a scenario in words, with its value, and its source where the project chose it."""
+
+    path: str
+    meaning: str
+    value: str
+    source: str  # an id of data/sources.csv, or nothing where the scenario's file gives the value
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """One number with the page that explains it and the inputs that move it."""
+
+    number: Number
+    page: str
+    inputs: tuple[InputRow, ...]
+
+
+def derivations(story: Any, answers: Answers, pages: Sequence[str]) -> tuple[Derivation, ...]:
+    """Return where each number comes from; ``pages`` are those that this report has."""
+    rows = tuple(inputs_of_story(story))
+    moved = {row.path: scenario.entry_of(row.path).moves.split(" ")[0] for row in rows}
+    return tuple(
+        Derivation(
+            number=told,
+            page=next((page for page in (_page_of(told.quantity),) if page in pages), ""),
+            inputs=tuple(row for row in rows if moved[row.path] == told.quantity),
+        )
+        for told in answers.numbers
+    )
+
+
+def inputs_of_story(story: Any) -> Iterator[InputRow]:
+    """Yield every number that went into a scenario, in the order of its file."""
+    for path, field, value in leaves(story):
+        if field.kind not in ("uncertain", "number"):
+            continue
+        low, median, high = (value.low, value.median, value.high) if field.kind == "uncertain" else (value,) * 3
+        if not (abs(median) < float("inf")):  # left out: no limit, or not asked
+            continue
+        text = number(median, 4) if low == high else f"{number(median, 4)} ({number(low, 4)} to {number(high, 4)})"
+        unit = "" if field.entry.unit == "1" else f" {field.entry.unit}"
+        yield InputRow(path, field.entry.meaning, text + unit, _source_of(field.entry.row, low, median, high))
+
+
+def _source_of(row: str | None, *value: float) -> str:
+    """Return the source of a default, where the value is that default."""
+    if row is None or row not in _defaults():
+        return ""
+    default, source = _defaults()[row]
+    return source if all(abs(a - b) <= 1e-9 * abs(b) for a, b in zip(value, default, strict=True)) else ""
+
+
+@cache
+def _defaults() -> dict[str, tuple[tuple[float, float, float], str]]:
+    found = {}
+    for table, name in (("scenario_defaults", "field"), ("cost_inputs", "quantity")):
+        for row in catalog.load(table).to_dict("records"):
+            found[str(row[name])] = (
+                (float(row["low"]), float(row["median"]), float(row["high"])),
+                str(row["source_id"]),
+            )
+    return found
+
+
+def _page_of(quantity: str) -> str:
+    return next((page for start, page in _EXPLAINED.items() if quantity.startswith(start)), _OTHERWISE)

@@ -1,0 +1,32 @@
+"""Documents that point into the checkout point to what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "helpers/README.md", "data/README.md"]
+
+
+def places(document):
+    """Return the paths in backticks and in links of a document, as they stand."""
+    text = (ROOT / document).read_text()
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|csv|yaml|yml|json|md|ipynb|lock|toml))`", text)
+    linked = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text)
+    return sorted({*named, *linked})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_a_document_names_is_there(document):
+    beside = [ROOT, (ROOT / document).parent, ROOT / "helpers", ROOT / "data"]
+    named = [place for place in places(document) if not place.startswith(("reports/", "build/", "../"))]
+    missing = [place for place in named if not any((folder / place).exists() for folder in beside)]
+    assert missing == []
+
+
+def test_every_command_of_make_that_a_document_names_is_there():
+    commands = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        named = set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text()))
+        assert named <= commands, document

@@ -1,0 +1,270 @@
+"""What holds for any plan: sharding and memory, overlap, power, words; each claim over random plans or every word."""
+
+import dataclasses
+
+import numpy
+import pandas as pd
+import pytest
+
+from gigacluster import hardware, transformer
+from gigacluster.names import Vocabulary
+from gigacluster.throughput import case as codes
+from gigacluster.throughput import predict, search, software, words
+from gigacluster.throughput.case import Case
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.layers import layer_times
+from gigacluster.throughput.memory import peak_memory
+from gigacluster.throughput.plans import case_of_plan, enumerate_plans
+from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.step import on_arrays, step_time
+from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
+
+K = shipped().coefficients
+BASE = {
+    "run_id": "a", "source_id": "me", "arch": "dense", "model": "llama3-70b", "n_layers": 80, "d_model": 8192,
+    "n_heads": 64, "n_kv_heads": 8, "d_head": 128, "d_ff": 28672, "ffn_act": "swiglu", "vocab": 128256,
+    "seq_len": 8192, "chip": "A100-80", "n_chips": 64, "tp": 1, "pp": 1, "micro_batch": 1, "global_batch": 64,
+    "precision": "bf16", "recompute": "full", "shard_strategy": "fsdp_full", "framework": "torchtitan", "year": 2024,
+    "step_time_s": 24.75, "plan_complete": 1,
+}  # fmt: skip
+
+
+def one(**changes):
+    return predict(pd.DataFrame([{**BASE, **changes}])).iloc[0]
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """Every measured run that can be expressed, as one case."""
+    case = on_arrays(table_of_runs.cases(catalog.load("training_runs")).case)[1]
+    return Case(**{name: value + 0.0 * case.n_chips for name, value in case.fields().items()})
+
+
+@pytest.fixture(scope="module")
+def plans():
+    """Random plans of a job on a slow network, of all kinds of sharding, as cases."""
+    rng = numpy.random.default_rng(5)
+    job = Job(
+        model=transformer.model("llama2-70b"),
+        cluster=hardware.cluster("A100-80", 128),
+        global_batch=256,
+        seq_len=4096,
+    )
+    table, _ = enumerate_plans(job, {"sharding": ["zero1"]})
+    return job, [table.plan(i) for i in rng.integers(0, len(table), 150)]
+
+
+def of_sharding(job, plan, word, group=0):
+    changed = dataclasses.replace(plan, sharding=word, shard_group=group)
+    case = case_of_plan(job, changed)
+    return float(step_time(case, K).total_s), float(peak_memory(case).needed)
+
+
+def test_more_sharding_never_takes_more_memory(plans):
+    job, some = plans
+    for plan in some:
+        none, zero1, zero2 = (of_sharding(job, plan, word)[1] for word in ("none", "zero1", "zero2"))
+        assert none >= zero1 >= zero2
+
+
+def test_zero2_with_a_pipeline_takes_what_zero1_does(plans):
+    job, some = plans
+    piped = [plan for plan in some if plan.pp > 1]
+    assert len(piped) > 20
+    for plan in piped:
+        assert of_sharding(job, plan, "zero2")[0] == pytest.approx(of_sharding(job, plan, "zero1")[0], rel=0.05)
+
+
+def test_fsdp_with_a_pipeline_gathers_for_every_micro_batch(plans):
+    job, some = plans
+    many = [p for p in some if p.pp > 1 and p.dp > 1 and job.global_batch // (p.dp * p.micro_batch) >= 8]
+    assert len(many) > 10
+    more = [of_sharding(job, plan, "zero3")[0] - of_sharding(job, plan, "zero1")[0] for plan in many]
+    assert min(more) > -0.02 * max(of_sharding(job, plan, "zero1")[0] for plan in many)
+    assert numpy.median(more) > 0
+
+
+def test_hybrid_sharding_over_a_slow_network_is_no_slower_than_full(plans):
+    job, some = plans
+    slow = dataclasses.replace(
+        job,
+        cluster=dataclasses.replace(job.cluster, fabric=dataclasses.replace(job.cluster.fabric, nic_bytes_per_s=3e9)),
+    )
+    fits = [plan for plan in some if plan.dp * plan.cp > 8 and (plan.dp * plan.cp) % 8 == 0 and plan.tp == 1]
+    assert len(fits) > 10
+    for plan in fits:
+        assert of_sharding(slow, plan, "hsdp", 8)[0] <= of_sharding(slow, plan, "zero3")[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("flag", ["overlap_tp", "overlap_dp", "overlap_pp", "overlap_cp", "fused_gradients"])
+def test_overlap_and_fusion_never_cost_time(cases, flag):
+    off, on = (step_time(dataclasses.replace(cases, **{flag: 0.0 * cases.tp + v}), K).total_s for v in (0.0, 1.0))
+    assert (on <= off * (1 + 1e-12)).all()
+    assert (on < off).any()
+
+
+def test_overlap_of_experts_helps_with_graphs_and_not_where_the_host_is_the_limit(cases):
+    moe = Case(**{name: value[cases.n_experts > 0] for name, value in cases.fields().items()})
+    graphs = dataclasses.replace(moe, graph_frac=0.0 * moe.tp + 1.0)
+    off, on = (step_time(dataclasses.replace(graphs, overlap_ep=0.0 * moe.tp + v), K).total_s for v in (0.0, 1.0))
+    assert numpy.median(on / off) < 1
+    assert (on < off * 1.02).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("changes", "helps"),
+    [
+        ({"graph_frac": 1.0}, True),
+        ({"fused_experts": 1.0}, True),
+        ({"fp8_attention": 1.0}, True),
+        ({"attention_sinks": 1.0}, False),
+        ({"attention_regressed": 1.0}, False),
+        ({"sequential_experts": 1.0}, False),
+        ({"routing_excess": 2.0}, False),
+    ],
+)
+def test_software_inputs_have_their_sign(cases, changes, helps):
+    moe = Case(**{name: value[cases.n_experts > 0] for name, value in cases.fields().items()})
+    zero = dict.fromkeys(changes, 0.0 * moe.tp)
+    there = {name: 0.0 * moe.tp + value for name, value in changes.items()}
+    before, after = (step_time(dataclasses.replace(moe, **fields), K).total_s for fields in (zero, there))
+    assert ((after <= before) if helps else (after >= before)).all()
+    assert (after != before).any()
+
+
+def test_matmul_time_never_falls_below_its_share_of_peak(cases):
+    layers = layer_times(*on_arrays(cases), K)
+    tokens = cases.micro_batch * cases.seq_len / cases.cp
+    half = cases.precision == codes.PRECISION_BF16
+    least_s = 6.0 * tokens * layers.dense_params / cases.peak_bf16_flop_per_s
+    dense = half & (cases.n_experts == 0)
+    assert (layers.dense.matmul_s[dense] > least_s[dense] * numpy.exp(cases.chip_effect[dense])).all()
+
+
+def test_parameters_timed_are_the_parameters_counted():
+    for name, shape in transformer.models().items():
+        cluster = hardware.cluster("H100-SXM", 1)
+        case = on_arrays(Job(model=shape, cluster=cluster, global_batch=1, seq_len=2048).case(n_chips=1.0, tp=1.0))[1]
+        layers = layer_times(numpy, case, K)
+        part = transformer.layer_params(shape)
+        counted = part.attention + part.dense_ffn
+        assert float(layers.dense_params) == pytest.approx(float(counted), rel=1e-12), name
+
+
+def test_latent_attention_without_a_query_rank_loses_no_parameter():
+    shape = dataclasses.replace(transformer.model("deepseek-v3"), mla_q_rank=0)
+    job = Job(model=shape, cluster=hardware.cluster("H100-SXM", 1), global_batch=1, seq_len=2048)
+    layers = layer_times(*on_arrays(job.case(n_chips=1.0)), K)
+    part = transformer.layer_params(shape)
+    assert float(layers.dense_params) == pytest.approx(float(part.attention + part.dense_ffn), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("column", "vocabulary"),
+    [
+        ("shard_strategy", words.SHARDING),
+        ("recompute", words.RECOMPUTE),
+        ("precision", words.PRECISION),
+        ("ffn_act", words.ACTIVATION),
+        ("attention_backend", words.ATTENTION),
+        ("dispatcher", software.DISPATCHER),
+        ("router", software.ROUTER),
+        ("grouped_gemm", software.GROUPED_GEMM),
+        ("optimizer", software.OPTIMIZER),
+        ("loss_impl", software.LOSS),
+    ],
+)
+def test_a_word_is_known_or_a_fault_with_the_words_allowed(column, vocabulary: Vocabulary):
+    for word, synonyms in vocabulary.words.items():
+        for said in filter(None, (item.strip() for item in synonyms.split(";"))):
+            assert vocabulary.read(said) == vocabulary.read(said.upper()) == word
+    for stranger in ("frobnicate", "zero 9", "4", "maybe"):
+        row = one(**{column: stranger})
+        assert numpy.isnan(row["step_time_s"])
+        assert numpy.isnan(row["peak_memory_gib"])
+        assert repr(stranger) in row["inexpressible"]
+        assert next(iter(vocabulary.words)) in row["inexpressible"]
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("shard_strategy", "FULL_SHARD"), ("shard_strategy", "ZeRO-3"), ("shard_strategy", "FSDP2"),
+        ("shard_strategy", "fsdp"), ("shard_strategy", "FSDP"), ("shard_strategy", "megatron-fsdp"),
+        ("recompute", "full AC"), ("recompute", "full activation checkpointing"),
+        ("recompute", "gradient_checkpointing"), ("recompute", "uniform"), ("recompute", "block"),
+        ("recompute", "true"), ("recompute", True), ("ffn_act", "silu"), ("precision", "bfloat16"),
+        ("chip", "a100-80"), ("chip", "NVIDIA A100-SXM4-80GB"),
+    ],
+)  # fmt: skip
+def test_spellings_of_one_plan_give_one_number(column, said):
+    base, other = one(), one(**{column: said})
+    assert other["step_time_s"] == pytest.approx(base["step_time_s"], rel=1e-12)
+    assert other["peak_memory_gib"] == pytest.approx(base["peak_memory_gib"], rel=1e-12)
+
+
+def test_the_base_line_stays_near_its_measured_time():
+    assert one()["step_time_s"] == pytest.approx(24.75, rel=0.12)  # pytorch/torchtitan docs/performance.md
+    assert one()["fits"]
+    assert one()["untested"] == ""
+
+
+def test_flashattention_2_of_a_note_is_fused():
+    # jzhang38/TinyLlama README: 24,000 tokens/s a GPU, on chips of 40 GB.
+    tiny = {
+        "model": "tinyllama-1.1b", "n_layers": 22, "d_model": 2048, "n_heads": 32, "n_kv_heads": 4, "d_head": 64,
+        "d_ff": 5632, "vocab": 32000, "seq_len": 2048, "chip": "A100-40", "n_chips": 16, "micro_batch": 8,
+        "global_batch": 1024, "recompute": "none", "framework": "Lit-GPT FSDP", "year": 2023,
+    }  # fmt: skip
+    said = one(**tiny, attn_notes="FlashAttention 2")
+    assert said["step_time_s"] == pytest.approx(5.461, rel=0.15)
+    assert said["fits"]
+    assert one(**tiny, attn_notes="FlashAttention 2, of my own")["warnings"] == "attn_notes 'of my own' was not read"
+
+
+def test_a_run_that_does_not_fit_is_told():
+    row = one(shard_strategy="none", recompute="none")
+    assert not row["fits"]
+    assert "does not fit: needs" in row["warnings"]
+
+
+def test_a_vendor_never_seen_widens_the_interval_and_is_named():
+    aws, nvidia = one(chip="Trainium2"), one()
+    assert {"vendor", "chip"} <= set(aws["untested"].split(", "))
+    width = [row["step_time_high_s"] / row["step_time_low_s"] for row in (aws, nvidia)]
+    assert width[0] > 1.5 * width[1]
+
+
+def test_sizes_beyond_any_measured_run_are_marked_and_grow_in_width():
+    rows = [one(n_chips=n, global_batch=n, chip="H100-SXM") for n in (8192, 32768, 131072)]
+    assert [("scale" in row["untested"]) for row in rows] == [False, True, True]
+    widths = [row["step_time_high_s"] / row["step_time_low_s"] for row in rows]
+    assert widths[0] < widths[1] < widths[2]
+
+
+def test_one_plan_can_be_asked_for():
+    found = search(
+        transformer.model("llama3-8b"), hardware.cluster("H100-SXM", 8), 16, seq_len=8192, device="cpu",
+        limits={"tp": [1], "pp": [1], "cp": [1], "micro_batch": [2], "sharding": ["zero3"], "recompute": ["full"]},
+    )  # fmt: skip
+    assert len(found.plans) == 1
+    assert 1.5 < found.step_time_s[0] < 3.0  # 55 to 27 % of peak
+
+
+def test_published_uneven_stages_can_be_searched():
+    found = search(
+        transformer.model("deepseek-v3"), hardware.cluster("H100-SXM", 256), 512, seq_len=4096, device="cpu",
+        limits={"tp": [1], "pp": [4], "vpp": [8], "ep": [64]}, top=3, dispatcher="deepep",
+    )  # fmt: skip
+    assert set(found.plans.vpp) == {8}
+
+
+def test_limits_take_the_words_of_a_table():
+    wanted = {"recompute": ["selective"], "sharding": ["FSDP"], "tp": [1], "pp": [1]}
+    job = Job(
+        model=transformer.model("llama3-8b"), cluster=hardware.cluster("H100-SXM", 8), global_batch=16, seq_len=8192
+    )
+    table, _ = enumerate_plans(job, wanted)
+    assert {table.plan(i).recompute for i in range(len(table))} == {"selective"}
+    assert {table.plan(i).sharding for i in range(len(table))} == {"zero3"}
