@@ -17,6 +17,7 @@ from gigareport import catalog
 __all__ = [
     "DAYS_PER_MONTH",
     "LAST_DAY",
+    "OWNERS_OF_SITES",
     "Revisions",
     "as_days",
     "current_states",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 LAST_DAY = "2027-12-31"
+#: Owners of sites under the name that the table of owners gives them.
+OWNERS_OF_SITES = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}
 #: A step counts as reached where the new plan has as many buildings, and this part of its power where buildings alone
 #: do not tell steps apart.
 _REACHED = 0.97

@@ -21,6 +21,7 @@ from gigareport import catalog
 from gigareport.facts.plans import (
     DAYS_PER_MONTH,
     LAST_DAY,
+    OWNERS_OF_SITES,
     Revisions,
     as_days,
     current_states,
@@ -49,8 +50,6 @@ __all__ = [
 FIRST_DAY = "2022-01-01"
 #: The owner of a site that the publisher does not name.
 NOT_KNOWN = "not known"
-#: Owners of sites under the name that the table of owners gives them.
-_OWNERS = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}
 #: Bundled scenarios that are a listed site themselves.
 _SITES_OF_SCENARIOS = {"xai-colossus-2024": ("Colossus 1",)}
 
@@ -246,7 +245,7 @@ def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.nda
     """Size of all listed sites at a date by owner, sites without one under ``Other``, with as many samples as asked."""
     sizes = timeline.at(date)
     sizes = numpy.take(sizes, numpy.arange(samples) % sizes.shape[1], axis=1)
-    names = [OTHER if owner == NOT_KNOWN else _OWNERS.get(owner, owner) for owner in timeline.owners]
+    names = [OTHER if owner == NOT_KNOWN else OWNERS_OF_SITES.get(owner, owner) for owner in timeline.owners]
     groups = {name: sizes[[own == name for own in names]].sum(axis=0) for name in dict.fromkeys(names)}
     return dict(sorted(groups.items(), key=lambda item: -float(numpy.median(item[1]))))
 
