@@ -7,13 +7,13 @@ counted by the same code.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
 from gigacluster import tables
 from gigacluster.arrays import Array, Samples, as_common
+from gigacluster.names import unknown
 
 __all__ = ["LayerParams", "Transformer", "attended_tokens", "layer_params", "model", "models"]
 
@@ -243,9 +243,7 @@ def model(name: str) -> Transformer:
     """
     known = models()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown model {name!r}; {hint}data/models.csv has: {', '.join(known)}")
+        raise ValueError(unknown("model", name, known, where="data/models.csv has"))
     return known[name]
 
 

@@ -56,9 +56,8 @@ def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
     numbers = [_number(row, row.without_frac) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
-    return Answers(
-        str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))), outlook.plan
-    )
+    numbers.sort(key=lambda number: order.get(number.quantity, len(order)))
+    return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)
 
 
 def tell(outlook: Any, name: str, form: str = "{median} ({interval})") -> str:

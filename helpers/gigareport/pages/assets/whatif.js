@@ -51,7 +51,9 @@
       const [mantissa, power] = value.toExponential(digits - 1).split("e");
       return `${mantissa} × 10${superscript(String(Number(power)))}`;
     }
-    const rounded = Number(value.toPrecision(digits));
+    let rounded = Number(value.toPrecision(digits));
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(rounded))) - digits + 1), other = rounded - Math.sign(value) * unit;
+    if (Math.abs(rounded - value) === Math.abs(value - other) && Math.round(rounded / unit) % 2) rounded = other;  // a tie goes to the even digit
     const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
     return rounded.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   };
