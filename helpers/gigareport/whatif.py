@@ -195,17 +195,20 @@ def _record(story: Any, plan: Any, names: list[str], horizon: int) -> Record:
 def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, record: Record | None) -> tuple[Any, Known]:
     """Return inputs and facts of the spine for columns by name: numbers, or symbols of a record."""
     xp: Any = record.space if record else numpy
+
+    def column(values: Any) -> Any:
+        """Return numbers as one axis, which is that of the samples; texts as they are."""
+        return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
+
     host = {STEP_ERROR: numpy.zeros((1, 1)), LAW: numpy.full((1, 1), 0.5), STOCK: numpy.ones((1, 1))}
     host |= {"rent.committed_usd_per_chip_hour": numpy.ones((1, 1))}
     known = known_of([story], [plan], host)
-    alone: dict[str, Any] = {
-        item.name: xp.asarray(numpy.reshape(getattr(known, item.name), -1))
+    alone = {
+        item.name: column(getattr(known, item.name))
         for item in fields(Known)
         if item.name not in ("step", "law", "market", "world_h100e")
     }
-    step: dict[str, Any] = {
-        item.name: xp.asarray(numpy.reshape(getattr(known.step, item.name), -1)) for item in fields(known.step)
-    }
+    step = {item.name: column(getattr(known.step, item.name)) for item in fields(known.step)}
     step["step_time_s"] = step["step_time_s"] * xp.exp(given[STEP_ERROR])
     market: Any = given[_MARKET]
     market = record.space.reshape(market, (-1, 1)) if record else market[: horizon + 1]
