@@ -14,11 +14,22 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import as_common, is_array
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, SHARE, SHARE_BELOW_ONE, Limit, admit, checked, one_of
+from gigacluster.limits import (
+    AT_LEAST_ONE,
+    NON_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    SHARE_BELOW_ONE,
+    Limit,
+    admit,
+    checked,
+    one_of,
+)
 from gigacluster.reliability.goodput import WRITES, Goodput, goodput, mean_time_s
 
 SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
 _RAREST = 1e-12  # of failures: a share below it loses nothing that a float64 would show
+_LONGEST_S = 1e300  # below the largest number
 _REPLICAS = Limit(
     2.0,
     float("inf"),
@@ -35,7 +46,7 @@ _LIMITS = {
     "rebuild_s": NON_NEGATIVE,
     "lost_frac": SHARE,
     "overhead_frac": SHARE_BELOW_ONE,
-    "stored_interval_s": Limit(0.0, float("inf"), "above 0", low_included=False, high_included=False),
+    "stored_interval_s": POSITIVE,
 }
 
 
@@ -164,13 +175,13 @@ def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas:
         n_replicas=(n_replicas, _REPLICAS),
         replicas_lost=(replicas_lost, AT_LEAST_ONE),
         lost_frac=(recovery.lost_frac, SHARE),
-        mttf_s=(failures["mttf_s"], Limit(0.0, float("inf"), "above 0", low_included=False)),
+        mttf_s=(failures["mttf_s"], POSITIVE),
         resume_s=(recovery.resume_s, NON_NEGATIVE),
         rebuild_s=(recovery.rebuild_s, NON_NEGATIVE),
         detection_s=(recovery.detection_s, NON_NEGATIVE),
     )
     share = xp.maximum(share, _RAREST)
-    deep_mttf = mttf / share
+    deep_mttf = xp.minimum(mttf / share, _LONGEST_S)
     stalls = (deep_mttf / mttf) * (1 - share) * (detection + stall)  # of all, between two failures that end the job
     whole = goodput(
         **failures | {"mttf_s": deep_mttf},
