@@ -114,6 +114,17 @@ class Training(Generic[U, N, S]):
     ]
     seq_len: Annotated[N, Entry("Sequence length", "token", 128, 1e7, whole=True, default=8192)]
     global_batch: Annotated[N, Entry("Sequences of one step", "sequence", 1, LARGEST_BATCH, whole=True)]
+    batch_ratio: Annotated[
+        U,
+        Entry(
+            "Batch of the run over global_batch, which the plan is shown for",
+            "1",
+            0.25,
+            4,
+            "training.batch_ratio",
+            moves="mfu_frac up",
+        ),
+    ]
     precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
     run_days: Annotated[
         U, Entry("Length of one training run", "day", 0.01, 3650, "training.run_days", moves="run_flop up")
