@@ -103,8 +103,8 @@ class Outlook(SimpleNamespace):
 
     def to_frame(self):
         rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days", 0) for n in range(1, 8)]
-        rows.append(("own_usd", "Cost to own", 3e9, 4e9, 5e9, "USD", 500))
-        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "n_without"])
+        rows.append(("own_usd", "Cost to own", 3e9, 4e9, 5e9, "USD", 0.05))
+        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
 
 
 def fake_scenarios(monkeypatch):

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import datetime
 import json
+import re
 
 import frictionless
 import pytest
@@ -33,6 +34,38 @@ def test_every_column_has_a_unit_where_it_holds_numbers_a_meaning_and_limits_tha
         assert bool(column.unit) == (column.type in ("number", "whole", "one number")), column
         column.reader()("") if column.blank else None
         assert column.choices if column.type in ("choice", "flag") else column.bounds is not None
+
+
+#: End of a column's name: the unit that it stands for.
+UNITS = {
+    r"(?<!_per)_s|seconds": "s",
+    r"(.*_)?days(?<!_node_days)": "d",
+    r"_hours|_h": "h",
+    r"_years": "year",
+    r"_frac": "1",
+    r"_flop": "FLOP",
+    r"_tflops": "TFLOP/s",
+    r"_gib": "GiB",
+    r"_gb_per_s": "GB/s",
+    r"_gbit_per_s": "Gbit/s",
+    r"_w": "W",
+    r"_mw": "MW",
+    r"_tb": "TB",
+    r"_ape|mape": "%",
+    r"h100e(_8bit|_bf16)?(_p5|_median|_p95)?": "H100",
+    r"(.*_)?tokens(_low|_high)?": "token",
+}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_a_number_has_the_unit_that_its_column_is_named_by(name):
+    for column in dictionary.table(name).columns:
+        if column.type in ("number", "whole", "one number"):
+            for end, unit in UNITS.items():
+                if re.search(f"({end})$", column.column):
+                    assert column.unit == unit, column
+            if "usd" in column.column:
+                assert "USD" in column.unit, column
 
 
 def test_the_dictionary_names_each_column_of_each_table_once_and_in_the_order_of_the_file():

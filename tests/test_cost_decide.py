@@ -312,3 +312,67 @@ def test_a_fault_in_one_month_of_a_path_spoils_its_sample_alone():
 def test_an_income_of_one_dimension_is_months():
     let = own().with_income(numpy.full(37, 1e6))
     assert let.spend_usd.shape == (37, 1)
+
+
+TERM = {"committed_frac": 1.0, "committed_usd_per_chip_hour": 2.0, "market_usd_per_chip_hour": 5.0}
+HOURS = 1_000 * HOURS_PER_MONTH
+
+
+def contract(**changes):
+    return cost.rent(**({"n_chips": 1_000, "horizon_months": 36, "discount_rate_per_year": 0.0} | TERM | changes))
+
+
+def paid(flows):
+    return float(flows.net_present_usd[0]) / HOURS
+
+
+def test_a_ramp_pays_for_the_chips_that_stand():
+    flows = contract(term_months=36, ramp_months=4.0)
+    assert paid(flows) == pytest.approx(2.0 * (36 - 2.0), rel=1e-12)
+    assert to_host(flows.chip_hours)[1:6, 0] / HOURS == pytest.approx([0.125, 0.375, 0.625, 0.875, 1.0])
+
+
+def test_the_deal_that_google_made_comes_to_thirty_billion():
+    """110,000 chips at 11.449 dollars over 33 months: $30.36 billion; a ramp of four months takes two of them off."""
+    terms = {"n_chips": 110_000, "horizon_months": 33, "committed_usd_per_chip_hour": 11.449, "term_months": 33}
+    assert float(contract(**terms).nominal_usd()[0]) == pytest.approx(30.36e9, rel=1e-3)
+    ramped = float(contract(**terms, ramp_months=4.0).nominal_usd()[0])
+    assert ramped == pytest.approx(30.36e9 * 31 / 33, rel=1e-3)
+
+
+def test_what_follows_a_term_is_the_market_or_nothing():
+    assert paid(contract(term_months=24)) == pytest.approx(24 * 2.0 + 12 * 5.0)
+    stopped = contract(term_months=24, renews=False)
+    assert paid(stopped) == pytest.approx(24 * 2.0)
+    assert float(stopped.chip_hours.sum()) == pytest.approx(24 * HOURS)
+
+
+def test_steps_down_fall_at_each_anniversary():
+    assert paid(contract(term_months=36, step_down_frac_per_year=0.1)) == pytest.approx(12 * 2.0 * (1 + 0.9 + 0.81))
+
+
+def test_leaving_owes_the_minimum_for_the_notice_and_a_fee_of_the_rest():
+    terms = {"term_months": 36, "leave_month": 12.0, "minimum_take_frac": 0.8}
+    assert paid(contract(**terms)) == pytest.approx(2.0 * (12 + 0.8 * 24))  # nothing agreed: the whole term
+    assert paid(contract(**terms, notice_months=3.0)) == pytest.approx(2.0 * (12 + 0.8 * 3))
+    with_fee = contract(**terms, notice_months=3.0, exit_fee_frac=0.5)
+    assert paid(with_fee) == pytest.approx(2.0 * (12 + 0.8 * 3 + 0.5 * 0.8 * 21))
+    assert float(with_fee.chip_hours.sum()) == pytest.approx(12 * HOURS)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.0, 30.0), st.floats(0.0, 6.0), st.floats(0.0, 12.0), shares)
+def test_prepayment_changes_no_sum_under_any_contract(term, ramp, notice, prepaid):
+    terms = {"term_months": term, "ramp_months": ramp, "notice_months": notice, "leave_month": 10.0}
+    terms |= {"step_down_frac_per_year": 0.1, "minimum_take_frac": 0.7, "start_month": 1.5}
+    assert paid(contract(**terms, prepaid_frac=prepaid)) == pytest.approx(paid(contract(**terms)), rel=1e-10, abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.0, 30.0), st.floats(0.0, 12.0), st.floats(0.0, 0.3), st.floats(0.0, 9.0))
+def test_better_terms_never_cost_more(term, notice, step, price):
+    terms = {"term_months": term, "leave_month": 15.0, "committed_usd_per_chip_hour": price, "notice_months": notice}
+    base = paid(contract(**terms))
+    assert paid(contract(**terms, step_down_frac_per_year=step)) <= base + 1e-9
+    assert paid(contract(**terms | {"notice_months": notice + 2})) >= base - 1e-9
+    assert paid(contract(**terms, exit_fee_frac=step)) >= base - 1e-9

@@ -19,6 +19,11 @@ CHANGES = (
     {"cluster.site_power_mw": 80, "cluster.power_arrivals": [{"share": 0.5, "month": 2}, {"share": 0.5, "month": 20}]},
     {"race.value_of_month_usd": [1e8, 2e8, 4e8]},
     {"horizon_months": 36},
+    {"rent.kind": "hourly", "training.used_frac": 0.7},
+    {"rent.kind": "reserved"},
+    {"rent.kind": "followed"},
+    {"rent.term_months": 24, "rent.ramp_months": 4},
+    {"rent.term_months": 24, "rent.after_term": "stop"},
 )
 #: Told beside an answer and used in none; an input that joins them needs a reason here.
 COMPARED_ONLY = {"cluster.reported_power_mw", "rent.contract_usd"}
@@ -128,7 +133,18 @@ def influences():
         for path, value in limited.items():
             cases.append(scenario.with_value(cases[-1], path, value))
         cases.append(scenario.with_value(story, "cluster.n_chips", 50_000_000))  # larger than any rival known
-        for case in (cases[0], cases[-2], cases[-1]):
+        left = story  # a contract that is left before its end, of which not all hours are used
+        for path, value in {
+            "training.used_frac": 0.7,
+            "rent.minimum_take_frac": 0.8,
+            "rent.exit_fee_frac": 0.2,
+        }.items():
+            left = scenario.with_value(left, path, Uncertain.fixed(value))
+        for path, months in {"rent.term_months": 30.0, "rent.leave_month": 22.0, "rent.notice_months": 3.0}.items():
+            left = scenario.with_value(left, path, months)
+        short = scenario.with_value(story, "rent.term_months", 12.0)
+        cases += [left, short]
+        for case in (cases[0], *cases[-4:]):
             for path, answers in influence(case, scenario.search_plan(story)).items():
                 for answer, signs in answers.items():
                     found.setdefault(path, {}).setdefault(answer, set()).update(signs)

@@ -53,7 +53,7 @@ class Answers:
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
-    numbers = [_number(row, row.n_without / outlook.samples) for row in outlook.to_frame().itertuples()]
+    numbers = [_number(row, row.without_frac) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
 

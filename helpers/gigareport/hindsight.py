@@ -17,7 +17,7 @@ from gigacluster.arrays import to_host
 from gigacluster.cost.flows import in_month, month_rows
 from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_MONTH
-from gigareport import catalog, scenario
+from gigareport import scenario
 from gigareport.facts import leases, rents
 
 __all__ = ["Hindsight", "hindsight"]
@@ -60,18 +60,8 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     goodput = to_host(told.goodput_frac)
     given = told.inputs | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
     owned, contract = scenario.cash_flows(story, given, goodput)
-    quotes = _quotes()
-    followed = cost.rent(
-        n_chips=float(story.cluster.n_chips),
-        horizon_months=MONTHS,
-        market_path_usd_per_chip_hour=rents.followed(
-            quotes["date"].to_numpy(), quotes["usd_per_chip_hour"], str(story.decided_on), MONTHS
-        ),
-        start_month=given["rent.start_month"],
-        extras_frac=given["rent.extras_frac"],
-        discount_rate_per_year=owned.discount_rate_per_year,
-        goodput_frac=goodput,
-    )
+    quotes = rents.quoted(story.cluster.chip)
+    _, followed = scenario.cash_flows(scenario.with_value(story, "rent.kind", "followed"), given, goodput)
     month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)
     let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
     work = owned.present_chip_hours * owned.useful_frac
@@ -96,15 +86,6 @@ def _same(rented: cost.CashFlows, work_hours: Any) -> Any:
 def _three(values: Any) -> tuple[float, float, float]:
     found = interval(values)
     return found.low, found.median, found.high
-
-
-def _quotes() -> pd.DataFrame:
-    """Return quoted rents of the H100 nearest to a large buyer's: by the hour in 2024, a year's contract later."""
-    prices = catalog.load("rental_prices").query("chip == 'H100-SXM' and basis == 'quoted'")
-    yearly = prices["kind"] == "reserved_1y"
-    early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
-    found = prices[(yearly | early) & (prices["date"] >= "2024-02-01")]
-    return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]]
 
 
 def _let_share(decided_on: Any, samples: int, seed: int) -> numpy.ndarray:

@@ -1,15 +1,31 @@
-"""To rent a cluster: on demand, under a term, prepaid or take-or-pay, at a price that moves."""
+"""To rent a cluster: on demand, under a term, prepaid or take-or-pay, at a price that moves.
+
+A contract has a price, a term, a ramp, a minimum, steps down, a prepayment, a notice and a fee for leaving; what
+follows it is the market, or nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gigacluster.arrays import is_array
-from gigacluster.cost.flows import CashFlows, Flow, at_start, by_month, check_horizon, discount, in_month, month_rows
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, Limit, admit
+from gigacluster.cost.flows import (
+    CashFlows,
+    Flow,
+    at_start,
+    by_month,
+    check_horizon,
+    discount,
+    month_rows,
+    paid_once,
+)
+from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, Limit, admit
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["RENT_LIMITS", "rent"]
+
+_NEVER_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
 #: What each input of :func:`rent` may be.
 RENT_LIMITS = {
@@ -20,6 +36,11 @@ RENT_LIMITS = {
     "committed_frac": SHARE,
     "committed_usd_per_chip_hour": NON_NEGATIVE,
     "term_months": NON_NEGATIVE,
+    "ramp_months": NON_NEGATIVE,
+    "step_down_frac_per_year": SHARE_BELOW_ONE,
+    "leave_month": _NEVER_IS_INFINITE,
+    "notice_months": _NEVER_IS_INFINITE,
+    "exit_fee_frac": SHARE,
     "minimum_take_frac": SHARE,
     "prepaid_frac": SHARE,
     "extras_frac": NON_NEGATIVE,
@@ -40,6 +61,12 @@ def rent(
     committed_frac: Any = 0.0,
     committed_usd_per_chip_hour: Any = 0.0,
     term_months: Any = 0.0,
+    ramp_months: Any = 0.0,
+    step_down_frac_per_year: Any = 0.0,
+    leave_month: Any = math.inf,
+    notice_months: Any = math.inf,
+    exit_fee_frac: Any = 0.0,
+    renews: bool = True,
     minimum_take_frac: Any = 1.0,
     prepaid_frac: Any = 0.0,
     extras_frac: Any = 0.0,
@@ -65,7 +92,18 @@ def rent(
     start_month : float or array, default 0
         When the rented chips start to work, below ``horizon_months``. [month]
     committed_frac, committed_usd_per_chip_hour, term_months : float or array, default 0
-        Share of the chips under a term, its fixed price, its length from the start. Later they pay the market.
+        Share of the chips under a term, its price, its length from the start.
+    ramp_months : float or array, default 0
+        Months from the start until all chips stand, evenly; those that stand are paid. [month]
+    step_down_frac_per_year : float or array, default 0
+        Share that the price of the term falls at each anniversary. [1/year]
+    leave_month : float or array, default infinity
+        When the tenant stops. [month] What the term still holds is paid at its minimum for ``notice_months``, by
+        default to its end, and of the rest ``exit_fee_frac`` at once.
+    notice_months, exit_fee_frac : float or array
+        Notice after which only the fee is owed, and the fee as a share of the minimum that is left. [month], [1]
+    renews : bool, default True
+        Whether the chips go on at the market's price after the term; otherwise they are given back then.
     minimum_take_frac : float or array, default 1
         Share of the committed hours that is paid whether used or not (take or pay). [1]
     prepaid_frac : float or array, default 0
@@ -115,20 +153,29 @@ def rent(
     n_chips = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
     factor = discount(xp, rows, a["discount_rate_per_year"])
     used, start, share = a["utilisation_frac"], a["start_month"], a["committed_frac"]
-    work = in_month(xp, rows, start)
-    term = in_month(xp, rows, start, start + a["term_months"])
+    leave, end = a["leave_month"], start + a["term_months"]
+    if not renews:
+        leave = xp.where(leave < end, leave, end)
+    owed_until = xp.where(leave + a["notice_months"] < end, leave + a["notice_months"], end)
+    work = _ramped(xp, rows, a["ramp_months"], start, leave)
+    in_term = _ramped(xp, rows, a["ramp_months"], start, xp.where(leave < end, leave, end))
+    owed = _ramped(xp, rows, a["ramp_months"], start, owed_until)  # worked in or not
+    fee = xp.sum(_ramped(xp, rows, a["ramp_months"], start, end) - owed, axis=0) * paid_once(xp, rows, owed_until)
     month_hours = n_chips * HOURS_PER_MONTH
 
-    full_usd = month_hours * share * a["committed_usd_per_chip_hour"]  # of a month that is taken in full
-    taken = xp.where(used > a["minimum_take_frac"], used, a["minimum_take_frac"])
-    prepaid = a["prepaid_frac"] * a["minimum_take_frac"]
+    years = xp.floor(xp.clip(rows - 1 - start, 0.0, None) / 12)
+    price = xp.exp(years * xp.log1p(-a["step_down_frac_per_year"]))  # over that of the first year
+    least = a["minimum_take_frac"]
+    taken = xp.where(used > least, used, least)
+    minimum = least * owed * price
     now = at_start(xp, rows)
-    term_months = xp.sum(term, axis=0)  # the part of the term within the horizon
+    bill = taken * in_term * price + least * (owed - in_term) * price + a["exit_fee_frac"] * least * fee * price
+    prepaid = a["prepaid_frac"] * (xp.sum(minimum, axis=0) * now - minimum)  # within the horizon
     extras = 1 + a["extras_frac"]
     return CashFlows(
         flows={
-            "commitment": Flow(extras * full_usd, (taken - prepaid) * term + prepaid * term_months * now),
-            "market": Flow(extras * month_hours * used, market_usd * (work - share * term)),
+            "commitment": Flow(extras * month_hours * share * a["committed_usd_per_chip_hour"], bill + prepaid),
+            "market": Flow(extras * month_hours * used, market_usd * (work - share * in_term)),
             "set-up": Flow(a["setup_usd"], now),
         },
         resale={},
@@ -139,6 +186,17 @@ def rent(
         discount_rate_per_year=a["discount_rate_per_year"],
         discount_factor=factor,
     )
+
+
+def _ramped(xp: Any, rows: Any, ramp_months: Any, start: Any, stop: Any) -> Any:
+    """Return the chips that stand in each month, as a share: from ``start`` on more and more, all after the ramp."""
+
+    def so_far(month: Any) -> Any:  # chip-months since the start, per chip
+        since = xp.clip(xp.where(month < stop, month, stop) - start, 0.0, None)
+        rising = xp.where(since < ramp_months, since, ramp_months)
+        return since - rising + rising**2 / (2 * xp.where(ramp_months > 0, ramp_months, 1.0))
+
+    return so_far(rows) - so_far(rows - 1)
 
 
 def _refuse_unclear_price(market: Any, path: Any, horizon_months: int) -> None:

@@ -6,17 +6,17 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
+import pandas as pd
+from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.units import HOURS_PER_MONTH
+from gigareport import catalog
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-__all__ = ["KIND_WORDS", "followed", "log_changes", "paths", "typical_rents"]
+__all__ = ["KIND_WORDS", "followed", "known_changes", "log_changes", "of_the_year", "paths", "quoted", "typical_rents"]
 
 MONTHS_PER_STEP = 3
 #: Kinds of rent in the table of prices, in words.
@@ -92,6 +92,49 @@ def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
         gaps = numpy.diff(quarters)
         pooled.append(numpy.repeat(numpy.diff(numpy.log(kept["usd_per_chip_hour"].to_numpy())) / gaps, gaps))
     return numpy.concatenate(pooled) if pooled else numpy.empty(0)
+
+
+#: Chips with enough price lists for the changes of their rents to be pooled.
+_LISTED_CHIPS = ("H100-SXM", "A100-80", "V100-SXM")
+#: The first day on which enough price lists are known.
+_FIRST_KNOWN = "2023-06-30"
+
+
+def known_changes(decided: str) -> numpy.ndarray:
+    """Return the quarterly changes of rents, in logarithm, that were known on a day (or on the first day with any)."""
+    prices = catalog.load("rental_prices")
+    until = max(decided, _FIRST_KNOWN)
+    return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
+
+
+def quoted(chip: str) -> DataFrame:
+    """Return quoted rents of a chip nearest to a large buyer's: by the hour until 2024, a year's contract later.
+
+    Returns
+    -------
+    DataFrame
+        ``date, kind, usd_per_chip_hour``, by date; empty for a chip without quotes.
+    """
+    prices = catalog.load("rental_prices").query("chip == @chip and basis == 'quoted'")
+    early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
+    found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["date"] >= "2024-02-01")]
+    return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]]
+
+
+def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
+    """Return the middle of a chip's prices in the year before a day, and how many they are, by kind of rent.
+
+    ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
+    """
+    prices = catalog.load("rental_prices")
+    day = pd.Timestamp(decided)
+    year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
+    found = {}
+    for kind, listed in (("hourly", "on_demand"), ("reserved", "reserved_1y")):
+        usd = year.loc[year["kind"] == listed, "usd_per_chip_hour"]
+        if len(usd):
+            found[kind] = (float(usd.median()), len(usd))
+    return found
 
 
 def paths(

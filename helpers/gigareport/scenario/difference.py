@@ -46,8 +46,8 @@ def differences(first: Outlook, second: Outlook) -> pd.DataFrame:
     -------
     DataFrame
         ``quantity, label, first, second`` (medians), ``low, median, high`` of the difference, ``more_frac`` (share of
-        the samples with both answers in which the second is larger, equal ones counting half), ``unit``, ``n_without``
-        (samples in which one of the two has no answer).
+        the samples with both answers in which the second is larger, equal ones counting half), ``unit``,
+        ``without_frac`` (share of the samples in which one of the two has no answer).
 
     Raises
     ------
@@ -64,8 +64,8 @@ def differences(first: Outlook, second: Outlook) -> pd.DataFrame:
         known = change[~numpy.isnan(change)]
         more = float(numpy.mean(known > 0) + 0.5 * numpy.mean(known == 0)) if known.size else numpy.nan
         medians = [interval(values).median for values in (a, b)]
-        rows.append((name, label, *medians, found.low, found.median, found.high, more, unit, change.size - known.size))
-    columns = ["quantity", "label", "first", "second", "low", "median", "high", "more_frac", "unit", "n_without"]
+        rows.append((name, label, *medians, found.low, found.median, found.high, more, unit, found.without_frac))
+    columns = ["quantity", "label", "first", "second", "low", "median", "high", "more_frac", "unit", "without_frac"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -12,9 +12,20 @@ from gigacluster import cost
 from gigacluster.arrays import Array, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
-from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, alike, draw_inputs, inputs_from, uncertain_of, words_of
+from gigareport.scenario.inputs import (
+    LAW,
+    RENT_PATH,
+    STEP_ERROR,
+    STOCK,
+    alike,
+    draw_inputs,
+    inputs_from,
+    uncertain_of,
+    words_of,
+)
 from gigareport.scenario.known import known_of, world_stock_of
 from gigareport.scenario.load import loaded
+from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
@@ -105,15 +116,22 @@ def evaluate(
     if len(searched) != len(stories):
         raise ValueError(f"got {len(searched)} plans for {len(stories)} scenarios; give one each")
     found: dict[int, Outlook] = {}
-    groups: dict[tuple[float, str], list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
     for number, story in enumerate(stories):
-        groups.setdefault((story.horizon_months, story.owner), []).append(number)
+        groups.setdefault(_shared(story), []).append(number)
     for members in groups.values():
         for start in range(0, len(members), _OPTIONS_AT_ONCE):
             block = members[start : start + _OPTIONS_AT_ONCE]
             chosen = [(stories[number], searched[number]) for number in block]
             found |= zip(block, _block(chosen, samples, seed, first, device, tuple(answers)), strict=True)
     return [found[number] for number in range(len(stories))]
+
+
+def _shared(story: Scenario) -> tuple[Any, ...]:
+    """Return what options of one array call have in common: months, rivals, and how the rent is paid."""
+    rent = story.rent
+    quoted = story.cluster.chip if rent.kind == "followed" else ""
+    return story.horizon_months, story.owner, story.decided_on, rent.kind, rent.after_term, quoted
 
 
 def _block(
@@ -124,7 +142,7 @@ def _block(
     device: str,
     kept: tuple[str, ...],
 ) -> list[Outlook]:
-    """Evaluate options that share a horizon and an owner, some samples at a time."""
+    """Evaluate options of one group, some samples at a time."""
     stories, plans = alike([story for story, _ in options]), [plan for _, plan in options]
     drawn = draw_inputs([_all_inputs(*option) for option in zip(stories, plans, strict=True)], samples, seed, first)
     names = kept or tuple(Outlook.answers())
@@ -165,7 +183,12 @@ def _answers(stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: 
 def _all_inputs(story: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
-    return uncertain_of(story) | {STEP_ERROR: plan.log_error, LAW: between, STOCK: world_stock_of(story)}
+    return uncertain_of(story) | {
+        STEP_ERROR: plan.log_error,
+        LAW: between,
+        STOCK: world_stock_of(story),
+        RENT_PATH: between,
+    }
 
 
 def _spread(values: Array, shape: tuple[int, int]) -> Array:
@@ -211,7 +234,7 @@ def deciding_inputs(
 def cash_flows(
     scenario: Scenario, given: Mapping[str, Any], goodput_frac: Any
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
-    """Return what owning costs month by month, and what a contract over the same horizon costs.
+    """Return what owning costs month by month, and what the scenario's rental over the same horizon costs.
 
     Parameters
     ----------
@@ -222,4 +245,5 @@ def cash_flows(
         [1]
     """
     (story,) = alike([loaded(scenario)])
-    return spine.flows(inputs_from([story], given), goodput_frac, int(story.horizon_months))
+    market = market_of(story, given)
+    return spine.flows(inputs_from([story], given), market, goodput_frac, int(story.horizon_months))

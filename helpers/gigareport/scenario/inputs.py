@@ -22,6 +22,7 @@ from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
 __all__ = [
     "LAW",
+    "RENT_PATH",
     "STEP_ERROR",
     "STOCK",
     "Inputs",
@@ -36,15 +37,17 @@ __all__ = [
 
 Inputs: TypeAlias = Case[Array, Array, Any]
 
-#: Inputs that belong to the models rather than to a file: where the law, the prediction and the world's stock stand.
+#: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
+RENT_PATH = "rent.path"
 _MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     STOCK: "The world's stock of chips",
+    RENT_PATH: "Which path the market's rent takes",
 }
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
-_LATEST_START = 0.98
+LATEST_START = 0.98
 
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
@@ -156,7 +159,7 @@ def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
 
 def _in_time(story: Scenario) -> Scenario:
     """Return a scenario whose starts lie within its horizon."""
-    latest = _LATEST_START * story.horizon_months
+    latest = LATEST_START * story.horizon_months
 
     def clipped(month: Uncertain) -> Uncertain:
         low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))

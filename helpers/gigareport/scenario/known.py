@@ -14,6 +14,7 @@ from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog, facts
 from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, column_of
+from gigareport.scenario.market import market_of
 from gigareport.scenario.plans import PlannedStep, batch_gain
 from gigareport.scenario.register import Scenario
 
@@ -43,10 +44,11 @@ class Known:
     decided_year: Array
     rivals_year: Array  # shape (n,): when each size was first reached by another owner
     rivals_h100e: Array
+    market: Array  # rent month by month over that of the day of the decision, months first
 
 
 def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Known:
-    """Gather the facts of options that have one owner, for inputs drawn by name."""
+    """Gather the facts of options of one group of :func:`gigareport.scenario.evaluate`, for inputs drawn by name."""
 
     def column(values: Sequence[float]) -> Array:
         return column_of(drawn, values)
@@ -72,6 +74,7 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
         decided_year=column([_year(story) for story in stories]),
         rivals_year=as_common(error, rivals["year"].tolist())[1][1],
         rivals_h100e=as_common(error, rivals["h100e"].tolist())[1][1],
+        market=market_of(stories[0], drawn),
     )
 
 

@@ -16,10 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
+from gigareport.facts import rents
 from gigareport.fields import Fault
 from gigareport.scenario.record import Entry, Field, fields_of
 from gigareport.scenario.reference import entry_of, paths
@@ -385,6 +387,7 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
         yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
     yield from _late_starts(good)
+    yield from _rents(good)
     chip = good.get("cluster.chip")
     if chip and chip != _CHIP_OF_DEFAULTS:
         for path in _DEFAULTS_BY_CHIP:
@@ -397,6 +400,29 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"
+
+
+def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find kinds of rent without prices, and terms and exits that no horizon holds."""
+    horizon, kind, chip = good.get("horizon_months"), good.get("rent.kind"), good.get("cluster.chip")
+    for name in ("term_months", "leave_month"):
+        month = good.get(f"rent.{name}")
+        if horizon and month and math.isfinite(month) and month > horizon:
+            yield (
+                f"rent.{name}",
+                f"got {month:g} months, beyond horizon_months={horizon:g}; raise the horizon, or leave it out for a "
+                "contract over the whole horizon",
+            )
+    start, leave = good.get("rent.start_month"), good.get("rent.leave_month")
+    if start and leave and leave <= start.high:
+        yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
+    if kind == "followed" and chip and good.get("decided_on") is not None:
+        quotes = rents.quoted(chip)
+        if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
+            yield (
+                "rent.kind",
+                f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",
+            )
 
 
 def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

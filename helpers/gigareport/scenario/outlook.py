@@ -65,7 +65,7 @@ class Costs:
     own_reference_run_usd: Array = _answer("Cost of the reference run, own", "USD")
     rent_reference_run_usd: Array = _answer("Cost of the reference run, rented", "USD")
     saving_usd: Array = _answer("Saving of owning for the same useful work", "USD")
-    break_even_rent_usd_per_chip_hour: Array = _answer("Contract price at which both cost the same", "USD/(chip h)")
+    break_even_rent_usd_per_chip_hour: Array = _answer("Price of the rent at which both cost the same", "USD/(chip h)")
     break_even_month: Array = _answer("First month from which owning stays cheaper", "month")
     own_useful_flop: Array = _answer("Useful compute within the horizon, own", "FLOP")
     rent_useful_flop: Array = _answer("Useful compute within the horizon, rented", "FLOP")
@@ -145,15 +145,14 @@ class Outlook(Place, Time, Costs, Training, Speed):
         return float(numpy.mean(values > above)) if values.size else numpy.nan
 
     def to_frame(self) -> pd.DataFrame:
-        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and how many samples have none."""
+        """Return every answer: quantity, label, 5, 50 and 95 %, unit, and the share of the samples that have none."""
         import pandas as pd
 
         rows = []
         for name, (label, unit) in self.answers().items():
             found = self.interval(name)
-            missing = int(numpy.isnan(to_host(getattr(self, name))).sum())
-            rows.append((name, label, found.low, found.median, found.high, unit, missing))
-        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "n_without"])
+            rows.append((name, label, found.low, found.median, found.high, unit, found.without_frac))
+        return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
 
     @property
     def verdict(self) -> str:

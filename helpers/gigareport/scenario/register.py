@@ -126,6 +126,17 @@ class Training(Generic[U, N, S]):
         ),
     ]
     precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
+    used_frac: Annotated[
+        U,
+        Entry(
+            "Share of the available hours that are used; an owner pays for all, a tenant by the hour for these",
+            "1",
+            0.01,
+            1,
+            default=1.0,
+            moves="own_useful_flop up",
+        ),
+    ]
     run_days: Annotated[
         U, Entry("Length of one training run", "day", 0.01, 3650, "training.run_days", moves="run_flop up")
     ]
@@ -349,11 +360,122 @@ class Own(Generic[U, N, S]):
 
 @dataclass(frozen=True, kw_only=True)
 class Rent(Generic[U, N, S]):
-    """The rental that stands against it: a contract over the horizon, named as in ``gigacluster.cost.rent``."""
+    """The rental that stands against it. The names are those of ``gigacluster.cost.rent``."""
 
+    kind: Annotated[
+        S,
+        Entry(
+            "Kind of rent: a contract over a term, a year's contract made again each year, by the hour at the market's "
+            "price, or at the rents that were quoted later",
+            choices=("contract", "reserved", "hourly", "followed"),
+            default="contract",
+        ),
+    ]
     committed_usd_per_chip_hour: Annotated[
         U,
-        Entry("Price under the contract", "USD/(chip h)", 0.01, 200, "market_usd_per_chip_hour", moves="saving_usd up"),
+        Entry(
+            "Price under the contract; by the hour and reserved, the price on the day of the decision",
+            "USD/(chip h)",
+            0.01,
+            200,
+            "market_usd_per_chip_hour",
+            moves="saving_usd up",
+        ),
+    ]
+    term_months: Annotated[
+        N,
+        Entry(
+            "Length of the contract from its start",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd either",
+            either="what follows the term may be dearer or cheaper than the contract",
+        ),
+    ]
+    after_term: Annotated[
+        S,
+        Entry(
+            "What follows the term: renew at the market's price, or stop", choices=("renew", "stop"), default="renew"
+        ),
+    ]
+    renewal_usd_per_chip_hour: Annotated[
+        U,
+        Entry(
+            "Price at which the market stands for a renewal, on the day of the decision",
+            "USD/(chip h)",
+            0.01,
+            200,
+            optional="the price of the contract",
+            moves="rent_bill_usd up",
+        ),
+    ]
+    ramp_months: Annotated[
+        U,
+        Entry(
+            "Months from the start until all rented chips stand",
+            "month",
+            0,
+            60,
+            default=0.0,
+            moves="rent_useful_flop down",
+        ),
+    ]
+    minimum_take_frac: Annotated[
+        U,
+        Entry(
+            "Share of the contract's hours that is paid whether used or not",
+            "1",
+            0,
+            1,
+            default=1.0,
+            moves="rent_bill_usd up",
+        ),
+    ]
+    step_down_frac_per_year: Annotated[
+        U,
+        Entry(
+            "Share that the contract's price falls each year",
+            "1/year",
+            0,
+            0.99,
+            default=0.0,
+            moves="rent_bill_usd down",
+        ),
+    ]
+    leave_month: Annotated[
+        N,
+        Entry(
+            "Month from the decision in which the tenant leaves",
+            "month",
+            1,
+            240,
+            default=math.inf,
+            moves="rent_useful_flop up",
+        ),
+    ]
+    notice_months: Annotated[
+        N,
+        Entry(
+            "Notice after which a contract that is left owes no more than its fee",
+            "month",
+            0,
+            240,
+            default=math.inf,
+            moves="rent_bill_usd up",
+        ),
+    ]
+    exit_fee_frac: Annotated[
+        U,
+        Entry(
+            "Fee for leaving, as a share of what the contract still holds",
+            "1",
+            0,
+            1,
+            default=0.0,
+            moves="rent_bill_usd up",
+        ),
     ]
     start_month: Annotated[
         U,

@@ -17,7 +17,7 @@ from gigareport.scenario.inputs import Inputs
 from gigareport.scenario.known import Known, Step
 from gigareport.scenario.outlook import Costs, Place, Speed, Time, Training
 
-__all__ = ["answers", "flows", "own_flows", "speed_of", "worth_of_month_usd"]
+__all__ = ["answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
 
 #: Parts of the cost of owning that are paid once.
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
@@ -27,7 +27,7 @@ def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, T
     """Return every answer: what the cluster does, trains, takes and changes."""
     speed = speed_of(inputs, known.step)
     training = _training(inputs, known, speed.useful_flop_per_s)
-    owned, rented = flows(inputs, speed.goodput_frac, horizon_months)
+    owned, rented = flows(inputs, known.market, speed.goodput_frac, horizon_months)
     month_usd = worth_of_month_usd(inputs)
     month_chip_hours = inputs.cluster.n_chips * HOURS_PER_MONTH * speed.goodput_frac
     decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
@@ -79,24 +79,52 @@ def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Trainin
     )
 
 
-def flows(inputs: Inputs, goodput_frac: Array, horizon_months: int) -> tuple[cost.CashFlows, cost.CashFlows]:
-    """Return what owning costs month by month, and what a contract over the same horizon costs."""
+def flows(
+    inputs: Inputs, market: Array, goodput_frac: Any, horizon_months: int
+) -> tuple[cost.CashFlows, cost.CashFlows]:
+    """Return what owning costs month by month, and what the rental over the same horizon costs."""
     owned = own_flows(inputs, goodput_frac, horizon_months)
-    given = inputs.rent
-    rented = cost.rent(
+    return owned, rent_flows(inputs, market, goodput_frac, horizon_months, owned.discount_rate_per_year)
+
+
+def rent_flows(
+    inputs: Inputs, market: Array, goodput_frac: Any, horizon_months: int, discount_rate_per_year: Array
+) -> cost.CashFlows:
+    """Return what a rental costs month by month, by its kind.
+
+    A contract has its price over its term and the market's after it; ``reserved`` is a contract of a year, made again
+    at each anniversary; ``hourly`` pays the market's price for used hours alone; ``followed`` the rents quoted later.
+    The market starts at the price of the file.
+    """
+    given, used = inputs.rent, inputs.training.used_frac
+    is_contract = given.kind == "contract"
+    xp, (price, renewal, term, market) = as_common(
+        given.committed_usd_per_chip_hour, given.renewal_usd_per_chip_hour, given.term_months, market
+    )
+    if is_contract:
+        price = xp.where(xp.isnan(renewal), price, renewal)
+    paid_frac = used if given.kind == "reserved" else 1.0  # of a year's contract all hours are paid
+    return cost.rent(
         n_chips=inputs.cluster.n_chips,
         horizon_months=horizon_months,
-        market_usd_per_chip_hour=0.0,  # nothing is outside the contract
+        market_path_usd_per_chip_hour=price * market / paid_frac,
         committed_usd_per_chip_hour=given.committed_usd_per_chip_hour,
-        committed_frac=1.0,
-        term_months=float(horizon_months),
+        committed_frac=1.0 if is_contract else 0.0,
+        term_months=xp.where(term < horizon_months, term, float(horizon_months)),
+        renews=given.after_term == "renew" or not is_contract,
+        ramp_months=given.ramp_months,
+        minimum_take_frac=given.minimum_take_frac,
+        step_down_frac_per_year=given.step_down_frac_per_year,
+        leave_month=given.leave_month,
+        notice_months=given.notice_months,
+        exit_fee_frac=given.exit_fee_frac,
         prepaid_frac=given.prepaid_frac,
         extras_frac=given.extras_frac,
         start_month=given.start_month,
-        discount_rate_per_year=owned.discount_rate_per_year,
+        discount_rate_per_year=discount_rate_per_year,
         goodput_frac=goodput_frac,
+        utilisation_frac=used,
     )
-    return owned, rented
 
 
 def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.CashFlows:
@@ -132,6 +160,7 @@ def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.Ca
         debt_effective_rate_per_year=own.debt_effective_rate_per_year,
         equity_rate_per_year=own.equity_rate_per_year,
         goodput_frac=goodput_frac,
+        utilisation_frac=inputs.training.used_frac,
     )
 
 

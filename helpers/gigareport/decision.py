@@ -1,0 +1,224 @@
+"""The decision by kind of rent, and as a map of the rent's price and term: what could be known on its day.
+
+A share of samples is the spread inside one kind of rent at one price; which kind and which price is the larger
+question, so both stand beside each other here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import cost
+from gigacluster.arrays import to_host
+from gigacluster.uncertainty import interval
+from gigareport import catalog
+from gigareport.facts import cost_inputs, rents
+from gigareport.scenario import cash_flows, with_value
+from gigareport.scenario.market import market_of
+from gigareport.scenario.outlook import Outlook
+
+__all__ = ["PriceMap", "by_kind", "landlord", "price_map", "use_parity_usd"]
+
+#: Own is called better above the upper of these shares of the samples, rent below the lower; between, too close.
+SURE = (0.1, 0.9)
+_PRICE = "rent.committed_usd_per_chip_hour"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriceMap:
+    """Own beside a contract of any price and term; the market's rent follows the term. Arrays on the host."""
+
+    term_months: numpy.ndarray  # (terms,)
+    usd_per_chip_hour: numpy.ndarray  # (prices,)
+    #: Price at which the same work costs the same, at 10, 50 and 90 % of the samples, by term: (3, terms).
+    parity_usd: numpy.ndarray
+    #: The same with the months of each counted.
+    parity_with_months_usd: numpy.ndarray
+    #: Share of the samples in which owning is cheaper for the same work, and the median saving: (terms, prices).
+    better_frac: numpy.ndarray
+    saving_usd: numpy.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Samples:
+    """What every kind of rent is compared with: a slice of an outlook's samples, and its owner's flows."""
+
+    given: dict[str, Any]
+    goodput_frac: Any
+    hour_usd: Any
+    owned: cost.CashFlows
+
+    @classmethod
+    def of(cls, outlook: Outlook, most: int) -> _Samples:
+        given = {name: values[:most] for name, values in outlook.inputs.items()}
+        goodput = to_host(outlook.goodput_frac)[:most]
+        owned, _ = cash_flows(outlook.scenario, given, goodput)
+        return cls(given=given, goodput_frac=goodput, hour_usd=to_host(outlook.hour_worth_usd)[:most], owned=owned)
+
+    def at(self, usd: float) -> dict[str, Any]:
+        """Return the inputs with another median price of the rent, and the same spread around it."""
+        middle = float(numpy.median(self.given[_PRICE]))
+        return self.given | {_PRICE: self.given[_PRICE] * usd / middle}
+
+
+def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
+    """Set owning beside each kind of rent that could be known on the day of the decision.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    samples : int, default 2,000
+        The first so many samples are used.
+
+    Returns
+    -------
+    DataFrame
+        ``against`` in words, ``usd_per_chip_hour`` on the day, ``n_prices`` behind it (0: the scenario's own),
+        ``obtainable_chips``, ``is_benchmark`` (so many chips were not to be had that way), ``saving_low, saving_usd,
+        saving_high`` and ``cheaper_frac`` for the same work, ``advantage_usd`` and ``better_frac`` with the months
+        of each counted. Each share of samples is inside its kind of rent.
+    """
+    story, basis = outlook.scenario, _Samples.of(outlook, samples)
+    kinds = _kinds_on(pd.Timestamp(story.decided_on))
+    own_price = story.rent.committed_usd_per_chip_hour.median
+    quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
+    whole, half, own = float("inf"), max(int(story.horizon_months) // 2, 1), (own_price, 0)
+    rows = []
+    for kind, term, (usd, n_prices), words in (
+        ("contract", whole, own, f"contract over {story.horizon_months} months"),
+        ("contract", float(half), own, f"contract over {half} months, then the market"),
+        ("reserved", whole, quotes.get("reserved", own), kinds.loc["reserved", "words"]),
+        ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
+        ("hourly", whole, own, "by the hour from the contract's price, as the market goes"),
+    ):
+        case = with_value(with_value(story, "rent.kind", kind), "rent.term_months", term)
+        _, rented = cash_flows(case, basis.at(usd), basis.goodput_frac)
+        found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
+        saving, advantage = interval(found.same_work_usd), interval(found.advantage_usd)
+        most = float(kinds.loc[kind, "obtainable_chips"])
+        rows.append(
+            {
+                "against": words,
+                "usd_per_chip_hour": usd,
+                "n_prices": n_prices,
+                "obtainable_chips": most,
+                "is_benchmark": story.cluster.n_chips > most,
+                "saving_low": saving.low,
+                "saving_usd": saving.median,
+                "saving_high": saving.high,
+                "cheaper_frac": _share(found.same_work_usd),
+                "advantage_usd": advantage.median,
+                "better_frac": _share(found.advantage_usd),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
+    """Return each kind of rent with the largest block known on a day, or with the first one known."""
+    table = catalog.load("rent_kinds").sort_values("as_of")
+    known = pd.concat([table.groupby("kind").head(1), table[table["as_of"] <= day]])
+    return known.groupby("kind").tail(1).set_index("kind")
+
+
+def _share(usd: Any) -> float:
+    known = usd[numpy.isfinite(usd)]
+    return float(numpy.mean(known > 0))
+
+
+def price_map(
+    outlook: Outlook, *, prices: int = 41, terms: int = 8, samples: int = 1_000, renews: bool = True
+) -> PriceMap:
+    """Set owning beside contracts of every price and term in one call.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    prices, terms : int
+        Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
+        to all of it.
+    samples : int, default 1,000
+    renews : bool, default True
+        Whether the market's rent follows the term; otherwise the tenant stops then.
+
+    Notes
+    -----
+    A rent is linear in its contract's price, so each term is computed once, at a price of one dollar, with the terms as
+    options between months and samples. What a term still owes after the horizon is left out.
+    """
+    story, basis = outlook.scenario, _Samples.of(outlook, samples)
+    given, owned = basis.given, basis.owned
+    horizon = int(story.horizon_months)
+    lengths = numpy.linspace(horizon / 6, horizon, terms).round()
+    market = given[_PRICE] * market_of(with_value(story, "rent.kind", "contract"), given)
+    rented = cost.rent(
+        n_chips=float(story.cluster.n_chips),
+        horizon_months=horizon,
+        committed_frac=1.0,
+        committed_usd_per_chip_hour=1.0,
+        market_path_usd_per_chip_hour=market,
+        term_months=lengths[:, None],
+        renews=renews,
+        start_month=given["rent.start_month"],
+        ramp_months=given["rent.ramp_months"],
+        minimum_take_frac=given["rent.minimum_take_frac"],
+        prepaid_frac=given["rent.prepaid_frac"],
+        extras_frac=given["rent.extras_frac"],
+        discount_rate_per_year=owned.discount_rate_per_year,
+        goodput_frac=basis.goodput_frac,
+        utilisation_frac=given["training.used_frac"],
+    )
+    per_dollar, after = rented.parts_usd["commitment"], rented.parts_usd["market"]
+    own_hours = owned.present_chip_hours * owned.useful_frac
+    rent_hours = rented.present_chip_hours * rented.useful_frac
+    same_work = (owned.net_present_usd * rent_hours / own_hours - after) / per_dollar  # (terms, samples)
+    with_months = (owned.net_present_usd - basis.hour_usd * (own_hours - rent_hours) - after) / per_dollar
+    asked = numpy.linspace(0.25, 2.5, prices) * float(numpy.nanmedian(same_work[-1]))
+    saving = (asked[:, None] * per_dollar[:, None, :] + after[:, None, :]) * (own_hours / rent_hours)[
+        :, None, :
+    ] - owned.net_present_usd
+    return PriceMap(
+        term_months=lengths,
+        usd_per_chip_hour=asked,
+        parity_usd=numpy.nanquantile(same_work, [SURE[0], 0.5, SURE[1]], axis=1),
+        parity_with_months_usd=numpy.nanquantile(with_months, [SURE[0], 0.5, SURE[1]], axis=1),
+        better_frac=numpy.mean(saving > 0, axis=-1),
+        saving_usd=numpy.nanmedian(saving, axis=-1),
+    )
+
+
+def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int = 2_000) -> numpy.ndarray:
+    """Return the rent paid for used hours alone at which owning costs the same: (3, shares), at 10, 50 and 90 %.
+
+    An owner pays for all hours, so the fewer are used the dearer a rent may be.
+    """
+    basis = _Samples.of(outlook, samples)
+    available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
+    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [SURE[0], 0.5, SURE[1]], axis=0)
+    return parity
+
+
+def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int = 2_000) -> pd.DataFrame:
+    """Return what a landlord with the scenario's own costs earns at some rents, as context.
+
+    Returns
+    -------
+    DataFrame
+        ``usd_per_chip_hour, cost_usd_per_chip_hour`` (of an hour that is let), and at 5, 50 and 95 % the yearly rate of
+        return ``return_low, return_median, return_high``. The share of hours that is let is that of
+        ``data/cost_inputs.csv``.
+    """
+    basis = _Samples.of(outlook, samples)
+    let = cost_inputs.inputs(["utilisation_frac"])["utilisation_frac"].median
+    owned = replace(basis.owned, utilisation_frac=let, goodput_frac=1.0)
+    hour = interval(owned.usd_per_useful_chip_hour).median
+    rows = []
+    for usd in usd_per_chip_hour:
+        found = interval(cost.appraise(owned, usd).return_per_year)
+        rows.append((usd, hour, found.low, found.median, found.high))
+    columns = ["usd_per_chip_hour", "cost_usd_per_chip_hour", "return_low", "return_median", "return_high"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,58 @@
+"""Where the market's rent goes after the decision, as stored paths that a sample takes one of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import Array, as_common
+from gigareport.facts import rents
+from gigareport.scenario.inputs import RENT_PATH
+from gigareport.scenario.register import Scenario
+
+__all__ = ["market_of"]
+
+#: Paths that are kept for each date and horizon.
+_N_PATHS, _SEED = 4096, 7
+
+
+def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
+    """Return the market's rent by month over that of the day of the decision: (months + 1, ...) with the draws' shape.
+
+    A year's contract keeps the rent of its anniversary. Rents that were quoted later are over the price of the file, so
+    that they come out as quoted.
+
+    Parameters
+    ----------
+    story : Scenario
+        Its day, horizon and kind of rent are those of all options.
+    drawn : mapping of path to array
+        Inputs by path; without :data:`~gigareport.scenario.inputs.RENT_PATH` the first path is taken.
+    """
+    price = drawn["rent.committed_usd_per_chip_hour"]
+    xp, (position, price) = as_common(drawn.get(RENT_PATH, 0.0 * price), price)
+    decided, horizon = str(story.decided_on), int(story.horizon_months)
+    if story.rent.kind == "followed":
+        quoted = xp.asarray(_quoted(story.cluster.chip, decided, horizon))
+        return xp.reshape(quoted, (-1, *(1,) * price.ndim)) / price
+    index = xp.astype(xp.clip(xp.floor(position * _N_PATHS), 0.0, _N_PATHS - 1.0), xp.int64)
+    taken = xp.take(xp.asarray(_paths(decided, horizon)), xp.reshape(index, (-1,)), axis=1)
+    path = xp.reshape(taken, (horizon + 1, *index.shape))
+    if story.rent.kind == "reserved":
+        years = [path[month : month + 1, ...] for month in range(0, horizon + 1, 12)]
+        path = xp.concat([years[month // 12] for month in range(horizon + 1)], axis=0)
+    return path
+
+
+@cache
+def _paths(decided: str, horizon_months: int) -> numpy.ndarray:
+    changes = rents.known_changes(decided)
+    return rents.paths(1.0, changes, months=horizon_months, samples=_N_PATHS, seed=_SEED)
+
+
+def _quoted(chip: str, decided: str, horizon_months: int) -> numpy.ndarray:
+    quotes = rents.quoted(chip)
+    return rents.followed(quotes["date"].to_numpy(), quotes["usd_per_chip_hour"], decided, horizon_months)[:, 0]
