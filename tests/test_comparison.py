@@ -134,7 +134,7 @@ def test_impossible_runs_and_options_are_refused_with_what_would_be_valid(run):
         replace(run, global_batch=0, flop=Uncertain.fixed(-1.0))
     with pytest.raises(ValueError, match="use one of: bf16"):
         run.in_precision("fp7")
-    with pytest.raises(ValueError, match="did you mean 'gpt3-175b'"):
+    with pytest.raises(ValueError, match="did you mean gpt3-175b"):
         comparison.run("gpt3-175")
     with pytest.raises(ValueError, match="did you mean H100-SXM"):
         comparison.Option(name="x", chip="H100 SMX", n_chips=8)
@@ -274,11 +274,12 @@ def test_a_well_measured_chip_has_the_error_of_a_scenario_and_others_more(run):
 
 
 def test_shared_errors_cancel_out_of_the_order(story, run):
-    """Intervals overlap, yet twice the chips of one kind are faster in every sample."""
+    """Intervals overlap, yet twice the chips of one kind are faster in nearly every sample."""
     found = compared(run, sized(8192, 16384 * 0.7), story)
     table = found.ranked("days").set_index("name")
     assert table["high"].iloc[0] > table["low"].iloc[1]
-    assert table["beats_next"].iloc[0] == 1.0
+    # not where recovery outlasts the time to the next failure: there more chips only fail more often
+    assert table["beats_next"].iloc[0] > 0.97
 
 
 def test_sites_fail_at_rates_of_their_own(story, run):
@@ -377,7 +378,7 @@ def test_ranking_names_rows_and_how_sure_each_step_is(story, run):
     fig, ax = figure()
     plots.plot_ranking(ax, ranked, label="Time [days]", highlight="8192")
     assert [label.get_text() for label in ax.get_yticklabels()] == ranked["name"].tolist()
-    assert [text.get_text() for text in ax.texts] == ["100%", "100%"]
+    assert [text.get_text() for text in ax.texts] == [f"{share:.0%}" for share in ranked["beats_next"][:2]]
     assert ax.get_xscale() == "log"
     plt.close(fig)
 

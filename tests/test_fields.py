@@ -51,6 +51,7 @@ def test_any_text_gives_a_finite_number_or_a_short_fault_on_one_line(text):
         (".inf", "not a number"),
         ("nan", "not a number"),
         ("9" * 400, "too large"),
+        ("1e300", "too large to be counted exactly"),
         ("0" * 400, "begins with a zero"),
         ("1,000" * 100, "not a number"),
         ("181 MW", "in chips, without the unit's name"),

@@ -7,6 +7,7 @@ import numpy
 import pytest
 
 from gigacluster.arrays import to_host
+from gigacluster.reliability import SCHEMES
 from gigacluster.uncertainty import Uncertain
 from gigareport import audit as claims
 from gigareport import scenario
@@ -129,6 +130,32 @@ def test_no_failures_and_no_stops_lose_nothing_but_checkpoints(story, plan):
     calm = scenario.with_value(calm, "reliability.planned_stops_per_day", Uncertain.fixed(0.0))
     found = scenario.evaluate(calm, samples=50, plans=plan, device="cpu")
     assert to_host(found.goodput_frac) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_goodput_names_its_scheme_and_counts_the_samples_that_never_finish(story, plan):
+    found = scenario.evaluate(story, samples=200, plans=plan, device="cpu")
+    label = found.to_frame().set_index("quantity").loc["goodput_frac", "label"]
+    assert label == "Goodput under hot spares"
+    hopeless = scenario.with_value(story, "reliability.resume_s", Uncertain.fixed(86_400.0))
+    hopeless = scenario.with_value(hopeless, "reliability.failures_per_1000_node_days", Uncertain.fixed(20.0))
+    found = scenario.evaluate(hopeless, samples=200, plans=plan, device="cpu")
+    assert found.never_finishes_frac > 0.3
+    assert numpy.isfinite(to_host(found.goodput_frac)).all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_each_scheme_may_be_asked_for_and_options_of_several_are_equal_to_separate_calls(story, plan, scheme):
+    sides = [scenario.with_value(story, "reliability.recovery", name) for name in ("restart_all", scheme, "in_memory")]
+    alone = scenario.evaluate(sides[1], samples=100, plans=plan, device="cpu").goodput_frac
+    together = scenario.evaluate(sides, samples=100, plans=[plan] * 3, device="cpu")
+    assert to_host(together[1].goodput_frac).tolist() == to_host(alone).tolist()
+
+
+def test_a_plan_of_one_replica_cannot_drop_one():
+    changes = {"training.model": "llama3-8b", "training.global_batch": 1, "cluster.n_chips": 8, "training.n_chips": 8}
+    alone = scenario.load(changes=changes | {"reliability.recovery": "drop_replica"})
+    with pytest.raises(scenario.ScenarioError, match=r"recovery: drop_replica .* has 1; take another scheme"):
+        scenario.search_plan(alone)
 
 
 def test_own_capital_stands_beside_the_published_capital_of_colossus(outlook):

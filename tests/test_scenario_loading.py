@@ -1,11 +1,13 @@
 import json
+import math
 
 import pytest
 import yaml
 
 from gigareport import catalog, scenario
-from gigareport.facts import failures
+from gigareport.facts import failures, recovery
 from gigareport.scenario import ScenarioError
+from gigareport.scenario.recovery import scheme_of, settled
 
 SCENARIOS = catalog.data_dir() / "scenarios"
 STORY = (SCENARIOS / "xai-colossus-2024.yaml").read_text()
@@ -37,17 +39,29 @@ def test_every_default_of_the_table_is_a_field_and_every_sourced_field_has_its_r
 def test_a_left_out_field_takes_the_sourced_row():
     found = scenario.load("oracle-24k-2024")
     defaults = catalog.load("scenario_defaults").set_index("field")["median"]
-    assert found.reliability.restart_s.median == defaults["reliability.restart_s"]
+    assert found.reliability.planned_stop_s.median == defaults["reliability.planned_stop_s"]
     assert found.cluster.pue.median == catalog.load("cost_inputs").set_index("quantity").loc["pue", "median"]
 
 
-def test_the_default_failure_rate_is_the_pooled_prediction():
-    default = scenario.load("oracle-24k-2024").reliability.failures_per_1000_node_days
-    pooled = failures.failure_rate().pooled.rate
-    assert (default.low, default.median, default.high) == pytest.approx(
-        (pooled.low, pooled.median, pooled.high),
-        rel=0.05,  # the row is written with two digits
-    )
+def test_left_out_failures_and_recovery_are_those_of_the_chip_the_size_and_the_year():
+    story = scenario.load("xai-colossus-2024")
+    assert math.isnan(story.reliability.failures_per_1000_node_days.median)
+    found = settled(story).reliability
+    assert found.failures_per_1000_node_days == failures.failure_rate("H100-SXM", 98_304).pooled.rate
+    assert (scheme_of(story), scheme_of(scenario.load("startup-512-2025"))) == ("hot_spare", "restart_all")
+    assert found.resume_s == recovery.inputs("hot_spare", 98_304)["resume_s"]
+    own = scenario.load(changes={"reliability.recovery": "restart_all", "reliability.checkpoint_write_s": 12})
+    assert settled(own).reliability.checkpoint_stall_s.median == 12  # training waits for the whole write
+
+
+def test_a_readers_own_failures_give_the_rate_with_its_counting_interval():
+    counted = scenario.load(changes={"reliability.failures": 466, "reliability.node_days": "110,592"})
+    rate = settled(counted).reliability.failures_per_1000_node_days
+    assert (rate.low, rate.median, rate.high) == pytest.approx((3.9, 4.21, 4.55), abs=0.01)
+    mttf = scenario.load(changes={"reliability.mttf_hours": [2, 3, 4]})
+    rate = settled(mttf).reliability.failures_per_1000_node_days
+    assert 1000 * 24 * 8 / (98_304 * rate.median) == pytest.approx(3)
+    assert (rate.low, rate.high) == pytest.approx((rate.median * 3 / 4, rate.median * 3 / 2))
 
 
 @pytest.fixture
@@ -118,8 +132,17 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("  deliveries:  ", "  hardware_life_months: 0\n  deliveries:  ", "within 1 and 240 month; got 0"),
         ("  deliveries:  ", "  building_life_months: 0\n  deliveries:  ", "within 12 and 1200 month; got 0"),
         ("global_batch: 6144", "global_batch: 100000000000", "within 1 and 1e+07 sequence; got 1e+11"),
-        ("rent:", "reliability: calm\nrent:", "is a section: give fields indented below it (failures_per_1000_"),
-        ("rent:", "reliability:\nrent:", "planned_stops_per_day); got nothing"),
+        ("rent:", "reliability: {recovery: hope}\nrent:", "'hot_spare', 'in_memory' or 'drop_replica'; got 'hope'"),
+        ("rent:", "reliability: {failures: 3}\nrent:", "is of use only beside node_days; give it too"),
+        (
+            "rent:",
+            "reliability: {mttf_hours: 3, failures_per_1000_node_days: 4}\nrent:",
+            "keep one of failures_per",
+        ),
+        ("rent:", "reliability: {failures_per_1000_node_days: -4}\nrent:", "got -4"),
+        ("rent:", "reliability: {lost_frac: 1.5}\nrent:", "got 1.5"),
+        ("rent:", "reliability: calm\nrent:", "is a section: give fields indented below it (recovery, blast, "),
+        ("rent:", "reliability:\nrent:", "planned_stop_s); got nothing"),
         ("share: 0.75", "part: 0.75", "own.deliveries.1.part: is not a field; the fields here are: share, month"),
         ("price_year: 2024 ", "price_year: 2024\nprice_year: 2025 ", "keep one"),
     ],

@@ -124,6 +124,8 @@ def influences():
     for name in scenario.names():
         story = scenario.load(name)
         limited = {
+            "reliability.failures": 300,
+            "reliability.node_days": 1e5,
             "cluster.site_power_mw": Uncertain.fixed(0.9 * story.cluster.n_chips * 1.8e-3),
             "cluster.power_arrivals": tuple(
                 scenario.Arrival(share=0.5, month=Uncertain.fixed(month)) for month in (1.0, 5.0)

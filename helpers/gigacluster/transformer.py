@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gigacluster import configuration, tables
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.names import normal
 
 __all__ = ["LayerParams", "Transformer", "attended_tokens", "from_config", "layer_params", "model", "models"]
@@ -99,17 +99,14 @@ def layer_params(shape: Any) -> LayerParams:
     )
 
 
-def attended_tokens(seq_len: Any, window: Any = 0.0, window_frac: Any = 0.0) -> Any:
+def attended_tokens(seq_len: Samples, window: Samples = 0.0, window_frac: Samples = 0.0) -> Array:
     """Return how many tokens a token attends to on average over layers and positions, with a causal mask.
 
     Parameters
     ----------
-    seq_len : float or array
-        Length of a sequence. [token]
-    window : float or array, default 0
-        Length of the sliding window; 0: none. [token]
-    window_frac : float or array, default 0
-        Share of the layers that have the window. [1]
+    seq_len : Length of a sequence. [token]
+    window : Length of the sliding window; 0: none. [token]
+    window_frac : Share of the layers that have the window. [1]
 
     Examples
     --------
@@ -211,13 +208,12 @@ class Transformer:
         tables = (1 if self.tied_embeddings else 2) * self.vocab * self.d_model
         return float(self.n_layers * (part.attention + part.norms) + dense + tables + self.d_model)
 
-    def flop_per_token(self, seq_len: Any) -> Any:
+    def flop_per_token(self, seq_len: Samples) -> Array:
         """Return the model FLOP of training one token, forward and backward; a multiply-add counts as 2.
 
         Parameters
         ----------
-        seq_len : float or array
-            Length of a sequence. [token]
+        seq_len : Length of a sequence. [token]
 
         Returns
         -------

@@ -97,8 +97,7 @@ def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, 
     Parameters
     ----------
     inputs : mapping of str to Uncertain
-    samples : int
-        Number of draws, at least 1.
+    samples : Number of draws, at least 1.
     seed : int
 
     Returns
@@ -145,8 +144,7 @@ def sobol_indices(
     model : callable
         Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
-    samples : int
-        Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
+    samples : Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
     seed : int
 
     Returns

@@ -21,6 +21,7 @@ from gigareport import scenario
 from gigareport.answers import Answers, answers_of
 from gigareport.explore import Control, chosen_text, live_controls
 from gigareport.plots.display import on_page
+from gigareport.scenario.recovery import settled
 
 __all__ = ["COCKPIT_MIME", "Lever", "changed", "cockpit", "levers"]
 
@@ -137,14 +138,17 @@ def _as_html(chosen: str, answers: Answers) -> str:
 
 
 def _scaled(story: Any, label: str, field: str, factors: Sequence[float]) -> Lever:
+    ready = (
+        settled if field.startswith("reliability.") else lambda story: story
+    )  # where the file leaves it to the tables
     section, name = field.split(".")
-    median = getattr(getattr(story, section), name).median
+    median = getattr(getattr(ready(story), section), name).median
     return Lever(
         label,
         tuple(f"{factor * median:.3g}" for factor in factors),
         tuple(factors).index(1.0),
         tuple(factors),
-        lambda story, factor: _with(story, field, lambda value: _times(value, factor)),
+        lambda story, factor: _with(ready(story), field, lambda value: _times(value, factor)),
     )
 
 

@@ -85,6 +85,8 @@ def number(
     value = float(said)
     if not math.isfinite(value):
         raise Fault(f"got {shown(text)}, which is too large; give {wanted}")
+    if whole and abs(value) > 2.0**53:
+        raise Fault(f"got {shown(text)}, which is too large to be counted exactly; give {wanted}")
     if whole and value != math.floor(value):
         raise Fault(f"got {shown(text)}; give {wanted}")
     if not (least <= value <= most and value > above):

@@ -32,7 +32,8 @@ def lines() -> list[str]:
         f"what decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
-        f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful. "
+        f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful "
+        f"under {outlook.recovery}. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
         f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
         f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "

@@ -5,10 +5,6 @@ import sys
 from pathlib import Path
 
 HELPERS = Path(__file__).resolve().parents[2] / "helpers"
-#: Modules that still want more than NumPy and SciPy: the list only shrinks.
-NOT_YET = {f"gigacluster.throughput.{name}" for name in ("expressible", "prediction", "runs")}
-#: Faces that still import what they offer only when it is asked for: the list only shrinks.
-LAZY = {"throughput/__init__.py"}
 #: What an import may cost. [CPU-s] Half of it is NumPy's own on a slow core.
 LONGEST_IMPORT_CPU_S = 0.4
 
@@ -41,7 +37,7 @@ def run(code):
 
 
 def test_every_module_of_the_library_imports_with_numpy_and_scipy_alone():
-    assert set(run(ALONE.format(helpers=str(HELPERS))).split()) <= NOT_YET
+    assert run(ALONE.format(helpers=str(HELPERS))).split() == []
 
 
 def test_a_model_is_imported_in_well_under_half_a_second():
@@ -56,4 +52,4 @@ def test_a_model_is_imported_in_well_under_half_a_second():
 def test_no_face_is_lazy_so_that_editors_and_type_checkers_see_everything():
     folder = HELPERS / "gigacluster"
     lazy = {str(file.relative_to(folder)) for file in folder.rglob("*.py") if "\ndef __getattr__(" in file.read_text()}
-    assert lazy <= LAZY
+    assert lazy == set()

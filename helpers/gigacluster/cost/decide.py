@@ -13,14 +13,15 @@ from functools import cached_property
 from typing import Any
 
 from gigacluster.arrays import as_common, namespace_of
-from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month
+from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
 
 __all__ = ["Appraisal", "Decision", "appraise", "deal_size_chips", "deal_usd_per_chip_hour", "decide"]
 
-#: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year.
-_LOWEST, _HIGHEST, _HALVINGS = -3.0, 5.0, 44
+#: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year; and the
+#: steps of the search: the slowest of 20,000 random flows took eight to reach rounding.
+_LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,30 +192,42 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Any
 
 
 def _internal_rate(xp: Any, net_usd: Any) -> Any:
-    """Return the yearly rate at which flows by month are worth nothing, by bisection of ln(1 + rate).
+    """Return the yearly rate at which flows by month are worth nothing.
 
-    Flows whose running sum changes its sign more than once may have several such rates: they have none here.
+    Flows whose running sum changes its sign more than once may have several such rates: they have none here. Otherwise
+    Newton's method finds where the logarithms of what comes in and of what goes out meet, nearly straight lines in
+    ln(1 + rate); a step that leaves the bracket is replaced by its middle.
     """
     so_far = xp.cumulative_sum(net_usd, axis=0)
+    before = so_far - net_usd
     turns = [
-        xp.sum(xp.astype(sign[1:, ...] != sign[:-1, ...], xp.float64), axis=0) for sign in (so_far > 0, so_far >= 0)
-    ]  # nothing paid or earned yet counts as either
+        xp.sum(xp.astype(now != then, xp.float64), axis=0)  # nothing paid or earned yet counts as either
+        for now, then in ((so_far > 0, before > 0), (so_far >= 0, before >= 0))
+    ]
+    rows = month_rows(xp, net_usd.shape[0] - 1, net_usd, net_usd.ndim - 1)
+    gains, costs = xp.clip(net_usd, 0.0, None), xp.clip(-net_usd, 0.0, None)
 
-    def worth(log_rate: Any) -> Any:
-        step, total = xp.exp(-log_rate / 12), 0.0 * log_rate
-        for month in range(net_usd.shape[0] - 1, -1, -1):
-            total = total * step + net_usd[month, ...]
-        return total
+    def balance(log_rate: Any) -> tuple[Any, Any]:
+        """Return ln(gains / costs) at a rate, and its slope."""
+        factor = xp.exp(-rows / 12 * log_rate)
+        gain, cost = xp.sum(factor * gains, axis=0), xp.sum(factor * costs, axis=0)
+        later = xp.sum(rows * factor * costs, axis=0) / cost - xp.sum(rows * factor * gains, axis=0) / gain
+        return xp.log(gain / cost), later / 12
 
-    low = 0.0 * net_usd[0, ...] + _LOWEST
-    high = 0.0 * net_usd[0, ...] + _HIGHEST
-    rises = worth(low) > 0  # pay first and earn later: worth more at a low rate
-    single = (rises != (worth(high) > 0)) & ((turns[0] <= 1) | (turns[1] <= 1))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        beyond = (worth(middle) > 0) == rises
-        low, high = xp.where(beyond, middle, low), xp.where(beyond, high, middle)
-    return xp.where(single & xp.isfinite(so_far[-1, ...]), xp.expm1((low + high) / 2), xp.nan)
+    both = (xp.sum(gains, axis=0) > 0) & (xp.sum(costs, axis=0) > 0)
+    gains, costs = xp.where(both, gains, 1.0), xp.where(both, costs, 1.0)
+    low = 0.0 * so_far[-1, ...] + _LOWEST
+    high = 0.0 * so_far[-1, ...] + _HIGHEST
+    falls = balance(low)[0] > 0  # pay first and earn later: worth more at a low rate
+    single = both & (falls != (balance(high)[0] > 0)) & ((turns[0] <= 1) | (turns[1] <= 1))
+    rate = 0.0 * low
+    for _ in range(_STEPS):
+        value, slope = balance(rate)
+        beyond = (value > 0) == falls
+        low, high = xp.where(beyond, rate, low), xp.where(beyond, high, rate)
+        step = rate - value / xp.where(slope != 0, slope, 1.0)
+        rate = xp.where((step >= low) & (step <= high), step, (low + high) / 2)
+    return xp.where(single & xp.isfinite(so_far[-1, ...]), xp.expm1(rate), xp.nan)
 
 
 def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import as_common, device_namespace, is_array, namespace_of, to_host
+from gigacluster.parallel import Workers
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
 from gigacluster.scaling.compare import compare
@@ -422,6 +423,7 @@ def fit(
     coverage: float = 0.95,
     loss_unit: str | None = None,
     flags: bool = True,
+    executor: Workers = None,
 ) -> Fit:
     """Fit a scaling law to runs.
 
@@ -463,6 +465,10 @@ def fit(
         ``nat``, ``bit`` or ``perplexity``; None takes nats, and refuses or flags what cannot be.
     flags
         Whether to look for what is weak about the fit.
+    executor
+        Who fits the replicates: None for this process, a number of processes, or an executor such as
+        ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte. A law of yours must then be
+        importable by the workers.
 
     Raises
     ------
@@ -501,7 +507,7 @@ def fit(
     if check_rows(bootstrap, _drawn_units(chosen, solved)) and solved.converged:
         resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=_numbers(labels))
         replicates, hit_rates = fit_replicates(
-            problem, solved.theta, solved.residuals, resampling, replicate_starts, units
+            problem, solved.theta, solved.residuals, resampling, replicate_starts, units, executor
         )
     said = judge.diagnose(solved, noise, replicates) if flags else ()
     if flags and (comparison := compare(solved, noise, coverage=coverage)) is not None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy
 
+from gigacluster.parallel import Workers, in_order
 from gigacluster.scaling.bootstrap import check_rows, draw_rows, multiplicities
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.problem import Fits, Problem, looks_flat, reaches, solve
 from gigacluster.scaling.search import random_starts
 
-#: Fits solved at once, and weights or losses held at once, which bounds the memory of a bootstrap.
-_BLOCK = 100_000
+#: Fits solved at once, which is what an executor shares out, and weights or losses held at once. Blocks do not depend
+#: on who computes them, so that neither do the bytes of the result.
+_BLOCK = 1_000
 _BLOCK_GPU = 2_000_000
 _BLOCK_ELEMENTS = 2**24
 #: Random starts of a replicate that does not converge from the optimum of all runs.
@@ -57,6 +59,7 @@ def fit_replicates(
     resampling: Resampling,
     random: int,
     units: Mapping[str, float],
+    executor: Workers = None,
 ) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
     """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for.
 
@@ -74,6 +77,8 @@ def fit_replicates(
         Random starts of each replicate.
     units
         Log of the unit of each column.
+    executor
+        Who fits the blocks of replicates; see :func:`gigacluster.parallel.in_order`.
 
     Returns
     -------
@@ -85,20 +90,38 @@ def fit_replicates(
     """
     most = _BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK
     block = max(1, min(most // (1 + random), _BLOCK_ELEMENTS // problem.log_loss.shape[1]))
-    parts: list[dict[str, numpy.ndarray]] = []
-    for number, drawn in enumerate(resampling.problems(problem, residuals, block)):
-        numbers = numpy.arange(max(len(drawn.weights), len(drawn.log_loss)))
-        seed = resampling.seed + number * block
-        part = _fit_some(drawn, numbers, point, random, seed, units)
-        failed = numpy.flatnonzero(~part["converged"])
-        if failed.size and random < _RESCUE:
-            again = _fit_some(drawn, numbers[failed], point, _RESCUE, seed, units)
-            for name, values in part.items():
-                values[failed] = again[name]
-        parts.append(part)
+    tasks = (
+        _Block(drawn, point, random, resampling.seed + number * block, dict(units))
+        for number, drawn in enumerate(resampling.problems(problem, residuals, block))
+    )
+    parts = list(in_order(_fit_block, tasks, executor=executor, what="replicates"))
     columns = {name: numpy.concatenate([part[name] for part in parts]) for name in parts[0]}
     hit_rates = columns.pop("hit_rate")
     return columns, hit_rates if random else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Replicates that are fitted together."""
+
+    problem: Problem
+    point: numpy.ndarray
+    random: int
+    seed: int
+    units: dict[str, float]
+
+
+def _fit_block(block: _Block) -> dict[str, numpy.ndarray]:
+    """Fit the replicates of a block, those that fail once more from further starts."""
+    problem, point, seed, units = block.problem, block.point, block.seed, block.units
+    numbers = numpy.arange(max(len(problem.weights), len(problem.log_loss)))
+    part = _fit_some(problem, numbers, point, block.random, seed, units)
+    failed = numpy.flatnonzero(~part["converged"])
+    if failed.size and block.random < _RESCUE:
+        again = _fit_some(problem, numbers[failed], point, _RESCUE, seed, units)
+        for name, values in part.items():
+            values[failed] = again[name]
+    return part
 
 
 def _fit_some(

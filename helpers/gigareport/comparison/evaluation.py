@@ -28,10 +28,12 @@ from gigareport.scenario import Scenario, inputs_of
 from gigareport.scenario.inputs import STEP_ERROR, alike, draw_inputs, inputs_from
 from gigareport.scenario.known import Step
 from gigareport.scenario.plans import batch_gain, search_plan
+from gigareport.scenario.recovery import replicas_lost, scheme_of
 from gigareport.scenario.spine import speed_of
 
 __all__ = ["MEASURES", "Comparison", "Measure", "compare"]
 
+_TO_DROP_ONE = 2  # replicas: with fewer the job stops as a whole
 _FLOP = "training.reference_run_flop"
 _FAILURES = "reliability.failures_per_1000_node_days"
 
@@ -263,14 +265,23 @@ def _answers(
     if option.site:
         inputs[_FAILURES] = given[f"comparison.failures.{option.site}"]
     plan = fitted.plan
-    xp, (error, job_chips, peak, step_flop) = as_common(
-        inputs[STEP_ERROR], plan.n_chips, plan.peak_bf16_flop_per_s, plan.step_flop
+    xp, (error, job_chips, peak, step_flop, n_replicas, lost) = as_common(
+        inputs[STEP_ERROR],
+        plan.n_chips,
+        plan.peak_bf16_flop_per_s,
+        plan.step_flop,
+        plan.n_replicas,
+        replicas_lost(story, float(plan.n_replicas)),
     )
+    scheme = scheme_of(story)
     step = Step(
         job_chips=job_chips,
         peak_bf16_flop_per_s=peak,
         step_flop=step_flop,
         step_time_s=plan.step_time_s * xp.exp(error),
+        n_replicas=n_replicas,
+        replicas_lost=lost,
+        schemes=("restart_all" if scheme == "drop_replica" and plan.n_replicas < _TO_DROP_ONE else scheme,),
     )
     unlimited = inputs | {"cluster.site_power_mw": error * 0.0 + math.inf}
     speed = speed_of(inputs_from(alike([story]), unlimited), step)

@@ -16,7 +16,7 @@ from gigareport import catalog
 from gigareport.facts import cost_inputs
 from gigareport.scenario import Scenario, inputs_of
 
-__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quotes"]
+__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quoted_usd", "quotes"]
 
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)
@@ -81,7 +81,7 @@ def markets(story: Scenario) -> dict[str, ChipMarket]:
             f"{story.cluster.chip} has no tdp_w in data/chips.csv, so the power of other chips cannot follow from the "
             "scenario's; add it to the table"
         )
-    prices = _quoted_usd()
+    prices = quoted_usd()
     given = inputs_of(story)
     own_usd = _sum(given["own.chip_usd"], given[_SERVER])
     return {
@@ -120,7 +120,8 @@ def quotes() -> pd.DataFrame:
 
 
 @cache
-def _quoted_usd() -> dict[str, Uncertain]:
+def quoted_usd() -> dict[str, Uncertain]:
+    """Return the price of each chip with its part of the server, from the quotes that count. [USD/chip]"""
     found = {}
     for chip, rows in quotes().groupby("chip"):
         median = float(rows["usd"].median())

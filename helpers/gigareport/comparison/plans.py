@@ -18,7 +18,7 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.calibration.fit import EFFECT_SPREADS
 from gigareport.comparison.runs import Run
-from gigareport.scenario.plans import PlannedStep
+from gigareport.scenario.plans import PlannedStep, replicas_of
 
 __all__ = ["FittedPlan", "chip_error", "fit_plan", "plan_on", "shared_error"]
 
@@ -123,9 +123,11 @@ def plan_on(
     )
     table, _ = enumerate_plans(job, {**_LIMITS, "recompute": list(recompute)})
     best = best_of(job, table, calibration.coefficients, top=1)
+    plan = table.plan(int(best.index[0]))
     return PlannedStep(
-        name=str(table.plan(int(best.index[0]))),
+        name=str(plan),
         n_chips=n_chips,
+        n_replicas=replicas_of(plan),
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(best.step_time_s[0]),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from gigacluster import transformer
+from gigacluster.names import unknown
 from gigacluster.throughput.words import PRECISION
 from gigacluster.uncertainty import Uncertain
 from gigareport.scenario import Scenario, inputs_of
@@ -92,9 +92,7 @@ def run(name: str) -> Run:
     """
     known = runs()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown run {name!r}; {hint}data/comparison_runs.csv has: {', '.join(known)}")
+        raise ValueError(unknown("run", name, known, where="data/comparison_runs.csv has"))
     return known[name]
 
 

@@ -11,8 +11,15 @@ from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 
-__all__ = ["blast", "default_scheme", "inputs", "pooled_time", "recovery", "sizes"]
+__all__ = ["WORDS", "blast", "default_scheme", "inputs", "pooled_time", "recovery", "sizes"]
 
+#: The schemes as a reader says them: "under ...".
+WORDS = {
+    "restart_all": "a restart of the whole job",
+    "hot_spare": "hot spares",
+    "in_memory": "copies in memory",
+    "drop_replica": "replicas that drop out",
+}
 #: Standard error of the logarithm of a printed time. (assumption-reliability)
 _ERROR_OF_A_TIME = 0.2
 #: Size to which times of other sizes are brought before they are pooled. [GPU]
@@ -55,6 +62,11 @@ def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> d
         By the names of the fields of :class:`gigacluster.reliability.Recovery`. Fields that the scheme does not have
         are left out. [s], [1]
     """
+    return dict(_inputs(scheme, n_gpus, without_house))
+
+
+@cache
+def _inputs(scheme: str, n_gpus: float, without_house: str | None) -> dict[str, Uncertain]:
     _known_scheme(scheme)
     table = catalog.load("recovery_schemes")
     found = {}
@@ -68,6 +80,7 @@ def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> d
     return found
 
 
+@cache
 def size_power(scheme: str) -> Uncertain:
     """Return the power of size with which the time until a job goes on grows under a scheme. [1]"""
     row = catalog.load("recovery_schemes").set_index(["scheme", "quantity"]).loc[(scheme, _POWER)]
@@ -126,6 +139,7 @@ def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None)
     )
 
 
+@cache
 def sizes(scheme: str) -> tuple[float, float]:
     """Return the smallest and the largest job in which a scheme's own times were measured. [GPU]"""
     table = catalog.load("restart_times")
@@ -133,6 +147,7 @@ def sizes(scheme: str) -> tuple[float, float]:
     return float(of_scheme.min()), float(of_scheme.max())
 
 
+@cache
 def blast(system: str) -> reliability.Blast:
     """Return the kinds of failure of nodes of 8 (``"HGX"``) or racks of 72 (``"NVL72"``).
 

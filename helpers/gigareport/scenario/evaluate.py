@@ -26,14 +26,14 @@ from gigareport.scenario.inputs import (
 from gigareport.scenario.known import known_of, world_stock_of
 from gigareport.scenario.load import loaded
 from gigareport.scenario.market import market_of
-from gigareport.scenario.outlook import Outlook
+from gigareport.scenario.outlook import Outlook, Returns
 from gigareport.scenario.plans import TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
 __all__ = ["cash_flows", "deciding_inputs", "evaluate"]
 
-#: Options and samples that are evaluated at once: some 50 arrays of months x this many numbers live at a time.
-_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE = 64, 1_000
+#: Options, and samples of one option or of many, evaluated at once: arrays by month then stay in the cache.
+_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 1_000, 256
 
 
 @overload
@@ -147,13 +147,15 @@ def _block(
     drawn = draw_inputs([_all_inputs(*option) for option in zip(stories, plans, strict=True)], samples, seed, first)
     names = kept or tuple(Outlook.answers())
     parts: dict[str, list[Array]] = {name: [] for name in names}
-    for start in range(0, samples, _SAMPLES_AT_ONCE):
-        few = slice(start, start + _SAMPLES_AT_ONCE)
+    at_once = max(_SAMPLES_AT_ONCE // len(options), _LEAST_SAMPLES)
+    with_returns = any(item.name in names for item in fields(Returns))
+    for start in range(0, samples, at_once):
+        few = slice(start, start + at_once)
         part = {
             name: to_device(values[:, few] if values.shape[1] > 1 else values, device) for name, values in drawn.items()
         }
-        size = (len(options), min(_SAMPLES_AT_ONCE, samples - start))
-        for name, values in _answers(stories, plans, part).items():
+        size = (len(options), min(at_once, samples - start))
+        for name, values in _answers(stories, plans, part, with_returns=with_returns).items():
             if name in parts:
                 parts[name].append(_spread(values, size))
     joined = {name: _joined(values) for name, values in parts.items()}
@@ -173,10 +175,13 @@ def _block(
     ]
 
 
-def _answers(stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: Mapping[str, Any]) -> dict[str, Array]:
+def _answers(
+    stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: Mapping[str, Any], *, with_returns: bool = True
+) -> dict[str, Array]:
     """Return every answer by name, for scenarios of one form and inputs drawn by path."""
     known = known_of(stories, plans, drawn)
-    groups = spine.answers(inputs_from(stories, drawn), known, int(stories[0].horizon_months))
+    horizon_months = int(stories[0].horizon_months)
+    groups = spine.answers(inputs_from(stories, drawn), known, horizon_months, with_returns=with_returns)
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
 
 

@@ -2,7 +2,7 @@
 
 ``Inputs`` is the record class of a scenario with an array in the place of each number. Every uncertain input has a
 stream of random numbers that its path in the file names, so that adding an input changes no draw of another, and
-options share the draws of what they have in common.
+options share the draws of what they have in common. The times of a recovery scheme share one stream.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy
 from gigacluster.arrays import Array, as_common
 from gigacluster.uncertainty import Uncertain
 from gigareport.scenario.record import Field, leaves, rebuild
+from gigareport.scenario.recovery import RECOVERY_TIMES, TOGETHER, settled
 from gigareport.scenario.reference import entry_of
 from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
@@ -101,7 +102,7 @@ def _column(values: list[Uncertain], name: str, samples: int, seed: int, first: 
         values = values[:1]
     if not any(value.low < value.high for value in values):
         return numpy.array([[value.median] for value in values])
-    stream = numpy.random.default_rng([seed, *name.encode()])
+    stream = numpy.random.default_rng([seed, *(TOGETHER if name in RECOVERY_TIMES else name).encode()])
     position = stream.uniform(2**-54, 1 - 2**-53, first + samples)[first:]
     return numpy.stack([value.quantile(position) for value in values])
 
@@ -158,7 +159,8 @@ def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
 
 
 def _in_time(story: Scenario) -> Scenario:
-    """Return a scenario whose starts lie within its horizon."""
+    """Return a scenario whose starts lie within its horizon, with the rate and the recovery of its chip and size."""
+    story = settled(story)
     latest = LATEST_START * story.horizon_months
 
     def clipped(month: Uncertain) -> Uncertain:

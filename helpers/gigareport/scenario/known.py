@@ -16,6 +16,7 @@ from gigareport import catalog, facts
 from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, column_of
 from gigareport.scenario.market import market_of
 from gigareport.scenario.plans import PlannedStep, batch_gain
+from gigareport.scenario.recovery import replicas_lost, scheme_of
 from gigareport.scenario.register import Scenario
 
 __all__ = ["Known", "Step", "known_of", "world_stock_of"]
@@ -29,6 +30,9 @@ class Step:
     peak_bf16_flop_per_s: Array  # of a chip
     step_flop: Array
     step_time_s: Array  # as predicted, its error among the samples
+    n_replicas: Array  # data-parallel
+    replicas_lost: Array  # by one failure, on average
+    schemes: tuple[str, ...]  # of recovery, one an option
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,18 +60,21 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
     worlds = [_world(_completed_on(story)) for story in stories]
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
     rivals = facts.record_setters(stories[0].owner)
-    chips = catalog.load("chips")
     xp, (error, ratio) = as_common(drawn[STEP_ERROR], drawn["training.batch_ratio"])
     gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
+    replicas = [float(plan.n_replicas) for plan in plans]
     return Known(
         step=Step(
             job_chips=column([float(plan.n_chips) for plan in plans]),
             peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
             step_flop=column([plan.step_flop for plan in plans]) * ratio,
             step_time_s=column([plan.step_time_s for plan in plans]) * ratio * xp.exp(error - gain),
+            n_replicas=column(replicas),
+            replicas_lost=column([replicas_lost(*pair) for pair in zip(stories, replicas, strict=True)]),
+            schemes=tuple(scheme_of(story) for story in stories),
         ),
         law=_law_samples(drawn[LAW]),
-        h100e_per_chip=column([facts.h100e_per_chip(chips, story.cluster.chip) for story in stories]),
+        h100e_per_chip=column([_h100e_per_chip(story.cluster.chip) for story in stories]),
         world_h100e=drawn[STOCK],
         owner_share=column([share for share, _ in shares]),
         sum_of_squared_shares=column([squares for _, squares in shares]),
@@ -102,11 +109,16 @@ class _World:
 
 @cache
 def _world(date: numpy.datetime64) -> _World:
-    stock = facts.world_stock(catalog.load("chip_owners"), samples=2000)
+    stock = facts.load_stock(samples=2000)
     holdings = stock.at(date)
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
     return _World(Uncertain(low=low, median=median, high=high), stock.owners, shares / shares.sum())
+
+
+@cache
+def _h100e_per_chip(chip: str) -> float:
+    return facts.h100e_per_chip(catalog.load("chips"), chip)
 
 
 def _completed_on(story: Scenario) -> numpy.datetime64:

@@ -387,6 +387,7 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
         yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
     yield from _late_starts(good)
+    yield from _rates_given_twice(good)
     yield from _rents(good)
     chip = good.get("cluster.chip")
     if chip and chip != _CHIP_OF_DEFAULTS:
@@ -400,6 +401,24 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"
+
+
+def _rates_given_twice(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find counts without their node-days, and more than one answer to how often the job fails."""
+    values = {name: good.get(f"reliability.{name}") for name in ("failures", "node_days")}
+    counts = {name: value for name, value in values.items() if value is not None and not math.isnan(value)}
+    if len(counts) == 1:
+        (name,) = counts
+        other = "node_days" if name == "failures" else "failures"
+        yield f"reliability.{name}", f"is of use only beside {other}; give it too"
+    ways = ["failures with node_days"] if counts else []
+    for name in ("failures_per_1000_node_days", "mttf_hours"):
+        value = good.get(f"reliability.{name}")
+        if value is not None and not math.isnan(value.median):
+            ways.append(name)
+    if len(ways) > 1:
+        path = f"reliability.{ways[-1]}"
+        yield path, f"says how often the job fails once more; keep one of {', '.join(ways)}"
 
 
 def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

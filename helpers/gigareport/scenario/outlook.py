@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from gigacluster.arrays import Array, to_host
+from gigacluster.reliability import NEVER_BELOW
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import format_interval, format_share, format_usd
+from gigareport.facts.recovery import WORDS
+from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Costs", "Outlook", "Place", "Speed", "Time", "Training"]
+__all__ = ["Costs", "Outlook", "Place", "Returns", "Speed", "Time", "Training"]
 
 
 def _answer(label: str, unit: str) -> Any:
@@ -75,16 +78,22 @@ class Costs:
 class Time:
     """What its months are worth."""
 
-    months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
     month_worth_usd: Array = _answer("Worth of a month of compute, as taken", "USD/month")
     hour_worth_usd: Array = _answer("Worth of a useful chip-hour, as taken", "USD/(chip h)")
     own_net_usd: Array = _answer("Own, beside doing neither: worth of its compute less its cost", "USD")
     rent_net_usd: Array = _answer("Rent, beside doing neither: worth of its compute less its cost", "USD")
-    own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
-    own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
     time_worth_usd: Array = _answer("Worth of the compute that owning gives more within the horizon", "USD")
     advantage_usd: Array = _answer("Own less rent, each with its own months", "USD")
     needed_usd_per_month: Array = _answer("Worth of a month from which owning pays", "USD/month")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Returns:
+    """When a run is done, and when and how well owning pays for itself."""
+
+    months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
+    own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
+    own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +106,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outlook(Place, Time, Costs, Training, Speed):
+class Outlook(Place, Returns, Time, Costs, Training, Speed):
     """Every answer about one scenario. Answers are arrays of shape (samples,) on the device that computed them.
 
     An answer that :func:`gigareport.scenario.evaluate` was not asked to keep has no samples.
@@ -121,6 +130,16 @@ class Outlook(Place, Time, Costs, Training, Speed):
     def samples(self) -> int:
         """Number of joint draws of the inputs."""
         return int(to_host(self.step_time_s).shape[-1])
+
+    @property
+    def recovery(self) -> str:
+        """What the job does after a failure, in words that follow "under"."""
+        return WORDS[scheme_of(self.scenario)]
+
+    @property
+    def never_finishes_frac(self) -> float:
+        """Share of samples in which failures leave less than a thousandth of the time."""
+        return float(numpy.mean(to_host(self.goodput_frac) < NEVER_BELOW))
 
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""
@@ -150,6 +169,7 @@ class Outlook(Place, Time, Costs, Training, Speed):
 
         rows = []
         for name, (label, unit) in self.answers().items():
+            label = f"{label} under {self.recovery}" if name == "goodput_frac" else label
             found = self.interval(name)
             rows.append((name, label, found.low, found.median, found.high, unit, found.without_frac))
         return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])

@@ -18,12 +18,13 @@ from gigacluster.arrays import as_common
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
-from gigacluster.throughput.plans import UnevenChipsError, plan_fields
+from gigacluster.throughput.plans import Plan, UnevenChipsError, plan_fields
 from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
 from gigareport.scenario.load import ScenarioError, loaded
+from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
 __all__ = ["BATCH_RATIOS", "PlannedStep", "Rivals", "TrainingPlan", "batch_gain", "job_of", "rivals", "search_plan"]
@@ -40,6 +41,7 @@ class PlannedStep:
 
     name: str  # of the plan
     n_chips: int
+    n_replicas: int  # data-parallel: of which one can be dropped
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
@@ -67,6 +69,19 @@ class Rivals:
 def chips_of_job(scenario: Scenario) -> int:
     """Return how many chips train; those of the cluster beyond them are spares."""
     return int(min(scenario.training.n_chips, scenario.cluster.n_chips))
+
+
+def replicas_of(plan: Plan) -> int:
+    """Return how many copies of the whole model a plan holds: those of which one can be dropped.
+
+    Experts lie across data-parallel and context-parallel ranks, so that with them a copy takes several of these.
+
+    Examples
+    --------
+    >>> replicas_of(Plan(tp=8, pp=8, dp=96)), replicas_of(Plan(pp=16, dp=256, ep=64))
+    (96, 4)
+    """
+    return plan.dp if plan.ep == 1 else max(1, plan.dp * plan.cp // plan.ep)
 
 
 def job_of(scenario: Scenario) -> Job:
@@ -108,9 +123,16 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         ) from None
     except (ValueError, IndexError) as fault:
         raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
+    n_replicas = replicas_of(found.plans.plan(0))
+    if n_replicas < 2 and scheme_of(scenario) == "drop_replica":
+        raise ScenarioError(
+            f"scenario {scenario.name!r}, reliability.recovery: drop_replica goes on without one of the data-parallel "
+            f"replicas, and the plan {name!r} has {n_replicas}; take another scheme, or a larger training.global_batch"
+        )
     return TrainingPlan(
         name=name,
         n_chips=job.cluster.n_chips,
+        n_replicas=n_replicas,
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
+from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
@@ -157,6 +158,23 @@ class Training(Generic[U, N, S]):
 class Reliability(Generic[U, N, S]):
     """What stops it."""
 
+    recovery: Annotated[
+        S,
+        Entry(
+            "What the job does after a failure: start again as a whole, take a node that stands by, go back to copies "
+            "in memory, or go on without the data-parallel replica that failed",
+            choices=("by_size_and_year", *SCHEMES),
+            default="by_size_and_year",
+        ),
+    ]
+    blast: Annotated[
+        S,
+        Entry(
+            "What fails as one: nodes of 8, or racks of 72 and their trays",
+            choices=("by_chip", "HGX", "NVL72"),
+            default="by_chip",
+        ),
+    ]
     failures_per_1000_node_days: Annotated[
         U,
         Entry(
@@ -164,36 +182,153 @@ class Reliability(Generic[U, N, S]):
             "1/(1,000 node-days)",
             0.0001,
             1000,
-            "reliability.failures_per_1000_node_days",
+            optional="the failures counted, or else what published runs of the chip's class and this size show",
+            moves="goodput_frac down",
+        ),
+    ]
+    failures: Annotated[
+        N,
+        Entry(
+            "Failures that the cluster has counted in node_days",
+            "1",
+            0,
+            1e9,
+            whole=True,
+            optional="none counted",
+            moves="goodput_frac down",
+        ),
+    ]
+    node_days: Annotated[
+        N,
+        Entry(
+            "Nodes of 8 chips, times days, in which failures were counted",
+            "d",
+            0.01,
+            1e12,
+            optional="none counted",
+            moves="goodput_frac up",
+        ),
+    ]
+    mttf_hours: Annotated[
+        U,
+        Entry(
+            "Mean time to failure of the whole job, in the place of a rate",
+            "h",
+            0.001,
+            1e6,
+            optional="from the rate",
+            moves="goodput_frac up",
+        ),
+    ]
+    detection_s: Annotated[
+        U,
+        Entry(
+            "From a failure until it is noticed",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     restart_s: Annotated[
         U,
         Entry(
-            "From a failure to training again, detection included",
+            "From there until the whole job trains again from a stored checkpoint",
             "s",
             0,
             86_400,
-            "reliability.restart_s",
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    resume_s: Annotated[
+        U,
+        Entry(
+            "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    rebuild_s: Annotated[
+        U,
+        Entry(
+            "Until a replica that failed is back",
+            "s",
+            0,
+            864_000,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    lost_frac: Annotated[
+        U,
+        Entry(
+            "Share of failures that the scheme does not help against",
+            "1",
+            0,
+            1,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac either",
+            either="where the scheme is the slower way back, failures beyond it help",
+        ),
+    ]
+    overhead_frac: Annotated[
+        U,
+        Entry(
+            "Share of computing that the scheme costs without any failure",
+            "1",
+            0,
+            0.99,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     checkpoint_write_s: Annotated[
         U,
         Entry(
-            "Time that training waits for one checkpoint",
+            "From the start of a checkpoint until it is safe",
             "s",
             0,
             86_400,
-            "reliability.checkpoint_write_s",
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac down",
+        ),
+    ]
+    checkpoint_stall_s: Annotated[
+        U,
+        Entry(
+            "Training stops for so much of it",
+            "s",
+            0,
+            86_400,
+            optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
         ),
     ]
     planned_stops_per_day: Annotated[
         U,
         Entry(
-            "Planned stops of the job", "1/day", 0, 100, "reliability.planned_stops_per_day", moves="goodput_frac down"
+            "Planned stops in a day of operation",
+            "1/day",
+            0,
+            100,
+            "reliability.planned_stops_per_day",
+            moves="goodput_frac down",
+        ),
+    ]
+    planned_stop_s: Annotated[
+        U,
+        Entry(
+            "How long a planned stop takes",
+            "s",
+            0,
+            86_400,
+            "reliability.planned_stop_s",
+            moves="goodput_frac down",
         ),
     ]
 

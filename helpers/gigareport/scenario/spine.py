@@ -7,6 +7,7 @@ comes out broadcasts. No table is read here and nothing is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from gigacluster import cost, race, reliability, scaling
@@ -15,16 +16,23 @@ from gigacluster.concentration import HHI_OF_MONOPOLY
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.scenario.inputs import Inputs
 from gigareport.scenario.known import Known, Step
-from gigareport.scenario.outlook import Costs, Place, Speed, Time, Training
+from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Training
 
-__all__ = ["answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
+__all__ = ["after_failures", "answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
 
+#: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
+_LEAST_GOODPUT = 1e-9
 #: Parts of the cost of owning that are paid once.
 _CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
 
 
-def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, Training, Costs, Time, Place]:
-    """Return every answer: what the cluster does, trains, takes and changes."""
+def answers(
+    inputs: Inputs, known: Known, horizon_months: int, *, with_returns: bool = True
+) -> list[Speed | Training | Costs | Time | Returns | Place]:
+    """Return every answer: what the cluster does, trains, takes and changes.
+
+    ``with_returns=False`` leaves out one group, which takes as long as all others.
+    """
     speed = speed_of(inputs, known.step)
     training = _training(inputs, known, speed.useful_flop_per_s)
     owned, rented = flows(inputs, known.market, speed.goodput_frac, horizon_months)
@@ -32,37 +40,65 @@ def answers(inputs: Inputs, known: Known, horizon_months: int) -> tuple[Speed, T
     month_chip_hours = inputs.cluster.n_chips * HOURS_PER_MONTH * speed.goodput_frac
     decision = cost.decide(owned, rented, usd_per_useful_chip_hour=month_usd / month_chip_hours)
     chip_flop_per_s = known.step.step_flop / speed.step_time_s / inputs.cluster.n_chips
-    return (
+    found: list[Speed | Training | Costs | Time | Returns | Place] = [
         speed,
         training,
         _costs(inputs, owned, rented, decision, chip_flop_per_s),
-        _time(
-            owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR, month_usd, month_chip_hours
-        ),
+        _time(decision, month_usd, month_chip_hours),
         _place(inputs, known, owned),
-    )
+    ]
+    if with_returns:
+        found.append(_returns(owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR))
+    return found
 
 
 def speed_of(inputs: Inputs, step: Step) -> Speed:
     """Return step time and MFU of the plan, and what failures and power leave of it."""
-    given = inputs.reliability
     rate_flop_per_s = step.step_flop / step.step_time_s
-    found = reliability.goodput(
-        step.job_chips,
-        failures_per_1000_node_days=given.failures_per_1000_node_days,
-        checkpoint_write_s=given.checkpoint_write_s,
-        restart_s=given.restart_s,
-        planned_stops_per_day=given.planned_stops_per_day,
-        planned_stop_s=given.restart_s,
-    )
+    found = after_failures(inputs, step)
+    xp, (kept, least) = as_common(found.goodput_frac, _LEAST_GOODPUT)
+    goodput_frac = xp.where(kept < least, least, kept)
     return Speed(
         step_time_s=step.step_time_s,
         mfu_frac=rate_flop_per_s / (step.job_chips * step.peak_bf16_flop_per_s),
         mttf_hours=found.mttf_s / SECONDS_PER_HOUR,
         checkpoint_interval_s=found.checkpoint_interval_s,
-        goodput_frac=found.goodput_frac,
-        useful_flop_per_s=rate_flop_per_s * found.goodput_frac * _powered_frac(inputs, step.job_chips),
+        goodput_frac=goodput_frac,
+        useful_flop_per_s=rate_flop_per_s * goodput_frac * _powered_frac(inputs, step.job_chips),
     )
+
+
+def after_failures(inputs: Inputs, step: Step) -> reliability.Goodput:
+    """Return what failures leave, each option under its own recovery scheme."""
+    given, schemes = inputs.reliability, tuple(dict.fromkeys(step.schemes))
+    found = [
+        reliability.goodput_with(
+            reliability.Recovery(
+                scheme=scheme,
+                detection_s=given.detection_s,
+                restart_s=given.restart_s,
+                resume_s=given.resume_s,
+                rebuild_s=given.rebuild_s,
+                lost_frac=given.lost_frac,
+                overhead_frac=given.overhead_frac,
+                checkpoint_write_s=given.checkpoint_write_s,
+                checkpoint_stall_s=given.checkpoint_stall_s,
+            ),
+            step.job_chips,
+            failures_per_1000_node_days=given.failures_per_1000_node_days,
+            n_replicas=step.n_replicas,
+            replicas_lost=step.replicas_lost,
+            planned_stops_per_day=given.planned_stops_per_day,
+            planned_stop_s=given.planned_stop_s,
+        )
+        for scheme in schemes
+    ]
+    picked = found[0]
+    for scheme, other in zip(schemes[1:], found[1:], strict=True):
+        xp, (here, *_) = as_common([[float(one == scheme)] for one in step.schemes], step.job_chips)
+        pairs = {item.name: (getattr(other, item.name), getattr(picked, item.name)) for item in fields(picked)}
+        picked = reliability.Goodput(**{name: xp.where(here > 0, *pair) for name, pair in pairs.items()})
+    return picked
 
 
 def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Training:
@@ -218,26 +254,25 @@ def _costs(
     )
 
 
-def _time(
-    owned: cost.CashFlows,
-    rented: cost.CashFlows,
-    decision: cost.Decision,
-    run_chip_hours: Array,
-    month_usd: Array,
-    month_chip_hours: Array,
-) -> Time:
-    """Return when a run is done under each ramp, and what each option is worth with its own months counted."""
+def _time(decision: cost.Decision, month_usd: Array, month_chip_hours: Array) -> Time:
+    """Return what each option is worth with its own months counted."""
     return Time(
-        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
         month_worth_usd=month_usd,
         hour_worth_usd=month_usd / month_chip_hours,
         own_net_usd=decision.own.net_usd,
         rent_net_usd=decision.rent.net_usd,
-        own_return_per_year=decision.own.return_per_year,
-        own_payback_month=decision.own.payback_month,
         time_worth_usd=decision.own.worth_usd - decision.rent.worth_usd,
         advantage_usd=decision.advantage_usd,
         needed_usd_per_month=decision.needed_usd_per_useful_chip_hour * month_chip_hours,
+    )
+
+
+def _returns(owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, run_chip_hours: Array) -> Returns:
+    """Return when a run is done under each ramp, and when and how well owning pays for itself."""
+    return Returns(
+        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
+        own_return_per_year=decision.own.return_per_year,
+        own_payback_month=decision.own.payback_month,
     )
 
 
