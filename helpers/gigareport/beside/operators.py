@@ -14,8 +14,8 @@ import pandas as pd
 from gigacluster import cost, hardware
 from gigacluster.uncertainty import draw, interval
 from gigareport import catalog, scenario
-from gigareport.comparison.market import quoted_usd
 from gigareport.facts.cost_inputs import inputs, own_inputs
+from gigareport.facts.prices import quoted_usd
 
 __all__ = ["gigawatt_beside", "operators_beside"]
 
