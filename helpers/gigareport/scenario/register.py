@@ -253,6 +253,18 @@ class Reliability(Generic[U, N, S]):
             moves="goodput_frac down",
         ),
     ]
+    size_power: Annotated[
+        U,
+        Entry(
+            "Power of size with which restart and resumption grow beyond 8,192 GPUs, where they are not given",
+            "1",
+            0,
+            1,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac either",
+            either="below that size the times shrink",
+        ),
+    ]
     rebuild_s: Annotated[
         U,
         Entry(
