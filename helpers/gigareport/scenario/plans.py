@@ -37,13 +37,14 @@ class PlannedStep:
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
+    log_error: Uncertain  # logarithm of observed over predicted step time
+    chip_log_error: Uncertain = Uncertain.fixed(0.0)  # the part of it that plans on other chips do not share
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingPlan(PlannedStep):
     """How a scenario's job is split, and how long its step is predicted to take."""
 
-    log_error: Uncertain  # logarithm of observed over predicted step time
     found: Search  # the whole search: the next best plans, breakdown, plans counted
 
 
