@@ -174,7 +174,7 @@ def test_samples_lie_along_the_last_axis_and_do_not_mix(xp):
         assert together.tolist() == pytest.approx([float(measure(table[:, i].copy())) for i in range(3)])
 
 
-@pytest.mark.parametrize("bad", [-1.0, numpy.nan, numpy.inf])
+@pytest.mark.parametrize("bad", [numpy.nan, numpy.inf])
 def test_a_bad_holding_spoils_its_own_sample_only(xp, bad):
     x = xp.array([[3.0, bad, 0.0], [1.0, 2.0, 0.0]])
     for measure in (
@@ -200,6 +200,59 @@ def test_several_top_shares_come_from_one_call(xp):
     x = xp.array([[2.0, 5.0], [2.0, 1.0], [4.0, 2.0]])
     found = to_host(c.top_share(x, (1, 2)))
     assert found.tolist() == [to_host(c.top_share(x, k)).tolist() for k in (1, 2)]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@given(x=holdings, at=st.integers(0, 11), bad=st.floats(-1e9, -1e-9))
+@settings(max_examples=20, deadline=None)
+def test_a_negative_holding_anywhere_is_refused_and_named(name, x, at, bad):
+    x = [*x[: at % len(x)], bad, *x[at % len(x) :]]
+    with pytest.raises(ValueError, match="negative value"):
+        MEASURES[name](numpy.asarray(x))
+
+
+def test_names_with_holdings_are_no_holdings():
+    with pytest.raises(TypeError, match=r"hhi\(list\(holdings.values\(\)\)\)"):
+        c.hhi({"A": 1.0, "B": 2.0})
+
+
+def test_merger_by_hand(xp):
+    """Shares 28, 21 and 14, the rest of 37 nameless: 28² + 21² + 14² = 1,421, plus 2 x 28 x 21 = 1,176, or 37² more."""
+    found = c.merger(xp.array([28.0, 21.0, 14.0]), 0, 1, other=37.0)
+    before, after = (found.before, found.after)
+    assert [float(v) for v in (before.lowest, before.highest)] == pytest.approx([1_421, 2_790])
+    assert [float(v) for v in (after.lowest, after.highest)] == pytest.approx([2_597, 3_966])
+    assert (float(found.rise), float(found.share)) == pytest.approx((1_176, 0.49))
+    assert float(found.presumed) == 1
+    small = c.merger(xp.array([28.0, 21.0, 0.5]), 1, 2, other=50.5)
+    assert float(small.presumed) == 0  # 21 points
+    open_ = c.merger(xp.array([10.0, 8.0, 14.0]), 0, 1, other=68.0)
+    assert numpy.isnan(float(open_.presumed))  # 520 or 5,144 points: it hangs on who the nameless are
+
+
+@given(x=st.lists(st.floats(0.1, 100), min_size=2, max_size=8), other=st.floats(0, 100), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_merger_raises_the_index_alike_whoever_the_nameless_are(x, other, data):
+    first, second = data.draw(st.permutations(range(len(x))))[:2]
+    found = c.merger(numpy.asarray(x), first, second, other)
+    rise = 2e4 * x[first] * x[second] / (sum(x) + other) ** 2
+    for end in ("lowest", "highest"):
+        assert float(getattr(found.after, end) - getattr(found.before, end)) == pytest.approx(rise, abs=1e-6)
+
+
+def test_a_merger_with_itself_or_nobody_is_refused():
+    for first, second in ((0, 0), (0, 3), (-1, 1)):
+        with pytest.raises(ValueError, match="two different rows from 0 to 2"):
+            c.merger([1.0, 2.0, 3.0], first, second)
+
+
+def test_a_cluster_can_go_to_an_owner_or_a_new_one(xp):
+    holdings = xp.array([[3.0, 1.0], [1.0, 1.0]])
+    assert float(c.add(holdings, 2.0, owner=1)[1, 0]) == 3
+    grown = c.add(holdings, xp.array([2.0, 4.0]))
+    assert [float(value) for value in grown[2, ...]] == [2, 4]
+    with pytest.raises(ValueError, match="0 to 1"):
+        c.add(holdings, 1.0, owner=2)
 
 
 @pytest.mark.parametrize(

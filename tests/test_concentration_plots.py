@@ -1,5 +1,7 @@
 """Figures about concentration: axes in and out, units on the axes, every owner named."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy
 import pandas as pd
@@ -62,19 +64,15 @@ def test_what_lies_after_the_table_is_dashed(ax):
     assert [len(line.get_xdata()) for line in ax.lines] == [2, 3]
 
 
-def test_published_values_stand_beside_ours(ax):
-    draw.plot_published(ax, ["a", "b", "c", "d"], UP, UP / 2, UP, UP * 2, label="Growth [x/year]")
-    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"published", "ours, 90 %"}
+def test_sites_are_named_planned_steps_are_dashed_and_the_cluster_is_marked(ax):
+    sizes = numpy.asarray([[0.0, 1e5, 2e5, 3e5], [1e4, 1e4, 1e4, 4e5]])
+    draw.plot_sites(ax, DATES, sizes, labels=["A", "B"], known_until=DATES[1], here=(DATES[1], 1e5, "ours"))
+    assert texts(ax) == ["A", "B", "ours"]
+    assert [line.get_linestyle() for line in ax.lines[:4]] == ["-", "--"] * 2
+    assert ax.lines[0].get_marker() != ax.lines[2].get_marker()
 
 
-def test_fitted_growth_passes_through_its_points(ax):
-    values = 1e18 * 2.0 ** ((DATES - DATES[0]) / numpy.timedelta64(1, "D") / 365.25)
-    draw.plot_leaders(ax, DATES, values, list("abcd"), factor=2.0, label="16-bit peak [FLOP/s]")
-    assert ax.lines[0].get_ydata() == pytest.approx(values[[0, -1]])
-    assert texts(ax) == ["b", "c", "d"]
-
-
-def test_lorenz_curves_lie_under_the_diagonal(ax):
-    draw.plot_lorenz(ax, {"owners": (UP, UP**2)})
-    assert ax.get_xlim() == ax.get_ylim() == (0, 1)
-    assert len(ax.lines) == 2
+def test_owners_are_told_apart_without_colour(ax):
+    draw.plot_owner_shares(ax, DATES, numpy.full((9, 4), 1 / 9), labels=list("abcdefghi"))
+    hatches = [area.get_hatch() for area in ax.collections]
+    assert all(first != second for first, second in itertools.pairwise(hatches))

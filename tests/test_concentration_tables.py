@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog, facts
-from gigareport.facts import compared, effects, growth, known, seats, views
+from gigareport.facts import effects, growth, headline, known, leases, ownership, plans, timeline, use
 
 FROZEN = Path(__file__).parent / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -27,44 +27,40 @@ def loaded(name):
 
 @cache
 def world():
-    return facts.world_stock(loaded("chip_owners"), samples=SAMPLES, seed=SEED)
+    return facts.load_stock(SAMPLES, SEED)
 
 
-def sampled(function, *tables, **options):
-    return function(*tables, samples=SAMPLES, seed=SEED, **options)
+@cache
+def markets():
+    made = facts.load_stock(SAMPLES, SEED, total_of="chip_maker")
+    sites = timeline.by_owner(timeline.latest(), "2026-11-29", SAMPLES)
+    let = use.running_leases(leases.leases(), "2026-11-29")
+    return ownership.markets(world(), made, loaded("owners"), sites, let, world().dates[-1])
+
+
+def pairs():
+    return {name: markets()[name].parties[:2] for name in ownership.MERGED}
 
 
 TABLES = {
-    "stock_by_quarter": lambda: views.stock_by_quarter(world()),
-    "top_owners": lambda: views.top_owners(world(), world().dates[-1]),
-    "trend_since_the_story": lambda: views.trend_tests(world(), STORY_DATE, world().dates[-1]),
-    "trend_whole": lambda: views.trend_tests(world(), world().dates[0], world().dates[-1]),
-    "correlation_effect": lambda: sampled(views.correlation_effect, loaded("chip_owners"), world().dates[-1]),
-    "three_views": lambda: compared.three_views(world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"),
-    "measures_side_by_side": lambda: compared.measures_side_by_side(
-        world(), loaded("gpu_clusters"), loaded("lab_compute"), "2025-12-31"
-    ),
-    "deciding_inputs": lambda: views.deciding_inputs(loaded("chip_owners"), world().dates[-1], seed=SEED),
-    "missing_makers": lambda: views.missing_makers(world(), "2025-12-31", 688_448.0),
-    "known_over_time": lambda: known.known_over_time(
-        loaded("gpu_clusters"), pd.date_range("2019-12-31", "2025-12-31", freq="QE")
-    ),
-    "laboratories": lambda: views.laboratories(loaded("lab_compute"), world()),
+    "index_by_quarter": lambda: ownership.index_by_quarter(world()),
+    "owners_at": lambda: ownership.owners_at(world(), world().dates[-1]),
+    "trend_since_the_story": lambda: ownership.trend_tests(world(), headline.trend_start(world()), world().dates[-1]),
+    "cuts": lambda: ownership.cuts(markets()),
+    "mergers": lambda: ownership.mergers(markets(), pairs()),
+    "laboratories": lambda: use.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
+    "largest_sites": lambda: timeline.largest_at(timeline.latest(), timeline.LAST_DAY, 7),
+    "plan_revisions": lambda: plans.revisions_between(
+        loaded("data_center_timelines"), loaded("site_names"), "2025-12-17", "2026-05-23"
+    ).by_site.reset_index(),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
-    "seats_of_power": lambda: sampled(
-        seats.seats_of_power, loaded("chip_owners"), loaded("owners"), loaded("gpu_clusters"), "2025-12-31"
-    ),
-    "maker_shares": lambda: sampled(seats.maker_shares, loaded("chip_owners"), "2025-12-31", missing_h100e=688_448.0),
-    "spread_by_country": lambda: seats.spread_by_country(loaded("gpu_clusters"), "2025-12-31"),
     "share_over_time": lambda: effects.share_over_time(
         world(), 1e5, pd.date_range(STORY_DATE, "2026-12-31", freq="QE").union([pd.Timestamp(STORY_DATE)])
     ),
     "index_change": lambda: effects.index_change(
         world(), 1e5, STORY_DATE, [effects.NEW_OWNER, "Oracle", "Microsoft", "Google"]
     ),
-    "sizes_for_100_points": lambda: effects.sizes_for_100_points(world(), STORY_DATE),
     "published_growth": lambda: growth.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
-    "growth_by_top": lambda: growth.growth_by_top(loaded("gpu_clusters"), "16-bit performance"),
     "published_shares": lambda: growth.published_shares(
         loaded("gpu_clusters"), world(), loaded("chip_sales"), loaded("published_anchors")
     ),

@@ -68,6 +68,9 @@ def test_every_published_number_and_event_of_the_raw_lists_is_carried(raw_data):
         "hhi_high",
         "top500_us_share_2019",
         "top500_us_share_2024",
+        "stock_running_2025q4",
+        "labs3_share_running_2025q4",
+        "tpu_2025q4_march_vintage",
     }
     events = pd.read_csv(raw_data / "clusters_facts" / "story_events.csv")
     assert catalog.load("story_events")["event"].tolist() == events["event"].tolist()

@@ -14,10 +14,10 @@ from gigareport.__main__ import main
 
 #: The folders behind the tables of data/, in the order of their vintages, with the vintage where the files lack it.
 FOLDERS = {
-    "epoch_frontier_data_centers": "2025-12",
+    "epoch_frontier_data_centers": "2025-12-17",
     "epoch_ai_chip_counts_upstream": None,
-    "epoch_frontier_data_centers_2026_05": "2026-05",
-    # not yet: "epoch_chip_counts_2026q3": "2026-09-24",
+    "epoch_frontier_data_centers_2026_05": "2026-05-23",
+    "epoch_chip_counts_2026q3": "2026-09-24",
 }
 TABLES = ["chip_owners", "maker_totals", "chip_sales", "data_center_timelines", "sites"]
 STATES = "Date,Data center,Power (MW),H100 equivalents,Total capital cost (2025 USD billions)"
@@ -69,7 +69,7 @@ def test_seven_files_of_april_are_the_totals_that_were_once_merged_by_hand(raw_d
 
 
 def test_a_quarter_that_the_publisher_marks_as_incomplete_keeps_its_mark(raw_data):
-    for name, marked in {"chip_owners": 8, "maker_totals": 2, "chip_sales": 7}.items():
+    for name, marked in {"chip_owners": 8, "maker_totals": 4, "chip_sales": 7}.items():
         table = catalog.load(name)
         assert table["incomplete"].sum() == marked
         # the mark may stand in a column or begin a note; the first quarter of 2026 ended after the April estimates
@@ -95,6 +95,17 @@ def test_every_vintage_is_kept_and_what_moved_is_said(tmp_path):
     site = catalog.load("sites", path=into / "sites.csv").iloc[0]
     assert (site["owner"], site["owner_certainty"]) == ("X", "likely")
     assert (site["users"], site["users_certainty"]) == ("Y, Z", "speculative")
+
+
+def test_headlines_that_moved_are_printed_with_both_values(raw_data, tmp_path, capsys):
+    for folder, vintage in FOLDERS.items():
+        options = ["--vintage", vintage] if vintage else []
+        assert main(["update", str(raw_data / folder), *options, "--into", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "five largest clouds: 73% (" in out  # without Huawei, Cambricon and smuggled chips
+    assert "-> 70% (" in out
+    assert "stock sold by then: 19.7 million H100e -> 20.3 million H100e" in out
+    assert "planned at them by the end of 2027: 16.3 million H100e -> 21.0 million H100e" in out
 
 
 GOOD = f"{STATES}\n2027-01-01,A,10,500,1,1,1\n2027-02-01,A,20,900,1,1,1\n"

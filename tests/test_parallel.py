@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def square_after_a_kill(argument):
     number, folder, kills = argument
     with (Path(folder) / "log").open("a") as log:
         log.write(f"{number}\n")
+    time.sleep(0.05)  # a piece is long against the way of its result
     if number in kills:
         try:
             (Path(folder) / str(number)).touch(exist_ok=False)
@@ -151,7 +153,7 @@ def test_memory_that_runs_out_halves_the_pieces_and_goes_on():
             raise MemoryError
         return list(range(piece.start, piece.stop))
 
-    pieces = list(halving(work, 10, 8, lambda: released.append(True)))
+    pieces = list(halving(work, 10, 8, release=lambda: released.append(True)))
     assert [x for _, part in pieces for x in part] == list(range(10))
     assert max(piece.stop - piece.start for piece, _ in pieces) == 2
     assert len(released) == 2

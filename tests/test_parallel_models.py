@@ -3,9 +3,12 @@
 import numpy
 import pytest
 
-from gigacluster import scaling
+from gigacluster import hardware, scaling, throughput, transformer
 from gigacluster.scaling import replicates
+from gigacluster.throughput import plan_search
 from tests import scaling_runs
+
+GPT3 = transformer.model("gpt3-175b")
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +36,32 @@ def test_an_executor_of_the_wrong_kind_is_refused_by_a_fit():
         scaling.fit(
             scaling_runs.synthetic(noise=0.01, seed=3), bootstrap=8, kind="case", starts=8, device="cpu", executor="two"
         )
+
+
+def search_with(executor, top=5):
+    found = throughput.search(
+        GPT3, hardware.cluster("H100-SXM", 512), 768, seq_len=2048, device="cpu", top=top, executor=executor
+    )
+    numbers = {"time": found.step.total_s, "memory": found.memory.needed, **found.plans.columns()}
+    return numbers, (found.considered, found.feasible, found.evaluated, found.fitting)
+
+
+def test_a_search_is_the_same_from_any_number_of_workers(processes, monkeypatch):
+    monkeypatch.setattr(plan_search, "_SHARE", 40_000)
+    wanted, counts = search_with(None)
+    for executor in processes:
+        found, again = search_with(executor)
+        assert same_bytes(wanted, found)
+        assert again == counts
+
+
+def test_where_nothing_fits_workers_say_the_same(monkeypatch):
+    monkeypatch.setattr(plan_search, "_SHARE", 4_000)
+    said = []
+    for executor in (None, 2):
+        with pytest.raises(ValueError, match="none of .* feasible plans fits: the nearest") as fault:
+            throughput.search(
+                GPT3, hardware.cluster("H100-SXM", 16), 768, seq_len=2048, device="cpu", executor=executor
+            )
+        said.append(str(fault.value))
+    assert said[0] == said[1]

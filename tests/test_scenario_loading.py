@@ -151,11 +151,51 @@ def test_a_wrong_value_is_explained(faults, old, new, expected):
     assert expected in faults((old, new))
 
 
-def test_another_chip_must_bring_its_own_prices_and_power(faults):
-    message = faults(("chip: H100-SXM", "chip: B200"), ("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", ""))
-    for field in ("cluster.it_power_w_per_chip", "own.chip_usd", "own.server_usd_per_chip"):
-        assert f"{field}: is missing; its default is an H100-SXM's, so a cluster of B200 must give its own" in message
-    assert "rent.committed_usd_per_chip_hour: is missing" in message
+def test_another_chip_takes_its_own_prices_and_power_and_says_which(tmp_path):
+    """H200: quotes, rated power, network by its rate and listed rents, none of them the H100's."""
+    changes = {"cluster.chip": "H200", "decided_on": "2025-06-01", "price_year": 2025}
+    file = tmp_path / "mine.yaml"
+    file.write_text(STORY.replace("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", "  # left out"))
+    story = scenario.load(file, changes=changes)
+    assert 30_000 < story.own.chip_usd.median < 40_000
+    assert story.own.server_usd_per_chip.median == 0  # within the quotes
+    assert set(scenario.taken(story)) == {
+        "cluster.it_power_w_per_chip",
+        "own.chip_usd",
+        "own.server_usd_per_chip",
+        "own.network_usd_per_tier_per_chip",
+        "rent.committed_usd_per_chip_hour",
+    }
+    given = {"own.chip_usd": 5e4, "own.server_usd_per_chip": 0, "rent.committed_usd_per_chip_hour": 5}
+    faster = scenario.load(file, changes=changes | given | {"cluster.chip": "B300"})
+    ratio = faster.own.network_usd_per_tier_per_chip.median / story.own.network_usd_per_tier_per_chip.median
+    assert ratio == pytest.approx(2.0)  # 800 against 400 Gbit/s
+
+
+def test_what_no_table_knows_of_a_chip_is_asked_for(faults):
+    message = faults(("chip: H100-SXM", "chip: TPUv5p"), ("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", ""))
+    assert "own.chip_usd: is missing, and a TPUv5p is not for sale; give it" in message
+    assert "rent.committed_usd_per_chip_hour: is missing, and no rent of TPUv5p is listed then; give it" in message
+    assert "own.chip_usd: is missing, and no price of MI300X is known" in faults(("chip: H100-SXM", "chip: MI300X"))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("rent.committed_usd_per_chip_hour", [120, 150, 190], "got 120 to 190 USD/(chip h)"),
+        ("own.chip_usd", [20, 23, 27], "got 20 to 27 USD; the default is 23,000 to 30,000"),
+        ("own.staff_usd_per_chip_year", [0.4, 1, 2], "got 0.4 to 2"),
+    ],
+)
+def test_a_value_far_beyond_its_default_is_told(path, value, said):
+    (line,) = scenario.slips(scenario.load("xai-colossus-2024", changes={path: value}))
+    assert said in line
+    assert line.endswith("is the unit right?")
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_bundled_scenarios_hold_no_slip(name):
+    assert scenario.slips(scenario.load(name)) == []
 
 
 def test_text_that_is_not_yaml_names_the_line(tmp_path):

@@ -12,8 +12,11 @@ __all__ = ["write"]
 
 
 def write(folder: Path) -> None:
-    """Write ``inputs.md`` and ``tables.md`` into a folder."""
-    folder.mkdir(exist_ok=True)
+    """Write ``inputs.md``, ``tables.md`` and a page for each note of ``docs/`` into a folder."""
+    (folder / "notes").mkdir(parents=True, exist_ok=True)
+    for note in sorted(folder.parents[1].glob("*.md")):
+        text = f"```{{include}} ../../../{note.name}\n```\n"
+        (folder / "notes" / note.name).write_text(text, encoding="utf-8")
     (folder / "inputs.md").write_text(_inputs(), encoding="utf-8")
     (folder / "tables.md").write_text(_tables(), encoding="utf-8")
 

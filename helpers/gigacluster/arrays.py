@@ -6,6 +6,7 @@ is global: the arrays carry the choice of device. Only NumPy is needed; CuPy is 
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
@@ -21,9 +22,11 @@ __all__ = [
     "Samples",
     "as_common",
     "device_namespace",
+    "free_bytes",
     "is_array",
     "moved",
     "namespace_of",
+    "release",
     "to_device",
     "to_host",
 ]
@@ -214,6 +217,21 @@ def device_namespace(device: str = "auto") -> Namespace:
 def to_device(values: Any, device: str = "auto") -> Array:
     """Return ``values`` as a float64 array on the named device (see :func:`device_namespace`)."""
     return device_namespace(device).asarray(values, dtype=numpy.float64)
+
+
+def free_bytes(xp: Namespace) -> float:
+    """Return the memory that arrays of a library may still take on its device; infinity where that is the host's."""
+    if xp.__name__ != "cupy":
+        return math.inf
+    cupy: Any = xp
+    return float(cupy.cuda.Device().mem_info[0] + cupy.get_default_memory_pool().free_bytes())
+
+
+def release(xp: Namespace) -> None:
+    """Give back what the memory pool of a device holds unused, so that a larger piece may fit."""
+    if xp.__name__ == "cupy":
+        pool: Any = xp
+        pool.get_default_memory_pool().free_all_blocks()
 
 
 @cache

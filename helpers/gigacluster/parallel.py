@@ -163,9 +163,15 @@ def _has_result(future: Future[Any]) -> bool:
 
 
 def halving(
-    function: Callable[[slice], Item], total: int, size: int, release: Callable[[], None] = lambda: None
+    function: Callable[[slice], Item],
+    total: int,
+    size: int,
+    *,
+    first: int = 0,
+    cut: Callable[[int, int], slice] = lambda start, size: slice(start, start + size),
+    release: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[slice, Item]]:
-    """Yield pieces of ``range(total)`` with what a function makes of them; pieces shrink where memory runs out.
+    """Yield pieces of ``range(first, total)`` with what a function makes of them; pieces shrink where memory runs out.
 
     Parameters
     ----------
@@ -173,19 +179,23 @@ def halving(
         Takes a slice.
     total, size : int
         Elements, and how many at once to begin with. Each time ``function`` runs out of memory the size is halved.
+    first : int
+        Where to begin.
+    cut : callable
+        ``cut(start, size)`` returns the piece from an element on, which may have another size.
     release : callable
         Called after memory ran out, such as to give back what a memory pool holds.
     """
-    start = 0
-    while start < total:
-        piece = slice(start, min(start + size, total))
+    while first < total:
+        piece = cut(first, size)
+        piece = slice(piece.start, min(piece.stop, total))
         try:
             result = function(piece)
         except MemoryError:
             if size <= 1:
                 raise
-            size = max(1, min(size, total - start) // 2)
+            size = min(size, piece.stop - first) // 2
             release()
             continue
         yield piece, result
-        start = piece.stop
+        first = piece.stop

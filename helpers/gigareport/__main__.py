@@ -22,6 +22,8 @@ from gigareport.scenario import (
     evaluate,
     find,
     search_plan,
+    slips,
+    taken,
 )
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
@@ -129,12 +131,14 @@ def _check_one(item: str) -> str:
         return ""
     story = load_scenario(item)
     plan = search_plan(story)  # a file can be free of faults and its job impossible
+    said = "".join(f"\n  {path}: {words}" for path, words in taken(story).items())
+    said += "".join(f"\n  {line}" for line in slips(story))
     if math.isnan(story.cluster.site_power_mw.median):
-        return ""
+        return said
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
     idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
     share = format_share(found.probability("idle_chips"))
-    return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}"
+    return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}{said}"
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:
@@ -203,8 +207,13 @@ def _validate(chosen: argparse.Namespace) -> int:
 
 def _update(chosen: argparse.Namespace) -> int:
     from gigareport import curation
+    from gigareport.facts import headline
 
-    print(*curation.update(chosen.folder, chosen.vintage, chosen.into), sep="\n")
+    into = chosen.into or data_dir()
+    before = headline.numbers(into)
+    print(*curation.update(chosen.folder, chosen.vintage, into), sep="\n")
+    for name, value in headline.numbers(into).items():
+        print(f"{name}: {value}" if before.get(name) in {None, value} else f"{name}: {before[name]} -> {value}")
     return 0
 
 

@@ -21,7 +21,8 @@ from gigacluster.uncertainty import interval
 from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
 from gigareport import catalog, facts, scenario
 from gigareport.facts.known import active_clusters
-from gigareport.facts.views import laboratories, trend_tests
+from gigareport.facts.ownership import trend_tests
+from gigareport.facts.use import laboratories
 from gigareport.scenario import Outlook
 
 __all__ = ["Finding", "audit", "timeline", "weeks_late"]
@@ -131,7 +132,7 @@ def _of_others() -> pd.DataFrame:
 
 @cache
 def _world() -> facts.WorldStock:
-    return facts.world_stock(catalog.load("chip_owners"), samples=2000)
+    return facts.load_stock(samples=2000)
 
 
 def _matching() -> pd.Series:
@@ -248,13 +249,14 @@ def _more_concentrated(outlook: Outlook) -> Finding:
 
 def _control(outlook: Outlook) -> Finding:
     world = _world()
-    labs = laboratories(catalog.load("lab_compute"), world)
+    labs = laboratories(catalog.load("lab_compute"), world, facts.running(2000))
     last = labs[labs["as_of"] == labs["as_of"].max()]
     tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]
     share, rented = float(last["share_of_world"].sum()), float(tenants["share_of_world"].sum())
     return Finding(
         "not" if rented == 0 else "partly" if rented < share else "true",
-        f"At {last['as_of'].iloc[0].date()} the {len(last)} listed laboratories used {share:.0%} of the world's stock. "
+        f"At {last['as_of'].iloc[0].date()} the {len(last)} listed laboratories used {share:.0%} of the world's "
+        f"running stock. "
         f"{' and '.join(tenants['lab'])} used {rented:.0%} and do not appear among its owners: they rent. So control "
         "of compute and owning it are not the same.",
         f"{rented:.0%} used without owning (medians; intervals of laboratories must not be added)",

@@ -15,17 +15,20 @@ import pandas as pd
 from gigacluster import cost
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import interval
+from gigacluster.units import format_share, format_usd
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
 from gigareport.scenario import cash_flows, with_value
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
 
-__all__ = ["PriceMap", "by_kind", "landlord", "price_map", "use_parity_usd"]
+__all__ = ["PRICE", "TERM", "PriceMap", "by_kind", "landlord", "marks", "price_map", "use_parity_usd"]
 
 #: Own is called better above the upper of these shares of the samples, rent below the lower; between, too close.
 SURE = (0.1, 0.9)
 _PRICE = "rent.committed_usd_per_chip_hour"
+#: Axes of the map.
+TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-hour]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +44,20 @@ class PriceMap:
     #: Share of the samples in which owning is cheaper for the same work, and the median saving: (terms, prices).
     better_frac: numpy.ndarray
     saving_usd: numpy.ndarray
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return every place of the map: term, price, what is better there, and that in words with money and chance."""
+        rows = []
+        for row, term in enumerate(self.term_months):
+            for column, usd in enumerate(self.usd_per_chip_hour):
+                share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
+                choice = "own better" if share >= SURE[1] else "rent better" if share <= SURE[0] else "too close"
+                tip = (
+                    f"{term:.0f} months at ${usd:.2f}: owning saves {format_usd(saving, 2)} in the middle, "
+                    f"cheaper in {format_share(share)}"
+                )
+                rows.append((term, usd, choice, share, saving, tip))
+        return pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +112,8 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
         ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
         ("hourly", whole, own, "by the hour from the contract's price, as the market goes"),
     ):
+        if kind == "hourly" and n_prices == 0 and "list" in words:
+            continue  # the next row is the same
         case = with_value(with_value(story, "rent.kind", kind), "rent.term_months", term)
         _, rented = cash_flows(case, basis.at(usd), basis.goodput_frac)
         found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
@@ -189,6 +208,26 @@ def price_map(
         better_frac=numpy.mean(saving > 0, axis=-1),
         saving_usd=numpy.nanmedian(saving, axis=-1),
     )
+
+
+def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
+    """Return lines to draw on a map: what a landlord with the same costs needs, and a deal of the reported size.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the map's axes and ``mark``, the name of the line; places outside the map are left out.
+    """
+    story = outlook.scenario
+    hour = float(landlord(outlook, [1.0], samples=500)["cost_usd_per_chip_hour"].iloc[0])
+    lines = [(term, hour, "a landlord's cost") for term in found.term_months]
+    deal_usd = story.rent.contract_usd.median
+    if numpy.isfinite(deal_usd):
+        prices = cost.deal_usd_per_chip_hour(deal_usd, float(story.cluster.n_chips), found.term_months)
+        name = f"{format_usd(deal_usd, 2)} for these chips"
+        lines += [(term, float(usd), name) for term, usd in zip(found.term_months, prices, strict=True)]
+    table = pd.DataFrame(lines, columns=[TERM, PRICE, "mark"])
+    return table[table[PRICE].between(found.usd_per_chip_hour[0], found.usd_per_chip_hour[-1])]
 
 
 def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int = 2_000) -> numpy.ndarray:

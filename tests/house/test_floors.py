@@ -1,5 +1,6 @@
 """Imports run one way: the contracts of pyproject.toml, which `make lint` checks too."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,3 +24,25 @@ def test_the_contracts_hold():
 def test_the_list_of_exceptions_only_shrinks():
     assert {"layers", "forbidden", "acyclic_siblings"} <= {contract["type"] for contract in CONTRACTS}
     assert {one for contract in CONTRACTS for one in contract.get("ignore_imports", ())} <= EXCEPTIONS
+
+
+#: What notebooks take from the inside of a package: the list only shrinks.
+INSIDES = {
+    "gigacluster.throughput.plan_search",
+    "gigacluster.throughput.plans",
+    "gigacluster.throughput.roofline",
+    "gigacluster.throughput.shipped",
+    "gigareport.beside.costs",
+    "gigareport.beside.goodput",
+    "gigareport.beside.operators",
+    "gigareport.facts.growth",
+    "gigareport.plots.ratios",
+}
+
+
+def test_notebooks_import_from_the_faces_of_packages():
+    inside = set()
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        for module in re.findall(r"\b(?:from|import) ((?:gigacluster|gigareport)\.\w+\.\w+)", notebook.read_text()):
+            inside.add(module)
+    assert inside <= INSIDES

@@ -1,6 +1,7 @@
 """How concentrated is it: measures, and their bounds for what nobody knows."""
 
 from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
+from gigacluster.concentration.changes import Merger, add, merger
 from gigacluster.concentration.measures import (
     HHI_OF_MONOPOLY,
     TheilParts,
@@ -18,7 +19,9 @@ __all__ = [
     "HHI_OF_MONOPOLY",
     "Bounds",
     "Change",
+    "Merger",
     "TheilParts",
+    "add",
     "bounds",
     "effective_number",
     "entropy",
@@ -26,6 +29,7 @@ __all__ = [
     "hhi",
     "hhi_change",
     "lorenz",
+    "merger",
     "theil",
     "theil_parts",
     "top_share",

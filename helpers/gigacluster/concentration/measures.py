@@ -4,15 +4,15 @@ Every measure takes ``holdings`` with the owners along axis 0 and returns an arr
 samples along the last axis give a sample of the measure. Holdings are turned into shares inside; their unit drops
 out. ``counts`` says how many alike owners a row stands for (grouped data): holdings are per owner of the row.
 
-What is undefined is ``nan``: a negative, infinite or missing holding anywhere among a column's owners, or a column
-whose owners all hold nothing. No owners at all is an error. One owner is a monopoly; ties need no rule, because no
-measure here depends on the order of equal holdings.
+What is undefined is ``nan``: an infinite or missing holding anywhere among a column's owners, or a column whose owners
+all hold nothing. Negative holdings, a mapping of names and no owners at all are errors. One owner is a monopoly; ties
+need no rule, because no measure here depends on the order of equal holdings.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,9 @@ def hhi(holdings: Any, counts: Any = 1.0) -> Any:
     Raises
     ------
     ValueError
-        If there is no axis of owners, or no owner on it, or ``counts`` does not fit.
+        If there is no axis of owners, no owner on it, a negative holding, or ``counts`` does not fit.
+    TypeError
+        If ``holdings`` is a mapping.
 
     Notes
     -----
@@ -259,7 +261,11 @@ def entropy(holdings: Any, counts: Any = 1.0) -> Any:
 
 def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
     """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
+    if isinstance(holdings, Mapping):
+        raise TypeError("holdings is a mapping; give its values, as in hhi(list(holdings.values()))")
     xp, (x, count) = as_common(holdings, counts)
+    if bool(xp.any(x < 0)):
+        raise ValueError(f"holdings has the negative value {float(xp.min(x)):g}; what an owner holds is 0 or more")
     if x.ndim == 0 or x.shape[0] == 0:
         raise ValueError(f"holdings has the shape {tuple(x.shape)}; it needs at least one owner along axis 0")
     if count.ndim == 1 and x.ndim > 1:

@@ -6,6 +6,7 @@ and gathered. The rest is computed for every plan, in pieces small enough to sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanTable, again_fields, plan_fields
+from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
 __all__ = ["PlanEvaluator"]
@@ -33,7 +34,7 @@ class PlanEvaluator:
     Parameters
     ----------
     job : Job
-    table : PlanTable
+    plans : PlanTable or PlanSpace
         On the host.
     coefficients : Coefficients
     xp : module
@@ -43,16 +44,25 @@ class PlanEvaluator:
     """
 
     def __init__(
-        self, job: Job, table: PlanTable, coefficients: Coefficients, xp: Namespace = NUMPY, device: Any = None
+        self,
+        job: Job,
+        plans: PlanTable | PlanSpace,
+        coefficients: Coefficients,
+        xp: Namespace = NUMPY,
+        device: Any = None,
     ) -> None:
-        self._xp, self._k = xp, coefficients
+        self.xp, self._k, self._job = xp, coefficients, job
         self._place = {} if device is None else {"device": device}
-        layers, index = _distinct_layers(table)
+        self._space = plans if isinstance(plans, PlanSpace) else None
+        rows = plans.rows if isinstance(plans, PlanSpace) else plans.columns()
+        self._count = len(plans)
+        layers, index = _distinct_layers(rows)
         self._layer_index = xp.asarray(index, **self._place)
         # A column with one value throughout becomes a number, which costs nothing a plan.
-        self._columns = {name: self._column(values) for name, values in table.columns().items()}
-        self._job = job
-        _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(slice(0, 1)))))
+        self._columns = {name: self._column(values) for name, values in rows.items()}
+        if self._space:
+            self._options = [self._float(values) for values in self._space.options.T]
+        _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(self._places(slice(0, 1))))))
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
         layer_rows |= again_fields(job, layer_rows.pop("recompute"))
         layer_case = Case(**{n: self._float(v) for n, v in replace(self._job_case, **layer_rows).fields().items()})
@@ -61,38 +71,80 @@ class PlanEvaluator:
 
     def case(self, piece: slice) -> Case:
         """Return the case of a slice of the plans."""
-        return replace(self._job_case, **plan_fields(self._job, self._rows(piece)))
+        return self._case(self._places(piece))
 
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        return _Gathered(self._xp, self._layer_times, self._layer_index[piece])  # type: ignore[return-value]
+        return self._gathered(self._layer_times, self._places(piece))
 
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""
         case, layers = self.case(piece), self.layers(piece)
-        return breakdown(self._xp, layers, step_from_layers(self._xp, layers, case, self._k), case)
+        return breakdown(self.xp, layers, step_from_layers(self.xp, layers, case, self._k), case)
 
     def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
         """Return the step time and the peak memory of a slice of the plans."""
-        case = self.case(piece)
-        memory_of_layers = _Gathered(self._xp, self._layer_memory, self._layer_index[piece])
-        step = step_from_layers(self._xp, self.layers(piece), case, self._k)
-        return step, memory_from_layers(self._xp, memory_of_layers, case)  # type: ignore[arg-type]
+        return self._evaluated(self._places(piece))
+
+    def piece(self, first: int, size: int) -> slice:
+        """Return a slice from a number on, of about ``size`` plans, for :meth:`time_and_memory`."""
+        if not self._space:
+            return slice(first, min(first + size, self._count))
+        group = self._space.group_of(first)
+        return slice(first, min(first + max(1, size // len(group.options)) * len(group.options), group.stop))
+
+    def time_and_memory(self, piece: slice) -> tuple[Any, ...]:
+        """Return step time and least memory of the plans of a :meth:`piece`. [s], [byte].
+
+        What does not depend on the sharding is computed once a row.
+        """
+        if not self._space:
+            step, memory = self._evaluated(piece)
+            return tuple(self.xp.broadcast_to(v, (piece.stop - piece.start,)) for v in (step.total_s, memory.needed))
+        group = self._space.group_of(piece.start)
+        width, start, stop = len(group.options), piece.start - group.first, piece.stop - group.first
+        down, up = start // width, -(-stop // width)  # whole rows
+        # Rows across, because a library's inner loop is along the last axis.
+        rows = self.xp.asarray(group.rows[down:up], **self._place)[None, :]
+        options = self.xp.asarray(group.options, **self._place)[:, None]
+        step, memory = self._evaluated((rows, options))
+        every = (self.xp.broadcast_to(v, (width, up - down)).T for v in (step.total_s, memory.needed))
+        return tuple(self.xp.reshape(v, (-1,))[start - down * width : stop - down * width] for v in every)
+
+    def _evaluated(self, places: Any) -> tuple[StepTime, Memory]:
+        case = self._case(places)
+        times, memory = (self._gathered(record, places) for record in (self._layer_times, self._layer_memory))
+        return step_from_layers(self.xp, times, case, self._k), memory_from_layers(self.xp, memory, case)
+
+    def _case(self, places: Any) -> Case:
+        return replace(self._job_case, **plan_fields(self._job, self._rows(places)))
 
     def _float(self, values: Any) -> Any:
-        return self._xp.asarray(values, dtype=self._xp.float64, **self._place)
+        return self.xp.asarray(values, dtype=self.xp.float64, **self._place)
 
     def _column(self, values: numpy.ndarray) -> Any:
         same = (values == values[0]).all()
-        return self._float(values[0].item()) if same else self._xp.asarray(values, **self._place)
+        return self._float(values[0].item() if same else values)
 
-    def _rows(self, piece: slice) -> SimpleNamespace:
-        return SimpleNamespace(
-            **{
-                name: self._xp.astype(column[piece], self._xp.float64) if column.ndim else column
-                for name, column in self._columns.items()
-            }
-        )
+    def _places(self, piece: slice) -> Any:
+        """Return where the columns of a slice of the plans are: a slice of a table, or rows and options."""
+        if not self._space:
+            return piece
+        return tuple(self.xp.asarray(values, **self._place) for values in self._space.places(piece))
+
+    def _rows(self, places: Any) -> SimpleNamespace:
+        xp = self.xp
+        if isinstance(places, slice):
+            return SimpleNamespace(**{n: c[places] if c.ndim else c for n, c in self._columns.items()})
+        columns = {name: _picked(xp, column, places[0]) for name, column in self._columns.items()}
+        columns["sharding"], group = (_picked(xp, values, places[1]) for values in self._options)
+        columns["shard_group"] = xp.where(group > 0, group, columns["dp"] * columns["cp"])
+        return SimpleNamespace(**columns)
+
+    def _gathered(self, record: Any, places: Any) -> Any:
+        rows = places if isinstance(places, slice) else places[0]
+        index = self._layer_index[rows] if isinstance(rows, slice) else _picked(self.xp, self._layer_index, rows)
+        return _Gathered(self.xp, record, index)
 
     def _numbers_where_constant(self, record: Any) -> Any:
         """Return a record whose arrays that hold one value throughout are replaced by that number."""
@@ -101,7 +153,7 @@ class PlanEvaluator:
             value = getattr(record, field.name)
             if is_dataclass(value):
                 changed[field.name] = self._numbers_where_constant(value)
-            elif value.ndim and bool(self._xp.all(value == value[0])):
+            elif value.ndim and bool(self.xp.all(value == value[0])):
                 changed[field.name] = value[0]
         return replace(record, **changed)
 
@@ -110,25 +162,27 @@ class _Gathered:
     """The fields of a record of arrays at an index, gathered when first used."""
 
     def __init__(self, xp: Namespace, record: Any, index: Any) -> None:
-        self._xp, self._record, self._index = xp, record, index
+        self.xp, self._record, self._index = xp, record, index
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._record, name)
-        if is_dataclass(value):
-            value = _Gathered(self._xp, value, self._index)
-        elif value.ndim:
-            value = self._xp.take(value, self._index)
+        pick = _Gathered if is_dataclass(value) else _picked
+        value = pick(self.xp, value, self._index)
         setattr(self, name, value)
         return value
 
 
-def _distinct_layers(table: PlanTable) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
-    """Return the distinct combinations of the layer's axes, and for each plan the number of its combination.
+def _picked(xp: Namespace, column: Any, index: Any) -> Any:
+    """Return the elements of a column at an index of any shape; a number stays one."""
+    return column if not column.ndim else xp.reshape(xp.take(column, xp.reshape(index, (-1,))), index.shape)
+
+
+def _distinct_layers(columns: Mapping[str, Any]) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
+    """Return the distinct combinations of the layer's axes, and for each row of the columns the number of its own.
 
     Counts and lookups instead of sorting: linear in the number of plans.
     """
-    columns = table.columns()
-    code = numpy.zeros(len(table), dtype=numpy.int64)
+    code = numpy.zeros(len(columns["tp"]), dtype=numpy.int64)
     values = []
     for axis in _LAYER_AXES:
         present = numpy.flatnonzero(numpy.bincount(columns[axis]))

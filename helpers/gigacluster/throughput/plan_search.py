@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy
 
-from gigacluster.arrays import NUMPY, Namespace, device_namespace, to_host
+from gigacluster.arrays import NUMPY, Namespace, device_namespace, free_bytes, release, to_host
 from gigacluster.hardware import Cluster
-from gigacluster.parallel import chunks, progress
+from gigacluster.parallel import Workers, halving, in_order, progress
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
-from gigacluster.throughput.plans import PlanTable, enumerate_plans
+from gigacluster.throughput.plans import PlanSpace, PlanTable, enumerate_plans
 from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.software import MOE_INPUTS
 from gigacluster.throughput.step import StepTime
@@ -32,9 +34,13 @@ from gigacluster.units import GIB
 __all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search", "search_job"]
 
 #: Plans evaluated at once on a CPU: few enough for the arrays of a chunk to stay in the cache of a core.
-CPU_CHUNK = 16_384
-#: The same on a GPU: enough to fill it, at about 1 KB a plan.
+CPU_CHUNK = 65_536
+#: The same on a GPU: enough to fill it.
 GPU_CHUNK = 4_194_304
+#: Memory that arrays of one plan take while it is evaluated.
+BYTES_A_PLAN = 1024
+#: Plans that a worker gets at once: some seconds of work. It does not depend on how many workers there are.
+_SHARE = 2**21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +146,7 @@ def search(
     coefficients: Coefficients | None = None,
     device: str = "auto",
     chunk: int | None = None,
+    executor: Workers = None,
     **job_options: Any,
 ) -> Search:
     """Evaluate every feasible plan and return the best.
@@ -163,7 +170,11 @@ def search(
     device : {"auto", "cpu", "cuda"}
         Where to compute.
     chunk : int, optional
-        Plans evaluated at once: sets the memory of the search, about 1 KB a plan.
+        Plans evaluated at once: sets the memory of the search, about 1 KB a plan. On a GPU as many as fit into half of
+        its free memory; where memory runs out all the same, pieces are halved.
+    executor : int or executor, optional
+        Who evaluates: None for this process, a number of processes, or an executor such as
+        ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
     **job_options
         Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
 
@@ -177,7 +188,9 @@ def search(
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
-    return search_job(job, top=top, limits=limits, coefficients=coefficients, device=device, chunk=chunk)
+    return search_job(
+        job, top=top, limits=limits, coefficients=coefficients, device=device, chunk=chunk, executor=executor
+    )
 
 
 def search_job(
@@ -188,6 +201,7 @@ def search_job(
     coefficients: Coefficients | None = None,
     device: str = "auto",
     chunk: int | None = None,
+    executor: Workers = None,
 ) -> Search:
     """Do what :func:`search` does for a job that exists, such as a variant of one searched before."""
     if not (top >= 1 and top == int(top)):
@@ -195,7 +209,14 @@ def search_job(
     began_s = time.perf_counter()
     k = shipped().coefficients if coefficients is None else coefficients
     table, considered = enumerate_plans(job, limits)
-    found = best_of(job, table, k, top=int(top), xp=device_namespace(device), chunk=chunk)
+    if executor is None:
+        found = best_of(job, table, k, top=int(top), xp=device_namespace(device), chunk=chunk)
+    else:
+        frozen = None if limits is None else tuple((axis, tuple(values)) for axis, values in limits.items())
+        parts = (slice(first, first + _SHARE) for first in range(0, len(table), _SHARE))
+        shares = (_Share(job, frozen, k, device, chunk, int(top), part) for part in parts)
+        results = in_order(_best_of_share, shares, executor=executor, what="plans")
+        found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))))
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
     everything = slice(0, len(best))
@@ -229,17 +250,74 @@ def _certainty(job: Job) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Best:
-    """The fastest plans of a table that fit, and how many were looked at."""
+    """The fastest plans that fit, and how many were looked at."""
 
-    index: numpy.ndarray  # rows of the table, fastest first
+    index: numpy.ndarray  # numbers of plans, fastest first
     step_time_s: numpy.ndarray
+    needed_bytes: numpy.ndarray
     evaluated: int
     fitting: int
+    #: Number and need of the plan that needs least, where none fitted so far.
+    nearest: int = 0
+    least_bytes: float = math.inf
+
+    def joined(self, other: Best, top: int) -> Best:
+        """Return the best of two: of equal times the one that needs less memory, then the lower number."""
+        index, time_s, bytes_ = (
+            numpy.concatenate([getattr(self, name), getattr(other, name)])
+            for name in ("index", "step_time_s", "needed_bytes")
+        )
+        order = numpy.lexsort((index, bytes_, time_s))[:top]
+        nearer = min(self, other, key=lambda best: best.least_bytes)
+        return Best(
+            index=index[order],
+            step_time_s=time_s[order],
+            needed_bytes=bytes_[order],
+            evaluated=self.evaluated + other.evaluated,
+            fitting=self.fitting + other.fitting,
+            nearest=nearer.nearest,
+            least_bytes=nearer.least_bytes,
+        )
+
+
+_NONE = Best(
+    index=numpy.zeros(0, dtype=numpy.int64),
+    step_time_s=numpy.zeros(0),
+    needed_bytes=numpy.zeros(0),
+    evaluated=0,
+    fitting=0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A part of the plans of a job, which a worker enumerates for itself: nothing large travels."""
+
+    job: Job
+    limits: tuple[tuple[str, tuple[Any, ...]], ...] | None
+    coefficients: Coefficients
+    device: str
+    chunk: int | None
+    top: int
+    part: slice
+
+
+@lru_cache(maxsize=1)
+def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> tuple[PlanEvaluator, int]:
+    table, _ = enumerate_plans(job, None if limits is None else dict(limits))
+    return PlanEvaluator(job, table, coefficients, device_namespace(device)), len(table)
+
+
+def _best_of_share(share: _Share) -> Best:
+    evaluator, total = _evaluator(share.job, share.limits, share.coefficients, share.device)
+    stop = min(share.part.stop, total)
+    *_, best = _bests(evaluator, share.job, share.part.start, stop, share.top, share.chunk)
+    return best
 
 
 def best_of(
     job: Job,
-    table: PlanTable,
+    table: PlanTable | PlanSpace,
     coefficients: Coefficients,
     *,
     top: int = 10,
@@ -254,38 +332,51 @@ def best_of(
         If none fits; the message says which plan comes nearest.
     """
     evaluator = PlanEvaluator(job, table, coefficients, xp)
-    size = chunk or (CPU_CHUNK if xp is NUMPY else GPU_CHUNK)
-    pieces = list(chunks(len(table), size))
-    index, time_s, bytes_ = numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0), numpy.zeros(0)
-    evaluated = fitting = 0
-    nearest, least_bytes = 0, numpy.inf
+    return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk))
+
+
+def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best]) -> Best:
+    """Return the last of ever better results, or what there is when somebody interrupts."""
+    best = _NONE
     try:
-        for piece in progress(pieces, what="plans", unit="chunk"):
-            step, memory = evaluator(piece)
-            shape = (piece.stop - piece.start,)  # of numbers where all plans of a piece agree
-            needed, total_s = (xp.broadcast_to(values, shape) for values in (memory.needed, step.total_s))
-            fits = needed <= job.cluster.chip.memory_bytes
-            worst_s = time_s[-1] if len(time_s) == top else numpy.inf
-            better = to_host(xp.nonzero(fits & (total_s <= worst_s))[0])
-            if len(better):
-                index = numpy.concatenate([index, piece.start + better])
-                time_s = numpy.concatenate([time_s, to_host(total_s)[better]])
-                bytes_ = numpy.concatenate([bytes_, to_host(needed)[better]])
-                order = numpy.lexsort((bytes_, time_s))[:top]
-                index, time_s, bytes_ = index[order], time_s[order], bytes_[order]
-            fitting += int(xp.sum(xp.astype(fits, xp.int64)))
-            if not fitting and float(xp.min(needed)) < least_bytes:
-                least_bytes, nearest = float(xp.min(needed)), piece.start + int(xp.argmin(needed))
-            evaluated += piece.stop - piece.start
+        for better in bests:
+            best = better
     except KeyboardInterrupt:
-        if not len(index):
+        if not len(best.index):
             raise  # nothing to keep
-    if not len(index):
-        raise ValueError(_says_nothing_fits(job, table, nearest, least_bytes))
-    return Best(index=index, step_time_s=time_s, evaluated=evaluated, fitting=fitting)
+    if not len(best.index):
+        raise ValueError(_says_nothing_fits(job, table, best.nearest, best.least_bytes))
+    return best
 
 
-def _says_nothing_fits(job: Job, table: PlanTable, nearest: int, least_bytes: float) -> str:
+def _bests(evaluator: PlanEvaluator, job: Job, first: int, stop: int, top: int, chunk: int | None) -> Iterator[Best]:
+    """Yield the best plans among those from a number on, after each piece."""
+    xp, best = evaluator.xp, _NONE
+    size = chunk or (CPU_CHUNK if xp is NUMPY else int(min(GPU_CHUNK, free_bytes(xp) / 2 / BYTES_A_PLAN)))
+    pieces = halving(
+        evaluator.time_and_memory, stop, size, first=first, cut=evaluator.piece, release=lambda: release(xp)
+    )
+    for piece, (total_s, needed) in progress(pieces, what="plans", unit="chunk"):
+        fits = needed <= job.cluster.chip.memory_bytes
+        worst_s = best.step_time_s[-1] if len(best.index) == top else numpy.inf
+        better = xp.nonzero(fits & (total_s <= worst_s))[0]
+        fitting, nearest, least_bytes = int(xp.sum(xp.astype(fits, xp.int64))), 0, math.inf
+        if not fitting and not best.fitting:
+            nearest, least_bytes = piece.start + int(xp.argmin(needed)), float(xp.min(needed))
+        found = Best(
+            index=piece.start + to_host(better),
+            step_time_s=to_host(xp.take(total_s, better)),
+            needed_bytes=to_host(xp.take(needed, better)),
+            evaluated=piece.stop - piece.start,
+            fitting=fitting,
+            nearest=nearest,
+            least_bytes=least_bytes,
+        )
+        best = best.joined(found, top)
+        yield best
+
+
+def _says_nothing_fits(job: Job, table: PlanTable | PlanSpace, nearest: int, least_bytes: float) -> str:
     chip = job.cluster.chip
     return (
         f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs {least_bytes / GIB:.1f}"

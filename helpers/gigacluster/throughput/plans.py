@@ -28,6 +28,7 @@ __all__ = [
     "RECOMPUTES",
     "SHARDINGS",
     "Plan",
+    "PlanSpace",
     "PlanTable",
     "UnevenChipsError",
     "axis_values",
@@ -136,6 +137,66 @@ class PlanTable:
         row: dict[str, Any] = {name: int(column[index]) for name, column in self.columns().items()}
         words = {"recompute": RECOMPUTES[row["recompute"]], "sharding": SHARDINGS[row["sharding"]]}
         return Plan(**{**row, "sp": bool(row["sp"]), **words})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Rows of plans that allow the same shardings: every row with every option, numbered row by row from ``first``."""
+
+    first: int
+    rows: numpy.ndarray
+    options: numpy.ndarray
+
+    @property
+    def stop(self) -> int:
+        """Number after that of the last plan."""
+        return self.first + len(self.rows) * len(self.options)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class PlanSpace:
+    """Every feasible plan of a job by its number: what has ten million plans is a table of the rows without sharding.
+
+    A number is in mixed radix: the group, the row within it, the sharding. Columns are made where they are used.
+    """
+
+    rows: Mapping[str, Any]  # a column of whole numbers for each axis but sharding and shard_group
+    options: Any  # (options, 2): code of the sharding and size of its groups, 0 for all replicas
+    groups: tuple[Group, ...]
+
+    def __len__(self) -> int:
+        return self.groups[-1].stop
+
+    def group_of(self, number: int) -> Group:
+        """Return the group that a number falls into."""
+        return next(group for group in self.groups if number < group.stop)
+
+    def places(self, index: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return row and option of the plans at an index: a slice, or an array of numbers or flags."""
+        number = numpy.arange(len(self))[index]
+        row, option = numpy.empty(len(number), dtype=numpy.int64), numpy.empty(len(number), dtype=numpy.int64)
+        for group in self.groups:
+            here = (number >= group.first) & (number < group.stop)
+            down, across = numpy.divmod(number[here] - group.first, len(group.options))
+            row[here], option[here] = group.rows[down], group.options[across]
+        return row, option
+
+    def take(self, index: Any) -> PlanTable:
+        """Return the plans at an index as a table."""
+        row, option = self.places(index)
+        columns = {name: column[row] for name, column in self.rows.items()}
+        sharding, group = self.options[option].T
+        return PlanTable(
+            **columns, sharding=sharding, shard_group=numpy.where(group > 0, group, columns["dp"] * columns["cp"])
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """Return every column by name."""
+        return self.take(slice(None)).columns()
+
+    def plan(self, index: int) -> Plan:
+        """Return one plan as a record."""
+        return self.take(slice(index, index + 1)).plan(0)
 
 
 def check_plan(plan: Plan, job: Job) -> None:
@@ -255,7 +316,7 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     return values
 
 
-def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> tuple[PlanTable, int]:
+def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> tuple[PlanSpace, int]:
     """Return every feasible plan of a job, and how many tuples of axis values there are before any rule.
 
     Axis by axis, the tuples so far meet the values of the next axis, and a rule applies as soon as its axes are there.
@@ -278,17 +339,32 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
         return _table(job, values, RULES), considered  # what is asked for has no plan that a search would look at
 
 
-def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> PlanTable:
+def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> PlanSpace:
     """Return the plans of a job that hold some rules."""
-    options = _options(values)
+    options = numpy.asarray(_options(values), dtype=numpy.int32)
     replicas = divisors(job.global_batch)
-    table: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
         choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
-        table = _with_axis(table, choices, job, rules)
-    table = {name: column.astype(numpy.int32) for name, column in table.items()}  # whole numbers up to the chips: small
-    codes, sizes = numpy.asarray(options, dtype=numpy.int32).T
-    return PlanTable(**_with_axis(table, {"sharding": codes, "shard_group": sizes}, job, rules))
+        _, flags = _allowed(rows, choices, job, rules)
+        down, right = numpy.nonzero(flags)
+        rows = {**{name: column[down] for name, column in rows.items()}, axis: choices[axis][right]}
+    rows = {name: column.astype(numpy.int32) for name, column in rows.items()}  # whole numbers up to the chips: small
+    # Rules about sharding ask for few axes: they look at each combination of these once.
+    sharding = {"sharding": options[:, 0], "shard_group": options[:, 1]}
+    asked = set().union(*(rule.needs for rule in rules if rule.needs & set(sharding))) - set(sharding)
+    code = numpy.zeros(len(rows["tp"]), dtype=numpy.int64)
+    for axis in sorted(asked):
+        code = code * (int(rows[axis].max()) + 1) + rows[axis]
+    _, first, number = numpy.unique(code, return_index=True, return_inverse=True)
+    _, flags = _allowed({name: column[first] for name, column in rows.items()}, sharding, job, rules)
+    patterns, pattern = numpy.unique(flags, axis=0, return_inverse=True)
+    pattern = pattern.ravel()[number]
+    groups: list[Group] = []
+    for which in numpy.flatnonzero(patterns.any(axis=1)):
+        start = groups[-1].stop if groups else 0
+        groups.append(Group(start, numpy.flatnonzero(pattern == which), numpy.flatnonzero(patterns[which])))
+    return PlanSpace(rows=rows, options=options, groups=tuple(groups))
 
 
 def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
@@ -297,28 +373,22 @@ def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
     return options + [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
 
 
-def _with_axis(
-    table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job, rules: tuple[Rule, ...] = RULES
-) -> dict[str, Any]:
-    """Return every tuple of a table with every choice of a further axis (or of two), as far as the rules allow.
-
-    The rules see tuples down and choices across, so that only those that pass are ever written out.
-    """
+def _allowed(
+    table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job, rules: tuple[Rule, ...]
+) -> tuple[SimpleNamespace, numpy.ndarray]:
+    """Tell which tuples of a table may have which choice of a further axis (or of two): flags, tuples down."""
     rows = {name: column[:, None] for name, column in table.items()}
     across = {name: values[None, :] for name, values in choices.items()}
     if "shard_group" in across:  # 0 stands for all replicas
         across["shard_group"] = numpy.where(choices["shard_group"] > 0, choices["shard_group"], rows["dp"] * rows["cp"])
     seen = SimpleNamespace(**rows, **across)
     applied = [rule for rule in rules if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
-    shape = (len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values()))))
-    flags = numpy.ones(shape, dtype=bool)
+    flags = numpy.ones((len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values())))), dtype=bool)
     for rule in applied:
         flags &= rule.holds(job, seen)
     if not flags.any():
         raise _fault(seen, applied, job)
-    down, right = numpy.nonzero(flags)
-    added = {name: numpy.broadcast_to(values, shape)[down, right] for name, values in across.items()}
-    return {**{name: column[down] for name, column in table.items()}, **added}
+    return seen, flags
 
 
 def _fault(seen: SimpleNamespace, rules: list[Rule], job: Job) -> ValueError:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
-import numpy
 import pandas as pd
 
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.facts import cost_inputs
+from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario import Scenario, inputs_of
 
-__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quotes"]
+__all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quoted_usd", "quotes"]
 
-#: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
-PRICE_YEARS = (2024, 2025)
 #: IT power of another chip, with its part of server and network, over the scenario's in proportion to the rated powers.
 #: An assumption: servers of larger chips carry relatively less beside them, a rack of 72 by up to a fifth.
 _POWER_OF_OTHERS = Uncertain(low=0.8, median=0.95, high=1.1)
-#: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
-_LEAST_SPREAD = 1.15
 _SERVER = "own.server_usd_per_chip"
 
 
@@ -73,7 +67,7 @@ def markets(story: Scenario) -> dict[str, ChipMarket]:
             f"{story.cluster.chip} has no tdp_w in data/chips.csv, so the power of other chips cannot follow from the "
             "scenario's; add it to the table"
         )
-    prices = _quoted_usd()
+    prices = quoted_usd()
     given = inputs_of(story)
     own_usd = _sum(given["own.chip_usd"], given[_SERVER])
     return {
@@ -92,36 +86,6 @@ def markets(story: Scenario) -> dict[str, ChipMarket]:
 def _sum(a: Uncertain, b: Uncertain) -> Uncertain:
     """Return a sum for display: medians added, ends as if both moved together."""
     return Uncertain(low=a.low + b.low, median=a.median + b.median, high=a.high + b.high)
-
-
-@cache
-def quotes() -> pd.DataFrame:
-    """Return the quotes that count: ``chip, date, scope, usd, low_usd, high_usd``, a chip with its part of the server.
-
-    Quotes of servers and racks stand as they are; to those of a chip alone the usual rest of a server is added.
-    """
-    table = catalog.headline(catalog.load("hardware_prices"))
-    table = table[table["date"].dt.year.between(*PRICE_YEARS) & (table["scope"] != "cluster")]
-    rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
-    added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
-    return table[["chip", "date", "scope", "source_id"]].assign(
-        usd=table["usd_per_chip"] + added,
-        low_usd=table["low_usd_per_chip"].fillna(table["usd_per_chip"]) + added,
-        high_usd=table["high_usd_per_chip"].fillna(table["usd_per_chip"]) + added,
-    )
-
-
-@cache
-def _quoted_usd() -> dict[str, Uncertain]:
-    found = {}
-    for chip, rows in quotes().groupby("chip"):
-        median = float(rows["usd"].median())
-        found[str(chip)] = Uncertain(
-            low=min(float(rows["low_usd"].quantile(0.05)), median / _LEAST_SPREAD),
-            median=median,
-            high=max(float(rows["high_usd"].quantile(0.95)), median * _LEAST_SPREAD),
-        )
-    return found
 
 
 def chip_facts(story: Scenario) -> pd.DataFrame:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from gigacluster import cost, hardware
 from gigareport import catalog
-from gigareport.beside import accounts
 from gigareport.comparison.market import ChipMarket, markets
 from gigareport.scenario import Scenario, inputs_of
 
@@ -161,10 +160,7 @@ def capital_usd_per_chip(story: Scenario, n_chips: float, given: dict[str, Any])
     """
     network = cost.network_usd_per_chip(n_chips, given["own.network_usd_per_tier_per_chip"], story.own.switch_ports)
     site_usd_per_w = given["own.building_usd_per_it_w"] + given["own.power_plant_usd_per_it_w"]
-    return accounts.capital_usd_per_chip(
-        given["own.chip_usd"] + given["own.server_usd_per_chip"],
-        network,
-        given["own.storage_usd_per_chip"],
-        site_usd_per_chip=given["cluster.it_power_w_per_chip"] * site_usd_per_w,
-        spares_frac=given["own.spares_frac"],
+    hardware_usd = (
+        given["own.chip_usd"] + given["own.server_usd_per_chip"] + network + given["own.storage_usd_per_chip"]
     )
+    return hardware_usd * (1 + given["own.spares_frac"]) + given["cluster.it_power_w_per_chip"] * site_usd_per_w

@@ -12,6 +12,7 @@ from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigareport.facts.known import active_clusters
+from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import WorldStock
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "growth_at_release",
     "growth_by_top",
     "leaders_at_release",
-    "missing_makers_h100e",
     "published_growth",
     "published_shares",
     "stock_growth",
@@ -171,16 +171,6 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
     return pd.DataFrame(rows, columns=columns)
 
 
-def missing_makers_h100e(world: WorldStock, anchors: pd.DataFrame) -> float:
-    """Stock of makers that the table of owners lacks (Huawei above all), in H100 equivalents at the end of 2025.
-
-    The published stock of Chinese owners counts them, the table does not: the difference is theirs.
-    """
-    china = anchors.set_index("anchor_id")["value"]["owner_china"]
-    mine = numpy.median(world.at("2025-12-31")[world.owners.index("China")])
-    return float(china - mine)
-
-
 def published_shares(
     clusters: pd.DataFrame, world: WorldStock, sales: pd.DataFrame, anchors: pd.DataFrame
 ) -> pd.DataFrame:
@@ -199,10 +189,10 @@ def published_shares(
         one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
     """
     values = anchors.set_index("anchor_id")["value"]
-    spring, missing = PUBLISHED_WINDOW[1], missing_makers_h100e(world, anchors)
+    spring = PUBLISHED_WINDOW[1]
     stock = pd.Series(numpy.median(world.at("2025-12-31"), axis=1), index=world.owners)
     early = pd.Series(numpy.median(world.at("2024-03-31"), axis=1), index=world.owners)
-    five = ["Google", "Microsoft", "Meta", "Amazon", "Oracle"]
+    five = list(LARGE_CLOUDS)
     sold = (
         sales[(sales["as_of"].dt.year == 2025) & ~sales["incomplete"]].groupby("chip_maker")["h100e_8bit_median"].sum()
     )
@@ -224,12 +214,6 @@ def published_shares(
         ),
         ("private owners, known clusters", spring, "private_share_2025", _part(clusters, spring, "sector", "Private")),
         ("five hyperscalers, stock", "2025-12-31", "hyper5_share_2025q4", stock[five].sum() / stock.sum()),
-        (
-            "five hyperscalers, stock with Huawei",
-            "2025-12-31",
-            "hyper5_share_2025q4",
-            stock[five].sum() / (stock.sum() + missing),
-        ),
         ("five hyperscalers, stock", "2024-03-31", "hyper5_share_2024q1", early[five].sum() / early.sum()),
         ("Google, stock", "2025-12-31", "google_share", stock["Google"] / stock.sum()),
         ("Nvidia, sales of 2025", "2025-12-31", "nvidia_share", sold["Nvidia"] / sold.sum()),

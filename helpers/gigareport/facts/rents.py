@@ -13,10 +13,21 @@ import pandas as pd
 from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
+from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
 
-__all__ = ["KIND_WORDS", "followed", "known_changes", "log_changes", "of_the_year", "paths", "quoted", "typical_rents"]
+__all__ = [
+    "KIND_WORDS",
+    "followed",
+    "known_changes",
+    "log_changes",
+    "of_the_year",
+    "paths",
+    "quoted",
+    "spread_of_the_year",
+    "typical_rents",
+]
 
 MONTHS_PER_STEP = 3
 #: Kinds of rent in the table of prices, in words.
@@ -135,6 +146,18 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
         if len(usd):
             found[kind] = (float(usd.median()), len(usd))
     return found
+
+
+def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
+    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day."""
+    prices = catalog.load("rental_prices")
+    day = pd.Timestamp(decided)
+    of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
+    usd = prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
+    if usd.empty:
+        return None
+    low, median, high = usd.quantile([0.1, 0.5, 0.9])
+    return Uncertain(low=float(low), median=float(median), high=float(high))
 
 
 def paths(

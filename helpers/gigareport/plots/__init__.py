@@ -1,7 +1,7 @@
 """Figures: axes and host arrays in, axes out; one look (:mod:`gigareport.plots.style`); one module a subject."""
 
 from gigareport.plots import marks
-from gigareport.plots.display import finished, say, show
+from gigareport.plots.display import finished, fold, say, show
 from gigareport.plots.front import Front, show_front
 from gigareport.plots.style import COLOURS, band, figure, finish, label_line, use
 
@@ -12,6 +12,7 @@ __all__ = [
     "figure",
     "finish",
     "finished",
+    "fold",
     "label_line",
     "marks",
     "say",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,13 +17,14 @@ __all__ = [
     "mark_date",
     "mark_levels",
     "plot_index_bounds",
-    "plot_leaders",
-    "plot_lorenz",
     "plot_owner_shares",
-    "plot_published",
     "plot_ranges",
     "plot_share_over_time",
+    "plot_sites",
 ]
+
+#: Hatches of neighbouring areas.
+_HATCHES = ("", "///", "...", "\\\\\\", "xx", "---", "oo", "||", "")
 
 
 def plot_index_bounds(
@@ -35,7 +37,7 @@ def plot_index_bounds(
     ax : Axes
     dates : array of datetime64, shape (n,)
     band_low, lowest, capped, highest, band_high : arrays, shape (n,)
-        Columns of :func:`gigareport.facts.views.stock_by_quarter`, in points.
+        Columns of :func:`gigareport.facts.ownership.index_by_quarter`, in points.
     label : str
         Name of the index, for the axis.
     """
@@ -86,27 +88,8 @@ def mark_levels(ax: Axes, levels: Mapping[str, float]) -> Axes:
     return ax
 
 
-def plot_lorenz(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> Axes:
-    """Draw Lorenz curves, each named, and the diagonal on which all owners hold alike.
-
-    Parameters
-    ----------
-    ax : Axes
-    curves : mapping of str to (population, held)
-        As from :func:`gigacluster.concentration.lorenz`.
-    """
-    ax.plot([0, 1], [0, 1], color="#777777", linestyle="--", linewidth=0.8)
-    for (name, (population, held)), colour in zip(curves.items(), COLOURS, strict=False):
-        ax.plot(population, held, color=colour, label=name)
-    ax.set(xlabel="Share of the owners, smallest first", ylabel="Share of the compute", xlim=(0, 1), ylim=(0, 1))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
-    ax.legend(loc="upper left", fontsize="small")
-    return ax
-
-
 def plot_owner_shares(ax: Axes, dates: Any, shares: Any, *, labels: Sequence[str]) -> Axes:
-    """Draw shares of owners through time, stacked, first owner lowest.
+    """Draw shares of owners through time, stacked, first owner lowest; hatching tells them apart without colour.
 
     Parameters
     ----------
@@ -116,12 +99,51 @@ def plot_owner_shares(ax: Axes, dates: Any, shares: Any, *, labels: Sequence[str
     labels : sequence of str
     """
     colours = [*COLOURS[:6], "#F0E442", *["#999999"] * max(len(labels) - 8, 0), "#999999", "#DDDDDD"]
-    ax.stackplot(dates, shares, colors=[*colours[: len(labels) - 1], colours[-1]], edgecolor="white", linewidth=0.5)
+    areas = ax.stackplot(dates, shares, colors=[*colours[: len(labels) - 1], colours[-1]], edgecolor="white")
+    for area, hatch in zip(areas, itertools.cycle(_HATCHES), strict=False):
+        area.set(hatch=hatch, linewidth=0.5)
     middle = numpy.cumsum(shares[:, -1]) - numpy.asarray(shares)[:, -1] / 2
     for name, height in zip(labels, _apart(middle, 0.055), strict=True):
         label_line(ax, dates[-1], height, name, "#333333")
     ax.set(ylabel="Share of the world's stock", ylim=(0, 1), xlim=(dates[0], dates[-1]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    _date_axis(ax)
+    return ax
+
+
+def plot_sites(ax: Axes, dates: Any, sizes: Any, *, labels: Sequence[str], known_until: Any, here: Any = None) -> Axes:
+    """Draw the sizes of sites through time as steps; what is planned is dashed, line styles tell sites apart.
+
+    Parameters
+    ----------
+    ax : Axes
+    dates : array of datetime64, shape (n,)
+    sizes : array, shape (sites, n)
+        In H100 equivalents; what is 0 is not drawn.
+    labels : sequence of str
+    known_until : datetime64
+        Later dates are plans.
+    here : (date, size, str), optional
+        A cluster to mark, with its name.
+    """
+    past = numpy.asarray(dates) <= numpy.datetime64(known_until)
+    heights = []
+    for row, colour, marker in zip(sizes, itertools.cycle(COLOURS), itertools.cycle("osDv^X"), strict=False):
+        size = numpy.where(numpy.asarray(row) > 0, row, numpy.nan)
+        ax.step(dates[past], size[past], color=colour, where="post", marker=marker, markersize=3, markevery=6)
+        ax.step(dates[~past], size[~past], color=colour, where="post", linestyle="--")
+        heights.append(numpy.log10(size[-1]))
+    order = numpy.argsort(heights)
+    placed = numpy.empty(len(heights))
+    placed[order] = _apart(numpy.asarray(heights)[order], 0.07)
+    for name, height, colour in zip(labels, placed, itertools.cycle(COLOURS), strict=False):
+        label_line(ax, dates[-1], 10**height, name, colour)
+    if here is not None:
+        day, size, name = here
+        ax.plot([day], [size], marker="*", markersize=13, color="black", linestyle="none")
+        ax.annotate(name, (day, size), xytext=(0, 9), textcoords="offset points", ha="center", fontsize="small")
+    ax.set(yscale="log", ylabel="Size [H100 equivalents]", xlim=(dates[0], dates[-1]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _date_axis(ax)
     return ax
 
@@ -177,60 +199,6 @@ def plot_share_over_time(ax: Axes, dates: Any, low: Any, median: Any, high: Any,
     ax.annotate(
         label, (dates[0], median[0]), xytext=(8, 4), textcoords="offset points", color=COLOURS[0], fontsize="small"
     )
-    return ax
-
-
-def plot_published(
-    ax: Axes, names: Sequence[str], published: Any, low: Any, ours: Any, high: Any, *, label: str
-) -> Axes:
-    """Draw our estimates with their intervals beside the published values, a row a quantity, first on top.
-
-    Parameters
-    ----------
-    ax : Axes
-    names : sequence of str, length n
-    published, low, ours, high : arrays, shape (n,)
-    label : str
-        What is measured, with its unit, for the axis.
-    """
-    rows = numpy.arange(len(names))
-    spread = numpy.stack([numpy.asarray(ours) - low, numpy.asarray(high) - ours])
-    ax.errorbar(ours, rows, xerr=spread, fmt="o", color=COLOURS[0], capsize=3, label="ours, 90 %")
-    ax.scatter(published, rows, marker="D", facecolors="none", edgecolors=COLOURS[1], s=60, label="published", zorder=3)
-    ax.set(xlabel=label)
-    _name_rows(ax, names)
-    ax.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1)
-    return ax
-
-
-def plot_leaders(ax: Axes, dates: Any, values: Any, names: Sequence[str], *, factor: float, label: str) -> Axes:
-    """Draw the clusters that led when they opened, the fitted growth through them, and the names of the last records.
-
-    Parameters
-    ----------
-    ax : Axes
-    dates : array of datetime64, shape (n,)
-    values : array, shape (n,)
-    names : sequence of str
-    factor : float
-        Fitted growth a year.
-    label : str
-        What is measured, with its unit, for the axis.
-    """
-    values = numpy.asarray(values, dtype=float)
-    years = (dates - dates.min()) / numpy.timedelta64(1, "D") / 365.25
-    middle = numpy.exp(numpy.mean(numpy.log(values) - years * numpy.log(factor)))
-    ends = numpy.asarray([years.min(), years.max()])
-    ax.scatter(dates, values, color=COLOURS[0], s=18, alpha=0.8)
-    ax.plot([dates.min(), dates.max()], middle * factor**ends, color=COLOURS[1])
-    ax.set(yscale="log", ylabel=label)
-    _date_axis(ax)
-    order = numpy.argsort(dates, kind="stable")
-    records = [i for place, i in enumerate(order) if place == 0 or values[i] > values[order[:place]].max()]
-    for i in records[-3:]:
-        ax.annotate(
-            names[i], (dates[i], values[i]), xytext=(-6, 3), textcoords="offset points", ha="right", fontsize="x-small"
-        )
     return ax
 
 

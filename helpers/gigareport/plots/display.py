@@ -7,6 +7,7 @@ downloads; otherwise it leaves as the ordinary picture that JupyterLab shows.
 
 from __future__ import annotations
 
+import html
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from gigareport import catalog
@@ -22,7 +23,7 @@ from gigareport.plots import picture
 from gigareport.plots.marks import Chart, unsupported
 from gigareport.plots.style import caption_of, finish
 
-__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "dollars", "figure_record", "finished", "on_page", "say", "show"]
+__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "dollars", "figure_record", "finished", "fold", "on_page", "say", "show"]
 
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"
@@ -43,6 +44,12 @@ def say(markdown: str) -> None:
 def dollars(markdown: str) -> str:
     """Return a text in Markdown whose ``$`` mean dollars and begin no formula."""
     return re.sub(r"(?<!\\)\$", r"\\$", markdown)
+
+
+def fold(title: str, table: pd.DataFrame) -> None:
+    """Show a table behind its title, closed until a reader opens it."""
+    shown = table.to_html(index=False, border=0)
+    display(HTML(f"<details><summary>{html.escape(title)}</summary>{shown}</details>"))
 
 
 def show(

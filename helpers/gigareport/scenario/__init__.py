@@ -1,9 +1,10 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
+from gigareport.scenario.chips import taken
 from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
-from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain
+from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain, slips
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigareport.scenario.record import Entry, leaves, with_value
@@ -36,6 +37,8 @@ __all__ = [
     "plain",
     "rivals",
     "search_plan",
+    "slips",
+    "taken",
     "with_value",
     "words_of",
 ]

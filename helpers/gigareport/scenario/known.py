@@ -108,7 +108,7 @@ class _World:
 
 @cache
 def _world(date: numpy.datetime64) -> _World:
-    stock = facts.world_stock(catalog.load("chip_owners"), samples=2000)
+    stock = facts.load_stock(samples=2000)
     holdings = stock.at(date)
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)

@@ -23,23 +23,18 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.facts import rents
 from gigareport.fields import Fault
-from gigareport.scenario.record import Entry, Field, fields_of
+from gigareport.scenario.chips import BY_CHIP, default_for
+from gigareport.scenario.record import Entry, Field, fields_of, leaves
 from gigareport.scenario.reference import entry_of, paths
 from gigareport.scenario.register import Case, Delivery, Scenario, default_of
 
-__all__ = ["STORY", "ScenarioError", "find", "load", "loaded", "names", "plain"]
+__all__ = ["STORY", "ScenarioError", "find", "load", "loaded", "names", "plain", "slips"]
 
 #: Names the scenario of all notebooks; without it they tell the story.
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
 STORY = "xai-colossus-2024"
-#: The chip that the sourced defaults of these fields are about; a cluster of another must give its own.
-_CHIP_OF_DEFAULTS = "H100-SXM"
-_DEFAULTS_BY_CHIP = (
-    "cluster.it_power_w_per_chip",
-    "own.chip_usd",
-    "own.server_usd_per_chip",
-    "rent.committed_usd_per_chip_hour",
-)
+#: A value so many times beyond the range of its default is told.
+_SLIP = 3.0
 _LARGEST_FILE_BYTES = 1_000_000
 #: What YAML takes a value for; the kind of the field decides how it is read.
 _PLAIN_TAG = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|timestamp|seq|map)")
@@ -144,6 +139,32 @@ def plain(record: Any) -> dict[str, Any]:
                 found[field.name] = [value.low, value.median, value.high]
         elif not (isinstance(value, float) and not math.isfinite(value)):
             found[field.name] = value
+    return found
+
+
+def slips(story: Scenario) -> list[str]:
+    """Return a line for each value beyond three times the range of its sourced default: good, and perhaps a slip.
+
+    Zeros are meant, and a default that is one exact number has no range.
+
+    Examples
+    --------
+    >>> slips(load("xai-colossus-2024", changes={"own.chip_usd": [20, 23, 27]}))[0][:46]
+    'own.chip_usd: got 20 to 27 USD; the default is'
+    """
+    found = []
+    for path, field, value in leaves(story):
+        row = field.entry.row
+        if row is None or field.kind != "uncertain" or math.isnan(value.median):
+            continue
+        usual = default_of(row)
+        below = 0 < value.high < usual.low / _SLIP or 0 < value.low < usual.low / _SLIP
+        if usual.low < usual.high and (below or value.high > _SLIP * usual.high):
+            given = f"{value.low:,.10g}" if value.low == value.high else f"{value.low:,.10g} to {value.high:,.10g}"
+            found.append(
+                f"{path}: got {given} {field.entry.unit}; the default is {usual.low:,.10g} to {usual.high:,.10g}: "
+                "is the unit right?"
+            )
     return found
 
 
@@ -273,6 +294,12 @@ class _Reader:
             return (
                 Delivery(share=1.0, month=_within(entry_of("own.deliveries.month"), default_of("delivery_months"))),
             )
+        if path in BY_CHIP and (chip := self.good.get("cluster.chip")):
+            value, words = default_for(path, chip, self.good.get("decided_on"))
+            if value is None:
+                self.fault(path, f"is missing, and {words}; give it")
+                return None
+            return _within(entry, value)
         if entry.row is not None:
             return _within(entry, default_of(entry.row))
         if entry.optional:
@@ -389,15 +416,6 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
     yield from _rents(good)
-    chip = good.get("cluster.chip")
-    if chip and chip != _CHIP_OF_DEFAULTS:
-        for path in _DEFAULTS_BY_CHIP:
-            value, row = good.get(path), entry_of(path).row
-            if value is not None and row and (value.low, value.high) == (default_of(row).low, default_of(row).high):
-                yield (
-                    path,
-                    f"is missing; its default is an {_CHIP_OF_DEFAULTS}'s, so a cluster of {chip} must give its own",
-                )
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"

@@ -234,7 +234,7 @@ class Reliability(Generic[U, N, S]):
     resume_s: Annotated[
         U,
         Entry(
-            "The same where the scheme helps: from a spare or copies in memory, or until the other replicas go on",
+            "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
             "s",
             0,
             86_400,

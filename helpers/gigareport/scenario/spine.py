@@ -18,7 +18,7 @@ from gigareport.scenario.inputs import Inputs
 from gigareport.scenario.known import Known, Step
 from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Training
 
-__all__ = ["answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
+__all__ = ["after_failures", "answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
 
 #: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
 _LEAST_GOODPUT = 1e-9
@@ -55,7 +55,7 @@ def answers(
 def speed_of(inputs: Inputs, step: Step) -> Speed:
     """Return step time and MFU of the plan, and what failures and power leave of it."""
     rate_flop_per_s = step.step_flop / step.step_time_s
-    found = _after_failures(inputs, step)
+    found = after_failures(inputs, step)
     xp, (kept, least) = as_common(found.goodput_frac, _LEAST_GOODPUT)
     goodput_frac = xp.where(kept < least, least, kept)
     return Speed(
@@ -68,7 +68,7 @@ def speed_of(inputs: Inputs, step: Step) -> Speed:
     )
 
 
-def _after_failures(inputs: Inputs, step: Step) -> reliability.Goodput:
+def after_failures(inputs: Inputs, step: Step) -> reliability.Goodput:
     """Return what failures leave, each option under its own recovery scheme."""
     given, schemes = inputs.reliability, tuple(dict.fromkeys(step.schemes))
     found = [

@@ -1,0 +1,133 @@
+"""Do the intervals hold? Forecasts made from earlier quarters and earlier vintages, against what was told later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pandas as pd
+from scipy import stats
+
+from gigareport.facts.stock import current, world_stock
+from gigareport.facts.world import WorldStock
+
+__all__ = ["coverage", "forecasts", "revisions", "say"]
+
+#: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
+_FIRST_ORIGIN = "2024-03-31"
+_HORIZONS = 4
+_PERCENTILES = ["h100e_8bit_p5", "h100e_8bit_p95"]
+
+
+def forecasts(owners: pd.DataFrame, makers: pd.DataFrame, *, samples: int = 1_000, seed: int = 7) -> pd.DataFrame:
+    """Carry the tables ahead from each earlier quarter by one to four quarters, and look up what the tables then say.
+
+    Estimates are taken as exact here, because forecast and outcome share their errors: what is scored is how totals
+    grow and how shares drift.
+
+    Returns
+    -------
+    DataFrame
+        ``origin, date, quarters, quantity, low, median, high, outcome, inside, width``: quantity is the world's total
+        or the share of an owner that held something at the origin; low and high hold 90 %, width is log(high / low).
+    """
+    exact = owners.assign(**dict.fromkeys(_PERCENTILES, numpy.nan))
+    exact_makers = makers.assign(**dict.fromkeys(_PERCENTILES, numpy.nan))
+    told = world_stock(exact, exact_makers, samples=1, seed=seed)
+    truth = _shares(told, told.dates)
+    rows = []
+    for origin in told.dates[:-1][told.dates[:-1] >= numpy.datetime64(_FIRST_ORIGIN)]:
+        then = world_stock(_until(exact, origin), _until(exact_makers, origin), samples=samples, seed=seed)
+        later = told.dates[told.dates > origin][:_HORIZONS]
+        drawn = _shares(then, later)
+        for name, values in drawn.items():
+            if name != "total" and then.h100e_8bit[then.owners.index(name), -1, 0] == 0:
+                continue
+            for step, day in enumerate(later):
+                low, median, high = numpy.quantile(values[step], [0.05, 0.5, 0.95])
+                outcome = float(truth[name][list(told.dates).index(day), 0])
+                rows.append((origin, day, step + 1, name, low, median, high, outcome))
+    return _scored(rows)
+
+
+def revisions(
+    owners: pd.DataFrame, makers: pd.DataFrame, before: str, *, samples: int = 1_000, seed: int = 7
+) -> pd.DataFrame:
+    """Take the tables as they stood before a vintage, and score their makers' totals against what it says.
+
+    Parameters
+    ----------
+    before : str
+        The later vintage; rows of older ones are what was known.
+
+    Returns
+    -------
+    DataFrame
+        As from :func:`forecasts`; quantity is a maker. Quarters that the older vintages did not have are forecasts.
+    """
+    old_owners, old_makers = owners[owners["vintage"] < before], makers[makers["vintage"] < before]
+    then = world_stock(old_owners, old_makers, samples=samples, seed=seed, total_of="chip_maker")
+    new = current(makers[makers["vintage"] == before], ["chip_maker", "as_of"])
+    rows = []
+    for maker, day, outcome in new[["chip_maker", "as_of", "h100e_8bit_median"]].itertuples(index=False):
+        if maker in then.owners and not numpy.isnan(outcome):
+            when = numpy.datetime64(day, "D")
+            drawn = then.at(when)[then.owners.index(maker)]
+            ahead = round(max((when - then.dates[-1]).astype(int), 0) / 91.3)
+            rows.append((then.dates[-1], when, ahead, maker, *numpy.quantile(drawn, [0.05, 0.5, 0.95]), outcome))
+    return _scored(rows)
+
+
+def coverage(scored: pd.DataFrame) -> pd.DataFrame:
+    """Count how many outcomes their 90 % intervals hold, and whether that is what 90 % would do.
+
+    Returns
+    -------
+    DataFrame
+        ``of, cases, inside, share, p_value, median_width``: totals and owners apart; the p-value is that of the
+        two-sided binomial test of 90 %. Cases overlap in time, so they tell less than as many independent ones.
+    """
+    rows = []
+    for name, part in (
+        ("totals", scored[scored["quantity"] == "total"]),
+        ("owners' shares", scored[scored["quantity"] != "total"]),
+    ):
+        if len(part):
+            n, inside = len(part), int(part["inside"].sum())
+            p_value = float(stats.binomtest(inside, n, 0.9).pvalue)
+            rows.append((name, n, inside, inside / n, p_value, float(part["width"].median())))
+    return pd.DataFrame(rows, columns=["of", "cases", "inside", "share", "p_value", "median_width"])
+
+
+def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
+    """Return in words what the intervals held: of :func:`coverage`, :func:`revisions`, and of predicted sites."""
+    told = "; ".join(
+        f"of {row.of} **{row.inside} of {row.cases}** (p = {row.p_value:.2f}, median width a factor "
+        f"{numpy.exp(row.median_width):.2f})"
+        for row in held.itertuples()
+    )
+    return (
+        f"Forecasts by one to four quarters: {told}. Makers' totals of the next vintage: **{vintages['inside'].sum()} "
+        f"of {len(vintages)}**. Sites predicted without their own revisions: **{plans['inside'].sum()} of "
+        f"{len(plans)}**. Cases overlap in time, so they tell less than as many independent ones; the totals' "
+        "intervals are rather too wide than too narrow."
+    )
+
+
+def _until(table: pd.DataFrame, day: Any) -> pd.DataFrame:
+    return table[table["as_of"] <= pd.Timestamp(str(day))]
+
+
+def _shares(world: WorldStock, days: Any) -> dict[str, numpy.ndarray]:
+    """Return the total and the share of each owner, each of shape (days, samples)."""
+    held = numpy.stack([world.at(day) for day in days], axis=1)
+    total = held.sum(axis=0)
+    return {"total": total} | dict(zip(world.owners, held / total, strict=True))
+
+
+def _scored(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    columns = ["origin", "date", "quarters", "quantity", "low", "median", "high", "outcome"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["inside"] = table["outcome"].between(table["low"], table["high"])
+    table["width"] = numpy.log(table["high"] / table["low"])
+    return table

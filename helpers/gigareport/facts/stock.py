@@ -1,0 +1,273 @@
+"""Draw the world's stock from the tables of owners and of makers' totals, and carry it ahead of them.
+
+The makers' totals carry the whole. An owner's estimate counts as a share of its maker's total of the same vintage, so
+that a later total moves its owners; what the named owners do not hold of a total is ``Other``. After the last quarter
+of the owners the totals go on by the quarters that some makers have already told, then by a forecast, and shares drift.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import pandas as pd
+from scipy import special
+
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+from gigareport.facts import ahead
+from gigareport.facts.world import OTHER, WorldStock, quarter_ends, years_between
+
+__all__ = ["current", "load_stock", "world_stock"]
+
+#: Owners of the tables that are part of another: chips smuggled to China are among their maker's sales.
+_PART_OF = {"China (smuggled)": "China"}
+_ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
+_Z95 = float(special.ndtri(0.95))
+#: Quarters that are carried ahead of the last one with owners; later dates grow as the last of them.
+_QUARTERS_AHEAD = 12
+#: Half of the variance of a total's error keeps its sign through all dates, half is forgotten within a year: between
+#: two vintages the last quarter of Google's chips moved by 4 %, the quarter before by 0.1 %. [assumption]
+_LASTING, _FORGOTTEN_YEARS = 0.5, 1.0
+#: An owner whose intervals are narrower than this part of its maker's was counted by itself, not by its share of sales.
+_COUNTED = 0.75
+#: Part of all holdings that a quarter must tell of to count as one with owners.
+_MOST = 0.9
+#: A smaller part of a maker's total without an owner is a rounding of the tables.
+_ROUNDING = 1e-6
+#: Growth before this quarter is that of a table that fills up: it counts what was sold since 2022.
+_FILLED_QUARTERS = 3
+#: A maker's growth in a quarter, against that of the makers who have told theirs, as a standard deviation of its log;
+#: and of the change of growth from quarter to quarter where a table is too short to show it.
+_MAKER_SPREAD, _LEAST_SPREAD = 0.05, 0.1
+
+
+def load_stock(samples: int = 10_000, seed: int = 7, **options: Any) -> WorldStock:
+    """Draw the world's stock from the tables of ``data/``; see :func:`world_stock`."""
+    return world_stock(catalog.load("chip_owners"), catalog.load("maker_totals"), samples=samples, seed=seed, **options)
+
+
+def world_stock(
+    owners: pd.DataFrame, makers: pd.DataFrame, *, samples: int = 10_000, seed: int = 7, total_of: str = "owner"
+) -> WorldStock:
+    """Draw the world's stock from the tables of owners and of makers' totals.
+
+    Parameters
+    ----------
+    owners, makers : DataFrame
+        Tables ``chip_owners`` and ``maker_totals``, with all their vintages. A maker without totals counts as what
+        its owners hold.
+    samples : int
+    seed : int
+    total_of : {"owner", "chip_maker"}
+        Whose stock: that of those who own the chips, or of those who made them.
+
+    Returns
+    -------
+    WorldStock
+
+    Notes
+    -----
+    An owner's estimate is its maker's total times a share: what its interval has beyond that of the total is the
+    share's own. Shares are drawn, together with that of Other, and brought to a sum of one; an owner whose number is
+    given without an interval keeps it. Each maker and each owner has a stream of its own, so that a further one does
+    not change the draws of the others.
+
+    Examples
+    --------
+    >>> world = load_stock(samples=10)
+    >>> world.owners[-1], world.h100e_8bit.shape[2]
+    ('Other', 10)
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    totals = current(makers, ["chip_maker", "as_of"])
+    held = _held(current(owners, ["owner", "chip_maker", "as_of"]), makers, totals)
+    quarters = numpy.unique([*_days(totals), *_days(held)])
+    known = quarters[quarters <= _last_quarter(held)]
+    stock: dict[str, numpy.ndarray] = {}
+    made: dict[str, numpy.ndarray] = {}
+    names = sorted(set(totals["chip_maker"]) | set(held["chip_maker"]))
+    for maker in names:
+        rows = held[held["chip_maker"] == maker]
+        made[maker] = _made(maker, totals[totals["chip_maker"] == maker], rows, quarters, len(known), samples, seed)
+        for owner, amount in _owned(maker, rows, made[maker][: len(known)], known, samples, seed).items():
+            name = owner if total_of == "owner" else maker
+            stock[name] = stock.get(name, 0.0) + amount
+    order = sorted(stock, key=lambda name: (name == OTHER, -float(numpy.median(stock[name][-1])), name))
+    holdings = numpy.stack([stock[name] for name in order])
+    follow = quarters[len(known) :] == quarter_ends(known[-1], len(quarters) - len(known))
+    stop = len(known) + int(numpy.cumprod(follow).sum())  # a quarter that nobody told ends what is told
+    told = _told(numpy.stack([made[name][:stop] for name in names]), len(known), samples, seed)
+    later, beyond = _carried_ahead(holdings, known, told, seed)
+    return WorldStock(owners=tuple(order), dates=known, h100e_8bit=holdings, later=later, h100e_8bit_later=beyond)
+
+
+def current(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Return the complete rows of a table, of each key that of the latest vintage."""
+    whole = table[~table["incomplete"].eq(True)].sort_values([*key, "vintage"])
+    return whole.groupby(key, as_index=False).tail(1).reset_index(drop=True)
+
+
+def _held(owners: pd.DataFrame, makers: pd.DataFrame, totals: pd.DataFrame) -> pd.DataFrame:
+    """Return owners' rows in units of the latest totals: each is a share of its maker's total of its own vintage."""
+    keys = ["chip_maker", "as_of"]
+    then = makers.set_index([*keys, "vintage"])["h100e_8bit_median"]
+    now = totals.set_index(keys)["h100e_8bit_median"]
+    rows = owners.copy()
+    index = pd.MultiIndex.from_frame(rows[keys])
+    same = pd.MultiIndex.from_frame(rows[[*keys, "vintage"]])
+    moved = (now.reindex(index).to_numpy() / then.reindex(same).to_numpy()) if len(rows) else numpy.ones(0)
+    fixed = (rows["h100e_8bit_p5"].isna() | (rows["h100e_8bit_p5"] == rows["h100e_8bit_p95"])).to_numpy()
+    rows[_ESTIMATE] = rows[_ESTIMATE].mul(numpy.where(fixed | ~numpy.isfinite(moved), 1.0, moved), axis=0)
+    return rows.assign(owner=rows["owner"].replace(_PART_OF), row_owner=rows["owner"])
+
+
+def _last_quarter(held: pd.DataFrame) -> Any:
+    """Return the last quarter that tells of nine tenths of what is held: one owner alone does not make a quarter."""
+    last = held.sort_values("as_of").groupby(["row_owner", "chip_maker"]).tail(1)
+    days, size = _days(last), last["h100e_8bit_median"].to_numpy()
+    return max(day for day in days if size[days >= day].sum() >= _MOST * size.sum())
+
+
+def _sums(held: pd.DataFrame) -> pd.DataFrame:
+    """Return what all owners of a maker's chips hold at each date, each carried forward from its last row."""
+    sums = {}
+    for name in _ESTIMATE:
+        amount = held[name].fillna(held["h100e_8bit_median"])  # a count has no interval
+        each = held.assign(amount=amount).pivot_table(index="as_of", columns="row_owner", values="amount")
+        sums[name] = each.ffill().sum(axis=1)
+    return pd.DataFrame(sums).reset_index()
+
+
+def _made(
+    maker: str,
+    totals: pd.DataFrame,
+    held: pd.DataFrame,
+    quarters: numpy.ndarray,
+    n_known: int,
+    samples: int,
+    seed: int,
+) -> numpy.ndarray:
+    """Draw a maker's total at each quarter, shape (quarters, samples): 0 before its first row.
+
+    Where owners are known and no total, it is what they hold; after that it is carried forward while the owners of
+    others are known (the first ``n_known`` quarters), and ``nan`` then.
+    """
+    sums = _sums(held)
+    if len(totals):
+        sums = sums[sums["as_of"] > totals["as_of"].max()]
+    rows = pd.concat([totals, sums]).sort_values("as_of")
+    days = _days(rows)
+    table = rows[_ESTIMATE].to_numpy()[numpy.clip(numpy.searchsorted(days, quarters, side="right") - 1, 0, None)]
+    lasting, passing = _normal(maker, samples, seed), numpy.zeros(samples)
+    found = numpy.zeros((len(quarters), samples))
+    for at, (day, estimate) in enumerate(zip(quarters, table, strict=True)):
+        forgotten = numpy.exp(-years_between(quarters[at - 1], day) / _FORGOTTEN_YEARS) if at else 0.0
+        fresh = _normal(f"{maker} {day}", samples, seed)
+        passing = forgotten * passing + numpy.sqrt(1 - forgotten**2) * fresh
+        z = numpy.sqrt(_LASTING) * lasting + numpy.sqrt(1 - _LASTING) * passing
+        if day > days[-1] and at >= n_known:
+            found[at] = numpy.nan
+        elif day >= days[0]:
+            found[at] = _uncertain(*estimate).quantile(special.ndtr(z))
+    return found
+
+
+def _owned(
+    maker: str, held: pd.DataFrame, total: numpy.ndarray, quarters: numpy.ndarray, samples: int, seed: int
+) -> dict[str, numpy.ndarray]:
+    """Share a maker's total out among its owners, each of shape (quarters, samples)."""
+    middle = numpy.maximum(numpy.median(total, axis=1), 1.0)
+    spread = _log_ratio(*numpy.quantile(total, [0.05, 0.95], axis=1))
+    owner_of, counted = {}, {}
+    drawn = {OTHER: numpy.ones(total.shape)}  # a factor until its median is known: what the named leave
+    for name, rows in held.sort_values("as_of").groupby("row_owner", sort=True):
+        owner_of[name] = str(rows["owner"].iloc[0])
+        days = _days(rows)
+        at = numpy.searchsorted(days, quarters, side="right") - 1
+        then = numpy.minimum(numpy.searchsorted(quarters, days), len(quarters) - 1)[numpy.maximum(at, 0)]
+        low, median, high = numpy.where(at >= 0, rows[_ESTIMATE].to_numpy()[numpy.maximum(at, 0)].T, 0.0)
+        wide, own = _log_ratio(low, high), _normal(f"{name}/{maker}", samples, seed)
+        if wide.sum() < _COUNTED * spread[at >= 0].sum():
+            counted[name] = median[:, None] * numpy.exp(wide[:, None] / (2 * _Z95) * own)
+            continue
+        beyond = numpy.sqrt(numpy.maximum(wide**2 - spread[then] ** 2, 0.0)) / (2 * _Z95)
+        factor = numpy.exp(beyond[:, None] * own)
+        drawn[name] = factor if name == OTHER else (median / middle[then])[:, None] * factor
+    rest = numpy.maximum(total - sum(counted.values(), numpy.zeros_like(total)), 0.0)
+    named = sum((numpy.median(d, axis=1) for name, d in drawn.items() if name != OTHER), numpy.zeros(len(quarters)))
+    left = numpy.median(rest, axis=1) / middle - named
+    drawn[OTHER] = numpy.where(left > _ROUNDING, left, 0.0)[:, None] * drawn[OTHER]
+    whole = sum(drawn.values())
+    scale = rest / numpy.where(whole > 0, whole, 1.0)
+    found: dict[str, numpy.ndarray] = {}
+    for name, amount in [*counted.items(), *((name, share * scale) for name, share in drawn.items())]:
+        owner = owner_of.get(name, OTHER)
+        found[owner] = found.get(owner, 0.0) + numpy.where(total > 0, amount, 0.0)
+    return found
+
+
+def _told(made: numpy.ndarray, n_known: int, samples: int, seed: int) -> numpy.ndarray:
+    """Return the world's total at the quarters after those with owners, as far as makers have told theirs.
+
+    A maker that has not told grows as those who have, with a spread of its own. Shape (later quarters, samples).
+    """
+    totals, before = [], numpy.where(numpy.isnan(made[:, n_known - 1]), 0.0, made[:, n_known - 1])
+    for at in range(n_known, made.shape[1]):
+        known = ~numpy.isnan(made[:, at])
+        factor = made[:, at][known].reshape(-1, samples).sum(axis=0) / before[known].reshape(-1, samples).sum(axis=0)
+        spread = numpy.stack([_normal(f"untold {i} {at}", samples, seed) for i in range(len(made))])
+        before = numpy.where(known, numpy.nan_to_num(made[:, at]), before * factor * numpy.exp(_MAKER_SPREAD * spread))
+        totals.append(before.sum(axis=0))
+    return numpy.stack(totals) if totals else numpy.zeros((0, samples))
+
+
+def _carried_ahead(
+    holdings: numpy.ndarray, known: numpy.ndarray, told: numpy.ndarray, seed: int
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Carry totals and shares ahead of the last quarter with owners: ``(quarters, holdings)``."""
+    samples = holdings.shape[2]
+    days = quarter_ends(known[-1], _QUARTERS_AHEAD)
+    total = holdings.sum(axis=0)
+    middle = numpy.median(numpy.concatenate([total, told]), axis=1)
+    when = numpy.concatenate([known, days[: len(told)]])
+    steps = numpy.maximum(numpy.round(years_between(when[:-1], when[1:]) * 4), 1)
+    growth = (numpy.diff(numpy.log(middle)) / steps)[_FILLED_QUARTERS:]
+    to_go = _QUARTERS_AHEAD - len(told)
+    start = numpy.concatenate([total[-1:], told])[-1]
+    if len(growth):
+        # the quantity that persists is growth itself: the sum of its steps is the logarithm of the stock
+        grown = ahead.paths(growth[None, :], to_go, samples, seed, least_spread=_LEAST_SPREAD)[0]
+    else:
+        grown = numpy.zeros((to_go, samples))  # a date or two alone say nothing of growth
+    whole = numpy.concatenate([told, start * numpy.exp(grown)])
+    share = holdings[:, -1] / total[-1]
+    past = numpy.median(holdings, axis=2) / numpy.median(total, axis=1)
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        moves = numpy.diff(numpy.log(past), axis=1)[:, _FILLED_QUARTERS + 2 :]
+    moves = numpy.where(numpy.isfinite(moves), moves, numpy.nan)
+    if moves.shape[1]:
+        drift = numpy.exp(ahead.paths(moves, _QUARTERS_AHEAD, samples, seed + 1))
+    else:
+        drift = numpy.ones((len(holdings), _QUARTERS_AHEAD, samples))
+    shares = share[:, None, :] * drift
+    return days, whole[None] * shares / shares.sum(axis=0)
+
+
+def _log_ratio(low: numpy.ndarray, high: numpy.ndarray) -> numpy.ndarray:
+    """Return log(high / low), 0 where nothing is held."""
+    known = (low > 0) & (high > 0)  # false for nan, which stands for a count without an interval
+    return numpy.log(numpy.where(known, high, 1.0) / numpy.where(known, low, 1.0))
+
+
+def _uncertain(low: float, median: float, high: float) -> Uncertain:
+    return Uncertain.fixed(median) if numpy.isnan(low) else Uncertain(low=low, median=median, high=high, lower=0.0)
+
+
+def _normal(name: str, samples: int, seed: int) -> numpy.ndarray:
+    return numpy.random.default_rng([seed, *name.encode()]).standard_normal(samples)
+
+
+def _days(rows: pd.DataFrame) -> numpy.ndarray:
+    return rows["as_of"].to_numpy().astype("datetime64[D]")

@@ -1,0 +1,153 @@
+"""What survives failures of a scenario's job: under each recovery scheme, and at any size, as tables to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import reliability
+from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.units import SECONDS_PER_DAY
+from gigareport.facts.recovery import WORDS
+from gigareport.scenario.inputs import alike, draw_inputs, inputs_from, uncertain_of
+from gigareport.scenario.known import Step
+from gigareport.scenario.outlook import Outlook
+from gigareport.scenario.record import with_value
+from gigareport.scenario.recovery import RECOVERY_TIMES, replicas_lost, scheme_of
+from gigareport.scenario.register import Scenario
+from gigareport.scenario.spine import after_failures
+
+__all__ = ["PARTS", "by_scheme", "by_size", "median_job", "survived"]
+
+#: Where the time goes, in the words of a chart.
+PARTS = {
+    "goodput_frac": "progress",
+    "overhead_frac": "steady overhead",
+    "checkpoint_frac": "checkpoints",
+    "rework_frac": "lost work",
+    "restart_frac": "restarts",
+    "waiting_frac": "detection, stalls",
+    "planned_frac": "planned stops",
+}
+
+
+def survived(
+    story: Scenario,
+    *,
+    scheme: str | None = None,
+    n_chips: int | None = None,
+    chips_per_replica: float,
+    samples: int = 1000,
+    seed: int = 7,
+) -> reliability.Goodput:
+    """Return where the time of a job goes, with the same draws as :func:`gigareport.scenario.evaluate`.
+
+    Parameters
+    ----------
+    story : a scenario.
+    scheme : a recovery scheme in the place of the scenario's own, with the published times of that scheme.
+    n_chips : a size in the place of the scenario's own; the rate and the times that grow follow it.
+    chips_per_replica : chips of one data-parallel replica. [chip]
+    samples, seed : draws of what is uncertain.
+    """
+    if scheme is not None and scheme != scheme_of(story):
+        nothing = dict.fromkeys((path.partition(".")[2] for path in RECOVERY_TIMES), Uncertain.left_out())
+        story = replace(story, reliability=replace(story.reliability, **nothing, recovery=scheme))  # type: ignore[arg-type]
+    elif scheme is not None:
+        story = with_value(story, "reliability.recovery", scheme)
+    if n_chips is not None:
+        story = with_value(with_value(story, "cluster.n_chips", n_chips), "training.n_chips", n_chips)
+    (settled,) = alike([story])
+    drawn = draw_inputs([uncertain_of(settled)], samples, seed)
+    size = float(min(story.training.n_chips, story.cluster.n_chips))
+    n_replicas = max(2.0, size / chips_per_replica)
+    one = numpy.ones((1, 1))
+    step = Step(
+        job_chips=size * one,
+        peak_bf16_flop_per_s=one,
+        step_flop=one,
+        step_time_s=one,
+        n_replicas=n_replicas * one,
+        replicas_lost=replicas_lost(story, n_replicas) * one,
+        schemes=(scheme_of(story),),
+    )
+    return after_failures(inputs_from([settled], drawn), step)
+
+
+def by_scheme(outlook: Outlook, *, samples: int = 2000) -> pd.DataFrame:
+    """Set the schemes beside each other for one job.
+
+    Parameters
+    ----------
+    outlook : as :func:`gigareport.scenario.evaluate` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a scheme: ``label``, ``low``, ``median``, ``high`` of goodput (5, 50 and 95 %), ``own`` (the scenario's),
+        ``never`` (share of samples that never finish), and the mean share of time of each of :data:`PARTS`.
+    """
+    rows = []
+    for scheme in reliability.SCHEMES:
+        found = survived(
+            outlook.scenario,
+            scheme=scheme,
+            chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
+            samples=samples,
+            seed=outlook.seed,
+        )
+        kept = interval(found.goodput_frac)
+        rows.append(
+            {"scheme": scheme, "label": WORDS[scheme], "low": kept.low, "median": kept.median, "high": kept.high}
+            | {"own": scheme == scheme_of(outlook.scenario), "never": float(numpy.mean(found.never_finishes))}
+            | {word: float(numpy.mean(getattr(found, name))) for name, word in PARTS.items()}
+        )
+    return pd.DataFrame(rows)
+
+
+def by_size(
+    outlook: Outlook, n_chips: Sequence[float], schemes: Sequence[str] = (), *, samples: int = 500
+) -> pd.DataFrame:
+    """Return goodput against the size of the job, under each scheme.
+
+    Parameters
+    ----------
+    outlook : as :func:`gigareport.scenario.evaluate` returns it.
+    n_chips : sizes. [chip]
+    schemes : of recovery; left out, all of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``scheme``, ``label``, ``n_chips``, ``low``, ``median``, ``high`` (5, 50 and 95 %).
+    """
+    rows = []
+    for scheme in schemes or reliability.SCHEMES:
+        for size in n_chips:
+            found = survived(
+                outlook.scenario,
+                scheme=scheme,
+                n_chips=round(size),
+                chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
+                samples=samples,
+                seed=outlook.seed,
+            )
+            kept = interval(found.goodput_frac)
+            rows.append(
+                {"scheme": scheme, "label": WORDS[scheme], "n_chips": round(size)}
+                | {"low": kept.low, "median": kept.median, "high": kept.high}
+            )
+    return pd.DataFrame(rows)
+
+
+def median_job(outlook: Outlook) -> dict[str, Any]:
+    """Return MTTF, restart and stall of a checkpoint at the middle of the inputs: for formulas of one number. [s]"""
+    (settled,) = alike([outlook.scenario])
+    given = settled.reliability
+    mttf_s = 1000 * SECONDS_PER_DAY * 8 / (outlook.plan.n_chips * given.failures_per_1000_node_days.median)
+    quick_s = given.resume_s.median if scheme_of(settled) == "hot_spare" else given.restart_s.median
+    return {"mttf_s": mttf_s, "restart_s": quick_s, "checkpoint_write_s": given.checkpoint_stall_s.median}
