@@ -246,9 +246,10 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
         If no plan of the run fits.
     """
     is_own = option == own_cluster(story) and run == reference_run(story)
-    fitted = (
-        FittedPlan(plan=search_plan(story), used_frac=1.0) if is_own else fit_plan(run, option.chip, option.n_chips)
-    )
+    planned = search_plan(story)
+    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, option.chip, option.n_chips)
+    if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
+        fitted = replace(fitted, plan=replace(fitted.plan, batch_gains=planned.batch_gains))
     streams = {CHIP_ERROR: f"{CHIP_ERROR} {option.chip}"}
     if option.site:
         streams[_FAILURES] = f"{_FAILURES} {option.site}"
