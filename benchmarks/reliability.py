@@ -4,6 +4,7 @@ import math
 import random
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy
 
@@ -12,6 +13,18 @@ from gigacluster.arrays import to_host
 
 #: 131,072 GPUs of Meta's RSC-1, blocking checkpoints: a failure each 13 minutes.
 CLUSTER = {"n_gpus": 131_072, "failures_per_1000_node_days": 6.5, "checkpoint_write_s": 30.0, "restart_s": 300.0}
+#: The same nodes where the other replicas go on.
+DROP = reliability.Recovery(
+    scheme="drop_replica",
+    detection_s=0.0,
+    restart_s=900.0,
+    resume_s=60.0,
+    rebuild_s=600.0,
+    lost_frac=0.05,
+    overhead_frac=0.04,
+    checkpoint_write_s=30.0,
+    checkpoint_stall_s=30.0,
+)
 FAILURES, LOOP_FAILURES = 4_000_000, 200_000
 
 
@@ -29,6 +42,11 @@ def measure():
         start = time.process_time()
         found = reliability.simulate(**{**CLUSTER, "failures": FAILURES, **more})
         record[f"{name}_ns_per_failure"] = 1e9 * (time.process_time() - start) / found.failures
+    start = time.process_time()
+    found = reliability.simulate_with(
+        DROP, mttf_s=float(warm.closed_form.mttf_s), n_replicas=16, failures=FAILURES // 4
+    )
+    record["drop_replica_ns_per_failure"] = 1e9 * (time.process_time() - start) / found.failures
     start = time.process_time()
     goodput_frac, failures = event_loop(warm.closed_form, LOOP_FAILURES)
     loop_ns = 1e9 * (time.process_time() - start) / failures
@@ -66,6 +84,18 @@ def parity(xp):
     names = ("goodput_frac", "rework_frac", "checkpoint_interval_s")
     pairs = {name: [to_host(getattr(one, name)) for one in found] for name in names}
     differences = {name: float(numpy.max(numpy.abs(other / host - 1))) for name, (host, other) in pairs.items()}
+    schemes = {
+        scheme: [
+            reliability.goodput_with(
+                replace(DROP, scheme=scheme, resume_s=library.asarray([60.0, 600.0])), mttf_s=900.0, n_replicas=16
+            )
+            for library in (numpy, xp)
+        ]
+        for scheme in reliability.SCHEMES
+    }
+    for scheme, (host, other) in schemes.items():
+        host_frac, other_frac = to_host(host.goodput_frac), to_host(other.goodput_frac)
+        differences[scheme] = float(numpy.max(numpy.abs(other_frac / host_frac - 1)))
     runs = [reliability.simulate(**CLUSTER, failures=100_000, device=device) for device in ("cpu", "auto")]
     return differences | {"simulation": abs(runs[1].goodput_frac / runs[0].goodput_frac - 1)}
 

@@ -100,6 +100,7 @@ class Outlook(SimpleNamespace):
 
     verdict = "Own, for 4.0 % <less>."
     samples = 10_000
+    plan = None
 
     def to_frame(self):
         rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days", 0) for n in range(1, 8)]
@@ -117,4 +118,5 @@ def fake_scenarios(monkeypatch):
         return replace(load(file), title="Own or <rent>?", story="A story with <b>markup</b>.")
 
     monkeypatch.setattr(scenario, "load", loaded)
+    monkeypatch.setattr("gigareport.pages.site.whatif_of", lambda *_: None)
     monkeypatch.setattr(scenario, "evaluate", lambda story, **options: Outlook(), raising=False)

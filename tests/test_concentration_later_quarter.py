@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog, facts
-from gigareport.facts import effects, growth, known, ownership
+from gigareport.facts import effects, growth, known, ownership, use
 
 LATER = pd.Timestamp("2026-03-31")
 ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
@@ -127,7 +127,7 @@ def test_every_figure_reaches_the_later_quarter(later):
     assert ownership.index_by_quarter(world)["date"].max() == LATER
     assert "Newcomer" in set(ownership.owners_at(world, LATER)["owner"])
     assert set(ownership.trend_tests(world, "2024-09-02", LATER)["answer"]) <= {"rose", "fell", "not known", ""}
-    assert ownership.laboratories(later["lab_compute"], world)["as_of"].max() == LATER
+    assert use.laboratories(later["lab_compute"], world)["as_of"].max() == LATER
 
     colossus = known.active_clusters(later["gpu_clusters"], LATER).query("name == 'Later Phase 4'")
     assert len(colossus) == 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigareport import catalog, facts
-from gigareport.facts import effects, ownership
+from gigareport.facts import effects, headline, ownership, use
 from gigareport.facts.stock import current
 
 SAMPLES = 4_000
@@ -196,7 +196,7 @@ def test_running_stock_and_three_laboratories_agree_with_the_publisher(world):
     runs = world.running_at("2025-12-31", **running).sum(axis=0)
     low, high = numpy.quantile(runs, [0.05, 0.95])
     assert low < published["stock_running_2025q4"] < high
-    labs = ownership.laboratories(catalog.load("lab_compute"), world, running)
+    labs = use.laboratories(catalog.load("lab_compute"), world, running)
     last = labs[labs["as_of"] == labs["as_of"].max()].set_index("lab")["share_of_world"]
     three = last[["OpenAI", "Anthropic", "SpaceXAI"]].sum()
     assert three == pytest.approx(published["labs3_share_running_2025q4"], abs=0.015)  # published to a whole percent
@@ -246,7 +246,7 @@ def test_place_says_what_is_known_at_any_date(world, date, start):
 
 
 def test_the_headline_stands_beside_the_publishers_with_its_age(world):
-    said = effects.headline(world, catalog.load("published_anchors"), catalog.load("sources"), "2026-09-24")
+    said = headline.headline(world, catalog.load("published_anchors"), catalog.load("sources"), "2026-09-24")
     for words in ("70%", "Epoch AI says 71%", "6 months before", "inside our interval", "whoever the unnamed"):
         assert words in said
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog, facts
-from gigareport.facts import effects, growth, known, leases, ownership, timeline
+from gigareport.facts import effects, growth, headline, known, leases, ownership, plans, timeline, use
 
 FROZEN = Path(__file__).parent / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -34,7 +34,7 @@ def world():
 def markets():
     made = facts.load_stock(SAMPLES, SEED, total_of="chip_maker")
     sites = timeline.by_owner(timeline.latest(), "2026-11-29", SAMPLES)
-    let = ownership.running_leases(leases.leases(), "2026-11-29")
+    let = use.running_leases(leases.leases(), "2026-11-29")
     return ownership.markets(world(), made, loaded("owners"), sites, let, world().dates[-1])
 
 
@@ -45,12 +45,12 @@ def pairs():
 TABLES = {
     "index_by_quarter": lambda: ownership.index_by_quarter(world()),
     "owners_at": lambda: ownership.owners_at(world(), world().dates[-1]),
-    "trend_since_the_story": lambda: ownership.trend_tests(world(), effects.trend_start(world()), world().dates[-1]),
+    "trend_since_the_story": lambda: ownership.trend_tests(world(), headline.trend_start(world()), world().dates[-1]),
     "cuts": lambda: ownership.cuts(markets()),
     "mergers": lambda: ownership.mergers(markets(), pairs()),
-    "laboratories": lambda: ownership.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
+    "laboratories": lambda: use.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
     "largest_sites": lambda: timeline.largest_at(timeline.latest(), timeline.LAST_DAY, 7),
-    "plan_revisions": lambda: timeline.revisions_between(
+    "plan_revisions": lambda: plans.revisions_between(
         loaded("data_center_timelines"), loaded("site_names"), "2025-12-17", "2026-05-23"
     ).by_site.reset_index(),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),

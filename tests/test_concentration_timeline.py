@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gigacluster.concentration.timeline import built, place
 from gigareport import catalog, facts
-from gigareport.facts import leases, ownership, timeline
+from gigareport.facts import leases, plans, timeline, use
 
 MONTH = 365.25 / 12
 
@@ -21,7 +21,7 @@ def sites():
 @pytest.fixture(scope="module")
 def revisions():
     states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
-    return timeline.revisions_between(states, names, "2025-12-17", "2026-05-23")
+    return plans.revisions_between(states, names, "2025-12-17", "2026-05-23")
 
 
 def test_cancellation_slip_and_re_estimate_each_do_their_own(xp):
@@ -142,7 +142,7 @@ def test_an_unknown_site_to_leave_out_is_named(sites):
 
 def test_power_without_compute_is_not_a_site_of_zero():
     states = catalog.load("data_center_timelines")
-    kept = timeline.states_by_site(states, catalog.load("site_names"), "2026-05-23")
+    kept = plans.states_by_site(states, catalog.load("site_names"), "2026-05-23")
     assert not ((kept["h100e_8bit"] == 0) & (kept["power_mw"] > 0)).any()
     raw = states[states["vintage"] == "2026-05-23"]
     assert ((raw["h100e_8bit"] == 0) & (raw["power_mw"] > 0)).any()
@@ -158,18 +158,18 @@ def test_sites_by_owner_share_out_all_that_is_listed(sites):
 
 def test_leases_move_use_and_not_ownership():
     owned = {"xAI": 1_665_000.0, "Google": 5e6}
-    running = [ownership.running_leases(leases.leases(), day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
-    before, after, end = (ownership.used_by(owned, part) for part in running)
+    running = [use.running_leases(leases.leases(), day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
+    before, after, end = (use.used_by(owned, part) for part in running)
     assert before == end == owned
     assert after["Anthropic"] == pytest.approx(541_000, rel=0.002)
     assert sum(after.values()) == pytest.approx(sum(owned.values()))
     more = running[1].assign(h100e=9e9)
-    assert min(ownership.used_by(owned, more).values()) >= 0
+    assert min(use.used_by(owned, more).values()) >= 0
 
 
 def test_a_lease_whose_size_is_not_known_is_not_counted_as_none():
-    running = ownership.running_leases(leases.leases(), "2026-11-01")
+    running = use.running_leases(leases.leases(), "2026-11-01")
     labs = pd.Series({"Google DeepMind": 1.0, "Anthropic": 1.0, "OpenAI": 1.0})
-    found = ownership.owned_and_used(labs, facts.load_stock(samples=10), running).set_index("laboratory")
+    found = use.owned_and_used(labs, facts.load_stock(samples=10), running).set_index("laboratory")
     assert numpy.isnan(found["leased_in_h100e"]["Google DeepMind"])
     assert found["leased_in_h100e"]["OpenAI"] == 0

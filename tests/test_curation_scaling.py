@@ -8,8 +8,17 @@ from curation import scaling as curation
 from gigacluster import scaling
 from gigareport import catalog
 
+NAMES = [
+    "chinchilla_runs",
+    "data_constrained_runs",
+    "routing_runs",
+    "benchmark_models",
+    "isoflop_runs",
+    "ladder_scores",
+]
 
-@pytest.mark.parametrize("name", ["chinchilla_runs", "data_constrained_runs", "routing_runs", "benchmark_models"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_table_equals_the_raw_file(raw_data, name):
     built = getattr(curation, name)(raw_data)
     stored = pd.read_csv(catalog.data_dir() / f"scaling_{name}.csv")

@@ -97,6 +97,17 @@ def test_every_vintage_is_kept_and_what_moved_is_said(tmp_path):
     assert (site["users"], site["users_certainty"]) == ("Y, Z", "speculative")
 
 
+def test_headlines_that_moved_are_printed_with_both_values(raw_data, tmp_path, capsys):
+    for folder, vintage in FOLDERS.items():
+        options = ["--vintage", vintage] if vintage else []
+        assert main(["update", str(raw_data / folder), *options, "--into", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "five largest clouds: 73% (" in out  # without Huawei, Cambricon and smuggled chips
+    assert "-> 70% (" in out
+    assert "stock sold by then: 19.7 million H100e -> 20.3 million H100e" in out
+    assert "planned at them by the end of 2027: 16.3 million H100e -> 21.0 million H100e" in out
+
+
 GOOD = f"{STATES}\n2027-01-01,A,10,500,1,1,1\n2027-02-01,A,20,900,1,1,1\n"
 BAD_FOLDERS = {
     "a missing file": (GOOD, "", ["data_centers.csv is missing"]),

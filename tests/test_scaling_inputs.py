@@ -122,3 +122,81 @@ def test_replicates_that_did_not_converge_are_nan_and_left_out(monkeypatch):
     assert numpy.isnan(table["A"][~table["converged"]]).all()
     assert numpy.isfinite(fitted.standard_errors["A"])
     assert any(flag.kind == "not converged" for flag in fitted.flags)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"params": "N", "tokens": "D", "loss": "L"},
+        {"params": "n_params", "tokens": "training_tokens", "loss": "final_loss"},
+        {"params": "Model Size", "tokens": "Train-Tokens", "loss": "val_loss"},
+    ],
+)
+def test_columns_are_known_by_the_names_that_people_use(runs, names):
+    plain = scaling.fit(runs, device="cpu").parameters
+    assert scaling.fit(runs.rename(columns=names), device="cpu").parameters == plain
+
+
+def test_units_behind_a_name_are_read(runs):
+    plain = scaling.fit(runs, device="cpu").parameters["A"]
+    scaled = {"params_billion": runs["params"] / 1e9, "tokens_T": runs["tokens"] / 1e12, "loss": runs["loss"]}
+    assert scaling.fit(scaled, device="cpu").parameters["A"] == pytest.approx(plain, rel=1e-8)
+    flops = {"C": 6 * runs["params"] * runs["tokens"], "D": runs["tokens"], "perplexity": numpy.exp(runs["loss"])}
+    assert scaling.fit(flops, device="cpu").parameters["A"] == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize("mean_loss", [2.2, 2.5, 2.7])
+def test_a_perplexity_below_sixteen_is_refused_until_it_is_said(runs, mean_loss):
+    nats = runs["loss"] * mean_loss / runs["loss"].mean()
+    table = runs.assign(loss=numpy.exp(nats)).query("loss < 16")
+    with pytest.raises(ValueError, match="looks like a perplexity; name the column 'perplexity', or say"):
+        scaling.fit(table, device="cpu")
+    said = scaling.fit(table, loss_unit="perplexity", device="cpu")
+    assert said.parameters["E"] < 2.7
+
+
+def test_bits_are_told_and_converted_when_said(runs):
+    bits = runs.assign(loss=runs["loss"] / numpy.log(2))
+    assert any("if they are bits" in flag.message for flag in scaling.fit(bits, device="cpu").flags)
+    nats = scaling.fit(bits, loss_unit="bit", device="cpu").parameters["E"]
+    assert nats == pytest.approx(scaling.fit(runs, device="cpu").parameters["E"], rel=1e-8)
+    with pytest.raises(ValueError, match="loss_unit is 'bits'; it can be 'nat', 'bit', 'perplexity'"):
+        scaling.fit(runs, loss_unit="bits", device="cpu")
+
+
+def test_swapped_columns_are_refused_with_their_rows(runs):
+    swapped = runs.rename(columns={"params": "tokens", "tokens": "params"})
+    with pytest.raises(ValueError, match=r"params and tokens look swapped; exchange them"):
+        scaling.fit(swapped, device="cpu")
+    budget = runs.assign(budget_flop=6e3 * runs["params"] * runs["tokens"])
+    with pytest.raises(ValueError, match=r"budget_flop is 1e\+03 times 6 params tokens"):
+        scaling.fit(budget, device="cpu")
+
+
+@pytest.mark.parametrize("scale", [1e-8, 4e4, 1e12])
+def test_weights_of_any_scale_give_the_same_fit(runs, scale):
+    weights = 1.0 + numpy.arange(len(runs)) % 3
+    plain = scaling.fit(runs, weights=weights, bootstrap=20, device="cpu")
+    scaled = scaling.fit(runs, weights=scale * weights, bootstrap=20, device="cpu")
+    assert scaled.converged
+    assert scaled.parameters == pytest.approx(plain.parameters, rel=1e-7)
+    assert scaled.intervals["A"] == pytest.approx(plain.intervals["A"], rel=1e-6)
+    assert scaled.objective == pytest.approx(scale * plain.objective, rel=1e-9)
+
+
+def test_sigma_is_the_root_of_an_inverse_weight(runs):
+    sigma = 0.005 * (1.0 + numpy.arange(len(runs)) % 3)
+    by_sigma = scaling.fit(runs, sigma=sigma, loss="squared", device="cpu")
+    by_weight = scaling.fit(runs, weights=sigma**-2, loss="squared", device="cpu")
+    assert by_sigma.parameters == pytest.approx(by_weight.parameters, rel=1e-7)
+    with pytest.raises(ValueError, match="give weights or sigma, not both"):
+        scaling.fit(runs, sigma=sigma, weights=sigma, device="cpu")
+    with pytest.raises(ValueError, match="sigma must be 48 finite numbers above 0"):
+        scaling.fit(runs, sigma=0 * sigma, device="cpu")
+
+
+@pytest.mark.parametrize("values", [(1e9,), (-1e9, 1e10), (1e9, 1e10, 1e11)])
+def test_predictions_say_what_they_need(runs, values):
+    fitted = scaling.fit(runs, device="cpu")
+    with pytest.raises(ValueError, match="missing: tokens|params must be positive|reads params, tokens; got 3 values"):
+        fitted.predict(*values)

@@ -403,9 +403,12 @@ class Space:
         return array if high is None else self.minimum(array, high)
 
     def reshape(self, array: Symbols, shape: Sequence[int]) -> Symbols:
-        """Return an array in another shape; of one with a long axis, -1 says which that shall be."""
+        """Return an array in another shape; of one with a long axis, -1 or its length says which that shall be."""
+        shape = list(shape)
+        if array.long and -1 not in shape:
+            shape[shape.index(array.shape[array.long.axis])] = -1
         nodes = array.nodes.reshape(tuple(shape))
-        return Symbols(self.record, nodes, array.long and array.long._replace(axis=list(shape).index(-1) - nodes.ndim))
+        return Symbols(self.record, nodes, array.long and array.long._replace(axis=shape.index(-1) - nodes.ndim))
 
     def broadcast_to(self, array: Symbols, shape: Sequence[int]) -> Symbols:
         """Return an array repeated along short axes."""

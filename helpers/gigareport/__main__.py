@@ -207,8 +207,13 @@ def _validate(chosen: argparse.Namespace) -> int:
 
 def _update(chosen: argparse.Namespace) -> int:
     from gigareport import curation
+    from gigareport.facts import headline
 
-    print(*curation.update(chosen.folder, chosen.vintage, chosen.into), sep="\n")
+    into = chosen.into or data_dir()
+    before = headline.numbers(into)
+    print(*curation.update(chosen.folder, chosen.vintage, into), sep="\n")
+    for name, value in headline.numbers(into).items():
+        print(f"{name}: {value}" if before.get(name) in {None, value} else f"{name}: {before[name]} -> {value}")
     return 0
 
 

@@ -46,6 +46,7 @@ class Answers:
 
     verdict: str
     numbers: tuple[Number, ...]
+    plan: Any = None  # the parallel plan behind them
 
     def __getitem__(self, quantity: str) -> Number:
         return next(number for number in self.numbers if number.quantity == quantity)
@@ -55,7 +56,8 @@ def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
     numbers = [_number(row, row.without_frac) for row in outlook.to_frame().itertuples()]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
-    return Answers(str(outlook.verdict), tuple(sorted(numbers, key=lambda n: order.get(n.quantity, len(order)))))
+    numbers.sort(key=lambda number: order.get(number.quantity, len(order)))
+    return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)
 
 
 def tell(outlook: Any, name: str, form: str = "{median} ({interval})") -> str:

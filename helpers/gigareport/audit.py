@@ -22,7 +22,8 @@ from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, fo
 from gigareport import catalog, facts, scenario
 from gigareport.facts import rents
 from gigareport.facts.known import active_clusters
-from gigareport.facts.ownership import laboratories, trend_tests
+from gigareport.facts.ownership import trend_tests
+from gigareport.facts.use import laboratories
 from gigareport.scenario import Outlook
 
 __all__ = ["Finding", "audit", "timeline", "weeks_late"]

@@ -125,7 +125,8 @@ def _speed() -> list[str]:
         "",
         f"- parallel plans: {figure('search', 'million_plans_per_s', '{:.1f} million a second')}, each in full;",
         f"- 4,000 bootstrap fits of a scaling law: {figure('scaling', 'bootstrap_4000_s', '{:.1f} s')}, "
-        f"{figure('scaling', 'scipy_bfgs_as_published_times_slower', '{:.0f} times')} faster than the published loop;",
+        f"{figure('scaling', 'scipy_bfgs_tight_times_slower', '{:.0f} times')} faster than a loop of SciPy's BFGS with "
+        "exact gradients;",
         f"- simulated failures: {figure('reliability', 'exponential_ns_per_failure', '{:.0f} ns each')};",
         f"- every answer about a scenario, 10,000 samples: "
         f"{figure('scenario', 'evaluate_10000_samples_s', '{:.2f} s')};",

@@ -33,8 +33,8 @@ EPOCH_NAMES = {
 }
 #: H200: Epoch dates the NVL card (2024-11); SXM systems shipped from the second quarter of 2024.
 AVAILABLE_ON = {"H200": "2024-04-01"}
-#: Power that the raw table leaves blank and Epoch gives.
-TDP_W = {"TPUv5p": 540, "TPUv6e": 380}
+#: Power by Epoch AI where the raw table is blank, or gives a B300 the power of a B200.
+TDP_W = {"TPUv5p": 540, "TPUv6e": 380, "B300": 1100}
 #: What a program can use, where vendor figures differ from it or are it.
 USABLE_GIB = {"B200": 180, "GB200": 186, "B300": 270, "GB300": 279}
 USABLE_BY_VENDOR = ("B200", "GB200")
@@ -98,7 +98,7 @@ def build(raw_data):
         scaleup_gb_per_s=raw["scaleup_gbs_per_dir"],
         scaleup_basis=raw["chip"].map(dict.fromkeys(ACHIEVED_LINKS, "achieved")).fillna("nominal"),
         scaleout_gbit_per_s=raw["scaleout_gbps_per_chip"],
-        tdp_w=raw["tdp_w"].fillna(raw["chip"].map(TDP_W)),
+        tdp_w=raw["chip"].map(TDP_W).fillna(raw["tdp_w"]),
         n_processors=raw["chip"].map(N_PROCESSORS),
         recalled=recalled,
         source_id=[ids[0] for ids in sources],

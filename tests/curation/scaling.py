@@ -59,3 +59,18 @@ def benchmark_models(raw_data: Path) -> pd.DataFrame:
         }
     )
     return table.dropna(subset=["training_flop", "mmlu_frac"]).reset_index(drop=True)
+
+
+def isoflop_runs(raw_data: Path) -> pd.DataFrame:
+    """Return the cleaner digitisation of the runs at equal compute of Hoffmann et al. (2022)."""
+    raw = pd.read_csv(raw_data / "scaling_isoflop" / "isoflops_no_llama.csv")
+    kept = raw[raw["experiment"] == "ml_scalefit__massivetext__chinchilla"]
+    table = kept.rename(columns={"budget": "budget_flop"})[["budget_flop", "params", "tokens", "loss"]]
+    return table.assign(source_id="czech-2026-isoflops").reset_index(drop=True)
+
+
+def ladder_scores(raw_data: Path) -> pd.DataFrame:
+    """Return the ladder of OLMo and the models that it predicts, a row a model and task."""
+    raw = pd.read_csv(raw_data / "scaling_olmo_ladder" / "two_step.csv")
+    names = {"set": "role", "bpb": "loss_bits_per_byte", "accuracy_len_norm": "score_frac", "chance": "chance_frac"}
+    return raw.rename(columns=names).assign(source_id="olmo-ladder-runs")

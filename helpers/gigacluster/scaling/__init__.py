@@ -8,6 +8,7 @@ from gigacluster.scaling.extrapolate import Extrapolation, Rollout, rollouts
 from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
 from gigacluster.scaling.isoflop import IsoFlop, isoflop
 from gigacluster.scaling.law import LAWS, Law, PowerTerm, Symbol, power_law
+from gigacluster.scaling.next_run import NextRun, next_run
 from gigacluster.scaling.optimum import (
     Optimum,
     Serving,
@@ -32,6 +33,7 @@ __all__ = [
     "Flag",
     "IsoFlop",
     "Law",
+    "NextRun",
     "Optimum",
     "PowerTerm",
     "QualityLink",
@@ -48,6 +50,7 @@ __all__ = [
     "isoflop",
     "law_optimum",
     "link_score",
+    "next_run",
     "optimum",
     "power_law",
     "repeated_optimum",

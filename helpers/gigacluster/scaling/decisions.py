@@ -93,7 +93,7 @@ def compute_optimal(
 
     def estimate(choose: Callable[[Optimum], Any]) -> Estimate:
         found = spread(choose(best), None if samples is None else choose(samples), fitted.coverage)
-        if unknown and samples is not None:
+        if unknown:
             return replace(found, low=numpy.zeros_like(found.value), high=numpy.full_like(found.value, numpy.inf))
         return found
 

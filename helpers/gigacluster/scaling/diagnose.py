@@ -146,7 +146,7 @@ def diagnose(solved: Solved, noise: Noise, replicates: Mapping[str, numpy.ndarra
     flags = [Flag("data", "", note) for note in solved.runs.notes]
     if not solved.converged:
         message = f"gradient / delta is {float(solved.point.gradient[0]):.1e}; the parameters are nan"
-        return (*flags, Flag("not converged", "", message))
+        return (*flags, Flag("not converged", "", message), *_split(solved))
     flags += _few_runs(solved)
     flags += _boundaries(solved)
     flags += _weak_parameters(solved, noise)

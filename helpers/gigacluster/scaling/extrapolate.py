@@ -103,7 +103,8 @@ class Extrapolation:
             host = fitted.columns_for({column: columns[column] for column in fitted.law.columns})
             logs.append(numpy.log(fitted.predict(host).value))
             samples = numpy.log(fitted.loss_samples(host)) if fitted.replicates else numpy.zeros((1, *params.shape))
-            within.append(numpy.nanvar(samples, axis=0))
+            low, high = numpy.quantile(numpy.nan_to_num(samples, nan=numpy.inf, posinf=30.0), [0.16, 0.84], axis=0)
+            within.append((0.5 * (high - low)) ** 2)  # robust: a few replicates go astray
         stacked = numpy.stack(logs)
         middle = (weight * stacked).sum(axis=0)
         reach = columns["budget_flop"] / self.largest_flop

@@ -176,8 +176,9 @@ def _coupled(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any
 def _data_constrained(operations: Any, p: Mapping[str, Any], x: Mapping[str, Any]) -> Any:
     """Discount repeated tokens, and parameters beyond those that the unique tokens can use."""
     balance = operations.log(p["alpha"]) + p["A"] - operations.log(p["beta"]) - p["B"]
-    useful = operations.minimum(x["params"], (balance + p["beta"] * x["unique_tokens"]) / p["alpha"])
-    tokens = _discounted(operations, x["tokens"], x["unique_tokens"], p["R_D*"])
+    unique = operations.minimum(x["tokens"], x["unique_tokens"])  # no more than are read
+    useful = operations.minimum(x["params"], (balance + p["beta"] * unique) / p["alpha"])
+    tokens = _discounted(operations, x["tokens"], unique, p["R_D*"])
     params = _discounted(operations, x["params"], useful, p["R_N*"])
     loss = operations.exp(p["A"] - p["alpha"] * params) + operations.exp(p["B"] - p["beta"] * tokens) + p["E"]
     return operations.log(loss)

@@ -286,7 +286,8 @@ def law_optimum(
 
     def loss_at(log_params: Any) -> Any:
         tokens = product / numpy.exp(log_params)
-        return law.loss(operations, symbols, {"params": numpy.exp(log_params), "tokens": tokens, **given})
+        loss = law.loss(operations, symbols, {"params": numpy.exp(log_params), "tokens": tokens, **given})
+        return numpy.where(numpy.isfinite(loss), loss, numpy.inf)
 
     low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
     high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
@@ -296,7 +297,7 @@ def law_optimum(
         least = numpy.full_like(best, numpy.inf)
         for number in range(_SCANNED + 1):
             point = low + number * step
-            loss = numpy.where(numpy.isfinite(loss := loss_at(point)), loss, numpy.inf)
+            loss = loss_at(point)
             best, least = numpy.where(loss < least, point, best), numpy.minimum(loss, least)
         library: Any = numpy
         chosen = _golden_section(library, loss_at, numpy.maximum(best - step, low), numpy.minimum(best + step, high))

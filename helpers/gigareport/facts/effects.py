@@ -1,4 +1,4 @@
-"""The headline, and what one cluster changes: its share of the world's stock, and how far it moves the index."""
+"""What one cluster changes: its share of the world's stock through time, and how far it moves the index."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from gigacluster.concentration import add
 from gigacluster.concentration.bounds import bounds, with_countless
-from gigacluster.uncertainty import Interval, interval
-from gigareport.facts.ownership import LARGE_CLOUDS, by_owner, fives_share, named_and_other, trend_tests
+from gigacluster.uncertainty import interval
+from gigareport.facts.ownership import named_and_other
 from gigareport.facts.world import OTHER, WorldStock, share_of_world
 
-__all__ = ["NEW_OWNER", "headline", "index_change", "place_in_words", "share_over_time", "trend_start"]
+__all__ = ["NEW_OWNER", "in_words", "index_change", "place_in_words", "share_over_time"]
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
@@ -78,39 +78,6 @@ def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable
     return pd.DataFrame(rows, columns=["owner", "change_p5", "change_median", "change_p95", "change_if_other_is_one"])
 
 
-def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vintage: str) -> str:
-    """Say in Markdown how concentrated ownership is and whether it rose, beside what the publisher says of it.
-
-    Parameters
-    ----------
-    world : WorldStock
-    anchors, sources : DataFrame
-        Tables ``published_anchors`` and ``sources``.
-    vintage : str
-        The latest vintage behind the stock, as ``2026-09-24``.
-    """
-    day = world.dates[-1]
-    five = interval(fives_share(world, day))
-    published = anchors.set_index("anchor_id").loc["hyper5_share_2025q4"]
-    told = str(sources.set_index("source_id").loc[published["source_id"], "published"])
-    age = round((pd.Timestamp(vintage) - pd.Timestamp(told)).days / 30.44)
-    agrees = "inside" if five.low <= published["value"] <= five.high else "outside"
-    low, high = by_owner(world, day).bounds()
-    low_end, high_end = interval(low).low, interval(high).high
-    since = trend_start(world)
-    nothing, crowd = (row for _, row in trend_tests(world, since, day).head(2).iterrows())
-    return (
-        f"On {_in_words(day)} {', '.join(LARGE_CLOUDS[:-1])} and {LARGE_CLOUDS[-1]} owned **{_percent(five)}** of the "
-        f"AI compute sold so far; Epoch AI says {published['value']:.0%} (published {told}, {age} months before the "
-        f"vintage of {vintage} that is used here), {agrees} our interval. The Herfindahl-Hirschman index of owners lay "
-        f"between **{low_end:,.0f} and {high_end:,.0f}** points whoever the unnamed owners are: like "
-        f"{10_000 / high_end:.1f} to {10_000 / low_end:.1f} equal owners. Since {_in_words(since)} its trend is "
-        f"**{nothing['answer']}** with nothing assumed about the unnamed; if they stayed a crowd of small owners it "
-        f"moved by **{crowd['change_median']:+,.0f} points** ({crowd['change_p5']:+,.0f} to "
-        f"{crowd['change_p95']:+,.0f})."
-    )
-
-
 def place_in_words(world: WorldStock, h100e_8bit: float, date: Any) -> str:
     """Say in Markdown what a cluster is of the world's stock when it starts, and when the table ends."""
     start = numpy.datetime64(str(date)[:10], "D")
@@ -118,25 +85,17 @@ def place_in_words(world: WorldStock, h100e_8bit: float, date: Any) -> str:
     return f"A cluster of {h100e_8bit:,.0f} H100 equivalents is {', and '.join(shares)}."
 
 
-def trend_start(world: WorldStock) -> numpy.datetime64:
-    """Return the day from which a trend is told: five quarters before the table ends, where it is that long."""
-    return world.dates[max(len(world.dates) - 6, 0)]
-
-
-def _percent(share: Interval) -> str:
-    return f"{share.median:.0%} ({100 * share.low:.0f} to {share.high:.0%})"
-
-
 def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64) -> str:
     if day < world.dates[0]:
-        return f"an unknown part of the world's stock on {_in_words(day)}, before the table begins"
+        return f"an unknown part of the world's stock on {in_words(day)}, before the table begins"
     share = interval(share_of_world(h100e_8bit, world, day))
     extended = ", as carried ahead of the table" if world.is_extrapolated(day) else ""
     low, median, high = (f"{100 * value:.2g}%" for value in (share.low, share.median, share.high))
-    return f"**{median}** ({low} to {high}) of the stock of {_in_words(day)}{extended}"
+    return f"**{median}** ({low} to {high}) of the stock of {in_words(day)}{extended}"
 
 
-def _in_words(day: numpy.datetime64) -> str:
+def in_words(day: numpy.datetime64) -> str:
+    """Return a day as 31 December 2025."""
     date = pd.Timestamp(day)
     return f"{date.day} {date:%B %Y}"
 

@@ -7,7 +7,7 @@ from functools import cache
 import pandas as pd
 
 from gigareport import catalog
-from gigareport.facts import timeline
+from gigareport.facts import plans
 
 __all__ = ["record_setters", "rivals"]
 
@@ -39,10 +39,10 @@ def rivals(owner: str = "") -> pd.DataFrame:
     listed = listed[["name", "owner", "first_operational", "h100e"]]
     curated = catalog.load("clusters").query("record_type == 'cluster' and status == 'operational'")
     curated = curated[["name", "owner", "as_of", "h100e_bf16"]]
-    sites = timeline.current_states()  # of the latest vintage alone: plans of earlier ones have moved
+    sites = plans.current_states()  # of the latest vintage alone: plans of earlier ones have moved
     sites = sites.loc[sites["date"] > listed["first_operational"].max(), ["site", "date", "h100e_8bit"]]
     owners = catalog.load("sites").sort_values("vintage").drop_duplicates("data_center", keep="last")
-    sites.insert(1, "owner", sites["site"].map(owners.set_index("data_center")["owner"]))
+    sites.insert(1, "owner", sites["site"].map(owners.set_index("data_center")["owner"]).replace(plans.OWNERS_OF_SITES))
     columns = ["name", "owner", "date", "h100e"]
     known = pd.concat([table.set_axis(columns, axis=1) for table in (listed, curated, sites)])
     known = known.dropna(subset=["date", "h100e"]).query("h100e > 0").sort_values("date", kind="stable")

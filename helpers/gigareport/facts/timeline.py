@@ -1,15 +1,14 @@
 """Every large site known by name on one timeline, 2022 to the end of 2027, and any scenario dropped in among them.
 
-The latest vintage says what stands and what is planned. What happened to the plans of an earlier vintage says how far
-plans are to be trusted, and three things happen to them: a step is cancelled (it leaves the plan to the end of 2027),
-it slips, and the size of a site is estimated anew. Two vintages carry only so much: what they leave open is drawn too.
-A site is a campus; the average of its buildings is the least that one coherent cluster on it can be.
+The latest vintage says what stands and what is planned; how far plans are to be trusted is drawn from what became of
+those of the vintage before. Two vintages carry only so much: what they leave open is drawn too. A site is a campus; the
+average of its buildings is the least that one coherent cluster on it can be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -19,63 +18,40 @@ import pandas as pd
 from gigacluster.concentration.timeline import Place, built, place
 from gigacluster.uncertainty import interval
 from gigareport import catalog
+from gigareport.facts.plans import (
+    DAYS_PER_MONTH,
+    LAST_DAY,
+    OWNERS_OF_SITES,
+    Revisions,
+    as_days,
+    current_states,
+    day_numbers,
+    plan_revisions,
+    revisions_between,
+    standing,
+    states_by_site,
+    vintages,
+)
 from gigareport.facts.world import OTHER
 
 __all__ = [
-    "Revisions",
+    "LAST_DAY",
     "Timeline",
     "by_owner",
-    "current_states",
     "drop_in",
     "largest_at",
     "latest",
     "place_in_words",
-    "plan_revisions",
     "predicted",
-    "revisions_between",
     "same_site",
     "site_timeline",
-    "states_by_site",
-    "vintages",
 ]
 
-FIRST_DAY, LAST_DAY = "2022-01-01", "2027-12-31"
-#: A step counts as reached where the new plan has as many buildings, and this part of its power where buildings alone
-#: do not tell steps apart.
-_REACHED = 0.97
-_DAYS_PER_MONTH = 365.25 / 12
+FIRST_DAY = "2022-01-01"
 #: The owner of a site that the publisher does not name.
 NOT_KNOWN = "not known"
-#: Owners of sites under the name that the table of owners gives them.
-_OWNERS = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}
 #: Bundled scenarios that are a listed site themselves.
 _SITES_OF_SCENARIOS = {"xai-colossus-2024": ("Colossus 1",)}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Revisions:
-    """What became of the plans of one vintage by a later one."""
-
-    window_months: float  # between the two
-    steps: pd.DataFrame  # site, planned, power_mw, n_buildings, h100e, now, slip_months, log_ratio, cancelled
-    common_sites: int
-    planned_before: float  # of the common sites by the end of 2027 [H100e]
-    planned_now: float
-
-    @property
-    def by_site(self) -> pd.DataFrame:
-        """Mean slip and re-estimate of each site with a step that is still planned or was built."""
-        return self.steps[~self.steps["cancelled"]].groupby("site")[["slip_months", "log_ratio"]].mean().fillna(0.0)
-
-    def say(self) -> str:
-        """Return the revision in a sentence."""
-        moved = self.steps.loc[self.steps["slip_months"].abs() > 0, "slip_months"]
-        return (
-            f"Of {len(self.steps)} steps that {self.common_sites} sites planned, {self.steps['cancelled'].sum()} left "
-            f"the plan within {self.window_months:.0f} months; {len(moved)} moved, by {moved.median():.1f} months in "
-            f"the median; what was planned for the end of 2027 fell from {self.planned_before / 1e6:.1f} to "
-            f"{self.planned_now / 1e6:.1f} million H100e."
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,56 +80,6 @@ class Timeline:
     def sizes(self, by: Literal["campus", "building"]) -> numpy.ndarray:
         """Return whole campuses, or the average of their buildings, of the shape of ``h100e``."""
         return self.h100e if by == "campus" else self.h100e / self.buildings[:, :, None]
-
-
-def states_by_site(states: pd.DataFrame, names: pd.DataFrame, vintage: str) -> pd.DataFrame:
-    """Return one vintage of ``data_center_timelines`` under the latest names of its sites, known sizes alone.
-
-    A state with power and no compute is one whose compute was not entered, and is left out.
-    """
-    rows = states[states["vintage"] == vintage]
-    site = rows["data_center"].map(names.set_index("name")["site"]).fillna(rows["data_center"])
-    known = rows["h100e_8bit"].notna() & ~((rows["h100e_8bit"] == 0) & (rows["power_mw"] > 0))
-    return rows.assign(site=site)[known].sort_values(["site", "date"], ignore_index=True)
-
-
-def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Any, day_now: Any) -> Revisions:
-    """Look up in a later vintage what became of the steps that an earlier one planned to the end of 2027.
-
-    Parameters
-    ----------
-    before, now : DataFrame
-        From :func:`states_by_site`.
-    day_before, day_now : date, Timestamp or str
-        When the two were made.
-    """
-    made, end = pd.Timestamp(day_before), pd.Timestamp(LAST_DAY)
-    common = sorted(set(before["site"]) & set(now["site"]))
-    rows = []
-    for site in common:
-        old, new = before[before["site"] == site], now[now["site"] == site]
-        past = old[old["date"] <= made]
-        reached = float(past["h100e_8bit"].max()) if len(past) else 0.0
-        for step in old[(old["date"] > made) & (old["date"] <= end)].itertuples():
-            if not step.h100e_8bit > reached:
-                continue
-            more_buildings = step.n_buildings > (past["n_buildings"].max() if len(past) else 0)
-            there = (new["n_buildings"] >= step.n_buildings) & (new["date"] <= end)
-            there &= more_buildings | (new["power_mw"] >= _REACHED * step.power_mw)
-            found = new[there].head(1)
-            reached, past = step.h100e_8bit, old[old["date"] <= step.date]
-            now_on = found["date"].iloc[0] if len(found) else pd.NaT
-            slip = (now_on - step.date).days / _DAYS_PER_MONTH if len(found) else numpy.nan
-            ratio = numpy.log(found["h100e_8bit"].iloc[0] / step.h100e_8bit) if len(found) else numpy.nan
-            rows.append((site, step.date, step.power_mw, step.n_buildings, reached, now_on, slip, ratio, found.empty))
-    columns = ["site", "planned", "power_mw", "n_buildings", "h100e", "now", "slip_months", "log_ratio", "cancelled"]
-    return Revisions(
-        window_months=(pd.Timestamp(day_now) - made).days / _DAYS_PER_MONTH,
-        steps=pd.DataFrame(rows, columns=columns),
-        common_sites=len(common),
-        planned_before=float(sum(_standing(before[before["site"] == site], LAST_DAY) for site in common)),
-        planned_now=float(sum(_standing(now[now["site"] == site], LAST_DAY) for site in common)),
-    )
 
 
 def site_timeline(
@@ -193,7 +119,7 @@ def site_timeline(
     today = pd.Timestamp(made)
     names = list(dict.fromkeys(states["site"]))
     months = numpy.arange(FIRST_DAY[:7], "2028-01", dtype="datetime64[M]").astype("datetime64[D]")
-    days = numpy.concatenate([months, _days([LAST_DAY])]) if days is None else _days(days)
+    days = numpy.concatenate([months, as_days([LAST_DAY])]) if days is None else as_days(days)
     steps = {name: _plan(states[states["site"] == name], today) for name in names}
     width = max(1, max(len(plan) for plan in steps.values()))
     planned_day = numpy.full((len(names), width), numpy.inf)
@@ -202,12 +128,12 @@ def site_timeline(
     for row, name in enumerate(names):
         own = states[states["site"] == name]
         past = own[own["date"] <= today]
-        known[row] = _standing(past, days)
-        buildings[row] = numpy.maximum(_standing(own, days, "n_buildings"), 1.0)
+        known[row] = standing(past, days)
+        buildings[row] = numpy.maximum(standing(own, days, "n_buildings"), 1.0)
         plan = steps[name]
-        planned_day[row, : len(plan)] = _numbers(plan["date"])
+        planned_day[row, : len(plan)] = day_numbers(plan["date"])
         planned[row, : len(plan)] = plan["h100e_8bit"]
-    waited = numpy.where(numpy.isfinite(planned_day), planned_day - _numbers([today])[0], 0.0) / _DAYS_PER_MONTH
+    waited = numpy.where(numpy.isfinite(planned_day), planned_day - day_numbers([today])[0], 0.0) / DAYS_PER_MONTH
     windows = numpy.maximum(waited / revisions.window_months, 1.0)[:, :, None]
     left, counted = int(revisions.steps["cancelled"].sum()), len(revisions.steps)
     cancelled = rng.beta(left + 0.5, counted - left + 0.5, samples)
@@ -216,9 +142,9 @@ def site_timeline(
     drawn = moved[rng.integers(len(moved), size=(len(names), samples))]
     error = moved.std(axis=0, ddof=1) / numpy.sqrt(len(moved))
     drawn = drawn + error * rng.standard_t(len(moved) - 1, size=(1, samples, 2))
-    slip = drawn[:, None, :, 0] * windows * _DAYS_PER_MONTH
+    slip = drawn[:, None, :, 0] * windows * DAYS_PER_MONTH
     h100e = built(
-        known, planned_day, planned, _numbers(days), delay_days=slip, kept=kept, ratio=numpy.exp(drawn[:, :, 1])
+        known, planned_day, planned, day_numbers(days), delay_days=slip, kept=kept, ratio=numpy.exp(drawn[:, :, 1])
     )
     traits = sites.set_index("data_center")
     owners, users = (traits[name].reindex(names).fillna(NOT_KNOWN).tolist() for name in ("owner", "users"))
@@ -240,22 +166,6 @@ def latest(samples: int = 2_000, seed: int = 7) -> Timeline:
     before, now = vintages()[-2:]
     revisions = revisions_between(states, names, before, now)
     return site_timeline(current_states(), sites[sites["vintage"] == now], revisions, now, samples=samples, seed=seed)
-
-
-def vintages() -> list[str]:
-    """Return the vintages of ``data/`` that list all sites, oldest first: others are of one owner alone."""
-    return sorted(catalog.load("sites")["vintage"].unique())
-
-
-def current_states() -> pd.DataFrame:
-    """Return the states of all sites in the latest vintage of ``data/``; later dates than it are plans."""
-    return states_by_site(catalog.load("data_center_timelines"), catalog.load("site_names"), vintages()[-1])
-
-
-def revisions_between(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str) -> Revisions:
-    """Return what became of the plans of one vintage of the tables by another."""
-    old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
-    return plan_revisions(old, new, before, now)
 
 
 def drop_in(
@@ -300,8 +210,8 @@ def drop_in(
     if unknown := [name for name in without if name not in timeline.sites]:
         raise ValueError(f"no listed site is called {', '.join(unknown)}; the sites are: {', '.join(timeline.sites)}")
     rivals = [i for i, name in enumerate(timeline.sites) if name not in without]
-    started = _days(start if isinstance(start, numpy.ndarray) else str(start)[:10])
-    return place(h100e_8bit, _numbers(started), timeline.sizes(by)[rivals], _numbers(timeline.days))
+    started = as_days(start if isinstance(start, numpy.ndarray) else str(start)[:10])
+    return place(h100e_8bit, day_numbers(started), timeline.sizes(by)[rivals], day_numbers(timeline.days))
 
 
 def same_site(scenario_name: str) -> tuple[str, ...]:
@@ -335,7 +245,7 @@ def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.nda
     """Size of all listed sites at a date by owner, sites without one under ``Other``, with as many samples as asked."""
     sizes = timeline.at(date)
     sizes = numpy.take(sizes, numpy.arange(samples) % sizes.shape[1], axis=1)
-    names = [OTHER if owner == NOT_KNOWN else _OWNERS.get(owner, owner) for owner in timeline.owners]
+    names = [OTHER if owner == NOT_KNOWN else OWNERS_OF_SITES.get(owner, owner) for owner in timeline.owners]
     groups = {name: sizes[[own == name for own in names]].sum(axis=0) for name in dict.fromkeys(names)}
     return dict(sorted(groups.items(), key=lambda item: -float(numpy.median(item[1]))))
 
@@ -370,17 +280,11 @@ def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, 
     rows = []
     nobody = pd.DataFrame({"data_center": [], "owner": [], "users": []}, dtype=object)
     for site in sorted(set(old["site"]) & set(new["site"])):
-        others = Revisions(
-            window_months=whole.window_months,
-            steps=whole.steps[whole.steps["site"] != site],
-            common_sites=whole.common_sites - 1,
-            planned_before=whole.planned_before,
-            planned_now=whole.planned_now,
-        )
+        others = replace(whole, steps=whole.steps[whole.steps["site"] != site])
         drawn = site_timeline(old[old["site"] == site], nobody, others, before, days=dates)
         for date, size in zip(dates, drawn.h100e[0], strict=True):
             low, median, high = numpy.quantile(size, [0.05, 0.5, 0.95])
-            outcome = float(_standing(new[new["site"] == site], date))
+            outcome = float(standing(new[new["site"] == site], date))
             if outcome > 0 or high > 0:
                 rows.append((site, pd.Timestamp(date), low, median, high, outcome, low <= outcome <= high))
     return pd.DataFrame(rows, columns=["site", "date", "low", "median", "high", "outcome", "inside"])
@@ -390,18 +294,3 @@ def _plan(states: pd.DataFrame, today: pd.Timestamp) -> pd.DataFrame:
     """Return the planned steps that raise a site above all it had before."""
     record = states["h100e_8bit"].cummax().shift(fill_value=0.0)
     return states[(states["date"] > today) & (states["h100e_8bit"] > record)]
-
-
-def _standing(states: pd.DataFrame, days: Any, column: str = "h100e_8bit") -> Any:
-    """Return the last known value up to each day, 0 before the first."""
-    rows = states[["date", column]].dropna()
-    values = numpy.concatenate([[0.0], rows[column]])
-    return values[numpy.searchsorted(_numbers(rows["date"]), _numbers(days), side="right")]
-
-
-def _days(days: Any) -> numpy.ndarray:
-    return numpy.asarray(days, dtype="datetime64[D]")
-
-
-def _numbers(days: Any) -> numpy.ndarray:
-    return _days(days).astype(numpy.float64)

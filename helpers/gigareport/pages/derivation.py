@@ -10,6 +10,7 @@ from typing import Any
 from gigareport import catalog, scenario
 from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
+from gigareport.whatif import HORIZON, WhatIf
 from gigareport.words import number
 
 __all__ = ["Derivation", "InputRow", "derivations", "inputs_of_story"]
@@ -75,6 +76,35 @@ def inputs_of_story(story: Any) -> Iterator[InputRow]:
         text = number(median, 4) if low == high else f"{number(median, 4)} ({number(low, 4)} to {number(high, 4)})"
         unit = "" if field.entry.unit == "1" else f" {field.entry.unit}"
         yield InputRow(path, field.entry.meaning, text + unit, _source_of(field.entry.row, low, median, high))
+
+
+#: Units as a reader says them, where the register's are short.
+_UNITS = {"USD/(chip h)": "$ a chip-hour", "1/year": "a year", "USD/(W year)": "$ a watt-year", "h": "hours"}
+#: So many of the inputs that go most with the decision stand first.
+_DECIDING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MovedInput:
+    """An input that a reader moves."""
+
+    path: str
+    meaning: str
+    unit: str
+
+
+def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
+    """Return the inputs of the page that recomputes: those that decide most, with the horizon, and the others."""
+
+    def field(path: str) -> MovedInput:
+        entry = scenario.entry_of(path)
+        return MovedInput(path, entry.meaning, _UNITS.get(entry.unit, entry.unit.replace("USD", "$")))
+
+    first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
+    return {
+        "deciding": [field(path) for path in first],
+        "others": [field(path) for path in whatif.medians if path not in first],
+    }
 
 
 def _source_of(row: str | None, *value: float) -> str:

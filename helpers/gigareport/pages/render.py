@@ -70,21 +70,29 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
     )
 
 
-def shell(template: str, *, separate: bool = False, **values: Any) -> str:
+def shell(template: str, *, separate: bool = False, program: str = "", **values: Any) -> str:
     """Return a whole page from a template; every value is escaped unless it is :class:`markupsafe.Markup`.
 
-    ``separate`` leaves style and script to :func:`assets`, for servers whose policy allows none within a page.
+    ``program`` is a script of this page alone. ``separate`` leaves style and scripts to files beside the page, for
+    servers whose policy allows none within it.
     """
-    style, script = asset("page.css"), asset("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    allowed = (
-        "img-src 'self' data:; style-src 'self'; script-src 'self'"
-        if separate
-        else (f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'")
+    style, scripts = asset("page.css"), [asset("page.js"), *([program] if program else [])]
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    named = " ".join(f"'sha256-{digest}'" for digest in digests)
+    within, beside = (
+        f"img-src data:; style-src 'unsafe-inline'; script-src {named}",
+        "img-src 'self' data:; style-src 'self'; script-src 'self'",
     )
-    page = _environment().get_template(template)
-    return page.render(
-        style=Markup(style), script=Markup(script), policy=f"default-src 'none'; {allowed}", separate=separate, **values
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),
+            scripts=[Markup(script) for script in scripts],
+            policy=f"default-src 'none'; {beside if separate else within}",
+            separate=separate,
+            **values,
+        )
     )
 
 

@@ -20,15 +20,17 @@ from gigareport import catalog, scenario
 from gigareport.answers import Answers, answers_of
 from gigareport.explore import PAGE_BUDGET_BYTES
 from gigareport.pages import inputs
-from gigareport.pages.derivation import derivations, inputs_of_story
+from gigareport.pages.derivation import derivations, fields_of_page, inputs_of_story
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
 from gigareport.pages.folders import replacing
 from gigareport.pages.glossary import TERMS
 from gigareport.pages.render import apart, asset, notes_html, page_of, shell
 from gigareport.versions import versions
+from gigareport.whatif import WhatIf, whatif_of
 
 __all__ = ["Built", "ReportError", "build", "main"]
 
+WHAT_IF = ("what-if", "What if")
 INPUTS = ("inputs", "Inputs")
 #: Joint draws of the inputs, unless a parameter says otherwise.
 SAMPLES = 10_000
@@ -56,6 +58,7 @@ class _Side:
     story: Any
     answers: Answers
     samples: int
+    whatif: WhatIf | None
     results: tuple[Result, ...]
 
 
@@ -147,6 +150,7 @@ def build(
             story=story,
             answers=answer,
             samples=int(more.get("n_samples", SAMPLES)),
+            whatif=whatif_of(story, answer.plan),
             results=tuple(result for result in results if result.job.scenario == story.name),
         )
         for story, file, answer in zip(stories, files, answers, strict=True)
@@ -210,13 +214,19 @@ def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
 def _write_site(side: _Side, folder: Path, separate: bool) -> None:
     pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
     first, others = pages[0], pages[1:]
-    menu = [("index", _label(first.name)), *((page.name, _label(page.name)) for page in others), INPUTS]
+    extra = [] if side.whatif is None else [WHAT_IF]
+    menu = [("index", _label(first.name)), *((page.name, _label(page.name)) for page in others), *extra, INPUTS]
     vintage = inputs.vintage()
-    common = {"version": gigacluster.__version__, "vintage": vintage, "story_title": side.title, "menu": menu}
+    common: dict[str, Any] = {
+        "version": gigacluster.__version__,
+        "vintage": vintage,
+        "story_title": side.title,
+        "menu": menu,
+    }
 
     def write(name: str, template: str, description: str, **values: Any) -> None:
         place = [entry[0] for entry in menu].index(name)
-        steps = {
+        steps: dict[str, Any] = {
             "previous": menu[place - 1] if place else None,
             "next": menu[place + 1] if place + 1 < len(menu) else None,
         }
@@ -266,6 +276,22 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         tables=inputs.tables(),
         sources=inputs.sources(),
     )
+    if side.whatif is not None:
+        program = side.whatif.script() + asset("whatif.js")
+        if separate:
+            (folder / "what-if.js").write_text(program, encoding="utf-8")
+        write(
+            "what-if",
+            "whatif.html.j2",
+            "Every input to move or type, several at once, and every answer recomputed in the page.",
+            title="What if?",
+            program=program,
+            samples=f"{side.samples:,}",
+            verdict=side.answers.verdict,
+            numbers=side.answers.numbers,
+            data=side.whatif.data(),
+            **fields_of_page(side.whatif),
+        )
     if separate:
         _write_assets(folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from gigareport.plots.style import COLOURS, band
 
-__all__ = ["plot_laws", "plot_loss", "plot_scores", "plot_serving", "plot_tokens"]
+__all__ = ["plot_approaches", "plot_laws", "plot_loss", "plot_scores", "plot_serving", "plot_tokens"]
 
 _GREY = COLOURS[6]
 
@@ -138,6 +138,38 @@ def plot_laws(ax: Axes, laws: pd.DataFrame, own: Any, column: str, *, label: str
     _trillions(ax)
     ax.set_xlabel(label)
     ax.grid(axis="y", visible=False)
+    return ax
+
+
+def plot_approaches(ax: Axes, flop: Any, answers: Mapping[str, Any], points: pd.DataFrame, largest_flop: float) -> Axes:
+    """Draw the best size at each compute by several approaches, with their bands, and where the runs end.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    flop
+        Compute, shape (points,).
+    answers
+        Best params by the name of the approach, each an estimate of shape (points,).
+    points
+        ``flop`` and ``params`` of the lowest point of each budget.
+    largest_flop
+        The largest budget that was run: a line marks it.
+    """
+    for i, (name, estimate) in enumerate(answers.items()):
+        ax.plot(flop, estimate.value, color=COLOURS[i], label=name)
+        band(ax, flop, estimate.low, estimate.high, color=COLOURS[i])
+    ax.scatter(points["flop"], points["params"], s=14, color=_GREY, zorder=3, label="minima of the budgets")
+    ax.axvline(largest_flop, color=_GREY, linewidth=1, linestyle=":")
+    ax.annotate(
+        " no run beyond", (largest_flop, 0.03), xycoords=ax.get_xaxis_transform(), color=_GREY, fontsize="small"
+    )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("Training compute [FLOP]")
+    ax.set_ylabel("Best size [parameters]")
+    ax.legend(fontsize="small", loc="upper left")
     return ax
 
 

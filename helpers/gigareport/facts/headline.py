@@ -1,0 +1,97 @@
+"""The headline of ownership beside the publisher's, and its numbers for one folder of tables, to see what moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pandas as pd
+
+from gigacluster.concentration import hhi_change
+from gigacluster.uncertainty import Interval, interval
+from gigareport import catalog
+from gigareport.facts import plans
+from gigareport.facts.effects import in_words
+from gigareport.facts.ownership import LARGE_CLOUDS, by_owner, fives_share, named_and_other, trend_tests
+from gigareport.facts.stock import world_stock
+from gigareport.facts.world import WorldStock
+
+__all__ = ["headline", "numbers", "trend_start"]
+
+#: Enough to see a headline move by a percent.
+_SAMPLES = 1_000
+
+
+def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vintage: str) -> str:
+    """Say in Markdown how concentrated ownership is and whether it rose, beside what the publisher says of it.
+
+    Parameters
+    ----------
+    world : WorldStock
+    anchors, sources : DataFrame
+        Tables ``published_anchors`` and ``sources``.
+    vintage : str
+        The latest vintage behind the stock, as ``2026-09-24``.
+    """
+    day = world.dates[-1]
+    five = interval(fives_share(world, day))
+    published = anchors.set_index("anchor_id").loc["hyper5_share_2025q4"]
+    told = str(sources.set_index("source_id").loc[published["source_id"], "published"])
+    age = round((pd.Timestamp(vintage) - pd.Timestamp(told)).days / 30.44)
+    agrees = "inside" if five.low <= published["value"] <= five.high else "outside"
+    low, high = by_owner(world, day).bounds()
+    low_end, high_end = interval(low).low, interval(high).high
+    since = trend_start(world)
+    nothing, crowd = (row for _, row in trend_tests(world, since, day).head(2).iterrows())
+    return (
+        f"On {in_words(day)} {', '.join(LARGE_CLOUDS[:-1])} and {LARGE_CLOUDS[-1]} owned **{_percent(five)}** of the "
+        f"AI compute sold so far; Epoch AI says {published['value']:.0%} (published {told}, {age} months before the "
+        f"vintage of {vintage} that is used here), {agrees} our interval. The Herfindahl-Hirschman index of owners lay "
+        f"between **{low_end:,.0f} and {high_end:,.0f}** points whoever the unnamed owners are: like "
+        f"{10_000 / high_end:.1f} to {10_000 / low_end:.1f} equal owners. Since {in_words(since)} its trend is "
+        f"**{nothing['answer']}** with nothing assumed about the unnamed; if they stayed a crowd of small owners it "
+        f"moved by **{crowd['change_median']:+,.0f} points** ({crowd['change_p5']:+,.0f} to "
+        f"{crowd['change_p95']:+,.0f})."
+    )
+
+
+def numbers(folder: Path) -> dict[str, str]:
+    """Return the headline numbers of the tables in a folder, in words; those whose tables are not there are left out.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as ``data/``.
+    """
+    found: dict[str, str] = {}
+    tables = {
+        name: folder / f"{name}.csv" for name in ("chip_owners", "maker_totals", "data_center_timelines", "sites")
+    }
+    have = {name: catalog.load(name, path=file) for name, file in tables.items() if file.exists()}
+    if {"chip_owners", "maker_totals"} <= set(have):
+        world = world_stock(have["chip_owners"], have["maker_totals"], samples=_SAMPLES)
+        day, since = world.dates[-1], trend_start(world)
+        total, low, high = (interval(v) for v in (world.total[-1], *by_owner(world, day).bounds()))
+        change = hhi_change(*named_and_other(world, world.at(since)), *named_and_other(world, world.at(day)))
+        found["last quarter with owners"] = str(day)
+        found["stock sold by then"] = f"{total.median / 1e6:.1f} million H100e"
+        found["five largest clouds"] = _percent(interval(fives_share(world, day)))
+        found["HHI of owners"] = f"{low.low:,.0f} to {high.high:,.0f}"
+        found[f"its change since {since}, Other a crowd"] = f"{interval(change.if_countless).median:+,.0f}"
+    if {"data_center_timelines", "sites"} <= set(have):
+        vintage = have["sites"]["vintage"].max()
+        states = plans.states_by_site(have["data_center_timelines"], catalog.load("site_names"), vintage)
+        planned = states[states["date"] <= plans.LAST_DAY].groupby("site")["h100e_8bit"].last()
+        found["listed sites"] = f"{len(planned)}"
+        found["planned at them by the end of 2027"] = f"{planned.sum() / 1e6:.1f} million H100e"
+        found["largest then as planned"] = f"{planned.idxmax()}, {planned.max() / 1e6:.2f} million H100e"
+    return found
+
+
+def trend_start(world: WorldStock) -> numpy.datetime64:
+    """Return the day from which a trend is told: five quarters before the table ends, where it is that long."""
+    return world.dates[max(len(world.dates) - 6, 0)]
+
+
+def _percent(share: Interval) -> str:
+    return f"{share.median:.0%} ({100 * share.low:.0f} to {share.high:.0%})"

@@ -1,0 +1,136 @@
+"""Who uses compute that others own: laboratories, and leases as dated events.
+
+A lease moves use from its start on and leaves ownership where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster.concentration import hhi
+from gigareport.facts.world import WorldStock
+
+__all__ = ["laboratories", "owned_and_used", "running_leases", "used_by"]
+
+#: Owners, by the names of the table of owners, of the laboratories.
+_OWNERS_OF_LABS = {
+    "OpenAI": "OpenAI",
+    "Anthropic": "Anthropic",
+    "Google DeepMind": "Google",
+    "Meta Superintelligence Labs": "Meta",
+    "SpaceXAI": "xAI",
+}
+#: Lessors of the table of contracts under the name that the table of owners gives them.
+_LESSORS = {"SpaceX (xAI)": "xAI"}
+
+
+def running_leases(leases: pd.DataFrame, date: Any) -> pd.DataFrame:
+    """Return the leases that run at a date.
+
+    Parameters
+    ----------
+    leases : DataFrame
+        From :func:`gigareport.facts.leases.leases`.
+    date : date, Timestamp or str
+
+    Returns
+    -------
+    DataFrame
+        ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those of the
+        table of owners; a lease of chips that are not named has no size.
+    """
+    day = pd.Timestamp(str(date)[:10])
+    running = leases[(leases["first_full_month"] <= day) & ~(leases["last_month"] + pd.offsets.MonthEnd(0) < day)]
+    names = running.rename(columns={"seller": "lessor", "buyer": "lessee"})
+    return names[["lessor", "lessee", "h100e"]].replace({"lessor": _LESSORS}).reset_index(drop=True)
+
+
+def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
+    """Move what is let from its owners to its users.
+
+    Parameters
+    ----------
+    owned : mapping of str to float or array
+        Compute of each party, in H100 equivalents.
+    running : DataFrame
+        From :func:`running_leases`. A lease without a size moves nothing.
+
+    Returns
+    -------
+    dict of str to float or array
+        The same compute by who uses it; nobody lets more than they have.
+
+    Examples
+    --------
+    >>> lease = pd.DataFrame({"lessor": ["A"], "lessee": ["B"], "h100e": [2.0]})
+    >>> {name: float(used) for name, used in used_by({"A": 5.0}, lease).items()}
+    {'A': 3.0, 'B': 2.0}
+    """
+    used = dict(owned)
+    for lessor, lessee, size in running.dropna(subset=["h100e"]).itertuples(index=False):
+        let = numpy.minimum(size, used.get(lessor, 0.0))
+        used[lessor] = used.get(lessor, 0.0) - let
+        used[lessee] = used.get(lessee, 0.0) + let
+    return used
+
+
+def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) -> pd.DataFrame:
+    """What laboratories own, what they used at the last count, and what leases since then move to and from them.
+
+    Parameters
+    ----------
+    labs : Series
+        Compute in use by laboratory at the last count, in H100 equivalents.
+    world : WorldStock
+    running : DataFrame
+        From :func:`running_leases`.
+
+    Returns
+    -------
+    DataFrame
+        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians; ``nan`` where a lease runs
+        and its size is not known.
+    """
+    owned = dict(zip(world.owners, numpy.median(world.h100e_8bit[:, -1], axis=1), strict=True))
+    rows = []
+    for lab, used in labs.items():
+        owner = _OWNERS_OF_LABS[str(lab)]
+        moved = [running.loc[running[side] == owner, "h100e"].sum(skipna=False) + 0.0 for side in ("lessee", "lessor")]
+        rows.append((lab, owned.get(owner, 0.0), used, *moved))
+    columns = ["laboratory", "owned_h100e", "used_h100e", "leased_in_h100e", "leased_out_h100e"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def laboratories(
+    lab_compute: pd.DataFrame, world: WorldStock, running: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Compute used by laboratories, and the share of the running stock that this is.
+
+    Parameters
+    ----------
+    lab_compute : DataFrame
+        Table ``lab_compute``.
+    world : WorldStock
+    running : mapping of str to samples, optional
+        ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips sold are taken.
+
+    Returns
+    -------
+    DataFrame
+        ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the laboratories
+        listed at that date only; all other use of the world's compute is not in the table.
+    """
+    table = lab_compute.sort_values(["as_of", "h100e_8bit_median"], ascending=[True, False])
+    table = table[["as_of", "lab", "h100e_8bit_median"]].rename(columns={"h100e_8bit_median": "h100e_8bit"})
+    stock, index = {}, {}
+    for date, rows in table.groupby("as_of"):
+        held = world.at(date) if running is None else world.running_at(date, **running)
+        stock[date] = float(numpy.median(held.sum(axis=0)))
+        index[date] = float(hhi(rows["h100e_8bit"].to_numpy()))
+    table["share_of_world"] = table["h100e_8bit"] / table["as_of"].map(stock)
+    table["hhi_of_labs"] = table["as_of"].map(index)
+    return table.reset_index(drop=True)

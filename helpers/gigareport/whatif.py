@@ -1,0 +1,237 @@
+"""A scenario's spine as JavaScript with samples of its inputs: what a page needs to recompute every answer by itself.
+
+The record is made by running the models once on symbols (:mod:`gigacluster.trace`), so that page and report have one
+source. A changed input scales its samples: the median becomes what the reader typed, and the interval moves along,
+cut off at the limits of the register.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import to_host
+from gigacluster.emission import input_names, javascript
+from gigacluster.trace import Record, with_length
+from gigareport import scenario
+from gigareport.scenario import spine
+from gigareport.scenario.evaluate import _all_inputs
+from gigareport.scenario.inputs import (
+    LAW,
+    RENT_PATH,
+    STEP_ERROR,
+    STOCK,
+    alike,
+    draw_inputs,
+    inputs_from,
+    uncertain_of,
+)
+from gigareport.scenario.known import Known, known_of
+from gigareport.scenario.outlook import Outlook
+
+__all__ = ["HORIZON", "WhatIf", "whatif_of"]
+
+#: Samples that a page carries.
+SAMPLES = 1_000
+#: Longest horizon that a page offers, beyond the scenario's own. [month]
+LONGEST = 60
+HORIZON = "horizon_months"
+_MARKET, _LAW = "market", "law."
+#: A rate of return is found by bisection, which is no chain of operations.
+_LEFT_OUT = frozenset({"own_return_per_year"})
+#: Where the model is recorded: lengths that mean nothing else in it.
+_LENGTHS = (101, 211, 307)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WhatIf:
+    """One scenario, ready to be recomputed: its record, and samples of every input by name.
+
+    Attributes
+    ----------
+    record : Record
+        Every answer as operations on the inputs.
+    samples : mapping of str to array, shape (samples,) or (months, samples)
+        In single precision, as a page carries them.
+    medians : mapping of str to float
+        Of the inputs that a reader may move, before any change.
+    """
+
+    story: Any
+    plan: Any
+    record: Record
+    samples: Mapping[str, numpy.ndarray]
+    medians: Mapping[str, float]
+
+    def limits(self, path: str) -> tuple[float, float]:
+        """Return the least and the most that an input may be."""
+        if path == HORIZON:
+            return 12.0, float(self.longest)
+        entry = scenario.entry_of(path)
+        return entry.least, entry.most
+
+    @property
+    def longest(self) -> int:
+        """Longest horizon that the samples reach. [month]"""
+        return len(self.samples[_MARKET]) - 1
+
+    def changed(self, changes: Mapping[str, float]) -> dict[str, Any]:
+        """Return every input with some medians changed.
+
+        Raises
+        ------
+        ValueError
+            If a change names no input or is out of its limits.
+        """
+        given: dict[str, Any] = {name: values.astype(float) for name, values in self.samples.items()}
+        given[HORIZON] = float(self.story.horizon_months)
+        for path, value in changes.items():
+            if path not in self.medians:
+                raise ValueError(f"{path!r} is no input that can be moved; there are: {', '.join(self.medians)}")
+            least, most = self.limits(path)
+            if not least <= value <= most:
+                raise ValueError(f"{path} must lie in {least:g} to {most:g}, got {value:g}")
+            if path == HORIZON:
+                given[path] = float(value)
+                continue
+            old, drawn = self.medians[path], given[path]
+            moved = drawn * (value / old) if old else drawn + value
+            given[path] = numpy.minimum(numpy.maximum(moved, least), most)
+        return given
+
+    def answers(self, changes: Mapping[str, float]) -> dict[str, numpy.ndarray]:
+        """Return every answer by the models themselves, for what a page computes from the record."""
+        given = self.changed(changes)
+        horizon = int(given.pop(HORIZON))
+        groups = spine.answers(*_inputs(self.story, self.plan, given, horizon, None), horizon)
+        size = len(self.samples[STOCK])
+        return {
+            item.name: numpy.broadcast_to(numpy.squeeze(to_host(getattr(group, item.name))), (size,))
+            for group in groups
+            for item in fields(group)
+            if item.name not in _LEFT_OUT
+        }
+
+    def deciding(self, answer: str, count: int) -> list[str]:
+        """Return the inputs that go most with one answer among the samples, by their ranks, strongest first."""
+        wanted = _ranks(self.answers({})[answer])
+        strength = {
+            path: abs(float(numpy.corrcoef(_ranks(self.samples[path]), wanted)[0, 1]))
+            for path in self.medians
+            if path != HORIZON and numpy.ptp(self.samples[path]) > 0
+        }
+        return sorted(strength, key=lambda path: -strength[path])[:count]
+
+    def script(self) -> str:
+        """Return the function ``model(x, t, y)`` in JavaScript."""
+        return javascript(self.record)
+
+    def data(self) -> dict[str, Any]:
+        """Return everything beside the function that a page needs, as plain values."""
+        labels = Outlook.answers()
+        return {
+            "inputs": input_names(self.record),
+            "outputs": [[name, *labels[name]] for name in self.record.outputs],
+            "samples": {name: _packed(values) for name, values in self.samples.items()},
+            "tables": [_packed(table, "float64") for table in self.record.tables],
+            "horizon": int(self.story.horizon_months),
+            "medians": dict(self.medians),
+            "limits": {path: [_finite(limit) for limit in self.limits(path)] for path in self.medians},
+        }
+
+
+def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int = 7) -> WhatIf:
+    """Return a scenario ready to be recomputed; its parallel plan is searched where none is given.
+
+    Examples
+    --------
+    >>> from gigareport import scenario
+    >>> made = whatif_of(scenario.load("startup-512-2025"), samples=20)
+    >>> same, dear = (made.answers(changes)["own_usd"] for changes in ({}, {"own.chip_usd": 60_000.0}))
+    >>> bool((dear > same).all())
+    True
+    """
+    plan = plan or scenario.search_plan(story)
+    (story,) = alike([story])
+    drawn = draw_inputs([_all_inputs(story, plan)], samples, seed)
+    longest = max(LONGEST, int(story.horizon_months))
+    known = known_of([replace(story, horizon_months=longest)], [plan], drawn)
+    columns = {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
+    columns |= {f"{_LAW}{name}": numpy.broadcast_to(values[0], (samples,)) for name, values in known.law.items()}
+    columns[_MARKET] = numpy.broadcast_to(numpy.squeeze(known.market, axis=1), (longest + 1, samples))
+    for inner in (LAW, RENT_PATH):
+        del columns[inner]
+    kept = {name: numpy.asarray(values, dtype=numpy.float32) for name, values in columns.items()}
+    movable = {name: value.median for name, value in uncertain_of(story).items() if not _is_numbered(name)}
+    return WhatIf(
+        story=story,
+        plan=plan,
+        record=with_length(lambda horizon: _record(story, plan, list(kept), horizon), HORIZON, _LENGTHS),
+        samples=kept,
+        medians={HORIZON: float(story.horizon_months)} | movable,
+    )
+
+
+def _is_numbered(name: str) -> bool:
+    """Tell whether an input is of one of several parts, such as a delivery."""
+    return any(part.isdigit() for part in name.split("."))
+
+
+def _record(story: Any, plan: Any, names: list[str], horizon: int) -> Record:
+    record = Record()
+    given = {name: record.input(name, rows=horizon + 1 if name == _MARKET else 0) for name in names}
+    groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
+    for group in groups:
+        for item in fields(group):
+            if item.name not in _LEFT_OUT:
+                record.output(item.name, getattr(group, item.name))
+    return record
+
+
+def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, record: Record | None) -> tuple[Any, Known]:
+    """Return inputs and facts of the spine for columns by name: numbers, or symbols of a record."""
+    xp: Any = record.space if record else numpy
+
+    def column(values: Any) -> Any:
+        """Return numbers as one axis, which is that of the samples; texts as they are."""
+        return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
+
+    host = {STEP_ERROR: numpy.zeros((1, 1)), LAW: numpy.full((1, 1), 0.5), STOCK: numpy.ones((1, 1))}
+    host |= {"rent.committed_usd_per_chip_hour": numpy.ones((1, 1))}
+    known = known_of([story], [plan], host)
+    alone = {
+        item.name: column(getattr(known, item.name))
+        for item in fields(Known)
+        if item.name not in ("step", "law", "market", "world_h100e")
+    }
+    step = {item.name: column(getattr(known.step, item.name)) for item in fields(known.step)}
+    step["step_time_s"] = step["step_time_s"] * xp.exp(given[STEP_ERROR])
+    market: Any = given[_MARKET]
+    market = record.space.reshape(market, (-1, 1)) if record else market[: horizon + 1]
+    drawn = {name: values for name, values in given.items() if name != _MARKET and not name.startswith(_LAW)}
+    return inputs_from([story], drawn), Known(
+        step=type(known.step)(**step),
+        law={name: given[f"{_LAW}{name}"] for name in known.law},
+        world_h100e=given[STOCK],
+        market=market,
+        **alone,
+    )
+
+
+def _packed(values: numpy.ndarray, dtype: str = "float32") -> str:
+    """Return numbers as text: sample by sample, the rows of each beside each other."""
+    return base64.b64encode(
+        numpy.ascontiguousarray(values.T).astype(numpy.dtype(dtype).newbyteorder("<")).tobytes()
+    ).decode()
+
+
+def _ranks(values: Any) -> numpy.ndarray:
+    return numpy.argsort(numpy.argsort(numpy.nan_to_num(values)))
+
+
+def _finite(value: float) -> float | None:
+    return value if numpy.isfinite(value) else None

@@ -1,0 +1,68 @@
+"""The page that recomputes: its record gives the models' own answers, whatever a reader changes."""
+
+import numpy
+import pytest
+
+from gigacluster.trace import replay
+from gigareport import scenario, whatif
+
+SAMPLES = 40
+
+
+@pytest.fixture(scope="module", params=["xai-colossus-2024", "startup-512-2025"])
+def made(request):
+    return whatif.whatif_of(scenario.load(request.param), samples=SAMPLES)
+
+
+def random_changes(made, rng):
+    """Some inputs moved at once, each anywhere within a quarter and four times its median and its limits."""
+    changes = {}
+    for path in rng.choice(list(made.medians), size=rng.integers(1, 6), replace=False):
+        least, most = made.limits(path)
+        value = made.medians[path] * float(numpy.exp(rng.uniform(-1.4, 1.4)))
+        changes[str(path)] = float(min(max(value, least), most))
+    if whatif.HORIZON in changes:
+        changes[whatif.HORIZON] = round(changes[whatif.HORIZON])
+    return changes
+
+
+def replayed(made, changes):
+    given = made.changed(changes)
+    given["market"] = given["market"][: int(given[whatif.HORIZON]) + 1]
+    return replay(made.record, given)
+
+
+def test_the_record_gives_the_models_answers_bit_for_bit_for_random_changes(made):
+    rng = numpy.random.default_rng(1)
+    for _ in range(12):
+        changes = random_changes(made, rng)
+        wanted, got = made.answers(changes), replayed(made, changes)
+        for name, values in wanted.items():
+            numpy.testing.assert_array_equal(
+                numpy.broadcast_to(got[name], SAMPLES), values, err_msg=f"{name} {changes}"
+            )
+
+
+def test_without_changes_the_answers_are_those_of_evaluate(made):
+    """In single precision, as a page carries its samples: one part in 10^7, which differences can enlarge."""
+    wanted = scenario.evaluate(scenario.load(made.story.name), samples=SAMPLES, plans=made.plan, device="cpu")
+    for name in ("own_usd", "rent_usd", "goodput_frac", "reference_run_days", "share_of_world", "months_gained"):
+        numpy.testing.assert_allclose(made.answers({})[name], getattr(wanted, name), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"own.pue": 0.5}, {"own.chip": 3.0}, {"horizon_months": 10_000.0}])
+def test_a_change_out_of_range_or_of_nothing_is_refused_with_what_is_allowed(made, changes):
+    with pytest.raises(ValueError, match=r"must lie in|can be moved; there are"):
+        made.changed(changes)
+
+
+def test_a_changed_median_takes_its_samples_along_within_its_limits(made):
+    path = "training.used_frac"
+    before, after = made.samples[path], made.changed({path: 1.0})[path]
+    assert numpy.median(after) >= numpy.median(before)
+    assert after.max() <= 1.0
+
+
+def test_the_page_stays_small(made):
+    assert len(made.record.needed()) <= 2000
+    assert len(made.script()) < 30_000
