@@ -380,7 +380,14 @@ def simulate_with(
     )
 
 
-_CHECKPOINTS = ("checkpoint_write_s", "checkpoint_stall_s", "detection_s", "overhead_frac", "stored_interval_s")
+_CHECKPOINTS = (
+    "checkpoint_write_s",
+    "checkpoint_stall_s",
+    "writes_at_once",
+    "detection_s",
+    "overhead_frac",
+    "stored_interval_s",
+)
 
 
 @dataclass(frozen=True, slots=True)

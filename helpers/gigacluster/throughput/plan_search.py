@@ -184,7 +184,9 @@ def search(
         If no plan is feasible, or none fits into memory: the message says what would fit.
     """
     if coefficients is None:
-        job_options = {"chip_effect": shipped().chip_effect(cluster.chip.name), **job_options}
+        known = shipped()
+        effects = {"chip_effect": known.chip_effect(cluster.chip.name), "family_effect": known.own_effect}
+        job_options = {**effects, **job_options}
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )

@@ -115,6 +115,17 @@ class Training(Generic[U, N, S]):
     ]
     seq_len: Annotated[N, Entry("Sequence length", "token", 128, 1e7, whole=True, default=8192)]
     global_batch: Annotated[N, Entry("Sequences of one step", "sequence", 1, LARGEST_BATCH, whole=True)]
+    batch_ratio: Annotated[
+        U,
+        Entry(
+            "Batch of the run over global_batch, which the plan is shown for",
+            "1",
+            0.25,
+            4,
+            "training.batch_ratio",
+            moves="mfu_frac up",
+        ),
+    ]
     precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
     used_frac: Annotated[
         U,
@@ -240,6 +251,18 @@ class Reliability(Generic[U, N, S]):
             86_400,
             optional="the range of the scheme in data/recovery_schemes.csv",
             moves="goodput_frac down",
+        ),
+    ]
+    size_power: Annotated[
+        U,
+        Entry(
+            "Power of size with which restart and resumption grow beyond 8,192 GPUs, where they are not given",
+            "1",
+            0,
+            1,
+            optional="the range of the scheme in data/recovery_schemes.csv",
+            moves="goodput_frac either",
+            either="below that size the times shrink",
         ),
     ]
     rebuild_s: Annotated[
