@@ -170,7 +170,7 @@ def _block(
                 for name in words_of(story)
             },
             seed=seed,
-            **{name: joined[name][row] if name in joined else empty for name in Outlook.answers()},
+            **{name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()},
         )
         for row, (story, plan) in enumerate(options)
     ]
