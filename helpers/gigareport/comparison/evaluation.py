@@ -23,10 +23,11 @@ from gigareport.comparison.market import ChipMarket, markets
 from gigareport.comparison.options import Option, capital_usd_per_chip
 from gigareport.comparison.owned import OwnedHour
 from gigareport.comparison.plans import FittedPlan, chip_error, fit_plan, shared_error
-from gigareport.comparison.runs import Run
+from gigareport.comparison.runs import Run, reference_run
 from gigareport.scenario import Scenario, inputs_of
 from gigareport.scenario.inputs import STEP_ERROR, alike, draw_inputs, inputs_from
 from gigareport.scenario.known import Step
+from gigareport.scenario.plans import batch_gain, search_plan
 from gigareport.scenario.recovery import replicas_lost, scheme_of
 from gigareport.scenario.spine import speed_of
 
@@ -245,10 +246,14 @@ def _draw(
         inputs[f"comparison.step_error.{option.chip}"] = chip_error(run, option.chip)
         if option.site:
             inputs[f"comparison.failures.{option.site}"] = inputs[_FAILURES]
-    return {
+    drawn = {
         name: to_device(numpy.broadcast_to(values[0], (samples,)), device)
         for name, values in draw_inputs([inputs], samples, seed).items()
     }
+    if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
+        gains = search_plan(story).batch_gains
+        drawn[STEP_ERROR] = drawn[STEP_ERROR] - batch_gain(drawn["training.batch_ratio"], gains)
+    return drawn
 
 
 def _answers(

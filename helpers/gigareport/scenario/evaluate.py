@@ -128,10 +128,11 @@ def evaluate(
 
 
 def _shared(story: Scenario) -> tuple[Any, ...]:
-    """Return what options of one array call have in common: months, rivals, and how the rent is paid."""
+    """Return what options of one array call have in common: months, rivals, how the rent is paid, how a run starts."""
     rent = story.rent
     quoted = story.cluster.chip if rent.kind == "followed" else ""
-    return story.horizon_months, story.owner, story.decided_on, rent.kind, rent.after_term, quoted
+    how = rent.kind, rent.after_term, quoted, story.training.start
+    return story.horizon_months, story.owner, story.decided_on, *how
 
 
 def _block(
@@ -169,7 +170,7 @@ def _block(
                 for name in words_of(story)
             },
             seed=seed,
-            **{name: joined[name][row] if name in joined else empty for name in Outlook.answers()},
+            **{name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()},
         )
         for row, (story, plan) in enumerate(options)
     ]
