@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy
 import pytest
 
@@ -9,6 +10,12 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import opening, scenario
 from gigareport.decision import PriceMap
 from gigareport.scenario import with_value
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="module")
