@@ -1,9 +1,13 @@
 """Fits, searches and simulations give the same bytes whoever computes them, and lose nothing to a killed worker."""
 
+import os
+import signal
+import threading
+
 import numpy
 import pytest
 
-from gigacluster import hardware, scaling, throughput, transformer
+from gigacluster import hardware, reliability, scaling, throughput, transformer
 from gigacluster.scaling import replicates
 from gigacluster.throughput import plan_search
 from tests import scaling_runs
@@ -65,3 +69,50 @@ def test_where_nothing_fits_workers_say_the_same(monkeypatch):
             )
         said.append(str(fault.value))
     assert said[0] == said[1]
+
+
+JOB = {"checkpoint_write_s": 60.0, "mttf_s": 7_200.0, "failures": 20_000, "failures_per_run": 100}
+
+
+@pytest.mark.parametrize("spares", [None, 3])
+def test_a_simulation_is_the_same_from_any_number_of_workers(processes, spares):
+    found = [
+        reliability.simulate(
+            restart_s=600.0, restart_sigma=0.5, spares=spares, repair_s=3_600.0, chunk=30, executor=count, **JOB
+        )
+        for count in processes
+    ]
+    assert len({(one.goodput_frac, one.standard_error, one.cluster_days) for one in found}) == 1
+
+
+def test_a_simulation_does_not_depend_on_its_chunks():
+    small, large = (reliability.simulate(restart_s=600.0, chunk=chunk, **JOB) for chunk in (7, 1_000))
+    assert small.goodput_frac == pytest.approx(large.goodput_frac, rel=1e-12)  # sums in another order
+    assert small.run_goodput_frac.tobytes() == large.run_goodput_frac[:7].tobytes()
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """A Dask cluster of two processes."""
+    distributed = pytest.importorskip("distributed", reason="needs distributed (the extra 'workers')")
+    config = pytest.importorskip("dask").config
+    with (
+        config.set({"distributed.nanny.pre-spawn-environ": {}}),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.filterwarnings("default")  # Dask closes sockets of its own late
+def test_dask_gives_the_same_bytes_though_a_worker_is_killed(dask, monkeypatch):
+    monkeypatch.setattr(replicates, "_BLOCK", 40)
+    runs = scaling_runs.synthetic(noise=0.01, seed=3)
+    options = {"bootstrap": 400, "kind": "case", "starts": 8, "device": "cpu", "flags": False}
+    wanted = scaling.fit(runs, **options).replicates
+    victim = next(iter(dask.run(os.getpid).values()))
+    threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
+    executor = dask.get_executor()
+    assert same_bytes(wanted, scaling.fit(runs, executor=executor, **options).replicates)
+    one, other = (reliability.simulate(restart_s=600.0, chunk=30, executor=who, **JOB) for who in (None, executor))
+    assert one.goodput_frac == other.goodput_frac

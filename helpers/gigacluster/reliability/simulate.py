@@ -1,26 +1,31 @@
 """A cluster's life failure by failure: what the closed forms are checked against, and where they stop.
 
-Many independent runs advance together, one failure a vector step. Random numbers are drawn on the host, so that every
-device sees the same ones; memory is bounded by the number of runs in a chunk.
+Many independent runs advance together, one failure a vector step. Random numbers are told by run and step
+(:mod:`gigacluster.philox`), so that every device and every worker sees the same ones, whatever the chunk; memory is
+bounded by the number of runs in a chunk.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, to_host
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
+from gigacluster.parallel import Workers, chunks, in_order
+from gigacluster.philox import exponential, normal, uniform
 from gigacluster.reliability.goodput import MODES, Goodput, goodput
 from gigacluster.reliability.recovery import Recovery, goodput_with
 from gigacluster.units import SECONDS_PER_DAY
 
 _WARM_UP_STEPS = 20
+#: Streams of random numbers; normal ones take two.
+_FAILURES, _FATES, _REPAIRS, _PLACES, _RESTARTS = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def simulate(
     seed: int = 7,
     device: str = "cpu",
     chunk: int = 8192,
+    executor: Workers = None,
     **inputs: Any,
 ) -> Simulation:
     """Simulate one cluster through a number of failures, and set the closed form beside the result.
@@ -141,7 +147,10 @@ def simulate(
     seed : int, default 7
     device : {"cpu", "cuda", "auto"}, default "cpu"
     chunk : int, default 8192
-        Runs that advance together: memory is about 100 bytes x chunk x (1 + spares). Numbers depend on it as on a seed.
+        Runs that advance together: memory is about 100 bytes x chunk x (1 + spares).
+    executor : int or executor, optional
+        Who simulates the chunks: None for this process, a number of processes, or an executor such as
+        ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
 
     Returns
     -------
@@ -179,19 +188,43 @@ def simulate(
     )
     settle = _WARM_UP_STEPS * in_memory + math.ceil(3 * repair_s / mttf_s) * (spares is not None)
 
-    xp = device_namespace(device)
-    totals, kept = numpy.zeros(5), numpy.empty(0)
+    how = _Way(device, seed, settle, failures_per_run)
     n_runs = math.ceil(failures / failures_per_run)
-    for first in range(0, n_runs, chunk):
-        size = min(chunk, n_runs - first)
-        steps = law.steps(xp, numpy.random.default_rng([seed, first]), size)
-        start = _live(xp, Runs(xp.zeros(size), xp.zeros(size), _all_ready(xp, spares, size)), steps, rules, settle)
-        end = _live(xp, start, steps, rules, failures_per_run)
-        wall_s = to_host(end.wall_s - start.wall_s)
-        useful_s = rules.interval_s * to_host(end.intervals - start.intervals)
-        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
-        kept = kept if first else useful_s / wall_s
-    return _summary(totals, kept, n_runs, failures_per_run, expected)
+    tasks = (_Chunk(law, rules, spares, how, piece.start, piece.stop - piece.start) for piece in chunks(n_runs, chunk))
+    return _summary(in_order(_simulated, tasks, executor=executor, what="runs"), n_runs, failures_per_run, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where runs are simulated, from which seed, and how many failures they have before they count and then."""
+
+    device: str
+    seed: int
+    settle: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Runs that advance together."""
+
+    law: _Law
+    rules: Rules
+    spares: int | None
+    how: _Way
+    first: int
+    size: int
+
+
+def _simulated(task: _Chunk) -> numpy.ndarray:
+    """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
+    xp, how = device_namespace(task.how.device), task.how
+    steps = task.law.steps(xp, how.seed, task.first, task.size)
+    zero = xp.zeros(task.size)
+    start = _live(xp, Runs(zero, zero, _all_ready(xp, task.spares, task.size)), steps, task.rules, how.settle)
+    end = _live(xp, start, steps, task.rules, how.failures)
+    useful_s = task.rules.interval_s * (end.intervals - start.intervals)
+    return to_host(xp.stack([end.wall_s - start.wall_s, useful_s]))
 
 
 def _refuse_arrays(given: dict[str, Any]) -> None:
@@ -199,10 +232,12 @@ def _refuse_arrays(given: dict[str, Any]) -> None:
         raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
 
 
-def _summary(
-    totals: numpy.ndarray, kept: numpy.ndarray, n_runs: int, failures_per_run: int, expected: Goodput
-) -> Simulation:
-    """Return the result of sums over the runs; what planned stops and overhead take, both sides lose alike."""
+def _summary(times_s: Iterable[numpy.ndarray], n_runs: int, failures_per_run: int, expected: Goodput) -> Simulation:
+    """Return the result of the times of all runs; what planned stops and overhead take, both sides lose alike."""
+    totals, kept = numpy.zeros(5), numpy.empty(0)
+    for wall_s, useful_s in times_s:
+        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
+        kept = kept if kept.size else useful_s / wall_s
     share, error = _ratio(totals, n_runs)
     useful = float(expected.goodput_frac + expected.overhead_frac)
     left = (1 - float(expected.planned_frac)) * (float(expected.goodput_frac) / useful if useful > 0 else 1.0)
@@ -254,25 +289,25 @@ class _Law:
     in_memory: bool
     repairs: bool
 
-    def steps(self, xp: Any, rng: numpy.random.Generator, size: int) -> Iterator[Draws]:
-        """Yield the draws of one step after another, for ``size`` runs."""
+    def steps(self, xp: Any, seed: int, first: int, size: int) -> Iterator[Draws]:
+        """Yield the draws of one step after another, for runs ``first`` to ``first + size``."""
         scale_s = self.mttf_s / math.gamma(1 + 1 / self.shape)
-        while True:
-            failure = rng.standard_exponential(size)
+        for step in count():
+            place = step, first, size
+            failure = exponential(xp, seed, _FAILURES, *place)
             if self.shape != 1:
-                failure **= 1 / self.shape
-            failure *= scale_s
+                failure = failure ** (1 / self.shape)
             restart: Any = self.restart_s
             if self.sigma > 0:
-                restart = xp.asarray(self.restart_s * numpy.exp(self.sigma * rng.standard_normal(size)))
-            lost = xp.asarray(rng.random(size) < self.lost_frac) if self.lost_frac > 0 else None
+                restart = self.restart_s * xp.exp(self.sigma * normal(xp, seed, _RESTARTS, *place))
+            lost = uniform(xp, seed, _FATES, *place) < self.lost_frac if self.lost_frac > 0 else None
             if lost is not None and self.stored_restart_s is not None:
                 restart = xp.where(lost, self.stored_restart_s, restart)
             yield Draws(
-                failure_s=xp.asarray(failure),
+                failure_s=scale_s * failure,
                 restart_s=restart,
                 memory_lost=lost if self.in_memory else None,
-                repair=xp.asarray(rng.standard_exponential(size)) if self.repairs else None,
+                repair=exponential(xp, seed, _REPAIRS, *place) if self.repairs else None,
             )
 
 
@@ -295,6 +330,7 @@ def simulate_with(
     seed: int = 7,
     device: str = "cpu",
     chunk: int = 8192,
+    executor: Workers = None,
     **inputs: Any,
 ) -> Simulation:
     """Simulate one cluster under a recovery scheme, beside :func:`gigacluster.reliability.goodput_with`.
@@ -307,7 +343,7 @@ def simulate_with(
         As in :func:`gigacluster.reliability.goodput_with`.
     n_replicas, replicas_lost : int
         Of ``drop_replica``: replicas, and neighbours among them that one failure takes out.
-    failures, failures_per_run, seed, device, chunk
+    failures, failures_per_run, seed, device, chunk, executor
         As in :func:`simulate`; memory is about 100 bytes x chunk x replicas.
 
     Raises
@@ -320,6 +356,7 @@ def simulate_with(
     _refuse_arrays({"n_gpus": n_gpus, "n_replicas": n_replicas, **inputs, **scheme})
     expected = goodput_with(recovery, n_gpus, n_replicas=n_replicas, replicas_lost=replicas_lost, **inputs)
     how: dict[str, Any] = {"failures": failures, "failures_per_run": failures_per_run, "seed": seed, "device": device}
+    how["executor"] = executor
     if recovery.scheme == "drop_replica":
         if recovery.checkpoint_stall_s < recovery.checkpoint_write_s:
             raise ValueError(
@@ -432,8 +469,9 @@ def _simulate_replicas(
     seed: int,
     device: str,
     chunk: int,
+    executor: Workers,
 ) -> Simulation:
-    xp, mttf_s = device_namespace(device), float(expected.mttf_s)
+    mttf_s = float(expected.mttf_s)
     rules = ReplicaRules(
         interval_s=float(expected.checkpoint_interval_s),
         write_s=float(recovery.checkpoint_write_s),
@@ -443,20 +481,40 @@ def _simulate_replicas(
         rebuild_s=float(recovery.rebuild_s),
     )
     settle = _WARM_UP_STEPS + math.ceil(3 * recovery.rebuild_s / mttf_s)
-    totals, kept = numpy.zeros(5), numpy.empty(0)
+    how = _Way(device, seed, settle, failures_per_run)
     n_runs = math.ceil(failures / failures_per_run)
-    for first in range(0, n_runs, chunk):
-        size = min(chunk, n_runs - first)
-        rng = numpy.random.default_rng([seed, first])
-        zero = xp.zeros(size)
-        runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, size)), zero, zero, zero)
-        for step in range(settle + failures_per_run):
-            begin = runs if step == settle else begin
-            failure_s = xp.asarray(mttf_s * rng.standard_exponential(size))
-            deep = xp.asarray(rng.random(size) < recovery.lost_frac)
-            place = (numpy.arange(n_replicas)[:, None] - rng.integers(n_replicas, size=size)) % n_replicas
-            runs = advance_replicas(xp, runs, failure_s, deep, xp.asarray(place < replicas_lost), rules)
-        wall_s, useful_s = to_host(runs.wall_s - begin.wall_s), to_host(runs.done_s - begin.done_s)
-        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
-        kept = kept if first else useful_s / wall_s
-    return _summary(totals, kept, n_runs, failures_per_run, expected)
+    job = mttf_s, recovery.lost_frac, n_replicas, replicas_lost
+    tasks = (_ReplicaChunk(*job, rules, how, piece.start, piece.stop - piece.start) for piece in chunks(n_runs, chunk))
+    times_s = in_order(_simulated_replicas, tasks, executor=executor, what="runs")
+    return _summary(times_s, n_runs, failures_per_run, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplicaChunk:
+    """Runs of a job of replicas that advance together."""
+
+    mttf_s: float
+    lost_frac: float
+    n_replicas: int
+    replicas_lost: int
+    rules: ReplicaRules
+    how: _Way
+    first: int
+    size: int
+
+
+def _simulated_replicas(task: _ReplicaChunk) -> numpy.ndarray:
+    """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
+    xp, how, n_replicas = device_namespace(task.how.device), task.how, task.n_replicas
+    zero = xp.zeros(task.size)
+    runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, task.size)), zero, zero, zero)
+    number = xp.astype(xp.arange(n_replicas), xp.float64)[:, None]
+    for step in range(how.settle + how.failures):
+        begin = runs if step == how.settle else begin
+        place = step, task.first, task.size
+        failure_s = task.mttf_s * exponential(xp, how.seed, _FAILURES, *place)
+        deep = uniform(xp, how.seed, _FATES, *place) < task.lost_frac
+        hit = xp.floor(n_replicas * uniform(xp, how.seed, _PLACES, *place))
+        away = (number - hit) % n_replicas
+        runs = advance_replicas(xp, runs, failure_s, deep, away < task.replicas_lost, task.rules)
+    return to_host(xp.stack([runs.wall_s - begin.wall_s, runs.done_s - begin.done_s]))
