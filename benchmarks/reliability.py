@@ -84,20 +84,18 @@ def parity(xp):
     names = ("goodput_frac", "rework_frac", "checkpoint_interval_s")
     pairs = {name: [to_host(getattr(one, name)) for one in found] for name in names}
     differences = {name: float(numpy.max(numpy.abs(other / host - 1))) for name, (host, other) in pairs.items()}
-    schemes = {
-        scheme: [
-            reliability.goodput_with(
-                replace(DROP, scheme=scheme, resume_s=library.asarray([60.0, 600.0])), mttf_s=900.0, n_replicas=16
-            )
+    for scheme in reliability.SCHEMES:
+        host, other = (
+            to_host(reliability.goodput_with(_recovery(scheme, library), mttf_s=900.0, n_replicas=16).goodput_frac)
             for library in (numpy, xp)
-        ]
-        for scheme in reliability.SCHEMES
-    }
-    for scheme, (host, other) in schemes.items():
-        host_frac, other_frac = to_host(host.goodput_frac), to_host(other.goodput_frac)
-        differences[scheme] = float(numpy.max(numpy.abs(other_frac / host_frac - 1)))
+        )
+        differences[scheme] = float(numpy.max(numpy.abs(other / host - 1)))
     runs = [reliability.simulate(**CLUSTER, failures=100_000, device=device) for device in ("cpu", "auto")]
     return differences | {"simulation": abs(runs[1].goodput_frac / runs[0].goodput_frac - 1)}
+
+
+def _recovery(scheme, xp):
+    return replace(DROP, scheme=scheme, resume_s=xp.asarray([60.0, 600.0]))
 
 
 def event_loop(expected, failures, seed=7):

@@ -15,7 +15,7 @@ import numpy
 
 from gigacluster.arrays import as_common, is_array
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, SHARE, SHARE_BELOW_ONE, Limit, admit, checked, one_of
-from gigacluster.reliability.goodput import Goodput, goodput, mean_time_s
+from gigacluster.reliability.goodput import WRITES, Goodput, goodput, mean_time_s
 
 SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
 _RAREST = 1e-12  # of failures: a share below it loses nothing that a float64 would show
@@ -30,6 +30,7 @@ _LIMITS = {
     "restart_s": NON_NEGATIVE,
     "checkpoint_write_s": NON_NEGATIVE,
     "checkpoint_stall_s": NON_NEGATIVE,
+    "writes_at_once": WRITES,
     "resume_s": NON_NEGATIVE,
     "rebuild_s": NON_NEGATIVE,
     "lost_frac": SHARE,
@@ -59,6 +60,8 @@ class Recovery:
     checkpoint_write_s: Any
     #: Training stops for so much of it: all of it where the write is blocking. [s]
     checkpoint_stall_s: Any
+    #: Writes that may go on behind training at the same time. [1]
+    writes_at_once: Any = 1.0
     #: ``hot_spare``, ``in_memory``: as ``restart_s``, for the failures that the scheme is made for. ``drop_replica``:
     #: until the other replicas go on. [s]
     resume_s: Any = 0.0
@@ -139,6 +142,7 @@ def goodput_with(
     checkpoints = {
         "checkpoint_write_s": recovery.checkpoint_write_s,
         "checkpoint_stall_s": recovery.checkpoint_stall_s,
+        "writes_at_once": recovery.writes_at_once,
         "detection_s": recovery.detection_s,
         "overhead_frac": recovery.overhead_frac,
     }
@@ -172,6 +176,7 @@ def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas:
         **failures | {"mttf_s": deep_mttf},
         checkpoint_write_s=recovery.checkpoint_write_s,
         checkpoint_stall_s=recovery.checkpoint_stall_s,
+        writes_at_once=recovery.writes_at_once,
         detection_s=detection + stalls,
         restart_s=recovery.restart_s,
         overhead_frac=recovery.overhead_frac,

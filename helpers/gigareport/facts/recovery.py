@@ -47,7 +47,9 @@ def default_scheme(n_gpus: float, year: int) -> str:
     return next(fitting, "restart_all")
 
 
-def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> dict[str, Uncertain]:
+def inputs(
+    scheme: str, n_gpus: float, *, without_house: str | None = None, power: Uncertain | None = None
+) -> dict[str, Uncertain]:
     """Return the range of each time and share of a recovery scheme, in a job of a size.
 
     Parameters
@@ -55,6 +57,7 @@ def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> d
     scheme : one of ``gigacluster.reliability.SCHEMES``.
     n_gpus : GPUs of the job: some times grow with it.
     without_house : a house whose own times are left out, to compare it with the others.
+    power : with which restart and resumption grow from 8,192 GPUs; by default each scheme's own. [1]
 
     Returns
     -------
@@ -62,11 +65,11 @@ def inputs(scheme: str, n_gpus: float, *, without_house: str | None = None) -> d
         By the names of the fields of :class:`gigacluster.reliability.Recovery`. Fields that the scheme does not have
         are left out. [s], [1]
     """
-    return dict(_inputs(scheme, n_gpus, without_house))
+    return dict(_inputs(scheme, n_gpus, without_house, power))
 
 
 @cache
-def _inputs(scheme: str, n_gpus: float, without_house: str | None) -> dict[str, Uncertain]:
+def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncertain | None) -> dict[str, Uncertain]:
     _known_scheme(scheme)
     table = catalog.load("recovery_schemes")
     found = {}
@@ -74,7 +77,8 @@ def _inputs(scheme: str, n_gpus: float, without_house: str | None) -> dict[str, 
         quantity = str(row["quantity"])
         if row["basis"] == "pooled":
             one = pooled_time(scheme, quantity, without_house=without_house).rate
-            found[quantity] = _at_size(one, n_gpus, size_power(scheme if quantity == "resume_s" else "restart_all"))
+            grows = power or size_power(scheme if quantity == "resume_s" else "restart_all")
+            found[quantity] = _at_size(one, n_gpus, grows)
         else:
             found[quantity] = Uncertain(low=row["low"], median=row["median"], high=row["high"])
     return found

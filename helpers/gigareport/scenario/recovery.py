@@ -49,7 +49,8 @@ def replicas_lost(story: Scenario, n_replicas: float) -> float:
 def settled(story: Scenario) -> Scenario:
     """Return a scenario with a failure rate and times of recovery in the place of those left out."""
     given, scheme = story.reliability, scheme_of(story)
-    ranges = inputs(scheme, _job_chips(story))
+    power = None if math.isnan(given.size_power.median) else given.size_power
+    ranges = inputs(scheme, _job_chips(story), power=power)
     if scheme == "restart_all":  # training waits for the whole write, whichever of the two is given
         both = [value for value in (given.checkpoint_write_s, given.checkpoint_stall_s) if not math.isnan(value.median)]
         ranges |= dict.fromkeys(("checkpoint_write_s", "checkpoint_stall_s"), both[0]) if both else {}

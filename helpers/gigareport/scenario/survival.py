@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
-from gigareport.facts.recovery import WORDS
+from gigareport.facts.recovery import WORDS, size_power
 from gigareport.scenario.inputs import alike, draw_inputs, inputs_from, uncertain_of
 from gigareport.scenario.known import Step
 from gigareport.scenario.outlook import Outlook
@@ -60,6 +61,7 @@ def survived(
     elif scheme is not None:
         story = with_value(story, "reliability.recovery", scheme)
     if n_chips is not None:
+        story = _grown(story, n_chips)
         story = with_value(with_value(story, "cluster.n_chips", n_chips), "training.n_chips", n_chips)
     (settled,) = alike([story])
     drawn = draw_inputs([uncertain_of(settled)], samples, seed)
@@ -76,6 +78,23 @@ def survived(
         schemes=(scheme_of(story),),
     )
     return after_failures(inputs_from([settled], drawn), step)
+
+
+def _grown(story: Scenario, n_chips: int) -> Scenario:
+    """Take times that the file gives at its own size to another; those of the tables follow by themselves."""
+    own = min(story.training.n_chips, story.cluster.n_chips)
+    for name, scheme in (("restart_s", "restart_all"), ("resume_s", scheme_of(story))):
+        given = getattr(story.reliability, name)
+        power = story.reliability.size_power.median
+        power = size_power(scheme).median if math.isnan(power) else power
+        if not math.isnan(given.median):
+            ends = [
+                float(reliability.at_size_s(end, n_chips, measured_at_gpus=own, size_power=power))
+                for end in (given.low, given.median, given.high)
+            ]
+            grown = Uncertain(low=ends[0], median=ends[1], high=ends[2])
+            story = with_value(story, f"reliability.{name}", grown)
+    return story
 
 
 def by_scheme(outlook: Outlook, *, samples: int = 2000) -> pd.DataFrame:
