@@ -3,11 +3,19 @@
 import dataclasses
 import math
 
+import numpy
 import pytest
 
 from gigacluster import hardware
+from gigacluster.throughput import predict
 from gigacluster.units import GIB
 from gigareport import catalog
+
+RUN = {
+    "precision": "bf16", "n_layers": 32, "d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "d_ff": 14336,
+    "ffn_act": "swiglu", "vocab": 128256, "seq_len": 8192, "n_chips": 8, "tp": 1, "pp": 1, "global_batch": 16,
+    "micro_batch": 1, "recompute": "full", "shard_strategy": "zero3",
+}  # fmt: skip
 
 
 def test_h100_record_agrees_with_its_datasheet():
@@ -59,6 +67,34 @@ def test_unknown_chip_lists_the_known_ones():
         ValueError, match=r"unknown chip 'H10'; did you mean H100-SXM or .* data/chips.csv has: V100-SXM, "
     ):
         hardware.chip("H10")
+
+
+def test_every_name_that_is_printed_means_its_chip():
+    names = catalog.load("chip_names")
+    assert len(names) == 189
+    for row in names.itertuples():
+        for said in (row.alias, row.alias.upper(), row.alias.replace(" ", "-")):
+            if isinstance(row.chip, str) and row.chip in hardware.chips():
+                assert hardware.chip(said).name == row.chip
+            else:
+                with pytest.raises(ValueError, match="has no row in data/chips.csv"):
+                    hardware.chip(said)
+
+
+def test_chips_of_ones_own_go_first():
+    mine = {
+        "chip": ["mine", "H100-SXM"], "bf16_tflops": [500.0, 1.0], "memory_gib": [64, 64],
+        "memory_gb_per_s": [2000, 2000],
+        "scaleup_gb_per_s": [300, 300], "scaleup_domain": [8, 8], "scaleout_gbit_per_s": [200, 200],
+    }  # fmt: skip
+    chips = hardware.chips_from(mine)
+    assert chips["mine"].peak_bf16_flop_per_s == 5e14
+    run = {name: [value] for name, value in RUN.items()}
+    assert numpy.isnan(predict({**run, "chip": ["mine"]})["step_time_s"][0])
+    fast, slow = (predict({**run, "chip": ["H100-SXM"]}, chips=c)["step_time_s"][0] for c in (None, mine))
+    assert slow > 50 * fast
+    with pytest.raises(ValueError, match="lacks memory_gib"):
+        hardware.chips_from({name: values for name, values in mine.items() if name != "memory_gib"})
 
 
 def test_unknown_precision_says_which_the_chip_has():

@@ -3,11 +3,13 @@
 import dataclasses
 
 import numpy
+import pandas as pd
 import pytest
 
 from gigacluster import transformer
 from gigacluster.transformer import Transformer, attended_tokens, layer_params
 from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
 
 #: A shape small enough to count by hand.
 TINY = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_ff": 32, "vocab": 10}
@@ -85,12 +87,10 @@ def test_active_parameters_of_gpt_oss_without_embedding_are_the_published_ones()
 
 
 def test_flop_per_token_equals_the_independent_count_of_the_measured_runs():
-    from gigareport.calibration.runs import cases
-
     runs = catalog.load("training_runs")
-    cases = cases(runs)
+    cases = table_of_runs.cases(runs)
     kept = runs[cases.expressible].reset_index(drop=True)
-    names = [field.name for field in dataclasses.fields(Transformer) if field.name != "name"]
+    names = [field.name for field in dataclasses.fields(Transformer) if hasattr(cases.case, field.name)]
     columns = {name: numpy.broadcast_to(getattr(cases.case, name), len(kept)) for name in names}
     for index in kept.drop_duplicates(["model", "n_layers", "seq_len"]).index:
         row = kept.loc[index]
@@ -118,3 +118,64 @@ def test_impossible_shapes_say_every_fault():
 def test_unknown_model_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown model 'gpt3'; .*data/models.csv has: gpt3-175b, "):
         transformer.model("gpt3")
+
+
+def test_configurations_are_counted_to_the_last_parameter(raw_data):
+    # 41 configurations, counted as the totals of their stored weights say; four are no plain decoders.
+    expected = pd.read_csv(raw_data / "catalogue_2026" / "models_expected.csv").set_index("hf_id")
+    counted = 0
+    for name, row in expected.iterrows():
+        file = raw_data / "catalogue_2026" / "configs" / f"{name.replace('/', '__')}.json"
+        if row["kind"] in ("hybrid", "outside"):
+            with pytest.raises(ValueError, match="are outside"):
+                transformer.from_config(file)
+            continue
+        shape = transformer.from_config(file)
+        assert (shape.params, shape.active_params) == (row["params_total"], row["params_active"]), name
+        counted += 1
+    assert counted == 41
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"mamba_num_heads": 8}, "mamba_num_heads: hybrids"),
+        ({"hidden_size": None}, "lacks hidden_size or n_embd"),
+        ({"hidden_act": "gelu", "model_type": "of my own"}, "two matrices or three"),
+        ({"mlp_only_layers": [3]}, "mlp_only_layers"),
+        ({"num_attention_heads": 7}, "n_heads=7 is not a multiple of n_kv_heads=8"),
+    ],
+)
+def test_what_a_configuration_does_not_tell_is_refused_with_the_key(changes, says):
+    config = {
+        "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "hidden_act": "silu",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=says):
+        transformer.from_config({**config, **changes})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"a"', "{}"])
+def test_files_that_are_no_configuration_get_a_sentence(tmp_path, text):
+    file = tmp_path / "config.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json: "):
+        transformer.from_config(file)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("meta-llama/Llama-3.1-8B", "llama3-8b"), ("Qwen3-30B-A3B", "qwen3-30b-a3b"), ("QWEN3_8B", "qwen3-8b"),
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507", "qwen3-235b-a22b"), ("deepseek-ai/DeepSeek-V3", "deepseek-v3"),
+    ],
+)  # fmt: skip
+def test_names_of_hugging_face_are_read(said, meant):
+    assert transformer.model(said).name == meant
+
+
+def test_a_near_name_is_of_the_family_and_about_the_size():
+    with pytest.raises(ValueError, match="did you mean 'qwen2.5-14b' or 'qwen3-8b'"):
+        transformer.model("qwen3-14b")
+    with pytest.raises(ValueError, match=r"unknown model 'gpt-oss-7b'; data/models\.csv has"):
+        transformer.model("gpt-oss-7b")  # sixteen times smaller than the only one there is

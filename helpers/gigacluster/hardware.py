@@ -223,7 +223,8 @@ def chips_from(columns: Mapping[str, Any]) -> dict[str, Chip]:
 def _said_of(row: dict[str, Any]) -> dict[str, Any]:
     """Return the words of a row with what stands for blank ones."""
     usual = {"vendor": "unknown", "available_on": "2024-01-01", "source_id": "not-named"}
-    return {name: word if is_blank(row[name]) else str(row[name]) for name, word in usual.items()}
+    said = {name: word if is_blank(row[name]) else str(row[name]) for name, word in usual.items()}
+    return {**said, "available_on": said["available_on"][:10]}  # a day, without the hours that tables add
 
 
 def _text(cell: Any) -> str:

@@ -15,8 +15,10 @@ def data_dir() -> Path:
     return next(folder for folder in (here.parents[1] / "data", here / "data") if (folder / "sources.csv").exists())
 
 
-def rows(name: str) -> list[dict[str, str | float]]:
-    """Return the rows of ``data/<name>.csv``: a cell that reads as a number is one, a blank is ``nan``.
+def rows(name: str, path: str | Path | None = None) -> list[dict[str, str | float]]:
+    """Return the rows of ``data/<name>.csv``, or of another file of its form.
+
+    A cell that reads as a number is one, a blank is ``nan``.
 
     The tables are checked cell by cell where they are curated, not again at each start.
 
@@ -25,7 +27,7 @@ def rows(name: str) -> list[dict[str, str | float]]:
     >>> rows("chips")[0]["chip"]
     'V100-SXM'
     """
-    with (data_dir() / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    with (data_dir() / f"{name}.csv" if path is None else Path(path)).open(encoding="utf-8", newline="") as file:
         return [{column: _value(cell) for column, cell in row.items()} for row in csv.DictReader(file)]
 
 

@@ -7,16 +7,24 @@ counted by the same code.
 
 from __future__ import annotations
 
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from gigacluster import tables
+from gigacluster import configuration, tables
 from gigacluster.arrays import Array, Samples, as_common
-from gigacluster.names import unknown
+from gigacluster.names import normal
 
-__all__ = ["LayerParams", "Transformer", "attended_tokens", "layer_params", "model", "models"]
+__all__ = ["LayerParams", "Transformer", "attended_tokens", "from_config", "layer_params", "model", "models"]
 
+#: Sizes that only the count of parameters needs.
+_COUNTED = ("further_params", "further_active_params")
 _WHOLE_AT_LEAST_1 = ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab")
 _WHOLE = (
     "d_ff",
@@ -136,6 +144,8 @@ class Transformer:
     mla_kv_rank: int = 0  # 0: no latent attention
     mla_rope_dim: int = 0  # part of a query or key with position, beside d_head
     mla_value_dim: int = 0
+    further_params: int = 0  # beyond matrices and two norms a layer: biases, further norms, positions
+    further_active_params: int = 0
 
     def __post_init__(self) -> None:
         if not self.n_kv_heads:
@@ -182,14 +192,14 @@ class Transformer:
         """Number of parameters: layers, embedding and output head, without biases and position tables."""
         part = layer_params(self)
         per_moe = part.routed_experts + part.shared_experts + part.router
-        return self._shared_params() + float(self.n_moe_layers * per_moe)
+        return self._shared_params() + float(self.n_moe_layers * per_moe) + self.further_params
 
     @property
     def active_params(self) -> float:
         """Parameters that one token meets, with the embedding and the output head."""
         part = layer_params(self)
         per_moe = part.active_experts + part.shared_experts + part.router
-        return self._shared_params() + float(self.n_moe_layers * per_moe)
+        return self._shared_params() + float(self.n_moe_layers * per_moe) + self.further_active_params
 
     def _shared_params(self) -> float:
         """Return what dense and MoE layers have alike, the dense FFNs, and the vocabulary."""
@@ -215,7 +225,7 @@ class Transformer:
         6 x (matrix parameters a token meets, with the output head, without the embedding lookup) + attention.
         Source: data/sources.csv, id ``palm``, appendix B, with the causal half.
         """
-        vectors = self.n_layers * 2 * self.d_model + self.d_model
+        vectors = self.n_layers * 2 * self.d_model + self.d_model + self.further_active_params
         lookup = 0 if self.tied_embeddings else self.vocab * self.d_model
         matrices = self.active_params - vectors - lookup
         score_and_value = self.d_head + self.mla_rope_dim + self.mla_value_dim if self.mla_kv_rank else 2 * self.d_head
@@ -223,8 +233,43 @@ class Transformer:
         return 6.0 * matrices + per_attended * attended_tokens(seq_len, self.attention_window, self.window_frac)
 
     def shape(self) -> dict[str, float]:
-        """Return every size by name as a float, without the name of the model."""
-        return {field.name: float(getattr(self, field.name)) for field in fields(self) if field.name != "name"}
+        """Return every size by name as a float, without the name of the model and what only its count needs."""
+        names = (field.name for field in fields(self) if field.name not in ("name", *_COUNTED))
+        return {name: float(getattr(self, name)) for name in names}
+
+
+def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Transformer:
+    """Return the shape that a Hugging Face ``config.json`` describes.
+
+    Parameters
+    ----------
+    config
+        Path of the file, or its keys.
+    name
+        What to call the model; its ``_name_or_path`` or the name of the folder by default.
+
+    Raises
+    ------
+    ValueError
+        If the model is no plain decoder (hybrids, sparse attention, widths by block), a size is missing, or nobody can
+        tell whether the FFN is gated: the message names the key.
+
+    Examples
+    --------
+    >>> config = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+    ...           "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "hidden_act": "silu"}
+    >>> from_config(config).params
+    8030261248.0
+    """
+    file = None if isinstance(config, Mapping) else Path(config)
+    try:
+        keys = config if file is None else json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(keys, Mapping):
+            raise ValueError("it holds no keys; wanted: the config.json of a model")
+        called = name or str(keys.get("_name_or_path") or (file.resolve().parent.name if file else "") or "unnamed")
+        return Transformer(name=called, **configuration.sizes_of(keys))
+    except (ValueError, OSError) as fault:
+        raise ValueError(f"{file or 'configuration'}: {fault}") from None
 
 
 @cache
@@ -242,14 +287,45 @@ def model(name: str) -> Transformer:
         If the table has no such model; the message lists those it has.
     """
     known = models()
-    if name not in known:
-        raise ValueError(unknown("model", name, known, where="data/models.csv has"))
-    return known[name]
+    by_key = {_key(other): other for other in known}
+    found = by_key.get(_key(name)) or by_key.get(_key(_MAKERS_OWN.sub("", name.rpartition("/")[2])))
+    if found is None:
+        near = sorted((_distance(name, other), other) for other in known)
+        close = [other for distance, other in near if distance < _FAR][:3]
+        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        raise ValueError(
+            f"unknown model {name!r}; {hint}data/models.csv has: {', '.join(known)}. Another shape: "
+            "transformer.from_config('config.json')"
+        )
+    return known[found]
+
+
+#: What makers add to the name of a model of one shape.
+_MAKERS_OWN = re.compile(r"(?i)([-_](instruct|chat|base|hf|bf16|it|fp8|v0\.[0-9]|[0-9]{4}))+$")
+#: Names further apart are not offered: other families, or more than four times the size.
+_FAR = 2.1
+
+
+def _key(name: str) -> str:
+    """Return a name without what spellings of it differ in: ``meta-llama/Llama-3.1-8B`` is ``llama3-8b``."""
+    bare = normal(name.rpartition("/")[2])
+    return re.sub(r"^(llama3)\.[0-9](?=8b|70b)", r"\1", bare)  # 3 and 3.1 have one shape in these sizes
+
+
+def _distance(name: str, other: str) -> float:
+    """Return how far names are apart: families that differ count most, then the doublings between their sizes."""
+    families = [re.split(r"[-_ .]?[0-9]", normal(text.rpartition("/")[2]), maxsplit=1)[0] for text in (name, other)]
+    sizes = [re.search(r"([0-9.]+)([bm])(?![a-z])", text.lower().replace("a", " ")) for text in (name, other)]
+    if families[0] != families[1] or not all(sizes):
+        return 0.5 + 10.0 * (1.0 - difflib.SequenceMatcher(None, normal(name), normal(other)).ratio())
+    billions = [float(size[1]) / (1000.0 if size[2] == "m" else 1.0) for size in sizes if size]
+    return abs(math.log2(billions[0] / billions[1]))
 
 
 def _model(row: dict[str, Any]) -> Transformer:
     """Build a record from one row of the table; counts are whole, shares and flags stay as they are."""
     kinds = {field.name: field.type for field in fields(Transformer)}
+    kinds = {name: kind for name, kind in kinds.items() if name not in _COUNTED}
     return Transformer(**{name: _KINDS.get(str(kind), lambda value: value)(row[name]) for name, kind in kinds.items()})
 
 

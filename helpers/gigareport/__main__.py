@@ -75,9 +75,23 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
 
     validate = commands.add_parser("validate", help="predict the runs of a CSV like training_runs.csv and score them")
-    validate.add_argument("runs", type=Path, help="CSV of measured runs")
+    validate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
     validate.add_argument("--json", action="store_true", help="print JSON")
+    validate.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    validate.add_argument("--by-source", action="store_true", help="errors of data/training_runs.csv, sources left out")
     validate.set_defaults(run=_validate)
+
+    predict = commands.add_parser("predict", help="predict the runs of a CSV like training_runs.csv and print a CSV")
+    predict.add_argument("runs", type=Path, help="CSV of runs")
+    predict.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    predict.set_defaults(run=_predict)
+
+    calibrate = commands.add_parser(
+        "calibrate", help="learn from your runs; without a file, fit the shipped tables again"
+    )
+    calibrate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
+    calibrate.add_argument("--out", type=Path, help="file for the calibration; name it in GIGACLUSTER_CALIBRATION")
+    calibrate.set_defaults(run=_calibrate)
 
     update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
     update.add_argument("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
@@ -200,8 +214,43 @@ def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **text
 def _validate(chosen: argparse.Namespace) -> int:
     from gigareport.calibration import validation
 
-    result = validation.validate(chosen.runs)
+    if chosen.runs is None:
+        if not chosen.by_source:
+            print("give a CSV of measured runs, or --by-source for the project's own table", file=sys.stderr)
+            return 2
+        table = validation.source_table()
+        print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
+        return 0
+    result = validation.validate(chosen.runs, chips=chosen.chips)
     print(result.to_json() if chosen.json else result.to_text())
+    return 0
+
+
+def _predict(chosen: argparse.Namespace) -> int:
+    from gigacluster.throughput import predict
+    from gigareport.calibration.runs import columns
+
+    chips = None if chosen.chips is None else load("chips", chosen.chips)
+    predict(columns(load("training_runs", chosen.runs)), chips=chips).to_csv(
+        sys.stdout, index=False, lineterminator="\n"
+    )
+    return 0
+
+
+def _calibrate(chosen: argparse.Namespace) -> int:
+    from gigareport.calibration import crossvalidate, own
+
+    if chosen.runs is None:
+        print("gigacluster calibrate: fits and cross-validates data/training_runs.csv, minutes", file=sys.stderr)
+        crossvalidate.main()
+        return 0
+    taught = own.calibrate(chosen.runs)
+    print(taught.to_text())
+    if chosen.out is not None:
+        taught.to_csv(chosen.out)
+        print(
+            f"written to {chosen.out}; GIGACLUSTER_CALIBRATION={chosen.out} makes predict, search and scenarios use it"
+        )
     return 0
 
 

@@ -40,8 +40,9 @@ def build(raw_data):
         runs.loc[moe.index.intersection(runs.index), name] = moe[name]
     runs.loc[moe.index.intersection(runs.index), "inputs_source_id"] = "moe-inputs-2026"
     dense = _read(raw_data, "moe_inputs", "dense_inputs.csv").set_index("run_id")
-    for name in ("cuda_graph", "recompute_modules", "confidence"):
-        runs.loc[dense.index.intersection(runs.index), name] = dense[name]
+    for name, raw in (("cuda_graph",) * 2, ("recompute_modules",) * 2, ("confidence",) * 2,
+                      ("activation_offload", "activation_offload_layers")):  # fmt: skip
+        runs.loc[dense.index.intersection(runs.index), name] = dense[raw]
     runs.loc[dense.index.intersection(runs.index), "inputs_source_id"] = "moe-inputs-2026"
     runs = pd.concat([runs, _read(raw_data, "moe_inputs", "runs_new.csv").set_index("run_id")[COLUMNS[1:]]])
     for run, cells in CORRECTIONS.items():
@@ -69,6 +70,8 @@ def _of_the_model(runs):
 def build_memory(raw_data):
     """Return the table as ``data/memory_runs.csv`` holds it."""
     raw = _read(raw_data, "memory_runs")
+    # The benchmark of LitGPT compiles the whole step; the others compile the model and compute the loss eagerly.
+    raw.loc[raw["framework"].str.startswith("LitGPT benchmark"), "loss_impl"] = "compiled"
     raw["compiled"] = ["1" if _compiled(row) else "0" for _, row in raw.iterrows()]
     return raw[COLUMNS]
 

@@ -93,7 +93,7 @@ def ruled_out(solved: Solved) -> float:
 
 
 def profile(solved: Solved, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:
-    """Refit with one symbol held at each of some values; see :meth:`gigacluster.scaling.Fit.profile`."""
+    """Refit with one symbol held at each of some values; see :func:`gigacluster.scaling.profile`."""
     law = solved.problem.law
     if symbol not in law.names:
         raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")
@@ -310,7 +310,7 @@ def _residuals(solved: Solved, noise: Noise) -> list[Flag]:
         groups = int(noise.shared.group.max()) + 1
         message = (
             f"runs of equal {noise.shared.by} share an error (correlation {noise.shared.correlation:.2f} over {groups} "
-            f"groups): {len(residuals)} runs tell less than so many would; kind='auto' and 'shared' allow for it"
+            f"groups): {len(residuals)} runs tell less than so many would; kind='auto' allows for it"
         )
         flags.append(Flag("shared errors", "", message))
     chance, explained = curvature_test(residuals, jacobian, problem.log_columns, noise.shared)

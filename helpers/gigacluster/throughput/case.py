@@ -149,7 +149,7 @@ class Case:
     logit_bytes: Any = 6.0  # bytes an element of the logits held at once
     logit_frac: Any = 1.0  # share of the logits held at once
     compiled: Any = 0.0  # 1: element-wise operations are fused and compute their own inputs again
-    activation_offload: Any = 0.0  # 1: what a layer keeps goes to the host
+    activation_offload: Any = 0.0  # layers of a chip whose activations go to the host [1]
     optimizer_offload: Any = 0.0  # 1: the optimizer's states lie on the host
 
     # What calibration learnt beyond the coefficients: logarithms of a time over the model's.

@@ -116,6 +116,7 @@ class RunCases:
     reasons: list[str]  # why a run cannot be expressed, empty where it can: one a run, as the next two
     contradictions: list[str]  # of these, what a run says against itself
     warnings: list[str]  # what was not read of a run that is expressed
+    recompute_blank: numpy.ndarray  # one flag an expressible run: nobody says what is computed again
 
 
 def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None = None) -> RunCases:
@@ -144,9 +145,16 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
     expressible = numpy.array([not reason for reason in reasons], dtype=bool)
     kept = runs.take(expressible)
     kept_chips = [chip for chip, flag in zip(found, expressible, strict=True) if flag]
-    case = _case(kept, _Reader(kept, kept_chips), [chip for chip in kept_chips if chip is not None])
+    of_kept = _Reader(kept, kept_chips)
+    policies = zip(of_kept.recompute, of_kept.software, strict=True)
+    blank = [not word and told.recompute_modules in ("", "none") for word, told in policies]
     return RunCases(
-        case=case, expressible=expressible, reasons=reasons, contradictions=contradictions, warnings=reader.warnings
+        case=_case(kept, of_kept, [chip for chip in kept_chips if chip is not None]),
+        expressible=expressible,
+        reasons=reasons,
+        contradictions=contradictions,
+        warnings=reader.warnings,
+        recompute_blank=numpy.array(blank, dtype=bool),
     )
 
 
@@ -434,7 +442,13 @@ def _software(runs: Runs, reader: _Reader) -> dict[str, numpy.ndarray]:
     found = {name: numpy.array([row[name] for row in rows], dtype=float) for name in names}
     said = numpy.array([overlap is not None and "ep" in overlap for overlap in reader.overlap], dtype=bool)
     blank = numpy.array([not software.ep_overlap for software in reader.software], dtype=bool)
-    return {**found, "overlap_ep": numpy.where(blank & said, 1.0, found["overlap_ep"])}
+    # Beside whole parameters, states that are sharded are copies; elsewhere the master copy serves as the parameter.
+    beside = numpy.array([word in ("zero1", "zero2") for word in reader.sharding], dtype=bool)
+    return {
+        **found,
+        "overlap_ep": numpy.where(blank & said, 1.0, found["overlap_ep"]),
+        "param_bytes": numpy.where(beside, 2.0, found["param_bytes"]),
+    }
 
 
 def _pure(runs: Runs) -> numpy.ndarray:

@@ -45,6 +45,7 @@ class Job(Software):
     software_year: float = 2025.0  # date of the training software [year]
     idle_frac: float = 0.0  # share of the chips that a plan may leave idle
     chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
+    family_effect: float = 0.0  # logarithm of step time of the reader's stack over the model's
 
     def __post_init__(self) -> None:
         faults = []
@@ -125,6 +126,7 @@ class Job(Software):
                 "overlap_cp": 0.0 if stack == codes.FRAMEWORK_FSDP else 1.0,
                 "software_year": self.software_year,
                 "chip_effect": self.chip_effect,
+                "family_effect": self.family_effect,
                 **plan,
             }
         )

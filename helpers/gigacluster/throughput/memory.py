@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gigacluster.throughput.case import ATTENTION_UNFUSED, PRECISION_BF16, Case
+from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_XLA, PRECISION_BF16, Case
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
@@ -25,11 +25,15 @@ _HALF = 2.0
 #: Device context, communication buffers and matmul workspaces: outside the allocator. Assumption.
 CONTEXT_BYTES = 2.5 * GIB
 #: What of that a step cannot do without, where memory runs short. Assumption.
-LEAST_CONTEXT_BYTES = 1.5 * GIB
+LEAST_CONTEXT_FRAC = 0.6
+#: What of it a TPU does not need, whose programs know all their buffers. Assumption.
+_XLA_CONTEXT_SAVED = 0.9
 #: What a caching allocator holds beyond live tensors, as a share of them: median of runs that print both.
 CACHED_FRAC = 0.04
 #: Layers whose parameters FSDP holds gathered at once: the one in use and the one fetched ahead.
 GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
+#: Longest chunk of tokens in which a loss that is computed in chunks holds its logits. Assumption.
+_CHUNK_TOKENS = 2048.0
 #: Layers whose activations are on the chip where they are offloaded to the host.
 _LAYERS_ON_CHIP = 2.0
 
@@ -57,7 +61,7 @@ class Memory:
     gradients: Any
     optimizer: Any  # with what an update without a fused kernel copies, as far as activations leave no room for it
     activations: Any  # with the working set of the layer being computed
-    logits: Any
+    logits: Any  # instead of that working set, where they take more: the loss comes between forward and backward
     gathered: Any  # parameters and gradients that FSDP holds unsharded for a moment
     context: Any  # outside the allocator: device context, communication buffers, workspaces
     cached: Any  # held by the allocator beyond live tensors; given back when memory runs short
@@ -76,7 +80,7 @@ class Memory:
     @property
     def needed(self) -> Any:
         """Least that the step runs in: the step fits where this is at most the memory of the chip."""
-        return self.allocated + LEAST_CONTEXT_BYTES
+        return self.allocated + LEAST_CONTEXT_FRAC * self.context
 
     @property
     def total(self) -> Any:
@@ -112,7 +116,8 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     part = layer_params(case)
     unfused = xp.astype(case.attention_kernel == ATTENTION_UNFUSED, xp.float64)
     tokens = case.micro_batch * case.seq_len / case.cp
-    outside = tokens / xp.where(case.sp > 0, case.tp, 1.0)  # tokens a chip holds between the sharded matmuls
+    # Tokens a chip holds between the sharded matmuls; XLA shards them like the matmuls.
+    outside = tokens / xp.where((case.sp > 0) | (case.framework == FRAMEWORK_XLA), case.tp, 1.0)
     saved = 1.0 + (_HALF - 1.0) * xp.astype(case.precision == PRECISION_BF16, xp.float64)  # input of a matmul
     norms = xp.maximum(case.again_norms, case.compiled)
     activations = xp.maximum(case.again_activations, case.compiled)
@@ -154,9 +159,15 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     experts_again = experts_again + entered * sorted_again + left * case.again_experts
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
-    # The gradient of the largest tensor stands beside what is computed again.
-    again = around_again + xp.maximum(dense_again, shared_again + experts_again)
     moe_layers = case.n_experts > 0
+    # While a layer is computed again, compilers fuse away what they never keep; the gradients of the first matmuls of
+    # an FFN stand beside the rest.
+    has_dense = xp.astype(~moe_layers | (case.n_dense_layers > 0), xp.float64)
+    routed_again = shared_again + experts_again
+    fused = case.compiled * (norm_outputs + saved * xp.maximum(has_dense * dense_width, shared_width + routed_width))
+    gradient = opened * xp.maximum(has_dense * dense_width, shared_width + routed_width) + left
+    chunk = xp.where(case.logit_frac < 1.0, _CHUNK_TOKENS, tokens)
+    logit_tokens = xp.minimum(tokens * case.logit_frac, chunk)
     attention = part.attention / case.tp + part.norms
     return LayerMemory(
         dense_params=attention + part.dense_ffn / case.tp,
@@ -165,8 +176,8 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
         vocabulary_params=case.vocab * case.d_model / case.tp,
         dense_kept_bytes=dense_kept,
         moe_kept_bytes=xp.where(moe_layers, moe_kept, 0.0),
-        working_bytes=again + xp.maximum(xp.where(moe_layers & (case.n_dense_layers == 0), 0.0, dense), experts),
-        logit_bytes=tokens * case.vocab / case.tp * case.logit_bytes * case.logit_frac,
+        working_bytes=around_again + xp.maximum(dense_again, routed_again) - fused + gradient,
+        logit_bytes=logit_tokens * case.vocab / case.tp * case.logit_bytes,
         embedding_bytes=layer_input,
     )
 
@@ -204,11 +215,10 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     embedding = _tables(xp, layers, case, 1.0 + (1.0 - tied_head) * xp.astype(alone, xp.float64))
     head = _tables(xp, layers, case, 1.0)
     held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches)
-    offloaded = xp.where(case.activation_offload > 0, xp.minimum(_LAYERS_ON_CHIP / case.n_layers, 1.0), 1.0)
-    first = _plus(first, embedding, activations=held * layers.embedding_bytes * offloaded)
+    first = _plus(first, embedding, activations=held * layers.embedding_bytes)
     first = _plus(first, logits=layers.logit_bytes * xp.astype(alone, xp.float64))
     last = _plus(last, head, logits=layers.logit_bytes)
-    fullest = _fuller(xp, first, _fuller(xp, second, last, piped), piped)
+    fullest = _fuller(xp, layers, first, _fuller(xp, layers, second, last, piped), piped)
 
     # FSDP gathers layer by layer, forward and backward again; experts only where several chips hold the same ones.
     expert_shared = xp.astype(_expert_group(xp, case) > 1.0, xp.float64)
@@ -218,17 +228,22 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
     gathered = case.shard_params * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
     states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
-    moving = fullest["activations"] + fullest["logits"] + gathered
+    # While the loss is computed no layer is: the larger of the two counts.
+    in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)
+    logits = fullest["logits"] * in_loss
+    activations = fullest["activations"] + layers.working_bytes * (1.0 - in_loss)
+    moving = activations + logits + gathered
     copied = xp.maximum(fullest["update"] - moving, 0.0)
     live = states + copied + moving
     return Memory(
         parameters=fullest["parameters"],
         gradients=fullest["gradients"],
         optimizer=fullest["optimizer"] + copied,
-        activations=fullest["activations"],
-        logits=fullest["logits"],
+        activations=activations,
+        logits=logits,
         gathered=gathered + 0.0 * live,
-        context=xp.full_like(live, CONTEXT_BYTES),
+        context=CONTEXT_BYTES * (1.0 - _XLA_CONTEXT_SAVED * xp.astype(case.framework == FRAMEWORK_XLA, xp.float64))
+        + 0.0 * live,
         cached=CACHED_FRAC * live,
     )
 
@@ -256,10 +271,11 @@ def _stage(xp: Any, layers: LayerMemory, case: Case, n_layers: Any, dense_layers
     moe = n_layers - dense
     held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches, rank)
     kept = dense * layers.dense_kept_bytes + moe * layers.moe_kept_bytes
-    kept = xp.where(case.activation_offload > 0, kept * xp.minimum(_LAYERS_ON_CHIP / n_layers, 1.0), kept)
+    on_chip = xp.maximum(n_layers - case.activation_offload, xp.minimum(_LAYERS_ON_CHIP, n_layers))
+    kept = kept * on_chip / n_layers
     shared = dense * layers.dense_params + moe * layers.moe_params
     states = _states(xp, case, shared, case.shard_group, moe * layers.expert_params, _expert_group(xp, case))
-    return {**states, "activations": held * kept + layers.working_bytes, "logits": xp.zeros_like(kept)}
+    return {**states, "activations": held * kept, "logits": xp.zeros_like(kept)}
 
 
 def _tables(xp: Any, layers: LayerMemory, case: Case, count: Any) -> dict[str, Any]:
@@ -288,9 +304,14 @@ def _plus(stage: dict[str, Any], more: dict[str, Any] | None = None, **parts: An
     return {name: value + added[name] if name in added else value for name, value in stage.items()}
 
 
-def _fuller(xp: Any, one: dict[str, Any], other: dict[str, Any], exists: Any) -> dict[str, Any]:
+def _fuller(xp: Any, layers: LayerMemory, one: dict[str, Any], other: dict[str, Any], exists: Any) -> dict[str, Any]:
     """Return the stage that holds more; the other only where it exists."""
-    more = (sum(other.values()) > sum(one.values())) & (exists > 0)
+
+    def held(stage: dict[str, Any]) -> Any:
+        kept = stage["parameters"] + stage["gradients"] + stage["optimizer"] + stage["activations"]
+        return kept + xp.maximum(stage["logits"], layers.working_bytes)
+
+    more = (held(other) > held(one)) & (exists > 0)
     return {name: xp.where(more, other[name], one[name]) for name in one}
 
 

@@ -184,7 +184,9 @@ def search(
         If no plan is feasible, or none fits into memory: the message says what would fit.
     """
     if coefficients is None:
-        job_options = {"chip_effect": shipped().chip_effect(cluster.chip.name), **job_options}
+        known = shipped()
+        effects = {"chip_effect": known.chip_effect(cluster.chip.name), "family_effect": known.own_effect}
+        job_options = {**effects, **job_options}
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
@@ -358,7 +360,7 @@ def _bests(evaluator: PlanEvaluator, job: Job, first: int, stop: int, top: int, 
     )
     for piece, (total_s, needed) in progress(pieces, what="plans", unit="chunk"):
         fits = needed <= job.cluster.chip.memory_bytes
-        worst_s = best.step_time_s[-1] if len(best.index) == top else numpy.inf
+        worst_s = float(best.step_time_s[-1]) if len(best.index) == top else math.inf
         better = xp.nonzero(fits & (total_s <= worst_s))[0]
         fitting, nearest, least_bytes = int(xp.sum(xp.astype(fits, xp.int64))), 0, math.inf
         if not fitting and not best.fitting:

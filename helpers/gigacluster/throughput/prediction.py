@@ -14,9 +14,12 @@ from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.shipped import Calibration, shipped
 from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers
+from gigacluster.throughput.words import PARTS_AGAIN
 from gigacluster.units import GIB
 
 __all__ = ["predict"]
+
+_TIGHT = "fits only with activations computed again, of which nothing is said"
 
 
 def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = None) -> Any:
@@ -82,11 +85,13 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
 
     width = numpy.exp(spread(certainty.half_width))
     step_s = spread(step.total_s)
-    fits = numpy.asarray(memory.needed <= case.memory_bytes)
-    warnings = [
-        "; ".join(filter(None, said))
-        for said in zip(cases.warnings, spread(_misfits(memory.needed, case.memory_bytes), ""), strict=True)
-    ]
+    # Where nobody says what is computed again, as much as makes the plan fit may be.
+    most_again = {part: numpy.maximum(getattr(case, part), cases.recompute_blank) for part in PARTS_AGAIN}
+    least_bytes = peak_memory(replace(case, **most_again)).needed
+    fits = numpy.asarray(least_bytes <= case.memory_bytes)
+    tight = numpy.asarray(memory.needed > case.memory_bytes) & fits
+    said_of_memory = numpy.where(tight, _TIGHT, _misfits(least_bytes, case.memory_bytes))
+    warnings = ["; ".join(filter(None, said)) for said in zip(cases.warnings, spread(said_of_memory, ""), strict=True)]
     columns: dict[str, Any] = {
         "run_id": numpy.array(table.names(), dtype=object),
         "step_time_s": step_s,

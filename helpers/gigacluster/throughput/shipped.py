@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,7 @@ class Calibration:
     spreads: Mapping[str, float]  # standard deviations of the error, as logarithms, by cause
     tested: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kind -> what calibrating runs had of it
     constant_mfu: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    own_effect: float = 0.0  # of the reader's stack, for sources that calibration does not know
 
     def chip_effect(self, name: str) -> float:
         """Return the effect of a chip, by any of its names; zero for one that no measured run used."""
@@ -67,7 +69,7 @@ class Calibration:
 
     def source_effect(self, source: str) -> float:
         """Return the effect of a source with that of its family, as far as calibration knows them."""
-        return self.family_effects.get(self.family_of(source), 0.0) + self.source_effects.get(source, 0.0)
+        return self.family_effects.get(self.family_of(source), self.own_effect) + self.source_effects.get(source, 0.0)
 
     def half_width(
         self,
@@ -137,11 +139,18 @@ def _record(name: str) -> hardware.Chip | None:
         return None
 
 
-@cache
 def shipped() -> Calibration:
-    """Return the calibration of ``data/throughput_coefficients.csv``."""
+    """Return the calibration of ``data/throughput_coefficients.csv``, or of the file that the environment names.
+
+    ``GIGACLUSTER_CALIBRATION`` is the path of a table that ``gigacluster calibrate RUNS.csv --out FILE`` wrote.
+    """
+    return _read(os.environ.get("GIGACLUSTER_CALIBRATION", ""))
+
+
+@cache
+def _read(path: str) -> Calibration:
     kinds: dict[str, dict[str, Any]] = defaultdict(dict)
-    for row in tables.rows("throughput_coefficients"):
+    for row in tables.rows("throughput_coefficients", path or None):
         kinds[str(row["kind"])][str(row["name"])] = float(row["value"])
     members = [name.split("|") for name in kinds["source"]]
     families = {source: family for family, source in members}
@@ -152,6 +161,7 @@ def shipped() -> Calibration:
         source_effects={source: kinds["source"][f"{family}|{source}"] for family, source in members},
         families={stem_of(source): family for source, family in families.items()} | families,
         spreads=kinds["interval"],
+        own_effect=kinds["own"].get("stack", 0.0),
         tested={kind: frozenset(n for k, n in (t.split("|") for t in kinds["tested"]) if k == kind) for kind in _KINDS},
         constant_mfu={tuple(name.split("|")) if name != "all" else (): v for name, v in kinds["constant_mfu"].items()},
     )

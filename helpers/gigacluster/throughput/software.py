@@ -106,6 +106,9 @@ _MODULES = {
     "shared_experts": {"again_ffn": 1.0},
     "none": {},
 }
+_ALL_LAYERS = 1e9
+#: Share of the logits that a program of XLA holds at once: it fuses the loss with what makes them. Assumption.
+_XLA_LOGIT_FRAC = 0.25
 #: Excess load of the busiest experts over that of natural routing, by kind of router. Assumption.
 _EXCESS = {"force_balance": 0.2, "random": 0.3, "natural": 1.0, "tokendrop": 0.0, "": 0.4}
 #: Inputs that a run with experts has and a dense one lacks: each that is blank makes its prediction less certain.
@@ -127,7 +130,7 @@ class Software:
     expert_padding: str = ""  # capacity to which experts are filled up; none
     recompute_modules: str = ""  # of Megatron; none
     optimizer_offload: str = ""
-    activation_offload: str = ""
+    activation_offload: str = ""  # layers whose activations go to the host: 0, how many, all
     attention_backend: str = ""
     release: str = ""
     loss_impl: str = ""
@@ -184,6 +187,7 @@ class Software:
         drop = self.router == "tokendrop"
         padded = drop if not self.expert_padding else not self.expert_padding.startswith("none")
         fused = self.fused_grouped_mlp == "1" or self.grouped_gemm == "te_op_fuser"
+        told = self.activation_offload
         optimizer = self.optimizer or ("adamw_bf16" if pure else "adamw")
         whole = self.loss_impl in ("", "full", "compiled", "vocabulary_parallel")
         whole = whole or (self.loss_impl == "fused" and megatron)  # Megatron's fused loss still holds the logits
@@ -199,11 +203,17 @@ class Software:
             "padded_experts": float(padded and moe),
             "state_bytes": _STATE_BYTES[optimizer],
             "update_bytes": 4.0 if optimizer == "adamw_unfused" else 0.0,
-            "param_bytes": 0.0 if stack == codes.FRAMEWORK_FSDP and optimizer in ("adamw", "adamw_unfused") else 2.0,
+            "param_bytes": 0.0 if not megatron and optimizer in ("adamw", "adamw_unfused") else 2.0,
             "logit_bytes": _logit_bytes(self.loss_impl, self.logits_dtype, megatron=megatron or xla),
-            "logit_frac": 1.0 if whole else 1.0 / 8.0 if self.loss_impl == "chunked" else 1.0 / 16.0,
+            "logit_frac": _XLA_LOGIT_FRAC
+            if xla
+            else 1.0
+            if whole
+            else 1.0 / 8.0
+            if self.loss_impl == "chunked"
+            else 1.0 / 16.0,
             "compiled": float(self.compiled == "1" or (xla and self.compiled != "0")),
-            "activation_offload": float(bool(self.activation_offload) and self.activation_offload != "0"),
+            "activation_offload": _ALL_LAYERS if told == "all" else float(told or 0),
             "optimizer_offload": float(optimizer == "host" or self.optimizer_offload not in ("", "0")),
         }
 
@@ -265,12 +275,21 @@ def _read(column: str, said: object) -> str:
         return _listed(column, re.sub(r"\bcustom.*|\bselective\b|\bfull.*", "", text).strip(), _MODULES) or ""
     if column == "expert_padding":
         return text
-    if column in ("activation_offload", "optimizer_offload"):
+    if column == "activation_offload":
+        return _offloaded(text)
+    if column == "optimizer_offload":
         return "0" if text in ("0", "0.0", "none", "no", "false") else "1"
     if column == "attention_backend":
         text = re.sub(r"te auto.*|auto.*", "", text).strip()  # what Transformer Engine chooses is not said
         return ATTENTION.read(text) if text else ""
     return (vocabulary or Vocabulary(column, _YES_NO)).read(_whole(said))
+
+
+def _offloaded(text: str) -> str:
+    """Return how many layers are offloaded, or ``all``; 1 says that it is done."""
+    if text in ("0", "0.0", "none", "no", "false"):
+        return "0"
+    return f"{float(text):g}" if re.fullmatch(r"\d+(\.0)?", text) and float(text) > 1 else "all"
 
 
 def _whole(said: object) -> object:

@@ -217,8 +217,8 @@ _NOTES: tuple[tuple[str, str, float | str | None], ...] = (
     (r"qk_rope=(\d+)", "mla_rope_dim", None),
     (r"v_head=(\d+)", "mla_value_dim", None),
     (r"\bmla\b", "", None),
-    (r"(?:sliding window |local\()(\d+)\)?(?: on the short layers)?(?: ?/ ?full)?", "attention_window", None),
     (r"(\d+):1 (?=local)", "window_ratio", None),
+    (r"(?:sliding window |local\()(\d+)\)?(?: on the short layers)?(?: ?/ ?full)?", "attention_window", None),
     (
         r":?global attention|alternating|share not published|learned position embedding|alibi|parallel attn\+ffn",
         "",
@@ -228,7 +228,7 @@ _NOTES: tuple[tuple[str, str, float | str | None], ...] = (
     (r"untied embeddings", "tied_embeddings", 0.0),
     (r"tied embeddings", "tied_embeddings", 1.0),
     (r"no flash ?attention|unfused|eager", "attention_backend", "unfused"),
-    (r"flash ?attention[- ]?\(?v?1[^0-9.]*?(?:\)|$|,)|flashattention \(v1, triton\)", "attention_backend", "flash1"),
+    (r"flash ?attention \(v1, triton\)|flash ?attention[- ]?\(?v?1[^0-9.]*?(?:\)|$|,)", "attention_backend", "flash1"),
     (r"(?:flash ?attention|\bfa)[- ]?\(?v?2(?:\.\d+)?\)?", "attention_backend", "flash2"),
     (r"(?:flash ?attention|\bfa)[- ]?\(?v?[34](?:\.\d+)?\)?", "attention_backend", "flash3"),
     (r"no sequence parallel(?:ism)?", "sp", 0.0),

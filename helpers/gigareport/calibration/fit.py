@@ -22,7 +22,17 @@ from gigacluster.throughput.coefficients import PRIORS, Coefficients, Prior
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.step import step_from_layers
 
-__all__ = ["EFFECT_SPREADS", "Fit", "Observations", "decode", "fit", "log_step_time", "predict_log_s", "select"]
+__all__ = [
+    "EFFECT_SPREADS",
+    "Fit",
+    "Observations",
+    "decode",
+    "encode",
+    "fit",
+    "log_step_time",
+    "predict_log_s",
+    "select",
+]
 
 #: Error of one run, as a logarithm; larger residuals count with their size rather than their square.
 NOISE = 0.1
@@ -79,10 +89,19 @@ def decode(prior: Prior, position: Any) -> Any:
     return _from_scale(prior, _to_scale(prior) + prior.spread * position)
 
 
+def encode(prior: Prior, value: float) -> float:
+    """Turn the value of a coefficient into its distance from the prior, in its spreads."""
+    return (_scaled(prior, value) - _to_scale(prior)) / prior.spread
+
+
 def _to_scale(prior: Prior) -> float:
+    return _scaled(prior, prior.value)
+
+
+def _scaled(prior: Prior, value: float) -> float:
     if prior.scale == "log":
-        return float(numpy.log(prior.value))
-    return float(numpy.log(prior.value / (1.0 - prior.value))) if prior.scale == "logit" else prior.value
+        return float(numpy.log(value))
+    return float(numpy.log(value / (1.0 - value))) if prior.scale == "logit" else value
 
 
 def _from_scale(prior: Prior, value: Any) -> Any:

@@ -7,6 +7,7 @@ from functools import cache
 import numpy
 import pandas as pd
 
+from gigacluster import hardware
 from gigacluster.names import is_blank
 from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
@@ -23,9 +24,10 @@ def columns(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(router=router.astype(object).mask(drop, "tokendrop"))
 
 
-def cases(runs: pd.DataFrame) -> RunCases:
-    """Return the cases of runs in the form of ``data/training_runs.csv``."""
-    return cases_of(columns(runs))
+def cases(runs: pd.DataFrame, chips: pd.DataFrame | None = None) -> RunCases:
+    """Return the cases of runs in the form of ``data/training_runs.csv``, with chips of one's own."""
+    own = {} if chips is None else hardware.chips_from({str(name): list(chips[name]) for name in chips})
+    return cases_of(columns(runs), own)
 
 
 @cache
@@ -43,12 +45,12 @@ def families(runs: pd.DataFrame) -> numpy.ndarray:
     )
 
 
-def not_scored_reasons(runs: pd.DataFrame) -> list[str]:
+def not_scored_reasons(runs: pd.DataFrame, chips: pd.DataFrame | None = None) -> list[str]:
     """Say of every run why it is not scored, or nothing: only complete, measured, first-hand runs are.
 
     A run that contradicts itself is left out as well: nobody can tell which of its numbers is wrong.
     """
-    contradictions = cases(runs).contradictions if len(runs) else []
+    contradictions = cases(runs, chips).contradictions if len(runs) else []
     reasons = []
     for row, contradiction in zip(runs.to_dict("records"), contradictions, strict=True):
         time_s = row.get("step_time_s")

@@ -15,8 +15,9 @@ from gigacluster.throughput.shipped import shipped
 from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
+from gigareport.calibration.own import read_log
 
-__all__ = ["Validation", "validate"]
+__all__ = ["Validation", "by_source", "source_table", "validate"]
 
 _SCALES = (8, 64, 512, 4096)
 
@@ -84,7 +85,7 @@ class Validation:
         return "\n".join(lines)
 
 
-def validate(path: str | Path) -> Validation:
+def validate(path: str | Path, *, chips: str | Path | None = None) -> Validation:
     """Predict the runs of a CSV file in the form of ``data/training_runs.csv`` and score them.
 
     Parameters
@@ -92,16 +93,21 @@ def validate(path: str | Path) -> Validation:
     path : path
         The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
 
+    chips : path, optional
+        A table of chips of one's own, in the form of ``data/chips.csv``.
+
     Raises
     ------
     CatalogError
-        If the file is not of that form.
+        If the file is not of that form; a log of training is told what it says, and which row is wanted.
     """
+    _refuse_a_log(Path(path))
+    own_chips = None if chips is None else catalog.load("chips", path=chips)
     runs = catalog.load("training_runs", path=path)
-    reasons = table_of_runs.not_scored_reasons(runs)
+    reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
     scored = runs.loc[kept].reset_index(drop=True)
-    predicted = predict(table_of_runs.columns(scored))
+    predicted = predict(table_of_runs.columns(scored), chips=own_chips)
     yardstick = scoring.ConstantMfu(dict(shipped().constant_mfu)).step_time_s(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
@@ -115,6 +121,47 @@ def validate(path: str | Path) -> Validation:
         not_scored=[row for row in _listed(runs["run_id"], reasons) if row["reason"]],
         ranking=scoring.ranking(scored, own.to_numpy()),
     )
+
+
+def _refuse_a_log(path: Path) -> None:
+    """Raise where a file is a log of training: with what it says, as the row of a CSV that is wanted."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return  # the reader of tables says it
+    said = read_log(text)
+    if said is not None and "," not in text.partition("\n")[0]:
+        cells = ", ".join(f"{name} = {value:g}" for name, value in said.items())
+        raise catalog.CatalogError(
+            f"{path} is a log of training; in the median it says {cells}. Wanted is a CSV with a row a run and the "
+            "columns of data/training_runs.csv: put these numbers there beside model, chip and plan"
+        )
+
+
+def source_table() -> pd.DataFrame:
+    """Return the held-out errors by source of the project's own table of runs, as ``make calibrate`` wrote them."""
+    table = catalog.load("throughput_accuracy")
+    rows = table[(table["split"] == "source") & table["family"].str.startswith("source ")]
+    return rows.assign(source=rows["family"].str.removeprefix("source ")).drop(columns=["split", "family"])
+
+
+def by_source() -> dict[str, Any]:
+    """Return the same as plain numbers, with the mean over sources and the worst, by architecture."""
+    table = catalog.load("throughput_accuracy")
+    sources = source_table()
+    found: dict[str, Any] = {}
+    for arch in ("dense", "moe"):
+        of_arch = sources[sources["arch"] == arch].sort_values("mape", ascending=False)
+        rows = table[(table["arch"] == arch) & (table["family"] == "all")].set_index("split")
+        columns = ["n", "mape", "median_ape", "p90_ape", "bias", "coverage80"]
+        worst = of_arch.iloc[0]
+        found[arch] = {
+            **{f"{split}_left_out": rows.loc[split, columns].to_dict() for split in ("group", "source", "family")},
+            "mean_over_sources": float(of_arch["mape"].mean()),
+            "worst": {"source": worst["source"], "mape": float(worst["mape"]), "n": int(worst["n"])},
+            "sources": {row["source"]: {c: float(row[c]) for c in columns} for _, row in of_arch.iterrows()},
+        }
+    return found
 
 
 def _listed(names: Any, reasons: Any) -> list[dict[str, str]]:

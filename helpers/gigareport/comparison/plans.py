@@ -131,6 +131,8 @@ def plan_on(
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(best.step_time_s[0]),
+        log_error=shared_error(run),
+        chip_log_error=chip_error(run, chip),
     )
 
 
@@ -156,7 +158,7 @@ def chip_error(run: Run, chip: str) -> Uncertain:
     With the shared part it is the error that a scenario of the best measured chip has; for another chip the larger
     uncertainty of its fitted effect comes on top.
     """
-    of_run = shipped().half_width(known=True, moe=run.model.n_experts > 0)
+    of_run = shipped().half_width(known=True, moe=run.model.n_experts > 0, blanks_frac=1.0)
     effects = _chip_half_widths()
     of_chip = effects.get(chip, _UNMEASURED_CHIP)
     return _symmetric(math.sqrt(of_run**2 + of_chip**2 - min(effects.values()) ** 2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
@@ -12,8 +14,9 @@ import numpy
 from scipy import special
 
 from gigacluster import hardware, transformer
+from gigacluster.arrays import as_common
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.job import Job
+from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import Plan, UnevenChipsError, plan_fields
 from gigacluster.throughput.step import step_time
@@ -24,7 +27,12 @@ from gigareport.scenario.load import ScenarioError, loaded
 from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
-__all__ = ["PlannedStep", "Rivals", "TrainingPlan", "job_of", "rivals", "search_plan"]
+__all__ = ["BATCH_RATIOS", "PlannedStep", "Rivals", "TrainingPlan", "batch_gain", "job_of", "rivals", "search_plan"]
+
+
+#: Batches over that of the scenario that plans are searched for.
+BATCH_RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_DOUBLINGS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,13 +45,16 @@ class PlannedStep:
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
+    log_error: Uncertain  # logarithm of observed over predicted step time
+    chip_log_error: Uncertain = Uncertain.fixed(0.0)  # the part of it that plans on other chips do not share
+    #: Logarithm of the rate at other batches over that at the planned one, at each of :data:`BATCH_RATIOS`.
+    batch_gains: tuple[float, ...] = (0.0,) * 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingPlan(PlannedStep):
     """How a scenario's job is split, and how long its step is predicted to take."""
 
-    log_error: Uncertain  # logarithm of observed over predicted step time
     found: Search  # the whole search: the next best plans, breakdown, plans counted
 
 
@@ -126,9 +137,47 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
+        batch_gains=_batch_gains(job, found),
         log_error=_log_error(found.half_width),
         found=found,
     )
+
+
+def batch_gain(ratio: Any, gains: Sequence[Any]) -> Any:
+    """Return the logarithm of the rate at a batch that is ``ratio`` times the planned one, over that at the latter.
+
+    A larger batch leaves a pipeline fewer bubbles and gradients more to hide behind. Between the batches that plans
+    were searched for, a line over the doublings.
+    """
+    xp, (ratio, *gains) = as_common(ratio, *gains)
+    doublings = xp.log2(ratio)
+    gain = gains[0] + 0.0 * doublings
+    for start, low, high in zip(_DOUBLINGS, gains, gains[1:], strict=False):
+        gain = gain + (high - low) * xp.minimum(xp.maximum(doublings - start, 0.0 * doublings), 1.0 + 0.0 * doublings)
+    return gain
+
+
+def _batch_gains(job: Job, found: Search) -> tuple[float, ...]:
+    """Return the logarithm of the rate at each of :data:`BATCH_RATIOS`, over that of the best plan found.
+
+    Plans of the kinds that large runs use: few micro-batch sizes, ZeRO-1 or FSDP, and the sharding of the best plan.
+    Where no plan divides a batch, the next one towards the planned batch stands in.
+    """
+    best = found.plans.plan(0)
+    near: dict[str, list[Any]] = {"sharding": sorted({"zero1", "zero3", best.sharding}), "micro_batch": [1, 2, 4]}
+    if best.sharding == "hsdp":
+        near["shard_group"] = [best.shard_group]
+    planned = job.step_flop / float(found.step_time_s[0])
+    gains = {1.0: 0.0}
+    for ratio, towards in ((0.5, 1.0), (0.25, 0.5), (2.0, 1.0), (4.0, 2.0)):
+        batch = job.global_batch * ratio
+        gains[ratio] = gains[towards]
+        if batch == int(batch) and batch <= LARGEST_BATCH:
+            other = replace(job, global_batch=int(batch))
+            with contextlib.suppress(ValueError):  # no plan divides it
+                rate = other.step_flop / float(search_job(other, top=1, limits=near, device="cpu").step_time_s[0])
+                gains[ratio] = max(math.log(rate / planned), gains[towards]) if ratio > 1 else math.log(rate / planned)
+    return tuple(gains[ratio] for ratio in BATCH_RATIOS)
 
 
 def _log_error(half_width: float) -> Uncertain:

@@ -1,0 +1,178 @@
+"""A reader's own runs: what a few of them teach about their stack, and what logs of training say.
+
+The shipped fit is the prior: each coefficient with its width, and an effect of the stack with the spread of families.
+The reader's runs count in full, not as repetitions of one source.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy
+import pandas as pd
+from scipy.optimize import least_squares
+
+from gigacluster.throughput.coefficients import PRIORS, Coefficients
+from gigacluster.throughput.shipped import Calibration, shipped
+from gigareport import catalog
+from gigareport.calibration import runs as table_of_runs
+from gigareport.calibration.crossvalidate import observe
+from gigareport.calibration.fit import Observations, decode, encode, log_step_time
+from gigareport.dictionary import columns_of
+
+__all__ = ["Taught", "calibrate", "learn", "read_log"]
+
+#: Error of one of the reader's runs, as a logarithm: repeated runs of one plan differ by a few per cent.
+NOISE = 0.05
+#: Spread of the effect of a stack, as a logarithm: of families left out of the fit.
+STACK_SPREAD = 0.15
+CHIP_SPREAD = 0.10
+_NORMAL_80 = 1.2816
+#: Steps at the start of a log that warm up, as a share.
+_WARM_UP = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What runs taught: the calibration with them, and errors before and after."""
+
+    calibration: Calibration
+    n_runs: int
+    stack_effect: float  # logarithm of step time over the model's
+    mape_before: float
+    mape_after: float  # of the same runs: a fit, not a test
+    moved: pd.DataFrame  # coefficients that moved most, in their widths
+
+    def to_text(self) -> str:
+        """Return what was learnt, in sentences."""
+        moved = "; ".join(f"{row.name_} {row.before:.3g} to {row.after:.3g}" for row in self.moved.itertuples())
+        slower = "slower" if self.stack_effect > 0 else "faster"
+        return (
+            f"{self.n_runs} runs. Your stack is {abs(numpy.expm1(self.stack_effect)):.1%} {slower} than the model "
+            "expected. "
+            f"Mean error of these runs: {self.mape_before:.1f} % before, {self.mape_after:.1f} % after. "
+            f"Moved most: {moved or 'nothing'}."
+        )
+
+    def to_csv(self, path: Path) -> None:
+        """Write the calibration in the form of ``data/throughput_coefficients.csv``."""
+        table = catalog.load("throughput_coefficients")
+        values = {name: getattr(self.calibration.coefficients, name) for name in PRIORS}
+        coefficient = table["kind"] == "coefficient"
+        table.loc[coefficient, "value"] = table.loc[coefficient, "name"].map(values)
+        chip = table["kind"] == "chip"
+        table.loc[chip, "value"] = table.loc[chip, "name"].map(self.calibration.chip_effects)
+        row = {"kind": "own", "name": "stack", "value": self.stack_effect, "unit": "1"}
+        row["meaning"] = "logarithm of step time of the reader's stack over the model's"
+        own = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+        own[columns_of("throughput_coefficients")].to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def calibrate(path: str | Path) -> Taught:
+    """Learn from the runs of a CSV file in the form of ``data/training_runs.csv``.
+
+    Raises
+    ------
+    CatalogError
+        If the file is not of that form, or no run of it can be scored.
+    """
+    runs = catalog.load("training_runs", path=path)
+    reasons = table_of_runs.not_scored_reasons(runs)
+    expressible = table_of_runs.cases(runs).expressible if len(runs) else numpy.zeros(0, dtype=bool)
+    kept = numpy.array([not reason for reason in reasons], dtype=bool) & expressible
+    if not kept.any():
+        said = "; ".join(f"{run}: {why}" for run, why in zip(runs["run_id"], reasons, strict=True) if why)
+        raise catalog.CatalogError(f"{path}: no run to learn from; {said or 'the file has no rows'}")
+    return learn(observe(runs[kept].reset_index(drop=True)), shipped(), _widths())
+
+
+def _widths() -> dict[str, float]:
+    """Return the standard deviation of each shipped coefficient on the scale of its prior, in spreads of it."""
+    table = catalog.load("throughput_coefficients").query("kind == 'coefficient'")
+    return {
+        row.name_: (encode(PRIORS[row.name_], row.high) - encode(PRIORS[row.name_], row.low)) / (2.0 * _NORMAL_80)
+        for row in table.rename(columns={"name": "name_"}).itertuples()
+    }
+
+
+def learn(data: Observations, known: Calibration, widths: dict[str, float]) -> Taught:
+    """Return the posterior of a stack: the known calibration, moved by its runs.
+
+    Parameters
+    ----------
+    data
+        Runs of one stack.
+    known
+        Calibration that has not seen them.
+    widths
+        Standard deviation of each coefficient, in spreads of its prior.
+    """
+    names = tuple(PRIORS)
+    start = numpy.array([encode(PRIORS[name], getattr(known.coefficients, name)) for name in names])
+    width = numpy.array([widths[name] for name in names])
+    chips = sorted(set(data.labels["chip"].tolist()))
+    code = numpy.searchsorted(chips, data.labels["chip"])
+    chip_start = numpy.array([known.chip_effects.get(chip, 0.0) for chip in chips])
+
+    def moved(position: numpy.ndarray) -> tuple[Coefficients, numpy.ndarray, float]:
+        at = start + width * position[: len(names)]
+        values = {name: float(decode(PRIORS[name], at[i])) for i, name in enumerate(names)}
+        chip_effects = chip_start + CHIP_SPREAD * position[len(names) : -1]
+        return Coefficients(**values), chip_effects, STACK_SPREAD * position[-1]
+
+    def error(position: numpy.ndarray) -> numpy.ndarray:
+        coefficients, chip_effects, stack = moved(position)
+        case = replace(data.case, chip_effect=chip_effects[code], family_effect=stack + 0.0 * data.log_step_time)
+        return log_step_time(case, coefficients) - data.log_step_time
+
+    origin = numpy.zeros(len(names) + len(chips) + 1)
+    found = least_squares(
+        lambda x: numpy.concatenate([error(x) / NOISE, x]), origin, method="trf", loss="linear", max_nfev=20
+    ).x
+    coefficients, chip_effects, stack = moved(found)
+    before, after = (100.0 * numpy.abs(numpy.expm1(error(x))).mean() for x in (origin, found))
+    order = numpy.argsort(-numpy.abs(found[: len(names)]))[:3]
+    shown = [(names[i], getattr(known.coefficients, names[i]), getattr(coefficients, names[i])) for i in order]
+    return Taught(
+        calibration=replace(
+            known,
+            coefficients=coefficients,
+            chip_effects={**known.chip_effects, **dict(zip(chips, chip_effects.tolist(), strict=True))},
+            own_effect=stack,
+        ),
+        n_runs=len(data),
+        stack_effect=stack,
+        mape_before=float(before),
+        mape_after=float(after),
+        moved=pd.DataFrame(shown, columns=["name_", "before", "after"]),
+    )
+
+
+_MEGATRON = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+).*?global batch size:\s*(\d+)")
+_TITAN = re.compile(r"step:\s*\d+.*?memory:\s*([\d.]+)\s*GiB.*?tps:\s*([\d,]+)")
+
+
+def read_log(text: str) -> dict[str, float] | None:
+    """Return what the lines of a log of Megatron or torchtitan say in the median, or nothing where there are none.
+
+    Examples
+    --------
+    >>> read_log("elapsed time per iteration (ms): 4320.1 | learning rate: 1 | global batch size: 256 |")
+    {'step_time_s': 4.3201, 'global_batch': 256.0}
+    """
+    if found := _MEGATRON.findall(text):
+        steady = found[int(_WARM_UP * len(found)) :]
+        return {
+            "step_time_s": statistics.median(float(ms) for ms, _ in steady) / 1000.0,
+            "global_batch": float(steady[-1][1]),
+        }
+    if found := _TITAN.findall(text):
+        steady = found[int(_WARM_UP * len(found)) :]
+        return {
+            "tokens_per_s_per_chip": statistics.median(float(tps.replace(",", "")) for _, tps in steady),
+            "peak_mem_gib": max(float(gib) for gib, _ in steady),
+        }
+    return None
