@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
@@ -12,17 +12,14 @@ from gigacluster.emission import c, input_names
 from gigacluster.scaling import newton
 from gigacluster.trace import Record
 
-if TYPE_CHECKING:
-    from gigacluster.scaling.problem import Problem
 
-
-def iteration(problem: Problem, scale: float) -> Record:
+def iteration(problem: Any, scale: float) -> Record:
     """Record one iteration: of the fields of a :class:`~gigacluster.scaling.newton.Solution`, a column each.
 
     Parameters
     ----------
     problem
-        Its runs are tables of the record, or inputs where every fit has its own weights or losses.
+        A :class:`~gigacluster.scaling.problem.Problem`. Its runs are tables of the record, or inputs where every fit has its own weights or losses.
     scale
         As in :func:`gigacluster.scaling.newton.minimise`.
     """
@@ -55,7 +52,7 @@ def iteration(problem: Problem, scale: float) -> Record:
 
 
 def fused(
-    problem: Problem, scale: float, numbers: Any, compiled: Callable[[str], Any]
+    problem: Any, scale: float, numbers: Any, compiled: Callable[[str], Any]
 ) -> Callable[[newton.Solution, Any], newton.Solution]:
     """Return what takes fits one iteration on in one launch, for ``minimise``.
 
