@@ -19,7 +19,8 @@ def iteration(problem: Any, scale: float) -> Record:
     Parameters
     ----------
     problem
-        A :class:`~gigacluster.scaling.problem.Problem`. Its runs are tables of the record, or inputs where every fit has its own weights or losses.
+        A :class:`~gigacluster.scaling.problem.Problem`. Its runs are tables of the record, or inputs where every fit
+        has its own weights or losses.
     scale
         As in :func:`gigacluster.scaling.newton.minimise`.
     """
