@@ -51,13 +51,14 @@ class PriceMap:
         for row, term in enumerate(self.term_months):
             for column, usd in enumerate(self.usd_per_chip_hour):
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
-                choice = "own better" if share >= SURE[1] else "rent better" if share <= SURE[0] else "too close"
+                choice = "own" if share >= SURE[1] else "rent" if share <= SURE[0] else "too close"
                 tip = (
                     f"{term:.0f} months at ${usd:.2f}: owning saves {format_usd(saving, 2)} in the middle, "
                     f"cheaper in {format_share(share)}"
                 )
                 rows.append((term, usd, choice, share, saving, tip))
-        return pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
+        table = pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
+        return table.sort_values("cheaper_frac", kind="stable")  # rent, too close, own: neighbours on the map
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +151,7 @@ def _share(usd: Any) -> float:
 
 
 def price_map(
-    outlook: Outlook, *, prices: int = 41, terms: int = 8, samples: int = 1_000, renews: bool = True
+    outlook: Outlook, *, prices: int = 61, terms: int = 22, samples: int = 1_000, renews: bool = True
 ) -> PriceMap:
     """Set owning beside contracts of every price and term in one call.
 
@@ -211,7 +212,7 @@ def price_map(
 
 
 def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
-    """Return lines to draw on a map: what a landlord with the same costs needs, and a deal of the reported size.
+    """Return lines to draw on a map: what a landlord with the same costs needs, list prices, a deal as reported.
 
     Returns
     -------
@@ -221,6 +222,9 @@ def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
     story = outlook.scenario
     hour = float(landlord(outlook, [1.0], samples=500)["cost_usd_per_chip_hour"].iloc[0])
     lines = [(term, hour, "a landlord's cost") for term in found.term_months]
+    listed = rents.of_the_year(story.cluster.chip, str(story.decided_on)).get("hourly")
+    if listed:
+        lines += [(term, listed[0], "listed by the hour") for term in found.term_months]
     deal_usd = story.rent.contract_usd.median
     if numpy.isfinite(deal_usd):
         prices = cost.deal_usd_per_chip_hour(deal_usd, float(story.cluster.n_chips), found.term_months)
