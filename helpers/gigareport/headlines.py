@@ -86,13 +86,11 @@ def write(readme: Path) -> None:
 
 def _draw_choice(file: Path) -> None:
     """Draw the map of price and term on which owning, renting or neither is better for the story."""
-    from gigareport.plots import marks, use
+    from gigareport.plots import use
 
     use()
     found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
-    mapped = decision.price_map(found)
-    chart = marks.regions(mapped.to_frame(), decision.TERM, decision.PRICE, "choice")
-    marks.curves(decision.marks(found, mapped), decision.TERM, decision.PRICE, by="mark", on=chart)
+    chart = decision.draw_map(found, decision.price_map(found))
     chart.ax.set_title("Own 100,000 H100 or rent them?")
     chart.place_names()
     chart.fig.savefig(file, dpi=120, metadata={"Software": None})
