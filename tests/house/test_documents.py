@@ -1,9 +1,13 @@
 """Documents that point into the checkout point to what is there."""
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from gigareport import dictionary
+from gigareport.scenario.reference import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "helpers/README.md", "data/README.md"]
@@ -30,3 +34,29 @@ def test_every_command_of_make_that_a_document_names_is_there():
     for document in DOCUMENTS:
         named = set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text()))
         assert named <= commands, document
+
+
+def test_the_reference_names_every_input_and_every_column(tmp_path):
+    found = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "site" / "reference.py")
+    reference = importlib.util.module_from_spec(found)
+    found.loader.exec_module(reference)
+    reference.write(tmp_path / "site" / "generated")
+    inputs, tables = ((tmp_path / "site" / "generated" / f"{name}.md").read_text() for name in ("inputs", "tables"))
+    assert [path for path, _ in paths() if f"`{path}`" not in inputs] == []
+    for table in dictionary.tables().values():
+        assert f"## {table.table}" in tables
+        assert [column.column for column in table.columns if f"`{column.column}`" not in tables] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "helpers/README.md"])
+def test_code_that_a_document_shows_runs_or_is_a_piece_of_one(document):
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+        compile(code, document, "exec")
+        imports = [line for line in code.splitlines() if line.startswith(("from ", "import "))]
+        exec("\n".join(imports), {})
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    exec(code, {})
+    assert "tp=" in capsys.readouterr().out
