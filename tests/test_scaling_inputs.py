@@ -232,6 +232,7 @@ def test_no_warning_of_numpy_leaves_whatever_the_runs(seed):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::gigacluster.scaling.RunsWarning")
 @pytest.mark.parametrize("seed", range(8, 150))
 def test_no_warning_of_numpy_leaves_whatever_the_runs_at_length(seed):
     assert any_answer(seed)
