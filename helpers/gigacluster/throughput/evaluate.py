@@ -24,8 +24,6 @@ from gigacluster.throughput.memory import Memory, layer_memory, memory_from_laye
 from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
-__all__ = ["PlanEvaluator"]
-
 #: Largest relative difference between a kernel and the array operations: functions of two libraries.
 _SAME = 1e-12
 #: The axes that a layer depends on.
@@ -82,7 +80,8 @@ class PlanEvaluator:
 
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        return self._gathered(self._layer_times, self._places(piece))
+        times: LayerTimes = self._gathered(self._layer_times, self._places(piece))
+        return times
 
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""
