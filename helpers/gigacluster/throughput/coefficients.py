@@ -41,7 +41,7 @@ class Coefficients:
 
     gemm_frac: float = _positive(0.9, 0.15, "1", "matmul rate of large layers over the highest measured one, 16 bit")
     gemm_fixed_frac: float = _positive(
-        0.95, 0.05, "1", "the same of large matrix units, whose clock does not fall with their load"
+        1.0, 0.07, "1", "the same of large matrix units, whose clock does not fall with their load"
     )
     gemm_8bit_frac: float = _positive(0.85, 0.15, "1", "the same with 8-bit inputs")
     gemm_4bit_frac: float = _positive(0.6, 0.2, "1", "the same with 4-bit inputs, over their peak")
