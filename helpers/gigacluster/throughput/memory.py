@@ -224,7 +224,8 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     has_dense = xp.astype(dense_layers > 0.0, xp.float64)
     has_moe = xp.astype(case.n_experts > 0, xp.float64)
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
-    gathered = case.shard_params * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
+    shared = case.shard_params * xp.astype(case.shard_group > 1.0, xp.float64)  # one chip has all of it already
+    gathered = shared * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
     states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
     # While the loss is computed no layer is: the larger of the two counts.
     in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)
