@@ -97,6 +97,12 @@ def test_every_listed_site_is_on_the_timeline_from_2022_to_the_end_of_2027(sites
     assert sites.owners[sites.sites.index("Colossus 2")] == "SpaceXAI"
 
 
+def test_leaders_are_all_that_were_ever_largest_and_the_largest_at_the_end(sites):
+    names = {sites.sites[row] for row in timeline.leaders(sites, top=3)}
+    assert {"Colossus 1", "Colossus 2", "Google Papillion"} <= names
+    assert set(timeline.largest_at(sites, timeline.LAST_DAY, 3)["site"]) <= names
+
+
 @pytest.mark.parametrize(
     ("date", "first"), [("2024-10-01", "Colossus 1"), ("2026-09-30", "Colossus 2"), ("2026-11-29", "Colossus 2")]
 )

@@ -376,3 +376,28 @@ def test_better_terms_never_cost_more(term, notice, step, price):
     assert paid(contract(**terms, step_down_frac_per_year=step)) <= base + 1e-9
     assert paid(contract(**terms | {"notice_months": notice + 2})) >= base - 1e-9
     assert paid(contract(**terms, exit_fee_frac=step)) >= base - 1e-9
+
+
+def test_letting_out_brings_the_rent_of_the_hours_and_takes_them_away():
+    kept, let = own(), own().let_out(24.0, 2.0, 0.8)
+    assert float(let.chip_hours.sum()) == pytest.approx(24 / 36 * float(kept.chip_hours.sum()))
+    gain = float(kept.net_present_usd[0] - let.net_present_usd[0])
+    factor = to_host(kept.discount_factor)[25:, 0].sum()
+    assert gain == pytest.approx(2.0 * 0.8 * HOURS * factor, rel=1e-12)
+    never = own().let_out(float("inf"), 2.0)
+    assert float(never.net_present_usd[0]) == pytest.approx(float(kept.net_present_usd[0]), rel=1e-12)
+
+
+def test_a_run_that_waits_for_the_last_chip_is_never_done_before_one_that_grows():
+    flows = own(deliveries=[(2.0, 0.5), (8.0, 0.5)])
+    run = 3.0 * HOURS
+    assert float(flows.finish_month(run)[0]) == pytest.approx(8.0)  # six months of half the chips
+    assert float(flows.finish_month(run, waits=True)[0]) == pytest.approx(11.0)
+
+
+def test_an_overrun_is_paid_and_brings_nothing_at_the_sale():
+    planned, over = own(), own(overrun_frac=0.25)
+    for part in ("chips", "network", "building"):
+        assert float(over.parts_usd[part][0]) == pytest.approx(1.25 * float(planned.parts_usd[part][0]))
+    for part in ("sale", "maintenance", "energy"):
+        assert float(over.parts_usd[part][0]) == pytest.approx(float(planned.parts_usd[part][0]))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gigareport import catalog, curation
 from gigareport.__main__ import main
+from gigareport.curation import feeds
 
 #: The folders behind the tables of data/, in the order of their vintages, with the vintage where the files lack it.
 FOLDERS = {
@@ -18,8 +19,12 @@ FOLDERS = {
     "epoch_ai_chip_counts_upstream": None,
     "epoch_frontier_data_centers_2026_05": "2026-05-23",
     "epoch_chip_counts_2026q3": "2026-09-24",
+    "epoch_gpu_clusters": None,
+    "epoch_lab_compute": None,
+    "epoch_notable_models": None,
 }
 TABLES = ["chip_owners", "maker_totals", "chip_sales", "data_center_timelines", "sites"]
+TABLES += ["gpu_clusters", "lab_compute", "notable_models"]
 STATES = "Date,Data center,Power (MW),H100 equivalents,Total capital cost (2025 USD billions)"
 STATES += ",Compute cost (2025 USD billions),Construction cost (2025 USD billions)"
 
@@ -111,7 +116,7 @@ def test_headlines_that_moved_are_printed_with_both_values(raw_data, tmp_path, c
 GOOD = f"{STATES}\n2027-01-01,A,10,500,1,1,1\n2027-02-01,A,20,900,1,1,1\n"
 BAD_FOLDERS = {
     "a missing file": (GOOD, "", ["data_centers.csv is missing"]),
-    "a foreign header": (GOOD.replace("H100 equivalents", "H100 equivalent"), None, ["line 1", "h100e_8bit"]),
+    "a foreign header": (GOOD.replace("H100 equivalents", "H100 equivalent"), None, ["line 1", "H100 equivalents"]),
     "a torn row": (GOOD[:-8] + "\n", None, ["line 3", "4 cells and the header 7"]),
     "no day": (GOOD.replace("2027-02-01", "soon"), None, ["line 3", "'soon'"]),
     "a day of no calendar": (GOOD.replace("2027-02-01", "2/30/27"), None, ["line 3", "2/30/27"]),
@@ -152,6 +157,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
             curation.update(folder, "2026-05", into=tmp_path / "tables")
 
 
+def test_a_gb300_is_counted_by_its_fp8_peak():
+    """As published, Colossus 2 had 330,000 GB200 at 5 and 220,000 GB300 at 0.165e15: 852,097 instead of 1,389,591."""
+    rows = pd.DataFrame({"chip": ["NVIDIA GB200", "NVIDIA H100", None], "peak_16bit_op_per_s": [1.375e21, 1e18, 1e18]})
+    rows = rows.assign(h100e=[852_097.0, 1_000.0, 5.0], peak_op_per_s=[1.6863e21, 1.979e18, 1.0])
+    fixed = feeds._gb300_by_fp8(rows.copy())
+    assert fixed["h100e"].tolist() == pytest.approx([1_389_590.7, 1_000, 5])
+    pd.testing.assert_frame_equal(feeds._gb300_by_fp8(fixed.copy()), fixed)
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_april_folder_with_any_file_cut_anywhere_is_refused_whole_or_shorter(data, tmp_path_factory):
@@ -161,7 +175,7 @@ def test_april_folder_with_any_file_cut_anywhere_is_refused_whole_or_shorter(dat
         pytest.skip("needs the raw files in ../shared/data")
     folder = tmp_path_factory.mktemp("cut")
     april = shutil.copytree(source, folder / "april", copy_function=shutil.copyfile)
-    feed = next(feed for feed in curation.feeds.FEEDS if "April" in feed.name)
+    feed = next(feed for feed in feeds.FEEDS if "April" in feed.name)
     used = [april / file for table in feed.tables for file in table.files]
     file = data.draw(st.sampled_from(sorted(used)))
     text = file.read_text()

@@ -93,6 +93,15 @@ def test_a_finger_finds_the_value_where_it_is_drawn():
     assert (x1 - x0) / width_pt == pytest.approx(3.1 / (right - left) * chart.ax.get_position().width, abs=0.01)
 
 
+def test_between_two_regions_lies_no_third():
+    grid = pd.DataFrame([(x, y) for x in range(10) for y in range(10)], columns=["x", "y"], dtype=float)
+    grid["what"] = numpy.where(grid["x"] > 8, "own", numpy.where(grid["x"] > 4, "rent", "too close"))
+    grid = pd.concat([grid[grid["what"] != "rent"], grid[grid["what"] == "rent"]])  # rent is the third to come
+    chart = marks.regions(grid, "x", "y", "what")
+    path = chart.ax.collections[1].get_paths()[0].vertices  # own
+    assert path[:, 0].min() >= 8
+
+
 def test_marks_join_on_one_pair_of_axes_and_panels_on_one_figure():
     chart = marks.curves(LINES, "Date", "Chips [chip]", by="who")
     assert marks.points(LINES, "Date", "Chips [chip]", on=chart) is chart

@@ -12,6 +12,10 @@ from gigareport import scenario
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SMALL = {"n_samples": 200}
+FIRST_CELL = """
+scenario_name, changes = "", {}  # such as {"own.chip_usd": [23e3, 26e3, 30e3]}
+n_samples, seed, device = 10_000, 7, "auto"
+""".strip()
 
 
 def cells_of(notebook, kind="code"):
@@ -40,7 +44,7 @@ class TestStored:
 
     def test_with_one_cell_of_plain_parameters(self, notebook):
         tagged = [cell for cell in cells_of(notebook) if "parameters" in cell.metadata.get("tags", [])]
-        assert [cell.source for cell in tagged] == ['scenario_name, n_samples, seed, device = "", 10_000, 7, "auto"']
+        assert [cell.source for cell in tagged] == [FIRST_CELL]
 
     def test_with_a_question_as_title_and_what_could_change_the_answer(self, notebook):
         prose = [cell.source for cell in cells_of(notebook, "markdown")]

@@ -163,7 +163,9 @@ def test_a_fit_survives_pickle_and_json(form, tmp_path):
         assert copy.parameters == fitted.parameters
         assert copy.intervals == fitted.intervals
         assert copy.predict(1e12, 1e13).low == fitted.predict(1e12, 1e13).low
-        assert copy.profile("E", [1.0])["objective"] == pytest.approx(fitted.profile("E", [1.0])["objective"], rel=1e-6)
+        assert scaling.profile(copy, "E", [1.0])["objective"] == pytest.approx(
+            scaling.profile(fitted, "E", [1.0])["objective"], rel=1e-6
+        )
         assert [str(flag) for flag in copy.flags] == [str(flag) for flag in fitted.flags]
 
 

@@ -59,7 +59,7 @@ def test_repeats_of_datablations_are_flagged_as_not_identified(repeats):
 
 
 def test_profile_of_repeats_equals_the_reference(repeats):
-    table = repeats.profile("R_D*", [10.0, 30.0, 200.0, 1000.0])
+    table = scaling.profile(repeats, "R_D*", [10.0, 30.0, 200.0, 1000.0])
     expected = [0.0159098, 0.0158208, 0.0158165, 0.0158776]  # found by another optimizer, printed to 7 places
     assert table["objective"] == pytest.approx(expected, abs=6e-8)
 

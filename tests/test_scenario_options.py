@@ -24,6 +24,8 @@ CHANGES = (
     {"rent.kind": "followed"},
     {"rent.term_months": 24, "rent.ramp_months": 4},
     {"rent.term_months": 24, "rent.after_term": "stop"},
+    {"own.let_from_month": 24, "own.let_usd_per_chip_hour": 2.0},
+    {"training.start": "waits"},
 )
 #: Told beside an answer and used in none; an input that joins them needs a reason here.
 COMPARED_ONLY = {"cluster.reported_power_mw", "rent.contract_usd"}
@@ -144,6 +146,9 @@ def influences():
             left = scenario.with_value(left, path, Uncertain.fixed(value))
         for path, months in {"rent.term_months": 30.0, "rent.leave_month": 22.0, "rent.notice_months": 3.0}.items():
             left = scenario.with_value(left, path, months)
+        left = scenario.with_value(left, "own.let_from_month", 24.0)
+        left = scenario.with_value(left, "own.let_usd_per_chip_hour", Uncertain.fixed(2.0))
+        left = scenario.with_value(left, "own.let_frac", Uncertain.fixed(0.8))
         short = scenario.with_value(story, "rent.term_months", 12.0)
         cases += [left, short]
         for case in (cases[0], *cases[-4:]):

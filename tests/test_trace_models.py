@@ -1,7 +1,6 @@
 """The package's models as records: step time and memory, the spine, a Newton iteration; and as JavaScript, C, CUDA."""
 
 import shutil
-import sys
 from dataclasses import fields, replace
 
 import numpy
@@ -12,13 +11,12 @@ from gigacluster.emission import c, javascript
 from gigacluster.scaling import fit, newton
 from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
 from gigareport import scenario
-from gigareport.scenario.inputs import alike, draw_inputs
+from gigareport.whatif import HORIZON, WhatIf, whatif_of
 from tests import scaling_runs
 from tests.nvrtc import compiled, library
 from tests.test_trace import _ARGUMENTS, apply, edge_columns, months
 from tests.trace_models import newton_record, plan_record, run_c, run_javascript, same_bits, worst
 
-SPINE = sys.modules["gigareport.scenario.evaluate"]  # the package's own name is the function
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run JavaScript")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
@@ -117,69 +115,47 @@ def _same_in(run, record, given, samples, folder, tolerance):
 # The spine.
 
 
-def spine_record(story, plan, names):
-    """Return every answer of a scenario as a record of its inputs, with the horizon as an input too."""
-
-    def at(horizon):
-        record = Record()
-        given = {name: record.input(name) for name in names}
-        for name, values in SPINE._answers([_at_horizon(story, horizon)], [plan], given).items():
-            if name not in _LEFT_OUT:
-                record.output(name, values)
-        return record
-
-    return with_length(at, "horizon_months", (101, 211, 307))
-
-
-#: A rate of return is found by bisection, month by month: the page leaves it out.
-_LEFT_OUT = ("own_return_per_year",)
-
-
-def _at_horizon(story, months_):
-    return replace(story, horizon_months=months_)
-
-
 @pytest.fixture(scope="module", params=["xai-colossus-2024", "startup-512-2025"])
 def spine(request):
-    """Return a scenario with its plan, samples of its inputs, its answers to them, and its record."""
-    (story,) = alike([scenario.load(request.param)])
-    plan = scenario.search_plan(story)
-    columns = draw_inputs([SPINE._all_inputs(story, plan)], 200, 7)
-    drawn = {name: numpy.broadcast_to(values[0], (200,)).copy() for name, values in columns.items()}
-    broken = {name: values.copy() for name, values in drawn.items()}
-    for number, values in enumerate(broken.values()):  # every input once out of its range
-        values[number] = -1.0
-    answers = SPINE._answers([story], [plan], broken)
-    return story, broken, answers, spine_record(story, plan, drawn)
+    """Return what a page needs to recompute a scenario, and its inputs with each once out of its range."""
+    made = whatif_of(scenario.load(request.param), samples=100)
+    broken = {name: values.astype(float) for name, values in made.samples.items()}
+    for number, (name, values) in enumerate(broken.items()):
+        if name != "market":
+            values[number] = -1.0
+    wild = WhatIf(story=made.story, plan=made.plan, record=made.record, samples=broken, medians=made.medians)
+    return wild, wild.changed({HORIZON: 50.0})
 
 
 def test_the_spine_replays_bit_for_bit_at_any_horizon(spine):
-    story, drawn, answers, record = spine
-    got = replay(record, drawn | {"horizon_months": story.horizon_months})
-    assert {name for name in got if not same_bits(got[name], answers[name])} == set()
-    assert set(answers) - set(got) == set(_LEFT_OUT)
-    assert any(numpy.isnan(values).any() for values in answers.values())
+    made, given = spine
+    got, wanted = replay(made.record, _cut(given)), made.answers({HORIZON: 50.0})
+    assert {name for name in got if not same_bits(got[name], wanted[name])} == set()
+    assert any(numpy.isnan(values).any() for values in wanted.values())
+
+
+def _cut(given):
+    """Return inputs with as many months as the horizon has."""
+    return given | {"market": given["market"][: int(given[HORIZON]) + 1]}
 
 
 def test_the_spine_fits_a_page(spine):
-    record = spine[3]
+    record = spine[0].record
     assert len(record.needed()) <= 2000
-    assert len(javascript(record)) < 20_000
+    assert len(javascript(record)) < 30_000
     assert "for(let r=0;r<x[" in javascript(record)
 
 
 @needs_node
 def test_the_spine_in_javascript_equals_python(spine, tmp_path):
-    story, drawn, _, record = spine
-    given = drawn | {"horizon_months": story.horizon_months}
-    _same_in(run_javascript, record, given, 200, tmp_path, 1e-9)
+    made, given = spine
+    _same_in(run_javascript, made.record, _cut(given), 100, tmp_path, 1e-9)
 
 
 @needs_compiler
 def test_the_spine_in_c_equals_python(spine, tmp_path):
-    story, drawn, _, record = spine
-    given = drawn | {"horizon_months": story.horizon_months}
-    _same_in(run_c, record, given, 200, tmp_path, 1e-9)
+    made, given = spine
+    _same_in(run_c, made.record, _cut(given), 100, tmp_path, 1e-9)
 
 
 # A Newton iteration of a fit.

@@ -47,10 +47,10 @@ def worst(got, wanted):
 
 def run_javascript(record, given, samples, folder):
     """Compute a record in node, with columns of inputs by name."""
-    columns = [numpy.broadcast_to(numpy.asarray(given[name], dtype=float), samples) for name in input_names(record)]
+    columns = [numpy.asarray(given[name], dtype=float) for name in input_names(record)]
     data = {
-        "x": [[_word(value) for value in column.tolist()] for column in columns],
-        "t": [[_word(value) for value in table.tolist()] for table in record.tables],
+        "x": [_words(c.T if c.ndim == 2 else numpy.broadcast_to(c, samples)) for c in columns],
+        "t": [_words(table) for table in record.tables],
         "outputs": len(record.outputs),
         "samples": samples,
     }
@@ -63,7 +63,12 @@ def run_javascript(record, given, samples, folder):
     return dict(zip(record.outputs, numpy.array(rows).reshape(samples, -1).T, strict=True))
 
 
+def _words(values):
+    return [_words(row) if values.ndim == 2 else _word(row) for row in values]
+
+
 def _word(value):
+    value = float(value)
     if value == 0.0 and numpy.signbit(value):
         return "-0"
     return value if numpy.isfinite(value) else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]

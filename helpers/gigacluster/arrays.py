@@ -24,6 +24,7 @@ __all__ = [
     "device_namespace",
     "free_bytes",
     "is_array",
+    "moved",
     "namespace_of",
     "release",
     "to_device",
@@ -164,6 +165,14 @@ def _as_float64(xp: Namespace, value: Any, device: Any) -> Array:
     if is_array(value) or xp.__name__ in ("numpy", "cupy"):
         return xp.asarray(value, dtype=xp.float64)
     return xp.asarray(value, dtype=xp.float64, device=device)  # other libraries do not follow the current device
+
+
+def moved(values: numpy.ndarray, beside: Array) -> Array:
+    """Return values of the host as float64 in the library and on the device of another array."""
+    xp = namespace_of(beside)
+    if xp.__name__ in ("numpy", "cupy"):
+        return xp.asarray(values, dtype=xp.float64)
+    return xp.asarray(values, dtype=xp.float64, device=beside.device)
 
 
 def to_host(array: Any) -> numpy.ndarray[Any, numpy.dtype[Any]]:

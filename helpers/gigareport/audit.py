@@ -20,6 +20,7 @@ from gigacluster.arrays import to_host
 from gigacluster.uncertainty import interval
 from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
 from gigareport import catalog, facts, scenario
+from gigareport.facts import rents
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import trend_tests
 from gigareport.facts.use import laboratories
@@ -60,15 +61,17 @@ def audit(outlook: Outlook) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``claim_id, claim, said_by, evidence, verdict, interval, later``, a row a claim.
+        ``claim_id, claim, said_by, evidence, verdict, interval, later, link`` (address of the source), a row a claim.
     """
     claims = catalog.load("story_claims")
     found = [_FINDINGS[claim](outlook) for claim in claims["claim_id"]]
+    address = catalog.load("sources").set_index("source_id")["address"]
     return claims[["claim_id", "claim", "said_by"]].assign(
         evidence=[item.evidence for item in found],
         verdict=[item.verdict for item in found],
         interval=[item.interval for item in found],
         later=claims["later"],
+        link=[str(address.get(source, "")) for source in claims["source_id"]],
     )
 
 
@@ -187,13 +190,17 @@ def _ten_billion(outlook: Outlook) -> Finding:
     deal = catalog.load("contracts").set_index("contract_id").loc[_DEAL]
     usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
     three, four = (format_usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years))) for years in (3, 4))
-    rent = outlook.scenario.rent.committed_usd_per_chip_hour
+    # What was asked for such chips then, by others than the deal itself: the scenario's price is made from the deal.
+    quotes = rents.quoted(outlook.scenario.cluster.chip)
+    quote = quotes[quotes["date"] <= pd.Timestamp(_STORY_DATE)].iloc[-1]
+    listed, n_listed = rents.of_the_year(outlook.scenario.cluster.chip, str(_STORY_DATE))["hourly"]
     published = pd.notna(deal["n_chips"]) and pd.notna(deal["term_years"])
     return Finding(
         "true" if published else "partly",
         f"That nothing was signed xAI confirmed; its chips and years were not published. For {n_chips:,} H100 "
-        f"{format_usd(usd)} is {three} an hour over three years and {four} over four, beside rents of "
-        f"{format_usd(rent.low)} to {format_usd(rent.high)} then: a deal of that size is plausible.",
+        f"{format_usd(usd)} is {three} an hour over three years and {four} over four. Others asked "
+        f"{format_usd(quote['usd_per_chip_hour'])} ({quote['date']:%B %Y}, quoted) and {format_usd(listed)} (middle of "
+        f"{n_listed} list prices of the year before): a size and a term of that order are plausible, and not shown.",
         f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
     )
 

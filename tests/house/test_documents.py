@@ -1,9 +1,13 @@
 """Documents that point into the checkout point to what is there."""
 
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from gigareport import dictionary
+from gigareport.scenario.reference import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "helpers/README.md", "data/README.md"]
@@ -30,3 +34,15 @@ def test_every_command_of_make_that_a_document_names_is_there():
     for document in DOCUMENTS:
         named = set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text()))
         assert named <= commands, document
+
+
+def test_the_reference_names_every_input_and_every_column(tmp_path):
+    found = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "site" / "reference.py")
+    reference = importlib.util.module_from_spec(found)
+    found.loader.exec_module(reference)
+    reference.write(tmp_path / "site" / "generated")
+    inputs, tables = ((tmp_path / "site" / "generated" / f"{name}.md").read_text() for name in ("inputs", "tables"))
+    assert [path for path, _ in paths() if f"`{path}`" not in inputs] == []
+    for table in dictionary.tables().values():
+        assert f"## {table.table}" in tables
+        assert [column.column for column in table.columns if f"`{column.column}`" not in tables] == []

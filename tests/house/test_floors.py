@@ -37,6 +37,7 @@ INSIDES = {
     "gigareport.beside.operators",
     "gigareport.facts.growth",
     "gigareport.plots.ratios",
+    "gigareport.scenario.survival",
 }
 
 

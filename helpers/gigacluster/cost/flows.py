@@ -157,6 +157,22 @@ class CashFlows:
         path = by_month(xp, "income_usd", income, hours.shape[0] - 1, hours.ndim)
         return replace(self, flows={**self.flows, name: Flow(-1.0, path)})
 
+    def let_out(self, from_month: Any, usd_per_chip_hour: Any, let_frac: Any = 1.0) -> CashFlows:
+        """Return these flows with all chips let to others from a month on: their hours are gone, their rent comes in.
+
+        Parameters
+        ----------
+        from_month : float or array
+            Infinity for never. [month]
+        usd_per_chip_hour, let_frac : float or array
+            Rent, and the share of the hours that finds a tenant. [USD/chip/h], [1]
+        """
+        xp, (start, usd, share, hours) = as_common(from_month, usd_per_chip_hour, let_frac, self.chip_hours)
+        rows = month_rows(xp, hours.shape[0] - 1, hours, hours.ndim - 1)
+        let_hours = in_month(xp, rows, start) * hours
+        income = Flow(-usd * share, let_hours)
+        return replace(self, flows={**self.flows, "letting": income}, chip_hours=hours - let_hours)
+
     def usd_per_useful_flop(self, flop_per_s_per_chip: Any) -> Any:
         """Levelised cost of a useful FLOP, for chips that reach this rate while they train. [USD/FLOP]"""
         return self.usd_per_useful_chip_hour / (SECONDS_PER_HOUR * flop_per_s_per_chip)
@@ -165,13 +181,15 @@ class CashFlows:
         """Cost of a training run of ``run_flop``, for chips that reach this rate while they train. [USD]"""
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
-    def finish_month(self, run_chip_hours: Any) -> Any:
+    def finish_month(self, run_chip_hours: Any, *, waits: bool = False) -> Any:
         """Return when a run is done that starts with the first chips and takes more as they come.
 
         Parameters
         ----------
         run_chip_hours : float or array
             Useful chip-hours that the run needs, more than 0. [chip h]
+        waits : bool, default False
+            Whether the run starts with the first whole month in which all chips work instead.
 
         Returns
         -------
@@ -188,6 +206,9 @@ class CashFlows:
         5.0
         """
         xp, (need, hours) = as_common(run_chip_hours, self.useful_chip_hours)
+        if waits:
+            is_whole = hours >= (1 - 1e-9) * xp.max(hours, axis=0)
+            hours = xp.where(xp.cumulative_sum(xp.astype(is_whole, xp.float64), axis=0) > 0, hours, 0.0)
         done = xp.cumulative_sum(hours, axis=0)
         left = need - (done - hours)  # at the start of each month
         taken = xp.where(hours > 0, left / xp.where(hours > 0, hours, 1.0), xp.astype(left > 0, xp.float64))

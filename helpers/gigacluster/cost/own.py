@@ -64,6 +64,7 @@ OWN_LIMITS = {
     "equity_rate_per_year": NON_NEGATIVE,
     "loan_months": POSITIVE,
     "delay_months": NON_NEGATIVE,
+    "overrun_frac": NON_NEGATIVE,
     "site_power_w": NO_LIMIT_IS_INFINITE,
 }
 
@@ -96,6 +97,7 @@ def own(
     goodput_frac: Any = 1.0,
     utilisation_frac: Any = 1.0,
     delay_months: Any = 0.0,
+    overrun_frac: Any = 0.0,
     site_power_w: Any = math.inf,
     power_arrivals: Sequence[tuple[Any, Any]] = ((0.0, 1.0),),
     selling_cost_frac: Any = 0.0,
@@ -139,6 +141,8 @@ def own(
         Share of used time that moves training forward; share of available time that is used. [1]
     delay_months : float or array, default 0
         Added to every delivery. [month]
+    overrun_frac : float or array, default 0
+        What hardware and site cost more than planned, as a share; a sale brings nothing for it. [1]
     site_power_w : float or array, default infinity
         Most that the site may draw. [W] Chips whose rated IT power times ``pue`` goes beyond it stand idle: bought,
         housed, staffed and maintained, without energy and without work.
@@ -193,9 +197,10 @@ def own(
     working = xp.where(powered < standing, powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
+    paid = 1 + a["overrun_frac"]
     groups = (
-        (hardware, schedule["pay"]),
-        (site, schedule["build"]),
+        ({name: paid * usd for name, usd in hardware.items()}, schedule["pay"]),
+        ({name: paid * usd for name, usd in site.items()}, schedule["build"]),
         (energy, working * growth),
         (upkeep, standing * growth),
     )

@@ -273,7 +273,7 @@ def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs:
 
 def _all_ready(xp: Any, spares: int | None, size: int) -> Any:
     """Return ready times before the start, all different, so that the first spare is always one."""
-    return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1)[:, None]
+    return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1, dtype=xp.float64)[:, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 from gigacluster.scaling.compare import Comparison, compare
 from gigacluster.scaling.decisions import compute_optimal
 from gigacluster.scaling.estimate import Estimate, Flag
-from gigacluster.scaling.fitting import Fit, fit
+from gigacluster.scaling.fitted import Fit
+from gigacluster.scaling.fitting import fit
 from gigacluster.scaling.isoflop import IsoFlop, isoflop
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.runs import read_columns

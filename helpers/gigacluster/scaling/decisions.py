@@ -10,7 +10,7 @@ import numpy
 
 from gigacluster.arrays import to_host
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.fitting import Fit
+from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 from gigacluster.units import SECONDS_PER_DAY

@@ -93,7 +93,7 @@ def ruled_out(solved: Solved) -> float:
 
 
 def profile(solved: Solved, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:
-    """Refit with one symbol held at each of some values; see :meth:`gigacluster.scaling.Fit.profile`."""
+    """Refit with one symbol held at each of some values; see :func:`gigacluster.scaling.profile`."""
     law = solved.problem.law
     if symbol not in law.names:
         raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")

@@ -16,7 +16,8 @@ import numpy
 from scipy import special
 
 from gigacluster.scaling.estimate import Estimate, Flag
-from gigacluster.scaling.fitting import ConvergenceWarning, Fit, fit
+from gigacluster.scaling.fitted import Fit
+from gigacluster.scaling.fitting import ConvergenceWarning, fit
 from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, RunsWarning, read_columns
 

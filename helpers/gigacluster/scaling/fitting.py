@@ -2,405 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy
 
-from gigacluster.arrays import as_common, device_namespace, is_array, namespace_of, to_host
+from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
 from gigacluster.parallel import Workers
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
 from gigacluster.scaling.compare import compare
-from gigacluster.scaling.derivatives import JetOperations
-from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.law import Law, Objective, get_law
 from gigacluster.scaling.noise import Noise
-from gigacluster.scaling.optimum import law_compute_for
 from gigacluster.scaling.problem import CONVERGED, Problem
 from gigacluster.scaling.replicates import Resampling, fit_replicates
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, read_runs
-from gigacluster.scaling.search import Solved, StartReport, random_starts, search
-
-#: Compute over that of the largest run from which a prediction is told to reach beyond the data.
-REACH_TOLD = 1.5
-#: Least number of noisy samples that an interval is read from.
-_NOISY_SAMPLES = 4000
+from gigacluster.scaling.runs import read_runs
+from gigacluster.scaling.search import Solved, make_problem, random_starts, search
 
 
 class ConvergenceWarning(UserWarning):
     """A fit, or some of its replicates, did not converge."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """A law with its parameters: fitted by :func:`fit`, or published (:meth:`from_coefficients`).
-
-    ``parameters``, ``standard_errors`` and ``intervals`` are dicts by symbol, in SI units and nats; the last two are
-    ``nan`` without a bootstrap, and all are ``nan`` if the fit did not converge. ``replicates``: arrays by symbol, with
-    ``converged`` and other marks of each replicate. ``objective``: the minimum. ``gradient``: its largest component
-    there, divided by delta, in fitted coordinates (exponents and E as they are, amplitudes by their logarithm in units
-    of the runs' geometric mean). ``kind``: how replicates were drawn. ``flags``: what a reader must know.
-    """
-
-    law: Law
-    parameters: dict[str, float]
-    fixed: dict[str, float]
-    coverage: float
-    replicates: dict[str, numpy.ndarray]
-    flags: tuple[Flag, ...]
-    kind: str = ""
-    objective: float = numpy.nan
-    solved: Solved | None = field(default=None, repr=False, compare=False)
-    noise: Noise | None = field(default=None, repr=False, compare=False)
-    hit_rates: numpy.ndarray | None = field(default=None, repr=False, compare=False)
-
-    def __str__(self) -> str:
-        head = f"{self.law.name}: {self.law.about}"
-        if self.solved is not None:
-            head += f"; {len(self.runs)} runs, objective {self.objective:.10g}"
-        lines = [head]
-        for name, value in self.parameters.items():
-            low, high = self.intervals[name]
-            held = " (held fixed)" if name in self.fixed else f" ({low:.6g} to {high:.6g})" if low == low else ""
-            lines.append(f"  {name} = {value:.8g}{held}")
-        if self.replicates:
-            count = len(self.replicates["converged"])
-            lines.append(f"  intervals hold {self.coverage:.0%}, from {count} replicates by kind={self.kind!r}")
-        if self.solved is not None:
-            lines.append(f"  {self.starts}")
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value:.6g}" for name, value in self.parameters.items())
-        return f"Fit({self.law.name!r}, {values})"
-
-    @classmethod
-    def from_coefficients(
-        cls,
-        form: str | Law,
-        coefficients: Mapping[str, float],
-        *,
-        covariance: Any = None,
-        samples: int = 2000,
-        seed: int = 42,
-        coverage: float = 0.95,
-    ) -> Fit:
-        """Return the law of published coefficients, which predicts and chooses as a fitted one does.
-
-        Parameters
-        ----------
-        form
-            A name of :data:`gigacluster.scaling.LAWS`, or a law of yours.
-        coefficients
-            A value for every symbol of the form, in SI units and nats; symbols that the form holds fixed may be left
-            out.
-        covariance
-            Of the coefficients, in the order given, shape (symbols, symbols): intervals are then those of normal draws.
-        samples, seed, coverage
-            How many draws, their seed, and what intervals hold.
-
-        Raises
-        ------
-        ValueError
-            If a symbol is missing, unknown, or out of its range.
-
-        Examples
-        --------
-        >>> law = Fit.from_coefficients("chinchilla", dict(A=482.01, B=2085.43, E=1.8172, alpha=0.3478, beta=0.3658))
-        >>> round(float(law.predict(70e9, 1.4e12).value), 3)
-        1.974
-        """
-        law = get_law(form)
-        values = {**dict(law.defaults), **{name: float(value) for name, value in coefficients.items()}}
-        faults = [f"{name!r} is missing" for name in law.names if name not in values]
-        faults += [f"{name!r} is unknown" for name in values if name not in law.names]
-        for symbol in law.symbols:
-            value = values.get(symbol.name, 1.0)
-            least = "above 0" if symbol.kind == "amplitude" else "at least 0"
-            bad = not numpy.isfinite(value) or (value <= 0 if symbol.kind == "amplitude" else value < 0)
-            if bad and symbol.kind != "free":
-                faults.append(f"{symbol.name} is {value:g} and must be {least}")
-        if faults:
-            raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {'; '.join(faults)}")
-        replicates: dict[str, numpy.ndarray] = {}
-        if covariance is not None:
-            matrix, names = numpy.asarray(covariance, dtype=float), list(coefficients)
-            if matrix.shape != (len(names), len(names)):
-                raise ValueError(f"covariance has shape {matrix.shape}; it must be {(len(names),) * 2}, for {names}")
-            stream = numpy.random.default_rng(seed)
-            drawn = stream.multivariate_normal([values[name] for name in names], matrix, samples, method="eigh")
-            table = {name: numpy.full(samples, value) for name, value in values.items()}
-            table |= dict(zip(names, drawn.T, strict=True))
-            good = numpy.all([table[s.name] > 0 for s in law.symbols if s.kind in ("amplitude", "exponent")], axis=0)
-            replicates = {**{name: numpy.where(good, table[name], numpy.nan) for name in law.names}, "converged": good}
-        return cls(
-            law=law,
-            parameters={name: values[name] for name in law.names},
-            fixed={name: value for name, value in values.items() if name not in coefficients},
-            coverage=coverage,
-            replicates=replicates,
-            flags=(),
-            kind="covariance" if replicates else "",
-        )
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gradient proves an optimum; true of published coefficients."""
-        return self.solved is None or self.solved.converged
-
-    @property
-    def gradient(self) -> float:
-        """Largest component of the gradient, over delta."""
-        return numpy.nan if self.solved is None else float(self.solved.point.gradient[0])
-
-    @property
-    def runs(self) -> Runs:
-        """The runs that were fitted."""
-        return self._solved("runs").runs
-
-    @property
-    def residuals(self) -> numpy.ndarray:
-        """Observed less predicted log loss of each run, shape (runs,)."""
-        return self._solved("residuals").residuals
-
-    @property
-    def starts(self) -> StartReport:
-        """How many starts reached the optimum."""
-        return replace(self._solved("starts").starts, replicate_hit_rates=self.hit_rates)
-
-    @property
-    def samples(self) -> dict[str, numpy.ndarray]:
-        """Parameters of the converged replicates, by symbol; empty without a bootstrap."""
-        if not self.replicates:
-            return {}
-        return {name: self.replicates[name][self.replicates["converged"]] for name in self.law.names}
-
-    @property
-    def standard_errors(self) -> dict[str, float]:
-        """Standard deviation of each symbol over the replicates."""
-        return {name: float(numpy.std(v, ddof=1)) if len(v) > 1 else numpy.nan for name, v in self._columns().items()}
-
-    @property
-    def intervals(self) -> dict[str, tuple[float, float]]:
-        """Percentile interval of each symbol."""
-        found = {n: spread(self.parameters[n], v, self.coverage) for n, v in self._columns().items()}
-        return {name: (float(estimate.low), float(estimate.high)) for name, estimate in found.items()}
-
-    @property
-    def covariance(self) -> numpy.ndarray:
-        """Covariance of the symbols over the replicates, shape (symbols, symbols), in the order of ``law.names``."""
-        return numpy.atleast_2d(numpy.cov(numpy.stack(list(self._columns().values()))))
-
-    def _columns(self) -> dict[str, numpy.ndarray]:
-        return self.samples or {name: numpy.empty(0) for name in self.law.names}
-
-    def _solved(self, what: str) -> Solved:
-        if self.solved is None:
-            raise ValueError(f"this law was not fitted here, so that it has no {what}; fit it with scaling.fit(runs)")
-        return self.solved
-
-    def table(self) -> dict[str, list[Any]]:
-        """Return the parameters as a table: ``symbol``, ``value``, ``standard_error``, ``low``, ``high``, ``fixed``."""
-        names = self.law.names
-        return {
-            "symbol": list(names),
-            "value": [self.parameters[name] for name in names],
-            "standard_error": [self.standard_errors[name] for name in names],
-            "low": [self.intervals[name][0] for name in names],
-            "high": [self.intervals[name][1] for name in names],
-            "fixed": [name in self.fixed for name in names],
-        }
-
-    def sample(self, samples: int, seed: int) -> dict[str, numpy.ndarray]:
-        """Draw parameters jointly from the converged replicates, by symbol, each of shape (samples,)."""
-        if not self.replicates:
-            raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
-        good = self.samples
-        count = len(good[self.law.names[0]])
-        rows = numpy.random.default_rng([seed, *b"scaling law"]).integers(0, count, samples)
-        return {name: values[rows] for name, values in good.items()}
-
-    def predict(self, *values: Any, noise: bool = False, seed: int = 7, **columns: Any) -> Estimate:
-        """Return the loss of runs that were not made.
-
-        Parameters
-        ----------
-        *values, **columns
-            What the law reads, which broadcast: in the order of ``law.columns``, by name, or one mapping or table. For
-            a law of compute alone ``params`` and ``tokens`` will do.
-        noise
-            The interval is that of the law's curve; with ``noise`` it is that of a single run, whose error is drawn
-            from what the fit left.
-        seed
-            Of those draws.
-
-        Returns
-        -------
-        Estimate
-            Loss and percentile interval, at the coverage of the fit [nat/token]; a flag tells a reach beyond the runs.
-        """
-        host = self.columns_for(*values, **columns)
-        value = self.law.loss(JetOperations(numpy), self.parameters, host)
-        flags = tuple(f for f in self.flags if f.kind in ("not converged",)) + self.reach_flags(self._flop(host))
-        if not self.replicates:
-            return spread(value, None, self.coverage, flags)
-        losses = numpy.log(self.loss_samples(host))
-        if noise:
-            left = self._solved("residuals")
-            free, count = len(left.problem.free), len(left.residuals)
-            # A fit comes closer to its own runs than to new ones: the usual degrees of freedom make up for it.
-            losses = with_noise(losses, left.residuals * numpy.sqrt(count / max(count - free, 1)), seed)
-        return spread(value, numpy.exp(losses), self.coverage, flags)
-
-    def loss_samples(self, host: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
-        shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
-        table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        return self.law.loss(JetOperations(numpy), table, host)
-
-    def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
-        """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
-        law = self.law
-        if len(values) == 1 and hasattr(values[0], "keys"):
-            columns = {**{name: values[0][name] for name in values[0]}, **columns}
-        elif len(values) > len(law.columns):
-            raise ValueError(f"{law.name!r} reads {', '.join(law.columns)}; got {len(values)} values")
-        else:
-            columns = {**dict(zip(law.columns, values, strict=False)), **columns}
-        if law.columns == ("budget_flop",) and "budget_flop" not in columns and {"params", "tokens"} <= set(columns):
-            columns = {"budget_flop": FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]}
-        missing = [name for name in law.columns if name not in columns]
-        if missing:
-            given = ", ".join(columns) or "nothing"
-            raise ValueError(
-                f"{law.name!r} needs {', '.join(law.columns)} to predict a loss; missing: {', '.join(missing)} "
-                f"(given: {given})"
-            )
-        plain = [c.to_numpy() if hasattr(c := columns[name], "to_numpy") else c for name in law.columns]
-        host = numpy.broadcast_arrays(*(to_host(as_common(column)[1][0]) for column in plain))
-        bad = [name for name, column in zip(law.columns, host, strict=True) if not (column > 0).all()]
-        if bad:
-            raise ValueError(f"{', '.join(bad)} must be positive to predict a loss")
-        return dict(zip(law.columns, host, strict=True))
-
-    @staticmethod
-    def _flop(host: Mapping[str, numpy.ndarray]) -> numpy.ndarray | None:
-        if "budget_flop" in host:
-            return host["budget_flop"]
-        if {"params", "tokens"} <= set(host):
-            return FLOP_PER_PARAM_TOKEN * host["params"] * host["tokens"]
-        return None
-
-    def reach_flags(self, flop: Any | None) -> tuple[Flag, ...]:
-        """Return a flag where compute lies beyond that of the largest run."""
-        largest = None if self.solved is None else self.runs.flop
-        if flop is None or largest is None:
-            return ()
-        reach = float(numpy.max(flop)) / float(largest.max())
-        if reach <= REACH_TOLD:
-            return ()
-        message = (
-            f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of "
-            "the "
-            "form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
-        )
-        return (Flag("reach", "", message),)
-
-    def compute_for(self, loss: Any, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN) -> Estimate:
-        """Return the least training compute that reaches a loss, best split. [FLOP]
-
-        ``inf`` where no compute reaches it (at or below E); the share of replicates that say so is told by a flag.
-        """
-        goal = numpy.asarray(to_host(loss), dtype=float)
-        if not (goal > 0).all():
-            raise ValueError(f"loss must be positive, got {loss!r}")
-        options = {"flop_per_param_token": flop_per_param_token}
-        value = law_compute_for(self.law, self.parameters, goal, **options)
-        samples, flags = None, tuple[Flag, ...]()
-        if self.replicates:
-            shape = (-1,) + (1,) * goal.ndim
-            table = {name: column.reshape(shape) for name, column in self.samples.items()}
-            samples = law_compute_for(self.law, table, goal, **options)
-            never = float(numpy.isinf(samples).mean())
-            if never:
-                flags = (Flag("out of reach", "", f"no compute reaches the loss in {never:.1%} of the replicates"),)
-        finite = value[numpy.isfinite(value)] if value.ndim else value
-        known = finite if numpy.size(finite) and numpy.isfinite(finite).all() else None
-        return spread(value, samples, self.coverage, flags + self.reach_flags(known))
-
-    def profile(self, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:
-        """Refit with one symbol held at each of some values, in the units of ``parameters``.
-
-        Returns
-        -------
-        dict of arrays
-            ``value``; ``objective``; ``evidence``, the fall of log likelihood against the optimum, calibrated by the
-            residuals whatever their distribution (errors shared by groups allowed for); ``ruled_out`` at 95 %.
-        """
-        return judge.profile(self._solved("profile"), symbol, values)
-
-    def save(self, path: str | Path) -> None:
-        """Write the fit as JSON; :meth:`load` reads it."""
-        content: dict[str, Any] = {
-            "form": self.law.name,
-            "parameters": self.parameters,
-            "fixed": self.fixed,
-            "coverage": self.coverage,
-            "kind": self.kind,
-            "objective": self.objective,
-            "flags": [[flag.kind, flag.symbol, flag.message] for flag in self.flags],
-            "replicates": {name: column.tolist() for name, column in self.replicates.items()},
-        }
-        if self.solved is not None:
-            problem = self.solved.problem
-            content["fitted"] = {
-                "columns": {name: column.tolist() for name, column in self.runs.columns.items()},
-                "loss_nat": self.runs.loss.tolist(),
-                "budget_flop": None if self.runs.budget_flop is None else self.runs.budget_flop.tolist(),
-                "weights": problem.weights[0].tolist(),
-                "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
-            }
-        Path(path).write_text(json.dumps(content), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path, form: Law | None = None) -> Fit:
-        """Read a fit that :meth:`save` wrote; ``form`` is the law where it is one of yours."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        law = form or get_law(content["form"])
-        fitted, solved = content.get("fitted"), None
-        if fitted is not None:
-            budget = fitted["budget_flop"]
-            checked = Runs(
-                columns={name: numpy.asarray(column) for name, column in fitted["columns"].items()},
-                loss=numpy.asarray(fitted["loss_nat"]),
-                notes=(),
-                budget_flop=None if budget is None else numpy.asarray(budget),
-            )
-            loss, delta, quantile = fitted["objective"]
-            options = Objective(loss=loss, delta=delta, quantile=quantile)
-            problem, units = _problem(
-                law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
-            )
-            values = numpy.asarray([[content["parameters"][name] for name in law.names]])
-            point, starts = search(problem, law.to_coordinates(values, units), units)
-            solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
-        return cls(
-            law=law,
-            parameters=content["parameters"],
-            fixed=content["fixed"],
-            coverage=content["coverage"],
-            replicates={name: numpy.asarray(column) for name, column in content["replicates"].items()},
-            flags=tuple(Flag(*parts) for parts in content["flags"]),
-            kind=content["kind"],
-            objective=content["objective"],
-            solved=solved,
-            noise=None if solved is None else judge.noise_of(solved),
-        )
 
 
 def fit(
@@ -494,7 +117,7 @@ def fit(
     options = Objective(loss=loss, delta=delta, quantile=quantile)
     checked = read_runs(runs, law, len(law.names) - len(held), loss_unit)
     run_weights, unit_weight = _weights(weights, sigma, len(checked))
-    problem, units = _problem(law, checked, options, run_weights, held, _like(runs, device))
+    problem, units = make_problem(law, checked, options, run_weights, held, _like(runs, device))
     point, report = search(problem, _starting_points(problem, starts, seed, units), units)
     labels = None if clusters is None else _labels(runs, clusters, len(checked))
     solved = Solved(problem=problem, runs=checked, point=point, starts=report, units=units, clusters=labels)
@@ -527,16 +150,6 @@ def fit(
     )
     _warn(result)
     return result
-
-
-def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> numpy.ndarray:
-    """Return samples (along axis 0) with residuals added, each sample often enough that the tails are well drawn.
-
-    The same residuals serve all points, so that an interval drawn along a curve is smooth.
-    """
-    times = -(-_NOISY_SAMPLES // len(samples))
-    drawn = numpy.random.default_rng(seed).choice(residuals, size=len(samples) * times)
-    return numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1))
 
 
 def _check_options(law: Law, fixed: Mapping[str, float], kind: str, clusters: Any, coverage: float) -> None:
@@ -585,24 +198,6 @@ def _like(runs: Any, device: str) -> Any:
         namespace_of(elsewhere[0])  # refuses what is not an array library
         return elsewhere[0]
     return device_namespace(device).zeros(1)
-
-
-def _problem(
-    law: Law, checked: Runs, options: Objective, weights: numpy.ndarray, fixed: Mapping[str, float], like: Any
-) -> tuple[Problem, dict[str, float]]:
-    raw_columns = law.log_columns(checked.columns, numpy.log)
-    units = law.units(raw_columns, fixed)
-    theta = law.to_coordinates(numpy.asarray([fixed.get(name, 1.0) for name in law.names]), units)
-    problem = Problem(
-        like=like,
-        law=law,
-        objective=options,
-        log_columns={name: column - units[name] for name, column in raw_columns.items()},
-        log_loss=numpy.log(checked.loss)[None, :],
-        weights=weights[None, :],
-        fixed={law.names.index(name): float(theta[law.names.index(name)]) for name in fixed},
-    )
-    return problem, units
 
 
 def _weights(weights: Any, sigma: Any, count: int) -> tuple[numpy.ndarray, float]:

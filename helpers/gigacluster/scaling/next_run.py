@@ -14,7 +14,7 @@ import numpy
 from scipy import special
 
 from gigacluster.scaling.estimate import Flag
-from gigacluster.scaling.fitting import Fit
+from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.optimum import law_optimum
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns

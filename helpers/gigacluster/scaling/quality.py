@@ -14,7 +14,7 @@ import numpy
 
 from gigacluster.arrays import to_host
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.fitting import Fit
+from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.noise import Noise, find_noise
 
 #: Ceilings and floors that are tried.

@@ -21,6 +21,8 @@ _BLOCK_GPU = 2_000_000
 _BLOCK_ELEMENTS = 2**24
 #: Random starts of a replicate that does not converge from the optimum of all runs.
 _RESCUE = 16
+#: Share of replicates up to which each gets so many; where more fail, the law is at fault and not the start.
+_FEW = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,8 @@ def _fit_block(block: _Block) -> dict[str, numpy.ndarray]:
     part = _fit_some(problem, numbers, point, block.random, seed, units)
     failed = numpy.flatnonzero(~part["converged"])
     if failed.size and block.random < _RESCUE:
-        again = _fit_some(problem, numbers[failed], point, _RESCUE, seed, units)
+        tries = _RESCUE if failed.size <= _FEW * len(numbers) else _RESCUE // 4
+        again = _fit_some(problem, numbers[failed], point, tries, seed, units)
         for name, values in part.items():
             values[failed] = again[name]
     return part

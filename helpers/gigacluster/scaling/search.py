@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.law import Law
+from gigacluster.scaling.law import Law, Objective
 from gigacluster.scaling.problem import Fits, Problem, reaches, solve
 from gigacluster.scaling.runs import Runs
 
@@ -156,6 +157,25 @@ class Solved:
     def residuals(self) -> numpy.ndarray:
         """Observed less predicted log loss of each run."""
         return self.problem.log_loss[0] - self.problem.log_prediction(self.theta)
+
+
+def make_problem(
+    law: Law, checked: Runs, options: Objective, weights: numpy.ndarray, fixed: Mapping[str, float], like: Any
+) -> tuple[Problem, dict[str, float]]:
+    """Return the problem of a law and runs, with columns centred, and the log of the unit of each column."""
+    raw_columns = law.log_columns(checked.columns, numpy.log)
+    units = law.units(raw_columns, fixed)
+    theta = law.to_coordinates(numpy.asarray([fixed.get(name, 1.0) for name in law.names]), units)
+    problem = Problem(
+        like=like,
+        law=law,
+        objective=options,
+        log_columns={name: column - units[name] for name, column in raw_columns.items()},
+        log_loss=numpy.log(checked.loss)[None, :],
+        weights=weights[None, :],
+        fixed={law.names.index(name): float(theta[law.names.index(name)]) for name in fixed},
+    )
+    return problem, units
 
 
 def search(problem: Problem, theta: numpy.ndarray, units: dict[str, float]) -> tuple[Fits, StartReport]:

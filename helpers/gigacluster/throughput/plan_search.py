@@ -360,7 +360,7 @@ def _bests(evaluator: PlanEvaluator, job: Job, first: int, stop: int, top: int, 
     )
     for piece, (total_s, needed) in progress(pieces, what="plans", unit="chunk"):
         fits = needed <= job.cluster.chip.memory_bytes
-        worst_s = best.step_time_s[-1] if len(best.index) == top else numpy.inf
+        worst_s = float(best.step_time_s[-1]) if len(best.index) == top else math.inf
         better = xp.nonzero(fits & (total_s <= worst_s))[0]
         fitting, nearest, least_bytes = int(xp.sum(xp.astype(fits, xp.int64))), 0, math.inf
         if not fitting and not best.fitting:

@@ -16,26 +16,21 @@ from typing import Any
 import numpy
 import pandas as pd
 
-from gigacluster.arrays import as_common, to_device, to_host
-from gigacluster.uncertainty import interval
-from gigacluster.units import MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
+from gigacluster.arrays import to_host
+from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.units import HOURS_PER_DAY, MEGA, SECONDS_PER_HOUR
 from gigareport.comparison.market import ChipMarket, markets
-from gigareport.comparison.options import Option, capital_usd_per_chip
-from gigareport.comparison.owned import OwnedHour
-from gigareport.comparison.plans import FittedPlan, chip_error, fit_plan, shared_error
+from gigareport.comparison.options import Option, capital_usd_per_chip, own_cluster
+from gigareport.comparison.plans import FittedPlan, fit_plan
 from gigareport.comparison.runs import Run, reference_run
-from gigareport.scenario import Scenario, inputs_of
-from gigareport.scenario.inputs import STEP_ERROR, alike, draw_inputs, inputs_from
-from gigareport.scenario.known import Step
-from gigareport.scenario.plans import batch_gain, search_plan
-from gigareport.scenario.recovery import replicas_lost, scheme_of
-from gigareport.scenario.spine import speed_of
+from gigareport.scenario import Outlook, Scenario, evaluate, search_plan
+from gigareport.scenario.inputs import CHIP_ERROR
 
 __all__ = ["MEASURES", "Comparison", "Measure", "compare"]
 
-_TO_DROP_ONE = 2  # replicas: with fewer the job stops as a whole
-_FLOP = "training.reference_run_flop"
 _FAILURES = "reliability.failures_per_1000_node_days"
+#: Answers of an outlook that the measures are made of.
+_ANSWERS = ("reference_run_days", "own_reference_run_usd", "site_power_mw", "mfu_frac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,105 +198,97 @@ def compare(
     ['16384', '8192']
     """
     known = markets(story)
-    usable, plans, left_out = [], [], []
+    cases, left_out = [], []
     for option in options:
         if option.chip not in known:
             left_out.append((option.name, f"the power of {option.chip} is not known"))
             continue
         try:
-            plans.append(fit_plan(run, option.chip, option.n_chips))
+            cases.append(_case(option, run, story, known[option.chip]))
         except ValueError as fault:
             left_out.append((option.name, str(fault)))
-        else:
-            usable.append(option)
-    given = _draw(run, usable, known, story, samples, seed, device)
-    price = OwnedHour.of(story, given)
-    rows = [
-        _answers(option, fitted, known[option.chip], story, given, price)
-        for option, fitted in zip(usable, plans, strict=True)
-    ]
+    outlooks = evaluate(
+        [case.story for case in cases],
+        samples=samples,
+        seed=seed,
+        device=device,
+        plans=[case.fitted.plan for case in cases],
+        answers=_ANSWERS,
+        streams=[case.streams for case in cases],
+    )
+    rows = [_measures(case, outlook, story) for case, outlook in zip(cases, outlooks, strict=True)]
     return Comparison(
         run=run,
-        options=tuple(usable),
-        plans=tuple(plans),
+        options=tuple(case.option for case in cases),
+        plans=tuple(case.fitted for case in cases),
         samples={name: numpy.array([row[name] for row in rows]).reshape(len(rows), samples) for name in MEASURES},
-        mfu_frac=numpy.array([numpy.median(row["mfu_frac"]) for row in rows]),
+        mfu_frac=numpy.array([numpy.median(to_host(outlook.mfu_frac)) for outlook in outlooks]),
         left_out=pd.DataFrame(left_out, columns=["name", "why"]),
     )
 
 
-def _draw(
-    run: Run,
-    options: list[Option],
-    known: dict[str, ChipMarket],
-    story: Scenario,
-    samples: int,
-    seed: int,
-    device: str,
-) -> dict[str, Any]:
-    """Draw every input once for all options."""
-    inputs = inputs_of(story) | {_FLOP: run.flop, STEP_ERROR: shared_error(run)}
-    for option in options:
-        inputs |= known[option.chip].inputs()
-        inputs[f"comparison.step_error.{option.chip}"] = chip_error(run, option.chip)
-        if option.site:
-            inputs[f"comparison.failures.{option.site}"] = inputs[_FAILURES]
-    drawn = {
-        name: to_device(numpy.broadcast_to(values[0], (samples,)), device)
-        for name, values in draw_inputs([inputs], samples, seed).items()
-    }
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Case:
+    """An option as a scenario of its own, with its plan and the random streams that are its alone."""
+
+    option: Option
+    story: Scenario
+    fitted: FittedPlan
+    streams: dict[str, str]
+
+
+def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
+    """Put a run on an option: the scenario's site, finance and failures, the option's chips, price and power.
+
+    Raises
+    ------
+    ValueError
+        If no plan of the run fits.
+    """
+    is_own = option == own_cluster(story) and run == reference_run(story)
+    planned = search_plan(story)
+    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, option.chip, option.n_chips)
     if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
-        gains = search_plan(story).batch_gains
-        drawn[STEP_ERROR] = drawn[STEP_ERROR] - batch_gain(drawn["training.batch_ratio"], gains)
-    return drawn
-
-
-def _answers(
-    option: Option, fitted: FittedPlan, chip: ChipMarket, story: Scenario, given: dict[str, Any], price: OwnedHour
-) -> dict[str, numpy.ndarray]:
-    """Return every measure of one option, on the host."""
-    inputs = chip.put_into(given)
-    inputs[STEP_ERROR] = given[STEP_ERROR] + given[f"comparison.step_error.{chip.chip}"]
+        fitted = replace(fitted, plan=replace(fitted.plan, batch_gains=planned.batch_gains))
+    streams = {CHIP_ERROR: f"{CHIP_ERROR} {option.chip}"}
     if option.site:
-        inputs[_FAILURES] = given[f"comparison.failures.{option.site}"]
-    plan = fitted.plan
-    xp, (error, job_chips, peak, step_flop, n_replicas, lost) = as_common(
-        inputs[STEP_ERROR],
-        plan.n_chips,
-        plan.peak_bf16_flop_per_s,
-        plan.step_flop,
-        plan.n_replicas,
-        replicas_lost(story, float(plan.n_replicas)),
+        streams[_FAILURES] = f"{_FAILURES} {option.site}"
+    if is_own:
+        return _Case(option=option, story=story, fitted=fitted, streams=streams)
+    training = replace(story.training, n_chips=math.inf, reference_run_flop=run.flop)
+    cluster = replace(
+        story.cluster,
+        chip=option.chip,
+        n_chips=fitted.plan.n_chips,
+        site_power_mw=Uncertain.left_out(),
+        power_arrivals=(),
+        it_power_w_per_chip=chip.it_power_w(story),
     )
-    scheme = scheme_of(story)
-    step = Step(
-        job_chips=job_chips,
-        peak_bf16_flop_per_s=peak,
-        step_flop=step_flop,
-        step_time_s=plan.step_time_s * xp.exp(error),
-        n_replicas=n_replicas,
-        replicas_lost=lost,
-        schemes=("restart_all" if scheme == "drop_replica" and plan.n_replicas < _TO_DROP_ONE else scheme,),
+    variant = replace(story, training=training, cluster=cluster)
+    if not chip.is_own:
+        streams |= {name: f"{name} {option.chip}" for name in ("own.chip_usd", "cluster.it_power_w_per_chip")}
+        usd = chip.server_usd or Uncertain.left_out()
+        variant = replace(variant, own=replace(story.own, chip_usd=usd, server_usd_per_chip=Uncertain.fixed(0.0)))
+    return _Case(option=option, story=variant, fitted=fitted, streams=streams)
+
+
+def _measures(case: _Case, outlook: Outlook, story: Scenario) -> dict[str, numpy.ndarray]:
+    """Return every measure of one option, on the host."""
+    option, planned = case.option, case.story.cluster.n_chips
+    days, usd, site_mw = (
+        to_host(values) for values in (outlook.reference_run_days, outlook.own_reference_run_usd, outlook.site_power_mw)
     )
-    unlimited = inputs | {"cluster.site_power_mw": error * 0.0 + math.inf}
-    speed = speed_of(inputs_from(alike([story]), unlimited), step)
-    chip_flop_per_s = speed.useful_flop_per_s / plan.n_chips
-    site_w_per_chip = inputs["cluster.it_power_w_per_chip"] * inputs["cluster.pue"]
-    n_chips: Any = option.n_chips
+    given, n_chips = outlook.inputs, numpy.asarray(option.n_chips)
     if option.basis == "money":
-        n_chips = option.amount / capital_usd_per_chip(story, story.cluster.n_chips, inputs)
+        n_chips = option.amount / capital_usd_per_chip(story, story.cluster.n_chips, given)
     elif option.basis == "power":
-        n_chips = option.amount / site_w_per_chip
-    flop = given[_FLOP]
-    chip_s = flop / chip_flop_per_s
-    usd = chip_s / SECONDS_PER_HOUR * price.usd_per_chip_hour(story, fitted.plan.n_chips, inputs)
-    joules = chip_s * site_w_per_chip * inputs["cluster.load_frac"]
-    found = {
-        "days": chip_s / (n_chips * fitted.used_frac) / SECONDS_PER_DAY,
+        n_chips = option.amount / (given["cluster.it_power_w_per_chip"] * given["cluster.pue"])
+    flop = given["training.reference_run_flop"]
+    mwh = days * HOURS_PER_DAY * site_mw
+    return {
+        "days": days * planned / (n_chips * case.fitted.used_frac),
         "usd": usd,
-        "mwh": joules / (MEGA * SECONDS_PER_HOUR),
+        "mwh": mwh,
         "flop_per_usd": flop / usd,
-        "flop_per_joule": flop / joules,
-        "mfu_frac": speed.mfu_frac,
+        "flop_per_joule": flop / (mwh * MEGA * SECONDS_PER_HOUR),
     }
-    return {name: to_host(values) for name, values in found.items()}

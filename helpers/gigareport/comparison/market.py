@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -32,26 +31,19 @@ class ChipMarket:
     power_ratio: float  # rated power over that of the scenario's chip
     power_error: Uncertain  # power in a cluster over that proportion
 
-    def median_it_power_w(self, story: Scenario) -> float:
-        """Return the median IT power of a chip with its part of server and network. [W]"""
-        return story.cluster.it_power_w_per_chip.median * self.power_ratio * self.power_error.median
-
-    def inputs(self) -> dict[str, Uncertain]:
-        """Return what is uncertain of this chip alone, by name."""
-        found = {f"comparison.power.{self.chip}": self.power_error}
-        if not self.is_own and self.server_usd is not None:
-            found[f"comparison.server_usd.{self.chip}"] = self.server_usd
-        return found
-
-    def put_into(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return sampled inputs of the scenario with its chip replaced by this one."""
-        power_w = given["cluster.it_power_w_per_chip"] * self.power_ratio * given[f"comparison.power.{self.chip}"]
-        changed = {**given, "cluster.it_power_w_per_chip": power_w}
-        if not self.is_own:
-            unknown = given[_SERVER] * math.nan
-            usd = unknown if self.server_usd is None else given[f"comparison.server_usd.{self.chip}"]
-            changed |= {"own.chip_usd": usd, _SERVER: 0.0 * given[_SERVER]}
-        return changed
+    def it_power_w(self, story: Scenario) -> Uncertain:
+        """Return the IT power of a chip: that of the scenario's chip in proportion, both errors together. [W]"""
+        if self.is_own:
+            return story.cluster.it_power_w_per_chip
+        own, error = story.cluster.it_power_w_per_chip, self.power_error
+        middle = own.median * error.median
+        down, up = (
+            math.exp(math.hypot(math.log(a / own.median), math.log(b / error.median)))
+            for a, b in ((own.low, error.low), (own.high, error.high))
+        )
+        return Uncertain(
+            low=self.power_ratio * middle / down, median=self.power_ratio * middle, high=self.power_ratio * middle * up
+        )
 
 
 def markets(story: Scenario) -> dict[str, ChipMarket]:
@@ -115,7 +107,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
             {
                 "chip": name,
                 "peak_bf16_flop_per_s": hardware.chip(name).peak_bf16_flop_per_s,
-                "it_power_w": found.median_it_power_w(story),
+                "it_power_w": found.it_power_w(story).median,
                 "usd": math.nan if usd is None else usd.median,
                 "usd_low": math.nan if usd is None else usd.low,
                 "usd_high": math.nan if usd is None else usd.high,

@@ -134,7 +134,7 @@ def equal(story: Scenario, basis: str, amount: float | None = None) -> tuple[Opt
 
 def _takes(found: ChipMarket, story: Scenario, given: dict[str, Any], basis: str) -> float:
     """Return how much of the equal quantity one chip takes at the medians; ``nan`` where its price is not known."""
-    it_w = found.median_it_power_w(story)
+    it_w = found.it_power_w(story).median
     if basis == "money":
         usd = math.nan if found.server_usd is None else found.server_usd.median
         chip = {

@@ -131,6 +131,8 @@ def plan_on(
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(best.step_time_s[0]),
+        log_error=shared_error(run),
+        chip_log_error=chip_error(run, chip),
     )
 
 

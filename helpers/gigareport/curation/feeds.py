@@ -1,7 +1,8 @@
-"""What each publisher's folder holds: which of its files make which of our tables, under which headers.
+"""What each publisher's folder holds: which of its files make which of our tables.
 
-A feed is one layout of a folder as it is downloaded. Further files and columns of a folder are left alone. To follow
-a changed header, add the new one before the old; to follow a changed layout, add a feed: the newest is tried first.
+A feed is one layout of a folder as it is downloaded. Further files and columns of a folder are left alone. The headers
+under which a column is published stand in the dictionary (``data/columns.csv``, ``also``): to follow a changed header,
+add it there; to follow a changed layout, add a feed: the newest is tried first.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy
 import pandas as pd
-
-from gigareport.curation.published import Columns
 
 __all__ = ["FEEDS", "Feed", "Table"]
 
@@ -22,10 +22,10 @@ class Table:
 
     name: str
     files: tuple[str, ...]  # paths below the folder, or patterns that match at least one file
-    columns: Columns
-    key: tuple[str, ...]  # columns that identify a row of one vintage
+    needs: tuple[str, ...]  # our columns that every file must have
+    key: tuple[str, ...]  # columns that identify a row of one vintage, and order the table; none keeps the file's order
     source_id: str
-    optional: tuple[str, ...] = ()
+    has_vintages: bool = True  # without them a new download replaces the table
     make: Callable[[pd.DataFrame], pd.DataFrame] = field(default=lambda table: table)
 
 
@@ -37,59 +37,8 @@ class Feed:
     tables: tuple[Table, ...]
 
 
-_ESTIMATE: dict[str, tuple[str, ...]] = {
-    "h100e_8bit_p5": ("h100e_p5", "H100e (5th percentile)", "Compute estimate in H100e (5th percentile)"),
-    "h100e_8bit_median": ("h100e_med", "Compute estimate in H100e (median)"),
-    "h100e_8bit_p95": ("h100e_p95", "H100e (95th percentile)", "Compute estimate in H100e (95th percentile)"),
-}
-_MAKER = ("designer", "Chip manufacturer")
-_AS_OF = ("end_date", "end", "End date")
-_OWNERS: Columns = {
-    "owner": ("owner", "Owner"),
-    "chip_maker": _MAKER,
-    "as_of": _AS_OF,
-    **_ESTIMATE,
-}
-_TOTALS: Columns = {
-    "chip_maker": _MAKER,
-    "as_of": _AS_OF,
-    **_ESTIMATE,
-    "n_chips_median": ("units_med", "Number of Units", "Number of units (median)"),
-}
-_SALES: Columns = {
-    "chip_maker": _MAKER,
-    "chip": ("Chip type",),
-    "start": ("Start date",),
-    "as_of": _AS_OF,
-    **_ESTIMATE,
-    "n_chips_p5": ("Number of Units (5th percentile)",),
-    "n_chips_median": ("Number of Units",),
-    "n_chips_p95": ("Number of Units (95th percentile)",),
-}
-_STATES: Columns = {
-    "data_center": ("Data center",),
-    "date": ("Date",),
-    "power_mw": ("Power (MW)",),
-    "it_power_mw": ("IT power (MW)",),
-    "h100e_8bit": ("H100 equivalents",),
-    "capex_usd_2025_billion": ("Total capital cost (2025 USD billions)",),
-    "compute_capex_usd_2025_billion": ("Compute cost (2025 USD billions)",),
-    "construction_capex_usd_2025_billion": ("Construction cost (2025 USD billions)",),
-    "operation_usd_2025_billion_per_year": ("Annual operating cost (2025 USD billions)",),
-    "n_buildings": ("Buildings operational",),
-}
-_STATES_OPTIONAL = ("it_power_mw", "operation_usd_2025_billion_per_year", "n_buildings")
-_SITES: Columns = {
-    "data_center": ("Name", "Handle"),
-    "owner": ("Owner",),
-    "users": ("Users",),
-    "project": ("Project",),
-    "country": ("Country",),
-}
-
-
-def _complete_states(table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop(columns="incomplete")  # the publisher marks no state of a site
+#: Dense 8-bit peak of an H100. [OP/s]
+_PEAK_H100_OP_PER_S = 1.979e15
 
 
 def _without_marks(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,74 +53,77 @@ def _without_marks(table: pd.DataFrame) -> pd.DataFrame:
         table[f"{name}_certainty"] = [certainty(cell) for cell in table[name]]
     for name in ("owner", "users", "project"):
         table[name] = table[name].str.replace(r"\s*#\w+", "", regex=True)
-    columns = ["data_center", "owner", "owner_certainty", "users", "users_certainty", "project", "country"]
-    return table[columns]
+    return table
+
+
+def _gb300_by_fp8(table: pd.DataFrame) -> pd.DataFrame:
+    """Count GB200 and GB300 by their FP8 peak, twice the 16-bit one: in six rows GB300 had its INT8 peak."""
+    peak = 2 * table["peak_16bit_op_per_s"]
+    wrong = table["chip"].str.contains("GB200|GB300", na=False) & (table["peak_op_per_s"] < 0.999 * peak)
+    table["peak_op_per_s"] = numpy.where(wrong, peak, table["peak_op_per_s"])
+    table["h100e"] = numpy.where(wrong, peak / _PEAK_H100_OP_PER_S, table["h100e"])
+    return table
+
+
+def _with_known_compute(table: pd.DataFrame) -> pd.DataFrame:
+    known = table[["training_flop", "n_chips", "training_cost_usd_2023"]].notna().any(axis=1)
+    return table[known]
+
+
+_ESTIMATE = ("h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95")
+_MAKERS = ("nvidia", "tpu", "trainium", "amd")
+
+
+def _owners(*files: str) -> Table:
+    key = ("owner", "chip_maker", "as_of")
+    return Table(name="chip_owners", files=files, needs=(*key, *_ESTIMATE), key=key, source_id="epoch-chip-owners")
+
+
+def _totals(*files: str) -> Table:
+    key = ("chip_maker", "as_of")
+    needs = (*key, *_ESTIMATE, "n_chips_median")
+    return Table(name="maker_totals", files=files, needs=needs, key=key, source_id="epoch-chip-sales")
+
+
+def _sales(*files: str) -> Table:
+    key = ("chip_maker", "chip", "start", "as_of")
+    needs = (*key, *_ESTIMATE, "n_chips_p5", "n_chips_median", "n_chips_p95")
+    return Table(name="chip_sales", files=files, needs=needs, key=key, source_id="epoch-chip-sales")
 
 
 def _timelines(file: str) -> Table:
+    key, costs = ("data_center", "date"), ("capex", "compute_capex", "construction_capex")
     return Table(
         name="data_center_timelines",
         files=(file,),
-        columns=_STATES,
-        optional=_STATES_OPTIONAL,
-        key=("data_center", "date"),
+        needs=(*key, "power_mw", "h100e_8bit", *(f"{cost}_usd_2025_billion" for cost in costs)),
+        key=key,
         source_id="epoch-data-centers",
-        make=_complete_states,
     )
 
-
-_CHIP_TIMELINES = ("nvidia_calendar_quarter_chip", "tpu_calendar_quarter_chip", "trainium_chip", "amd_chip")
-_MAKERS = ("nvidia", "tpu", "trainium", "amd")
 
 #: Newest layout first: a folder is read by the first feed of which it has a file.
 FEEDS: tuple[Feed, ...] = (
     Feed(
         name="owners and makers of chips, layout of September 2026",
         tables=(
-            Table(
-                name="maker_totals",
-                files=("**/sales_cumulative_by_designer.csv",),
-                columns=_TOTALS,
-                key=("chip_maker", "as_of"),
-                source_id="epoch-chip-sales",
-            ),
-            Table(
-                name="chip_owners",
-                files=("**/owners_c*.csv",),  # owners_cumulative_by_designer.csv, or what was curated by hand alone
-                columns=_OWNERS,
-                key=("owner", "chip_maker", "as_of"),
-                source_id="epoch-chip-owners",
-            ),
+            _totals("**/sales_cumulative_by_designer.csv"),
+            _owners("**/owners_c*.csv"),  # owners_cumulative_by_designer.csv, or what was curated by hand alone
         ),
     ),
     Feed(
         name="owners and makers of chips, layout of April 2026",
         tables=(
-            Table(
-                name="chip_owners",
-                files=(
-                    *(f"owners_csv_export/{maker}_owners_cumulative_totals.csv" for maker in _MAKERS),
-                    "owners_csv_export/nvidia_owners_OTHER_cumulative_totals.csv",
-                    "owners_csv_export/coreweave/coreweave_owners_cumulative_totals.csv",
-                    "data_inputs/named_other_owners_cumulative_totals.csv",
-                ),
-                columns=_OWNERS,
-                key=("owner", "chip_maker", "as_of"),
-                source_id="epoch-chip-owners",
+            _owners(
+                *(f"owners_csv_export/{maker}_owners_cumulative_totals.csv" for maker in _MAKERS),
+                "owners_csv_export/nvidia_owners_OTHER_cumulative_totals.csv",
+                "owners_csv_export/coreweave/coreweave_owners_cumulative_totals.csv",
+                "data_inputs/named_other_owners_cumulative_totals.csv",
             ),
-            Table(
-                name="maker_totals",
-                files=tuple(f"csv_export/{maker}_cumulative_totals.csv" for maker in _MAKERS),
-                columns=_TOTALS,
-                key=("chip_maker", "as_of"),
-                source_id="epoch-chip-sales",
-            ),
-            Table(
-                name="chip_sales",
-                files=tuple(f"csv_export/{name}_timelines.csv" for name in _CHIP_TIMELINES),
-                columns=_SALES,
-                key=("chip_maker", "chip", "start", "as_of"),
-                source_id="epoch-chip-sales",
+            _totals(*(f"csv_export/{maker}_cumulative_totals.csv" for maker in _MAKERS)),
+            _sales(
+                *(f"csv_export/{maker}_calendar_quarter_chip_timelines.csv" for maker in ("nvidia", "tpu")),
+                *(f"csv_export/{maker}_chip_timelines.csv" for maker in ("trainium", "amd")),
             ),
             _timelines("data_inputs/xai_datacenter_timelines.csv"),
         ),
@@ -183,11 +135,60 @@ FEEDS: tuple[Feed, ...] = (
             Table(
                 name="sites",
                 files=("data_centers.csv",),
-                columns=_SITES,
-                optional=("country",),
+                needs=("data_center", "owner", "users", "project"),
                 key=("data_center",),
                 source_id="epoch-data-centers",
                 make=_without_marks,
+            ),
+        ),
+    ),
+    Feed(
+        name="clusters known by name",
+        tables=(
+            Table(
+                name="gpu_clusters",
+                files=("gpu_clusters.csv",),
+                needs=(
+                    "name",
+                    "status",
+                    "certainty",
+                    "h100e",
+                    "country",
+                    "owner",
+                    "first_operational",
+                    "peak_16bit_op_per_s",
+                ),
+                key=(),
+                source_id="epoch-gpu-clusters",
+                has_vintages=False,
+                make=_gb300_by_fp8,
+            ),
+        ),
+    ),
+    Feed(
+        name="compute of laboratories",
+        tables=(
+            Table(
+                name="lab_compute",
+                files=("**/lab_compute_year_end_by_lab.csv",),
+                needs=("lab", "as_of", *_ESTIMATE),
+                key=("lab", "as_of"),
+                source_id="epoch-lab-compute",
+                has_vintages=False,
+            ),
+        ),
+    ),
+    Feed(
+        name="notable models",
+        tables=(
+            Table(
+                name="notable_models",
+                files=("notable_ai_models.csv",),
+                needs=("model", "publication_date", "training_flop", "n_chips", "training_cost_usd_2023"),
+                key=("publication_date", "model"),
+                source_id="epoch-notable-models",
+                has_vintages=False,
+                make=_with_known_compute,
             ),
         ),
     ),

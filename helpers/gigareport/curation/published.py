@@ -1,54 +1,47 @@
-"""One published file, read as it was downloaded: columns under our names, days, and the mark of what is incomplete."""
+"""One published file, read as it was downloaded: its columns by the dictionary, and the mark of what is incomplete."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
-from gigareport import fields
+from gigareport import dictionary, fields
 from gigareport.catalog import CatalogError
 
-__all__ = ["DAYS", "TEXTS", "Columns", "UpdateError", "generated_on", "read"]
+__all__ = ["UpdateError", "generated_on", "read"]
 
-#: Headers under which one of our columns is published; the first of them is the newest.
-Columns = Mapping[str, Sequence[str]]
-#: Our columns that hold a day, or words. Every other column holds an amount, which is not negative.
-DAYS = frozenset({"as_of", "start", "date"})
-TEXTS = frozenset(
-    {"owner", "chip_maker", "chip", "lab", "data_center", "users", "project", "country", "title", "notes", "name"}
-)
-_CHECKED = frozenset({"checked", "true", "1", "yes"})
-_UNCHECKED = frozenset({"", "false", "0", "no"})
 _GENERATED = re.compile(r"generated on:\s*(\d{1,2})-(\d{1,2})-(\d{4})")
+#: Columns that the update itself fills.
+_OURS = frozenset({"vintage", "source_id"})
 
 
 class UpdateError(CatalogError):
     """A published folder cannot be taken over. The message lists every fault; nothing was changed."""
 
 
-def read(file: Path, columns: Columns, optional: Sequence[str] = ()) -> tuple[pd.DataFrame, list[str]]:
-    """Read the columns in use of one published CSV file.
+def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Read what one published CSV file has of a table.
 
     Parameters
     ----------
     file : Path
-    columns : mapping of str to sequence of str
-        Our name of each column, and the headers under which it is published.
-    optional : sequence of str, default ()
-        Our columns that a file may lack; they are ``nan`` or ``None`` then.
+    table : str
+        A table of ``data/``; the dictionary says under which headers its columns are published.
+    needs : sequence of str
+        Columns that the file must have; it may have others of the table too.
 
     Returns
     -------
-    table : DataFrame
-        Our columns, days as ``YYYY-MM-DD``, amounts as float, and ``incomplete``: whether the publisher marks the
-        row as covering only part of its period (a column Incomplete, or a note that begins with the word).
+    rows : DataFrame
+        The columns that the file has, days as ``date``, and ``incomplete``: whether the publisher marks the row as
+        covering only part of its period (a column Incomplete, or a note that begins with the word).
     faults : list of str
-        What is wrong, each with its file and line. The table is empty where there are any.
+        What is wrong, each with its file and line. There are no rows where there are any.
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
@@ -57,14 +50,17 @@ def read(file: Path, columns: Columns, optional: Sequence[str] = ()) -> tuple[pd
             lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         return pd.DataFrame(), [f"{file.name}: cannot be read as CSV in UTF-8 ({fault}); download it again"]
-    at = {name: _place(header, headers) for name, headers in columns.items()}
+    columns = [column for column in dictionary.table(table).columns if column.column not in _OURS]
+    at = {column.column: _place(header, column.headers) for column in columns}
     if faults := [
-        f"{file.name}, line 1: no column for {name}; a header known for it is: {', '.join(columns[name])}"
-        for name, place in at.items()
-        if place is None and name not in optional
+        f"{file.name}, line 1: no column for {column.column}; it is published as {' or '.join(column.headers)}"
+        for column in columns
+        if column.column in needs and at[column.column] is None
     ]:
         return pd.DataFrame(), faults
-    mark, notes = _place(header, ["incomplete", "Incomplete"]), _place(header, ["Notes", "notes"])
+    readers = {column.column: column.reader(published=True) for column in columns}
+    places = {name: place for name, place in at.items() if place is not None}
+    notes = _place(header, ["Notes", "notes"])
     rows, faults = [], []
     for line, row in lines:
         where = f"{file.name}, line {line}"
@@ -72,16 +68,13 @@ def read(file: Path, columns: Columns, optional: Sequence[str] = ()) -> tuple[pd
             faults.append(f"{where}: has {len(row)} cells and the header {len(header)}; download the file again")
             continue
         values: dict[str, object] = {}
-        for name, place in at.items():
+        for name, place in places.items():
             try:
-                values[name] = _value(name, "" if place is None else row[place].strip())
+                values[name] = readers[name](row[place])
             except fields.Fault as fault:
-                faults.append(f"{where}, column {header[place or 0]!r}: {fault}")
-        checked = "" if mark is None else row[mark].strip().lower()
-        if checked not in _CHECKED | _UNCHECKED:
-            faults.append(f"{where}, column {header[mark or 0]!r}: got {row[mark or 0]!r}; expected 'checked' or blank")
-        said = "" if notes is None else row[notes].strip().lower()
-        rows.append(values | {"incomplete": checked in _CHECKED or said.startswith("incomplete")})
+                faults.append(f"{where}, column {header[place]!r}: {fault}")
+        said = notes is not None and row[notes].strip().casefold().startswith("incomplete")
+        rows.append(values | {"incomplete": bool(values.get("incomplete")) or said})
     if not lines:
         faults.append(f"{file.name}: has no rows below its header; download it again")
     return (pd.DataFrame(), faults) if faults else (pd.DataFrame(rows), [])
@@ -99,11 +92,3 @@ def generated_on(files: Sequence[Path]) -> str | None:
 
 def _place(header: Sequence[str], names: Sequence[str]) -> int | None:
     return next((header.index(name) for name in names if name in header), None)
-
-
-def _value(name: str, cell: str) -> object:
-    if name in TEXTS:
-        return cell or None
-    if name in DAYS:
-        return fields.date(cell, published=True).isoformat()
-    return fields.number(cell, least=0.0) if cell else float("nan")

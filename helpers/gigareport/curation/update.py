@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gigareport import catalog
+from gigareport import catalog, dictionary
 from gigareport.curation.feeds import FEEDS, Feed, Table
 from gigareport.curation.published import UpdateError, generated_on, read
 
@@ -35,7 +35,8 @@ class Moved:
 
     def __str__(self) -> str:
         left = f", {self.n_incomplete} of them incomplete and counted nowhere" if self.n_incomplete else ""
-        lines = [f"{self.table}: {self.n_rows} rows of vintage {self.vintage}{left}; {self.n_new} new, "]
+        of = f" of vintage {self.vintage}" if self.vintage else ""
+        lines = [f"{self.table}: {self.n_rows} rows{of}{left}; {self.n_new} new, "]
         lines[0] += f"{len(self.changes)} moved" if self.changes else "none moved"
         lines += [f"  {change}" for change in self.changes[:_MOST_MOVES_SHOWN]]
         if len(self.changes) > _MOST_MOVES_SHOWN:
@@ -72,9 +73,10 @@ def update(folder: str | Path, vintage: str | None = None, into: Path | None = N
     files = {table.name: _files(folder, table) for table in feed.tables}
     made_on = vintage or generated_on([file for found in files.values() for file in found])
     faults = []
-    if made_on is None:
+    dated = any(table.has_vintages for table in feed.tables)
+    if made_on is None and dated:
         faults.append("the files do not say when they were made; add --vintage with the month or day of the download")
-    elif not _VINTAGE.fullmatch(made_on):
+    elif made_on is not None and not _VINTAGE.fullmatch(made_on):
         faults.append(f"vintage is {made_on!r}; write it as 2026-05-23 or 2026-05")
     tables = {}
     for table in feed.tables:
@@ -82,7 +84,7 @@ def update(folder: str | Path, vintage: str | None = None, into: Path | None = N
         faults += found
     if faults:
         raise _refused(folder, faults)
-    return _write(folder, feed, tables, into, str(made_on))
+    return _write(folder, feed, tables, into, made_on or "")
 
 
 def _feed(folder: Path) -> Feed:
@@ -105,15 +107,15 @@ def _files(folder: Path, table: Table) -> list[Path]:
 
 def _make(table: Table, files: Sequence[Path], vintage: str) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of one vintage in our schema, or the faults of their files."""
-    read_files = [read(file, table.columns, table.optional) for file in files]
+    read_files = [read(file, table.name, table.needs) for file in files]
     if faults := [fault for _, found in read_files for fault in found]:
         return pd.DataFrame(), faults
     rows = pd.concat([rows for rows, _ in read_files], ignore_index=True)
-    if (twice := rows.duplicated(list(table.key))).any():
+    if table.key and (twice := rows.duplicated(list(table.key))).any():
         said = ["/".join(map(str, key)) for key in rows.loc[twice, list(table.key)].itertuples(index=False)]
         return pd.DataFrame(), [f"{table.name}: {', '.join(said[:5])} stands twice; keep one row of it"]
     made = table.make(rows).assign(vintage=vintage, source_id=table.source_id)
-    return made.sort_values(list(table.key), ignore_index=True), []
+    return made.reindex(columns=dictionary.columns_of(table.name)), []
 
 
 def _write(folder: Path, feed: Feed, made: dict[str, pd.DataFrame], into: Path, vintage: str) -> list[Moved]:
@@ -124,10 +126,11 @@ def _write(folder: Path, feed: Feed, made: dict[str, pd.DataFrame], into: Path, 
         for table in feed.tables:
             rows, file = made[table.name], into / f"{table.name}.csv"
             old = pd.read_csv(file, dtype=object, keep_default_na=False) if file.exists() else pd.DataFrame()
-            kept = old[old["vintage"] != vintage] if "vintage" in old else old.iloc[:0]
             new = _as_text(rows)
-            whole = pd.concat([kept, new]) if len(kept) else new
-            whole = whole.sort_values([*table.key, "vintage"])[list(new)]
+            kept = old[old["vintage"] != vintage] if table.has_vintages and len(old) else old.iloc[:0]
+            whole = pd.concat([kept, new])[list(new)] if len(kept) else new
+            order = [*table.key, *(["vintage"] if table.has_vintages else [])]
+            whole = whole.sort_values(order) if table.key else whole
             whole.to_csv(Path(beside) / file.name, index=False, lineterminator="\n")
             moved.append(_moved(table, old, whole, rows, vintage))
         faults = []
@@ -158,8 +161,8 @@ def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _moved(table: Table, old: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, vintage: str) -> Moved:
     """Compare what a reader saw with what is seen now: of each key the latest vintage."""
-    value = next((name for name in ("h100e_8bit_median", "h100e_8bit", "owner") if name in new), "")
-    before = _latest(table, old, value) if "vintage" in old else {}
+    value = next(name for name in ("h100e_8bit_median", "h100e_8bit", "owner", "training_flop") if name in new)
+    before = _latest(table, old, value) if len(old) else {}
     after = _latest(table, new, value)
     said = []
     for key, (now, _) in after.items():
@@ -178,9 +181,11 @@ def _moved(table: Table, old: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFram
 
 def _latest(table: Table, rows: pd.DataFrame, value: str) -> dict[tuple[str, ...], tuple[str, str]]:
     latest: dict[tuple[str, ...], tuple[str, str]] = {}
-    for *key, vintage, said in rows[[*table.key, "vintage", value]].itertuples(index=False, name=None):
-        if vintage >= latest.get(tuple(key), ("", ""))[1]:
-            latest[tuple(key)] = (said, vintage)
+    vintages = rows["vintage"] if table.has_vintages else [""] * len(rows)
+    keys = rows[list(table.key) or ["name", "status", "first_operational", "h100e"]].itertuples(index=False, name=None)
+    for key, vintage, said in zip(keys, vintages, rows[value], strict=True):
+        if vintage >= latest.get(key, ("", ""))[1]:
+            latest[key] = (said, vintage)
     return latest
 
 

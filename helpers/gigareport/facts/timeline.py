@@ -41,6 +41,7 @@ __all__ = [
     "drop_in",
     "largest_at",
     "latest",
+    "leaders",
     "place_in_words",
     "predicted",
     "same_site",
@@ -265,6 +266,14 @@ def largest_at(timeline: Timeline, date: Any, top: int = 5) -> pd.DataFrame:
     table = pd.DataFrame({"site": timeline.sites, "owner": timeline.owners, "users": timeline.users})
     table = table.assign(h100e_p5=low, h100e_median=median, h100e_p95=high, largest_share=first)
     return table.sort_values("h100e_median", ascending=False, kind="stable").head(top).reset_index(drop=True)
+
+
+def leaders(timeline: Timeline, top: int = 4) -> list[int]:
+    """Return the rows of the sites that are ever the largest, and of the largest at the end, by their medians."""
+    middle = numpy.median(timeline.h100e, axis=2)
+    first = middle.argmax(axis=0)[middle.max(axis=0) > 0]
+    last = numpy.argsort(-middle[:, -1], kind="stable")[:top]
+    return list(dict.fromkeys([*first.tolist(), *last.tolist()]))
 
 
 def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:

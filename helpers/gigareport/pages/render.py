@@ -143,11 +143,6 @@ def _numbers(body: str, scenario: str) -> str:
     return re.sub(rf'<a href="{NUMBER_SCHEME}([^"]*)">', named, body)
 
 
-def cockpit_html(record: dict[str, Any]) -> Markup:
-    """Return a cockpit from the record that a notebook left."""
-    return Markup(_environment().get_template("cockpit.html.j2").render(record=record))
-
-
 def inline_svg(svg: str, prefix: str, alt: str) -> Markup:
     """Return a drawing for the page itself: its names made its own, and named by its alternative text."""
     svg = re.sub(r"<title>.*?</title><desc>.*?</desc>", "", svg, count=1, flags=re.DOTALL)
@@ -220,7 +215,6 @@ def _exporter() -> Any:
     exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
     exporter.register_filter("table_html", text.table)
     exporter.register_filter("figure_html", figure_html)
-    exporter.register_filter("cockpit_html", cockpit_html)
     exporter.register_filter("front_html", front_html)
     return exporter
 

@@ -126,18 +126,20 @@ def plot_sites(ax: Axes, dates: Any, sizes: Any, *, labels: Sequence[str], known
     here : (date, size, str), optional
         A cluster to mark, with its name.
     """
-    past = numpy.asarray(dates) <= numpy.datetime64(known_until)
+    last = max(int(numpy.searchsorted(dates, numpy.datetime64(known_until), side="right")), 1)
     heights = []
     for row, colour, marker in zip(sizes, itertools.cycle(COLOURS), itertools.cycle("osDv^X"), strict=False):
         size = numpy.where(numpy.asarray(row) > 0, row, numpy.nan)
-        ax.step(dates[past], size[past], color=colour, where="post", marker=marker, markersize=3, markevery=6)
-        ax.step(dates[~past], size[~past], color=colour, where="post", linestyle="--")
+        ax.step(dates[:last], size[:last], color=colour, where="post", marker=marker, markersize=3, markevery=6)
+        ax.step(dates[last - 1 :], size[last - 1 :], color=colour, where="post", linestyle="--")
         heights.append(numpy.log10(size[-1]))
     order = numpy.argsort(heights)
     placed = numpy.empty(len(heights))
-    placed[order] = _apart(numpy.asarray(heights)[order], 0.07)
-    for name, height, colour in zip(labels, placed, itertools.cycle(COLOURS), strict=False):
-        label_line(ax, dates[-1], 10**height, name, colour)
+    low, high = (numpy.log10(float(end(sizes[sizes > 0]))) for end in (numpy.min, numpy.max))
+    apart = _apart(numpy.asarray(heights)[order], 0.06 * max(high - low, 0.5))
+    placed[order] = apart - max(apart[-1] - high, 0.0) / 2  # the labels as a block stay beside their lines
+    for name, height in zip(labels, placed, strict=True):
+        label_line(ax, dates[-1], 10**height, name, "#333333")
     if here is not None:
         day, size, name = here
         ax.plot([day], [size], marker="*", markersize=13, color="black", linestyle="none")

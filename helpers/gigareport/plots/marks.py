@@ -52,6 +52,7 @@ class Chart:
     tips: list[tuple[Axes, float, float, str]] = field(default_factory=list)
     names: list[tuple[float, float, str, Any]] = field(default_factory=list)  # of lines, beside their ends
     beside: list[Chart] = field(default_factory=list)
+    is_plane: bool = False  # coloured all over: names of lines stand on it
 
     @property
     def data(self) -> pd.DataFrame:
@@ -86,9 +87,12 @@ class Chart:
             self.ax.annotate(
                 text,
                 (x, y),
-                xytext=(5, shift_pt),
+                xytext=(-4, shift_pt + 7) if self.is_plane else (5, shift_pt),
+                ha="right" if self.is_plane else "left",
                 textcoords="offset points",
-                color=colour if colour in (style.ACCENT, style.SECOND) else style.INK,  # light letters are hard to read
+                color=colour
+                if colour in (style.ACCENT, style.SECOND) and not self.is_plane
+                else style.INK,  # light letters are hard to read
                 va="center",
                 fontsize="small",
                 annotation_clip=False,
@@ -384,20 +388,18 @@ def regions(
     log, on
         As for :func:`curves`.
     """
-    chart = on or _new(6.2, 4.2)
+    chart = on or _new(6.2, 3.5)
     grid = table.pivot_table(index=y, columns=x, values=choice, aggfunc="first")
     choices = list(dict.fromkeys(table[choice]))
     codes = grid.apply(lambda column: column.map(choices.index)).to_numpy(dtype=float)
     xs, ys = grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float)
     _label_axes(chart, x, y, log)
-    chart.ax.contourf(
-        xs,
-        ys,
-        codes,
-        levels=numpy.arange(len(choices) + 1) - 0.5,
-        colors=[style.REGIONS.get(name, style.REGION) for name in choices],
-        antialiased=True,
-    )
+    chart.ax.set_facecolor(style.REGION)  # shows where three regions meet
+    for code, name in enumerate(choices):  # each by itself: between the first and the third lies no second
+        colour = style.REGIONS.get(name, style.REGION)
+        chart.ax.contourf(xs, ys, (codes == code).astype(float), levels=[0.5, 1.5], colors=[colour])
+    chart.ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
+    chart.is_plane = True
     chart.ax.grid(visible=False)
     for code, name in enumerate(choices):
         rows_, columns = numpy.nonzero(codes == code)

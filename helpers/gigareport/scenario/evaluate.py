@@ -13,6 +13,7 @@ from gigacluster.arrays import Array, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
+    CHIP_ERROR,
     LAW,
     RENT_PATH,
     STEP_ERROR,
@@ -27,7 +28,7 @@ from gigareport.scenario.known import known_of, world_stock_of
 from gigareport.scenario.load import loaded
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook, Returns
-from gigareport.scenario.plans import TrainingPlan, search_plan
+from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
 __all__ = ["cash_flows", "deciding_inputs", "evaluate"]
@@ -46,6 +47,7 @@ def evaluate(
     plans: Any = ...,
     first: int = ...,
     answers: Sequence[str] = ...,
+    streams: Sequence[Mapping[str, str]] = ...,
 ) -> Outlook: ...
 
 
@@ -59,6 +61,7 @@ def evaluate(
     plans: Any = ...,
     first: int = ...,
     answers: Sequence[str] = ...,
+    streams: Sequence[Mapping[str, str]] = ...,
 ) -> list[Outlook]: ...
 
 
@@ -71,6 +74,7 @@ def evaluate(
     plans: Any = None,
     first: int = 0,
     answers: Sequence[str] = (),
+    streams: Sequence[Mapping[str, str]] = (),
 ) -> Outlook | list[Outlook]:
     """Answer every question about scenarios, with samples of their uncertain inputs.
 
@@ -90,6 +94,9 @@ def evaluate(
         Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
     answers : sequence of str, default all
         Names of the answers to keep, so that many options take little memory; the others come back empty.
+    streams : sequence of mapping, optional
+        Names of random streams by path and scenario, for what options have each on their own: the price of another
+        chip, the rate of failures of another site. Left out: one stream a path, shared by all.
 
     Returns
     -------
@@ -107,7 +114,14 @@ def evaluate(
         loaded(scenario)
         alone = None if plans is None else [plans]
         return evaluate(
-            [scenario], samples=samples, seed=seed, device=device, plans=alone, first=first, answers=answers
+            [scenario],
+            samples=samples,
+            seed=seed,
+            device=device,
+            plans=alone,
+            first=first,
+            answers=answers,
+            streams=streams,
         )[0]
     stories = [loaded(item) for item in scenario]
     if unknown := [name for name in answers if name not in Outlook.answers()]:
@@ -123,28 +137,36 @@ def evaluate(
         for start in range(0, len(members), _OPTIONS_AT_ONCE):
             block = members[start : start + _OPTIONS_AT_ONCE]
             chosen = [(stories[number], searched[number]) for number in block]
-            found |= zip(block, _block(chosen, samples, seed, first, device, tuple(answers)), strict=True)
+            forms = alike([story for story, _ in chosen])
+            drawn = draw_inputs(
+                [_all_inputs(form, plan) for form, (_, plan) in zip(forms, chosen, strict=True)],
+                samples,
+                seed,
+                first,
+                [streams[number] for number in block] if streams else (),
+            )
+            found |= zip(block, _block(chosen, drawn, samples, seed, device, tuple(answers)), strict=True)
     return [found[number] for number in range(len(stories))]
 
 
 def _shared(story: Scenario) -> tuple[Any, ...]:
-    """Return what options of one array call have in common: months, rivals, and how the rent is paid."""
+    """Return what options of one array call have in common: months, rivals, how the rent is paid, how a run starts."""
     rent = story.rent
     quoted = story.cluster.chip if rent.kind == "followed" else ""
-    return story.horizon_months, story.owner, story.decided_on, rent.kind, rent.after_term, quoted
+    how = rent.kind, rent.after_term, quoted, story.training.start
+    return story.horizon_months, story.owner, story.decided_on, *how
 
 
 def _block(
-    options: Sequence[tuple[Scenario, TrainingPlan]],
+    options: Sequence[tuple[Scenario, PlannedStep]],
+    drawn: Mapping[str, numpy.ndarray],
     samples: int,
     seed: int,
-    first: int,
     device: str,
     kept: tuple[str, ...],
 ) -> list[Outlook]:
     """Evaluate options of one group, some samples at a time."""
     stories, plans = alike([story for story, _ in options]), [plan for _, plan in options]
-    drawn = draw_inputs([_all_inputs(*option) for option in zip(stories, plans, strict=True)], samples, seed, first)
     names = kept or tuple(Outlook.answers())
     parts: dict[str, list[Array]] = {name: [] for name in names}
     at_once = max(_SAMPLES_AT_ONCE // len(options), _LEAST_SAMPLES)
@@ -169,14 +191,14 @@ def _block(
                 for name in words_of(story)
             },
             seed=seed,
-            **{name: joined[name][row] if name in joined else empty for name in Outlook.answers()},
+            **{name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()},
         )
         for row, (story, plan) in enumerate(options)
     ]
 
 
 def _answers(
-    stories: Sequence[Scenario], plans: Sequence[TrainingPlan], drawn: Mapping[str, Any], *, with_returns: bool = True
+    stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any], *, with_returns: bool = True
 ) -> dict[str, Array]:
     """Return every answer by name, for scenarios of one form and inputs drawn by path."""
     known = known_of(stories, plans, drawn)
@@ -185,11 +207,12 @@ def _answers(
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
 
 
-def _all_inputs(story: Scenario, plan: TrainingPlan) -> dict[str, Uncertain]:
+def _all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
     return uncertain_of(story) | {
         STEP_ERROR: plan.log_error,
+        CHIP_ERROR: plan.chip_log_error,
         LAW: between,
         STOCK: world_stock_of(story),
         RENT_PATH: between,

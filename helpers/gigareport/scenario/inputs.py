@@ -22,6 +22,7 @@ from gigareport.scenario.reference import entry_of
 from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
 __all__ = [
+    "CHIP_ERROR",
     "LAW",
     "RENT_PATH",
     "STEP_ERROR",
@@ -40,10 +41,12 @@ Inputs: TypeAlias = Case[Array, Array, Any]
 
 #: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
+CHIP_ERROR = "throughput.chip_log_error"
 RENT_PATH = "rent.path"
 _MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
+    CHIP_ERROR: "Error of the predicted step time that only this chip has",
     STOCK: "The world's stock of chips",
     RENT_PATH: "Which path the market's rent takes",
 }
@@ -71,7 +74,11 @@ def words_of(story: Scenario) -> dict[str, str]:
 
 
 def draw_inputs(
-    options: Sequence[Mapping[str, Uncertain]], samples: int, seed: int, first: int = 0
+    options: Sequence[Mapping[str, Uncertain]],
+    samples: int,
+    seed: int,
+    first: int = 0,
+    streams: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, numpy.ndarray]:
     """Draw the inputs of options by name, each of shape (options or 1, samples or 1).
 
@@ -81,6 +88,8 @@ def draw_inputs(
         The uncertain inputs of each option by path. What an option lacks is ``nan`` there.
     samples, seed, first
         Samples ``first`` to ``first + samples`` of the seed; sample i is the same however many are drawn.
+    streams : sequence of mapping, optional
+        Names of random streams by path and option, for what options do not share though they all have it.
 
     Examples
     --------
@@ -91,20 +100,26 @@ def draw_inputs(
     if first < 0 or samples < 1:
         raise ValueError(f"samples must be at least 1 and first 0 or more; got {samples} and {first}")
     names = dict.fromkeys(name for option in options for name in option)
-    return {
-        name: _column([option.get(name, Uncertain.left_out()) for option in options], name, samples, seed, first)
-        for name in names
-    }
+    apart = streams or [{}] * len(options)
+
+    def column(name: str) -> numpy.ndarray:
+        shared = TOGETHER if name in RECOVERY_TIMES else name
+        values = [option.get(name, Uncertain.left_out()) for option in options]
+        return _column(values, [own.get(name, shared) for own in apart], samples, seed, first)
+
+    return {name: column(name) for name in names}
 
 
-def _column(values: list[Uncertain], name: str, samples: int, seed: int, first: int) -> numpy.ndarray:
-    if all(value == values[0] for value in values):
+def _column(values: list[Uncertain], streams: list[str], samples: int, seed: int, first: int) -> numpy.ndarray:
+    if all(value == values[0] for value in values) and len(set(streams)) == 1:
         values = values[:1]
     if not any(value.low < value.high for value in values):
         return numpy.array([[value.median] for value in values])
-    stream = numpy.random.default_rng([seed, *(TOGETHER if name in RECOVERY_TIMES else name).encode()])
-    position = stream.uniform(2**-54, 1 - 2**-53, first + samples)[first:]
-    return numpy.stack([value.quantile(position) for value in values])
+    positions = {
+        name: numpy.random.default_rng([seed, *name.encode()]).uniform(2**-54, 1 - 2**-53, first + samples)[first:]
+        for name in set(streams)
+    }
+    return numpy.stack([value.quantile(positions[name]) for value, name in zip(values, streams, strict=False)])
 
 
 def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, as_common
+from gigacluster.arrays import Array, as_common, moved
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog, facts
-from gigareport.scenario.inputs import LAW, STEP_ERROR, STOCK, column_of
+from gigareport.scenario.inputs import CHIP_ERROR, LAW, STEP_ERROR, STOCK, column_of
 from gigareport.scenario.market import market_of
 from gigareport.scenario.plans import PlannedStep, batch_gain
 from gigareport.scenario.recovery import replicas_lost, scheme_of
@@ -60,7 +60,7 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
     worlds = [_world(_completed_on(story)) for story in stories]
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
     rivals = facts.record_setters(stories[0].owner)
-    xp, (error, ratio) = as_common(drawn[STEP_ERROR], drawn["training.batch_ratio"])
+    xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
     gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
     replicas = [float(plan.n_replicas) for plan in plans]
     return Known(
@@ -79,8 +79,8 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
         owner_share=column([share for share, _ in shares]),
         sum_of_squared_shares=column([squares for _, squares in shares]),
         decided_year=column([_year(story) for story in stories]),
-        rivals_year=as_common(error, rivals["year"].tolist())[1][1],
-        rivals_h100e=as_common(error, rivals["h100e"].tolist())[1][1],
+        rivals_year=moved(rivals["year"].to_numpy(), error),
+        rivals_h100e=moved(rivals["h100e"].to_numpy(), error),
         market=market_of(stories[0], drawn),
     )
 
@@ -143,5 +143,5 @@ def _law_samples(position: Any) -> dict[str, Any]:
     columns = _law_table()
     n_replicates = len(columns["A"])
     index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
-    taken = {name: xp.take(xp.asarray(column), xp.reshape(index, (-1,))) for name, column in columns.items()}
+    taken = {name: xp.take(moved(column, position), xp.reshape(index, (-1,))) for name, column in columns.items()}
     return {name: xp.reshape(values, index.shape) for name, values in taken.items()}

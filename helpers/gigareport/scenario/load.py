@@ -416,6 +416,10 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
     yield from _rents(good)
+    let, let_usd = good.get("own.let_from_month"), good.get("own.let_usd_per_chip_hour")
+    if let is not None and let_usd is not None and math.isfinite(let) == math.isnan(let_usd.median):
+        missing = "let_usd_per_chip_hour" if math.isfinite(let) else "let_from_month"
+        yield f"own.{missing}", "is missing: letting out needs let_from_month and let_usd_per_chip_hour"
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"

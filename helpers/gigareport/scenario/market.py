@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, as_common
+from gigacluster.arrays import Array, as_common, moved
 from gigareport.facts import rents
 from gigareport.scenario.inputs import RENT_PATH
 from gigareport.scenario.register import Scenario
@@ -36,10 +36,10 @@ def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
     xp, (position, price) = as_common(drawn.get(RENT_PATH, 0.0 * price), price)
     decided, horizon = str(story.decided_on), int(story.horizon_months)
     if story.rent.kind == "followed":
-        quoted = xp.asarray(_quoted(story.cluster.chip, decided, horizon))
+        quoted = moved(_quoted(story.cluster.chip, decided, horizon), price)
         return xp.reshape(quoted, (-1, *(1,) * price.ndim)) / price
     index = xp.astype(xp.clip(xp.floor(position * _N_PATHS), 0.0, _N_PATHS - 1.0), xp.int64)
-    taken = xp.take(xp.asarray(_paths(decided, horizon)), xp.reshape(index, (-1,)), axis=1)
+    taken = xp.take(moved(_paths(decided, horizon), price), xp.reshape(index, (-1,)), axis=1)
     path = xp.reshape(taken, (horizon + 1, *index.shape))
     if story.rent.kind == "reserved":
         years = [path[month : month + 1, ...] for month in range(0, horizon + 1, 12)]

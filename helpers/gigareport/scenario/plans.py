@@ -45,6 +45,8 @@ class PlannedStep:
     peak_bf16_flop_per_s: float
     step_flop: float  # model FLOP of one step, recomputation not counted
     step_time_s: float
+    log_error: Uncertain  # logarithm of observed over predicted step time
+    chip_log_error: Uncertain = Uncertain.fixed(0.0)  # the part of it that plans on other chips do not share
     #: Logarithm of the rate at other batches over that at the planned one, at each of :data:`BATCH_RATIOS`.
     batch_gains: tuple[float, ...] = (0.0,) * 5
 
@@ -53,7 +55,6 @@ class PlannedStep:
 class TrainingPlan(PlannedStep):
     """How a scenario's job is split, and how long its step is predicted to take."""
 
-    log_error: Uncertain  # logarithm of observed over predicted step time
     found: Search  # the whole search: the next best plans, breakdown, plans counted
 
 

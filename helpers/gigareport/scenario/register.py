@@ -127,6 +127,14 @@ class Training(Generic[U, N, S]):
         ),
     ]
     precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
+    start: Annotated[
+        S,
+        Entry(
+            "Whether a run grows with the chips that stand, or waits for the last of them",
+            choices=("grows", "waits"),
+            default="grows",
+        ),
+    ]
     used_frac: Annotated[
         U,
         Entry(
@@ -409,6 +417,38 @@ class Own(Generic[U, N, S]):
             default=0.0,
             moves="own_usd up",
         ),
+    ]
+    overrun_frac: Annotated[
+        U,
+        Entry(
+            "What hardware and site cost more than planned, as a share",
+            "1",
+            0,
+            3,
+            default=0.0,
+            moves="own_usd up",
+        ),
+    ]
+    let_from_month: Annotated[
+        N,
+        Entry(
+            "Month from the decision from which the owner lets all chips to others instead of training",
+            "month",
+            0,
+            240,
+            default=math.inf,
+            moves="own_useful_flop up",
+        ),
+    ]
+    let_usd_per_chip_hour: Annotated[
+        U,
+        Entry(
+            "Rent that the owner then gets", "USD/(chip h)", 0.01, 200, optional="needed to let", moves="own_usd down"
+        ),
+    ]
+    let_frac: Annotated[
+        U,
+        Entry("Share of the hours let that finds a tenant", "1", 0.01, 1, default=1.0, moves="own_usd down"),
     ]
     energy_usd_per_kwh: Annotated[
         U, Entry("Price of electricity", "USD/kWh", 0, 2, "energy_usd_per_kwh", moves="own_usd up")

@@ -48,7 +48,8 @@ def answers(
         _place(inputs, known, owned),
     ]
     if with_returns:
-        found.append(_returns(owned, rented, decision, training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR))
+        run_chip_hours = training.run_flop / chip_flop_per_s / SECONDS_PER_HOUR
+        found.append(_returns(owned, rented, decision, run_chip_hours, waits=inputs.training.start == "waits"))
     return found
 
 
@@ -120,6 +121,9 @@ def flows(
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what the rental over the same horizon costs."""
     owned = own_flows(inputs, goodput_frac, horizon_months)
+    own = inputs.own
+    xp, (let_usd,) = as_common(own.let_usd_per_chip_hour)
+    owned = owned.let_out(own.let_from_month, xp.where(xp.isnan(let_usd), 0.0, let_usd), own.let_frac)
     return owned, rent_flows(inputs, market, goodput_frac, horizon_months, owned.discount_rate_per_year)
 
 
@@ -176,6 +180,7 @@ def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.Ca
             cluster.n_chips, own.network_usd_per_tier_per_chip, own.switch_ports
         ),
         storage_usd_per_chip=own.storage_usd_per_chip,
+        overrun_frac=own.overrun_frac,
         building_usd_per_it_w=own.building_usd_per_it_w,
         power_plant_usd_per_it_w=own.power_plant_usd_per_it_w,
         site_rent_usd_per_kw_month=own.site_rent_usd_per_kw_month,
@@ -267,10 +272,13 @@ def _time(decision: cost.Decision, month_usd: Array, month_chip_hours: Array) ->
     )
 
 
-def _returns(owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, run_chip_hours: Array) -> Returns:
+def _returns(
+    owned: cost.CashFlows, rented: cost.CashFlows, decision: cost.Decision, run_chip_hours: Array, *, waits: bool
+) -> Returns:
     """Return when a run is done under each ramp, and when and how well owning pays for itself."""
     return Returns(
-        months_gained=rented.finish_month(run_chip_hours) - owned.finish_month(run_chip_hours),
+        months_gained=rented.finish_month(run_chip_hours, waits=waits)
+        - owned.finish_month(run_chip_hours, waits=waits),
         own_return_per_year=decision.own.return_per_year,
         own_payback_month=decision.own.payback_month,
     )

@@ -156,33 +156,4 @@
       update();
     });
   }
-
-  for (const cockpit of document.querySelectorAll(".cockpit")) {
-    const answers = JSON.parse(cockpit.querySelector(".answers").textContent);
-    const inputs = [...cockpit.querySelectorAll("input")];
-    const show = (answer, chosen) => {
-      const verdict = document.createElement("strong");
-      verdict.textContent = answer.verdict;
-      cockpit.querySelector(".chosen").replaceChildren(chosen + ". ", verdict);
-      cockpit.querySelectorAll("dl > div").forEach((box, place) => {
-        box.querySelector("dt").textContent = answer.numbers[place].label;
-        box.querySelector("strong").textContent = answer.numbers[place].median;
-        box.querySelector("span").textContent = answer.numbers[place].interval;
-      });
-    };
-    const reset = (except) => {
-      for (const input of inputs) if (input !== except) input.value = input.defaultValue;
-      inputs.forEach(sayValue);
-    };
-    inputs.forEach((input, place) => input.addEventListener("input", () => {
-      reset(input);
-      const label = input.labels[0].textContent;
-      show(answers[place][stopOf(input)], label + ": " + input.getAttribute("aria-valuetext"));
-    }));
-    cockpit.querySelector("button").addEventListener("click", () => {
-      reset(null);
-      show(answers[0][stopOf(inputs[0])], "All inputs as in the scenario");
-    });
-    cockpit.querySelector(".controls").hidden = false;
-  }
 })();

@@ -1,0 +1,76 @@
+"""The first screen: its sentences are chosen by the numbers, and a flip is where the choice turns."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy
+import pytest
+
+from gigacluster.uncertainty import Uncertain
+from gigareport import opening, scenario
+from gigareport.decision import PriceMap
+from gigareport.scenario import with_value
+
+
+@pytest.fixture(autouse=True)
+def no_figure_left_open():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def told():
+    story = scenario.load("startup-512-2025")
+    return scenario.evaluate(story, samples=200, device="cpu")
+
+
+def map_with(low, high, terms=(12.0, 24.0, 48.0)):
+    """A map whose parity lies between two prices at each term."""
+    nothing = numpy.zeros((len(terms), 1))
+    parity = numpy.array([low, numpy.add(low, high) / 2, high])
+    return PriceMap(
+        term_months=numpy.array(terms),
+        usd_per_chip_hour=numpy.ones(1),
+        parity_usd=parity,
+        parity_with_months_usd=parity,
+        better_frac=nothing,
+        saving_usd=nothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        ([1.0, 1.0, 1.0], [1.5, 1.5, 1.5], "owning is cheaper at any term up to 48 months"),
+        ([1.0, 1.0, 1.0], [9.0, 2.0, 1.5], "owning is cheaper from a term of about 24 months on"),
+        ([1.0, 1.0, 1.0], [1.5, 9.0, 1.5], "owning is cheaper from a term of about 48 months on"),
+        ([3.0, 3.0, 3.0], [9.0, 9.0, 9.0], "renting is cheaper at any term up to 48 months"),
+        ([1.0, 1.0, 1.0], [9.0, 9.0, 9.0], "there is no clear answer at any term up to 48 months"),
+        ([-1.0, 1.0, 1.2], [9.0, 9.0, 9.0], "Over the whole 48 months renting wins below $1.20"),
+        ([0.9, 1.0, 1.2], [9.0, 9.0, 9.0], "Below $0.900 renting wins at any term"),
+    ],
+)
+def test_the_answer_follows_from_where_the_price_lies_among_the_parities(told, low, high, said):
+    story = with_value(told.scenario, "rent.committed_usd_per_chip_hour", Uncertain.fixed(2.0))
+    outlook = SimpleNamespace(scenario=story, interval=told.interval, answers=told.answers)
+    assert said in opening.answer(outlook, map_with(low, high))
+
+
+def test_the_choice_turns_where_a_flip_says(told):
+    path = "own.chip_usd"
+    turn = opening._turning_value(told, path, 200)
+    signs = []
+    for factor in (0.9, 1.1):
+        changed = with_value(told.scenario, path, Uncertain.fixed(turn * factor))
+        found = scenario.evaluate(changed, samples=200, plans=told.plan, device="cpu")
+        signs.append(numpy.sign(found.interval("saving_usd").median))
+    assert signs == [1.0, -1.0]  # a dearer chip speaks for renting
+    assert any(f"{turn:,.0f}" in text for text in opening.flips(told, samples=200).values())
+
+
+def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
+    front = opening.front(told, samples=100)
+    assert front.as_of == f"{told.scenario.decided_on:%B %Y}"
+    assert front.happened == {}
+    assert 3 <= len(front.against) <= 7
+    assert "times" in front.trust
