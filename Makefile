@@ -66,7 +66,9 @@ lab: $(READY)  ## open JupyterLab on notebooks/
 calibrate: $(READY)  ## fit the throughput coefficients and the law replicates again from data/
 	@$(BIN)/python -m gigareport.calibration.crossvalidate
 
-bench: $(READY)  ## time the models on one thread and write benchmarks/results/cpu.json
+bench: $(READY)  ## time the models on one thread, beside the chinchilla package, and write benchmarks/results/cpu.json
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "chinchilla>=0.2.0" \
+	  || echo "The chinchilla package could not be installed; its row will say so." >&2
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks cpu
 
 gpu:  ## on a CUDA machine with numpy, scipy and cupy: parity and benchmark, straight from the checkout

@@ -2,7 +2,6 @@
 
 import ctypes
 import shutil
-import subprocess
 
 import numpy
 import pytest
@@ -10,17 +9,9 @@ from scipy import stats
 
 from gigacluster import philox
 from gigacluster.philox import exponential, normal, uniform
+from tests.cuda_on_host import SHIM, library_of
 from tests.nvrtc import compiled, library
 
-#: What CUDA brings and C++ does not, one thread after the other.
-_SHIM = """
-#define __global__
-struct Place { long long x; };
-static Place blockIdx, blockDim, threadIdx;
-static unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
-  return (unsigned __int128)a * b >> 64;
-}
-"""
 _LAUNCH = """
 extern "C" void launch(long long blocks, long long threads, unsigned long long *key, long long skip, long long n,
     double *out) {
@@ -56,11 +47,7 @@ def test_numbers_follow_their_laws():
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
 def test_the_kernel_gives_the_bits_of_the_host(tmp_path):
-    (tmp_path / "philox.cpp").write_text(_SHIM + philox.KERNEL + _LAUNCH)
-    subprocess.run(
-        ["c++", "-O2", "-shared", "-fPIC", tmp_path / "philox.cpp", "-o", tmp_path / "philox.so"], check=True
-    )
-    launch = ctypes.CDLL(str(tmp_path / "philox.so")).launch
+    launch = library_of(SHIM + philox.KERNEL + _LAUNCH, tmp_path).launch
     first, size = 10_000_003, 5_001
     out = numpy.zeros(size)
     words = (ctypes.c_ulonglong * 5)(7, 3, first // 4, 11, 0)

@@ -75,3 +75,35 @@ def test_asymmetric_loss_fits_a_quantile():
     made = scaling_runs.synthetic(noise=0.02, sizes=12, durations=10)
     upper = scaling.fit(made, loss="asymmetric", quantile=0.9, delta=1e-4, device="cpu")
     assert (upper.residuals > 0).mean() == pytest.approx(0.1, abs=0.04)  # as a 90 % quantile should, of 120 runs
+
+
+def test_many_groups_that_share_errors_are_drawn_whole():
+    made = scaling_runs.synthetic(noise=0.005, sizes=40, durations=5)
+    shift = dict(zip(made["params"].unique(), 0.01 * numpy.random.default_rng(2).standard_normal(40), strict=True))
+    made = made.assign(loss=made["loss"] * numpy.exp(made["params"].map(shift)))
+    fitted = scaling.fit(made, bootstrap=20, starts=4, device="cpu", flags=False)
+    assert fitted.kind == "cluster"
+    named = scaling.fit(made, bootstrap=20, kind="cluster", clusters="params", starts=4, device="cpu", flags=False)
+    assert fitted.intervals == named.intervals
+
+
+def test_blocks_of_replicates_do_not_change_what_is_drawn(runs, monkeypatch):
+    whole = scaling.fit(runs, bootstrap=60, kind="shared", starts=2, device="cpu", flags=False).replicates
+    monkeypatch.setattr("gigacluster.scaling.replicates._BLOCK_ELEMENTS", 240 * 7)
+    pieces = scaling.fit(runs, bootstrap=60, kind="shared", starts=2, device="cpu", flags=False).replicates
+    assert pieces["A"] == pytest.approx(whole["A"], rel=1e-9)
+    drawn = scaling.fit(runs, bootstrap=60, kind="case", starts=2, device="cpu", flags=False).replicates
+    monkeypatch.undo()
+    case = scaling.fit(runs, bootstrap=60, kind="case", starts=2, device="cpu", flags=False).replicates
+    assert drawn["A"] == pytest.approx(case["A"], rel=1e-9)
+
+
+def test_very_many_runs_are_fitted_on_all_and_searched_and_judged_on_a_sample():
+    stream = numpy.random.default_rng(0)
+    params, tokens = 10 ** stream.uniform(7.7, 10, 60_000), 10 ** stream.uniform(9, 11.5, 60_000)
+    loss = (1.69 + 406.4 / params**0.34 + 410.7 / tokens**0.28) * numpy.exp(0.01 * stream.standard_normal(60_000))
+    fitted = scaling.fit({"N": params, "D": tokens, "loss": loss}, bootstrap=4, starts=8, device="cpu")
+    assert fitted.converged
+    assert fitted.parameters["E"] == pytest.approx(1.69, abs=0.005)
+    assert len(fitted.residuals) == 60_000
+    assert not fitted.flags

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 from types import SimpleNamespace
 
 import numpy
@@ -19,6 +20,7 @@ from gigacluster.throughput.shipped import shipped
 from gigacluster.throughput.step import step_time
 from gigacluster.throughput.words import PART_NAMES
 from gigareport import catalog
+from tests import cuda_on_host
 
 GPT3 = transformer.model("gpt3-175b")
 K = shipped().coefficients
@@ -287,3 +289,28 @@ def test_memory_that_runs_out_halves_the_pieces_and_the_search_goes_on(monkeypat
     found = best_of(job, table, K)
     assert found.index.tolist() == wanted.index.tolist()
     assert (found.fitting, found.evaluated) == (wanted.fitting, sum(sizes))
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("model", ["gpt3-175b", "deepseek-v3"])
+def test_the_kernel_of_a_search_gives_what_the_arrays_give(model, tmp_path):
+    job = Job(model=transformer.model(model), cluster=hardware.cluster("H100-SXM", 512), global_batch=512, seq_len=4096)
+    space, _ = enumerate_plans(job, {"tp": [2, 4]})
+    arrays, fused, first = PlanEvaluator(job, space, K), PlanEvaluator(job, space, K), 0
+    fused._fuse(lambda source: cuda_on_host.kernel(source, "plans", tmp_path))
+    while first < min(len(space), 50_000):
+        piece = arrays.piece(first, 5_000)
+        for one, other in zip(fused.time_and_memory(piece), arrays.time_and_memory(piece), strict=True):
+            assert one == pytest.approx(other, rel=1e-13)
+        first = piece.stop
+
+
+def test_a_kernel_that_computes_otherwise_is_refused():
+    job = job_of()
+    space, _ = enumerate_plans(job, {"tp": [4]})
+
+    def wrong(source):
+        return lambda columns, tables, n_outputs, size: numpy.ones((n_outputs, size))
+
+    with pytest.raises(RuntimeError, match="the kernel of the search and the array operations differ"):
+        PlanEvaluator(job, space, K)._fuse(wrong)

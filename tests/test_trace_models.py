@@ -1,5 +1,6 @@
 """The package's models as records: step time and memory, the spine, a Newton iteration; and as JavaScript, C, CUDA."""
 
+import importlib
 import shutil
 from dataclasses import fields, replace
 
@@ -9,13 +10,15 @@ import pytest
 from benchmarks import search
 from gigacluster.emission import c, javascript
 from gigacluster.scaling import fit, newton
+from gigacluster.scaling.fused import fused
+from gigacluster.scaling.fused import iteration as iteration_record
 from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
 from gigareport import scenario
 from gigareport.whatif import HORIZON, WhatIf, whatif_of
-from tests import scaling_runs
+from tests import cuda_on_host, scaling_runs
 from tests.nvrtc import compiled, library
 from tests.test_trace import _ARGUMENTS, apply, edge_columns, months
-from tests.trace_models import newton_record, plan_record, run_c, run_javascript, same_bits, worst
+from tests.trace_models import plan_record, run_c, run_javascript, same_bits, worst
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run JavaScript")
@@ -206,14 +209,34 @@ def test_a_newton_iteration_in_c(iteration, tmp_path):
 
 def _check_newton(iteration, compute):
     problem, before, after = iteration
-    record = newton_record(problem)
+    held = {f"held.{i}": numpy.zeros(20) for i in range(len(problem.law.names))}
+    record = iteration_record(problem, float(problem.weights.sum() / len(problem.weights)))
     assert len(record.tables) < 20
     assert len(record.needed()) < 4000
-    got, wanted = compute(record, _columns_of(before) | {"weights": problem.weights.T}), _columns_of(after)
+    got, wanted = compute(record, _columns_of(before) | held | {"weights": problem.weights.T}), _columns_of(after)
     # Sums over the runs stand in another order, and the step is their solution.
     for name in record.outputs:
         scale = numpy.abs(wanted[name]).max()
         assert numpy.abs(got[name] - wanted[name]).max() <= 1e-9 * scale, name
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("resampled", ["weights", "log_loss"])
+def test_fits_by_the_kernel_are_those_of_the_arrays(iteration, resampled, monkeypatch, tmp_path):
+    problem, before, _ = iteration
+    if resampled == "log_loss":
+        errors = numpy.random.default_rng(2).normal(0.0, 1e-3, (20, problem.weights.shape[1]))
+        problem = replace(problem, weights=problem.weights[:1] * 0 + 1, log_loss=problem.log_loss + errors)
+    wanted = problem.solve(before.theta, numpy.arange(20))
+    scale = float(problem.weights.sum() / len(problem.weights))
+    advance = fused(problem, scale, numpy.arange(20), lambda source: cuda_on_host.kernel(source, "newton", tmp_path))
+    module = importlib.import_module("gigacluster.scaling.problem")
+    minimise = module.minimise
+    monkeypatch.setattr(module, "minimise", lambda *given, **named: minimise(*given, **named | {"advance": advance}))
+    found = problem.solve(before.theta, numpy.arange(20))
+    assert found.converged.all()
+    assert found.theta == pytest.approx(wanted.theta, rel=1e-7)
+    assert found.objective == pytest.approx(wanted.objective, rel=1e-10)
 
 
 # CUDA.
@@ -224,5 +247,9 @@ def test_kernels_compile_for_an_h100(model, plans, iteration):
     nvrtc = library()
     if nvrtc is None:
         pytest.skip("needs NVRTC (the wheel nvidia-cuda-nvrtc) to compile CUDA")
-    record = newton_record(iteration[0]) if model == "newton" else plan_record(plans[0], search.COEFFICIENTS, plans[2])
+    record = (
+        iteration_record(iteration[0], 1.0)
+        if model == "newton"
+        else plan_record(plans[0], search.COEFFICIENTS, plans[2])
+    )
     assert len(compiled(nvrtc, c(record, cuda=True))) > 1000

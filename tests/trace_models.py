@@ -3,13 +3,11 @@
 import ctypes
 import json
 import subprocess
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy
 
 from gigacluster.emission import c, input_names, javascript
-from gigacluster.scaling import newton
 from gigacluster.trace import Record
 
 #: Numbers at which functions change their mind.
@@ -88,38 +86,6 @@ def run_c(record, given, samples, folder):
 def _columns(arrays):
     pointer = ctypes.POINTER(ctypes.c_double)
     return (pointer * max(1, len(arrays)))(*[array.ctypes.data_as(pointer) for array in arrays])
-
-
-def newton_record(problem):
-    """Return one iteration of every fit of a problem as a record, and what computes the same in NumPy.
-
-    The inputs are the fields of :class:`gigacluster.scaling.newton.Solution`, a column each, and the weights.
-    """
-    size = len(problem.law.names)
-    record = Record()
-    xp = record.space
-
-    def column(name, count):
-        return xp.stack([record.input(f"{name}.{i}") for i in range(count)], axis=1)
-
-    now = newton.Solution(
-        problem=record.input("problem"),
-        theta=column("theta", size),
-        model=column("model", 1 + size + size * (size + 1) // 2),
-        damping=record.input("damping"),
-        gradient=record.input("gradient"),
-        iterations=record.input("iterations"),
-    )
-    weights = record.input("weights", rows=problem.weights.shape[1])
-    symbolic = replace(problem, like=now.damping, weights=weights)
-    prediction, move = symbolic._prediction()
-    function = symbolic._function(prediction, numpy.zeros(1))
-    lower = xp.asarray(problem.law.lower)
-    scale = float(problem.weights.sum() / len(problem.weights))
-    new = newton._advance(xp, function, move, now, lower, xp.zeros_like(now.theta), scale)
-    for name in ("theta", "model", "damping", "gradient", "iterations"):
-        record.output(name, getattr(new, name))
-    return record
 
 
 def plan_record(job, coefficients, columns):

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -24,6 +25,7 @@ __all__ = [
     "device_namespace",
     "free_bytes",
     "is_array",
+    "kernel",
     "moved",
     "namespace_of",
     "release",
@@ -38,6 +40,8 @@ Mask: TypeAlias = numpy.ndarray[Any, numpy.dtype[numpy.bool]]
 #: What a model takes: a number, or an array with samples along its last axis.
 Samples: TypeAlias = float | Array
 
+#: Threads of a block of a kernel, and most blocks; a thread goes on with the next sample where there are more.
+_THREADS, _MOST_BLOCKS = 256, 2**16
 #: Set to ``cpu`` to hide a GPU, or to ``cuda`` to insist on one.
 DEVICE_VARIABLE = "GIGACLUSTER_DEVICE"
 
@@ -233,6 +237,24 @@ def release(xp: Namespace) -> None:
     if xp.__name__ == "cupy":
         pool: Any = xp
         pool.get_default_memory_pool().free_all_blocks()
+
+
+def kernel(xp: Any, source: str, name: str) -> Callable[[Sequence[Any], Sequence[Any], int, int], Any]:
+    """Return what runs a kernel of :func:`gigacluster.emission.c` on a GPU: one launch for a whole record.
+
+    The function takes the columns of the inputs, the tables, the number of outputs and that of samples, and returns an
+    array of shape (outputs, samples).
+    """
+    compiled = xp.RawKernel(source, name, options=("--fmad=false",))
+
+    def run(columns: Sequence[Any], tables: Sequence[Any], n_outputs: int, size: int) -> Any:
+        out = xp.empty((n_outputs, size))
+        places = [[part.data.ptr for part in parts] or [0] for parts in (columns, tables, out)]
+        blocks = min(-(-size // _THREADS), _MOST_BLOCKS)
+        compiled((blocks,), (_THREADS,), (numpy.int64(size), *(xp.asarray(p, dtype=xp.uint64) for p in places)))
+        return out
+
+    return run
 
 
 @cache

@@ -22,7 +22,7 @@ from gigareport.scenario import cash_flows, with_value
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
 
-__all__ = ["PRICE", "TERM", "PriceMap", "by_kind", "landlord", "marks", "price_map", "use_parity_usd"]
+__all__ = ["PRICE", "TERM", "PriceMap", "by_kind", "draw_map", "landlord", "marks", "price_map", "use_parity_usd"]
 
 #: Own is called better above the upper of these shares of the samples, rent below the lower; between, too close.
 SURE = (0.1, 0.9)
@@ -51,13 +51,14 @@ class PriceMap:
         for row, term in enumerate(self.term_months):
             for column, usd in enumerate(self.usd_per_chip_hour):
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
-                choice = "own better" if share >= SURE[1] else "rent better" if share <= SURE[0] else "too close"
+                choice = "own" if share >= SURE[1] else "rent" if share <= SURE[0] else "too close"
                 tip = (
                     f"{term:.0f} months at ${usd:.2f}: owning saves {format_usd(saving, 2)} in the middle, "
                     f"cheaper in {format_share(share)}"
                 )
                 rows.append((term, usd, choice, share, saving, tip))
-        return pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
+        table = pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
+        return table.sort_values("cheaper_frac", kind="stable")  # rent, too close, own: neighbours on the map
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +151,7 @@ def _share(usd: Any) -> float:
 
 
 def price_map(
-    outlook: Outlook, *, prices: int = 41, terms: int = 8, samples: int = 1_000, renews: bool = True
+    outlook: Outlook, *, prices: int = 61, terms: int = 22, samples: int = 1_000, renews: bool = True
 ) -> PriceMap:
     """Set owning beside contracts of every price and term in one call.
 
@@ -211,7 +212,7 @@ def price_map(
 
 
 def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
-    """Return lines to draw on a map: what a landlord with the same costs needs, and a deal of the reported size.
+    """Return lines to draw on a map: what a landlord with the same costs needs, and a deal as reported.
 
     Returns
     -------
@@ -228,6 +229,42 @@ def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
         lines += [(term, float(usd), name) for term, usd in zip(found.term_months, prices, strict=True)]
     table = pd.DataFrame(lines, columns=[TERM, PRICE, "mark"])
     return table[table[PRICE].between(found.usd_per_chip_hour[0], found.usd_per_chip_hour[-1])]
+
+
+def draw_map(outlook: Outlook, found: PriceMap) -> Any:
+    """Draw where owning, renting or neither is better, with a landlord's cost, a reported deal and list prices.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    found : PriceMap
+        Of the same outlook.
+    """
+    from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
+    from gigareport.plots import style
+
+    table = found.to_frame()
+    table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
+    chart = draw.regions(table, TERM, PRICE, "choice", tip="tip")
+    lines = marks(outlook, found)
+    if len(lines):
+        draw.curves(lines, TERM, PRICE, by="mark", on=chart)
+    story = outlook.scenario
+    listed = rents.of_the_year(story.cluster.chip, str(story.decided_on))
+    for kind, month, words in (
+        ("hourly", float(found.term_months[0]), "listed by the hour"),
+        ("reserved", 12.0, "a year"),
+    ):
+        usd, n_prices = listed.get(kind, (float("nan"), 0))
+        if not found.usd_per_chip_hour[0] <= usd <= found.usd_per_chip_hour[-1]:
+            continue
+        chart.ax.plot([month], [usd], "D", color=style.INK, clip_on=False, zorder=5)
+        chart.ax.annotate(
+            words, (month, usd), xytext=(8, -4), textcoords="offset points", color=style.INK, fontsize="small"
+        )
+        chart.tips.append((chart.ax, month, usd, f"{words}: ${usd:.2f}, middle of {n_prices} prices"))
+        chart.tables.append(pd.DataFrame({TERM: [month], PRICE: [usd], "mark": [words]}))
+    return chart
 
 
 def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int = 2_000) -> numpy.ndarray:

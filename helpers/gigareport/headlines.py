@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gigacluster.units import TERA, format_usd
+from gigacluster.units import TERA, format_share, format_usd
 from gigareport import audit as claims
-from gigareport import catalog, hindsight, scenario
+from gigareport import catalog, decision, hindsight, scenario
 from gigareport.calibration.validation import by_source
 
 __all__ = ["lines", "on_gpu", "write"]
@@ -27,10 +27,11 @@ def lines() -> list[str]:
     return [
         f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
-        f"- **{outlook.verdict}** Owning costs {outlook.say('own_usd')}, renting {outlook.say('rent_usd')} for the "
-        f"same useful work; a run is done {outlook.say('months_gained', unit='months')} earlier, and with the "
-        f"months of each counted owning is better by {outlook.say('advantage_usd')}. That is inside one contract; "
-        f"what decides most: {scenario.words_of(story)[deciding].lower()}.",
+        *_by_kind(outlook),
+        f"- **Inside that contract.** {outlook.verdict} Owning costs {outlook.say('own_usd')}, renting "
+        f"{outlook.say('rent_usd')} for the same useful work; a run is done "
+        f"{outlook.say('months_gained', unit='months')} earlier, and with the months of each counted owning is better "
+        f"by {outlook.say('advantage_usd')}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
         f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful "
@@ -46,6 +47,22 @@ def lines() -> list[str]:
         "",
         *_accuracy(),
         *_speed(),
+    ]
+
+
+def _by_kind(outlook: scenario.Outlook) -> list[str]:
+    """Say at what price the answer turns, and what each kind of rent makes of it."""
+    mapped, kinds = decision.price_map(outlook), decision.by_kind(outlook)
+    rent_below, parity, own_above = (format_usd(float(usd), 3) for usd in mapped.parity_usd[:, -1])
+    price = format_usd(outlook.scenario.rent.committed_usd_per_chip_hour.median)
+    names = kinds["against"].where(~kinds["is_benchmark"], kinds["against"] + " *")
+    savings = zip(names, kinds["saving_usd"], kinds["cheaper_frac"], strict=True)
+    told = "; ".join(f"{name} {format_usd(usd, 2)} ({format_share(share)})" for name, usd, share in savings)
+    return [
+        f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
+        f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "
+        f"$10 billion is {price} if it ran four years. Owning saves, by kind of rent (share of samples in which it is "
+        f"cheaper): {told}. (\\* a benchmark: so many chips were not to be had that way.)",
     ]
 
 
@@ -69,15 +86,15 @@ def write(readme: Path) -> None:
 
 
 def _draw_choice(file: Path) -> None:
-    """Draw how the advantage of owning is spread over the samples of the story."""
-    from gigareport.plots import figure, outlook, use
+    """Draw the map of price and term on which owning, renting or neither is better for the story."""
+    from gigareport.plots import use
 
     use()
     found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
-    fig, ax = figure(8, 3.6)
-    outlook.plot_choice(ax, found.saving_usd, found.advantage_usd)
-    ax.set_title("Own 100,000 H100 or rent them? What owning saves over 48 months, in 10,000 samples")
-    fig.savefig(file, dpi=120, metadata={"Software": None})
+    chart = decision.draw_map(found, decision.price_map(found))
+    chart.ax.set_title("Own 100,000 H100 or rent them?")
+    chart.place_names()
+    chart.fig.savefig(file, dpi=120, metadata={"Software": None})
 
 
 def _accuracy() -> list[str]:

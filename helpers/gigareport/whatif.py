@@ -21,6 +21,7 @@ from gigareport import scenario
 from gigareport.scenario import spine
 from gigareport.scenario.evaluate import _all_inputs
 from gigareport.scenario.inputs import (
+    CHIP_ERROR,
     LAW,
     RENT_PATH,
     STEP_ERROR,
@@ -30,7 +31,7 @@ from gigareport.scenario.inputs import (
     inputs_from,
     uncertain_of,
 )
-from gigareport.scenario.known import Known, known_of
+from gigareport.scenario.known import Known, known_of, step_of
 from gigareport.scenario.outlook import Outlook
 
 __all__ = ["HORIZON", "WhatIf", "whatif_of"]
@@ -201,20 +202,18 @@ def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, recor
         return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
 
     host = {STEP_ERROR: numpy.zeros((1, 1)), LAW: numpy.full((1, 1), 0.5), STOCK: numpy.ones((1, 1))}
-    host |= {"rent.committed_usd_per_chip_hour": numpy.ones((1, 1))}
+    host |= dict.fromkeys(("rent.committed_usd_per_chip_hour", "training.batch_ratio"), numpy.ones((1, 1)))
     known = known_of([story], [plan], host)
     alone = {
         item.name: column(getattr(known, item.name))
         for item in fields(Known)
         if item.name not in ("step", "law", "market", "world_h100e")
     }
-    step = {item.name: column(getattr(known.step, item.name)) for item in fields(known.step)}
-    step["step_time_s"] = step["step_time_s"] * xp.exp(given[STEP_ERROR])
     market: Any = given[_MARKET]
     market = record.space.reshape(market, (-1, 1)) if record else market[: horizon + 1]
     drawn = {name: values for name, values in given.items() if name != _MARKET and not name.startswith(_LAW)}
     return inputs_from([story], drawn), Known(
-        step=type(known.step)(**step),
+        step=step_of([story], [plan], {name: given[name] for name in (STEP_ERROR, CHIP_ERROR, "training.batch_ratio")}),
         law={name: given[f"{_LAW}{name}"] for name in known.law},
         world_h100e=given[STOCK],
         market=market,

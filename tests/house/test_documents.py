@@ -46,3 +46,17 @@ def test_the_reference_names_every_input_and_every_column(tmp_path):
     for table in dictionary.tables().values():
         assert f"## {table.table}" in tables
         assert [column.column for column in table.columns if f"`{column.column}`" not in tables] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "helpers/README.md"])
+def test_code_that_a_document_shows_runs_or_is_a_piece_of_one(document):
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL):
+        compile(code, document, "exec")
+        imports = [line for line in code.splitlines() if line.startswith(("from ", "import "))]
+        exec("\n".join(imports), {})
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    exec(code, {})
+    assert "tp=" in capsys.readouterr().out

@@ -21,8 +21,6 @@ from typing import Any
 from gigacluster.arrays import is_array
 from gigacluster.limits import (
     LOGNORMAL_SIGMA,
-    NON_NEGATIVE,
-    POSITIVE,
     SHARE,
     SHARE_BELOW_ONE,
     Limit,
@@ -34,6 +32,11 @@ from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
 from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
+#: Times of a job in seconds: 30,000 years are as good as for ever, and larger numbers would overflow.
+DURATION = Limit(0.0, 1e12, "0 or more, at most 1e12")
+INTERVAL = Limit(1e-9, 1e12, "above 0, from 1e-9 to 1e12")
+_MTTF = Limit(1e-6, 1e30, "above 0, from 1e-6 to 1e30")
+_STOPS = Limit(0.0, 1e6, "0 or more, at most 1e6")
 WRITES = Limit(1.0, math.inf, "1 or more; infinite for no limit")
 MODES = ("blocking", "non-blocking", "in-memory")
 _MOST = 700.0  # exp(700) is near the largest number; an interval of 700 MTTF never finishes anyway
@@ -160,21 +163,21 @@ def goodput(
     mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
     xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
         checked(
-            mttf_s=(mttf_s, POSITIVE),
-            checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
-            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, POSITIVE),
-            checkpoint_stall_s=(checkpoint_stall_s, NON_NEGATIVE),
+            mttf_s=(mttf_s, _MTTF),
+            checkpoint_write_s=(checkpoint_write_s, DURATION),
+            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, INTERVAL),
+            checkpoint_stall_s=(checkpoint_stall_s, DURATION),
             writes_at_once=(writes_at_once, WRITES),
-            restart_s=(restart_s, NON_NEGATIVE),
+            restart_s=(restart_s, DURATION),
             restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-            detection_s=(detection_s, NON_NEGATIVE),
-            queue_s=(queue_s, NON_NEGATIVE),
+            detection_s=(detection_s, DURATION),
+            queue_s=(queue_s, DURATION),
             overhead_frac=(overhead_frac, SHARE_BELOW_ONE),
-            planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE),
-            planned_stop_s=(planned_stop_s, NON_NEGATIVE),
+            planned_stops_per_day=(planned_stops_per_day, _STOPS),
+            planned_stop_s=(planned_stop_s, DURATION),
             lost_frac=(lost_frac, SHARE),
-            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, NON_NEGATIVE),
-            stored_interval_s=(stored_interval_s, POSITIVE),
+            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, DURATION),
+            stored_interval_s=(stored_interval_s, INTERVAL),
         )
     )
     if mode == "blocking":

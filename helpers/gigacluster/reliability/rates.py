@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
 from gigacluster.uncertainty import Uncertain
@@ -18,7 +18,8 @@ SPREAD_PRIOR = 0.5
 #: Prior of the power of size: the scale law says 0, and that a rate per node moves with size is allowed for.
 SIZE_POWER_PRIOR = 0.2
 _SIZE_UNIT = 16_384.0
-_SPREADS = numpy.linspace(0.0, 2.0, 41)  # four times the prior's scale
+_SPREADS = numpy.arange(0.04, 2.0, 0.08)  # to four times the prior's scale, by the midpoint rule
+_NEGLIGIBLE = 1e-9  # weight of a place of the grid, of the largest
 _LEAST_BLOCKS = 4
 
 
@@ -149,7 +150,7 @@ class LoggedRate:
     dispersion: float
 
 
-def rates_from_log(times: Any, node_days: float) -> LoggedRate:
+def rates_from_log(times: Any, node_days: float, *, between: tuple[float, float] | None = None) -> LoggedRate:
     """Failure rate from a list of events, such as the lines of one's own log.
 
     Parameters
@@ -158,6 +159,8 @@ def rates_from_log(times: Any, node_days: float) -> LoggedRate:
         When each failure happened, in any unit and order.
     node_days : float
         Nodes times days of the whole time that the log covers, quiet days too. [node d]
+    between : pair of float, optional
+        When the log begins and ends, in the unit of ``times``; by default the first and the last failure.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def rates_from_log(times: Any, node_days: float) -> LoggedRate:
     Raises
     ------
     ValueError
-        If a time is no number or the node-days are not above 0.
+        If a time is no number or outside of the log, or the node-days are not above 0.
 
     Examples
     --------
@@ -178,17 +181,24 @@ def rates_from_log(times: Any, node_days: float) -> LoggedRate:
     when = numpy.sort(numpy.asarray(times, dtype=float).ravel())
     if bad := int(when.size - numpy.isfinite(when).sum()):
         raise ValueError(f"{bad} of {when.size} times are no finite numbers; give one number a failure")
-    dispersion = _dispersion(when)
+    begin, end = between or ((when[0], when[-1]) if when.size else (0.0, 0.0))
+    if when.size and not begin <= when[0] <= when[-1] <= end:
+        raise ValueError(
+            f"the failures lie between {when[0]:g} and {when[-1]:g}; the log, between={between!r}, does not"
+        )
+    dispersion = _dispersion(when, float(begin), float(end))
     rate = counted_rate(float(when.size), node_days, dispersion=dispersion)
     return LoggedRate(rate=rate, failures=int(when.size), dispersion=dispersion)
 
 
-def _dispersion(when: numpy.ndarray) -> float:
-    """Return variance over mean of the counts in blocks from the first to the last event, at least 1."""
+def _dispersion(when: numpy.ndarray, begin: float, end: float) -> float:
+    """Return variance over mean of the counts in equal blocks of time, at least 1."""
     n_blocks = int(math.sqrt(2 * when.size))
-    if n_blocks < _LEAST_BLOCKS or when[0] == when[-1]:
+    if n_blocks < _LEAST_BLOCKS:
         return 1.0
-    counts = numpy.histogram(when, bins=n_blocks)[0]
+    if begin == end:  # all at once, as far as the log can tell: one event
+        return float(when.size)
+    counts = numpy.histogram(when, bins=n_blocks, range=(begin, end))[0]
     return max(1.0, float(numpy.var(counts, ddof=1) / numpy.mean(counts)))
 
 
@@ -290,7 +300,7 @@ class _Posterior:
         ends = float(numpy.min(self.mean)) - wide, float(numpy.max(self.mean)) + wide
 
         def below(value: float, probability: float) -> float:
-            return float(self.weight @ stats.norm.cdf((value - self.mean) / spread)) - probability
+            return float(self.weight @ special.ndtr((value - self.mean) / spread)) - probability
 
         logs = [optimize.brentq(below, *ends, args=(probability,)) for probability in (0.05, 0.5, 0.95)]
         low, median, high = (math.exp(value) for value in logs)
@@ -300,15 +310,28 @@ class _Posterior:
 def _posterior(
     logs: numpy.ndarray, error: numpy.ndarray, house: numpy.ndarray, columns: numpy.ndarray, asked: numpy.ndarray
 ) -> _Posterior:
-    between_houses, between_runs = (values.ravel() for values in numpy.meshgrid(_SPREADS, _SPREADS, indexing="ij"))
+    slabs = [_slab(float(spread), logs, error, house, columns, asked) for spread in _SPREADS]  # memory: runs squared
+    density, *parts = (numpy.concatenate(values) for values in zip(*slabs, strict=True))
+    weight = numpy.exp(density - density.max())
+    seen = weight > _NEGLIGIBLE
+    return _Posterior(weight[seen] / weight[seen].sum(), *(part[seen] for part in parts))
+
+
+def _slab(
+    between_houses: float,
+    logs: numpy.ndarray,
+    error: numpy.ndarray,
+    house: numpy.ndarray,
+    columns: numpy.ndarray,
+    asked: numpy.ndarray,
+) -> tuple[numpy.ndarray, ...]:
+    """Return log density, both spreads, mean and variance asked for, and coefficients, over the spread of runs."""
     same = (house[:, None] == house[None, :]).astype(float)
     noise = error**2 + 1e-12  # a rate without error, in a world without spread, would have no density
-    covariance = between_houses[:, None, None] ** 2 * same
-    covariance = covariance + (between_runs[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
-    root = numpy.linalg.cholesky(covariance)
-    white = numpy.linalg.solve(
-        root, numpy.broadcast_to(numpy.column_stack([columns, logs]), (*root.shape[:2], columns.shape[1] + 1))
-    )
+    own = (_SPREADS[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
+    root = numpy.linalg.cholesky(between_houses**2 * same + own)
+    known = numpy.column_stack([columns, logs])
+    white = numpy.linalg.solve(root, numpy.broadcast_to(known, (len(root), *known.shape)))
     design, response = white[..., :-1], white[..., -1]
     prior = numpy.diag([0.0, *([SIZE_POWER_PRIOR**-2] * (columns.shape[1] - 1))])
     precision = numpy.swapaxes(design, 1, 2) @ design + prior
@@ -319,14 +342,8 @@ def _posterior(
         -numpy.sum(numpy.log(numpy.diagonal(root, axis1=1, axis2=2)), axis=1)
         - numpy.linalg.slogdet(precision)[1] / 2
         - (numpy.sum(response**2, axis=1) - numpy.sum(moment * coefficients, axis=1)) / 2
-        - (between_houses**2 + between_runs**2) / (2 * SPREAD_PRIOR**2)
+        - (between_houses**2 + _SPREADS**2) / (2 * SPREAD_PRIOR**2)
     )
-    weight = numpy.exp(log_density - log_density.max())
-    return _Posterior(
-        weight=weight / weight.sum(),
-        between_houses=between_houses,
-        between_runs=between_runs,
-        mean=coefficients @ asked,
-        variance=numpy.einsum("j,gjk,k->g", asked, inverse, asked),
-        coefficients=coefficients,
-    )
+    variance = numpy.einsum("j,gjk,k->g", asked, inverse, asked)
+    of_houses = numpy.full(len(_SPREADS), between_houses)
+    return log_density, of_houses, _SPREADS, coefficients @ asked, variance, coefficients

@@ -310,7 +310,7 @@ def _residuals(solved: Solved, noise: Noise) -> list[Flag]:
         groups = int(noise.shared.group.max()) + 1
         message = (
             f"runs of equal {noise.shared.by} share an error (correlation {noise.shared.correlation:.2f} over {groups} "
-            f"groups): {len(residuals)} runs tell less than so many would; kind='auto' and 'shared' allow for it"
+            f"groups): {len(residuals)} runs tell less than so many would; kind='auto' allows for it"
         )
         flags.append(Flag("shared errors", "", message))
     chance, explained = curvature_test(residuals, jacobian, problem.log_columns, noise.shared)

@@ -21,6 +21,9 @@ from gigacluster.scaling.replicates import Resampling, fit_replicates
 from gigacluster.scaling.runs import read_runs
 from gigacluster.scaling.search import Solved, make_problem, random_starts, search
 
+#: Groups from which on drawing whole groups anew is trusted, whatever their errors are distributed like.
+_MANY_GROUPS = 30
+
 
 class ConvergenceWarning(UserWarning):
     """A fit, or some of its replicates, did not converge."""
@@ -64,8 +67,9 @@ def fit(
     kind
         How replicates are drawn. ``model``: new errors for all runs, from the residuals and as uncertain as they are
         (Student's t). ``shared``: the same with the part that runs of one size, budget or cluster share. ``case``: runs
-        drawn anew, as published bootstraps do. ``cluster``: whole clusters of runs. ``auto`` is ``shared`` where
-        residuals are shared, ``case`` where their size changes with compute, and ``model`` otherwise.
+        drawn anew, as published bootstraps do. ``cluster``: whole clusters of runs. ``auto``, where residuals are
+        shared, is ``cluster`` by 30 groups or more and ``shared`` by fewer; ``case`` where the size of residuals
+        changes with compute; and ``model`` otherwise.
     clusters
         A column of ``runs``, or a label a run: runs that may share an error.
     starts
@@ -127,8 +131,9 @@ def fit(
     replicates: dict[str, numpy.ndarray] = {}
     hit_rates = None
     chosen = _kind(kind, solved, noise, bootstrap)
-    if check_rows(bootstrap, _drawn_units(chosen, solved)) and solved.converged:
-        resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=_numbers(labels))
+    group = _numbers(labels) if labels is not None or noise.shared is None else noise.shared.group
+    if check_rows(bootstrap, _drawn_units(chosen, solved, group)) and solved.converged:
+        resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=group)
         replicates, hit_rates = fit_replicates(
             problem, solved.theta, solved.residuals, resampling, replicate_starts, units, executor
         )
@@ -171,12 +176,12 @@ def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:
     if numpy.ndim(bootstrap):
         return "case"  # rows are drawn by the caller
     if noise.shared is not None:
-        return "shared"
+        return "cluster" if int(noise.shared.group.max()) + 1 >= _MANY_GROUPS else "shared"
     return "case" if judge.spread_is_uneven(solved) else "model"
 
 
-def _drawn_units(kind: str, solved: Solved) -> int:
-    return len(numpy.unique(solved.clusters)) if kind == "cluster" else len(solved.runs)
+def _drawn_units(kind: str, solved: Solved, group: numpy.ndarray | None) -> int:
+    return int(group.max()) + 1 if kind == "cluster" and group is not None else len(solved.runs)
 
 
 def _labels(runs: Any, clusters: Any, count: int) -> numpy.ndarray:

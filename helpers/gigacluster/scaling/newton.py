@@ -54,6 +54,7 @@ def minimise(
     tolerance: float,
     max_iterations: int = 200,
     chunk: int,
+    advance: Callable[[Solution, Any], Solution] | None = None,
 ) -> Solution:
     """Minimise one function from many starts.
 
@@ -81,6 +82,8 @@ def minimise(
         Evaluations a problem.
     chunk : int
         Problems evaluated at once: bounds the memory and keeps the work in cache.
+    advance : callable, optional
+        ``advance(solution, held)``: an iteration done otherwise, such as by a kernel.
 
     Returns
     -------
@@ -115,7 +118,11 @@ def minimise(
         for start in range(0, remaining, chunk):
             part = working.between(start, min(start + chunk, remaining))
             part_held = held if fixed is None else xp.take(held, part.problem, axis=0)
-            advanced.append(_advance(xp, function, move, part, lower, part_held[: part.problem.shape[0], ...], scale))
+            part_held = part_held[: part.problem.shape[0], ...]
+            if advance is None:
+                advanced.append(_advance(xp, function, move, part, lower, part_held, scale))
+            else:
+                advanced.append(advance(part, part_held))
         working = _join(xp, advanced)
     if working.problem.shape[0]:
         finished.append(working)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import namespace_of, to_host
+from gigacluster.arrays import kernel, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
+from gigacluster.scaling.fused import fused
 from gigacluster.scaling.law import Law, Objective
 from gigacluster.scaling.newton import minimise
 
@@ -100,6 +101,10 @@ class Problem:
         # A residual is known to some 1e-16, and delta is all that a slope can change by.
         threshold = max(CONVERGED, 2e-14 / unit) * max(1.0, self.log_loss.shape[1] / _FEW_RUNS)
         tolerance = 0.1 * threshold if tolerance is None else tolerance
+        scale = float(self.weights.sum() / len(self.weights))
+        advance = None
+        if xp.__name__ == "cupy":
+            advance = fused(self, scale, numbers, lambda source: kernel(xp, source, "newton"))
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):  # wild steps are refused, not feared
             solution = minimise(
                 xp,
@@ -108,10 +113,11 @@ class Problem:
                 self.array(self.law.lower),
                 move=move,
                 fixed=self.array(hold) if hold.any() else None,
-                scale=float(self.weights.sum() / len(self.weights)),
+                scale=scale,
                 tolerance=tolerance * unit,
                 max_iterations=max_iterations,
                 chunk=self.chunk,
+                advance=advance,
             )
         gradient = to_host(solution.gradient) / unit
         return Fits(

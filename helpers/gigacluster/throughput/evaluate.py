@@ -6,16 +6,18 @@ and gathered. The rest is computed for every plan, in pieces small enough to sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy
 
-from gigacluster.arrays import NUMPY, Namespace
+from gigacluster.arrays import NUMPY, Namespace, kernel
+from gigacluster.emission import c
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.fused import columns_of, stage_two
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
@@ -24,6 +26,8 @@ from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_fro
 
 __all__ = ["PlanEvaluator"]
 
+#: Largest relative difference between a kernel and the array operations: functions of two libraries.
+_SAME = 1e-12
 #: The axes that a layer depends on.
 _LAYER_AXES = ("tp", "sp", "cp", "ep", "micro_batch", "recompute")
 
@@ -68,6 +72,9 @@ class PlanEvaluator:
         layer_case = Case(**{n: self._float(v) for n, v in replace(self._job_case, **layer_rows).fields().items()})
         self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
         self._layer_memory = self._numbers_where_constant(layer_memory(xp, layer_case))
+        self.kernel: Callable[..., Any] | None = None
+        if xp.__name__ == "cupy" and self._space:
+            self._fuse(lambda source: kernel(xp, source, "plans"))
 
     def case(self, piece: slice) -> Case:
         """Return the case of a slice of the plans."""
@@ -107,9 +114,38 @@ class PlanEvaluator:
         # Rows across, because a library's inner loop is along the last axis.
         rows = self.xp.asarray(group.rows[down:up], **self._place)[None, :]
         options = self.xp.asarray(group.options, **self._place)[:, None]
-        step, memory = self._evaluated((rows, options))
-        every = (self.xp.broadcast_to(v, (width, up - down)).T for v in (step.total_s, memory.needed))
-        return tuple(self.xp.reshape(v, (-1,))[start - down * width : stop - down * width] for v in every)
+        shape = (width, up - down)
+        if self.kernel:
+            every = self._in_one((rows, options), shape)
+        else:
+            step, memory = self._evaluated((rows, options))
+            every = [self.xp.broadcast_to(v, shape) for v in (step.total_s, memory.needed)]
+        return tuple(self.xp.reshape(v.T, (-1,))[start - down * width : stop - down * width] for v in every)
+
+    def _in_one(self, places: Any, shape: tuple[int, int]) -> list[Any]:
+        """Return step time and memory by the kernel: columns are spread out, and read by one launch."""
+        xp, index = self.xp, _picked(self.xp, self._layer_index, places[0])
+
+        def spread(values: Any) -> Any:
+            return xp.reshape(xp.broadcast_to(values, shape), (-1,)) + 0.0
+
+        def pick(values: Any) -> Any:
+            return spread(_picked(xp, values, index))
+
+        rows = SimpleNamespace(**{name: spread(values) for name, values in vars(self._rows(places)).items()})
+        columns = columns_of(self._record, rows, pick, times=self._layer_times, memory=self._layer_memory)
+        found = self.kernel(columns, self._record.tables, 2, shape[0] * shape[1])  # type: ignore[misc]
+        return [xp.reshape(found[i], shape) for i in range(2)]
+
+    def _fuse(self, compiled: Callable[[str], Any]) -> None:
+        """Take a kernel for what :meth:`time_and_memory` does, if it gives what the arrays give for some plans."""
+        self._record = stage_two(self._job, self._k, self._layer_times, self._layer_memory)
+        piece = self.piece(0, 64)
+        wanted = self.time_and_memory(piece)
+        self.kernel = compiled(c(self._record, "plans", cuda=True))
+        for one, other in zip(self.time_and_memory(piece), wanted, strict=True):
+            if not bool(self.xp.all(self.xp.abs(one - other) <= _SAME * self.xp.abs(other))):
+                raise RuntimeError("the kernel of the search and the array operations differ on this device")
 
     def _evaluated(self, places: Any) -> tuple[StepTime, Memory]:
         case = self._case(places)

@@ -19,7 +19,7 @@ from gigareport.scenario.plans import PlannedStep, batch_gain
 from gigareport.scenario.recovery import replicas_lost, scheme_of
 from gigareport.scenario.register import Scenario
 
-__all__ = ["Known", "Step", "known_of", "world_stock_of"]
+__all__ = ["Known", "Step", "known_of", "step_of", "world_stock_of"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,19 +60,9 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
     worlds = [_world(_completed_on(story)) for story in stories]
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
     rivals = facts.record_setters(stories[0].owner)
-    xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
-    gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
-    replicas = [float(plan.n_replicas) for plan in plans]
+    error = drawn[STEP_ERROR]
     return Known(
-        step=Step(
-            job_chips=column([float(plan.n_chips) for plan in plans]),
-            peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
-            step_flop=column([plan.step_flop for plan in plans]) * ratio,
-            step_time_s=column([plan.step_time_s for plan in plans]) * ratio * xp.exp(error - gain),
-            n_replicas=column(replicas),
-            replicas_lost=column([replicas_lost(*pair) for pair in zip(stories, replicas, strict=True)]),
-            schemes=tuple(scheme_of(story) for story in stories),
-        ),
+        step=step_of(stories, plans, drawn),
         law=_law_samples(drawn[LAW]),
         h100e_per_chip=column([_h100e_per_chip(story.cluster.chip) for story in stories]),
         world_h100e=drawn[STOCK],
@@ -82,6 +72,26 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
         rivals_year=moved(rivals["year"].to_numpy(), error),
         rivals_h100e=moved(rivals["h100e"].to_numpy(), error),
         market=market_of(stories[0], drawn),
+    )
+
+
+def step_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Step:
+    """Return the step of each option under its plan, at the drawn batch and with the drawn error of the prediction."""
+
+    def column(values: Sequence[float]) -> Array:
+        return column_of(drawn, values)
+
+    xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
+    gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
+    replicas = [float(plan.n_replicas) for plan in plans]
+    return Step(
+        job_chips=column([float(plan.n_chips) for plan in plans]),
+        peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
+        step_flop=column([plan.step_flop for plan in plans]) * ratio,
+        step_time_s=column([plan.step_time_s for plan in plans]) * ratio * xp.exp(error - gain),
+        n_replicas=column(replicas),
+        replicas_lost=column([replicas_lost(*pair) for pair in zip(stories, replicas, strict=True)]),
+        schemes=tuple(scheme_of(story) for story in stories),
     )
 
 

@@ -561,7 +561,7 @@ class Rent(Generic[U, N, S]):
     committed_usd_per_chip_hour: Annotated[
         U,
         Entry(
-            "Price under the contract; by the hour and reserved, the price on the day of the decision",
+            "Price of the rent: the contract's, or that of the day of the decision",
             "USD/(chip h)",
             0.01,
             200,

@@ -1,0 +1,78 @@
+"""How time and memory grow with the work, over four decades of it, each size in a process of its own on one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy
+
+from benchmarks import reliability as failures
+from benchmarks import scaling as fits
+from benchmarks import search as plans
+from gigacluster import reliability
+from gigacluster.scaling.replicates import fit_replicates
+from gigacluster.throughput.plan_search import best_of
+
+#: Plans, fits and failures, four decades of each.
+SIZES = {
+    "plans": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
+    "fits": (40, 400, 4_000, 40_000, 400_000),
+    "failures": (10**5, 10**6, 10**7, 10**8, 10**9),
+}
+
+
+def measure() -> dict[str, Any]:
+    """Return size, CPU time and peak memory of each step; where a table ends before a size, the size is the table's."""
+    found: dict[str, Any] = {}
+    for what, sizes in SIZES.items():
+        rows = [_in_a_process(what, size) for size in sizes]
+        for key in ("done", "cpu_s", "peak_memory_mb"):
+            found[f"{what}_{key}"] = [row[key] for row in rows]
+    return found
+
+
+def _in_a_process(what: str, size: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.growth", what, str(size)]
+    done = subprocess.run(command, env={**os.environ, **plans.ONE_THREAD}, check=True, capture_output=True, text=True)
+    row: dict[str, float] = json.loads(done.stdout)
+    return row
+
+
+def _here(what: str, size: int) -> dict[str, float]:
+    began = time.process_time()
+    done = {"plans": _plans, "fits": _fits, "failures": _failures}[what](size)
+    seconds = time.process_time() - began
+    return {
+        "done": done,
+        "cpu_s": seconds,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+    }
+
+
+def _plans(size: int) -> int:
+    job, table, _ = plans.large_table()
+    if size >= len(table):
+        return best_of(job, table, plans.COEFFICIENTS).evaluated
+    chosen = table.take(numpy.random.default_rng(7).choice(len(table), size, replace=False))
+    return best_of(job, chosen, plans.COEFFICIENTS).evaluated
+
+
+def _fits(size: int) -> int:
+    *arguments, resampling, random, units = fits._arguments(numpy, 0)
+    columns, _ = fit_replicates(*arguments, replace(resampling, bootstrap=size), random, units)
+    return len(columns["objective"])
+
+
+def _failures(size: int) -> int:
+    return reliability.simulate(**failures.CLUSTER, failures=size).failures
+
+
+if __name__ == "__main__":
+    print(json.dumps(_here(sys.argv[1], int(sys.argv[2]))))
