@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 from scipy import optimize, special, stats
 
+from gigacluster.arrays import Array, Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
@@ -23,17 +24,14 @@ _NEGLIGIBLE = 1e-9  # weight of a place of the grid, of the largest
 _LEAST_BLOCKS = 4
 
 
-def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any = 8) -> Any:
+def mttf_s(n_gpus: Samples, failures_per_1000_node_days: Samples, *, gpus_per_node: Samples = 8) -> Array:
     """Mean time to failure of a job that stops whenever one of its nodes fails: the scale law 1 / (N r).
 
     Parameters
     ----------
-    n_gpus : float or array
-        GPUs of the job, at least 1. [GPU]
-    failures_per_1000_node_days : float or array
-        Failures that stop the job, per 1,000 days of one node. [1/(1000 node d)]
-    gpus_per_node : float or array, default 8
-        [GPU/node]
+    n_gpus : GPUs of the job, at least 1. [GPU]
+    failures_per_1000_node_days : Failures that stop the job, per 1,000 days of one node. [1/(1000 node d)]
+    gpus_per_node : [GPU/node]
 
     Returns
     -------
@@ -58,16 +56,16 @@ def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any 
     return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
 
 
-def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_per_node: Any = 8) -> Any:
+def failures_per_1000_node_days(
+    failures: Samples, n_gpus: Samples, days: Samples, *, gpus_per_node: Samples = 8
+) -> Any:
     """Failure rate of a run that counted its failures.
 
     Parameters
     ----------
     failures : float or array
-    n_gpus : float or array
-        GPUs in use. [GPU]
-    days : float or array
-        Length of the run. [d]
+    n_gpus : GPUs in use. [GPU]
+    days : Length of the run. [d]
     gpus_per_node : float or array, default 8
 
     Examples
@@ -84,15 +82,13 @@ def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_p
     return 1000 * count * per_node / (gpus * length_d)
 
 
-def rate_without_lemons(rate: Any, lemon_share_of_failures: Any) -> Any:
+def rate_without_lemons(rate: Samples, lemon_share_of_failures: Samples) -> Any:
     """Failure rate after the few nodes that fail again and again have been found and taken out.
 
     Parameters
     ----------
-    rate : float or array
-        With these nodes, in any unit.
-    lemon_share_of_failures : float or array
-        Share of all failures that they cause. [1]
+    rate : With these nodes, in any unit.
+    lemon_share_of_failures : Share of all failures that they cause. [1]
 
     Notes
     -----
@@ -115,11 +111,9 @@ def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) 
 
     Parameters
     ----------
-    failures : float
-        Counted, 0 or more.
-    node_days : float
-        Nodes times days of observation, above 0. [node d]
-    dispersion : float, default 1
+    failures : Counted, 0 or more.
+    node_days : Nodes times days of observation, above 0. [node d]
+    dispersion
         Variance of counts over their mean, 1 or more: failures that come in bursts say less than as many apart.
 
     Returns
@@ -150,15 +144,13 @@ class LoggedRate:
     dispersion: float
 
 
-def rates_from_log(times: Any, node_days: float, *, between: tuple[float, float] | None = None) -> LoggedRate:
+def rates_from_log(times: Array, node_days: float, *, between: tuple[float, float] | None = None) -> LoggedRate:
     """Failure rate from a list of events, such as the lines of one's own log.
 
     Parameters
     ----------
-    times : array, shape (failures,)
-        When each failure happened, in any unit and order.
-    node_days : float
-        Nodes times days of the whole time that the log covers, quiet days too. [node d]
+    times : shape (failures,). When each failure happened, in any unit and order.
+    node_days : Nodes times days of the whole time that the log covers, quiet days too. [node d]
     between : pair of float, optional
         When the log begins and ends, in the unit of ``times``; by default the first and the last failure.
 
@@ -217,22 +209,18 @@ class PooledRate:
 
 
 def pooled_rate(
-    rates: Any, *, log_errors: Any, houses: Any, n_gpus: Any = None, at_n_gpus: float | None = None
+    rates: Array, *, log_errors: Array, houses: Any, n_gpus: Array | None = None, at_n_gpus: float | None = None
 ) -> PooledRate:
     """Rate to expect of one more run, from those of other runs, of which several may be of one house.
 
     Parameters
     ----------
-    rates : array, shape (runs,)
-        One rate a run, above 0, in any unit.
-    log_errors : array, shape (runs,)
-        Standard error of the logarithm of each: ``sqrt(dispersion / failures)`` of a count. [1]
+    rates : shape (runs,). One rate a run, above 0, in any unit.
+    log_errors : shape (runs,). Standard error of the logarithm of each: ``sqrt(dispersion / failures)`` of a count. [1]
     houses : array of labels, shape (runs,)
         Who ran it: runs of one house are no independent witnesses.
-    n_gpus : array, shape (runs,), optional
-        Sizes of the jobs; with it the rate may move with size, by a power whose prior is 0 +- 0.2.
-    at_n_gpus : float, optional
-        Size of the job asked for, where ``n_gpus`` is given.
+    n_gpus : shape (runs,). Sizes of the jobs; with it the rate may move with size, by a power whose prior is 0 +- 0.2.
+    at_n_gpus : Size of the job asked for, where ``n_gpus`` is given.
 
     Returns
     -------

@@ -11,8 +11,6 @@ import pandas as pd
 from gigacluster import reliability
 from gigareport import catalog
 
-__all__ = ["ExpectedRate", "chip_class", "failure_rate", "left_out", "rates_per_8_chips"]
-
 #: Chips with rates of their own, by the start of their name, and the generation that stands in for too few of them.
 _CLASSES = {
     "A100": ("A100", "V100", "A800"),
