@@ -8,6 +8,7 @@ from pathlib import Path
 from gigacluster.units import TERA, format_share, format_usd
 from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario
+from gigareport.calibration.validation import by_source
 
 __all__ = ["lines", "on_gpu", "write"]
 
@@ -110,9 +111,19 @@ def _accuracy() -> list[str]:
         "",
         f"- dense models: {said('dense')}; a constant utilisation has {dense['constant_mfu_mape']:.0f} %;",
         f"- mixtures of experts: {said('moe')};",
+        f"- source by source, each left out in turn: {_by_source()};",
         f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of sources never seen.",
         "",
     ]
+
+
+def _by_source() -> str:
+    found = by_source()
+    return "; ".join(
+        f"{name} {found[arch]['mean_over_sources']:.0f} % in the mean of {len(found[arch]['sources'])}, "
+        f"{found[arch]['worst']['mape']:.0f} % at worst"
+        for arch, name in (("dense", "dense"), ("moe", "mixtures"))
+    )
 
 
 def on_gpu() -> str:
