@@ -23,8 +23,8 @@ from gigacluster.throughput.plan_search import best_of
 #: Plans, fits and failures, four decades of each.
 SIZES = {
     "plans": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
-    "fits": (40, 400, 4_000, 40_000, 400_000),
-    "failures": (10**5, 10**6, 10**7, 10**8, 10**9),
+    "fits": (4, 40, 400, 4_000, 40_000),
+    "failures": (10**4, 10**5, 10**6, 10**7, 10**8),
 }
 
 
