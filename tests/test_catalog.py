@@ -86,6 +86,11 @@ def test_every_csv_in_data_has_a_schema():
     assert {file.stem for file in catalog.data_dir().glob("*.csv")} == set(catalog.names())
 
 
+def test_every_table_is_explained_in_the_readme_of_the_facts():
+    text = (catalog.data_dir() / "README.md").read_text(encoding="utf-8")
+    assert [name for name in catalog.names() if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_every_source_is_used_or_explains_itself():
     used = {column.default for name in catalog.names() for column in dictionary.table(name).columns}
     for name in catalog.names():

@@ -7,7 +7,10 @@ import numpy
 import pandas as pd
 import pytest
 
+from gigareport import plots
+from gigareport.pages import text
 from gigareport.plots import concentration as draw
+from gigareport.plots import display
 
 DATES = pd.date_range("2024-03-31", periods=4, freq="QE").to_numpy()
 UP = numpy.asarray([0.1, 0.2, 0.3, 0.4])
@@ -76,3 +79,13 @@ def test_owners_are_told_apart_without_colour(ax):
     draw.plot_owner_shares(ax, DATES, numpy.full((9, 4), 1 / 9), labels=list("abcdefghi"))
     hatches = [area.get_hatch() for area in ax.collections]
     assert all(first != second for first, second in itertools.pairwise(hatches))
+
+
+def test_a_folded_table_stays_folded_on_a_page(monkeypatch):
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    plots.fold("Vintages <2>", pd.DataFrame({"maker": ["A"], "told": [1.5]}))
+    page = text.table(shown[0].data)
+    assert "<details><summary>Vintages &lt;2&gt;</summary>" in page
+    assert '<th scope="col">maker</th>' in page
+    assert page.count("<table") == page.count("</table>") == page.count("</details>") == 1

@@ -166,6 +166,27 @@ def test_markets_share_out_what_they_are_of(world):
     assert table["hhi_low"]["clouds that let"] < 2_000 < 2_500 < table["hhi_high"]["clouds that let"]
 
 
+def test_foundries_share_out_the_stock_and_the_chips_of_an_unnamed_one_may_be_anybodys():
+    made = facts.load_stock(samples=200, total_of="chip_maker")
+    cut = ownership.foundries(made, catalog.load("accelerators"), "2025-12-31")
+    total = made.at("2025-12-31").sum(axis=0)
+    numpy.testing.assert_allclose(cut.held.sum(axis=0) + cut.nameless, total, rtol=1e-9)
+    assert set(cut.parties) == {"TSMC", "SMIC"}
+    tsmc = cut.held[cut.parties.index("TSMC")]
+    numpy.testing.assert_allclose(
+        cut.bounds()[1], c.hhi(numpy.stack([tsmc + cut.nameless, total - tsmc - cut.nameless]))
+    )
+
+
+def test_power_of_chips_is_that_of_the_latest_list():
+    chips, listed = catalog.load("chips").set_index("chip"), catalog.load("accelerators")
+    latest = listed[listed["vintage"] == listed["vintage"].max()].set_index("name")["tdp_w"]
+    names = {"B300": "NVIDIA B300 (Blackwell Ultra)", "GB300": "NVIDIA GB300 (Blackwell Ultra)", "B200": "NVIDIA B200"}
+    names |= {"GB200": "NVIDIA GB200", "H100-SXM": "NVIDIA H100 SXM5 80GB", "TPUv6e": "Google TPU v6e Trillium"}
+    for chip, name in names.items():
+        assert chips["tdp_w"][chip] == latest[name]
+
+
 def test_mergers_move_the_index_by_twice_the_product_of_shares(world):
     made = facts.load_stock(samples=2_000, total_of="chip_maker")
     found = ownership.markets(world, made, catalog.load("owners"), {"Meta": 1.0}, NO_LEASES, "2025-12-31")

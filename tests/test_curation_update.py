@@ -19,12 +19,14 @@ FOLDERS = {
     "epoch_ai_chip_counts_upstream": None,
     "epoch_frontier_data_centers_2026_05": "2026-05-23",
     "epoch_chip_counts_2026q3": "2026-09-24",
+    "epoch_ml_hardware": "2026-01-14",
+    "epoch_ml_hardware_2026_03": "2026-03-31",
     "epoch_gpu_clusters": None,
     "epoch_lab_compute": None,
     "epoch_notable_models": None,
 }
 TABLES = ["chip_owners", "maker_totals", "chip_sales", "data_center_timelines", "sites"]
-TABLES += ["gpu_clusters", "lab_compute", "notable_models"]
+TABLES += ["accelerators", "gpu_clusters", "lab_compute", "notable_models"]
 STATES = "Date,Data center,Power (MW),H100 equivalents,Total capital cost (2025 USD billions)"
 STATES += ",Compute cost (2025 USD billions),Construction cost (2025 USD billions)"
 

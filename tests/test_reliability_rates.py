@@ -114,6 +114,29 @@ def test_rates_from_log_covers_the_true_rate_with_and_without_bursts():
     assert 0.82 <= numpy.mean(covered[5]) <= 0.97
 
 
+def test_a_log_says_more_with_its_begin_and_end_and_one_burst_is_one_event():
+    times = numpy.linspace(40, 50, 60)  # ten bad days of ninety
+    alone, framed = (reliability.rates_from_log(times, 1e4, between=ends) for ends in (None, (0.0, 90.0)))
+    assert alone.dispersion == 1
+    assert framed.dispersion > 10
+    at_once = reliability.rates_from_log([3.0] * 50, 1e4)
+    assert at_once.dispersion == 50
+    assert at_once.rate.high > 2 * at_once.rate.median > 4 * at_once.rate.low
+
+
+def test_many_runs_take_bounded_memory():
+    import tracemalloc
+
+    rng = numpy.random.default_rng(1)
+    tracemalloc.start()
+    rates = numpy.exp(rng.normal(1, 0.5, 200))
+    found = reliability.pooled_rate(rates, log_errors=numpy.full(200, 0.1), houses=numpy.arange(200) % 40)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert found.between_houses + found.between_runs == pytest.approx(0.5, abs=0.15)
+
+
 def test_a_log_without_failures_still_bounds_the_rate():
     found = reliability.rates_from_log([], 1000.0)
     assert found.failures == 0
@@ -124,6 +147,7 @@ def test_a_log_without_failures_still_bounds_the_rate():
     ("call", "message"),
     [
         (lambda: reliability.rates_from_log([1.0, numpy.nan], 10.0), "1 of 2 times are no finite numbers"),
+        (lambda: reliability.rates_from_log([1.0, 9.0], 10.0, between=(2, 8)), "the failures lie between 1 and 9"),
         (lambda: reliability.rates_from_log([1.0], 0.0), "node_days must be above 0, got 0.0"),
         (lambda: reliability.counted_rate(-1, 10.0), "failures must be 0 or more, got -1"),
         (lambda: reliability.counted_rate(3, 0), "node_days must be above 0, got 0"),

@@ -164,7 +164,7 @@ def test_failures_are_counted_in_whole_runs():
         ({"failures": 0}, "failures must be 1 or more, got 0"),
         ({"failure_shape": -1.0}, "failure_shape must be above 0, got -1.0"),
         ({"spares": 0}, "spares must be 1 or more, got 0"),
-        ({"restart_s": math.nan}, "restart_s must be 0 or more, got nan"),
+        ({"restart_s": math.nan}, "restart_s must be 0 or more, at most 1e12, got nan"),
         ({"restart_s": numpy.ones(2)}, "restart_s is an array; simulate one cluster at a time"),
     ],
 )

@@ -243,8 +243,12 @@ def draw_map(outlook: Outlook, found: PriceMap) -> Any:
     from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
     from gigareport.plots import style
 
-    chart = draw.regions(found.to_frame(), TERM, PRICE, "choice", tip="tip")
-    draw.curves(marks(outlook, found), TERM, PRICE, by="mark", on=chart)
+    table = found.to_frame()
+    table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
+    chart = draw.regions(table, TERM, PRICE, "choice", tip="tip")
+    lines = marks(outlook, found)
+    if len(lines):
+        draw.curves(lines, TERM, PRICE, by="mark", on=chart)
     story = outlook.scenario
     listed = rents.of_the_year(story.cluster.chip, str(story.decided_on))
     for kind, month, words in (

@@ -13,7 +13,7 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost
-from gigacluster.arrays import to_host
+from gigacluster.arrays import NUMPY, to_host
 from gigacluster.cost.flows import in_month, month_rows
 from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_MONTH
@@ -95,6 +95,6 @@ def _let_share(decided_on: Any, samples: int, seed: int) -> numpy.ndarray:
         (pd.Timestamp(day) - pd.Timestamp(decided_on)) / pd.Timedelta(hours=HOURS_PER_MONTH)
         for day in (lease["date"], lease["first_full_month"])
     )
-    rows = month_rows(numpy, MONTHS, numpy.empty(1), 1)
+    rows = month_rows(NUMPY, MONTHS, numpy.empty(1), 1)
     reduced = numpy.random.default_rng(seed).uniform(size=samples)
-    return reduced * in_month(numpy, rows, start, full) + in_month(numpy, rows, full)
+    return reduced * in_month(NUMPY, rows, start, full) + in_month(NUMPY, rows, full)

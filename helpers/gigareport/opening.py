@@ -15,7 +15,7 @@ from gigareport.beside.costs import beside_published as costs_beside
 from gigareport.beside.goodput import beside_published as goodput_beside
 from gigareport.beside.operators import operators_beside
 from gigareport.hindsight import MONTHS, hindsight
-from gigareport.plots import Front, finished, marks
+from gigareport.plots import Front, finished
 from gigareport.words import share, usd
 
 __all__ = ["answer", "flips", "front", "map_of_price", "trust"]
@@ -96,12 +96,7 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
 
 def map_of_price(outlook: scenario.Outlook, mapped: decision.PriceMap) -> Any:
     """Return the map of price and term as a finished figure."""
-    table = mapped.to_frame().replace({"choice": {"own better": "own", "rent better": "rent"}})
-    table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
-    chart = marks.regions(table, decision.TERM, decision.PRICE, "choice", tip="tip")
-    lines = decision.marks(outlook, mapped)
-    if len(lines):
-        marks.curves(lines, decision.TERM, decision.PRICE, by="mark", on=chart)
+    chart = decision.draw_map(outlook, mapped)
     title = "Own or rent, by the price of a contract and its term"
     return finished(chart, title=title, source=_SOURCE)
 

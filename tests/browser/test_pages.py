@@ -1,5 +1,9 @@
 """Every page as a reader meets it: opened from a file, without a network, on a screen and on a telephone."""
 
+import functools
+import http.server
+import threading
+
 import pytest
 import report_samples
 
@@ -86,7 +90,7 @@ def test_a_page_prints(pages, open_page, tmp_path):
 
 
 def test_the_switches_show_the_code_and_the_dark_theme(pages, open_page):
-    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    page = open_page(next(file for file in pages if file.name == "index.html").as_uri())
     source = page.locator("details.code .source").first
     assert not source.is_visible()
     page.get_by_role("button", name="Code").press("Enter")
@@ -97,7 +101,7 @@ def test_the_switches_show_the_code_and_the_dark_theme(pages, open_page):
 
 
 def test_each_figure_can_be_saved_as_a_picture(pages, open_page):
-    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    page = open_page(next(file for file in pages if file.name == "index.html").as_uri())
     link = page.locator("a.picture").first
     link.wait_for()
     with page.expect_download() as download:
@@ -129,7 +133,7 @@ def test_a_chart_tells_its_values_to_a_pointer_a_finger_and_the_arrow_keys(pages
 
 
 def test_the_data_of_a_moved_figure_are_those_shown(pages, open_page):
-    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    page = open_page(next(file for file in pages if file.name == "index.html").as_uri())
     for figure in page.locator("figure.explore:has(a.csv)").all():
         figure.locator(".controls").wait_for()
         before = figure.locator("a.csv").get_attribute("href")
@@ -141,9 +145,64 @@ def test_the_data_of_a_moved_figure_are_those_shown(pages, open_page):
         assert figure.evaluate("figure => figure.querySelector('details.data').textContent") != table
 
 
+def test_the_report_is_searched_by_title_number_and_term(pages, open_page):
+    page = open_page(next(file for file in pages if file.name == "inputs.html").as_uri())
+    page.locator("#search").fill("goodp")
+    assert "inputs.html#term-goodput" in [link.get_attribute("href") for link in page.locator("#found a").all()]
+    page.locator("#search").fill("no such thing at all")
+    assert page.locator("#found").inner_text() == "Nothing found"
+    page.keyboard.press("Escape")
+    assert not page.locator("#found").is_visible()
+
+
+def test_a_table_is_sorted_by_the_head_of_a_column(pages, open_page):
+    page = open_page(next(file for file in pages if file.name == "inputs.html").as_uri())
+    head = page.locator("#tables ~ .table thead th").nth(1)
+    head.locator("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    counts = page.locator("#tables ~ .table tbody tr td:nth-child(2)").all_inner_texts()
+    assert [int(text.replace(",", "")) for text in counts] == sorted(int(text.replace(",", "")) for text in counts)
+
+
+JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self'"
+
+
+def test_pages_with_files_beside_them_are_whole_under_a_strict_header(tmp_path_factory, chromium):
+    """The header that Jenkins sends by default: no script, no inline style, no picture within a page."""
+    folder = tmp_path_factory.mktemp("strict")
+    with pytest.MonkeyPatch.context() as patch:
+        report_samples.fake_scenarios(patch)
+        source = report_samples.write_notebooks(folder / "source")
+        report.build("xai-colossus-2024", folder, notebooks=source, separate=True)
+
+    class Strict(http.server.SimpleHTTPRequestHandler):
+        def end_headers(self):
+            self.send_header("Content-Security-Policy", JENKINS)
+            super().end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Strict, directory=folder / "xai-colossus-2024")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        faults = []
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        for name in ("index", "10-second", "inputs"):
+            page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html")
+            assert page.locator("header.top").evaluate("head => getComputedStyle(head).display") == "flex"
+            for drawing in page.locator(".drawing:visible svg").all():
+                assert drawing.bounding_box()["height"] > 100
+        page.close()
+        server.shutdown()
+    # Scripts are refused, as the header wants; style and pictures are not.
+    assert [fault for fault in faults if "script" not in fault.lower()] == []
+
+
 def test_markup_in_a_text_runs_nothing(pages, open_page):
     """The small notebooks say, title and tabulate scripts; a dialog that opened would stop the page."""
-    page = open_page(next(file for file in pages if file.name.startswith("00-")).as_uri())
+    page = open_page(next(file for file in pages if file.name == "index.html").as_uri())
     page.on("dialog", lambda dialog: page.faults.append(dialog.message))
     page.reload()
     assert page.faults == []

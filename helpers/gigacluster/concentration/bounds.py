@@ -11,10 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Array, Namespace, Samples, as_common
 from gigacluster.concentration.measures import HHI_OF_MONOPOLY, hhi
-
-__all__ = ["Bounds", "Change", "bounds", "hhi_change", "trend", "with_countless"]
 
 #: Owners that stand for "countless": the contribution to the HHI of even a whole market is then 1e-8 points.
 _COUNTLESS = 1e12
@@ -42,20 +40,17 @@ class Change:
     flips_at: Any
 
 
-def bounds(named: Any, other: Any, measure: Callable[..., Any] = hhi, cap: Any = None) -> Bounds:
+def bounds(named: Array, other: Samples, measure: Callable[..., Any] = hhi, cap: Samples | None = None) -> Bounds:
     """Bounds of a measure when part of the total is held by owners without a name.
 
     Parameters
     ----------
-    named : array, shape (owners, ...)
-        Holdings of the named owners, any unit.
-    other : float or array, shape (...)
-        What all others hold together, in the same unit.
+    named : shape (owners, ...). Holdings of the named owners, any unit.
+    other : shape (...). What all others hold together, in the same unit.
     measure : callable, default :func:`hhi`
         ``measure(holdings, counts)``, one that rises with concentration and ignores owners of nothing: the HHI or a
         top share. The Gini coefficient and the entropy have no such bounds: they depend on how many owners there are.
-    cap : float or array, shape (...), optional
-        The largest that an owner inside Other can be; the smallest positive named holding by default.
+    cap : shape (...). The largest that an owner inside Other can be; the smallest positive named holding by default.
 
     Returns
     -------
@@ -95,15 +90,14 @@ def with_countless(named: Any, other: Any, measure: Callable[..., Any] = hhi) ->
     return _with_others(xp, measure, named, (rest / _COUNTLESS, xp.full_like(rest, _COUNTLESS)))
 
 
-def hhi_change(named_before: Any, other_before: Any, named_after: Any, other_after: Any) -> Change:
+def hhi_change(named_before: Any, other_before: Samples, named_after: Any, other_after: Samples) -> Change:
     """Change of the HHI under the assumption that Other's inner structure did not change, whatever it is.
 
     Parameters
     ----------
     named_before, named_after : arrays, shapes (owners, ...) and (owners', ...)
         Holdings of the named owners at the two dates.
-    other_before, other_after : float or array, shape (...)
-        What all others hold together at the two dates.
+    other_before, other_after : shape (...). What all others hold together at the two dates.
 
     Returns
     -------
@@ -142,7 +136,7 @@ def trend(low_before: float, high_before: float, low_after: float, high_after: f
     return "fell" if high_after < low_before else "not known"
 
 
-def _with_others(xp: Any, measure: Callable[..., Any], named: Any, *others: tuple[Any, Any]) -> Any:
+def _with_others(xp: Namespace, measure: Callable[..., Any], named: Any, *others: tuple[Any, Any]) -> Any:
     """Apply a measure to the named owners and to rows of others: (holding of one, how many)."""
     holdings = xp.concat([named, *(holding for holding, _ in others)], axis=0)
     return measure(holdings, xp.concat([xp.ones_like(named), *(count for _, count in others)], axis=0))

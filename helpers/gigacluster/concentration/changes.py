@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.concentration.bounds import Bounds, bounds
-
-__all__ = ["Merger", "add", "merger"]
 
 #: Levels above which the US Merger Guidelines of 2023 (guideline 1) presume harm: the index after the merger and its
 #: rise, or the share of the merged firm and the same rise. Source: data/sources.csv, id ``us-merger-guidelines-2023``.
@@ -30,17 +28,14 @@ class Merger:
     presumed: Any
 
 
-def merger(named: Any, first: int, second: int, other: Any = 0.0) -> Merger:
+def merger(named: Array, first: int, second: int, other: Samples = 0.0) -> Merger:
     """Herfindahl-Hirschman index before and after two owners merge, or one leases all that it has to the other.
 
     Parameters
     ----------
-    named : array, shape (owners, ...)
-        Holdings of the named owners, any unit.
-    first, second : int
-        Rows of the two owners.
-    other : float or array, shape (...), default 0
-        What all others hold together, in the same unit.
+    named : shape (owners, ...). Holdings of the named owners, any unit.
+    first, second : Rows of the two owners.
+    other : shape (...). What all others hold together, in the same unit.
 
     Returns
     -------

@@ -16,20 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
-
-__all__ = [
-    "HHI_OF_MONOPOLY",
-    "TheilParts",
-    "effective_number",
-    "entropy",
-    "gini",
-    "hhi",
-    "lorenz",
-    "theil",
-    "theil_parts",
-    "top_share",
-]
+from gigacluster.arrays import Array, Namespace, as_common
 
 #: The Herfindahl-Hirschman index of a monopoly.
 HHI_OF_MONOPOLY = 10_000.0
@@ -44,13 +31,12 @@ class TheilParts:
     within: Any
 
 
-def hhi(holdings: Any, counts: Any = 1.0) -> Any:
+def hhi(holdings: Array, counts: Any = 1.0) -> Any:
     """Herfindahl-Hirschman index, from near 0 (many small owners) to 10,000 (one owner).
 
     Parameters
     ----------
-    holdings : array, shape (owners, ...)
-        What each owner holds, at least 0, in any unit.
+    holdings : shape (owners, ...). What each owner holds, at least 0, in any unit.
     counts : float or array, shape (owners,) or that of ``holdings``, default 1
         How many alike owners each row stands for, at least 0. [1]
 
@@ -86,7 +72,7 @@ def effective_number(holdings: Any, counts: Any = 1.0, order: float = 2.0) -> An
     ----------
     holdings, counts
         As for :func:`hhi`.
-    order : float, default 2
+    order
         Hill's order, at least 0: 2 gives 10,000 / HHI, 1 the exponential of the entropy, 0 the number of owners that
         hold anything, ``inf`` the inverse of the largest share.
 
@@ -154,8 +140,7 @@ def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
     ----------
     holdings, counts
         As for :func:`hhi`.
-    zero_owners : bool, default True
-        Count owners that hold nothing. Adding such an owner raises the coefficient, so say which was used.
+    zero_owners : Count owners that hold nothing. Adding such an owner raises the coefficient, so say which was used.
 
     Returns
     -------
@@ -296,5 +281,5 @@ def _lorenz(holdings: Any, counts: Any, zero_owners: bool) -> tuple[Any, Any, An
     return xp, population / population[-1:, ...], held / held[-1:, ...], defined
 
 
-def _x_log_x(xp: Any, x: Any) -> Any:
+def _x_log_x(xp: Namespace, x: Any) -> Any:
     return x * xp.log(xp.where(x > 0, x, 1.0))

@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
-
-__all__ = ["Place", "built", "place"]
+from gigacluster.arrays import Samples, as_common
 
 #: Days of an average month.
 _DAYS_PER_MONTH = 365.25 / 12
@@ -36,20 +34,13 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
 
     Parameters
     ----------
-    known : array, shape (sites, dates)
-        What stands at each date without any plan, any unit.
-    planned_day : array, shape (sites, steps)
-        Day of each planned step; ``inf`` where a site has fewer steps. [day]
-    planned : array, shape (sites, steps)
-        Size of the site after each step, in the same unit.
-    day : array, shape (dates,)
-        [day]
-    delay_days : array, shape (sites, steps, samples)
-        Slip: how much later the step comes. [day]
-    kept : array, shape (sites, steps, samples)
-        Cancellation: 1 where the step is built, 0 where it left the plan.
-    ratio : array, shape (sites, samples)
-        Re-estimate: true size over the estimate, of all that a site has.
+    known : shape (sites, dates). What stands at each date without any plan, any unit.
+    planned_day : shape (sites, steps). Day of each planned step; ``inf`` where a site has fewer steps. [day]
+    planned : shape (sites, steps). Size of the site after each step, in the same unit.
+    day : shape (dates,). [day]
+    delay_days : shape (sites, steps, samples). Slip: how much later the step comes. [day]
+    kept : shape (sites, steps, samples). Cancellation: 1 where the step is built, 0 where it left the plan.
+    ratio : shape (sites, samples). Re-estimate: true size over the estimate, of all that a site has.
 
     Returns
     -------
@@ -73,19 +64,15 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
     return size * ratio[:, None, :]
 
 
-def place(size: Any, start_day: Any, rivals: Any, day: Any) -> Place:
+def place(size: Samples, start_day: Samples, rivals: Any, day: Any) -> Place:
     """Say where a cluster of a size stands among rivals from its start on.
 
     Parameters
     ----------
-    size : float or array, shape (samples,)
-        Its size, in the unit of the rivals.
-    start_day : float or array, shape (samples,)
-        When it starts. [day]
-    rivals : array, shape (sites, dates, samples)
-        Size of each rival, as from :func:`built`.
-    day : array, shape (dates,)
-        Dates, rising. [day]
+    size : shape (samples,). Its size, in the unit of the rivals.
+    start_day : shape (samples,). When it starts. [day]
+    rivals : shape (sites, dates, samples). Size of each rival, as from :func:`built`.
+    day : shape (dates,). Dates, rising. [day]
 
     Returns
     -------

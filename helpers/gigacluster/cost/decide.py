@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import as_common, namespace_of
+from gigacluster.arrays import Namespace, Samples, as_common, namespace_of
 from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
-
-__all__ = ["Appraisal", "Decision", "appraise", "deal_size_chips", "deal_usd_per_chip_hour", "decide"]
 
 #: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year; and the
 #: steps of the search: the slowest of 20,000 random flows took eight to reach rounding.
@@ -81,17 +79,17 @@ class Decision:
         return self.own.net_usd - self.rent.net_usd
 
 
-def appraise(flows: CashFlows, usd_per_useful_chip_hour: Any, worth_by_month: Any = 1.0) -> Appraisal:
+def appraise(flows: CashFlows, usd_per_useful_chip_hour: Samples, worth_by_month: Samples = 1.0) -> Appraisal:
     """Value one option beside doing neither.
 
     Parameters
     ----------
     flows : CashFlows
         From :func:`gigacluster.cost.own` or :func:`gigacluster.cost.rent`.
-    usd_per_useful_chip_hour : float or array
+    usd_per_useful_chip_hour
         What an hour of a chip that moves training forward is worth, 0 or more: an assumption of the reader, or a rent
         that a landlord asks. [USD/chip/h]
-    worth_by_month : float or array, shape (months + 1,) or (months + 1, samples), default 1
+    worth_by_month : shape (months + 1,) or (months + 1, samples)
         Factor on that worth in each month, month 0 included: below 1 where compute is worth less later. [1]
 
     Returns
@@ -129,14 +127,14 @@ def appraise(flows: CashFlows, usd_per_useful_chip_hour: Any, worth_by_month: An
     )
 
 
-def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Any) -> Decision:
+def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Samples) -> Decision:
     """Set owning beside renting and beside neither.
 
     Parameters
     ----------
     owned, rented : CashFlows
         From :func:`gigacluster.cost.own` and :func:`gigacluster.cost.rent`, with the same horizon and discount rate.
-    usd_per_useful_chip_hour : float or array
+    usd_per_useful_chip_hour
         What an hour of a chip that moves training forward is worth, whoever owns it, 0 or more. [USD/chip/h]
 
     Returns
@@ -191,7 +189,7 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Any
     )
 
 
-def _internal_rate(xp: Any, net_usd: Any) -> Any:
+def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
     """Return the yearly rate at which flows by month are worth nothing.
 
     Flows whose running sum changes its sign more than once may have several such rates: they have none here. Otherwise

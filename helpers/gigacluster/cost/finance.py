@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Namespace, Samples
 from gigacluster.cost.flows import in_month, paid_once
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, checked
 
-__all__ = ["annuity_factor", "level_payment", "loan", "straight_line_usd_per_year", "weighted_cost_of_capital"]
 
-
-def weighted_cost_of_capital(debt_frac: Any, debt_effective_rate_per_year: Any, equity_rate_per_year: Any) -> Any:
+def weighted_cost_of_capital(
+    debt_frac: Samples, debt_effective_rate_per_year: Samples, equity_rate_per_year: Samples
+) -> Any:
     """Return the nominal rate that discounts cash flows without interest.
 
     Parameters
     ----------
-    debt_frac : float or array
-        Share of the capital that is lent, 0 to 1. [1]
-    debt_effective_rate_per_year, equity_rate_per_year : float or array
+    debt_frac : Share of the capital that is lent, 0 to 1. [1]
+    debt_effective_rate_per_year, equity_rate_per_year
         Nominal yearly cost of debt and of equity, effective, 0 or more. [1/year] An APR that is paid by the month is
         (1 + APR / 12)^12 - 1 effective. Taxes are left out, so interest saves none.
 
@@ -34,17 +34,14 @@ def weighted_cost_of_capital(debt_frac: Any, debt_effective_rate_per_year: Any, 
     return lent * debt_rate + (1 - lent) * equity_rate
 
 
-def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
+def level_payment(principal_usd: Samples, rate_per_year: Samples, months: Samples) -> Any:
     """Return the equal monthly payment that repays a loan with interest.
 
     Parameters
     ----------
-    principal_usd : float or array
-        Sum lent. [USD]
-    rate_per_year : float or array
-        Effective nominal yearly rate, 0 or more. [1/year]
-    months : float or array
-        Term, above 0. [month]
+    principal_usd : Sum lent. [USD]
+    rate_per_year : Effective nominal yearly rate, 0 or more. [1/year]
+    months : Term, above 0. [month]
 
     Examples
     --------
@@ -59,20 +56,21 @@ def level_payment(principal_usd: Any, rate_per_year: Any, months: Any) -> Any:
     return principal / annuity_factor(xp, rate, term)
 
 
-def annuity_factor(xp: Any, rate_per_year: Any, months: Any) -> Any:
+def annuity_factor(xp: Namespace, rate_per_year: Any, months: Any) -> Any:
     """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
     per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
     earned = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
     return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
 
 
-def loan(xp: Any, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tuple[Any, Any]:
+def loan(xp: Namespace, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tuple[Any, Any]:
     """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
 
     A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
     """
     payment = 1 / annuity_factor(xp, rate_per_year, months)
-    service, owed = -paid_once(xp, rows, month), 0.0
+    service: Any = -paid_once(xp, rows, month)
+    owed: Any = 0.0
     first = xp.floor(month)
     for start, share in ((first, 1 - (month - first)), (first + 1, month - first)):
         left = xp.clip(start + months - rows, 0.0, months)

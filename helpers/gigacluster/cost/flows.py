@@ -12,23 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import as_common, namespace_of
+from gigacluster.arrays import Array, Namespace, Samples, as_common, namespace_of
 from gigacluster.units import SECONDS_PER_HOUR
-
-__all__ = [
-    "CashFlows",
-    "Flow",
-    "at_start",
-    "bought",
-    "by_month",
-    "check_horizon",
-    "discount",
-    "first_lasting_month",
-    "in_month",
-    "month_rows",
-    "paid_evenly",
-    "paid_once",
-]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -138,15 +123,14 @@ class CashFlows:
         """Levelised cost of a chip-hour that moves training forward. [USD/chip/h]"""
         return self.usd_per_chip_hour / self.useful_frac
 
-    def with_income(self, income_usd: Any, name: str = "lease") -> CashFlows:
+    def with_income(self, income_usd: Array, name: str = "lease") -> CashFlows:
         """Return these flows with an income taken off, such as the lease of an owned cluster.
 
         Parameters
         ----------
-        income_usd : array, shape (months + 1,) or (months + 1, samples)
+        income_usd : shape (months + 1,) or (months + 1, samples)
             Received in each month, month 0 included. [USD] Chips that are let out still count in ``chip_hours``.
-        name : str, default "lease"
-            Its name among ``flows`` and ``parts_usd``.
+        name : Its name among ``flows`` and ``parts_usd``.
 
         Raises
         ------
@@ -157,15 +141,13 @@ class CashFlows:
         path = by_month(xp, "income_usd", income, hours.shape[0] - 1, hours.ndim)
         return replace(self, flows={**self.flows, name: Flow(-1.0, path)})
 
-    def let_out(self, from_month: Any, usd_per_chip_hour: Any, let_frac: Any = 1.0) -> CashFlows:
+    def let_out(self, from_month: Samples, usd_per_chip_hour: Samples, let_frac: Samples = 1.0) -> CashFlows:
         """Return these flows with all chips let to others from a month on: their hours are gone, their rent comes in.
 
         Parameters
         ----------
-        from_month : float or array
-            Infinity for never. [month]
-        usd_per_chip_hour, let_frac : float or array
-            Rent, and the share of the hours that finds a tenant. [USD/chip/h], [1]
+        from_month : Infinity for never. [month]
+        usd_per_chip_hour, let_frac : Rent, and the share of the hours that finds a tenant. [USD/chip/h], [1]
         """
         xp, (start, usd, share, hours) = as_common(from_month, usd_per_chip_hour, let_frac, self.chip_hours)
         rows = month_rows(xp, hours.shape[0] - 1, hours, hours.ndim - 1)
@@ -181,15 +163,13 @@ class CashFlows:
         """Cost of a training run of ``run_flop``, for chips that reach this rate while they train. [USD]"""
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
-    def finish_month(self, run_chip_hours: Any, *, waits: bool = False) -> Any:
+    def finish_month(self, run_chip_hours: Samples, *, waits: bool = False) -> Array:
         """Return when a run is done that starts with the first chips and takes more as they come.
 
         Parameters
         ----------
-        run_chip_hours : float or array
-            Useful chip-hours that the run needs, more than 0. [chip h]
-        waits : bool, default False
-            Whether the run starts with the first whole month in which all chips work instead.
+        run_chip_hours : Useful chip-hours that the run needs, more than 0. [chip h]
+        waits : Whether the run starts with the first whole month in which all chips work instead.
 
         Returns
         -------
@@ -231,13 +211,13 @@ def check_horizon(horizon_months: int) -> None:
         raise ValueError(f"horizon_months must be a whole number of months, 1 or more, got {horizon_months!r}")
 
 
-def month_rows(xp: Any, horizon_months: int, like: Any, ndim: int) -> Any:
+def month_rows(xp: Namespace, horizon_months: int, like: Any, ndim: int) -> Any:
     """Return the months 0 to ``horizon_months`` on a first axis before ``ndim`` others, on the device of ``like``."""
     rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **_device(xp, like))
     return xp.reshape(rows, (-1, *(1,) * max(ndim, 1)))
 
 
-def by_month(xp: Any, name: str, values: Any, horizon_months: int, ndim: int) -> Any:
+def by_month(xp: Namespace, name: str, values: Any, horizon_months: int, ndim: int) -> Any:
     """Return what a caller gives month by month with its months first and as many axes as the rows have.
 
     Raises
@@ -254,39 +234,39 @@ def by_month(xp: Any, name: str, values: Any, horizon_months: int, ndim: int) ->
     return xp.reshape(values, (months, *(1,) * (ndim - values.ndim), *values.shape[1:]))
 
 
-def _device(xp: Any, like: Any) -> dict[str, Any]:
+def _device(xp: Namespace, like: Any) -> dict[str, Any]:
     return {} if xp.__name__ in ("numpy", "cupy") else {"device": like.device}
 
 
-def first_lasting_month(xp: Any, behind: Any) -> Any:
+def first_lasting_month(xp: Namespace, behind: Any) -> Any:
     """Return the first month from which ``behind`` holds no more, or ``nan`` if it holds at the end of the horizon."""
     rows = month_rows(xp, behind.shape[0] - 1, behind, behind.ndim - 1)
     last = xp.max(xp.where(behind, rows, -1.0), axis=0)
     return xp.where(last < behind.shape[0] - 1, last + 1, xp.nan)
 
 
-def discount(xp: Any, rows: Any, rate_per_year: Any) -> Any:
+def discount(xp: Namespace, rows: Any, rate_per_year: Any) -> Any:
     """Return (1 + rate)^(-month/12)."""
     return xp.exp(-rows / 12 * xp.log1p(rate_per_year))
 
 
-def paid_once(xp: Any, rows: Any, month: Any) -> Any:
+def paid_once(xp: Namespace, rows: Any, month: Any) -> Any:
     """Return the share of a payment due at ``month`` that falls into each row; a fraction is split over two rows."""
     return xp.clip(1 - xp.abs(rows - month), 0.0, None)
 
 
-def bought(xp: Any, rows: Any, month: Any) -> Any:
+def bought(xp: Namespace, rows: Any, month: Any) -> Any:
     """Return the share already paid for at each row: the running sum of :func:`paid_once`."""
     return xp.clip(1 + rows - month, 0.0, 1.0)
 
 
-def in_month(xp: Any, rows: Any, start: Any, stop: Any = None) -> Any:
+def in_month(xp: Namespace, rows: Any, start: Any, stop: Any = None) -> Any:
     """Return the share of the month that ends at each row during which something from ``start`` to ``stop`` runs."""
     running = xp.clip(rows - start, 0.0, 1.0)
     return running if stop is None else running - xp.clip(rows - stop, 0.0, 1.0)
 
 
-def paid_evenly(xp: Any, rows: Any, until: Any) -> Any:
+def paid_evenly(xp: Namespace, rows: Any, until: Any) -> Any:
     """Return the share of a payment spread evenly from month 0 to ``until`` that falls into each row.
 
     Every instant of it is split between the two ends of its month, as :func:`paid_once` does, so that a payment over a
@@ -302,6 +282,6 @@ def paid_evenly(xp: Any, rows: Any, until: Any) -> Any:
     return xp.where(at_once, at_start(xp, rows), spread)
 
 
-def at_start(xp: Any, rows: Any) -> Any:
+def at_start(xp: Namespace, rows: Any) -> Any:
     """Return 1 in row 0 and 0 in the others."""
     return xp.astype(rows == 0, xp.float64)

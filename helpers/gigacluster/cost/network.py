@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
-
-__all__ = ["fat_tree_chips", "network_tiers", "network_usd_per_chip"]
 
 _RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
 
@@ -23,15 +22,13 @@ def fat_tree_chips(tiers: Any, switch_ports: Any) -> Any:
     return 2 * (ports / 2) ** levels
 
 
-def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
+def network_tiers(n_chips: Samples, switch_ports: Samples = 128) -> Any:
     """Return the tiers of switches that a full fat tree needs for so many chips.
 
     Parameters
     ----------
-    n_chips : float or array
-        [chip]
-    switch_ports : float or array, default 128
-        Ports of a switch, 4 or more: 128 for 400 Gbit/s Ethernet, 64 for InfiniBand.
+    n_chips : [chip]
+    switch_ports : Ports of a switch, 4 or more: 128 for 400 Gbit/s Ethernet, 64 for InfiniBand.
 
     Examples
     --------
@@ -43,17 +40,14 @@ def network_tiers(n_chips: Any, switch_ports: Any = 128) -> Any:
     return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
 
 
-def network_usd_per_chip(n_chips: Any, usd_per_tier_per_chip: Any, switch_ports: Any = 128) -> Any:
+def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: Samples, switch_ports: Samples = 128) -> Any:
     """Return the price of the network between servers, per chip.
 
     Parameters
     ----------
-    n_chips : float or array
-        [chip]
-    usd_per_tier_per_chip : float or array
-        Price of one tier: a chip's links, optics and share of switches. [USD/chip/tier]
-    switch_ports : float or array, default 128
-        Ports of a switch.
+    n_chips : [chip]
+    usd_per_tier_per_chip : Price of one tier: a chip's links, optics and share of switches. [USD/chip/tier]
+    switch_ports : Ports of a switch.
 
     Notes
     -----

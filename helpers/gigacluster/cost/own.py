@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gigacluster.arrays import is_array
+from gigacluster.arrays import Namespace, Samples, is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
@@ -30,8 +30,6 @@ from gigacluster.limits import (
     admit,
 )
 from gigacluster.units import HOURS_PER_MONTH
-
-__all__ = ["OWN_LIMITS", "own"]
 
 NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "above 0", low_included=False)
 
@@ -71,89 +69,78 @@ OWN_LIMITS = {
 
 def own(
     *,
-    n_chips: Any,
+    n_chips: Samples,
     horizon_months: int,
     deliveries: Sequence[tuple[Any, Any]],
-    chip_usd: Any,
-    server_usd_per_chip: Any,
-    network_usd_per_chip: Any,
-    storage_usd_per_chip: Any,
-    building_usd_per_it_w: Any,
-    power_plant_usd_per_it_w: Any,
-    it_power_w_per_chip: Any,
-    load_frac: Any,
-    pue: Any,
-    energy_usd_per_kwh: Any,
-    staff_usd_per_chip_year: Any,
-    maintenance_frac_per_year: Any,
-    spares_frac: Any,
-    hardware_life_months: Any,
-    hardware_value_decline_per_year: Any,
-    building_life_months: Any,
-    debt_frac: Any,
-    debt_effective_rate_per_year: Any,
-    equity_rate_per_year: Any,
-    loan_months: Any = 60.0,
-    goodput_frac: Any = 1.0,
-    utilisation_frac: Any = 1.0,
-    delay_months: Any = 0.0,
-    overrun_frac: Any = 0.0,
-    site_power_w: Any = math.inf,
+    chip_usd: Samples,
+    server_usd_per_chip: Samples,
+    network_usd_per_chip: Samples,
+    storage_usd_per_chip: Samples,
+    building_usd_per_it_w: Samples,
+    power_plant_usd_per_it_w: Samples,
+    it_power_w_per_chip: Samples,
+    load_frac: Samples,
+    pue: Samples,
+    energy_usd_per_kwh: Samples,
+    staff_usd_per_chip_year: Samples,
+    maintenance_frac_per_year: Samples,
+    spares_frac: Samples,
+    hardware_life_months: Samples,
+    hardware_value_decline_per_year: Samples,
+    building_life_months: Samples,
+    debt_frac: Samples,
+    debt_effective_rate_per_year: Samples,
+    equity_rate_per_year: Samples,
+    loan_months: Samples = 60.0,
+    goodput_frac: Samples = 1.0,
+    utilisation_frac: Samples = 1.0,
+    delay_months: Samples = 0.0,
+    overrun_frac: Samples = 0.0,
+    site_power_w: Samples = math.inf,
     power_arrivals: Sequence[tuple[Any, Any]] = ((0.0, 1.0),),
-    selling_cost_frac: Any = 0.0,
-    site_rent_usd_per_kw_month: Any = 0.0,
-    running_cost_growth_per_year: Any = 0.0,
+    selling_cost_frac: Samples = 0.0,
+    site_rent_usd_per_kw_month: Samples = 0.0,
+    running_cost_growth_per_year: Samples = 0.0,
     method: Literal["wacc", "equity"] = "wacc",
 ) -> CashFlows:
     """Cash flows of owning a cluster from the decision (month 0) to a sale after ``horizon_months``.
 
     Parameters
     ----------
-    n_chips : float or array
-        Chips that work; spares are bought on top. [chip]
-    horizon_months : int
-        Months from the decision to the end of the comparison. [month]
+    n_chips : Chips that work; spares are bought on top. [chip]
+    horizon_months : Months from the decision to the end of the comparison. [month]
     deliveries : sequence of (month, share)
         When each part of the chips starts to work, below ``horizon_months``, and its share; shares add up to 1.
         Hardware is paid then, the building evenly from month 0 until then.
-    chip_usd, server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip : float or array
+    chip_usd, server_usd_per_chip, network_usd_per_chip, storage_usd_per_chip
         Price of a chip, and of its part of the server, network and storage. [USD/chip]
-    building_usd_per_it_w, power_plant_usd_per_it_w : float or array
+    building_usd_per_it_w, power_plant_usd_per_it_w
         Building with cooling and power distribution; own generation. Per watt of rated IT power. [USD/W]
-    it_power_w_per_chip : float or array
-        Rated power of a chip with its part of server, network and storage. [W/chip]
-    load_frac, pue : float or array
-        Average draw over rated IT power; facility over IT energy. [1]
-    energy_usd_per_kwh : float or array
-        [USD/kWh]
-    staff_usd_per_chip_year : float or array
-        People who run the cluster, not those who train models. [USD/chip/year]
-    maintenance_frac_per_year, spares_frac : float or array
+    it_power_w_per_chip : Rated power of a chip with its part of server, network and storage. [W/chip]
+    load_frac, pue : Average draw over rated IT power; facility over IT energy. [1]
+    energy_usd_per_kwh : [USD/kWh]
+    staff_usd_per_chip_year : People who run the cluster, not those who train models. [USD/chip/year]
+    maintenance_frac_per_year, spares_frac
         Repairs a year, and chips bought as spares, as a share of the hardware price. [1/year], [1]
-    hardware_life_months, building_life_months : float or array
+    hardware_life_months, building_life_months
         After its life hardware does no work and is worth nothing; a building loses value evenly. [month]
-    hardware_value_decline_per_year : float or array
-        Share of its value that used hardware loses a year. [1/year]
-    debt_frac, debt_effective_rate_per_year, equity_rate_per_year, loan_months : float or array
+    hardware_value_decline_per_year : Share of its value that used hardware loses a year. [1/year]
+    debt_frac, debt_effective_rate_per_year, equity_rate_per_year, loan_months
         Share of the hardware that is lent, the yearly costs of debt and equity, and the loan's term from delivery.
         Rates are effective: an APR of 11 % that is paid by the month is (1 + 0.11 / 12)^12 - 1 = 11.57 % effective.
-    goodput_frac, utilisation_frac : float or array
+    goodput_frac, utilisation_frac
         Share of used time that moves training forward; share of available time that is used. [1]
-    delay_months : float or array, default 0
-        Added to every delivery. [month]
-    overrun_frac : float or array, default 0
-        What hardware and site cost more than planned, as a share; a sale brings nothing for it. [1]
-    site_power_w : float or array, default infinity
+    delay_months : Added to every delivery. [month]
+    overrun_frac : What hardware and site cost more than planned, as a share; a sale brings nothing for it. [1]
+    site_power_w
         Most that the site may draw. [W] Chips whose rated IT power times ``pue`` goes beyond it stand idle: bought,
         housed, staffed and maintained, without energy and without work.
     power_arrivals : sequence of (month, share), default all from the start
         When each part of ``site_power_w`` is there; shares add up to 1.
-    selling_cost_frac : float or array, default 0
-        Share of its value that hardware and site lose on the day of the sale. [1]
-    site_rent_usd_per_kw_month : float or array, default 0
+    selling_cost_frac : Share of its value that hardware and site lose on the day of the sale. [1]
+    site_rent_usd_per_kw_month
         Rent of a site for owned chips, per kilowatt of rated IT power, instead of a building. [USD/kW/month]
-    running_cost_growth_per_year : float or array, default 0
-        Nominal growth of energy, staff, maintenance and site rent. [1/year]
+    running_cost_growth_per_year : Nominal growth of energy, staff, maintenance and site rent. [1/year]
     method : {"wacc", "equity"}
         ``wacc`` discounts flows without interest at the weighted cost of capital; ``equity`` takes the loan in and
         its service out and discounts at the cost of equity. One or the other, so interest never counts twice.
@@ -241,7 +228,7 @@ def _named_parts(name: str, parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     return named
 
 
-def _powered(xp: Any, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
+def _powered(xp: Namespace, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
     """Return which share of the chips the site can power in each month, by their rated power; above 1 if all."""
     share = a["site_power_w"] / (a["n_chips"] * a["it_power_w_per_chip"] * a["pue"])
     there = 0.0
@@ -251,7 +238,7 @@ def _powered(xp: Any, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
     return xp.where(there > 0, share, 1.0) * there  # infinity times nothing is nothing
 
 
-def _schedule(xp: Any, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
+def _schedule(xp: Namespace, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
     """Return what happens in each month per dollar, or per chip, of the whole cluster."""
     total: dict[str, Any] = {}
     for index in range(n_phases):

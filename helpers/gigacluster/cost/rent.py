@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gigacluster.arrays import is_array
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
@@ -22,8 +22,6 @@ from gigacluster.cost.flows import (
 )
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, Limit, admit
 from gigacluster.units import HOURS_PER_MONTH
-
-__all__ = ["RENT_LIMITS", "rent"]
 
 _NEVER_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
@@ -52,67 +50,56 @@ RENT_LIMITS = {
 
 def rent(
     *,
-    n_chips: Any,
+    n_chips: Samples,
     horizon_months: int,
-    market_usd_per_chip_hour: Any = None,
-    discount_rate_per_year: Any,
-    market_path_usd_per_chip_hour: Any = None,
-    start_month: Any = 0.0,
-    committed_frac: Any = 0.0,
-    committed_usd_per_chip_hour: Any = 0.0,
-    term_months: Any = 0.0,
-    ramp_months: Any = 0.0,
-    step_down_frac_per_year: Any = 0.0,
-    leave_month: Any = math.inf,
-    notice_months: Any = math.inf,
-    exit_fee_frac: Any = 0.0,
+    market_usd_per_chip_hour: Samples | None = None,
+    discount_rate_per_year: Samples,
+    market_path_usd_per_chip_hour: Array | None = None,
+    start_month: Samples = 0.0,
+    committed_frac: Samples = 0.0,
+    committed_usd_per_chip_hour: Samples = 0.0,
+    term_months: Samples = 0.0,
+    ramp_months: Samples = 0.0,
+    step_down_frac_per_year: Samples = 0.0,
+    leave_month: Samples = math.inf,
+    notice_months: Samples = math.inf,
+    exit_fee_frac: Samples = 0.0,
     renews: bool = True,
-    minimum_take_frac: Any = 1.0,
-    prepaid_frac: Any = 0.0,
-    extras_frac: Any = 0.0,
-    setup_usd: Any = 0.0,
-    goodput_frac: Any = 1.0,
-    utilisation_frac: Any = 1.0,
+    minimum_take_frac: Samples = 1.0,
+    prepaid_frac: Samples = 0.0,
+    extras_frac: Samples = 0.0,
+    setup_usd: Samples = 0.0,
+    goodput_frac: Samples = 1.0,
+    utilisation_frac: Samples = 1.0,
 ) -> CashFlows:
     """Cash flows of renting a cluster from the decision (month 0) to ``horizon_months``.
 
     Parameters
     ----------
-    n_chips : float or array
-        Chips rented. [chip]
-    horizon_months : int
-        Months from the decision to the end of the comparison. [month]
-    market_usd_per_chip_hour : float or array
+    n_chips : Chips rented. [chip]
+    horizon_months : Months from the decision to the end of the comparison. [month]
+    market_usd_per_chip_hour
         Price of what is not under a term, the same in every month: a number, or one a sample. [USD/chip/h]
-    market_path_usd_per_chip_hour : array, shape (horizon_months + 1,) or (horizon_months + 1, samples)
+    market_path_usd_per_chip_hour : shape (horizon_months + 1,) or (horizon_months + 1, samples)
         Instead of it a price that moves: entry t is the price during the month that ends at t, entry 0 that of the
         day of the decision, when nothing is paid. [USD/chip/h]
-    discount_rate_per_year : float or array
-        Nominal yearly rate: that of the owned cluster it is compared with. [1/year]
-    start_month : float or array, default 0
-        When the rented chips start to work, below ``horizon_months``. [month]
-    committed_frac, committed_usd_per_chip_hour, term_months : float or array, default 0
+    discount_rate_per_year : Nominal yearly rate: that of the owned cluster it is compared with. [1/year]
+    start_month : When the rented chips start to work, below ``horizon_months``. [month]
+    committed_frac, committed_usd_per_chip_hour, term_months
         Share of the chips under a term, its price, its length from the start.
-    ramp_months : float or array, default 0
-        Months from the start until all chips stand, evenly; those that stand are paid. [month]
-    step_down_frac_per_year : float or array, default 0
-        Share that the price of the term falls at each anniversary. [1/year]
-    leave_month : float or array, default infinity
+    ramp_months : Months from the start until all chips stand, evenly; those that stand are paid. [month]
+    step_down_frac_per_year : Share that the price of the term falls at each anniversary. [1/year]
+    leave_month
         When the tenant stops. [month] What the term still holds is paid at its minimum for ``notice_months``, by
         default to its end, and of the rest ``exit_fee_frac`` at once.
-    notice_months, exit_fee_frac : float or array
+    notice_months, exit_fee_frac
         Notice after which only the fee is owed, and the fee as a share of the minimum that is left. [month], [1]
-    renews : bool, default True
-        Whether the chips go on at the market's price after the term; otherwise they are given back then.
-    minimum_take_frac : float or array, default 1
-        Share of the committed hours that is paid whether used or not (take or pay). [1]
-    prepaid_frac : float or array, default 0
-        Share of the committed minimum that is paid at the decision and taken off each month's bill. [1]
-    extras_frac : float or array, default 0
-        Storage, network traffic and support, as a share of the chips' bill. [1]
-    setup_usd : float or array, default 0
-        Paid once, at the decision. [USD]
-    goodput_frac, utilisation_frac : float or array
+    renews : Whether the chips go on at the market's price after the term; otherwise they are given back then.
+    minimum_take_frac : Share of the committed hours that is paid whether used or not (take or pay). [1]
+    prepaid_frac : Share of the committed minimum that is paid at the decision and taken off each month's bill. [1]
+    extras_frac : Storage, network traffic and support, as a share of the chips' bill. [1]
+    setup_usd : Paid once, at the decision. [USD]
+    goodput_frac, utilisation_frac
         Share of used time that moves training forward; share of available time that is used. [1]
 
     Returns
@@ -188,7 +175,7 @@ def rent(
     )
 
 
-def _ramped(xp: Any, rows: Any, ramp_months: Any, start: Any, stop: Any) -> Any:
+def _ramped(xp: Namespace, rows: Any, ramp_months: Any, start: Any, stop: Any) -> Any:
     """Return the chips that stand in each month, as a share: from ``start`` on more and more, all after the ramp."""
 
     def so_far(month: Any) -> Any:  # chip-months since the start, per chip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Namespace, Samples
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
 INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
@@ -18,15 +19,13 @@ _SERIES_TERMS = 12  # s <= 0.3 / 1.7, so the first term left out is below 1e-19 
 _SATURATED = 34.0  # exp(-35) is the spacing of numbers at 1: beyond, the interval is the MTTF
 
 
-def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> Any:
+def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exact") -> Any:
     """Return the computing time between checkpoints that wastes least.
 
     Parameters
     ----------
-    mttf_s : float or array
-        Mean time to failure of the whole job, above 0. [s]
-    write_s : float or array
-        Time a checkpoint stops training for, 0 or more. [s]
+    mttf_s : Mean time to failure of the whole job, above 0. [s]
+    write_s : Time a checkpoint stops training for, 0 or more. [s]
     method : {"exact", "young", "daly-first", "daly"}, default "exact"
         ``exact``: the optimum of the exponential model, for any write time. ``young``: sqrt(2 w M). ``daly-first``:
         sqrt(2 w M) - w, ``nan`` where that is negative (for its form with a restart time, add that to the MTTF).
@@ -65,7 +64,7 @@ def checkpoint_interval_s(mttf_s: Any, write_s: Any, method: str = "exact") -> A
     return xp.where(write < 2 * mttf, higher, mttf + 0 * write)
 
 
-def _optimal_share(xp: Any, write_share: Any) -> Any:
+def _optimal_share(xp: Namespace, write_share: Any) -> Any:
     """Solve -log(1 - x) - x = d for x, the interval as a share of the MTTF; d is the write time as such a share."""
     d = xp.minimum(write_share, _SATURATED)
     p = xp.sqrt(2 * xp.minimum(d, 1.0))
@@ -79,7 +78,7 @@ def _optimal_share(xp: Any, write_share: Any) -> Any:
     return x
 
 
-def _waste(xp: Any, x: Any) -> Any:
+def _waste(xp: Namespace, x: Any) -> Any:
     """Return -log(1 - x) - x, without cancellation for small x."""
     small = xp.minimum(x, _SERIES_TO)
     s = small / (2 - small)  # -log(1 - x) = 2 atanh(s) and x = 2 s / (1 + s)
@@ -90,18 +89,17 @@ def _waste(xp: Any, x: Any) -> Any:
     return xp.where(x <= _SERIES_TO, 2 * s * (s / (1 + s) + odd), -xp.log1p(-x) - x)
 
 
-def _above_zero(xp: Any, value: Any) -> Any:
+def _above_zero(xp: Namespace, value: Any) -> Any:
     return xp.where(value > 0, value, 1.0)
 
 
-def checkpoint_bytes(n_params: Any, bytes_per_param: Any = 14.0) -> Any:
+def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Any:
     """Size of the full training state.
 
     Parameters
     ----------
-    n_params : float or array
-        Parameters of the model.
-    bytes_per_param : float or array, default 14
+    n_params : Parameters of the model.
+    bytes_per_param
         12 for float32 weights with two Adam moments; 14 with bf16 weights beside them, as Megatron writes; 16 with
         float32 gradients too. Data: table ``checkpoint_facts``.
 

@@ -18,11 +18,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import is_array
+from gigacluster.arrays import Namespace, Samples, is_array
 from gigacluster.limits import (
     LOGNORMAL_SIGMA,
-    NON_NEGATIVE,
-    POSITIVE,
     SHARE,
     SHARE_BELOW_ONE,
     Limit,
@@ -34,6 +32,11 @@ from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
 from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
+#: Times of a job in seconds: 30,000 years are as good as for ever, and larger numbers would overflow.
+DURATION = Limit(0.0, 1e12, "0 or more, at most 1e12")
+INTERVAL = Limit(1e-9, 1e12, "above 0, from 1e-9 to 1e12")
+_MTTF = Limit(1e-6, 1e30, "above 0, from 1e-6 to 1e30")
+_STOPS = Limit(0.0, 1e6, "0 or more, at most 1e6")
 WRITES = Limit(1.0, math.inf, "1 or more; infinite for no limit")
 MODES = ("blocking", "non-blocking", "in-memory")
 _MOST = 700.0  # exp(700) is near the largest number; an interval of 700 MTTF never finishes anyway
@@ -69,68 +72,58 @@ class Goodput:
 
 
 def goodput(
-    n_gpus: Any = None,
+    n_gpus: Samples | None = None,
     *,
-    failures_per_1000_node_days: Any = None,
-    gpus_per_node: Any = 8,
-    mttf_s: Any = None,
-    checkpoint_write_s: Any,
-    restart_s: Any,
-    checkpoint_interval_s: Any = None,
+    failures_per_1000_node_days: Samples | None = None,
+    gpus_per_node: Samples = 8,
+    mttf_s: Samples | None = None,
+    checkpoint_write_s: Samples,
+    restart_s: Samples,
+    checkpoint_interval_s: Samples | None = None,
     method: str = "exact",
     mode: str = "blocking",
-    checkpoint_stall_s: Any = 0.0,
-    writes_at_once: Any = 1.0,
-    restart_sigma: Any = 0.0,
-    detection_s: Any = 0.0,
-    queue_s: Any = 0.0,
-    overhead_frac: Any = 0.0,
-    planned_stops_per_day: Any = 0.0,
-    planned_stop_s: Any = 0.0,
-    lost_frac: Any = 0.0,
-    stored_restart_s: Any = None,
-    stored_interval_s: Any = 3600.0,
+    checkpoint_stall_s: Samples = 0.0,
+    writes_at_once: Samples = 1.0,
+    restart_sigma: Samples = 0.0,
+    detection_s: Samples = 0.0,
+    queue_s: Samples = 0.0,
+    overhead_frac: Samples = 0.0,
+    planned_stops_per_day: Samples = 0.0,
+    planned_stop_s: Samples = 0.0,
+    lost_frac: Samples = 0.0,
+    stored_restart_s: Samples | None = None,
+    stored_interval_s: Samples = 3600.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress, for a job that stops with any of its nodes.
 
     Parameters
     ----------
-    n_gpus, failures_per_1000_node_days, gpus_per_node : float or array
+    n_gpus, failures_per_1000_node_days, gpus_per_node
         Size of the job and failure rate of its nodes, as in :func:`gigacluster.reliability.mttf_s`. Leave the first
         two out where ``mttf_s`` is given.
-    mttf_s : float or array, optional
-        Mean time from a restart to the next failure, instead. [s]
-    checkpoint_write_s : float or array
-        Time from the start of a checkpoint until it is safe. [s]
-    restart_s : float or array
-        Time from a repaired allocation to training again; the median where ``restart_sigma`` > 0. [s]
-    checkpoint_interval_s : float or array, optional
-        Computing time between checkpoints; by default the best (see Notes). [s]
-    method : str, default "exact"
-        Which optimum: see :func:`gigacluster.reliability.checkpoint_interval_s`.
+    mttf_s : Mean time from a restart to the next failure, instead. [s]
+    checkpoint_write_s : Time from the start of a checkpoint until it is safe. [s]
+    restart_s : Time from a repaired allocation to training again; the median where ``restart_sigma`` > 0. [s]
+    checkpoint_interval_s : Computing time between checkpoints; by default the best (see Notes). [s]
+    method : Which optimum: see :func:`gigacluster.reliability.checkpoint_interval_s`.
     mode : {"blocking", "non-blocking", "in-memory"}, default "blocking"
         Training stops for the whole write; or for ``checkpoint_stall_s``, while the rest of the write goes on behind
         it; or the same with copies in the memory of other nodes, which ``lost_frac`` of failures destroy.
-    checkpoint_stall_s : float or array, default 0
-        Training stops for so long, where not blocking. [s]
-    writes_at_once : float or array, default 1
+    checkpoint_stall_s : Training stops for so long, where not blocking. [s]
+    writes_at_once
         Writes that may go on behind training at the same time, without slowing each other: the best interval is at
         least the write over it. [1]
-    restart_sigma : float or array, default 0
-        Lognormal spread of the restart time: see :func:`gigacluster.reliability.sigma_from_mean`. [1]
-    detection_s, queue_s : float or array, default 0
-        Mean times to notice a failure and to get nodes again; no failures are counted meanwhile. [s]
-    overhead_frac : float or array, default 0
-        Share of computing that being ready for failures costs all the time, below 1. [1]
-    planned_stops_per_day, planned_stop_s : float or array, default 0
+    restart_sigma : Lognormal spread of the restart time: see :func:`gigacluster.reliability.sigma_from_mean`. [1]
+    detection_s, queue_s : Mean times to notice a failure and to get nodes again; no failures are counted meanwhile. [s]
+    overhead_frac : Share of computing that being ready for failures costs all the time, below 1. [1]
+    planned_stops_per_day, planned_stop_s
         Stops announced early enough to save first, in a day of operation between them, and how long each takes; they
         cost their time alone. [1/d], [s]
-    lost_frac : float or array, default 0
+    lost_frac
         Share of failures beyond the quick way back: those that take several nodes at once (a switch, a rack), and all
         copies in memory with them, or find no spare. [1]
-    stored_restart_s : float or array, optional
-        Restart after these; by default ``restart_s``. [s]
-    stored_interval_s : float or array, default 3600
+    stored_restart_s : Restart after these; by default ``restart_s``. [s]
+    stored_interval_s
         In memory: computing time between the copies that also go to storage, rounded to whole intervals. [s]
 
     Returns
@@ -160,21 +153,21 @@ def goodput(
     mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
     xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
         checked(
-            mttf_s=(mttf_s, POSITIVE),
-            checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
-            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, POSITIVE),
-            checkpoint_stall_s=(checkpoint_stall_s, NON_NEGATIVE),
+            mttf_s=(mttf_s, _MTTF),
+            checkpoint_write_s=(checkpoint_write_s, DURATION),
+            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, INTERVAL),
+            checkpoint_stall_s=(checkpoint_stall_s, DURATION),
             writes_at_once=(writes_at_once, WRITES),
-            restart_s=(restart_s, NON_NEGATIVE),
+            restart_s=(restart_s, DURATION),
             restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-            detection_s=(detection_s, NON_NEGATIVE),
-            queue_s=(queue_s, NON_NEGATIVE),
+            detection_s=(detection_s, DURATION),
+            queue_s=(queue_s, DURATION),
             overhead_frac=(overhead_frac, SHARE_BELOW_ONE),
-            planned_stops_per_day=(planned_stops_per_day, NON_NEGATIVE),
-            planned_stop_s=(planned_stop_s, NON_NEGATIVE),
+            planned_stops_per_day=(planned_stops_per_day, _STOPS),
+            planned_stop_s=(planned_stop_s, DURATION),
             lost_frac=(lost_frac, SHARE),
-            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, NON_NEGATIVE),
-            stored_interval_s=(stored_interval_s, POSITIVE),
+            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, DURATION),
+            stored_interval_s=(stored_interval_s, INTERVAL),
         )
     )
     if mode == "blocking":
@@ -222,12 +215,12 @@ def mean_time_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
     return mttf_s
 
 
-def _survives(xp: Any, restart: Any, sigma: Any, mttf: Any, given_sigma: Any) -> Any:
+def _survives(xp: Namespace, restart: Any, sigma: Any, mttf: Any, given_sigma: Any) -> Any:
     constant = not is_array(given_sigma) and given_sigma == 0  # spares the sum over the distribution
     return xp.exp(-restart / mttf) if constant else survival_of_restart(xp, restart, sigma, mttf)
 
 
-def _kept_of_memory(xp: Any, period: Any, first: Any, q: Any, n_periods: Any) -> Any:
+def _kept_of_memory(xp: Namespace, period: Any, first: Any, q: Any, n_periods: Any) -> Any:
     """Share of safe progress left by the failures that destroy the copies in memory.
 
     ``n_periods`` periods lie between stored checkpoints. Each ends, with probability g, in a failure that goes back to

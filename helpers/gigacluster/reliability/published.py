@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Array, Samples
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
 
-def kokolis_2025(mttf_s: Any, restart_s: Any, checkpoint_interval_s: Any, checkpoint_write_s: Any) -> Any:
+def kokolis_2025(
+    mttf_s: Samples, restart_s: Samples, checkpoint_interval_s: Samples, checkpoint_write_s: Samples
+) -> Array:
     """Effective training time ratio of Kokolis et al. at HPCA: blocking checkpoint writes, no queue.
 
     Parameters
     ----------
-    mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s : float or array
-        [s]
+    mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s : [s]
 
     Returns
     -------
@@ -43,15 +45,13 @@ def kokolis_2025(mttf_s: Any, restart_s: Any, checkpoint_interval_s: Any, checkp
     return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
 
 
-def stall_goodput(interval_s: Any, stall_s: Any, stall: str = "inside") -> Any:
+def stall_goodput(interval_s: Samples, stall_s: Samples, stall: str = "inside") -> Any:
     """Share of time left when each failure stalls the job: two conventions that differ much at 100,000 GPUs.
 
     Parameters
     ----------
-    interval_s : float or array
-        Time between failures. [s]
-    stall_s : float or array
-        Lost at each. [s]
+    interval_s : Time between failures. [s]
+    stall_s : Lost at each. [s]
     stall : {"inside", "outside"}, default "inside"
         ``inside``: the interval runs from failure to failure and holds the stall, (I - s) / I; ``nan`` where s > I.
         ``outside``: it counts running time alone, M / (M + s).

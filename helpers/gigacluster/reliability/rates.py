@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
+from gigacluster.arrays import Array, Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
@@ -18,21 +19,19 @@ SPREAD_PRIOR = 0.5
 #: Prior of the power of size: the scale law says 0, and that a rate per node moves with size is allowed for.
 SIZE_POWER_PRIOR = 0.2
 _SIZE_UNIT = 16_384.0
-_SPREADS = numpy.linspace(0.0, 2.0, 41)  # four times the prior's scale
+_SPREADS = numpy.arange(0.04, 2.0, 0.08)  # to four times the prior's scale, by the midpoint rule
+_NEGLIGIBLE = 1e-9  # weight of a place of the grid, of the largest
 _LEAST_BLOCKS = 4
 
 
-def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any = 8) -> Any:
+def mttf_s(n_gpus: Samples, failures_per_1000_node_days: Samples, *, gpus_per_node: Samples = 8) -> Array:
     """Mean time to failure of a job that stops whenever one of its nodes fails: the scale law 1 / (N r).
 
     Parameters
     ----------
-    n_gpus : float or array
-        GPUs of the job, at least 1. [GPU]
-    failures_per_1000_node_days : float or array
-        Failures that stop the job, per 1,000 days of one node. [1/(1000 node d)]
-    gpus_per_node : float or array, default 8
-        [GPU/node]
+    n_gpus : GPUs of the job, at least 1. [GPU]
+    failures_per_1000_node_days : Failures that stop the job, per 1,000 days of one node. [1/(1000 node d)]
+    gpus_per_node : [GPU/node]
 
     Returns
     -------
@@ -57,16 +56,16 @@ def mttf_s(n_gpus: Any, failures_per_1000_node_days: Any, *, gpus_per_node: Any 
     return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
 
 
-def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_per_node: Any = 8) -> Any:
+def failures_per_1000_node_days(
+    failures: Samples, n_gpus: Samples, days: Samples, *, gpus_per_node: Samples = 8
+) -> Any:
     """Failure rate of a run that counted its failures.
 
     Parameters
     ----------
     failures : float or array
-    n_gpus : float or array
-        GPUs in use. [GPU]
-    days : float or array
-        Length of the run. [d]
+    n_gpus : GPUs in use. [GPU]
+    days : Length of the run. [d]
     gpus_per_node : float or array, default 8
 
     Examples
@@ -83,15 +82,13 @@ def failures_per_1000_node_days(failures: Any, n_gpus: Any, days: Any, *, gpus_p
     return 1000 * count * per_node / (gpus * length_d)
 
 
-def rate_without_lemons(rate: Any, lemon_share_of_failures: Any) -> Any:
+def rate_without_lemons(rate: Samples, lemon_share_of_failures: Samples) -> Any:
     """Failure rate after the few nodes that fail again and again have been found and taken out.
 
     Parameters
     ----------
-    rate : float or array
-        With these nodes, in any unit.
-    lemon_share_of_failures : float or array
-        Share of all failures that they cause. [1]
+    rate : With these nodes, in any unit.
+    lemon_share_of_failures : Share of all failures that they cause. [1]
 
     Notes
     -----
@@ -114,11 +111,9 @@ def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) 
 
     Parameters
     ----------
-    failures : float
-        Counted, 0 or more.
-    node_days : float
-        Nodes times days of observation, above 0. [node d]
-    dispersion : float, default 1
+    failures : Counted, 0 or more.
+    node_days : Nodes times days of observation, above 0. [node d]
+    dispersion
         Variance of counts over their mean, 1 or more: failures that come in bursts say less than as many apart.
 
     Returns
@@ -149,15 +144,15 @@ class LoggedRate:
     dispersion: float
 
 
-def rates_from_log(times: Any, node_days: float) -> LoggedRate:
+def rates_from_log(times: Array, node_days: float, *, between: tuple[float, float] | None = None) -> LoggedRate:
     """Failure rate from a list of events, such as the lines of one's own log.
 
     Parameters
     ----------
-    times : array, shape (failures,)
-        When each failure happened, in any unit and order.
-    node_days : float
-        Nodes times days of the whole time that the log covers, quiet days too. [node d]
+    times : shape (failures,). When each failure happened, in any unit and order.
+    node_days : Nodes times days of the whole time that the log covers, quiet days too. [node d]
+    between : pair of float, optional
+        When the log begins and ends, in the unit of ``times``; by default the first and the last failure.
 
     Returns
     -------
@@ -167,7 +162,7 @@ def rates_from_log(times: Any, node_days: float) -> LoggedRate:
     Raises
     ------
     ValueError
-        If a time is no number or the node-days are not above 0.
+        If a time is no number or outside of the log, or the node-days are not above 0.
 
     Examples
     --------
@@ -178,17 +173,24 @@ def rates_from_log(times: Any, node_days: float) -> LoggedRate:
     when = numpy.sort(numpy.asarray(times, dtype=float).ravel())
     if bad := int(when.size - numpy.isfinite(when).sum()):
         raise ValueError(f"{bad} of {when.size} times are no finite numbers; give one number a failure")
-    dispersion = _dispersion(when)
+    begin, end = between or ((when[0], when[-1]) if when.size else (0.0, 0.0))
+    if when.size and not begin <= when[0] <= when[-1] <= end:
+        raise ValueError(
+            f"the failures lie between {when[0]:g} and {when[-1]:g}; the log, between={between!r}, does not"
+        )
+    dispersion = _dispersion(when, float(begin), float(end))
     rate = counted_rate(float(when.size), node_days, dispersion=dispersion)
     return LoggedRate(rate=rate, failures=int(when.size), dispersion=dispersion)
 
 
-def _dispersion(when: numpy.ndarray) -> float:
-    """Return variance over mean of the counts in blocks from the first to the last event, at least 1."""
+def _dispersion(when: numpy.ndarray, begin: float, end: float) -> float:
+    """Return variance over mean of the counts in equal blocks of time, at least 1."""
     n_blocks = int(math.sqrt(2 * when.size))
-    if n_blocks < _LEAST_BLOCKS or when[0] == when[-1]:
+    if n_blocks < _LEAST_BLOCKS:
         return 1.0
-    counts = numpy.histogram(when, bins=n_blocks)[0]
+    if begin == end:  # all at once, as far as the log can tell: one event
+        return float(when.size)
+    counts = numpy.histogram(when, bins=n_blocks, range=(begin, end))[0]
     return max(1.0, float(numpy.var(counts, ddof=1) / numpy.mean(counts)))
 
 
@@ -207,22 +209,18 @@ class PooledRate:
 
 
 def pooled_rate(
-    rates: Any, *, log_errors: Any, houses: Any, n_gpus: Any = None, at_n_gpus: float | None = None
+    rates: Array, *, log_errors: Array, houses: Any, n_gpus: Array | None = None, at_n_gpus: float | None = None
 ) -> PooledRate:
     """Rate to expect of one more run, from those of other runs, of which several may be of one house.
 
     Parameters
     ----------
-    rates : array, shape (runs,)
-        One rate a run, above 0, in any unit.
-    log_errors : array, shape (runs,)
-        Standard error of the logarithm of each: ``sqrt(dispersion / failures)`` of a count. [1]
+    rates : shape (runs,). One rate a run, above 0, in any unit.
+    log_errors : shape (runs,). Standard error of the logarithm of each: ``sqrt(dispersion / failures)`` of a count. [1]
     houses : array of labels, shape (runs,)
         Who ran it: runs of one house are no independent witnesses.
-    n_gpus : array, shape (runs,), optional
-        Sizes of the jobs; with it the rate may move with size, by a power whose prior is 0 +- 0.2.
-    at_n_gpus : float, optional
-        Size of the job asked for, where ``n_gpus`` is given.
+    n_gpus : shape (runs,). Sizes of the jobs; with it the rate may move with size, by a power whose prior is 0 +- 0.2.
+    at_n_gpus : Size of the job asked for, where ``n_gpus`` is given.
 
     Returns
     -------
@@ -290,7 +288,7 @@ class _Posterior:
         ends = float(numpy.min(self.mean)) - wide, float(numpy.max(self.mean)) + wide
 
         def below(value: float, probability: float) -> float:
-            return float(self.weight @ stats.norm.cdf((value - self.mean) / spread)) - probability
+            return float(self.weight @ special.ndtr((value - self.mean) / spread)) - probability
 
         logs = [optimize.brentq(below, *ends, args=(probability,)) for probability in (0.05, 0.5, 0.95)]
         low, median, high = (math.exp(value) for value in logs)
@@ -300,15 +298,28 @@ class _Posterior:
 def _posterior(
     logs: numpy.ndarray, error: numpy.ndarray, house: numpy.ndarray, columns: numpy.ndarray, asked: numpy.ndarray
 ) -> _Posterior:
-    between_houses, between_runs = (values.ravel() for values in numpy.meshgrid(_SPREADS, _SPREADS, indexing="ij"))
+    slabs = [_slab(float(spread), logs, error, house, columns, asked) for spread in _SPREADS]  # memory: runs squared
+    density, *parts = (numpy.concatenate(values) for values in zip(*slabs, strict=True))
+    weight = numpy.exp(density - density.max())
+    seen = weight > _NEGLIGIBLE
+    return _Posterior(weight[seen] / weight[seen].sum(), *(part[seen] for part in parts))
+
+
+def _slab(
+    between_houses: float,
+    logs: numpy.ndarray,
+    error: numpy.ndarray,
+    house: numpy.ndarray,
+    columns: numpy.ndarray,
+    asked: numpy.ndarray,
+) -> tuple[numpy.ndarray, ...]:
+    """Return log density, both spreads, mean and variance asked for, and coefficients, over the spread of runs."""
     same = (house[:, None] == house[None, :]).astype(float)
     noise = error**2 + 1e-12  # a rate without error, in a world without spread, would have no density
-    covariance = between_houses[:, None, None] ** 2 * same
-    covariance = covariance + (between_runs[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
-    root = numpy.linalg.cholesky(covariance)
-    white = numpy.linalg.solve(
-        root, numpy.broadcast_to(numpy.column_stack([columns, logs]), (*root.shape[:2], columns.shape[1] + 1))
-    )
+    own = (_SPREADS[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
+    root = numpy.linalg.cholesky(between_houses**2 * same + own)
+    known = numpy.column_stack([columns, logs])
+    white = numpy.linalg.solve(root, numpy.broadcast_to(known, (len(root), *known.shape)))
     design, response = white[..., :-1], white[..., -1]
     prior = numpy.diag([0.0, *([SIZE_POWER_PRIOR**-2] * (columns.shape[1] - 1))])
     precision = numpy.swapaxes(design, 1, 2) @ design + prior
@@ -319,14 +330,8 @@ def _posterior(
         -numpy.sum(numpy.log(numpy.diagonal(root, axis1=1, axis2=2)), axis=1)
         - numpy.linalg.slogdet(precision)[1] / 2
         - (numpy.sum(response**2, axis=1) - numpy.sum(moment * coefficients, axis=1)) / 2
-        - (between_houses**2 + between_runs**2) / (2 * SPREAD_PRIOR**2)
+        - (between_houses**2 + _SPREADS**2) / (2 * SPREAD_PRIOR**2)
     )
-    weight = numpy.exp(log_density - log_density.max())
-    return _Posterior(
-        weight=weight / weight.sum(),
-        between_houses=between_houses,
-        between_runs=between_runs,
-        mean=coefficients @ asked,
-        variance=numpy.einsum("j,gjk,k->g", asked, inverse, asked),
-        coefficients=coefficients,
-    )
+    variance = numpy.einsum("j,gjk,k->g", asked, inverse, asked)
+    of_houses = numpy.full(len(_SPREADS), between_houses)
+    return log_density, of_houses, _SPREADS, coefficients @ asked, variance, coefficients

@@ -14,11 +14,20 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import as_common, is_array
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, SHARE, SHARE_BELOW_ONE, Limit, admit, checked, one_of
-from gigacluster.reliability.goodput import WRITES, Goodput, goodput, mean_time_s
+from gigacluster.limits import (
+    AT_LEAST_ONE,
+    SHARE,
+    SHARE_BELOW_ONE,
+    Limit,
+    admit,
+    checked,
+    one_of,
+)
+from gigacluster.reliability.goodput import DURATION, INTERVAL, WRITES, Goodput, goodput, mean_time_s
 
 SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
 _RAREST = 1e-12  # of failures: a share below it loses nothing that a float64 would show
+_MTTF = Limit(1e-6, 1e18, "above 0, from 1e-6 to 1e18")
 _REPLICAS = Limit(
     2.0,
     float("inf"),
@@ -26,16 +35,16 @@ _REPLICAS = Limit(
     high_included=False,
 )
 _LIMITS = {
-    "detection_s": NON_NEGATIVE,
-    "restart_s": NON_NEGATIVE,
-    "checkpoint_write_s": NON_NEGATIVE,
-    "checkpoint_stall_s": NON_NEGATIVE,
+    "detection_s": DURATION,
+    "restart_s": DURATION,
+    "checkpoint_write_s": DURATION,
+    "checkpoint_stall_s": DURATION,
     "writes_at_once": WRITES,
-    "resume_s": NON_NEGATIVE,
-    "rebuild_s": NON_NEGATIVE,
+    "resume_s": DURATION,
+    "rebuild_s": DURATION,
     "lost_frac": SHARE,
     "overhead_frac": SHARE_BELOW_ONE,
-    "stored_interval_s": Limit(0.0, float("inf"), "above 0", low_included=False, high_included=False),
+    "stored_interval_s": INTERVAL,
 }
 
 
@@ -164,31 +173,36 @@ def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas:
         n_replicas=(n_replicas, _REPLICAS),
         replicas_lost=(replicas_lost, AT_LEAST_ONE),
         lost_frac=(recovery.lost_frac, SHARE),
-        mttf_s=(failures["mttf_s"], Limit(0.0, float("inf"), "above 0", low_included=False)),
-        resume_s=(recovery.resume_s, NON_NEGATIVE),
-        rebuild_s=(recovery.rebuild_s, NON_NEGATIVE),
-        detection_s=(recovery.detection_s, NON_NEGATIVE),
+        mttf_s=(failures["mttf_s"], _MTTF),
+        resume_s=(recovery.resume_s, DURATION),
+        rebuild_s=(recovery.rebuild_s, DURATION),
+        detection_s=(recovery.detection_s, DURATION),
     )
     share = xp.maximum(share, _RAREST)
     deep_mttf = mttf / share
-    stalls = (deep_mttf / mttf) * (1 - share) * (detection + stall)  # of all, between two failures that end the job
     whole = goodput(
         **failures | {"mttf_s": deep_mttf},
         checkpoint_write_s=recovery.checkpoint_write_s,
         checkpoint_stall_s=recovery.checkpoint_stall_s,
         writes_at_once=recovery.writes_at_once,
-        detection_s=detection + stalls,
+        detection_s=detection,
         restart_s=recovery.restart_s,
         overhead_frac=recovery.overhead_frac,
         mode="non-blocking",
     )
+    stalled = (1 - share) * (detection + stall) / mttf  # over the time that the job runs
+    waited = (detection + failures["queue_s"]) / deep_mttf
+    moving = (1 + waited) / (1 + waited + stalled)
     there = xp.exp(-xp.minimum(out / replicas, 1.0) * rebuild * (1 - share) / mttf)
-    away = (whole.goodput_frac + whole.overhead_frac) * (1 - there)
+    kept, slowed = moving * whole.goodput_frac, moving * whole.overhead_frac
     return replace(
         whole,
-        goodput_frac=whole.goodput_frac * there,
-        overhead_frac=whole.overhead_frac * there,
-        restart_frac=whole.restart_frac + away,
+        goodput_frac=kept * there,
+        overhead_frac=slowed * there,
+        checkpoint_frac=moving * whole.checkpoint_frac,
+        rework_frac=moving * whole.rework_frac,
+        restart_frac=moving * whole.restart_frac + (kept + slowed) * (1 - there),
+        waiting_frac=1 - whole.planned_frac - moving * (1 - whole.planned_frac - whole.waiting_frac),
         mttf_s=mttf,
     )
 

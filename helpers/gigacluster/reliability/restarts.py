@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy
 
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
 
 #: The trapezoid rule over the standard normal: with this spacing and reach, 1e-12 for sigma up to 2.2, 1e-6 up to 5.
@@ -27,17 +28,14 @@ def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
 
-def at_size_s(seconds: Any, n_gpus: Any, *, measured_at_gpus: Any, size_power: Any) -> Any:
+def at_size_s(seconds: Samples, n_gpus: Samples, *, measured_at_gpus: Samples, size_power: Samples) -> Any:
     """Time of a phase of recovery in a job of another size: t (n / n0)^power.
 
     Parameters
     ----------
-    seconds : float or array
-        As measured. [s]
-    n_gpus, measured_at_gpus : float or array
-        Size asked for and size measured at. [GPU]
-    size_power : float or array
-        0.25 for a job that is queued again, 0.17 for processes restarted in place (:func:`size_power`). [1]
+    seconds : As measured. [s]
+    n_gpus, measured_at_gpus : Size asked for and size measured at. [GPU]
+    size_power : 0.25 for a job that is queued again, 0.17 for processes restarted in place (:func:`size_power`). [1]
 
     Examples
     --------
@@ -53,13 +51,12 @@ def at_size_s(seconds: Any, n_gpus: Any, *, measured_at_gpus: Any, size_power: A
     return time_s * (gpus / measured) ** power
 
 
-def size_power(n_gpus: Any, seconds: Any) -> float:
+def size_power(n_gpus: Array, seconds: Array) -> float:
     """Power of size that a series of times follows, by least squares of the logarithms.
 
     Parameters
     ----------
-    n_gpus, seconds : array, shape (sizes,)
-        At least two different sizes.
+    n_gpus, seconds : shape (sizes,). At least two different sizes.
 
     Examples
     --------
@@ -72,15 +69,14 @@ def size_power(n_gpus: Any, seconds: Any) -> float:
     return float(numpy.polyfit(sizes, times, 1)[0])
 
 
-def survival_of_restart(xp: Any, restart_s: Any, sigma: Any, mttf_s: Any) -> Any:
+def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: Array) -> Any:
     """Probability that no failure strikes during a restart: E[exp(-T / M)] for a lognormal time T.
 
     Parameters
     ----------
     xp : module
         Library of the arrays.
-    restart_s, sigma, mttf_s : array
-        Median of T [s], its spread [1] (0: always the median), mean time to failure [s].
+    restart_s, sigma, mttf_s : Median of T [s], its spread [1] (0: always the median), mean time to failure [s].
 
     Notes
     -----

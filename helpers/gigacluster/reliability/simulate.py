@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import device_namespace, is_array, to_host
+from gigacluster.arrays import Array, Namespace, device_namespace, is_array, to_host
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
 from gigacluster.parallel import Workers, chunks, in_order
 from gigacluster.philox import exponential, normal, uniform
@@ -78,7 +78,7 @@ class Runs:
     spare_ready_s: Any = None  # shape (spares, runs)
 
 
-def advance(xp: Any, runs: Runs, draws: Draws, rules: Rules) -> Runs:
+def advance(xp: Namespace, runs: Runs, draws: Draws, rules: Rules) -> Runs:
     """Take every run from one failure to the next.
 
     Parameters
@@ -133,21 +133,16 @@ def simulate(
     ----------
     n_gpus, restart_sigma, lost_frac, stored_restart_s, stored_interval_s, **inputs : float or str
         Numbers, as in :func:`gigacluster.reliability.goodput`. Planned stops save first, so they take their time alone.
-    failure_shape : float, default 1
+    failure_shape
         Weibull shape of the time to failure, its mean unchanged: 1 is exponential, less means failures come in bursts.
         Time counts from the last failure. [1]
-    spares : int, optional
-        Spare nodes; when all are under repair, the job waits for the first. By default there is always one.
-    repair_s : float, default 0
-        Mean repair time, exponential. [s]
-    failures : int, default 1,000,000
-        Failures to simulate; rounded up to whole runs. One run alone has no standard error.
-    failures_per_run : int, default 128
-        Length of one run.
+    spares : Spare nodes; when all are under repair, the job waits for the first. By default there is always one.
+    repair_s : Mean repair time, exponential. [s]
+    failures : Failures to simulate; rounded up to whole runs. One run alone has no standard error.
+    failures_per_run : Length of one run.
     seed : int, default 7
     device : {"cpu", "cuda", "auto"}, default "cpu"
-    chunk : int, default 8192
-        Runs that advance together: memory is about 100 bytes x chunk x (1 + spares).
+    chunk : Runs that advance together: memory is about 100 bytes x chunk x (1 + spares).
     executor : int or executor, optional
         Who simulates the chunks: None for this process, a number of processes, or an executor such as
         ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
@@ -251,7 +246,7 @@ def _summary(times_s: Iterable[numpy.ndarray], n_runs: int, failures_per_run: in
     )
 
 
-def _live(xp: Any, runs: Runs, steps: Iterator[Draws], rules: Rules, n_failures: int) -> Runs:
+def _live(xp: Namespace, runs: Runs, steps: Iterator[Draws], rules: Rules, n_failures: int) -> Runs:
     for draws in islice(steps, n_failures):
         runs = advance(xp, runs, draws, rules)
     return runs
@@ -271,7 +266,7 @@ def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs:
     )
 
 
-def _all_ready(xp: Any, spares: int | None, size: int) -> Any:
+def _all_ready(xp: Namespace, spares: int | None, size: int) -> Any:
     """Return ready times before the start, all different, so that the first spare is always one."""
     return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1, dtype=xp.float64)[:, None]
 
@@ -289,7 +284,7 @@ class _Law:
     in_memory: bool
     repairs: bool
 
-    def steps(self, xp: Any, seed: int, first: int, size: int) -> Iterator[Draws]:
+    def steps(self, xp: Namespace, seed: int, first: int, size: int) -> Iterator[Draws]:
         """Yield the draws of one step after another, for runs ``first`` to ``first + size``."""
         scale_s = self.mttf_s / math.gamma(1 + 1 / self.shape)
         for step in count():
@@ -339,10 +334,8 @@ def simulate_with(
     ----------
     recovery : Recovery
         Of numbers.
-    n_gpus, **inputs : float
-        As in :func:`gigacluster.reliability.goodput_with`.
-    n_replicas, replicas_lost : int
-        Of ``drop_replica``: replicas, and neighbours among them that one failure takes out.
+    n_gpus, **inputs : As in :func:`gigacluster.reliability.goodput_with`.
+    n_replicas, replicas_lost : Of ``drop_replica``: replicas, and neighbours among them that one failure takes out.
     failures, failures_per_run, seed, device, chunk, executor
         As in :func:`simulate`; memory is about 100 bytes x chunk x replicas.
 
@@ -414,7 +407,9 @@ class ReplicaRules:
     rebuild_s: float
 
 
-def advance_replicas(xp: Any, runs: Replicas, failure_s: Any, deep: Any, hit: Any, rules: ReplicaRules) -> Replicas:
+def advance_replicas(
+    xp: Namespace, runs: Replicas, failure_s: Array, deep: Any, hit: Any, rules: ReplicaRules
+) -> Replicas:
     """Take every run from one failure to the next, replica by replica.
 
     Parameters
@@ -422,8 +417,7 @@ def advance_replicas(xp: Any, runs: Replicas, failure_s: Any, deep: Any, hit: An
     xp : module
         Library of the arrays.
     runs : Replicas
-    failure_s : array, shape (runs,)
-        Time to the failure. [s]
+    failure_s : shape (runs,). Time to the failure. [s]
     deep : array of bool, shape (runs,)
         Where the failure ends the whole job.
     hit : array of bool, shape (replicas, runs)
@@ -453,7 +447,7 @@ def advance_replicas(xp: Any, runs: Replicas, failure_s: Any, deep: Any, hit: An
     )
 
 
-def _between_writes(xp: Any, begin_s: Any, end_s: Any, start_s: Any, rules: ReplicaRules) -> Any:
+def _between_writes(xp: Namespace, begin_s: Any, end_s: Any, start_s: Any, rules: ReplicaRules) -> Any:
     """Return the computing from ``begin_s`` to ``end_s`` of a replica that writes ``write_s`` after each interval."""
     period_s = rules.interval_s + rules.write_s
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from scipy import stats
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Samples, to_host
 from gigacluster.limits import (
     AT_LEAST_ONE,
     NON_NEGATIVE,
@@ -22,16 +22,14 @@ from gigacluster.units import SECONDS_PER_DAY
 _INSIDE = Limit(0.0, 1.0, "a share above 0 and below 1", low_included=False, high_included=False)
 
 
-def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: Any = 1.0) -> Any:
+def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardware_frac: Samples = 1.0) -> Any:
     """Share of nodes under repair at a time.
 
     Parameters
     ----------
     failures_per_1000_node_days : float or array
-    repair_s : float or array
-        Mean time from a failure until the node can serve again, whatever its distribution. [s]
-    hardware_frac : float or array, default 1
-        Share of failures after which the node has to be repaired rather than restarted. [1]
+    repair_s : Mean time from a failure until the node can serve again, whatever its distribution. [s]
+    hardware_frac : Share of failures after which the node has to be repaired rather than restarted. [1]
 
     Notes
     -----
@@ -51,17 +49,16 @@ def broken_frac(failures_per_1000_node_days: Any, repair_s: Any, hardware_frac: 
     return load / (1 + load)
 
 
-def shortage_probability(n_nodes: Any, spares: Any, broken_frac: Any, *, nodes_per_failure: Any = 1.0) -> Any:
+def shortage_probability(
+    n_nodes: Samples, spares: Samples, broken_frac: Samples, *, nodes_per_failure: Samples = 1.0
+) -> Any:
     """Probability that fewer than ``n_nodes`` of ``n_nodes + spares`` work.
 
     Parameters
     ----------
-    n_nodes, spares : float or array
-        Nodes of the job, and beside it. [node]
-    broken_frac : float or array
-        Share of nodes broken at a time, below 1. [1]
-    nodes_per_failure : float or array, default 1
-        Nodes that go together (a rack, a switch): groups of this size fail as one. [node]
+    n_nodes, spares : Nodes of the job, and beside it. [node]
+    broken_frac : Share of nodes broken at a time, below 1. [1]
+    nodes_per_failure : Nodes that go together (a rack, a switch): groups of this size fail as one. [node]
 
     Returns
     -------
@@ -82,15 +79,15 @@ def shortage_probability(n_nodes: Any, spares: Any, broken_frac: Any, *, nodes_p
     return stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken)
 
 
-def spares_needed(n_nodes: Any, broken_frac: Any, confidence: Any = 0.99, *, nodes_per_failure: Any = 1.0) -> Any:
+def spares_needed(
+    n_nodes: Samples, broken_frac: Samples, confidence: Samples = 0.99, *, nodes_per_failure: Samples = 1.0
+) -> Any:
     """Spare nodes with which the job is complete with the given probability.
 
     Parameters
     ----------
-    n_nodes, broken_frac, nodes_per_failure : float or array
-        As in :func:`shortage_probability`.
-    confidence : float or array, default 0.99
-        In (0, 1). [1]
+    n_nodes, broken_frac, nodes_per_failure : As in :func:`shortage_probability`.
+    confidence : In (0, 1). [1]
 
     Returns
     -------
@@ -122,16 +119,14 @@ def spares_needed(n_nodes: Any, broken_frac: Any, confidence: Any = 0.99, *, nod
     return needed * group
 
 
-def waiting_s(n_nodes: Any, spares: Any, failures_per_1000_node_days: Any, repair_s: Any) -> Any:
+def waiting_s(n_nodes: Samples, spares: Samples, failures_per_1000_node_days: Samples, repair_s: Samples) -> Any:
     """Mean wait for a node after a failure, when all spares may be under repair: for ``queue_s`` of goodput.
 
     Parameters
     ----------
     n_nodes, spares : float or array
-    failures_per_1000_node_days : float or array
-        Of failures that need a repair.
-    repair_s : float or array
-        Mean repair time. [s]
+    failures_per_1000_node_days : Of failures that need a repair.
+    repair_s : Mean repair time. [s]
 
     Returns
     -------

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
+from gigacluster.arrays import Array
+
 #: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
 _LARGEST_DAMPING = 1e14
@@ -45,8 +47,8 @@ class Solution:
 def minimise(
     xp: ModuleType,
     function: Callable[[Any, Any], Any],
-    theta: Any,
-    lower: Any,
+    theta: Array,
+    lower: Array,
     *,
     move: Callable[[Any, Any], Any],
     fixed: Any | None = None,
@@ -65,23 +67,17 @@ def minimise(
     function : callable
         ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
         array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.
-    theta : array, shape (problems, p)
-        Starts.
-    lower : array, shape (p,)
-        Lower bounds; -inf for none.
+    theta : shape (problems, p). Starts.
+    lower : shape (p,). Lower bounds; -inf for none.
     move : callable
         ``move(theta, step)``: where a step leads. To first order it is their sum; a curve that follows a curved valley
         takes fewer steps.
     fixed : array of bool, shape (problems, p), optional
         Parameters held at their start.
-    scale : float
-        Size of a Hessian entry where the function is well curved; damping is counted in it.
-    tolerance : float
-        A problem is done when no component of its gradient that could still lower the value exceeds this.
-    max_iterations : int
-        Evaluations a problem.
-    chunk : int
-        Problems evaluated at once: bounds the memory and keeps the work in cache.
+    scale : Size of a Hessian entry where the function is well curved; damping is counted in it.
+    tolerance : A problem is done when no component of its gradient that could still lower the value exceeds this.
+    max_iterations : Evaluations a problem.
+    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache.
     advance : callable, optional
         ``advance(solution, held)``: an iteration done otherwise, such as by a kernel.
 

@@ -10,28 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-__all__ = [
-    "ATTENTION_FLASH1",
-    "ATTENTION_FLASH2",
-    "ATTENTION_FLASH3",
-    "ATTENTION_UNFUSED",
-    "DISPATCH_ALLGATHER",
-    "DISPATCH_ALLTOALL",
-    "DISPATCH_DEEPEP",
-    "DISPATCH_HYBRIDEP",
-    "FRAMEWORK_FSDP",
-    "FRAMEWORK_MEGATRON",
-    "FRAMEWORK_XLA",
-    "PRECISION_BF16",
-    "PRECISION_FP8_CURRENT",
-    "PRECISION_FP8_DELAYED",
-    "PRECISION_FP8_ROW",
-    "PRECISION_INT8",
-    "PRECISION_MXFP8",
-    "PRECISION_NVFP4",
-    "Case",
-]
-
 #: Number formats of the linear layers: 16 bit (bf16, fp16); FP8 with delayed, current (a scale a tensor) or block
 #: scaling; FP4; INT8; FP8 with a scale a row.
 (

@@ -24,8 +24,6 @@ from gigacluster.throughput.memory import Memory, layer_memory, memory_from_laye
 from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
-__all__ = ["PlanEvaluator"]
-
 #: Largest relative difference between a kernel and the array operations: functions of two libraries.
 _SAME = 1e-12
 #: The axes that a layer depends on.

@@ -8,16 +8,6 @@ from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
 
-__all__ = [
-    "attention_s",
-    "cast_bytes_per_value",
-    "either",
-    "gemm_s",
-    "half_rate_flop_per_s",
-    "matmul_rate_flop_per_s",
-    "soft_maximum",
-]
-
 #: Tiles of the output that one processor of the chip computes at a time.
 _LARGE_TILE, _SMALL_TILE = (128.0, 256.0), (128.0, 128.0)
 #: Matmul FLOP for each byte of memory traffic of an H100 in 16 bit.

@@ -23,8 +23,6 @@ from gigacluster.throughput.kernels import (
 )
 from gigacluster.throughput.network import all_to_all_s, ring_s
 
-__all__ = ["LayerTimes", "Parts", "layer_times"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:

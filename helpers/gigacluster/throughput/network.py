@@ -9,19 +9,15 @@ from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import either
 
-__all__ = ["all_to_all_s", "neighbour_s", "ring_s"]
-
 
 def ring_s(xp: Any, bytes_in: Any, members: Any, inner_width: Any, case: Case, k: Coefficients) -> Any:
     """Return the time of an all-gather, or of a reduce-scatter, whose whole message is ``bytes_in``.
 
     Parameters
     ----------
-    bytes_in : array
-        Size of the gathered (or still unreduced) message on a chip. [byte]
-    members : array
-        Chips in the group. [chip]
-    inner_width : array
+    bytes_in : Size of the gathered (or still unreduced) message on a chip. [byte]
+    members : Chips in the group. [chip]
+    inner_width
         Neighbouring chips that belong to other groups of the same kind, such as the tensor-parallel width: the group
         takes every ``inner_width``-th chip. [chip]
     """

@@ -31,8 +31,6 @@ from gigacluster.throughput.words import ATTENTION_KERNELS, PART_NAMES, PRECISIO
 from gigacluster.transformer import Transformer
 from gigacluster.units import GIB
 
-__all__ = ["CPU_CHUNK", "GPU_CHUNK", "Search", "best_of", "search", "search_job"]
-
 #: Plans evaluated at once on a CPU: few enough for the arrays of a chunk to stay in the cache of a core.
 CPU_CHUNK = 65_536
 #: The same on a GPU: enough to fill it.
@@ -155,21 +153,16 @@ def search(
     ----------
     model : Transformer
     cluster : Cluster
-    global_batch : int
-        Sequences a step.
-    seq_len : int
-        Length of a sequence. [token]
-    precision : str
-        Number format of the linear layers, one of :data:`gigacluster.throughput.job.PRECISIONS`.
-    top : int
-        Plans to keep.
+    global_batch : Sequences a step.
+    seq_len : Length of a sequence. [token]
+    precision : Number format of the linear layers, one of :data:`gigacluster.throughput.job.PRECISIONS`.
+    top : Plans to keep.
     limits : mapping of axis to allowed values, optional
         Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
-    coefficients : Coefficients, optional
-        Those shipped with the package, unless given.
+    coefficients : Those shipped with the package, unless given.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
-    chunk : int, optional
+    chunk
         Plans evaluated at once: sets the memory of the search, about 1 KB a plan. On a GPU as many as fit into half of
         its free memory; where memory runs out all the same, pieces are halved.
     executor : int or executor, optional

@@ -23,21 +23,6 @@ from gigacluster.throughput.rules import RULES, SEARCHED, Rule, divisors
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
-__all__ = [
-    "AXES",
-    "RECOMPUTES",
-    "SHARDINGS",
-    "Plan",
-    "PlanSpace",
-    "PlanTable",
-    "UnevenChipsError",
-    "axis_values",
-    "case_of_plan",
-    "check_plan",
-    "enumerate_plans",
-    "plan_fields",
-]
-
 RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a table of plans
 #: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything.
 SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")

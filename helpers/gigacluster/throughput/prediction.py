@@ -17,8 +17,6 @@ from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers
 from gigacluster.throughput.words import PARTS_AGAIN
 from gigacluster.units import GIB
 
-__all__ = ["predict"]
-
 _TIGHT = "fits only with activations computed again, of which nothing is said"
 
 

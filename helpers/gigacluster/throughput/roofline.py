@@ -18,8 +18,6 @@ from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import attended_tokens
 
-__all__ = ["Operation", "operations", "roof_flop_per_s"]
-
 _HALF = 2.0  # bytes of a 16-bit value
 #: Bytes of an input of a quantised matmul; outputs stay in 16 bit.
 _INPUT_BYTES = {PRECISION_BF16: _HALF, PRECISION_NVFP4: 0.5} | dict.fromkeys(

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
 
-__all__ = ["RULES", "SEARCHED", "Rule", "divides_layers", "divisors"]
-
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
 _ZERO2 = 2  # code of a table of plans

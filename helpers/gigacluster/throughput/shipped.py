@@ -19,8 +19,6 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.columns import Runs
 from gigacluster.throughput.software import MOE_INPUTS
 
-__all__ = ["Calibration", "Certainty", "shipped", "stem_of"]
-
 
 def stem_of(source: str) -> str:
     """Return the name of a source without the number of its release: what releases of one maker share.

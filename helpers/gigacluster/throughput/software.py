@@ -14,8 +14,6 @@ from gigacluster.names import Vocabulary, is_blank
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.words import ATTENTION, PARTS_AGAIN
 
-__all__ = ["MOE_INPUTS", "Software"]
-
 _YES_NO = {"1": "yes; true; on; 1.0", "0": "no; false; off; none; 0.0"}
 
 DISPATCHER = Vocabulary(

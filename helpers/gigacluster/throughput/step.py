@@ -13,8 +13,6 @@ from gigacluster.throughput.kernels import either, soft_maximum
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.network import neighbour_s, ring_s
 
-__all__ = ["StepTime", "breakdown", "on_arrays", "step_from_layers", "step_time"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepTime:

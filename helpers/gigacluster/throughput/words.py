@@ -11,24 +11,6 @@ import re
 from gigacluster.names import Vocabulary, is_blank
 from gigacluster.throughput import case as codes
 
-__all__ = [
-    "ACTIVATION",
-    "ATTENTION",
-    "ATTENTION_KERNELS",
-    "PARTS_AGAIN",
-    "PART_NAMES",
-    "PRECISION",
-    "PRECISIONS",
-    "RECOMPUTE",
-    "RECOMPUTED",
-    "SHARDING",
-    "STACK",
-    "attention_notes",
-    "overlaps",
-    "software_year",
-    "stack_of",
-]
-
 #: What the parts of a step are called to a reader.
 PART_NAMES = {
     "matmul_s": "matrix multiplications",

@@ -7,15 +7,6 @@ from typing import Any
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, checked
 from gigacluster.units import HOURS_PER_YEAR
 
-__all__ = [
-    "amortised_run_usd",
-    "capital_usd_per_chip",
-    "cost_shares",
-    "energy_kwh",
-    "gross_margin_frac",
-    "it_power_w_per_chip",
-]
-
 
 def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share: Any) -> Any:
     """Return the rated IT power of a chip with its part of server, storage and network.

@@ -21,8 +21,6 @@ from gigareport.beside.accounts import (
 )
 from gigareport.facts.cost_inputs import inputs, own_inputs
 
-__all__ = ["beside_published", "costed_runs"]
-
 _CHIPS = 100_000.0
 #: Releases of the chips in Epoch's table, for their age when a run starts, and their rated power with the server's.
 _RELEASED = {

@@ -14,8 +14,6 @@ from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog
 from gigareport.facts import failures, recovery
 
-__all__ = ["beside_published", "goodput_by_form", "not_compared", "orders"]
-
 #: Replicas of a plan that a source does not print: 100,000 GPUs of FT-HSDP in sixteen. (assumption-reliability)
 _REPLICAS = 16.0
 _PLANNED_STOP_S = Uncertain(low=120.0, median=600.0, high=1200.0)  # row reliability.planned_stop_s of the defaults

@@ -9,8 +9,6 @@ from gigacluster import scaling
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["published_optima"]
-
 
 def published_optima(budget_flop: float) -> pd.DataFrame:
     """Return what each published law would train with a budget.

@@ -17,8 +17,6 @@ from gigareport import catalog, scenario
 from gigareport.facts.cost_inputs import inputs, own_inputs
 from gigareport.facts.prices import quoted_usd
 
-__all__ = ["gigawatt_beside", "operators_beside"]
-
 #: Nominal cost of capital of a hyperscaler, an assumption; a smaller cloud pays that of ``data/cost_inputs.csv``.
 _HYPERSCALER_RATE = 0.08
 _CHIP_OF_DEFAULTS = "H100-SXM"

@@ -21,19 +21,6 @@ from gigareport.calibration import scores as scoring
 from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
 from gigareport.dictionary import columns_of
 
-__all__ = [
-    "CrossValidation",
-    "accuracy_table",
-    "coefficient_table",
-    "cross_validate",
-    "folds_of",
-    "half_widths",
-    "main",
-    "observe",
-    "predict_without",
-    "scored_runs",
-]
-
 #: Share of runs that an interval is to hold.
 COVERAGE = 0.8
 N_GROUP_FOLDS = 5

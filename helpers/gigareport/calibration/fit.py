@@ -22,18 +22,6 @@ from gigacluster.throughput.coefficients import PRIORS, Coefficients, Prior
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.step import step_from_layers
 
-__all__ = [
-    "EFFECT_SPREADS",
-    "Fit",
-    "Observations",
-    "decode",
-    "encode",
-    "fit",
-    "log_step_time",
-    "predict_log_s",
-    "select",
-]
-
 #: Error of one run, as a logarithm; larger residuals count with their size rather than their square.
 NOISE = 0.1
 #: Runs of one source repeat each other: this many count as one independent run.

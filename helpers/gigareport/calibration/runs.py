@@ -13,8 +13,6 @@ from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
 from gigareport import catalog
 
-__all__ = ["cases", "columns", "families", "not_scored_reasons"]
-
 
 def columns(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with what their notes alone say in columns of its own: dropped tokens, and XLA."""

@@ -13,8 +13,6 @@ from gigacluster.throughput.words import PRECISION, RECOMPUTE
 from gigacluster.units import GIGA, TERA
 from gigareport import catalog
 
-__all__ = ["ConstantMfu", "errors", "interval_scores", "ranking"]
-
 #: Two plans whose measured step times differ by less are not ranked.
 RANKED_APART_FRAC = 0.02
 #: What a pair of plans has in common: all but the plan itself; the day, because clusters are repaired between days.

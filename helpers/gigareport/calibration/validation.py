@@ -17,8 +17,6 @@ from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration.own import read_log
 
-__all__ = ["Validation", "by_source", "source_table", "validate"]
-
 _SCALES = (8, 64, 512, 4096)
 
 

@@ -26,8 +26,6 @@ from gigareport.comparison.runs import Run, reference_run
 from gigareport.scenario import Outlook, Scenario, evaluate, search_plan
 from gigareport.scenario.inputs import CHIP_ERROR
 
-__all__ = ["MEASURES", "Comparison", "Measure", "compare"]
-
 _FAILURES = "reliability.failures_per_1000_node_days"
 #: Answers of an outlook that the measures are made of.
 _ANSWERS = ("reference_run_days", "own_reference_run_usd", "site_power_mw", "mfu_frac")

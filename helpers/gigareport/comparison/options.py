@@ -14,8 +14,6 @@ from gigareport import catalog
 from gigareport.comparison.market import ChipMarket, markets
 from gigareport.scenario import Scenario, inputs_of
 
-__all__ = ["BASES", "Option", "capital_usd_per_chip", "clusters", "equal", "own_cluster", "unusable_clusters"]
-
 #: What can be equal, with the unit of its amount.
 BASES = {"money": "USD", "power": "W", "chips": "chip"}
 #: Names in data/clusters.csv that leave the variant open -> the usual one of data/chips.csv. Some A100 sites have 40 or

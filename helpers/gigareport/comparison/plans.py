@@ -20,8 +20,6 @@ from gigareport.calibration.fit import EFFECT_SPREADS
 from gigareport.comparison.runs import Run
 from gigareport.scenario.plans import PlannedStep, replicas_of
 
-__all__ = ["FittedPlan", "chip_error", "fit_plan", "plan_on", "shared_error"]
-
 #: What the search is restricted to, so that hundreds of them take seconds: plans that large runs use.
 _LIMITS: dict[str, list[Any]] = {
     "sharding": ["zero1", "zero3"],

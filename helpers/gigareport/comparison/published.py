@@ -16,8 +16,6 @@ from gigareport.comparison.plans import plan_on
 from gigareport.comparison.runs import Run, runs
 from gigareport.scenario import Scenario
 
-__all__ = ["beside_published", "costs_beside_published"]
-
 #: Names of chips in data/training_costs.csv -> data/chips.csv.
 _CHIPS = {"NVIDIA H100 SXM5 80GB": "H100-SXM", "NVIDIA Tesla V100 DGXS 32 GB": "V100-SXM"}
 

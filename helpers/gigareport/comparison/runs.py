@@ -13,8 +13,6 @@ from gigacluster.throughput.words import PRECISION
 from gigacluster.uncertainty import Uncertain
 from gigareport.scenario import Scenario, inputs_of
 
-__all__ = ["Run", "reference_run", "run", "runs"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:

@@ -12,19 +12,6 @@ from gigareport.comparison.evaluation import Comparison
 from gigareport.comparison.market import PRICE_YEARS
 from gigareport.scenario import Scenario
 
-__all__ = [
-    "BASIS_WORDS",
-    "each",
-    "price_text",
-    "say_costs",
-    "say_days",
-    "say_facts",
-    "say_first",
-    "say_order",
-    "say_published",
-    "say_soonest",
-]
-
 BASIS_WORDS = {"money": "the same money", "power": "the same power", "chips": "the same number of chips"}
 #: Chips with fewer measured runs are named as less sure.
 _FEW_RUNS = 20

@@ -166,6 +166,18 @@ FEEDS: tuple[Feed, ...] = (
         ),
     ),
     Feed(
+        name="machine-learning hardware",
+        tables=(
+            Table(
+                name="accelerators",
+                files=("ml_hardware.csv",),
+                needs=("name", "maker", "released", "tdp_w", "foundry"),
+                key=("name",),
+                source_id="epoch-ml-hardware",
+            ),
+        ),
+    ),
+    Feed(
         name="compute of laboratories",
         tables=(
             Table(

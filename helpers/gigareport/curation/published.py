@@ -13,8 +13,6 @@ import pandas as pd
 from gigareport import dictionary, fields
 from gigareport.catalog import CatalogError
 
-__all__ = ["UpdateError", "generated_on", "read"]
-
 _GENERATED = re.compile(r"generated on:\s*(\d{1,2})-(\d{1,2})-(\d{4})")
 #: Columns that the update itself fills.
 _OURS = frozenset({"vintage", "source_id"})

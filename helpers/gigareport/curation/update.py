@@ -161,7 +161,7 @@ def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _moved(table: Table, old: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, vintage: str) -> Moved:
     """Compare what a reader saw with what is seen now: of each key the latest vintage."""
-    value = next(name for name in ("h100e_8bit_median", "h100e_8bit", "owner", "training_flop") if name in new)
+    value = next(name for name in ("h100e_8bit_median", "h100e_8bit", "owner", "training_flop", "tdp_w") if name in new)
     before = _latest(table, old, value) if len(old) else {}
     after = _latest(table, new, value)
     said = []

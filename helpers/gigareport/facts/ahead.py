@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy
 
-__all__ = ["paths"]
-
 #: Spread of the changes of one series counts as this many observations of the spread of all: few changes are known of
 #: each, and one quiet year does not make an owner steady.
 _OBSERVATIONS_SHARED = 4.0

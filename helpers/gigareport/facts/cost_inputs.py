@@ -11,8 +11,6 @@ from gigacluster.cost.rent import RENT_LIMITS
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 
-__all__ = ["inputs", "own_inputs", "rent_inputs"]
-
 
 @cache
 def _table() -> dict[str, Uncertain]:

@@ -14,8 +14,6 @@ from gigacluster.uncertainty import interval
 from gigareport.facts.ownership import named_and_other
 from gigareport.facts.world import OTHER, WorldStock, share_of_world
 
-__all__ = ["NEW_OWNER", "in_words", "index_change", "place_in_words", "share_over_time"]
-
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
 

@@ -11,8 +11,6 @@ import pandas as pd
 from gigacluster import reliability
 from gigareport import catalog
 
-__all__ = ["ExpectedRate", "chip_class", "failure_rate", "left_out", "rates_per_8_chips"]
-
 #: Chips with rates of their own, by the start of their name, and the generation that stands in for too few of them.
 _CLASSES = {
     "A100": ("A100", "V100", "A800"),
@@ -60,6 +58,11 @@ def rates_per_8_chips() -> pd.DataFrame:
         The rows of the table, ``rate``, ``rate_low`` and ``rate_high`` in failures per 1,000 node-days, and the
         standard error of the logarithm of ``rate``: from the count, or the printed range, or 0.3.
     """
+    return _rates().copy()
+
+
+@cache
+def _rates() -> pd.DataFrame:
     table = catalog.headline(catalog.load("failure_rates"))
     nodes = 8 / table["gpus_per_node"]
     of_count = numpy.sqrt(table["dispersion"].fillna(1.0) / table["failures"].astype(float))
@@ -72,7 +75,6 @@ def rates_per_8_chips() -> pd.DataFrame:
     )
 
 
-@cache
 def failure_rate(
     chip: str | None = None, n_gpus: float = 100_000, *, counts: str = "stops", without_house: str | None = None
 ) -> ExpectedRate:
@@ -83,7 +85,7 @@ def failure_rate(
     chip : str, optional
         Name of a chip or of a class; by default, and for chips without rates, all GPUs.
     n_gpus : float, default 100_000
-        Size of the job: the rate may move with it.
+        Size of the job: the rate may move with it, so slowly that two digits of the size say all.
     counts : {"stops", "hardware"}, default "stops"
         Every stop that nobody asked for, or those by hardware alone.
     without_house : str, optional
@@ -110,17 +112,22 @@ def failure_rate(
         raise ValueError(f"counts is {counts!r}; it can be 'stops' or 'hardware'")
     if not n_gpus >= 1:
         raise ValueError(f"n_gpus is {n_gpus!r}; it must be 1 or more")
-    table = rates_per_8_chips()
+    return _expected(chip_class(chip), float(f"{n_gpus:.2g}"), counts, without_house)
+
+
+@cache
+def _expected(of_class: str | None, n_gpus: float, counts: str, without_house: str | None) -> ExpectedRate:
+    table = _rates()
     table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
     table = table[table["house"] != without_house]
-    rows, words = _rows_for(table, chip_class(chip), counts)
+    rows, words = _rows_for(table, of_class, counts)
     sizes = rows["n_gpus"].astype(float).fillna(rows["n_gpus"].astype(float).median())
     pooled = reliability.pooled_rate(
         rows["rate"].to_numpy(),
         log_errors=rows["log_error"].to_numpy(),
         houses=rows["house"].to_numpy(dtype=str),
         n_gpus=sizes.to_numpy(),
-        at_n_gpus=float(n_gpus),
+        at_n_gpus=n_gpus,
     )
     return ExpectedRate(pooled=pooled, words=words, largest_gpus=float(sizes.max()))
 
@@ -152,7 +159,7 @@ def left_out() -> pd.DataFrame:
         ``house``, ``system``, ``counts``, ``rate``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``inside``, and
         ``houses``, how many others there are.
     """
-    table = rates_per_8_chips()
+    table = _rates()
     table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
     rows = []
     for row in table.to_dict("records"):

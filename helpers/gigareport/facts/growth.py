@@ -15,17 +15,6 @@ from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import WorldStock
 
-__all__ = [
-    "QUANTITIES",
-    "Growth",
-    "growth_at_release",
-    "growth_by_top",
-    "leaders_at_release",
-    "published_growth",
-    "published_shares",
-    "stock_growth",
-]
-
 #: Quantities of a cluster whose growth was published: name, anchor in ``published_anchors``, and how it is computed.
 QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
     "16-bit performance": ("perf_growth", lambda rows: rows["peak_16bit_op_per_s"]),

@@ -16,8 +16,6 @@ from gigareport.facts.ownership import LARGE_CLOUDS, by_owner, fives_share, name
 from gigareport.facts.stock import world_stock
 from gigareport.facts.world import WorldStock
 
-__all__ = ["headline", "numbers", "trend_start"]
-
 #: Enough to see a headline move by a percent.
 _SAMPLES = 1_000
 

@@ -11,8 +11,6 @@ from scipy import stats
 from gigareport.facts.stock import current, world_stock
 from gigareport.facts.world import WorldStock
 
-__all__ = ["coverage", "forecasts", "revisions", "say"]
-
 #: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
 _FIRST_ORIGIN = "2024-03-31"
 _HORIZONS = 4

@@ -14,8 +14,6 @@ import pandas as pd
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
 
-__all__ = ["active_clusters", "by_owner", "known_bounds", "known_over_time", "naive_indices", "superseded_on"]
-
 Joint = Literal["split", "separate", "largest"]
 Anonymous = Literal["each", "country", "largest", "dropped"]
 

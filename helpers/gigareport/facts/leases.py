@@ -8,8 +8,6 @@ from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.world import h100e_per_chip
 
-__all__ = ["leases", "usd_per_h100e_month"]
-
 
 def leases() -> pd.DataFrame:
     """Return the deals of ``data/contracts.csv`` that print a monthly payment and a number of chips.

@@ -29,6 +29,7 @@ __all__ = [
     "by_owner",
     "cuts",
     "fives_share",
+    "foundries",
     "index_by_quarter",
     "markets",
     "mergers",
@@ -215,6 +216,29 @@ def markets(
         _at_sites("large sites listed, leases moved", used_by(sites, running), other.shape),
     ]
     return {cut.name: cut for cut in found}
+
+
+def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Any) -> Cut:
+    """Return the stock at a date by the foundry that made the dies.
+
+    Parameters
+    ----------
+    made : WorldStock
+        The stock by maker of the chips.
+    accelerators : DataFrame
+        Table ``accelerators``; of its latest vintage, the foundry that most of a maker's accelerators name. The chips
+        of a maker without one may come from any foundry.
+    date : date, Timestamp or str
+    """
+    latest = accelerators[(accelerators["vintage"] == accelerators["vintage"].max()) & accelerators["foundry"].notna()]
+    maker = latest["maker"].str.casefold().str.split().str[0]  # Amazon AWS, NVIDIA
+    most = latest["foundry"].groupby(maker).agg(lambda names: names.mode().iloc[0])
+    named, other = named_and_other(made, made.at(date))
+    names = [most.get(name.casefold()) for name in made.owners if name != OTHER]
+    parties = tuple(dict.fromkeys(name for name in names if name is not None))
+    held = numpy.stack([named[[name == party for name in names]].sum(axis=0) for party in parties])
+    nameless = other + named[[name is None for name in names]].sum(axis=0)
+    return Cut(name="foundries of the dies", parties=parties, held=held, nameless=nameless, may_join=True)
 
 
 def _at_sites(name: str, sites: Mapping[str, Any], shape: tuple[int, ...]) -> Cut:

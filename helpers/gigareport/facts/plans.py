@@ -14,21 +14,6 @@ import pandas as pd
 
 from gigareport import catalog
 
-__all__ = [
-    "DAYS_PER_MONTH",
-    "LAST_DAY",
-    "OWNERS_OF_SITES",
-    "Revisions",
-    "as_days",
-    "current_states",
-    "day_numbers",
-    "plan_revisions",
-    "revisions_between",
-    "standing",
-    "states_by_site",
-    "vintages",
-]
-
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
 OWNERS_OF_SITES = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}

@@ -11,8 +11,6 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts import cost_inputs
 
-__all__ = ["PRICE_YEARS", "quoted_usd", "quotes"]
-
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)
 #: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy
+import pandas as pd
 
 from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
@@ -28,6 +29,11 @@ _POWER = "size_power"
 #: First year and size from which jobs recover so, newest first: FT-HSDP in 2026 at 100,000 GPUs; hot spares and writes
 #: behind training since Llama 3 and MegaScale in 2024.
 _DEFAULTS = (("drop_replica", 2026, 65_536), ("hot_spare", 2024, 4096))
+
+
+@cache
+def _table(name: str) -> pd.DataFrame:
+    return catalog.load(name)
 
 
 def default_scheme(n_gpus: float, year: int) -> str:
@@ -71,7 +77,7 @@ def inputs(
 @cache
 def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncertain | None) -> dict[str, Uncertain]:
     _known_scheme(scheme)
-    table = catalog.load("recovery_schemes")
+    table = _table("recovery_schemes")
     found = {}
     for row in table[(table["scheme"] == scheme) & (table["quantity"] != _POWER)].to_dict("records"):
         quantity = str(row["quantity"])
@@ -87,7 +93,7 @@ def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncert
 @cache
 def size_power(scheme: str) -> Uncertain:
     """Return the power of size with which the time until a job goes on grows under a scheme. [1]"""
-    row = catalog.load("recovery_schemes").set_index(["scheme", "quantity"]).loc[(scheme, _POWER)]
+    row = _table("recovery_schemes").set_index(["scheme", "quantity"]).loc[(scheme, _POWER)]
     return Uncertain(low=row["low"], median=row["median"], high=row["high"])
 
 
@@ -130,7 +136,7 @@ def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None)
     """
     _known_scheme(scheme)
     of_scheme = "restart_all" if quantity == "restart_s" else scheme
-    table = catalog.load("restart_times")
+    table = _table("restart_times")
     rows = table[table["pooled"] & (table["scheme"] == of_scheme) & (table["quantity"] == quantity)]
     rows = rows[rows["house"] != without_house]
     middle = numpy.sqrt(rows["low"] * rows["high"])
@@ -146,7 +152,7 @@ def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None)
 @cache
 def sizes(scheme: str) -> tuple[float, float]:
     """Return the smallest and the largest job in which a scheme's own times were measured. [GPU]"""
-    table = catalog.load("restart_times")
+    table = _table("restart_times")
     of_scheme = table[table["scheme"] == scheme]["n_gpus"].dropna()
     return float(of_scheme.min()), float(of_scheme.max())
 

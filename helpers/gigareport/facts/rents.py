@@ -17,18 +17,6 @@ from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
 
-__all__ = [
-    "KIND_WORDS",
-    "followed",
-    "known_changes",
-    "log_changes",
-    "of_the_year",
-    "paths",
-    "quoted",
-    "spread_of_the_year",
-    "typical_rents",
-]
-
 MONTHS_PER_STEP = 3
 #: Kinds of rent in the table of prices, in words.
 KIND_WORDS = {

@@ -9,8 +9,6 @@ import pandas as pd
 from gigareport import catalog
 from gigareport.facts import plans
 
-__all__ = ["record_setters", "rivals"]
-
 
 @cache
 def rivals(owner: str = "") -> pd.DataFrame:

@@ -18,8 +18,6 @@ from gigareport import catalog
 from gigareport.facts import ahead
 from gigareport.facts.world import OTHER, WorldStock, quarter_ends, years_between
 
-__all__ = ["current", "load_stock", "world_stock"]
-
 #: Owners of the tables that are part of another: chips smuggled to China are among their maker's sales.
 _PART_OF = {"China (smuggled)": "China"}
 _ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]

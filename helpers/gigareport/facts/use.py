@@ -14,8 +14,6 @@ import pandas as pd
 from gigacluster.concentration import hhi
 from gigareport.facts.world import WorldStock
 
-__all__ = ["laboratories", "owned_and_used", "running_leases", "used_by"]
-
 #: Owners, by the names of the table of owners, of the laboratories.
 _OWNERS_OF_LABS = {
     "OpenAI": "OpenAI",

@@ -9,8 +9,6 @@ import numpy
 
 from gigacluster.uncertainty import Uncertain, draw
 
-__all__ = ["OTHER", "WorldStock", "h100e_per_chip", "quarter_ends", "running", "share_of_world", "years_between"]
-
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 _DAYS_PER_YEAR = 365.25

@@ -13,8 +13,6 @@ from gigareport.scenario import leaves
 from gigareport.whatif import HORIZON, WhatIf
 from gigareport.words import number
 
-__all__ = ["Derivation", "InputRow", "derivations", "inputs_of_story"]
-
 #: The notebook that explains each group of answers, by the beginning of their names.
 _EXPLAINED = {
     "step_time": "30-throughput",

@@ -23,8 +23,6 @@ from traitlets.config import Config
 from gigareport.pages.folders import short_folder
 from gigareport.plots.display import PAGE_VARIABLE
 
-__all__ = ["LIMIT_S", "Job", "Result", "run_all"]
-
 #: How long one notebook may take, unless a caller says otherwise. [s]
 LIMIT_S = 600.0
 #: One thread for each notebook, since they run side by side.

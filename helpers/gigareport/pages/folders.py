@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["MANIFEST", "replacing", "short_folder"]
-
 #: Names the files of a site that we wrote, a line each: all others belong to the reader.
 MANIFEST = ".gigacluster-files"
 #: A socket's path holds 107 bytes (104 on macOS), of which a kernel's own name takes 20. [byte]

@@ -12,8 +12,6 @@ import pandas as pd
 
 from gigareport import catalog
 
-__all__ = ["Source", "Table", "sources", "tables", "vintage"]
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

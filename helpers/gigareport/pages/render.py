@@ -44,6 +44,7 @@ class Page:
     answer: str  # the first sentence said, as HTML
     body: str
     headings: tuple[tuple[str, str], ...]  # anchor, text
+    figures: tuple[tuple[str, str], ...]  # anchor, title
     notes: tuple[str, ...]  # sources of the figures
     failure: str = ""
 
@@ -65,6 +66,7 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
         answer=_answer(notebook),
         body=explained(_numbers(str(body), scenario)),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
+        figures=tuple((record["name"], record.get("figure", record)["title"]) for record in figures),
         notes=tuple(notes),
         failure=failure,
     )

@@ -23,8 +23,8 @@ from gigareport.pages import inputs
 from gigareport.pages.derivation import derivations, fields_of_page, inputs_of_story
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
 from gigareport.pages.folders import replacing
-from gigareport.pages.glossary import TERMS
-from gigareport.pages.render import apart, asset, notes_html, page_of, shell
+from gigareport.pages.glossary import TERMS, place_of
+from gigareport.pages.render import Page, apart, asset, notes_html, page_of, shell
 from gigareport.versions import versions
 from gigareport.whatif import WhatIf, whatif_of
 
@@ -220,8 +220,9 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
     common: dict[str, Any] = {
         "version": gigacluster.__version__,
         "vintage": vintage,
-        "story_title": side.title,
         "menu": menu,
+        "story_title": side.title,
+        "index": _search_index(pages, menu, side.answers),
     }
 
     def write(name: str, template: str, description: str, **values: Any) -> None:
@@ -296,6 +297,20 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         _write_assets(folder)
 
 
+def _search_index(
+    pages: Sequence[Page], menu: Sequence[tuple[str, str]], answers: Answers
+) -> list[tuple[str, str, str]]:
+    """Return what a reader may search: text, address and page of titles, headings, figures, numbers and terms."""
+    names = ["index", *(page.name for page in pages[1:])]
+    labels, found = dict(menu), []
+    for name, page in zip(names, pages, strict=True):
+        found.append((page.title, f"{name}.html", labels[name]))
+        found += [(_plain(text), f"{name}.html#{anchor}", labels[name]) for anchor, text in page.headings]
+        found += [(title, f"{name}.html#{anchor}", labels[name]) for anchor, title in page.figures]
+    found += [(number.label, f"inputs.html#number-{number.quantity}", number.median) for number in answers.numbers]
+    return found + [(term, f"inputs.html#{place_of(term)}", meaning) for term, meaning in TERMS.items()]
+
+
 def _write_assets(folder: Path) -> None:
     (folder / "style.css").write_text(asset("page.css"), encoding="utf-8")
     (folder / "page.js").write_text(asset("page.js"), encoding="utf-8")
@@ -349,6 +364,7 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
     return shell(
         "compare.html.j2",
         separate=separate,
+        index=None,
         title=title,
         description=_plain(" ".join(side.answers.verdict for side in sides)),
         sides=shown,

@@ -110,7 +110,7 @@ def _without_numbering(head: str, body: str) -> str:
 
 #: Tags of tables, and of simple text in their cells.
 _TABLE_TAGS = frozenset({"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"})
-_TEXT_TAGS = frozenset({"div", "p", "br", "b", "strong", "em", "i", "sup", "sub", "code", "span"})
+_TEXT_TAGS = frozenset({"div", "p", "br", "b", "strong", "em", "i", "sup", "sub", "code", "span", "details", "summary"})
 
 
 def _plain_tag(match: re.Match[str]) -> str:

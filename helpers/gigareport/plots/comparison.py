@@ -16,8 +16,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from gigacluster.units import GIGA, PETA
 from gigareport.plots.style import COLOURS, legend_above
 
-__all__ = ["plot_beside_published", "plot_ranking", "plot_runs_by_cluster", "plot_worth"]
-
 #: Ticks in a decade of an axis that spans less than so many times from end to end.
 _TICKS = ((60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
 #: An axis of a ranking ends at so many times its extreme medians; intervals beyond are cut there and say so.

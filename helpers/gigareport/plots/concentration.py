@@ -13,16 +13,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from gigareport.plots.style import COLOURS, band, label_line
 
-__all__ = [
-    "mark_date",
-    "mark_levels",
-    "plot_index_bounds",
-    "plot_owner_shares",
-    "plot_ranges",
-    "plot_share_over_time",
-    "plot_sites",
-]
-
 #: Hatches of neighbouring areas.
 _HATCHES = ("", "///", "...", "\\\\\\", "xx", "---", "oo", "||", "")
 

@@ -13,8 +13,6 @@ from matplotlib.dates import DateFormatter, YearLocator
 from gigareport.facts.rents import KIND_WORDS
 from gigareport.plots.style import COLOURS, band, label_line, legend_above
 
-__all__ = ["plot_deal", "plot_parts", "plot_rents", "plot_runs", "plot_so_far", "plot_tornado"]
-
 
 def _scale(*values: Any) -> tuple[float, str]:
     """Return the unit that amounts of dollars read well in, as factor and word."""

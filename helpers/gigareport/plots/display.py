@@ -23,8 +23,6 @@ from gigareport.plots import picture
 from gigareport.plots.marks import Chart, unsupported
 from gigareport.plots.style import caption_of, finish
 
-__all__ = ["FIGURE_MIME", "PAGE_VARIABLE", "dollars", "figure_record", "finished", "fold", "on_page", "say", "show"]
-
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"
 #: The type of a figure's record in an executed notebook.

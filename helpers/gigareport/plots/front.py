@@ -17,8 +17,6 @@ from matplotlib.figure import Figure
 
 from gigareport.plots.display import dollars, figure_record, on_page, say, show
 
-__all__ = ["FRONT_MIME", "Front", "show_front"]
-
 #: The type of a first screen's record in an executed notebook.
 FRONT_MIME = "application/vnd.gigacluster.front+json"
 #: The table of a first screen has at most this many rows, and the lines of chips this many.

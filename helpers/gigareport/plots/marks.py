@@ -33,8 +33,6 @@ from matplotlib.figure import Figure
 from gigareport.plots import style
 from gigareport.words import number
 
-__all__ = ["Chart", "areas", "band", "bars", "curves", "panels", "points", "regions", "rows", "unsupported"]
-
 #: Alternative texts name at most this many rows or lines; the table behind the figure holds all.
 _NAMED = 8
 #: Lines are told apart by their dashes too.

@@ -15,8 +15,6 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from gigacluster.units import format_share
 from gigareport.plots.style import COLOURS, label_line
 
-__all__ = ["plot_choice", "plot_deciding", "plot_phases", "save_differences"]
-
 
 def plot_choice(ax: Axes, saving_usd: np.ndarray, advantage_usd: np.ndarray) -> Axes:
     """Draw how the two answers are spread over the samples: same useful work, and the months of each counted.

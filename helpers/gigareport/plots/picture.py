@@ -23,8 +23,6 @@ from matplotlib.transforms import ScaledTranslation
 
 from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of
 
-__all__ = ["Drawing", "narrow", "svg", "wide"]
-
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
 #: Lowest height of one panel on a telephone. [in]

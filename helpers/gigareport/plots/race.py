@@ -11,8 +11,6 @@ from gigacluster.arrays import to_host
 from gigacluster.race import Growth
 from gigareport.plots.style import COLOURS, band
 
-__all__ = ["plot_growth", "plot_month_worth", "plot_start"]
-
 
 def plot_growth(ax: Axes, year: np.ndarray, flop_per_s: np.ndarray, trends: Mapping[str, Growth]) -> Axes:
     """Draw clusters by date and speed with the trends through some of them.

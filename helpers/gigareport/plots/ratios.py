@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 
 from gigareport.plots.style import COLOURS
 
-__all__ = ["met_within", "plot_ratios", "worst_factor"]
-
 _LEAST = 0.25
 _NAME_LENGTH = 40  # longer names leave the axis no room. [letter]
 

@@ -12,8 +12,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from gigareport.plots.style import COLOURS, band
 
-__all__ = ["plot_approaches", "plot_laws", "plot_loss", "plot_scores", "plot_serving", "plot_tokens"]
-
 _GREY = COLOURS[6]
 
 

@@ -16,24 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
 
-__all__ = [
-    "ACCENT",
-    "COLOURS",
-    "INK",
-    "REGION",
-    "REGIONS",
-    "SECOND",
-    "Caption",
-    "band",
-    "caption_of",
-    "colours",
-    "figure",
-    "finish",
-    "label_line",
-    "legend_above",
-    "use",
-]
-
 #: Told apart by readers without red or green as well as by others (a test measures it). The first is the story's
 #: cluster, the second what it is compared with; the seventh is the grey of everybody else.
 COLOURS = ("#0072B2", "#D55E00", "#7FC8F8", "#F0C808", "#8C2D04", "#4B0082", "#6E6E6E", "#000000")

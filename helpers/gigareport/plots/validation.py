@@ -9,8 +9,6 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from gigareport.plots.style import COLOURS
 
-__all__ = ["plot_accuracy", "plot_predicted", "within_share", "worst_misses"]
-
 _TICKS = (0.5, 0.7, 0.85, 1.0, 1.15, 1.4, 2.0)
 
 

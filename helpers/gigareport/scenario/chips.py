@@ -15,8 +15,6 @@ from gigareport.facts.prices import PRICE_YEARS, quoted_usd
 from gigareport.scenario.record import leaves
 from gigareport.scenario.register import Scenario, default_of
 
-__all__ = ["BY_CHIP", "CHIP_OF_DEFAULTS", "default_for", "taken"]
-
 #: The chip that the sourced defaults of these fields are about, and their rows.
 CHIP_OF_DEFAULTS = "H100-SXM"
 BY_CHIP = {

@@ -13,8 +13,6 @@ from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.record import leaves
 from gigareport.scenario.register import Scenario
 
-__all__ = ["differences", "differing_inputs"]
-
 
 def differing_inputs(first: Scenario, second: Scenario) -> pd.DataFrame:
     """Return the fields in which two scenarios differ: ``field, first, second, unit``, values as a file says them.

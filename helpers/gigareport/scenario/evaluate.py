@@ -31,8 +31,6 @@ from gigareport.scenario.outlook import Outlook, Returns
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
-__all__ = ["cash_flows", "deciding_inputs", "evaluate"]
-
 #: Options, and samples of one option or of many, evaluated at once: arrays by month then stay in the cache.
 _OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 1_000, 256
 

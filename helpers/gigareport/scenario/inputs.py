@@ -21,22 +21,6 @@ from gigareport.scenario.recovery import RECOVERY_TIMES, TOGETHER, settled
 from gigareport.scenario.reference import entry_of
 from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
-__all__ = [
-    "CHIP_ERROR",
-    "LAW",
-    "RENT_PATH",
-    "STEP_ERROR",
-    "STOCK",
-    "Inputs",
-    "alike",
-    "column_of",
-    "draw_inputs",
-    "inputs_from",
-    "inputs_of",
-    "uncertain_of",
-    "words_of",
-]
-
 Inputs: TypeAlias = Case[Array, Array, Any]
 
 #: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.

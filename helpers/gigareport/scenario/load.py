@@ -28,8 +28,6 @@ from gigareport.scenario.record import Entry, Field, fields_of, leaves
 from gigareport.scenario.reference import entry_of, paths
 from gigareport.scenario.register import Case, Delivery, Scenario, default_of
 
-__all__ = ["STORY", "ScenarioError", "find", "load", "loaded", "names", "plain", "slips"]
-
 #: Names the scenario of all notebooks; without it they tell the story.
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
 STORY = "xai-colossus-2024"

@@ -13,8 +13,6 @@ from gigareport.facts import rents
 from gigareport.scenario.inputs import RENT_PATH
 from gigareport.scenario.register import Scenario
 
-__all__ = ["market_of"]
-
 #: Paths that are kept for each date and horizon.
 _N_PATHS, _SEED = 4096, 7
 

@@ -18,8 +18,6 @@ from gigareport.scenario.register import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Costs", "Outlook", "Place", "Returns", "Speed", "Time", "Training"]
-
 
 def _answer(label: str, unit: str) -> Any:
     return field(metadata={"label": label, "unit": unit})

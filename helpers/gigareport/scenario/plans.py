@@ -27,9 +27,6 @@ from gigareport.scenario.load import ScenarioError, loaded
 from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
-__all__ = ["BATCH_RATIOS", "PlannedStep", "Rivals", "TrainingPlan", "batch_gain", "job_of", "rivals", "search_plan"]
-
-
 #: Batches over that of the scenario that plans are searched for.
 BATCH_RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)
 _DOUBLINGS = (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-__all__ = ["Entry", "Field", "fields_of", "leaves", "rebuild", "with_value"]
-
 Record = TypeVar("Record")
 
 #: ``uncertain``: a number or low, median, high. ``number``: an exact one. ``section``: a record of its own.

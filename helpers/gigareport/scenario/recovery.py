@@ -13,8 +13,6 @@ from gigareport.facts.failures import failure_rate
 from gigareport.facts.recovery import blast, default_scheme, inputs
 from gigareport.scenario.register import Scenario
 
-__all__ = ["RECOVERY_TIMES", "TOGETHER", "replicas_lost", "scheme_of", "settled"]
-
 _TIMES = (
     "detection_s",
     "restart_s",

@@ -10,8 +10,6 @@ from gigareport import catalog
 from gigareport.scenario.record import Entry, Field, fields_of
 from gigareport.scenario.register import Case
 
-__all__ = ["entry_of", "json_schema", "paths"]
-
 
 def paths(record_class: type[Any] = Case, path: str = "") -> Iterator[tuple[str, Field]]:
     """Yield path and field of every input of the register; a list of sections has no number in its paths."""

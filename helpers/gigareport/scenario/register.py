@@ -242,7 +242,7 @@ class Reliability(Generic[U, N, S]):
     restart_s: Annotated[
         U,
         Entry(
-            "From there until the whole job trains again from a stored checkpoint",
+            "Restart of the whole job from a stored checkpoint, once a failure is noticed",
             "s",
             0,
             86_400,

@@ -18,8 +18,6 @@ from gigareport.scenario.inputs import Inputs
 from gigareport.scenario.known import Known, Step
 from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Training
 
-__all__ = ["after_failures", "answers", "flows", "own_flows", "rent_flows", "speed_of", "worth_of_month_usd"]
-
 #: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
 _LEAST_GOODPUT = 1e-9
 #: Parts of the cost of owning that are paid once.

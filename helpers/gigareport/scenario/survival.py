@@ -22,8 +22,6 @@ from gigareport.scenario.recovery import RECOVERY_TIMES, replicas_lost, scheme_o
 from gigareport.scenario.register import Scenario
 from gigareport.scenario.spine import after_failures
 
-__all__ = ["PARTS", "by_scheme", "by_size", "median_job", "survived"]
-
 #: Where the time goes, in the words of a chart.
 PARTS = {
     "goodput_frac": "progress",

@@ -156,4 +156,50 @@
       update();
     });
   }
+
+  // Search: titles, headings, figures, numbers and terms of the whole report.
+  const search = document.getElementById("search");
+  if (search) {
+    const index = JSON.parse(document.getElementById("search-index").textContent);
+    const found = document.getElementById("found");
+    search.addEventListener("input", () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const hits = words.length ? index.filter(([text]) => words.every((word) => text.toLowerCase().includes(word))).slice(0, 12) : [];
+      found.replaceChildren(...hits.map(([text, address, page]) => {
+        const item = document.createElement("li"), link = document.createElement("a"), where = document.createElement("span");
+        link.href = address;
+        link.textContent = text;
+        where.textContent = page;
+        item.append(link, where);
+        return item;
+      }));
+      if (words.length && !hits.length) found.textContent = "Nothing found";
+      found.hidden = !words.length;
+    });
+    addEventListener("keydown", (event) => { if (event.key === "Escape") { search.value = ""; found.hidden = true; } });
+  }
+
+  // A click on the head of a column sorts its table, numbers as numbers.
+  const keyOf = (text) => {
+    const scale = { trillion: 1e12, billion: 1e9, million: 1e6, days: 86400, hours: 3600, minutes: 60 }[text.match(/[a-z]+/)?.[0]] ?? 1;
+    const value = parseFloat(text.replace(/[$,\s]/g, ""));
+    return Number.isNaN(value) ? null : value * scale;
+  };
+  for (const head of document.querySelectorAll(".table thead tr:last-child > *")) {
+    const table = head.closest("table"), place = [...head.parentElement.children].indexOf(head);
+    if (!head.textContent.trim() || table.tBodies.length !== 1 || table.querySelector("[rowspan], [colspan]") || table.tBodies[0].rows.length < 3) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const isDown = head.getAttribute("aria-sort") === "ascending";
+      for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+      const rows = [...table.tBodies[0].rows].map((row) => { const text = row.cells[place]?.textContent.trim() ?? ""; return [row, keyOf(text), text]; });
+      rows.sort(([, a, textA], [, b, textB]) => (a === null || b === null ? (a === null) - (b === null) || textA.localeCompare(textB) : a - b) * (isDown ? -1 : 1));
+      table.tBodies[0].append(...rows.map(([row]) => row));
+    });
+  }
 })();

@@ -1,0 +1,57 @@
+"""What happened after the story's decision, and the rivals that its lead is counted against."""
+
+import pandas as pd
+import pytest
+
+from gigareport import decision, scenario
+from gigareport.facts import leases, record_setters, rivals
+from gigareport.hindsight import hindsight
+
+
+@pytest.fixture(scope="module")
+def past():
+    return hindsight(samples=300)
+
+
+def test_four_choices_are_priced_with_what_is_known_now(past):
+    costs = past.table.set_index("choice")["median"]
+    assert list(costs.index) == [
+        "own",
+        "own, let out from May 2026",
+        "rent at the rents that followed",
+        "rent at the contract offered",
+    ]
+    # six months of 231 million and two of a part of it, discounted, against the same chips kept
+    assert 0.6e9 < costs["own"] - costs["own, let out from May 2026"] < 1.4e9
+    assert costs["rent at the rents that followed"] < costs["rent at the contract offered"]
+    assert (past.table["low"] < past.table["median"]).all()
+
+
+def test_the_rents_that_followed_are_few_quotes_and_all_are_told(past):
+    assert len(past.quotes) == 5
+    assert past.quotes["usd_per_chip_hour"].tolist() == [2.85, 2.99, 1.70, 2.35, 2.65]
+
+
+def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(past):
+    assert past.lease_usd_per_month == pytest.approx(1e5 * leases.usd_per_h100e_month())
+    assert past.lease_usd_per_month == pytest.approx(231e6, rel=0.01)
+
+
+def test_rivals_are_of_other_owners_and_sizes_are_reached_once():
+    known = rivals("xAI")
+    assert not known["owner"].fillna("").str.contains("xAI").any()
+    assert known["date"].is_monotonic_increasing
+    records = record_setters("xAI")
+    assert records["h100e"].is_monotonic_increasing
+    assert records["h100e"].is_unique
+    assert len(rivals("")) > len(known)
+
+
+def test_the_map_names_its_three_regions_and_the_lines_on_it():
+    found = scenario.evaluate(scenario.load(scenario.STORY), samples=200, device="cpu")
+    mapped = decision.price_map(found, prices=15, terms=5, samples=200)
+    table = mapped.to_frame()
+    assert list(dict.fromkeys(table["choice"])) == ["rent", "too close", "own"]
+    assert set(decision.marks(found, mapped)["mark"]) == {"a landlord's cost", "$10 billion for these chips"}
+    chart = decision.draw_map(found, mapped)
+    assert pd.concat(chart.tables)["mark"].dropna().str.startswith("listed").any()
