@@ -66,6 +66,8 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
     result |= _chinchilla_package(runs, seconds)
     starts_seconds, many = _timed(partial(_bootstrap, runs, starts_replicates, 16))
     rates = many.starts.replicate_hit_rates
+    result["flags_and_auto_4000_s"] = min(_timed(partial(_with_flags, runs))[0] for _ in range(3))
+    result["fit_240000_rows_s"] = _timed(partial(scaling.fit, _many_runs(240_000), device="cpu"))[0]
     return result | {
         "starts_16_timed_on_replicates": starts_replicates,
         "starts_16_4000_s": starts_seconds * REPLICATES / starts_replicates,
@@ -75,7 +77,18 @@ def measure(sample: int = 40, starts_replicates: int = 400) -> dict[str, Any]:
 
 
 def _bootstrap(runs: Any, count: int = REPLICATES, starts: int = 0) -> scaling.Fit:
-    return scaling.fit(runs, bootstrap=count, kind="case", replicate_starts=starts, seed=42, device="cpu")
+    return scaling.fit(runs, bootstrap=count, kind="case", replicate_starts=starts, flags=False, device="cpu")
+
+
+def _with_flags(runs: Any) -> scaling.Fit:
+    return scaling.fit(runs, bootstrap=REPLICATES, device="cpu")
+
+
+def _many_runs(count: int) -> dict[str, numpy.ndarray]:
+    stream = numpy.random.default_rng(0)
+    params, tokens = 10 ** stream.uniform(7.7, 10.0, count), 10 ** stream.uniform(9.0, 11.5, count)
+    loss = 1.69 + 406.4 / params**0.34 + 410.7 / tokens**0.28
+    return {"params": params, "tokens": tokens, "loss": loss * numpy.exp(0.01 * stream.standard_normal(count))}
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, Any]:

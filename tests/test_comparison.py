@@ -404,7 +404,7 @@ def test_a_first_place_that_is_close_or_little_measured_says_so(story, run):
         comparison.say_first(found, pd.Series({"H100-SXM": 200})),
         replace(found, samples=dict(found.samples)),
     )
-    assert clear == "16384 (best in 100% of the samples)"
+    assert clear == "16384 (best in 100 % of the samples)"
     assert "rests on no measured runs" in comparison.say_first(found, pd.Series(dtype=int))
     assert "rests on 1 measured run)" in comparison.say_first(found, pd.Series({"H100-SXM": 1}))
     alone.samples["days"] = np.stack([found.samples["days"][0]] * 2)

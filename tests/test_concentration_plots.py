@@ -34,11 +34,6 @@ def test_index_names_each_structure_of_other_and_its_unit(ax):
     assert len(ax.get_legend().get_texts()) == 3
 
 
-def test_levels_and_dates_are_marked_by_name(ax):
-    draw.mark_levels(draw.mark_date(ax, DATES[1], "decision"), {"high": 1_800.0})
-    assert texts(ax) == ["decision", "high"]
-
-
 def test_every_owner_is_named_even_where_shares_vanish(ax):
     shares = numpy.asarray([[0.6] * 4, [0.4] * 4, [0.0] * 4])
     draw.plot_owner_shares(ax, DATES, shares, labels=["A", "B", "Other"])
@@ -51,14 +46,6 @@ def test_many_owners_find_colours(ax):
     shares = numpy.full((15, 4), 1 / 15)
     draw.plot_owner_shares(ax, DATES, shares, labels=[f"owner {i}" for i in range(15)])
     assert len(ax.collections) == 15
-
-
-@pytest.mark.parametrize("log", [False, True])
-def test_ranges_stand_in_the_order_given_from_the_top(ax, log):
-    draw.plot_ranges(ax, ["first", "second"], [10, 20], [100, 20], label="HHI [points]", log=log)
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["first", "second"]
-    assert ax.yaxis_inverted()
-    assert ax.get_xscale() == ("log" if log else "linear")
 
 
 def test_what_lies_after_the_table_is_dashed(ax):

@@ -127,6 +127,7 @@ def test_a_number_leads_to_the_inputs_behind_it_and_is_the_same_wherever_it_stan
 
 
 def test_the_first_use_of_a_term_is_explained(built):
+    assert glossary.explained("<p>43% <code>43%</code></p>") == "<p>43 % <code>43%</code></p>"
     page = glossary.explained("<h1>FLOP</h1><p>A FLOP and <a>MFU</a>, FLOPs.</p>")
     assert page.count("<a class") == 1
     assert 'A <a class="term" href="inputs.html#term-flop" title="A floating-point' in page

@@ -67,7 +67,7 @@ def test_too_little_compute_between_the_runs_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["chinchilla", "steplaw best", "misfitting best"])
+@pytest.mark.parametrize("name", ["chinchilla", "isoflop ml_scalefit__massivetext__chinchilla", "misfitting best"])
 def test_intervals_at_a_hundred_times_the_compute_hold_the_runs(name, raw_data):
     runs = scaling_runs.load(name, lambda: raw_data)[["params", "tokens", "loss"]].astype(float)
     flop = 6 * runs["params"] * runs["tokens"]

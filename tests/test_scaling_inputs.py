@@ -200,3 +200,39 @@ def test_predictions_say_what_they_need(runs, values):
     fitted = scaling.fit(runs, device="cpu")
     with pytest.raises(ValueError, match="missing: tokens|params must be positive|reads params, tokens; got 3 values"):
         fitted.predict(*values)
+
+
+def any_answer(seed):
+    """Fit, choose, profile and print something unusual; a ``ValueError`` with a reason is an answer too."""
+    stream = numpy.random.default_rng(seed)
+    count = int(stream.integers(1, 40))
+    params = 10 ** (stream.uniform(7, 10, count) if seed % 3 else stream.choice([7.5, 8.0, 8.5, 9.0, 9.5], count))
+    tokens = 20 * params if seed % 4 == 0 else params * 10 ** stream.uniform(0.5, 2.5, count)
+    loss = stream.uniform(0, 2) + 400 / params ** stream.uniform(0.1, 0.6) + 900 / tokens ** stream.uniform(0.1, 0.6)
+    loss = loss * numpy.exp(stream.choice([0.0, 0.003, 0.05]) * stream.standard_normal(count))
+    runs = {"N": params, "D": tokens, "loss": loss}
+    form = ["chinchilla", "chinchilla-tied", "kaplan", "overtraining"][seed % 4]
+    options = {"bootstrap": 10, "starts": 6, "loss_unit": "nat", "loss": ["huber", "squared"][seed % 2]}
+    try:
+        fitted = scaling.fit(runs, form, device="cpu", **options)
+        said = f"{fitted} {fitted.table()} {scaling.compute_optimal(fitted, [1e21, 1e25])} {fitted.compute_for(2.2)}"
+        if fitted.converged:
+            said += str(scaling.next_run(fitted, at_flop=1e23, budget_flop=1e22))
+            scaling.profile(fitted, fitted.law.names[0], [fitted.parameters[fitted.law.names[0]]])
+    except ValueError as fault:
+        return str(fault)
+    return said
+
+
+@pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(8))
+def test_no_warning_of_numpy_leaves_whatever_the_runs(seed):
+    assert any_answer(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::gigacluster.scaling.RunsWarning")
+@pytest.mark.parametrize("seed", range(8, 150))
+def test_no_warning_of_numpy_leaves_whatever_the_runs_at_length(seed):
+    assert any_answer(seed)

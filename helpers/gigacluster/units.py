@@ -78,11 +78,11 @@ def format_share(value: float) -> str:
     Examples
     --------
     >>> format_share(0.417), format_share(0.9991), format_share(1.0), format_share(0.002)
-    ('42%', 'over 99%', '100%', 'under 1%')
+    ('42 %', 'over 99 %', '100 %', 'under 1 %')
     """
     if 0.995 <= value < 1:
-        return "over 99%"
-    return "under 1%" if 0 < value < 0.005 else f"{value:.0%}"
+        return "over 99 %"
+    return "under 1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
 
 
 def format_interval(low: float, median: float, high: float, unit: str = "", digits: int = 2) -> str:

@@ -6,9 +6,7 @@ period is the interval plus the time that a checkpoint stops training for.
 
 from __future__ import annotations
 
-from typing import Any
-
-from gigacluster.arrays import Namespace, Samples
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
 INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
@@ -19,7 +17,7 @@ _SERIES_TERMS = 12  # s <= 0.3 / 1.7, so the first term left out is below 1e-19 
 _SATURATED = 34.0  # exp(-35) is the spacing of numbers at 1: beyond, the interval is the MTTF
 
 
-def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exact") -> Any:
+def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exact") -> Array:
     """Return the computing time between checkpoints that wastes least.
 
     Parameters
@@ -64,7 +62,7 @@ def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exac
     return xp.where(write < 2 * mttf, higher, mttf + 0 * write)
 
 
-def _optimal_share(xp: Namespace, write_share: Any) -> Any:
+def _optimal_share(xp: Namespace, write_share: Samples) -> Array:
     """Solve -log(1 - x) - x = d for x, the interval as a share of the MTTF; d is the write time as such a share."""
     d = xp.minimum(write_share, _SATURATED)
     p = xp.sqrt(2 * xp.minimum(d, 1.0))
@@ -78,7 +76,7 @@ def _optimal_share(xp: Namespace, write_share: Any) -> Any:
     return x
 
 
-def _waste(xp: Namespace, x: Any) -> Any:
+def _waste(xp: Namespace, x: Samples) -> Array:
     """Return -log(1 - x) - x, without cancellation for small x."""
     small = xp.minimum(x, _SERIES_TO)
     s = small / (2 - small)  # -log(1 - x) = 2 atanh(s) and x = 2 s / (1 + s)
@@ -89,11 +87,11 @@ def _waste(xp: Namespace, x: Any) -> Any:
     return xp.where(x <= _SERIES_TO, 2 * s * (s / (1 + s) + odd), -xp.log1p(-x) - x)
 
 
-def _above_zero(xp: Namespace, value: Any) -> Any:
+def _above_zero(xp: Namespace, value: Samples) -> Array:
     return xp.where(value > 0, value, 1.0)
 
 
-def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Any:
+def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Array:
     """Size of the full training state.
 
     Parameters
@@ -117,7 +115,7 @@ def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Any:
     return params * size
 
 
-def checkpoint_write_s(n_params: Any, write_bytes_per_s: Any, bytes_per_param: Any = 14.0) -> Any:
+def checkpoint_write_s(n_params: Samples, write_bytes_per_s: Samples, bytes_per_param: Samples = 14.0) -> Array:
     """Time to write a full checkpoint at a bandwidth that all nodes share.
 
     Examples

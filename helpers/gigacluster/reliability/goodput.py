@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import Namespace, Samples, is_array
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.limits import (
     LOGNORMAL_SIGMA,
     SHARE,
@@ -49,15 +49,15 @@ NEVER_BELOW = 1e-3
 class Goodput:
     """Where the time goes: shares of wall-clock time that add up to 1, and what they follow from."""
 
-    goodput_frac: Any  # computing that was kept
-    overhead_frac: Any  # computing slowed by being ready for failures, whether they come or not
-    checkpoint_frac: Any  # training stopped for checkpoints that became safe
-    rework_frac: Any  # computed and lost with a failure
-    restart_frac: Any  # restarting, or without the replica that is away
-    waiting_frac: Any  # detecting the failure and waiting for nodes
-    planned_frac: Any  # planned stops
-    mttf_s: Any
-    checkpoint_interval_s: Any
+    goodput_frac: Array  # computing that was kept
+    overhead_frac: Array  # computing slowed by being ready for failures, whether they come or not
+    checkpoint_frac: Array  # training stopped for checkpoints that became safe
+    rework_frac: Array  # computed and lost with a failure
+    restart_frac: Array  # restarting, or without the replica that is away
+    waiting_frac: Array  # detecting the failure and waiting for nodes
+    planned_frac: Array  # planned stops
+    mttf_s: Array
+    checkpoint_interval_s: Array
 
     @property
     def never_finishes(self) -> Any:
@@ -65,7 +65,7 @@ class Goodput:
         return self.goodput_frac < NEVER_BELOW
 
     @property
-    def failures_per_day(self) -> Any:
+    def failures_per_day(self) -> Array:
         """Failures per day of wall-clock time."""
         exposed = 1 - self.waiting_frac - self.planned_frac
         return SECONDS_PER_DAY * exposed / self.mttf_s
@@ -203,7 +203,9 @@ def goodput(
     )
 
 
-def mean_time_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
+def mean_time_s(
+    n_gpus: Samples | None, rate: Samples | None, gpus_per_node: Samples, mttf_s: Samples | None
+) -> Samples:
     """Return the MTTF of a job from one of the two ways to give it."""
     if mttf_s is None and n_gpus is not None and rate is not None:
         return scaled_mttf_s(n_gpus, rate, gpus_per_node=gpus_per_node)
@@ -215,12 +217,12 @@ def mean_time_s(n_gpus: Any, rate: Any, gpus_per_node: Any, mttf_s: Any) -> Any:
     return mttf_s
 
 
-def _survives(xp: Namespace, restart: Any, sigma: Any, mttf: Any, given_sigma: Any) -> Any:
+def _survives(xp: Namespace, restart: Array, sigma: Array, mttf: Array, given_sigma: Samples) -> Array:
     constant = not is_array(given_sigma) and given_sigma == 0  # spares the sum over the distribution
     return xp.exp(-restart / mttf) if constant else survival_of_restart(xp, restart, sigma, mttf)
 
 
-def _kept_of_memory(xp: Namespace, period: Any, first: Any, q: Any, n_periods: Any) -> Any:
+def _kept_of_memory(xp: Namespace, period: Array, first: Array, q: Array, n_periods: Array) -> Array:
     """Share of safe progress left by the failures that destroy the copies in memory.
 
     ``n_periods`` periods lie between stored checkpoints. Each ends, with probability g, in a failure that goes back to

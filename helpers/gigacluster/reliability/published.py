@@ -6,8 +6,6 @@ They turn negative where the losses exceed the time. The project's own answers c
 
 from __future__ import annotations
 
-from typing import Any
-
 from gigacluster.arrays import Array, Samples
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
 
@@ -45,7 +43,7 @@ def kokolis_2025(
     return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
 
 
-def stall_goodput(interval_s: Samples, stall_s: Samples, stall: str = "inside") -> Any:
+def stall_goodput(interval_s: Samples, stall_s: Samples, stall: str = "inside") -> Array:
     """Share of time left when each failure stalls the job: two conventions that differ much at 100,000 GPUs.
 
     Parameters

@@ -58,7 +58,7 @@ def mttf_s(n_gpus: Samples, failures_per_1000_node_days: Samples, *, gpus_per_no
 
 def failures_per_1000_node_days(
     failures: Samples, n_gpus: Samples, days: Samples, *, gpus_per_node: Samples = 8
-) -> Any:
+) -> Array:
     """Failure rate of a run that counted its failures.
 
     Parameters
@@ -82,7 +82,7 @@ def failures_per_1000_node_days(
     return 1000 * count * per_node / (gpus * length_d)
 
 
-def rate_without_lemons(rate: Samples, lemon_share_of_failures: Samples) -> Any:
+def rate_without_lemons(rate: Samples, lemon_share_of_failures: Samples) -> Array:
     """Failure rate after the few nodes that fail again and again have been found and taken out.
 
     Parameters

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import as_common, is_array
+from gigacluster.arrays import Array, Samples, as_common, is_array
 from gigacluster.limits import (
     AT_LEAST_ONE,
     SHARE,
@@ -62,26 +62,26 @@ class Recovery:
 
     scheme: str
     #: From a failure until it is noticed: all stand still. [s]
-    detection_s: Any
+    detection_s: Samples
     #: From there until the whole job trains again from a stored checkpoint. [s]
-    restart_s: Any
+    restart_s: Samples
     #: From the start of a checkpoint until it is safe; in memory, until the copy is. [s]
-    checkpoint_write_s: Any
+    checkpoint_write_s: Samples
     #: Training stops for so much of it: all of it where the write is blocking. [s]
-    checkpoint_stall_s: Any
+    checkpoint_stall_s: Samples
     #: Writes that may go on behind training at the same time. [1]
-    writes_at_once: Any = 1.0
+    writes_at_once: Samples = 1.0
     #: ``hot_spare``, ``in_memory``: as ``restart_s``, for the failures that the scheme is made for. ``drop_replica``:
     #: until the other replicas go on. [s]
-    resume_s: Any = 0.0
+    resume_s: Samples = 0.0
     #: ``drop_replica``: until the replica that failed is back. [s]
-    rebuild_s: Any = 0.0
+    rebuild_s: Samples = 0.0
     #: Share of failures that the scheme does not help against; they take ``restart_s``. [1]
-    lost_frac: Any = 0.0
+    lost_frac: Samples = 0.0
     #: Share of computing that the scheme costs without any failure. [1]
-    overhead_frac: Any = 0.0
+    overhead_frac: Samples = 0.0
     #: ``in_memory``: computing between the checkpoints that also go to storage. [s]
-    stored_interval_s: Any = 3600.0
+    stored_interval_s: Samples = 3600.0
 
     def __post_init__(self) -> None:
         one_of("scheme", self.scheme, SCHEMES)
@@ -91,17 +91,17 @@ class Recovery:
 
 def goodput_with(
     recovery: Recovery,
-    n_gpus: Any = None,
+    n_gpus: Samples | None = None,
     *,
-    failures_per_1000_node_days: Any = None,
-    gpus_per_node: Any = 8,
-    mttf_s: Any = None,
-    n_replicas: Any = 1.0,
-    replicas_lost: Any = 1.0,
-    checkpoint_interval_s: Any = None,
-    queue_s: Any = 0.0,
-    planned_stops_per_day: Any = 0.0,
-    planned_stop_s: Any = 0.0,
+    failures_per_1000_node_days: Samples | None = None,
+    gpus_per_node: Samples = 8,
+    mttf_s: Samples | None = None,
+    n_replicas: Samples = 1.0,
+    replicas_lost: Samples = 1.0,
+    checkpoint_interval_s: Samples | None = None,
+    queue_s: Samples = 0.0,
+    planned_stops_per_day: Samples = 0.0,
+    planned_stop_s: Samples = 0.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress under a recovery scheme.
 
@@ -148,7 +148,7 @@ def goodput_with(
     }
     if recovery.scheme == "drop_replica":
         return _without_a_replica(recovery, failures, n_replicas, replicas_lost)
-    checkpoints = {
+    checkpoints: dict[str, Any] = {
         "checkpoint_write_s": recovery.checkpoint_write_s,
         "checkpoint_stall_s": recovery.checkpoint_stall_s,
         "writes_at_once": recovery.writes_at_once,
@@ -168,7 +168,9 @@ def goodput_with(
     )
 
 
-def _without_a_replica(recovery: Recovery, failures: dict[str, Any], n_replicas: Any, replicas_lost: Any) -> Goodput:
+def _without_a_replica(
+    recovery: Recovery, failures: dict[str, Any], n_replicas: Samples, replicas_lost: Samples
+) -> Goodput:
     xp, (replicas, out, share, mttf, stall, rebuild, detection) = checked(
         n_replicas=(n_replicas, _REPLICAS),
         replicas_lost=(replicas_lost, AT_LEAST_ONE),
@@ -233,15 +235,15 @@ class Blast:
         if faults:
             raise ValueError("; ".join(faults))
 
-    def replicas_lost(self, chips_per_replica: Any) -> Any:
+    def replicas_lost(self, chips_per_replica: Samples) -> Array:
         """Return the replicas that one failure takes out on average; a part of one is a whole one."""
         xp, (per_replica,) = checked(chips_per_replica=(chips_per_replica, AT_LEAST_ONE))
-        return sum(share * xp.ceil(chips / per_replica) for chips, share in self._kinds())
+        return sum((share * xp.ceil(chips / per_replica) for chips, share in self._kinds()), 0.0 * per_replica)
 
-    def beyond(self, domain_chips: Any) -> Any:
+    def beyond(self, domain_chips: Samples) -> Array:
         """Return the share of failures that take more GPUs than a domain has: copies within it are lost with them."""
         xp, (domain,) = as_common(domain_chips)
-        return sum(share * xp.astype(chips > domain, xp.float64) for chips, share in self._kinds())
+        return sum((share * xp.astype(chips > domain, xp.float64) for chips, share in self._kinds()), 0.0 * domain)
 
     def _kinds(self) -> list[tuple[float, float]]:
         return list(zip(numpy.asarray(self.chips).tolist(), numpy.asarray(self.shares).tolist(), strict=True))

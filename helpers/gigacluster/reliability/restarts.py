@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy
 
 from gigacluster.arrays import Array, Namespace, Samples
@@ -15,7 +13,7 @@ _WEIGHTS = numpy.exp(-(_NODES**2) / 2) / numpy.sum(numpy.exp(-(_NODES**2) / 2))
 SIZE_POWER = Limit(-1.0, 1.0, "a power of size from -1 to 1")
 
 
-def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
+def sigma_from_mean(median_s: Samples, mean_s: Samples) -> Array:
     """Spread of a lognormal time from its median and mean: sqrt(2 ln(mean / median)); ``nan`` where mean < median.
 
     Examples
@@ -28,7 +26,7 @@ def sigma_from_mean(median_s: Any, mean_s: Any) -> Any:
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
 
-def at_size_s(seconds: Samples, n_gpus: Samples, *, measured_at_gpus: Samples, size_power: Samples) -> Any:
+def at_size_s(seconds: Samples, n_gpus: Samples, *, measured_at_gpus: Samples, size_power: Samples) -> Array:
     """Time of a phase of recovery in a job of another size: t (n / n0)^power.
 
     Parameters
@@ -69,7 +67,7 @@ def size_power(n_gpus: Array, seconds: Array) -> float:
     return float(numpy.polyfit(sizes, times, 1)[0])
 
 
-def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: Array) -> Any:
+def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: Array) -> Array:
     """Probability that no failure strikes during a restart: E[exp(-T / M)] for a lognormal time T.
 
     Parameters

@@ -358,13 +358,11 @@ def simulate_with(
             )
         return _simulate_replicas(recovery, expected, int(n_replicas), int(replicas_lost), chunk=chunk, **how)
     everything = recovery.scheme == "restart_all"
-    if recovery.scheme != "in_memory":
-        scheme["stored_interval_s"] = 3600.0
     return simulate(
         n_gpus,
         restart_s=recovery.restart_s if everything else recovery.resume_s,
-        lost_frac=0.0 if everything else recovery.lost_frac,
-        stored_restart_s=None if everything else recovery.restart_s,
+        lost_frac=0.0 if everything else scheme["lost_frac"],
+        stored_restart_s=None if everything else scheme["restart_s"],
         mode="in-memory" if recovery.scheme == "in_memory" else "non-blocking",
         chunk=chunk,
         **{name: scheme[name] for name in _CHECKPOINTS},
@@ -484,7 +482,7 @@ def _simulate_replicas(
     settle = _WARM_UP_STEPS + math.ceil(3 * recovery.rebuild_s / mttf_s)
     how = _Way(device, seed, settle, failures_per_run)
     n_runs = math.ceil(failures / failures_per_run)
-    job = mttf_s, recovery.lost_frac, n_replicas, replicas_lost
+    job = mttf_s, float(recovery.lost_frac), n_replicas, replicas_lost
     tasks = (_ReplicaChunk(*job, rules, how, piece.start, piece.stop - piece.start) for piece in chunks(n_runs, chunk))
     times_s = in_order(_simulated_replicas, tasks, executor=executor, what="runs")
     return _summary(times_s, n_runs, failures_per_run, expected)

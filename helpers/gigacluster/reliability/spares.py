@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 from scipy import stats
 
-from gigacluster.arrays import Samples, to_host
+from gigacluster.arrays import Array, Samples, to_host
 from gigacluster.limits import (
     AT_LEAST_ONE,
     NON_NEGATIVE,
@@ -22,7 +22,7 @@ from gigacluster.units import SECONDS_PER_DAY
 _INSIDE = Limit(0.0, 1.0, "a share above 0 and below 1", low_included=False, high_included=False)
 
 
-def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardware_frac: Samples = 1.0) -> Any:
+def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardware_frac: Samples = 1.0) -> Array:
     """Share of nodes under repair at a time.
 
     Parameters
@@ -51,7 +51,7 @@ def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardwar
 
 def shortage_probability(
     n_nodes: Samples, spares: Samples, broken_frac: Samples, *, nodes_per_failure: Samples = 1.0
-) -> Any:
+) -> Array:
     """Probability that fewer than ``n_nodes`` of ``n_nodes + spares`` work.
 
     Parameters
@@ -76,12 +76,12 @@ def shortage_probability(
         broken_frac=(broken_frac, SHARE_BELOW_ONE),
         nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
     )
-    return stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken)
+    return numpy.asarray(stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken))
 
 
 def spares_needed(
     n_nodes: Samples, broken_frac: Samples, confidence: Samples = 0.99, *, nodes_per_failure: Samples = 1.0
-) -> Any:
+) -> Array:
     """Spare nodes with which the job is complete with the given probability.
 
     Parameters
@@ -116,10 +116,10 @@ def spares_needed(
         if numpy.array_equal(again, needed, equal_nan=True):
             break
         needed = again
-    return needed * group
+    return numpy.asarray(needed * group)
 
 
-def waiting_s(n_nodes: Samples, spares: Samples, failures_per_1000_node_days: Samples, repair_s: Samples) -> Any:
+def waiting_s(n_nodes: Samples, spares: Samples, failures_per_1000_node_days: Samples, repair_s: Samples) -> Array:
     """Mean wait for a node after a failure, when all spares may be under repair: for ``queue_s`` of goodput.
 
     Parameters
@@ -152,7 +152,7 @@ def waiting_s(n_nodes: Samples, spares: Samples, failures_per_1000_node_days: Sa
     )
     load = nodes * rate * repair / (1000 * SECONDS_PER_DAY)
     log_blocked = stats.poisson.logpmf(spare, load) - stats.poisson.logcdf(spare, load)
-    return numpy.exp(log_blocked) * repair / (spare + 1)
+    return numpy.asarray(numpy.exp(log_blocked) * repair / (spare + 1))
 
 
 def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:

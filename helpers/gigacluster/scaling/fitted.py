@@ -173,7 +173,10 @@ class Fit:
     @property
     def standard_errors(self) -> dict[str, float]:
         """Standard deviation of each symbol over the replicates."""
-        return {name: float(numpy.std(v, ddof=1)) if len(v) > 1 else numpy.nan for name, v in self._columns().items()}
+        with numpy.errstate(all="ignore"):  # an amplitude that runs away has no standard deviation
+            return {
+                name: float(numpy.std(v, ddof=1)) if len(v) > 1 else numpy.nan for name, v in self._columns().items()
+            }
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -184,7 +187,8 @@ class Fit:
     @property
     def covariance(self) -> numpy.ndarray:
         """Covariance of the symbols over the replicates, shape (symbols, symbols), in the order of ``law.names``."""
-        return numpy.atleast_2d(numpy.cov(numpy.stack(list(self._columns().values()))))
+        with numpy.errstate(all="ignore"):
+            return numpy.atleast_2d(numpy.cov(numpy.stack(list(self._columns().values()))))
 
     def _columns(self) -> dict[str, numpy.ndarray]:
         return self.samples or {name: numpy.empty(0) for name in self.law.names}

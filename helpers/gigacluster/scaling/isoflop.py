@@ -331,12 +331,16 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     replicate gets the rest as an error of its own, of a size drawn too (Student's t).
     """
     observed = line_through(x, y[:1])
-    if len(y) == 1:
-        return observed
+    if len(y) == 1 or numpy.isnan(observed[0, 0]):
+        return line_through(x, y)
     left = numpy.isfinite(y[0]).sum() - 2
     about = y[0] - observed[0, 1] - observed[0, 0] * x
     scatter = float(numpy.nansum(about**2)) / max(left, 1)
-    explained = float(numpy.nanmean(numpy.nanvar(y[1:, numpy.isfinite(y[0])], axis=0)))
+    drawn = y[1:, numpy.isfinite(y[0])]
+    known = numpy.isfinite(drawn)
+    count = numpy.maximum(known.sum(axis=0), 1)
+    middle = numpy.where(known, drawn, 0.0).sum(axis=0) / count
+    explained = float((numpy.where(known, (drawn - middle) ** 2, 0.0).sum(axis=0) / count).mean())
     rest = max(scatter - explained, 0.0)
     stream = numpy.random.default_rng([seed, 2])
     size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]

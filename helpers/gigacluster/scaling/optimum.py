@@ -280,7 +280,10 @@ def law_optimum(
         first, second = by_column["params"], by_column["tokens"]
         terms = symbols[first.amplitude], symbols[second.amplitude], symbols.get("E", 0.0)
         exponents = symbols[first.exponent], symbols[second.exponent]
-        return optimum(budget_flop, *terms, *exponents, token_cap=token_cap, flop_per_param_token=flop_per_param_token)
+        with numpy.errstate(all="ignore"):  # wild replicates lose where they overflow
+            return optimum(
+                budget_flop, *terms, *exponents, token_cap=token_cap, flop_per_param_token=flop_per_param_token
+            )
     operations = JetOperations(numpy)
     product = numpy.asarray(budget_flop, dtype=float) / flop_per_param_token
 
@@ -291,7 +294,7 @@ def law_optimum(
 
     low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
     high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
-    with numpy.errstate(all="ignore"):  # wild replicates lose where they overflow
+    with numpy.errstate(all="ignore"):
         step = (high - low) / _SCANNED
         best = numpy.asarray(low + 0.0)
         least = numpy.full_like(best, numpy.inf)

@@ -80,7 +80,8 @@ class PlanEvaluator:
 
     def layers(self, piece: slice) -> LayerTimes:
         """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        return self._gathered(self._layer_times, self._places(piece))
+        times: LayerTimes = self._gathered(self._layer_times, self._places(piece))
+        return times
 
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,21 +95,6 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, e
     reach = float(stats.t.ppf(0.95, len(years) - 2)) * line.stderr
     low, middle, high = (float(numpy.exp(line.slope + side * reach)) for side in (-1, 0, 1))
     return Growth(Interval(low, middle, high), len(years))
-
-
-def growth_by_top(clusters: pd.DataFrame, quantity: str, tops: Sequence[int] = (1, 3, 5, 10, 20)) -> pd.DataFrame:
-    """Growth over the published years by how many leaders at release are fitted.
-
-    Returns
-    -------
-    DataFrame
-        ``top, growth_p5, growth, growth_p95, n``.
-    """
-    rows = []
-    for top in tops:
-        found = growth_at_release(leaders_at_release(clusters, top), quantity, *PUBLISHED_WINDOW)
-        rows.append((top, found.factor.low, found.factor.median, found.factor.high, found.n))
-    return pd.DataFrame(rows, columns=["top", "growth_p5", "growth", "growth_p95", "n"])
 
 
 def stock_growth(world: WorldStock, start: Any = None, end: Any = None) -> Growth:

@@ -6,7 +6,6 @@ any owner. Adding the rows up counts sites twice; dropping the anonymous makes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import pandas as pd
@@ -120,23 +119,6 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
         capped=float(hhi(by_owner(rows, joint="split", anonymous="country").to_numpy())),
         highest=float(hhi(by_owner(rows, joint="largest", anonymous="largest").to_numpy())),
     )
-
-
-def known_over_time(clusters: pd.DataFrame, dates: Iterable[Any]) -> pd.DataFrame:
-    """Index of the clusters known by name at each date.
-
-    Returns
-    -------
-    DataFrame
-        ``date, clusters, h100e, lowest, capped, highest``; the bounds are those of :func:`known_bounds`.
-    """
-    rows = []
-    for date in dates:
-        active = active_clusters(clusters, date)
-        found = known_bounds(active)
-        row = (pd.Timestamp(str(date)[:10]), len(active), active["h100e"].sum())
-        rows.append((*row, found.lowest, found.capped, found.highest))
-    return pd.DataFrame(rows, columns=["date", "clusters", "h100e", "lowest", "capped", "highest"])
 
 
 def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> pd.DataFrame:

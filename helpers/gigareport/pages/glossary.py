@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 __all__ = ["TERMS", "explained"]
 
@@ -35,7 +35,7 @@ _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
 def explained(body: str, page_of_terms: str = "inputs.html") -> str:
-    """Return a page's HTML with the first use of each term linked to what it means.
+    """Return a page's HTML with the first use of each term linked to what it means, and every ``43%`` as ``43 %``.
 
     Examples
     --------
@@ -55,10 +55,10 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            parts[place] = part if depth else _ANY.sub(link, part)
+            parts[place] = part if depth else _ANY.sub(link, re.sub(r"(\d)%", r"\1 %", part))
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
             depth = max(0, depth + (-1 if tag[1] else 1))
-    return Markup("".join(parts))
+    return "".join(parts)
 
 
 def place_of(term: str) -> str:

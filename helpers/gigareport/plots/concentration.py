@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -59,22 +59,6 @@ def mark_date(ax: Axes, date: Any, text: str) -> Axes:
         fontsize="small",
         rotation=90,
     )
-    return ax
-
-
-def mark_levels(ax: Axes, levels: Mapping[str, float]) -> Axes:
-    """Draw named levels as thin horizontal lines, for context."""
-    for name, level in levels.items():
-        ax.axhline(level, color="#777777", linestyle="--", linewidth=0.8)
-        ax.annotate(
-            name,
-            (0.0, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 2),
-            textcoords="offset points",
-            fontsize="x-small",
-            color="#555555",
-        )
     return ax
 
 
@@ -137,33 +121,6 @@ def plot_sites(ax: Axes, dates: Any, sizes: Any, *, labels: Sequence[str], known
     ax.set(yscale="log", ylabel="Size [H100 equivalents]", xlim=(dates[0], dates[-1]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _date_axis(ax)
-    return ax
-
-
-def plot_ranges(ax: Axes, names: Sequence[str], low: Any, high: Any, *, label: str, log: bool = False) -> Axes:
-    """Draw a range a row, first row on top; a range of no width is a point.
-
-    Parameters
-    ----------
-    ax : Axes
-    names : sequence of str, length n
-    low, high : arrays, shape (n,)
-    label : str
-        What is measured, with its unit, for the axis.
-    log : bool, default False
-        Use a logarithmic axis, where ranges span decades.
-    """
-    rows = numpy.arange(len(names))
-    ax.hlines(rows, low, high, color=COLOURS[0], linewidth=6, alpha=0.5)
-    ax.scatter(low, rows, color=COLOURS[0], zorder=3)
-    ax.scatter(high, rows, color=COLOURS[0], zorder=3)
-    ax.set(xlabel=label)
-    _name_rows(ax, names)
-    if log:
-        ax.set(xscale="log")
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    else:
-        ax.set(xlim=(0, None))
     return ax
 
 
