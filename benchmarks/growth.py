@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -52,7 +51,7 @@ def _here(what: str, size: int) -> dict[str, float]:
     return {
         "done": done,
         "cpu_s": seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+        "peak_memory_mb": plans.peak_memory_bytes() / 1e6,
     }
 
 

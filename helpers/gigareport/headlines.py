@@ -212,6 +212,6 @@ def _speed() -> list[str]:
         "exact gradients;",
         f"- simulated failures: {figure('reliability', 'exponential_ns_per_failure', '{:.0f} ns each')};",
         f"- every answer about a scenario, 10,000 samples: "
-        f"{figure('scenario', 'evaluate_10000_samples_s', '{:.2f} s')};",
+        f"{figure('scenario', 'evaluate_10000_samples_cpu_s', '{:.2f} s')};",
         f"- on a GPU: {on_gpu()}.",
     ]
