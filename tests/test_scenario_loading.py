@@ -151,6 +151,12 @@ def test_a_wrong_value_is_explained(faults, old, new, expected):
     assert expected in faults((old, new))
 
 
+def test_hot_spares_need_chips_beyond_the_job(faults):
+    asked = ("rent:", "reliability: {recovery: hot_spare}\nrent:")
+    said = faults(("n_chips: 98304", "n_chips: 99999"), asked)
+    assert "reliability.recovery: hot_spare takes a node that stands by, and the job has all but 1 of 100,000" in said
+
+
 def test_another_chip_takes_its_own_prices_and_power_and_says_which(tmp_path):
     """H200: quotes, rated power, network by its rate and listed rents, none of them the H100's."""
     changes = {"cluster.chip": "H200", "decided_on": "2025-06-01", "price_year": 2025}

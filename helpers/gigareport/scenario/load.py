@@ -33,6 +33,8 @@ SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
 STORY = "xai-colossus-2024"
 #: A value so many times beyond the range of its default is told.
 _SLIP = 3.0
+#: Chips of the smallest node that can stand by.
+_NODE_CHIPS = 8
 _LARGEST_FILE_BYTES = 1_000_000
 #: What YAML takes a value for; the kind of the field decides how it is read.
 _PLAIN_TAG = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|timestamp|seq|map)")
@@ -413,6 +415,17 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
+    if (
+        good.get("reliability.recovery") == "hot_spare"
+        and n_chips
+        and job
+        and n_chips - min(job, n_chips) < _NODE_CHIPS
+    ):
+        yield (
+            "reliability.recovery",
+            f"hot_spare takes a node that stands by, and the job has all but {n_chips - min(job, n_chips):,.0f} of "
+            f"{n_chips:,.0f} chips; give training.n_chips less, or another scheme",
+        )
     yield from _rents(good)
     let, let_usd = good.get("own.let_from_month"), good.get("own.let_usd_per_chip_hour")
     if let is not None and let_usd is not None and math.isfinite(let) == math.isnan(let_usd.median):
