@@ -343,8 +343,8 @@ def test_costs_lie_within_a_few_times_of_published_ones(story):
 
 
 def test_software_of_the_time_is_slower_than_todays(beside):
-    # The calibration finds no gain of newer software beside kernels and plans: 0.7 % a year, within its interval.
-    assert (beside["days_then"] >= 0.96 * beside["days"]).all()
+    # The calibration finds no gain of newer software beside kernels and plans: -0.9 % a year, within its interval.
+    assert (beside["days_then"] >= 0.95 * beside["days"]).all()
 
 
 def test_facts_of_chips_say_which_have_no_measured_run(story):

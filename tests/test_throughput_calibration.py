@@ -80,10 +80,12 @@ def test_errors_of_a_source_left_out_follow_from_the_runs(scored, found):
 
 
 def test_the_fit_is_at_its_optimum_wherever_it_starts(scored, found):
-    assert numpy.abs(found.gradient).max() < 1e-2  # of half the objective, a step of one prior spread
+    # Of half the objective, a step of one prior spread. The better of two tiles makes kinks, on which the gradient does
+    # not vanish: a twentieth of a spread.
+    assert numpy.abs(found.gradient).max() < 0.1
     elsewhere = replace(found, position=numpy.where(numpy.arange(len(found.position)) % 2, 0.5, -0.5))
     again = fit(scored[1], start=elsewhere)
-    numpy.testing.assert_allclose(again.position, found.position, atol=2e-3)
+    numpy.testing.assert_allclose(again.position, found.position, atol=0.05)  # the same kinks, in prior spreads
 
 
 def test_the_fit_recovers_what_made_synthetic_runs(scored):

@@ -216,8 +216,8 @@ def _validate(chosen: argparse.Namespace) -> int:
 
     if chosen.runs is None:
         if not chosen.by_source:
-            print("give a CSV of measured runs, or --by-source for the project's own table", file=sys.stderr)
-            return 2
+            print("usage: gigacluster validate RUNS.csv, or --by-source for the project's own table", file=sys.stderr)
+            raise SystemExit(2)
         table = validation.source_table()
         print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
         return 0

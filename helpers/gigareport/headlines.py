@@ -11,6 +11,7 @@ from typing import Any
 from gigacluster.units import SECONDS_PER_HOUR, TERA, format_share, format_usd
 from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario
+from gigareport.calibration.validation import by_source
 
 __all__ = ["growth", "lines", "on_gpu", "past_this_machine", "write"]
 
@@ -113,9 +114,19 @@ def _accuracy() -> list[str]:
         "",
         f"- dense models: {said('dense')}; a constant utilisation has {dense['constant_mfu_mape']:.0f} %;",
         f"- mixtures of experts: {said('moe')};",
+        f"- source by source, each left out in turn: {_by_source()};",
         f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of sources never seen.",
         "",
     ]
+
+
+def _by_source() -> str:
+    found = by_source()
+    return "; ".join(
+        f"{name} {found[arch]['mean_over_sources']:.0f} % in the mean of {len(found[arch]['sources'])}, "
+        f"{found[arch]['worst']['mape']:.0f} % at worst"
+        for arch, name in (("dense", "dense"), ("moe", "mixtures"))
+    )
 
 
 def on_gpu() -> str:

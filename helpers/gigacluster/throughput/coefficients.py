@@ -41,7 +41,7 @@ class Coefficients:
 
     gemm_frac: float = _positive(0.9, 0.15, "1", "matmul rate of large layers over the highest measured one, 16 bit")
     gemm_fixed_frac: float = _positive(
-        0.95, 0.05, "1", "the same of large matrix units, whose clock does not fall with their load"
+        1.0, 0.07, "1", "the same of large matrix units, whose clock does not fall with their load"
     )
     gemm_8bit_frac: float = _positive(0.85, 0.15, "1", "the same with 8-bit inputs")
     gemm_4bit_frac: float = _positive(0.6, 0.2, "1", "the same with 4-bit inputs, over their peak")
@@ -78,7 +78,7 @@ class Coefficients:
     cast_current_passes: float = _positive(3.0, 0.6, "1", "the same, current scaling")
     cast_block_passes: float = _positive(4.0, 0.6, "1", "the same, scales by block (MXFP8)")
     cast_row_passes: float = _positive(5.0, 0.6, "1", "the same, FP8 with a scale a row")
-    gemm_row_frac: float = _share(0.8, 0.5, "rate of FP8 matmuls with a scale a row over one with a scale a tensor")
+    gemm_row_frac: float = _share(0.7, 0.5, "rate of FP8 matmuls with a scale a row over one with a scale a tensor")
     cast_fp4_passes: float = _positive(8.0, 0.6, "1", "the same, NVFP4")
     memory_frac: float = _positive(0.8, 0.15, "1", "reached share of the memory bandwidth")
     host_layer_s: float = _positive(1.0e-3, 0.7, "s", "launching the kernels of a dense layer, forward and backward")

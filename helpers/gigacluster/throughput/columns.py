@@ -16,8 +16,8 @@ need may be missing. The rules for what a source did not publish:
 - framework: what its name tells; if that is not known, PyTorch FSDP with sharded parameters, otherwise Megatron;
 - FFN: plain, four times as wide as the model, or as an expert; vocabulary: 51,200;
 - attention kernel: unfused before late 2023 (a year earlier in MLPerf; before PyTorch 2.0 of spring 2023 in FSDP) and
-  on chips before 2020, then the second generation, and the third from mid 2024 on Hopper and Blackwell outside PyTorch
-  FSDP;
+  on chips before 2020, then the second generation, and the third on Hopper and Blackwell from mid 2024, in PyTorch FSDP
+  a year later;
 - gradients: 16 bit in NeMo, Megatron-Bridge and MLPerf since 2023, 32 bit elsewhere; parameters gathered in 8 bit in
   FP8 runs of Megatron since 2024; gradients added by kernels of their own in DeepSpeed and GPT-NeoX alone;
 - scale-up domain and scale-out rate: those of the chip's usual system.
@@ -359,10 +359,11 @@ def _attention(reader: _Reader, chips: list[Chip]) -> list[str]:
     year = numpy.where(reader.named("mlperf"), reader.year + 1.0, reader.year)  # tuned kernels come first there
     kernels = []
     for i, chip in enumerate(chips):
-        newer = chip.vendor == "NVIDIA" and chip.available_on.year >= 2022 and reader.stack[i] != codes.FRAMEWORK_FSDP
+        third_since = 2025.5 if reader.stack[i] == codes.FRAMEWORK_FSDP else 2024.5
+        newer = chip.vendor == "NVIDIA" and chip.available_on.year >= 2022 and year[i] >= third_since
         fused_since = 2023.25 if reader.stack[i] == codes.FRAMEWORK_FSDP else 2023.75
         usual = "unfused" if year[i] < fused_since or chip.available_on.year < _FUSED_SINCE else "flash2"
-        usual = "flash3" if usual == "flash2" and newer and year[i] >= 2024.5 else usual
+        usual = "flash3" if usual == "flash2" and newer else usual
         noted = str(reader.notes[i].get("attention_backend", ""))
         kernels.append(reader.software[i].attention_backend or noted or usual)
     return kernels

@@ -160,12 +160,10 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     moe_layers = case.n_experts > 0
-    # While a layer is computed again, compilers fuse away what they never keep; the gradients of the first matmuls of
-    # an FFN stand beside the rest.
+    # While a layer is computed again, the gradients of an FFN stand beside it.
     has_dense = xp.astype(~moe_layers | (case.n_dense_layers > 0), xp.float64)
     routed_again = shared_again + experts_again
-    fused = case.compiled * (norm_outputs + saved * xp.maximum(has_dense * dense_width, shared_width + routed_width))
-    gradient = opened * xp.maximum(has_dense * dense_width, shared_width + routed_width) + left
+    gradient = (opened + saved) * xp.maximum(has_dense * dense_width, shared_width + routed_width) + left
     chunk = xp.where(case.logit_frac < 1.0, _CHUNK_TOKENS, tokens)
     logit_tokens = xp.minimum(tokens * case.logit_frac, chunk)
     attention = part.attention / case.tp + part.norms
@@ -176,7 +174,7 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
         vocabulary_params=case.vocab * case.d_model / case.tp,
         dense_kept_bytes=dense_kept,
         moe_kept_bytes=xp.where(moe_layers, moe_kept, 0.0),
-        working_bytes=around_again + xp.maximum(dense_again, routed_again) - fused + gradient,
+        working_bytes=around_again + xp.maximum(dense_again, routed_again) + gradient,
         logit_bytes=logit_tokens * case.vocab / case.tp * case.logit_bytes,
         embedding_bytes=layer_input,
     )
@@ -226,7 +224,8 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     has_dense = xp.astype(dense_layers > 0.0, xp.float64)
     has_moe = xp.astype(case.n_experts > 0, xp.float64)
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
-    gathered = case.shard_params * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
+    shared = case.shard_params * xp.astype(case.shard_group > 1.0, xp.float64)  # one chip has all of it already
+    gathered = shared * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
     states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
     # While the loss is computed no layer is: the larger of the two counts.
     in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)

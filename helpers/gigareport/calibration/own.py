@@ -25,8 +25,8 @@ from gigareport.dictionary import columns_of
 
 __all__ = ["Taught", "calibrate", "learn", "read_log"]
 
-#: Error of one of the reader's runs, as a logarithm: repeated runs of one plan differ by a few per cent.
-NOISE = 0.05
+#: Error of one of the reader's runs, as a logarithm: as in the shipped fit.
+NOISE = 0.1
 #: Spread of the effect of a stack, as a logarithm: of families left out of the fit.
 STACK_SPREAD = 0.15
 CHIP_SPREAD = 0.10
