@@ -42,8 +42,6 @@ SAMPLES = 1_000
 LONGEST = 60
 HORIZON = "horizon_months"
 _MARKET, _LAW = "market", "law."
-#: A rate of return is found by bisection, which is no chain of operations.
-_LEFT_OUT = frozenset({"own_return_per_year"})
 #: Where the model is recorded: lengths that mean nothing else in it.
 _LENGTHS = (101, 211, 307)
 
@@ -114,7 +112,6 @@ class WhatIf:
             item.name: numpy.broadcast_to(numpy.squeeze(to_host(getattr(group, item.name))), (size,))
             for group in groups
             for item in fields(group)
-            if item.name not in _LEFT_OUT
         }
 
     def deciding(self, answer: str, count: int) -> list[str]:
@@ -188,8 +185,7 @@ def _record(story: Any, plan: Any, names: list[str], horizon: int) -> Record:
     groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
     for group in groups:
         for item in fields(group):
-            if item.name not in _LEFT_OUT:
-                record.output(item.name, getattr(group, item.name))
+            record.output(item.name, getattr(group, item.name))
     return record
 
 

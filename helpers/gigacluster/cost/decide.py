@@ -44,8 +44,8 @@ class Appraisal:
     def return_per_year(self) -> Any:
         """Yearly rate at which worth and payments balance; ``nan`` where no single rate does. [1/year]"""
         xp, gain = namespace_of(self.gain_by_month_usd), self.gain_by_month_usd
-        last = gain[-1:, ...] + self.sale_usd
-        return _internal_rate(xp, xp.concat([gain[:-1, ...], last], axis=0))
+        rows = month_rows(xp, gain.shape[0] - 1, gain, gain.ndim - 1)
+        return _internal_rate(xp, gain + xp.where(rows == gain.shape[0] - 1, self.sale_usd, 0.0))
 
     @cached_property
     def payback_month(self) -> Any:
