@@ -58,12 +58,18 @@ def _run_gpu(modules: list[ModuleType]) -> int:
         return 1
     properties = cupy.cuda.runtime.getDeviceProperties(0)
     device = properties["name"].decode()
-    parity, figures = {}, {}
+    parity: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict] = {}
+    broken = []
     for module in modules:
-        if hasattr(module, "parity"):
-            parity[_name(module)] = module.parity(cupy)
-        if hasattr(module, "measure_gpu"):
-            figures[_name(module)] = _timed(module, lambda module=module: module.measure_gpu(cupy))
+        name = _name(module)
+        try:  # a benchmark that fails is told by its name, and the others are run all the same
+            if hasattr(module, "parity"):
+                parity[name] = module.parity(cupy)
+            if hasattr(module, "measure_gpu"):
+                figures[name] = _timed(module, lambda module=module: module.measure_gpu(cupy))
+        except Exception as fault:
+            broken.append(f"{name}: {type(fault).__name__}: {fault}")
     faults = [
         f"{name}.{what}: {difference:.2g}"
         for name, differences in parity.items()
@@ -78,12 +84,15 @@ def _run_gpu(modules: list[ModuleType]) -> int:
         "cuda_driver": cupy.cuda.runtime.driverGetVersion(),
         "parity_largest_relative_difference": parity,
         "parity_tolerance": PARITY_TOLERANCE,
+        "failed": broken,
         "figures": figures,
     }
     _write(HERE / "results" / f"{device.replace(' ', '-').lower()}.json", record)
     if faults:
         print(f"NumPy and the GPU differ by more than {PARITY_TOLERANCE:g}: {'; '.join(faults)}", file=sys.stderr)
-    return 1 if faults else 0
+    for fault in broken:
+        print(f"failed: {fault}", file=sys.stderr)
+    return 1 if faults or broken else 0
 
 
 def _timed(module: ModuleType, measure) -> dict:

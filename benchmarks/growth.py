@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -23,8 +22,8 @@ from gigacluster.throughput.plan_search import best_of
 #: Plans, fits and failures, four decades of each.
 SIZES = {
     "plans": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
-    "fits": (40, 400, 4_000, 40_000, 400_000),
-    "failures": (10**5, 10**6, 10**7, 10**8, 10**9),
+    "fits": (4, 40, 400, 4_000, 40_000),
+    "failures": (10**4, 10**5, 10**6, 10**7, 10**8),
 }
 
 
@@ -52,7 +51,7 @@ def _here(what: str, size: int) -> dict[str, float]:
     return {
         "done": done,
         "cpu_s": seconds,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+        "peak_memory_mb": plans.peak_memory_bytes() / 1e6,
     }
 
 

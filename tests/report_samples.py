@@ -89,6 +89,7 @@ def write_notebooks(folder):
             'plots.show(plots.finish(fig, title="Two", alt="Two lines", source="us", vintage="2026-01-31"))',
             3,
         ),
+        code('plots.say("Half, 50%, costs [$4.0 billion](#number/xai-colossus-2024/own_usd).")', 6),
         code("explore(rate, n_chips=[1000, 2000, 3000])", 4),
         code(CHART, 5),
     )

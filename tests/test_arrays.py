@@ -89,6 +89,17 @@ def test_cuda_without_a_gpu_says_why_and_what_to_do():
     assert "no GPU answers: CuPy is not installed; use device='auto' or 'cpu'" in done.stderr
 
 
+def test_an_old_cupy_is_refused_with_what_to_install():
+    code = (
+        "import sys, types\n"
+        "sys.modules['cupy'] = types.SimpleNamespace(__version__='13.6.0')\n"
+        "from gigacluster.arrays import to_device\nto_device([1.0], 'cuda')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "CuPy 13.6.0 lacks functions that are called; install CuPy 14 or newer" in done.stderr
+
+
 def test_to_device_makes_float64():
     assert to_device([1, 2], "cpu").dtype == numpy.float64
 

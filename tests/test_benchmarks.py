@@ -72,6 +72,16 @@ def test_a_gpu_that_computes_otherwise_fails_the_run(fake_gpu, capsys, differenc
     assert "made.mean" in capsys.readouterr().err
 
 
+def test_a_benchmark_that_fails_is_told_by_its_name_and_the_others_run(fake_gpu, capsys):
+    def broken(xp):
+        raise ArithmeticError("no such function")
+
+    made = [module(measure_gpu=broken), module(measure_gpu=lambda xp: {"rate_per_s": 2.0})]
+    assert benchmarks._run_gpu(made) == 1
+    assert "failed: made: ArithmeticError: no such function" in capsys.readouterr().err
+    assert json.loads(fake_gpu.read_text())["figures"] == {"made": {"rate_per_s": 2.0}}
+
+
 def test_without_a_gpu_the_run_says_so_and_writes_nothing(monkeypatch, tmp_path, capsys):
     def none(device):
         raise RuntimeError("no GPU answers: CuPy is not installed")

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 from gigareport import headlines
@@ -30,3 +31,15 @@ def test_pictures_of_the_readme_exist():
 
     for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / picture).is_file(), picture
+
+
+def test_work_beyond_this_machine_says_what_was_measured():
+    rows = headlines.past_this_machine()
+    results = README.parent / "benchmarks" / "results"
+    on_gpu = any(file.stem != "cpu" for file in results.glob("*.json"))
+    assert {row["on"] for row in rows} == {"1 core", "100 workers", "1 GPU", "8 GPUs"}
+    for row in rows:
+        assert math.isfinite(row["hours"]) is (on_gpu or "GPU" not in row["on"])
+        assert (row["known"] == headlines.NOT_MEASURED) is (not math.isfinite(row["hours"]))
+    core, workers = (next(row["hours"] for row in rows if row["on"] == on) for on in ("1 core", "100 workers"))
+    assert core / 100 <= workers < core / 50

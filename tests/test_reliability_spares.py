@@ -54,12 +54,6 @@ def test_one_node_without_spare_waits_for_its_own_repair_and_enough_spares_never
     assert float(reliability.waiting_s(1000, 200, 5.0, 3600)) < 1e-9
 
 
-def test_lemons_take_their_share_of_failures_with_them():
-    share = catalog.load("spares_facts").set_index("spares_id").loc["rsc-1-lemon-failures", "value"]
-    # failures of large jobs on RSC-1 fell from 14 to 4 %
-    assert float(reliability.rate_without_lemons(14.0, share)) == pytest.approx(4.0, abs=0.01)
-
-
 def test_bad_inputs_of_spares_are_refused_or_nan():
     with pytest.raises(ValueError, match="broken_frac must be from 0 to below 1, got 1.0"):
         reliability.spares_needed(100, 1.0)

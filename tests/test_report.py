@@ -109,6 +109,9 @@ def test_the_first_notebook_is_the_first_page_with_its_answer_and_a_card_for_eac
     for title in ("What happened", "What flips it", "How far to trust it"):
         assert f"<h2>{title}</h2>" in front
     assert '<a href="10-second.html">And the second?</a>' in page
+    card = re.search('<ul class="cards">.*?</ul>', page, re.DOTALL)[0]
+    assert "Half, 50 %, costs" in card
+    assert 'href="inputs.html#number-own_usd"' in card
     assert "It costs $4.7 billion, not $10 billion, with 100" in page
 
 

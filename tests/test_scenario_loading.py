@@ -133,6 +133,7 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("  deliveries:  ", "  building_life_months: 0\n  deliveries:  ", "within 12 and 1200 month; got 0"),
         ("global_batch: 6144", "global_batch: 100000000000", "within 1 and 1e+07 sequence; got 1e+11"),
         ("rent:", "reliability: {recovery: hope}\nrent:", "'hot_spare', 'in_memory' or 'drop_replica'; got 'hope'"),
+        ("rent:", "reliability: {failures: 900, node_days: 30}\nrent:", "are 30,000 per 1,000 node-days, more than 1"),
         ("rent:", "reliability: {failures: 3}\nrent:", "is of use only beside node_days; give it too"),
         (
             "rent:",

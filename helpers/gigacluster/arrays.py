@@ -40,6 +40,8 @@ Mask: TypeAlias = numpy.ndarray[Any, numpy.dtype[numpy.bool]]
 #: What a model takes: a number, or an array with samples along its last axis.
 Samples: TypeAlias = float | Array
 
+#: The first CuPy with the functions of the array API standard that models call.
+_OLDEST_CUPY = 14
 #: Threads of a block of a kernel, and most blocks; a thread goes on with the next sample where there are more.
 _THREADS, _MOST_BLOCKS = 256, 2**16
 #: Set to ``cpu`` to hide a GPU, or to ``cuda`` to insist on one.
@@ -239,19 +241,19 @@ def release(xp: Namespace) -> None:
         pool.get_default_memory_pool().free_all_blocks()
 
 
-def kernel(xp: Any, source: str, name: str) -> Callable[[Sequence[Any], Sequence[Any], int, int], Any]:
+def kernel(cupy: Any, source: str, name: str) -> Callable[[Sequence[Any], Sequence[Any], int, int], Any]:
     """Return what runs a kernel of :func:`gigacluster.emission.c` on a GPU: one launch for a whole record.
 
     The function takes the columns of the inputs, the tables, the number of outputs and that of samples, and returns an
     array of shape (outputs, samples).
     """
-    compiled = xp.RawKernel(source, name, options=("--fmad=false",))
+    compiled = cupy.RawKernel(source, name, options=("--fmad=false",))
 
     def run(columns: Sequence[Any], tables: Sequence[Any], n_outputs: int, size: int) -> Any:
-        out = xp.empty((n_outputs, size))
+        out = cupy.empty((n_outputs, size))
         places = [[part.data.ptr for part in parts] or [0] for parts in (columns, tables, out)]
         blocks = min(-(-size // _THREADS), _MOST_BLOCKS)
-        compiled((blocks,), (_THREADS,), (numpy.int64(size), *(xp.asarray(p, dtype=xp.uint64) for p in places)))
+        compiled((blocks,), (_THREADS,), (numpy.int64(size), *(cupy.asarray(p, dtype=cupy.uint64) for p in places)))
         return out
 
     return run
@@ -266,6 +268,8 @@ def _gpu_fault() -> str:
             import cupy
     except ImportError:
         return "CuPy is not installed"
+    if int(cupy.__version__.partition(".")[0]) < _OLDEST_CUPY:
+        return f"CuPy {cupy.__version__} lacks functions that are called; install CuPy {_OLDEST_CUPY} or newer"
     try:
         if not cupy.cuda.is_available():
             return "CuPy is installed but finds no CUDA device"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from gigacluster.units import TERA, format_share, format_usd
+from gigacluster.units import SECONDS_PER_HOUR, TERA, format_share, format_usd
 from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario
 from gigareport.calibration.validation import by_source
 
-__all__ = ["lines", "on_gpu", "write"]
+__all__ = ["growth", "lines", "on_gpu", "past_this_machine", "write"]
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
@@ -139,10 +142,73 @@ def on_gpu() -> str:
     return "; ".join(said) or NOT_MEASURED
 
 
-def _speed() -> list[str]:
+def _figures(gpu: bool = False) -> dict[str, Any]:
+    """Return the recorded figures by benchmark: of one core, or of the GPU measured last; empty if there are none."""
     results = catalog.data_dir().parent / "benchmarks" / "results"
-    record = results / "cpu.json"
-    figures = json.loads(record.read_text())["figures"] if record.exists() else {}
+    records = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    chosen = [record for record in records if ("parity_largest_relative_difference" in record) is gpu]
+    return max(chosen, key=lambda record: record["date"])["figures"] if chosen else {}
+
+
+#: Work beyond one machine: what, how much of it, and its benchmark with what gives its rate a second.
+_WORK: tuple[tuple[str, float, str, Callable[[dict[str, Any]], float], str], ...] = (
+    ("10 billion parallel plans", 1e10, "search", lambda f: 1e6 * f["million_plans_per_s_with_enumeration"], "search"),
+    ("18 million fits of a scaling law", 18e6, "scaling", lambda f: 4000 / f["bootstrap_4000_s"], "bootstrap"),
+    # 131,072 GPUs of Meta's RSC-1, 8 a node, with 6.5 failures in 1,000 node days.
+    (
+        "a million years of a cluster of 131,072 GPUs",
+        1e6 * 365.25 * 131_072 / 8 * 6.5e-3,
+        "reliability",
+        lambda f: 1e9 / f["exponential_ns_per_failure"],
+        "",
+    ),
+)
+_ON_GPU: dict[str, Callable[[dict[str, Any]], float]] = {
+    "search": lambda f: 1e6 * f["million_plans_per_s_with_transfers"],
+    "scaling": lambda f: 4000 / f["starts_1_4000_s"],
+    "reliability": lambda f: 1e9 / f["exponential_ns_per_failure"],
+}
+
+
+def past_this_machine() -> list[dict[str, Any]]:
+    """Return how long work beyond one machine takes, from measured rates: a row a work and machine.
+
+    ``hours`` is nan where nothing was measured. ``known`` says what was: a rate of one core, and for 100 workers how
+    much two of them gain over one, taken to hold for all.
+    """
+    rows, core, gpu = [], _figures(), _figures(gpu=True)
+    for work, amount, name, rate, shared in _WORK:
+        hours = amount / rate(core[name]) / SECONDS_PER_HOUR if name in core else math.nan
+        gain = core.get("workers", {}).get(f"{shared}_speed_up_of_2")
+        on_gpu_hours = amount / _ON_GPU[name](gpu[name]) / SECONDS_PER_HOUR if name in gpu else math.nan
+        told = "two workers measured, 100 projected" if gain else "one core measured, 100 projected without loss"
+        rows += [
+            {"work": work, "on": "1 core", "hours": hours, "known": "rate measured" if name in core else NOT_MEASURED},
+            {"work": work, "on": "100 workers", "hours": hours / (100 * min((gain or 2) / 2, 1)), "known": told},
+            {"work": work, "on": "1 GPU", "hours": on_gpu_hours, "known": "rate measured" if gpu else NOT_MEASURED},
+            {
+                "work": work,
+                "on": "8 GPUs",
+                "hours": on_gpu_hours / 8,
+                "known": "one measured, 8 projected without loss" if gpu else NOT_MEASURED,
+            },
+        ]
+    return rows
+
+
+def growth() -> list[dict[str, Any]]:
+    """Return how CPU time and memory of one core grew with the work: a row a work and size; none if not measured."""
+    found = _figures().get("growth", {})
+    columns = ("done", "cpu_s", "peak_memory_mb")
+    return [
+        {"work": what, **dict(zip(columns, row, strict=True)), "per_s": row[0] / row[1]}
+        for what in ("plans", "fits", "failures")
+        for row in zip(*(found.get(f"{what}_{column}", []) for column in columns), strict=True)
+    ]
+
+
+def _speed() -> list[str]:
+    figures = _figures()
 
     def figure(module: str, name: str, form: str) -> str:
         value = figures.get(module, {}).get(name)
@@ -157,6 +223,6 @@ def _speed() -> list[str]:
         "exact gradients;",
         f"- simulated failures: {figure('reliability', 'exponential_ns_per_failure', '{:.0f} ns each')};",
         f"- every answer about a scenario, 10,000 samples: "
-        f"{figure('scenario', 'evaluate_10000_samples_s', '{:.2f} s')};",
+        f"{figure('scenario', 'evaluate_10000_samples_cpu_s', '{:.2f} s')};",
         f"- on a GPU: {on_gpu()}.",
     ]

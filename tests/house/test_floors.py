@@ -35,6 +35,7 @@ INSIDES = {
     "gigareport.beside.costs",
     "gigareport.beside.goodput",
     "gigareport.beside.operators",
+    "gigareport.calibration.validation",
     "gigareport.facts.growth",
     "gigareport.plots.ratios",
     "gigareport.scenario.survival",

@@ -1,7 +1,7 @@
 """Own, rent or neither: cash flows by month on one clock, dollars per useful GPU-hour, and where the answer turns."""
 
 from gigacluster.cost.decide import Appraisal, Decision, appraise, deal_size_chips, deal_usd_per_chip_hour, decide
-from gigacluster.cost.finance import level_payment, straight_line_usd_per_year, weighted_cost_of_capital
+from gigacluster.cost.finance import weighted_cost_of_capital
 from gigacluster.cost.flows import CashFlows, Flow
 from gigacluster.cost.network import fat_tree_chips, network_tiers, network_usd_per_chip
 from gigacluster.cost.own import OWN_LIMITS, own
@@ -19,11 +19,9 @@ __all__ = [
     "deal_usd_per_chip_hour",
     "decide",
     "fat_tree_chips",
-    "level_payment",
     "network_tiers",
     "network_usd_per_chip",
     "own",
     "rent",
-    "straight_line_usd_per_year",
     "weighted_cost_of_capital",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gigacluster.arrays import Namespace, Samples
 from gigacluster.cost.flows import in_month, paid_once
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, SHARE, checked
+from gigacluster.limits import NON_NEGATIVE, SHARE, checked
 
 
 def weighted_cost_of_capital(
@@ -34,28 +34,6 @@ def weighted_cost_of_capital(
     return lent * debt_rate + (1 - lent) * equity_rate
 
 
-def level_payment(principal_usd: Samples, rate_per_year: Samples, months: Samples) -> Any:
-    """Return the equal monthly payment that repays a loan with interest.
-
-    Parameters
-    ----------
-    principal_usd : Sum lent. [USD]
-    rate_per_year : Effective nominal yearly rate, 0 or more. [1/year]
-    months : Term, above 0. [month]
-
-    Examples
-    --------
-    >>> round(float(level_payment(1000.0, 0.0, 10)), 6)
-    100.0
-    """
-    xp, (principal, rate, term) = checked(
-        principal_usd=(principal_usd, NON_NEGATIVE),
-        rate_per_year=(rate_per_year, NON_NEGATIVE),
-        months=(months, POSITIVE),
-    )
-    return principal / annuity_factor(xp, rate, term)
-
-
 def annuity_factor(xp: Namespace, rate_per_year: Any, months: Any) -> Any:
     """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
     per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
@@ -77,17 +55,3 @@ def loan(xp: Namespace, rows: Any, month: Any, rate_per_year: Any, months: Any) 
         service = service + share * payment * in_month(xp, rows, start, start + months)
         owed = owed + xp.where(rows >= start, share * payment * annuity_factor(xp, rate_per_year, left), 0.0)
     return service, owed
-
-
-def straight_line_usd_per_year(price_usd: Any, life_years: Any, residual_frac: Any = 0.0) -> Any:
-    """Return yearly straight-line depreciation: a cost in the accounts, not a payment.
-
-    Examples
-    --------
-    >>> float(straight_line_usd_per_year(50_000, 5))
-    10000.0
-    """
-    _, (price, life, residual) = checked(
-        price_usd=(price_usd, NON_NEGATIVE), life_years=(life_years, POSITIVE), residual_frac=(residual_frac, SHARE)
-    )
-    return price * (1 - residual) / life

@@ -15,7 +15,6 @@ from gigacluster.reliability.rates import (
     failures_per_1000_node_days,
     mttf_s,
     pooled_rate,
-    rate_without_lemons,
     rates_from_log,
 )
 from gigacluster.reliability.recovery import SCHEMES, Blast, Recovery, goodput_with
@@ -46,7 +45,6 @@ __all__ = [
     "kokolis_2025",
     "mttf_s",
     "pooled_rate",
-    "rate_without_lemons",
     "rates_from_log",
     "shortage_probability",
     "sigma_from_mean",

@@ -10,7 +10,7 @@ import numpy
 from scipy import optimize, special, stats
 
 from gigacluster.arrays import Array, Samples
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, SHARE_BELOW_ONE, checked
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
 
@@ -80,30 +80,6 @@ def failures_per_1000_node_days(
         gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
     )
     return 1000 * count * per_node / (gpus * length_d)
-
-
-def rate_without_lemons(rate: Samples, lemon_share_of_failures: Samples) -> Array:
-    """Failure rate after the few nodes that fail again and again have been found and taken out.
-
-    Parameters
-    ----------
-    rate : With these nodes, in any unit.
-    lemon_share_of_failures : Share of all failures that they cause. [1]
-
-    Notes
-    -----
-    Their number is small enough not to change the size of the cluster (1.2 % of the nodes of RSC-1; data/sources.csv,
-    id ``kokolis-2024``).
-
-    Examples
-    --------
-    >>> float(rate_without_lemons(6.0, 0.25))
-    4.5
-    """
-    _, (all_failures, share) = checked(
-        rate=(rate, NON_NEGATIVE), lemon_share_of_failures=(lemon_share_of_failures, SHARE_BELOW_ONE)
-    )
-    return all_failures * (1 - share)
 
 
 def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) -> Uncertain:

@@ -108,18 +108,13 @@ def goodput_with(
     Parameters
     ----------
     recovery : Recovery
-    n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s : float or array
+    n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s
         Failures anywhere in the job, as in :func:`gigacluster.reliability.goodput`.
-    n_replicas : float or array, default 1
-        Data-parallel replicas of the plan; ``drop_replica`` needs 2 or more. [1]
-    replicas_lost : float or array, default 1
-        Replicas that one failure takes out on average: see :meth:`Blast.replicas_lost`. [1]
-    checkpoint_interval_s : float or array, optional
-        By default the best. [s]
-    queue_s : float or array, default 0
-        Mean wait for nodes beside the scheme's own times: :func:`gigacluster.reliability.waiting_s`. [s]
-    planned_stops_per_day, planned_stop_s : float or array, default 0
-        [1/d], [s]
+    n_replicas : Data-parallel replicas of the plan; ``drop_replica`` needs 2 or more. [1]
+    replicas_lost : Replicas that one failure takes out on average: see :meth:`Blast.replicas_lost`. [1]
+    checkpoint_interval_s : By default the best. [s]
+    queue_s : Mean wait for nodes beside the scheme's own times: :func:`gigacluster.reliability.waiting_s`. [s]
+    planned_stops_per_day, planned_stop_s : [1/d], [s]
 
     Returns
     -------

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from gigacluster.arrays import Namespace, as_common
+from gigacluster.arrays import Array, Namespace, Samples, as_common
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
@@ -47,28 +47,24 @@ class Serving(NamedTuple):
 
 
 def optimum(
-    budget_flop: Any,
-    A: Any,
-    B: Any,
-    E: Any,
-    alpha: Any,
-    beta: Any,
+    budget_flop: Samples,
+    A: Samples,
+    B: Samples,
+    E: Samples,
+    alpha: Samples,
+    beta: Samples,
     *,
-    token_cap: Any = float("inf"),
+    token_cap: Samples = float("inf"),
     flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
 ) -> Optimum:
     """Return the compute-optimal model.
 
     Parameters
     ----------
-    budget_flop : float or array
-        Training compute. [FLOP]
-    A, B, E, alpha, beta : float or array
-        Parameters of the law; all inputs broadcast.
-    token_cap : float or array, default inf
-        Most tokens there are; where it binds, the rest of the budget goes into parameters.
-    flop_per_param_token : float, default 6
-        Compute convention: C = 6 N D. [FLOP]
+    budget_flop : Training compute. [FLOP]
+    A, B, E, alpha, beta : Parameters of the law; all inputs broadcast.
+    token_cap : Most tokens there are; where it binds, the rest of the budget goes into parameters.
+    flop_per_param_token : Compute convention: C = 6 N D. [FLOP]
 
     Returns
     -------
@@ -97,13 +93,12 @@ def optimum(
     return Optimum(*(xp.where(valid, value, xp.nan) for value in (params, tokens, loss)))
 
 
-def excess_compute(params_ratio: Any, alpha: Any, beta: Any) -> Any:
+def excess_compute(params_ratio: Samples, alpha: Samples, beta: Samples) -> Array:
     """Return how much more compute a model of the wrong size needs for the same loss.
 
     Parameters
     ----------
-    params_ratio : float or array
-        Parameters over the compute-optimal ones, both at the budget spent.
+    params_ratio : Parameters over the compute-optimal ones, both at the budget spent.
     alpha, beta : float or array
 
     Returns
@@ -130,22 +125,20 @@ def excess_compute(params_ratio: Any, alpha: Any, beta: Any) -> Any:
 
 
 def cheapest_to_serve(
-    loss: Any,
-    served_tokens: Any,
-    A: Any,
-    B: Any,
-    E: Any,
-    alpha: Any,
-    beta: Any,
+    loss: Samples,
+    served_tokens: Samples,
+    A: Samples,
+    B: Samples,
+    E: Samples,
+    alpha: Samples,
+    beta: Samples,
 ) -> Serving:
     """Return the model that reaches a loss and then serves tokens with the least compute in total.
 
     Parameters
     ----------
-    loss : float or array
-        Loss to reach, above E. [nat/token]
-    served_tokens : float or array
-        Tokens read and written in service over the model's life.
+    loss : Loss to reach, above E. [nat/token]
+    served_tokens : Tokens read and written in service over the model's life.
     A, B, E, alpha, beta : float or array
 
     Returns
@@ -194,26 +187,23 @@ def cheapest_to_serve(
 
 
 def repeated_optimum(
-    budget_flop: Any,
-    unique_tokens: Any,
-    A: Any,
-    B: Any,
-    E: Any,
-    alpha: Any,
-    beta: Any,
-    repeats_scale: Any,
+    budget_flop: Samples,
+    unique_tokens: Samples,
+    A: Samples,
+    B: Samples,
+    E: Samples,
+    alpha: Samples,
+    beta: Samples,
+    repeats_scale: Samples,
 ) -> Optimum:
     """Return the best model where unique tokens are limited and may be repeated, at a falling value.
 
     Parameters
     ----------
-    budget_flop : float or array
-        Training compute. [FLOP]
-    unique_tokens : float or array
-        Different tokens there are.
+    budget_flop : Training compute. [FLOP]
+    unique_tokens : Different tokens there are.
     A, B, E, alpha, beta : float or array
-    repeats_scale : float or array
-        R_D*: repeats after which another pass adds little (15 as published; poorly known).
+    repeats_scale : R_D*: repeats after which another pass adds little (15 as published; poorly known).
 
     Returns
     -------

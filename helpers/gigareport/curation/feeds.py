@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 import numpy
 import pandas as pd
 
-__all__ = ["FEEDS", "Feed", "Table"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:

@@ -14,8 +14,6 @@ from gigareport import catalog, dictionary
 from gigareport.curation.feeds import FEEDS, Feed, Table
 from gigareport.curation.published import UpdateError, generated_on, read
 
-__all__ = ["Moved", "update"]
-
 #: Significant digits kept; the publisher's whole numbers of H100 equivalents have up to eight.
 _NUMBER_FORMAT = "%.8g"
 _VINTAGE = re.compile(r"\d{4}-\d{2}(-\d{2})?")

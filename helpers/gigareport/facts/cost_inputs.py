@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from functools import cache
 
 from gigacluster.cost.own import OWN_LIMITS
-from gigacluster.cost.rent import RENT_LIMITS
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 
@@ -52,8 +51,3 @@ def inputs(names: Iterable[str] | None = None) -> dict[str, Uncertain]:
 def own_inputs() -> dict[str, Uncertain]:
     """Return the defaults of the arguments of :func:`gigacluster.cost.own` that have one."""
     return inputs(name for name in _table() if name in OWN_LIMITS)
-
-
-def rent_inputs() -> dict[str, Uncertain]:
-    """Return the defaults of the arguments of :func:`gigacluster.cost.rent` that have one."""
-    return inputs(name for name in _table() if name in RENT_LIMITS)

@@ -21,24 +21,6 @@ from gigacluster.uncertainty import interval
 from gigareport.facts.use import used_by
 from gigareport.facts.world import OTHER, WorldStock
 
-__all__ = [
-    "LARGE_CLOUDS",
-    "MERCHANT_MAKERS",
-    "MERGED",
-    "Cut",
-    "by_owner",
-    "cuts",
-    "fives_share",
-    "foundries",
-    "index_by_quarter",
-    "markets",
-    "mergers",
-    "named_and_other",
-    "owners_at",
-    "readable",
-    "trend_tests",
-]
-
 #: The five whose share of the world's compute is published.
 LARGE_CLOUDS = ("Google", "Microsoft", "Meta", "Amazon", "Oracle")
 #: Owners of the table that stand for many.

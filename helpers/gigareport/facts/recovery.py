@@ -12,8 +12,6 @@ from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 
-__all__ = ["WORDS", "blast", "default_scheme", "inputs", "pooled_time", "recovery", "sizes"]
-
 #: The schemes as a reader says them: "under ...".
 WORDS = {
     "restart_all": "a restart of the whole job",

@@ -6,7 +6,7 @@ import re
 
 from markupsafe import escape
 
-__all__ = ["TERMS", "explained"]
+__all__ = ["TERMS", "explained", "place_of", "spaced"]
 
 #: What each term means, in a sentence. Longer terms come first, so that they are found before their parts.
 TERMS = {
@@ -55,10 +55,19 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            parts[place] = part if depth else _ANY.sub(link, re.sub(r"(\d)%", r"\1 %", part))
+            parts[place] = part if depth else _ANY.sub(link, spaced(part))
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
             depth = max(0, depth + (-1 if tag[1] else 1))
     return "".join(parts)
+
+
+def spaced(text: str) -> str:
+    """Return a text with every percentage written alike.
+
+    >>> spaced("43% and 43 %")
+    '43 % and 43 %'
+    """
+    return re.sub(r"(\d)%", r"\1 %", text)
 
 
 def place_of(term: str) -> str:

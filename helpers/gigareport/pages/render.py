@@ -22,7 +22,7 @@ from nbconvert import TemplateExporter
 from gigareport.answers import NUMBER_SCHEME
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
-from gigareport.pages.glossary import explained, place_of
+from gigareport.pages.glossary import explained, place_of, spaced
 from gigareport.plots.display import FIGURE_MIME
 from gigareport.plots.front import FRONT_MIME
 from gigareport.words import number
@@ -63,7 +63,7 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
     return Page(
         name=name,
         title=title,
-        answer=_answer(notebook),
+        answer=spaced(_numbers(_answer(notebook), scenario)),
         body=explained(_numbers(str(body), scenario)),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         figures=tuple((record["name"], record.get("figure", record)["title"]) for record in figures),

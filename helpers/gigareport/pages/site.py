@@ -28,8 +28,6 @@ from gigareport.pages.render import Page, apart, asset, notes_html, page_of, she
 from gigareport.versions import versions
 from gigareport.whatif import WhatIf, whatif_of
 
-__all__ = ["Built", "ReportError", "build", "main"]
-
 WHAT_IF = ("what-if", "What if")
 INPUTS = ("inputs", "Inputs")
 #: Joint draws of the inputs, unless a parameter says otherwise.

@@ -10,8 +10,6 @@ from typing import Any
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-__all__ = ["formula", "markdown", "table"]
-
 #: Height of the letters of a formula: that of the text around. [px]
 FORMULA_PX = 18
 

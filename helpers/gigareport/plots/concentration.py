@@ -151,11 +151,6 @@ def plot_share_over_time(ax: Axes, dates: Any, low: Any, median: Any, high: Any,
     return ax
 
 
-def _name_rows(ax: Axes, names: Sequence[str]) -> None:
-    ax.set(ylim=(len(names) - 0.5, -0.5))
-    ax.set_yticks(numpy.arange(len(names)), names, fontsize="small")
-
-
 def _date_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)

@@ -19,8 +19,6 @@ from gigareport.scenario.plans import PlannedStep, batch_gain
 from gigareport.scenario.recovery import replicas_lost, scheme_of
 from gigareport.scenario.register import Scenario
 
-__all__ = ["Known", "Step", "known_of", "step_of", "world_stock_of"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step:

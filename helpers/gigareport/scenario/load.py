@@ -444,6 +444,13 @@ def _rates_given_twice(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         (name,) = counts
         other = "node_days" if name == "failures" else "failures"
         yield f"reliability.{name}", f"is of use only beside {other}; give it too"
+    elif counts and (rate := 1000 * counts["failures"] / counts["node_days"]) > (
+        most := entry_of("reliability.failures_per_1000_node_days").most
+    ):
+        yield (
+            "reliability.failures",
+            f"are {rate:,.0f} per 1,000 node-days, more than {most:,.0f}; node_days are nodes of 8 chips times days",
+        )
     ways = ["failures with node_days"] if counts else []
     for name in ("failures_per_1000_node_days", "mttf_hours"):
         value = good.get(f"reliability.{name}")

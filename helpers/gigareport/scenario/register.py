@@ -20,20 +20,6 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.scenario.record import Entry
 
-__all__ = [
-    "Arrival",
-    "Case",
-    "Cluster",
-    "Delivery",
-    "Own",
-    "Race",
-    "Reliability",
-    "Rent",
-    "Scenario",
-    "Training",
-    "default_of",
-]
-
 U = TypeVar("U")
 N = TypeVar("N")
 S = TypeVar("S")

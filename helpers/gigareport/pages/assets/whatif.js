@@ -189,7 +189,7 @@
       box.append(cell);
     }));
     [0, ny - 1].forEach((j) => box.append(svg("text", { x: 54, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end", "font-size": 13, fill: "currentColor" }, usd(prices[j], 3))));
-    [0, nx - 1].forEach((i) => box.append(svg("text", { x: 60 + (i + 0.5) * (width - 60) / nx, y: height - 22, "text-anchor": "middle", "font-size": 13, fill: "currentColor" }, `${terms[i]} months`)));
+    [0, nx - 1].forEach((i) => box.append(svg("text", { x: i ? width : 60, y: height - 22, "text-anchor": i ? "end" : "start", "font-size": 13, fill: "currentColor" }, `${terms[i]} months`)));
     box.append(svg("text", { x: width / 2 + 30, y: height - 5, "text-anchor": "middle", "font-size": 13, fill: "currentColor" }, "Horizon; upwards: price of a chip-hour under the contract"));
     box.setAttribute("aria-label", `Map of price and horizon: owning wins in ${share(parts.own / nx / ny)} of the plane, renting in ${share(parts.rent / nx / ny)}.`);
   };
