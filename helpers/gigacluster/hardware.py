@@ -108,6 +108,7 @@ class Rates:
 
         Examples
         --------
+        >>> import dataclasses
         >>> h100 = chip("H100-SXM")
         >>> Rates.of(h100).gemm_bf16_flop_per_s / 1e12
         794.5
