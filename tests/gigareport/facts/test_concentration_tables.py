@@ -1,7 +1,7 @@
 """Every table of notebook 10, made again and compared with what is kept in ``reference/concentration``.
 
 The files there are frozen output of our own code, not evidence: they show that a number moved. When one should move,
-write them anew with ``python tests/gigareport/facts/test_concentration_tables.py`` and say in the changelog from what to what and why.
+write them anew by running this file, and say in the changelog from what to what and why.
 """
 
 from functools import cache
