@@ -60,7 +60,7 @@ def answers_of(outlook: Any) -> Answers:
     return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)
 
 
-def tell(outlook: Any, name: str, form: str = "{median} ({interval})") -> str:
+def tell(outlook: Any, name: str, *, median_alone: bool = False) -> str:
     """Write one answer in Markdown; on a page it links to where it comes from.
 
     Parameters
@@ -69,17 +69,19 @@ def tell(outlook: Any, name: str, form: str = "{median} ({interval})") -> str:
         Of the scenario in question.
     name : str
         Name of the answer, such as ``"own_usd"``.
-    form : str
-        How median and interval are put together.
+    median_alone : bool
+        Whether to leave the interval out.
 
     Examples
     --------
-    ``tell(found, "own_usd")`` gives ``$5.2 billion (4.2 to 6.3)``, ``tell(found, "own_usd", "{median}")`` the median.
+    ``tell(found, "own_usd")`` gives ``$5.2 billion (4.2 to 6.3)``.
     """
-    found = outlook.interval(name)
-    label, unit = outlook.answers()[name]
+    found, (label, unit) = outlook.interval(name), outlook.answers()[name]
     number = _number_of(name, label, unit, found.low, found.median, found.high, found.without_frac)
-    text = form.format(median=number.median, interval=number.interval)
+    text = number.median
+    if not median_alone:
+        text = words.interval(found.low, found.median, found.high, unit, number.digits)
+        text += f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else ""
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
 
 
@@ -94,4 +96,4 @@ def _number_of(
     text = words.interval_alone(low, high, unit, digits)
     if without_frac:
         text += f"; none in {words.share(without_frac)} of the samples"
-    return Number(quantity, label, words.quantity(median, unit, digits), text, float(median))
+    return Number(quantity, label, words.quantity(median, unit, digits), text, float(median), digits)

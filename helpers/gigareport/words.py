@@ -6,7 +6,14 @@ import math
 
 __all__ = ["duration", "interval", "interval_alone", "number", "quantity", "share", "usd"]
 
-_PLURALS = {"day": "days", "month": "months", "token": "tokens", "parameter": "parameters", "point": "points"}
+_PLURALS = {
+    "chip": "chips",
+    "day": "days",
+    "month": "months",
+    "token": "tokens",
+    "parameter": "parameters",
+    "point": "points",
+}
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"

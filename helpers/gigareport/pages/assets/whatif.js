@@ -72,7 +72,7 @@
     }
     return `${number(1000 * seconds, digits)} milliseconds`;
   };
-  const plurals = { day: "days", month: "months", token: "tokens", parameter: "parameters", point: "points", 1: "" };
+  const plurals = { chip: "chips", day: "days", month: "months", token: "tokens", parameter: "parameters", point: "points", 1: "" };
   const quantity = (value, unit, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
     const [currency, per] = [unit.split("/")[0], unit.split("/").slice(1).join("/")];

@@ -9,7 +9,7 @@ import pytest
 from gigareport import pages as report
 from gigareport import scenario
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SMALL = {"n_samples": 200}
 FIRST_CELL = """
@@ -78,10 +78,16 @@ def test_a_number_is_the_same_wherever_it_stands(site):
     _, folder = site
     found = {}
     for file in folder.glob("*.html"):
-        for name, text in re.findall(r'data-number="([^"]*)"[^>]*>([^<(]*)', file.read_text(encoding="utf-8")):
+        for name, text in re.findall(r'data-number="([^"]*)"[^>]*>([^<(;]*)', file.read_text(encoding="utf-8")):
             found.setdefault(name, set()).add(text.strip())
     assert len(found) > 30
     assert {name: texts for name, texts in found.items() if len(texts) > 1} == {}
+
+
+def test_a_title_holds_no_number_that_its_figures_own_data_lack(site):
+    _, folder = site
+    for file in folder.glob("*.html"):
+        assert re.findall(r'data-unsupported="[^"]*"', file.read_text(encoding="utf-8")) == [], file.name
 
 
 def test_every_page_answers_first_and_every_figure_names_source_and_vintage(site):
