@@ -6,10 +6,10 @@ import time
 import numpy
 import pytest
 import report_samples
-from test_whatif import random_changes
 
 from gigareport import pages as report
 from gigareport import scenario, whatif, words
+from tests.gigareport.pages.test_whatif import random_changes
 
 pytestmark = pytest.mark.browser
 

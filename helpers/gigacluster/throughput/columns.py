@@ -20,6 +20,7 @@ need may be missing. The rules for what a source did not publish:
   a year later;
 - gradients: 16 bit in NeMo, Megatron-Bridge and MLPerf since 2023, 32 bit elsewhere; parameters gathered in 8 bit in
   FP8 runs of Megatron since 2024; gradients added by kernels of their own in DeepSpeed and GPT-NeoX alone;
+- software of an MoE: what nobody says is absent, but for the recipes of Megatron since mid 2026 (:mod:`.software`);
 - scale-up domain and scale-out rate: those of the chip's usual system.
 """
 

@@ -184,7 +184,7 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     values = k.permute_passes * case.d_model + inner_values
     # Weights are read three times in 16 bit.
     weights = (6.0 + _gradient_bytes(xp, case, k)) * local * (gated + 1.0) * case.d_model * width
-    moved = routed * (2.0 * values + cast) * either(xp, case.fused_experts > 0, k.fused_experts_frac, 1.0) + weights
+    moved = routed * (2.0 * values + cast) * (1.0 - (1.0 - k.fused_experts_frac) * case.fused_experts) + weights
     memory_s = _drop_factor(xp, case, k) * moved / (k.memory_frac * case.memory_bytes_per_s)
     return xp.where(present, matmul_s, 0.0), xp.where(present, memory_s, 0.0)
 
@@ -203,7 +203,7 @@ def _moe_launching(xp: Any, case: Case, k: Coefficients) -> Any:
     experts = xp.where(case.sequential_experts > 0, case.n_experts / case.ep, 0.0)
     launches_s = (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
     # Two micro-batches at once double what the host has to look after.
-    overlapped = either(xp, case.overlap_ep > 0, k.overlap_launch_factor, 1.0)
+    overlapped = 1.0 + (k.overlap_launch_factor - 1.0) * case.overlap_ep
     return _launching(xp, case, k, launches_s * overlapped)
 
 

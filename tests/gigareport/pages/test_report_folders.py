@@ -12,7 +12,7 @@ import pytest
 
 from gigareport.pages import folders
 
-TESTS = Path(__file__).resolve().parent
+TESTS = Path(__file__).resolve().parents[2]
 REPLACE_FOREVER = """
 import itertools, runpy, sys
 from pathlib import Path

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from curation import chips, training_runs
 
+from curation import chips, training_runs
 from gigareport import catalog
 
 

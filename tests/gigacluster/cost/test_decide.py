@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
-from test_cost_flows import PLAIN, own
 
 from gigacluster import cost
 from gigacluster.arrays import to_host
 from gigacluster.units import HOURS_PER_MONTH
+from tests.gigacluster.cost.test_flows import PLAIN, own
 
 RATE = 0.6 * 0.11 + 0.4 * 0.15  # the weighted cost of capital of PLAIN
 CHIPS, MONTHS = PLAIN["n_chips"], PLAIN["horizon_months"]

@@ -292,3 +292,15 @@ def test_pairs_of_releases_that_isolate_an_input_move_as_measured():
         assert (predicted[measured > 1.5] > 1.5).all()
         compared += len(pairs)
     assert compared >= 16
+
+
+def test_mixtures_of_experts_without_their_inputs_stay_usable_and_less_certain():
+    runs = catalog.load("training_runs")
+    runs = runs[(runs["arch"] == "moe") & (runs["plan_complete"] == 1) & (runs["end_to_end"] != 1)]
+    said = table_of_runs.columns(runs)
+    blank = said.drop(columns=[field.name for field in dataclasses.fields(software.Software) if field.name in said])
+    known, unknown = predict(said), predict(blank)
+    error = 100 * (unknown["step_time_s"] / runs["step_time_s"] - 1).abs()
+    assert error.mean() <= 25
+    width = [found["step_time_high_s"] / found["step_time_low_s"] for found in (known, unknown)]
+    assert (width[1] > width[0]).mean() > 0.9

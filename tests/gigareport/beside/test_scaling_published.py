@@ -11,7 +11,7 @@ import scaling_runs
 
 from gigacluster import scaling
 
-CASES = pd.read_csv(Path(__file__).parent / "reference" / "scaling_fits.csv")
+CASES = pd.read_csv(Path(__file__).parents[2] / "reference" / "scaling_fits.csv")
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers, 
 from gigareport import catalog
 from gigareport.calibration.runs import cases
 
-TABLE_5 = pd.read_csv(Path(__file__).parent / "reference" / "throughput_korthikanti22_table5.csv")
+TABLE_5 = pd.read_csv(Path(__file__).parents[2] / "reference" / "throughput_korthikanti22_table5.csv")
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-from curation import reliability as curation
 
+from curation import reliability as curation
 from gigareport import catalog
 
 

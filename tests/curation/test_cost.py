@@ -1,8 +1,8 @@
 """The tables of prices and run costs are what their builders make of the raw files."""
 
 import pytest
-from curation import cost as curation
 
+from curation import cost as curation
 from gigareport import catalog
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from gigareport import headlines
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+README = Path(__file__).resolve().parents[3] / "README.md"
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_models():

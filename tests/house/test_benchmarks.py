@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import __main__ as benchmarks
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_every_benchmark_imports_without_the_libraries_of_tables_and_figures():

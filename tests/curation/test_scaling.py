@@ -3,8 +3,8 @@
 import numpy
 import pandas as pd
 import pytest
-from curation import scaling as curation
 
+from curation import scaling as curation
 from gigacluster import scaling
 from gigareport import catalog
 

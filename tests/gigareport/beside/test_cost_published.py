@@ -13,7 +13,7 @@ from gigareport.beside import accounts
 from gigareport.beside import costs as checks
 from gigareport.facts import leases
 
-REFERENCE = Path(__file__).parent / "reference" / "cost_published.csv"
+REFERENCE = Path(__file__).parents[2] / "reference" / "cost_published.csv"
 CASES = list(csv.DictReader(REFERENCE.read_text().splitlines()))
 
 

@@ -8,7 +8,7 @@ import yaml
 
 import gigacluster
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Names that conda-forge gives to packages of PyPI.
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}

@@ -10,7 +10,7 @@ from gigacluster import reliability
 from gigacluster.arrays import to_host
 from gigareport import catalog
 
-CASES = json.loads((Path(__file__).parent / "reference" / "reliability.json").read_text())
+CASES = json.loads((Path(__file__).parents[2] / "reference" / "reliability.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

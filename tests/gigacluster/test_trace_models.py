@@ -16,8 +16,8 @@ from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
 from gigareport import scenario
 from gigareport.whatif import HORIZON, WhatIf, whatif_of
 from tests import cuda_on_host, scaling_runs
+from tests.gigacluster.test_trace import _ARGUMENTS, apply, edge_columns, months
 from tests.nvrtc import compiled, library
-from tests.test_trace import _ARGUMENTS, apply, edge_columns, months
 from tests.trace_models import plan_record, run_c, run_javascript, same_bits, worst
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

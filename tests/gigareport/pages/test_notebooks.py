@@ -9,7 +9,7 @@ import pytest
 from gigareport import pages as report
 from gigareport import scenario
 
-FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SMALL = {"n_samples": 200}
 FIRST_CELL = """
