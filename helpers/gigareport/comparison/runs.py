@@ -25,6 +25,7 @@ class Run:
     global_batch: int  # sequences a step
     seq_len: int  # [token]
     precision: str = "bf16"
+    stand_ins: tuple[transformer.Transformer, ...] = ()  # other shapes, where the model's own is not public
 
     def __post_init__(self) -> None:
         faults = [
@@ -72,6 +73,9 @@ def _run(row: dict[Any, Any]) -> Run:
         global_batch=int(row["global_batch"]),
         seq_len=int(row["seq_len"]),
         precision=row["precision"],
+        stand_ins=tuple(
+            map(transformer.model, row["stand_ins"].split(";") if isinstance(row["stand_ins"], str) else ())
+        ),
     )
 
 
