@@ -55,7 +55,7 @@ def damaged(rows, chance):
     """Return the text of a table after one to three accidents."""
     rows = [list(row) for row in rows]
     for _ in range(chance.randint(1, 3)):
-        row, column = chance.randrange(len(rows)), chance.randrange(len(rows[0]))
+        row, column = chance.randrange(len(rows)), chance.randrange(max(len(rows[0]), 1))
         match chance.randrange(9):
             case 0 | 1 | 2 | 3 if column < len(rows[row]):
                 rows[row][column] = chance.choice(CELLS)
