@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from gigacluster.units import GIGA, PETA
@@ -113,8 +112,9 @@ def plot_worth(ax: Axes, table: pd.DataFrame, *, highlight: str = "") -> Axes:
     highlight : str, optional
         Name of the point in the story's colour.
     """
-    shown = table[np.isfinite(table["flop_per_usd"])].sort_values("flop_per_joule")
-    for number, row in enumerate(shown.to_dict("records")):
+    shown = table[np.isfinite(table["flop_per_usd"])].sort_values("flop_per_usd")
+    heights = np.linspace(0.3, 0.95, len(shown))  # names stand in a column beside the axes, in the order of the points
+    for height, row in zip(heights, shown.to_dict("records"), strict=True):
         colour = COLOURS[0] if row["name"] == highlight else COLOURS[6]
         (x, x_error), (y, y_error) = (
             _with_error(row, name, unit) for name, unit in (("flop_per_joule", GIGA), ("flop_per_usd", PETA))
@@ -123,10 +123,10 @@ def plot_worth(ax: Axes, table: pd.DataFrame, *, highlight: str = "") -> Axes:
         ax.annotate(
             row["name"],
             (x, y),
-            xytext=(4, -14) if number % 2 else (-4, 5),  # neighbours' names on either side
-            textcoords="offset points",
-            ha="left" if number % 2 else "right",
-            path_effects=[withStroke(linewidth=3, foreground="white")],  # legible where it crosses an error bar
+            xytext=(1.02, height),
+            textcoords="axes fraction",
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "alpha": 0.7},
             fontsize="small",
             color="black" if colour == COLOURS[6] else colour,
         )
