@@ -19,7 +19,7 @@ from gigacluster.emission import input_names, javascript
 from gigacluster.trace import Record, with_length
 from gigareport import scenario
 from gigareport.scenario import spine
-from gigareport.scenario.evaluate import _all_inputs
+from gigareport.scenario.evaluate import all_inputs
 from gigareport.scenario.inputs import (
     CHIP_ERROR,
     LAW,
@@ -155,7 +155,7 @@ def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int
     """
     plan = plan or scenario.search_plan(story)
     (story,) = alike([story])
-    drawn = draw_inputs([_all_inputs(story, plan)], samples, seed)
+    drawn = draw_inputs([all_inputs(story, plan)], samples, seed)
     longest = max(LONGEST, int(story.horizon_months))
     known = known_of([replace(story, horizon_months=longest)], [plan], drawn)
     columns = {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}

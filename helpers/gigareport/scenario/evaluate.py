@@ -137,13 +137,13 @@ def evaluate(
             chosen = [(stories[number], searched[number]) for number in block]
             forms = alike([story for story, _ in chosen])
             drawn = draw_inputs(
-                [_all_inputs(form, plan) for form, (_, plan) in zip(forms, chosen, strict=True)],
+                [all_inputs(form, plan) for form, (_, plan) in zip(forms, chosen, strict=True)],
                 samples,
                 seed,
                 first,
                 [streams[number] for number in block] if streams else (),
             )
-            found |= zip(block, _block(chosen, drawn, samples, seed, device, tuple(answers)), strict=True)
+            found |= zip(block, _block(chosen, forms, drawn, samples, seed, device, tuple(answers)), strict=True)
     return [found[number] for number in range(len(stories))]
 
 
@@ -157,14 +157,15 @@ def _shared(story: Scenario) -> tuple[Any, ...]:
 
 def _block(
     options: Sequence[tuple[Scenario, PlannedStep]],
+    stories: Sequence[Scenario],
     drawn: Mapping[str, numpy.ndarray],
     samples: int,
     seed: int,
     device: str,
     kept: tuple[str, ...],
 ) -> list[Outlook]:
-    """Evaluate options of one group, some samples at a time."""
-    stories, plans = alike([story for story, _ in options]), [plan for _, plan in options]
+    """Evaluate options of one group, whose scenarios in one form are ``stories``, some samples at a time."""
+    plans = [plan for _, plan in options]
     names = kept or tuple(Outlook.answers())
     parts: dict[str, list[Array]] = {name: [] for name in names}
     at_once = max(_SAMPLES_AT_ONCE // len(options), _LEAST_SAMPLES)
@@ -205,7 +206,7 @@ def _answers(
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
 
 
-def _all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
+def all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
     """Return the inputs of the file and those of the models themselves."""
     between = Uncertain.uniform(0.0, 1.0)
     return uncertain_of(story) | {
@@ -254,7 +255,7 @@ def deciding_inputs(
         size = next(iter(rows.values())).shape
         return numpy.array(to_host(_spread(_answers([story], [plan], rows)[answer], size))[0])
 
-    return sobol_indices(model, _all_inputs(story, plan), samples=samples, seed=seed)
+    return sobol_indices(model, all_inputs(story, plan), samples=samples, seed=seed)
 
 
 def cash_flows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy
@@ -51,10 +51,7 @@ class Known:
 
 def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Known:
     """Gather the facts of options of one group of :func:`gigareport.scenario.evaluate`, for inputs drawn by name."""
-
-    def column(values: Sequence[float]) -> Array:
-        return column_of(drawn, values)
-
+    column = partial(column_of, drawn)
     worlds = [_world(_completed_on(story)) for story in stories]
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
     rivals = facts.record_setters(stories[0].owner)
@@ -75,10 +72,7 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
 
 def step_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Step:
     """Return the step of each option under its plan, at the drawn batch and with the drawn error of the prediction."""
-
-    def column(values: Sequence[float]) -> Array:
-        return column_of(drawn, values)
-
+    column = partial(column_of, drawn)
     xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
     gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
     replicas = [float(plan.n_replicas) for plan in plans]
