@@ -144,9 +144,8 @@ def name_rows(chart: Chart, names: Sequence[str]) -> None:
     """Write a name at each row, the first on top, long ones in several lines."""
     chart.ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
     lines = [textwrap.fill(name, _NAME_LENGTH) for name in names]
-    chart.ax.set_yticklabels(
-        lines, linespacing=0.95, **({"fontsize": "small"} if any("\n" in x for x in lines) else {})
-    )
+    has_long = any("\n" in line for line in lines)
+    chart.ax.set_yticklabels(lines, fontsize="small" if has_long else "medium", linespacing=0.95)
     chart.ax.grid(visible=False, axis="y")
 
 
