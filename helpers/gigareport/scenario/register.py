@@ -735,6 +735,15 @@ class Case(Generic[U, N, S]):
     title: Annotated[S, Entry("The question in a few words, for the head of the page", longest=120)]
     owner: Annotated[S, Entry("Who owns it, as in data/chip_owners.csv, if listed there", longest=80, default="")]
     story: Annotated[S, Entry("What is decided, in a paragraph", longest=4000, default="")]
+    goal: Annotated[
+        S,
+        Entry(
+            "Goal that the page of planning answers: a name of data/goals, or a YAML file beside this one",
+            longest=200,
+            default="",
+            optional="the reference run at the least cost",
+        ),
+    ]
     decided_on: Annotated[datetime.date, Entry("Date of the decision, YYYY-MM-DD")]
     price_year: Annotated[N, Entry("Year of the dollars", "year", 2015, 2040, whole=True)]
     horizon_months: Annotated[
