@@ -55,7 +55,8 @@ def default_for(path: str, chip: str, decided_on: datetime.date | None) -> tuple
         return _times(usual, rates[0] / rates[1]), "an H100's, in proportion to the rate of the chip's network"
     if name == "committed_usd_per_chip_hour":
         found = rents.spread_of_the_year(chip, str(decided_on or datetime.date.today()))
-        return found, "listed rents of the year before the decision" if found else f"no rent of {chip} is listed then"
+        lacks = f"no rent of {chip} is listed in the year before the decision ({rents.first_known(chip)})"
+        return found, "listed rents of the year before the decision" if found else lacks
     price = quoted_usd().get(chip)
     if price is None:
         sold = not chip.startswith(_NOT_SOLD)

@@ -406,13 +406,9 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     n_chips, job = good.get("cluster.n_chips"), good.get("training.n_chips")
     if n_chips and job and math.isfinite(job) and job > n_chips:
         yield "training.n_chips", f"got {job:,.0f} chips in the job, but the cluster has {n_chips:,.0f}; lower it"
-    for path in ("own.deliveries", "cluster.power_arrivals"):
-        parts = good.get(path)
-        if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
-            yield path, f"the shares must add up to 1; got {total:g}"
-    power = good.get("cluster.site_power_mw")
-    if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
-        yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
+    parts = good.get("own.deliveries")
+    if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
+        yield "own.deliveries", f"the shares must add up to 1; got {total:g}"
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
     if (
@@ -472,11 +468,18 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 f"got {month:g} months, beyond horizon_months={horizon:g}; raise the horizon, or leave it out for a "
                 "contract over the whole horizon",
             )
+    after, buys = good.get("rent.after_term"), good.get("rent.buy_usd_per_chip")
+    if after == "buy" and kind not in (None, "contract"):
+        yield "rent.after_term", f"buy follows the term of a contract, and rent.kind is {kind}; give kind: contract"
+    elif after == "buy" and (term := good.get("rent.term_months")) and not math.isfinite(term):
+        yield "rent.after_term", "buy needs rent.term_months: without it the contract runs to the end of the horizon"
+    if after and after != "buy" and buys is not None and not math.isnan(buys.median):
+        yield "rent.buy_usd_per_chip", f"is of use only with after_term: buy; got after_term: {after}"
     start, leave = good.get("rent.start_month"), good.get("rent.leave_month")
     if start and leave and leave <= start.high:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
-        quotes = rents.quoted(chip)
+        quotes = rents.quoted(chip, good.get("rent.follows") or "contracts")
         if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
             yield (
                 "rent.kind",
@@ -490,6 +493,8 @@ def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not horizon:
         return
     months = [("own.deliveries", part.month) for part in good.get("own.deliveries") or ()]
+    if sites := good.get("cluster.sites"):  # later phases may lie beyond the horizon, not all of the power
+        months.append(("cluster.sites", min((site.month for site in sites), key=lambda month: month.high)))
     if good.get("rent.start_month"):
         months.append(("rent.start_month", good["rent.start_month"]))
     for path, month in months:

@@ -18,6 +18,7 @@ from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
+from gigareport.facts.rents import FOLLOWED
 from gigareport.scenario.record import Entry
 
 U = TypeVar("U")
@@ -26,12 +27,25 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival(Generic[U, N]):
-    """A part of the site's power that comes at once."""
+class Site(Generic[U, N, S]):
+    """Power at one place from one date: a site that grows in phases has a line for each."""
 
-    share: Annotated[N, Entry("Share of the power; the shares of all arrivals add up to 1", "1", 1e-6, 1)]
+    name: Annotated[S, Entry("What it is called", longest=80, default="")]
+    power_mw: Annotated[
+        U,
+        Entry(
+            "Most that it may draw from then on, cooling and losses included",
+            "MW",
+            0.001,
+            100_000,
+            moves="own_useful_flop up",
+        ),
+    ]
     month: Annotated[
-        U, Entry("Months from the decision until this part is there", "month", 0, 240, moves="own_useful_flop down")
+        U,
+        Entry(
+            "Time to power: months from the decision until it is there", "month", 0, 240, moves="own_useful_flop down"
+        ),
     ]
 
 
@@ -44,20 +58,13 @@ class Cluster(Generic[U, N, S]):
     nic_gbps_per_chip: Annotated[
         N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
-    site_power_mw: Annotated[
-        U,
+    sites: Annotated[
+        tuple[Site[U, N, S], ...],
         Entry(
-            "Most that the site may draw; chips that it cannot power stand idle and are paid for",
-            "MW",
-            0.001,
-            100_000,
-            optional="as much as the chips need",
-            moves="own_useful_flop up",
+            "Sites with their power; chips that they cannot power stand idle and are paid for, and a chip may stand "
+            "at any of them",
+            optional="as much power as the chips need, from the start",
         ),
-    ]
-    power_arrivals: Annotated[
-        tuple[Arrival[U, N], ...],
-        Entry("Parts of that power by the month from which it is there", optional="all from the start"),
     ]
     reported_power_mw: Annotated[
         U,
@@ -544,6 +551,15 @@ class Rent(Generic[U, N, S]):
             default="contract",
         ),
     ]
+    follows: Annotated[
+        S,
+        Entry(
+            "Which rents kind: followed takes: quotes of large buyers, then of one-year contracts; the typical list "
+            "price by the hour; or that of marketplaces",
+            choices=FOLLOWED,
+            default="contracts",
+        ),
+    ]
     committed_usd_per_chip_hour: Annotated[
         U,
         Entry(
@@ -570,7 +586,20 @@ class Rent(Generic[U, N, S]):
     after_term: Annotated[
         S,
         Entry(
-            "What follows the term: renew at the market's price, or stop", choices=("renew", "stop"), default="renew"
+            "What follows the term: renew at the market's price, stop, or buy the rented chips and run them",
+            choices=("renew", "stop", "buy"),
+            default="renew",
+        ),
+    ]
+    buy_usd_per_chip: Annotated[
+        U,
+        Entry(
+            "Price at which the tenant then buys a chip, with its part of server, network, storage and hall",
+            "USD/chip",
+            0,
+            1e6,
+            optional="what they are worth at that age by the prices, lives and yearly loss of section own",
+            moves="rent_bill_usd up",
         ),
     ]
     renewal_usd_per_chip_hour: Annotated[

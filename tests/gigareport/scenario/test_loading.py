@@ -111,13 +111,13 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("[2.2, 2.85, 3.8]", "{low: 2, mid: 3, high: 4}", "got the keys low, mid, high"),
         ("[2.2, 2.85, 3.8]", ".nan", "got '.nan', which is not a number"),
         ("[2.2, 2.85, 3.8]", "285", "is the unit right?"),
-        ("  reported_power_mw", "  site_power_mw: 0\n  reported_power_mw", "must be within 0.001 and"),
-        ("  reported_power_mw", "  power_arrivals: [{share: 1, month: 3}]\n  reported_power_mw", "are parts of"),
-        (
-            "  reported_power_mw",
-            "  site_power_mw: 150\n  power_arrivals: [{share: 0.5, month: 3}]\n  reported_power_mw",
-            "cluster.power_arrivals: the shares must add up to 1; got 0.5",
-        ),
+        ("  reported_power_mw", "  sites: [{power_mw: 0, month: 3}]\n  reported_power_mw", "must be within 0.001 and"),
+        ("  reported_power_mw", "  sites: [{power_mw: 9}]\n  reported_power_mw", "cluster.sites.0.month: is missing"),
+        ("  reported_power_mw", "  sites: [{month: 9}]\n  reported_power_mw", "cluster.sites.0.power_mw: is missing"),
+        ("  reported_power_mw", "  sites: [{power_mw: 9, month: 46}]\n  reported_power_mw", "sites: got up to 46 months"),
+        ("  start_month:", "  after_term: buy\n  start_month:", "buy needs rent.term_months"),
+        ("  start_month:", "  buy_usd_per_chip: 9000\n  start_month:", "is of use only with after_term: buy"),
+        ("  start_month:", "  kind: hourly\n  after_term: buy\n  start_month:", "buy follows the term of a contract"),
         ("n_chips: 98304", "n_chips: 200000", "200,000 chips in the job, but the cluster has 100,000; lower it"),
         ("precision: bf16", "precision: bf61", "'bf16' or 'fp8'; got 'bf61'"),
         ("price_year: 2024", "price_year: 2016", "more than 5 years from decided_on"),
@@ -182,8 +182,9 @@ def test_another_chip_takes_its_own_prices_and_power_and_says_which(tmp_path):
 def test_what_no_table_knows_of_a_chip_is_asked_for(faults):
     message = faults(("chip: H100-SXM", "chip: TPUv5p"), ("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", ""))
     assert "own.chip_usd: is missing, and a TPUv5p is not for sale; give it" in message
-    assert "rent.committed_usd_per_chip_hour: is missing, and no rent of TPUv5p is listed then; give it" in message
-    assert "own.chip_usd: is missing, and no price of MI300X is known" in faults(("chip: H100-SXM", "chip: MI300X"))
+    lacks = "no rent of TPUv5p is listed in the year before the decision (the tables have none at all); give it"
+    assert f"rent.committed_usd_per_chip_hour: is missing, and {lacks}" in message
+    assert "own.chip_usd: is missing, and no price of VR200 is known" in faults(("chip: H100-SXM", "chip: VR200"))
 
 
 @pytest.mark.parametrize(
