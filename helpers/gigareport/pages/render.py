@@ -27,8 +27,6 @@ from gigareport.plots.display import FIGURE_MIME
 from gigareport.plots.front import FRONT_MIME
 from gigareport.words import number
 
-__all__ = ["Page", "apart", "asset", "page_of", "shell"]
-
 #: A table under a figure shows at most this many rows.
 TABLE_ROWS = 60
 
