@@ -118,7 +118,8 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
     DataFrame
         ``against`` in words, ``usd_per_chip_hour`` on the day, ``n_prices`` behind it (0: the scenario's own),
         ``obtainable_chips`` and ``n_blocks`` known behind it, ``is_benchmark`` (more chips than the largest block known
-        to have been had that way), ``saving_low, saving_usd, saving_high`` and ``cheaper_frac`` for the same work, ``advantage_usd`` and ``better_frac`` with the months
+        to have been had that way), ``saving_low, saving_usd, saving_high`` and ``cheaper_frac`` for the same work,
+        ``advantage_usd`` and ``better_frac`` with the months
         of each counted. Each share of samples is inside its kind of rent.
     """
     story, basis = outlook.scenario, _Samples.of(outlook, samples)

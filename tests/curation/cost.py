@@ -135,8 +135,8 @@ def _quotes(raw_data):
     )
 
 
-#: What a row of the rents of 2026 is: provider, kind, basis and source. Rows that stand in the other file under the same
-#: survey or index are left out, as is the H100-NVL, which is no chip of the catalog.
+#: What a row of the rents of 2026 is: provider, kind, basis and source. Rows that stand in the other file
+#: under the same survey or index are left out, as is the H100-NVL, which is no chip of the catalog.
 RENTS_OF_2026 = {
     "3-year contract": ("neocloud", "reserved_3y", "quoted", "semianalysis-tco-2026"),
     "neocloud spot index": ("neocloud index", "spot", "quoted", "silicon-data-2026"),

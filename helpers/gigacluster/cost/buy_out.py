@@ -28,7 +28,7 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
     Returns
     -------
     CashFlows
-        Elements out of range are ``nan``. From the month on the running costs, hours and the final sale are the owner's.
+        Elements out of range are ``nan``. Since that month running costs, hours and the final sale are the owner's.
 
     Examples
     --------

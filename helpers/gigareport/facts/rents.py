@@ -108,7 +108,7 @@ def known_changes(decided: str) -> numpy.ndarray:
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
 
-#: What a decision of the past can be followed through, each a series of its own: kinds of rent differ two to five times.
+#: What a decision of the past can be followed through, each a series of its own: kinds differ two to five times.
 FOLLOWED = ("contracts", "listed", "marketplace")
 #: Quarters with fewer price lists are left out of a listed rent that is followed: one list is no market.
 _LEAST_LISTS = 3

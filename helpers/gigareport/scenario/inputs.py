@@ -139,10 +139,11 @@ def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
 def alike(stories: Sequence[Scenario]) -> list[Scenario]:
     """Return scenarios of one form: as many deliveries and sites, those added with a share or power of 0."""
     never = Uncertain.fixed(0.0)
-    unlimited = Site(name="", power_mw=Uncertain.left_out(), month=never)
+    unlimited: Site[Uncertain, float, str] = Site(name="", power_mw=Uncertain.left_out(), month=never)
     sites = [story.cluster.sites or (unlimited,) for story in stories]
     n_deliveries, n_sites = max(len(story.own.deliveries) for story in stories), max(map(len, sites))
-    delivery, site = Delivery(share=0.0, month=never), Site(name="", power_mw=never, month=never)
+    delivery = Delivery(share=0.0, month=never)
+    site: Site[Uncertain, float, str] = Site(name="", power_mw=never, month=never)
     return [
         replace(
             story,

@@ -21,11 +21,13 @@ from gigareport import catalog
 from gigareport.facts.rents import FOLLOWED
 from gigareport.scenario.record import SOURCED, Entry
 
-
 U = TypeVar("U")
 N = TypeVar("N")
 S = TypeVar("S")
 
+#: The name in a file of a chip of one's own, and what its record needs then.
+OWN = "own"
+WITH_OWN = "not known; needed with chip: own"
 _OF_SCHEME = "the range of the scheme in data/recovery_schemes.csv"
 
 
@@ -47,10 +49,40 @@ class Site(Generic[U, N, S]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnChip(Generic[N, S]):
+    """A chip that no table has: with ``chip: own`` this record takes its place."""
+
+    name: Annotated[S, "What the report calls it", Entry(longest=40, default="own chip")]
+    bf16_tflops: Annotated[N, "Dense 16-bit peak", Entry("TFLOP/s", 1, 1e6, optional=WITH_OWN)]
+    fp8_tflops: Annotated[N, "Dense 8-bit peak", Entry("TFLOP/s", 1, 1e6, optional="it computes in 16 bit alone")]
+    memory_gib: Annotated[N, "Memory that a program can use", Entry("GiB", 1, 10_000, optional=WITH_OWN)]
+    memory_gb_per_s: Annotated[N, "Bandwidth of the memory", Entry("GB/s", 10, 1e6, optional=WITH_OWN)]
+    scaleup_gb_per_s: Annotated[
+        N, "Links to the chips of its domain, one way", Entry("GB/s", 1, 1e5, optional=WITH_OWN)
+    ]
+    scaleup_domain: Annotated[
+        N, "Chips that these links join", Entry("chip", 1, 100_000, whole=True, optional=WITH_OWN)
+    ]
+    scaleout_gbit_per_s: Annotated[N, "Network between domains, one way", Entry("Gbit/s", 0.1, 1e5, optional=WITH_OWN)]
+    n_processors: Annotated[
+        N,
+        "Streaming multiprocessors or compute units",
+        Entry("1", 1, 100_000, whole=True, optional="few and large matrix units with a fixed clock, as a TPU's"),
+    ]
+    tdp_w: Annotated[N, "Rated power of the chip alone", Entry("W", 1, 1e5, optional=WITH_OWN)]
+    usd: Annotated[N, "Price of a chip with its part of the server", Entry("USD", 1, 1e6, optional=WITH_OWN)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
-    chip: Annotated[S, "Accelerator, a name of data/chips.csv", Entry(table=("chips", "chip"))]
+    chip: Annotated[
+        S,
+        "Accelerator, a name of data/chips.csv; own: the record below it",
+        Entry(table=("chips", "chip"), choices=(OWN,)),
+    ]
+    own_chip: OwnChip[N, S]
     n_chips: Annotated[N, "Accelerators installed", Entry("chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, "Network rate of a chip, one way", Entry("Gbit/s", 0.1, 100_000, optional="the chip's own network")

@@ -238,7 +238,8 @@ def _sites(inputs: Inputs) -> list[tuple[Array, Array]]:
 
 def _limit_w(inputs: Inputs) -> Array:
     """Return the most that all sites together may draw, once all of their power is there. [W]"""
-    return sum(power_w for _, power_w in _sites(inputs))
+    first, *others = (power_w for _, power_w in _sites(inputs))
+    return sum(others, start=first)
 
 
 def _powered_frac(inputs: Inputs, job_chips: Array) -> Array:
@@ -290,7 +291,7 @@ def _costs(
     )
 
 
-def _parity_frac(inputs: Inputs, rented: cost.CashFlows, decision: cost.Decision) -> Array:
+def _parity_frac(inputs: Inputs, rented: cost.CashFlows, decision: cost.Decision) -> Any:
     """Return the price of the rent at which both cost the same over the price it has; what else is paid stays."""
     if inputs.rent.kind != "contract":
         return decision.parity_frac

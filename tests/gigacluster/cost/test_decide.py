@@ -420,7 +420,7 @@ def test_a_tenant_who_buys_works_as_long_as_an_owner_and_pays_what_he_bought_for
 
 
 def test_buying_at_once_at_the_price_of_new_chips_is_owning():
-    """A term of nothing, the hardware and the site at their price: the same flows as an owner's, delivery at month 0."""
+    """A term of nothing, the hardware and the site at their price: an owner's flows, delivered at month 0."""
     owner = own()
     names = ("chips", "servers", "network", "storage", "building", "power plant")
     usd = sum(float(owner.nominal_usd(name)[0]) for name in names)

@@ -16,7 +16,7 @@ THINLY_PRICED = {"MI300X", "GB300"}
 
 
 def test_a_small_clouds_chip_hour_is_within_ten_percent_of_the_published_cost(table):
-    """SemiAnalysis, July 2026: a landlord in a rented hall; chips with one price or a copied range miss by a quarter."""
+    """SemiAnalysis, July 2026: a landlord in a rented hall; a chip with one price or a copied range misses by more."""
     known = table[table["operator"] == "neocloud"].set_index("chip")["ratio"]
     assert set(known.index) == {"H100-SXM", "H200", "B200", "GB200"} | THINLY_PRICED
     thin = known.index.isin(THINLY_PRICED)

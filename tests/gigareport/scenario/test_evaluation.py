@@ -229,9 +229,7 @@ def site(mw, month):
 def test_less_site_power_moves_the_useful_compute(story, plan):
     """From 150 to 60 MW: a limit that an input states is a limit of every answer."""
     much, little = (
-        scenario.evaluate(
-            scenario.with_value(story, "cluster.sites", (site(mw, 0.0),)), samples=50, plans=plan
-        )
+        scenario.evaluate(scenario.with_value(story, "cluster.sites", (site(mw, 0.0),)), samples=50, plans=plan)
         for mw in (150.0, 60.0)
     )
     for answer in ("own_useful_flop", "useful_flop_per_s", "run_flop", "months_gained", "own_net_usd"):

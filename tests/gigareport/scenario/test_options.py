@@ -10,6 +10,8 @@ import pytest
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
 from gigareport import scenario
+from gigareport.scenario.record import fields_of
+from gigareport.scenario.register import OwnChip
 
 CHANGES = (
     {},
@@ -121,7 +123,8 @@ def influence(story, plan):
 
 #: Numbers that choose a plan, a date or a shape: the search and the calendar see them, not the arithmetic.
 NOT_A_MODEL_INPUT = {"cluster.nic_gbps_per_chip", "training.seq_len", "training.global_batch", "training.n_chips",
-                     "price_year", "horizon_months"}  # fmt: skip
+                     "price_year", "horizon_months",
+                     *(f"cluster.own_chip.{field.name}" for field in fields_of(OwnChip))}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
