@@ -63,8 +63,8 @@ class PriceMap:
     better_frac: numpy.ndarray
     saving_usd: numpy.ndarray
     #: What follows the term, and the share of samples that must agree.
-    after_term: str
-    sure_frac: float
+    after_term: str = "renew"
+    sure_frac: float = SURE
 
     def to_frame(self) -> pd.DataFrame:
         """Return every place of the map: term, price, what is better there, and that in words with money and chance."""
