@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gigacluster.arrays import Array, as_common
+from gigacluster.arrays import Array, Samples, as_common
 
 #: The Herfindahl-Hirschman index of a monopoly.
 HHI_OF_MONOPOLY = 10_000.0
 
 
-def hhi(holdings: Array, counts: Any = 1.0) -> Any:
+def hhi(holdings: Array, counts: Samples = 1.0) -> Any:
     """Herfindahl-Hirschman index, from near 0 (many small owners) to 10,000 (one owner).
 
     Parameters
@@ -54,7 +54,7 @@ def hhi(holdings: Array, counts: Any = 1.0) -> Any:
     return xp.where(defined, HHI_OF_MONOPOLY * xp.sum(count * share**2, axis=0), xp.nan)
 
 
-def top_share(holdings: Any, k: int | Sequence[int], counts: Any = 1.0) -> Any:
+def top_share(holdings: Array, k: int | Sequence[int], counts: Samples = 1.0) -> Any:
     """Share of the total held by the ``k`` largest owners; all of it if there are no more than ``k``.
 
     Parameters
@@ -88,7 +88,7 @@ def top_share(holdings: Any, k: int | Sequence[int], counts: Any = 1.0) -> Any:
     return xp.stack(shares) if isinstance(k, Sequence) else shares[0]
 
 
-def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
+def gini(holdings: Array, counts: Samples = 1.0, *, zero_owners: bool = True) -> Any:
     """Gini coefficient, from 0 (all hold alike) to 1 - 1/owners (one holds all).
 
     Parameters
@@ -112,7 +112,7 @@ def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
     return xp.where(defined, xp.clip(1.0 - area, 0.0, None), xp.nan)  # rounding may leave -1e-16 for equal owners
 
 
-def lorenz(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> tuple[Any, Any]:
+def lorenz(holdings: Array, counts: Samples = 1.0, *, zero_owners: bool = True) -> tuple[Any, Any]:
     """Lorenz curve: the share of the total held by the smallest share of the owners.
 
     Returns
@@ -129,7 +129,7 @@ def lorenz(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> tup
     return xp.where(defined, population, xp.nan), xp.where(defined, held, xp.nan)
 
 
-def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
+def _shares(holdings: Array, counts: Samples) -> tuple[Any, Any, Any, Any]:
     """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
     if isinstance(holdings, Mapping):
         raise TypeError("holdings is a mapping; give its values, as in hhi(list(holdings.values()))")
@@ -154,7 +154,7 @@ def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
     return xp, relative / xp.sum(count * relative, axis=0), count, defined
 
 
-def _lorenz(holdings: Any, counts: Any, zero_owners: bool) -> tuple[Any, Any, Any, Any]:
+def _lorenz(holdings: Array, counts: Samples, zero_owners: bool) -> tuple[Any, Any, Any, Any]:
     xp, share, count, defined = _shares(holdings, counts)
     if not zero_owners:
         count = xp.where(share > 0, count, 0.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import Samples, as_common
+from gigacluster.arrays import AnyArray, Array, Samples, as_common
 
 #: Days of an average month.
 _DAYS_PER_MONTH = 365.25 / 12
@@ -29,7 +29,9 @@ class Place:
     still_ahead: Any
 
 
-def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: Any, kept: Any, ratio: Any) -> Any:
+def built(
+    known: Array, planned_day: Array, planned: Array, day: Array, *, delay_days: Array, kept: AnyArray, ratio: Array
+) -> Any:
     """Size of each site at dates, from what stands and what is planned: three things may happen to a plan.
 
     Parameters
@@ -64,7 +66,7 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
     return size * ratio[:, None, :]
 
 
-def place(size: Samples, start_day: Samples, rivals: Any, day: Any) -> Place:
+def place(size: Samples, start_day: Samples, rivals: Array, day: Samples) -> Place:
     """Say where a cluster of a size stands among rivals from its start on.
 
     Parameters

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import Namespace, Samples, as_common, namespace_of
+from gigacluster.arrays import Array, Namespace, Samples, as_common, namespace_of
 from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
@@ -189,7 +189,7 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Sam
     )
 
 
-def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
+def _internal_rate(xp: Namespace, net_usd: Array) -> Any:
     """Return the yearly rate at which flows by month are worth nothing.
 
     Flows whose running sum changes its sign more than once may have several such rates: they have none here. Otherwise
@@ -205,7 +205,7 @@ def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
     rows = month_rows(xp, net_usd.shape[0] - 1, net_usd, net_usd.ndim - 1)
     gains, costs = xp.clip(net_usd, 0.0, None), xp.clip(-net_usd, 0.0, None)
 
-    def balance(log_rate: Any) -> tuple[Any, Any]:
+    def balance(log_rate: Array) -> tuple[Any, Any]:
         """Return ln(gains / costs) at a rate, and its slope."""
         factor = xp.exp(-rows / 12 * log_rate)
         gain, cost = xp.sum(factor * gains, axis=0), xp.sum(factor * costs, axis=0)
@@ -228,7 +228,7 @@ def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
     return xp.where(single & xp.isfinite(so_far[-1, ...]), xp.expm1(rate), xp.nan)
 
 
-def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> Any:
+def deal_usd_per_chip_hour(value_usd: Samples, n_chips: Samples, term_months: Samples) -> Any:
     """Return what a deal of a known value pays for a chip-hour, for a size and a term.
 
     Examples
@@ -242,7 +242,7 @@ def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> An
     return value / (chips * months * HOURS_PER_MONTH)
 
 
-def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) -> Any:
+def deal_size_chips(value_usd: Samples, usd_per_chip_hour: Samples, term_months: Samples) -> Any:
     """Return how many chips a deal must hold to cost a given price an hour: with more, the deal is cheaper than that.
 
     Examples

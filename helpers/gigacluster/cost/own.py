@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gigacluster.arrays import Namespace, Samples, is_array
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
@@ -228,7 +228,7 @@ def _named_parts(name: str, parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     return named
 
 
-def _powered(xp: Namespace, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
+def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_arrivals: int) -> Any:
     """Return which share of the chips the site can power in each month, by their rated power; above 1 if all."""
     share = a["site_power_w"] / (a["n_chips"] * a["it_power_w_per_chip"] * a["pue"])
     there = 0.0
@@ -238,7 +238,7 @@ def _powered(xp: Namespace, rows: Any, a: dict[str, Any], n_arrivals: int) -> An
     return xp.where(there > 0, share, 1.0) * there  # infinity times nothing is nothing
 
 
-def _schedule(xp: Namespace, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
+def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
     """Return what happens in each month per dollar, or per chip, of the whole cluster."""
     total: dict[str, Any] = {}
     for index in range(n_phases):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gigacluster.arrays import Array, Namespace, Samples, is_array
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
@@ -175,10 +175,10 @@ def rent(
     )
 
 
-def _ramped(xp: Namespace, rows: Any, ramp_months: Any, start: Any, stop: Any) -> Any:
+def _ramped(xp: Namespace, rows: Array, ramp_months: Array, start: Array, stop: Array) -> Any:
     """Return the chips that stand in each month, as a share: from ``start`` on more and more, all after the ramp."""
 
-    def so_far(month: Any) -> Any:  # chip-months since the start, per chip
+    def so_far(month: Array) -> Any:  # chip-months since the start, per chip
         since = xp.clip(xp.where(month < stop, month, stop) - start, 0.0, None)
         rising = xp.where(since < ramp_months, since, ramp_months)
         return since - rising + rising**2 / (2 * xp.where(ramp_months > 0, ramp_months, 1.0))
@@ -186,7 +186,7 @@ def _ramped(xp: Namespace, rows: Any, ramp_months: Any, start: Any, stop: Any) -
     return so_far(rows) - so_far(rows - 1)
 
 
-def _refuse_unclear_price(market: Any, path: Any, horizon_months: int) -> None:
+def _refuse_unclear_price(market: Samples | None, path: object, horizon_months: int) -> None:
     """Refuse no price, two prices, and one whose months could be its samples."""
     if (market is None) == (path is None):
         raise ValueError(

@@ -13,7 +13,7 @@ from scipy import stats
 from gigacluster.uncertainty import Interval, interval
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: Quantities of a cluster whose growth was published: name, anchor in ``published_anchors``, and how it is computed.
 QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -59,7 +59,7 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     return rows[rows["rank_at_release"] <= top]
 
 
-def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, end: Any = None) -> Growth:
+def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of a quantity to the clusters that led when they opened.
 
     Parameters
@@ -97,7 +97,7 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, e
     return Growth(Interval(low, middle, high), len(years))
 
 
-def stock_growth(world: WorldStock, start: Any = None, end: Any = None) -> Growth:
+def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of the world's stock to the quarters between two dates, sample by sample.
 
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own

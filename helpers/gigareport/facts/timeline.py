@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy
 import pandas as pd
 
+from gigacluster.arrays import Samples
 from gigacluster.concentration.timeline import Place, built, place
 from gigacluster.uncertainty import interval
 from gigareport import catalog
@@ -32,7 +33,7 @@ from gigareport.facts.plans import (
     states_by_site,
     vintages,
 )
-from gigareport.facts.world import OTHER
+from gigareport.facts.world import OTHER, Day
 
 __all__ = [
     "LAST_DAY",
@@ -67,7 +68,7 @@ class Timeline:
     buildings: numpy.ndarray  # (sites, days): as planned, at least 1
     vintage: str
 
-    def at(self, date: Any, by: Literal["campus", "building"] = "campus") -> numpy.ndarray:
+    def at(self, date: Day, by: Literal["campus", "building"] = "campus") -> numpy.ndarray:
         """Size of each site at the last day of the timeline up to a date, shape (sites, samples).
 
         Before the first day or after the last it is not known: ``nan``.
@@ -171,8 +172,8 @@ def latest(samples: int = 2_000, seed: int = 7) -> Timeline:
 
 def drop_in(
     timeline: Timeline,
-    h100e_8bit: Any,
-    start: Any,
+    h100e_8bit: Samples,
+    start: Day,
     *,
     without: Sequence[str] = (),
     by: Literal["campus", "building"] = "campus",
@@ -226,7 +227,7 @@ def same_site(scenario_name: str) -> tuple[str, ...]:
     return _SITES_OF_SCENARIOS.get(scenario_name, ())
 
 
-def place_in_words(found: Place, timeline: Timeline, start: Any) -> str:
+def place_in_words(found: Place, timeline: Timeline, start: Day) -> str:
     """Say in Markdown where a dropped-in cluster stands at its start, and for how long it leads."""
     day = numpy.datetime64(str(start)[:10], "D")
     at = int(numpy.searchsorted(timeline.days, day))
@@ -242,7 +243,7 @@ def place_in_words(found: Place, timeline: Timeline, start: Any) -> str:
     )
 
 
-def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.ndarray]:
+def by_owner(timeline: Timeline, date: Day, samples: int) -> dict[str, numpy.ndarray]:
     """Size of all listed sites at a date by owner, sites without one under ``Other``, with as many samples as asked."""
     sizes = timeline.at(date)
     sizes = numpy.take(sizes, numpy.arange(samples) % sizes.shape[1], axis=1)
@@ -251,7 +252,7 @@ def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.nda
     return dict(sorted(groups.items(), key=lambda item: -float(numpy.median(item[1]))))
 
 
-def largest_at(timeline: Timeline, date: Any, top: int = 5) -> pd.DataFrame:
+def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
     """The largest sites at a date.
 
     Returns

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy
 
 from gigacluster import cost
-from gigacluster.arrays import Array, namespace_of, to_device, to_host
+from gigacluster.arrays import Array, Samples, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
@@ -259,7 +259,7 @@ def deciding_inputs(
 
 
 def cash_flows(
-    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Any
+    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Samples
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what the scenario's rental over the same horizon costs.
 
