@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gigacluster.arrays import Array, Namespace, Samples
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
