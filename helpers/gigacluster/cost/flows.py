@@ -252,7 +252,7 @@ def discount(xp: Namespace, rows: Any, rate_per_year: Any) -> Any:
 
 def paid_once(xp: Namespace, rows: Any, month: Any) -> Any:
     """Return the share of a payment due at ``month`` that falls into each row; a fraction is split over two rows."""
-    return xp.clip(1 - xp.abs(rows - month), 0.0, None)
+    return xp.clip(1 - xp.abs(rows - month), 0.0, xp.inf)
 
 
 def bought(xp: Namespace, rows: Any, month: Any) -> Any:
