@@ -17,24 +17,6 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import numpy
 
-__all__ = [
-    "Array",
-    "Mask",
-    "Namespace",
-    "Samples",
-    "as_common",
-    "device_namespace",
-    "free_bytes",
-    "is_array",
-    "keep_freed_memory",
-    "kernel",
-    "moved",
-    "namespace_of",
-    "release",
-    "to_device",
-    "to_host",
-]
-
 #: An array of any supported library. To a type checker all of them are NumPy's: a structural type would not match it.
 Array: TypeAlias = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
 #: Where something holds.

@@ -13,8 +13,6 @@ from gigacluster import tables
 from gigacluster.names import is_blank, normal, unknown
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA, TERA
 
-__all__ = ["PRECISIONS", "Chip", "Cluster", "Fabric", "Rates", "chip", "chips", "chips_from", "cluster"]
-
 #: Number formats of the linear layers that a peak rate is known for.
 PRECISIONS = ("bf16", "fp8", "fp4", "int8")
 _NAN = float("nan")

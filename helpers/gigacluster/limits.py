@@ -13,20 +13,6 @@ from typing import Any
 
 from gigacluster.arrays import Array, Mask, Namespace, as_common, is_array
 
-__all__ = [
-    "AT_LEAST_ONE",
-    "LOGNORMAL_SIGMA",
-    "NON_NEGATIVE",
-    "POSITIVE",
-    "POSITIVE_SHARE",
-    "SHARE",
-    "SHARE_BELOW_ONE",
-    "Limit",
-    "admit",
-    "checked",
-    "one_of",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -9,8 +9,6 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-__all__ = ["Workers", "chunks", "halving", "in_order", "progress"]
-
 Item = TypeVar("Item")
 #: Who computes: this process, so many processes, or an executor with the interface of :mod:`concurrent.futures`.
 Workers: TypeAlias = Executor | int | None

@@ -13,17 +13,6 @@ from scipy import stats
 from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, admit, checked
 
-__all__ = [
-    "Growth",
-    "best_start_months",
-    "doubling_months",
-    "growth",
-    "lead_months",
-    "longest_run_months",
-    "matched_year",
-    "train_months",
-]
-
 #: What a rate of growth may be: a factor a year.
 GROWING = Limit(1.0, math.inf, "above 1 (a factor a year, such as 2.5)", low_included=False, high_included=False)
 

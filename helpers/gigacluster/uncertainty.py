@@ -15,8 +15,6 @@ from scipy import special, stats
 
 from gigacluster.arrays import Array, to_host
 
-__all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices", "tornado"]
-
 #: z-score of the 95th percentile: low and high of an :class:`Uncertain` are the 5th and 95th percentiles.
 _Z95 = float(special.ndtri(0.95))
 

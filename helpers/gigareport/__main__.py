@@ -28,8 +28,6 @@ from gigareport.scenario import (
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
 
-__all__ = ["main"]
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a fault that the output names, 2 wrong usage."""

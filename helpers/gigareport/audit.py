@@ -26,8 +26,6 @@ from gigareport.facts.ownership import trend_tests
 from gigareport.facts.use import laboratories
 from gigareport.scenario import Outlook
 
-__all__ = ["Finding", "audit", "timeline", "weeks_late"]
-
 Verdict = Literal["true", "partly", "not", "not knowable"]
 _STORY_DATE = numpy.datetime64("2024-07-09")
 _END_OF_JULY = numpy.datetime64("2024-07-31")

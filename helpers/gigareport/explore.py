@@ -34,8 +34,6 @@ from gigareport.plots import picture
 from gigareport.plots.display import on_page
 from gigareport.plots.style import caption_of
 
-__all__ = ["EXPLORE_MIME", "Control", "chosen_text", "controls", "explore", "live_controls"]
-
 #: The type of a moving figure's record in an executed notebook.
 EXPLORE_MIME = "application/vnd.gigacluster.explore+json"
 #: A page carries at most this many frames of one figure: more stops of a slider are thinned out evenly.

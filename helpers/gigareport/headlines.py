@@ -13,8 +13,6 @@ from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario
 from gigareport.calibration.validation import by_source
 
-__all__ = ["growth", "lines", "on_gpu", "past_this_machine", "write"]
-
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
 

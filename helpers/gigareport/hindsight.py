@@ -20,8 +20,6 @@ from gigacluster.units import HOURS_PER_MONTH
 from gigareport import scenario
 from gigareport.facts import leases, rents
 
-__all__ = ["Hindsight", "hindsight"]
-
 #: Months from the decision of 2024-07-09 to the last data of ``data/contracts.csv``, November 2026.
 MONTHS = 28
 #: When the parts of the cluster trained, by Epoch AI: 11 August and 2 September 2024.

@@ -18,8 +18,6 @@ from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
 from gigareport.words import share, usd
 
-__all__ = ["answer", "flips", "front", "map_of_price", "trust"]
-
 _SOURCE = "gigacluster models, inputs of the scenario"
 #: Inputs that may turn the decision, in words.
 _TURNED_BY = {

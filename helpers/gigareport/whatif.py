@@ -34,8 +34,6 @@ from gigareport.scenario.inputs import (
 from gigareport.scenario.known import Known, known_of, step_of
 from gigareport.scenario.outlook import Outlook
 
-__all__ = ["HORIZON", "WhatIf", "whatif_of"]
-
 #: Samples that a page carries.
 SAMPLES = 1_000
 #: Longest horizon that a page offers, beyond the scenario's own. [month]

@@ -6,8 +6,9 @@ import yaml
 
 from gigareport import catalog, scenario
 from gigareport.facts import failures, recovery
-from gigareport.scenario import ScenarioError
+from gigareport.scenario import ScenarioError, reference
 from gigareport.scenario.recovery import scheme_of, settled
+from gigareport.scenario.register import default_of
 
 SCENARIOS = catalog.data_dir() / "scenarios"
 STORY = (SCENARIOS / "xai-colossus-2024.yaml").read_text()
@@ -31,15 +32,16 @@ def test_stored_json_schema_is_that_of_the_code():
 
 
 def test_every_default_of_the_table_is_a_field_and_every_sourced_field_has_its_row():
-    fields = {"discount_rate_per_year"}
-    fields |= {path for path, _, _ in scenario.leaves(scenario.load("xai-colossus-2024"))}
-    assert set(catalog.load("scenario_defaults")["field"]) <= fields
+    entries = [(path.rpartition(".")[2], field.entry) for path, field in reference.paths()]
+    assert set(catalog.load("scenario_defaults")["field"]) <= {name for name, _ in entries}
+    for name, entry in entries:
+        assert entry.row is None or default_of(entry.row).median >= 0, name
 
 
 def test_a_left_out_field_takes_the_sourced_row():
     found = scenario.load("oracle-24k-2024")
     defaults = catalog.load("scenario_defaults").set_index("field")["median"]
-    assert found.reliability.planned_stop_s.median == defaults["reliability.planned_stop_s"]
+    assert found.reliability.planned_stop_s.median == defaults["planned_stop_s"]
     assert found.cluster.pue.median == catalog.load("cost_inputs").set_index("quantity").loc["pue", "median"]
 
 
