@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from gigacluster import race
 from gigacluster.arrays import to_host
-from gigareport.facts import record_setters
 
 
 def test_exact_exponential_is_found_without_scatter(xp):
@@ -82,12 +81,12 @@ def test_no_run_pays_to_wait_if_it_is_shorter_than_the_longest_sensible_one(xp):
     assert waits[2] > 0
 
 
-def test_colossus_was_matched_within_two_months():
-    """Epoch AI dates a cluster of Microsoft and OpenAI of that size a month later, Meta's claim is of two months."""
-    known = record_setters("xAI")
-    matched = race.matched_year(known["year"].to_numpy(), known["h100e"].to_numpy(), 100_000.0, 2.5)
-    complete = 2024 + 245 / 366  # 2 September
-    assert 0.5 < 12 * (float(matched) - complete) < 2.0
+def test_each_sample_has_its_own_rivals(xp):
+    years = xp.array([[2023.0, 2023.5], [2024.0, 2024.5]])[:, None, :]
+    sizes = xp.array([[10.0, 20.0], [40.0, 50.0]])[:, None, :]
+    levels = xp.array([[15.0], [45.0]])  # two options, the same samples
+    got = to_host(race.matched_year(years, sizes, levels, 2.0))
+    assert got.tolist() == [[2024.0, 2023.5], [pytest.approx(2024 + numpy.log2(45 / 40)), 2024.5]]
 
 
 @settings(max_examples=60)
