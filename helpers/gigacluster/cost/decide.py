@@ -19,7 +19,7 @@ from gigacluster.units import HOURS_PER_MONTH
 
 #: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year; and the
 #: steps of the search: the slowest of 20,000 random flows took eight to reach rounding.
-_LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 10
+_LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -203,22 +203,25 @@ def _internal_rate(xp: Namespace, net_usd: Array) -> Any:
         for now, then in ((so_far > 0, before > 0), (so_far >= 0, before >= 0))
     ]
     rows = month_rows(xp, net_usd.shape[0] - 1, net_usd, net_usd.ndim - 1)
-    gains, costs = xp.clip(net_usd, 0.0, None), xp.clip(-net_usd, 0.0, None)
+    gains, costs = xp.clip(net_usd, 0.0, xp.inf), xp.clip(-net_usd, 0.0, xp.inf)
+    both = (xp.sum(gains, axis=0) > 0) & (xp.sum(costs, axis=0) > 0)
+    gains, costs = xp.where(both, gains, 1.0), xp.where(both, costs, 1.0)
+    late_gains, late_costs = rows / 12 * gains, rows / 12 * costs
 
     def balance(log_rate: Array) -> tuple[Any, Any]:
         """Return ln(gains / costs) at a rate, and its slope."""
         factor = xp.exp(-rows / 12 * log_rate)
         gain, cost = xp.sum(factor * gains, axis=0), xp.sum(factor * costs, axis=0)
-        later = xp.sum(rows * factor * costs, axis=0) / cost - xp.sum(rows * factor * gains, axis=0) / gain
-        return xp.log(gain / cost), later / 12
+        slope = xp.sum(factor * late_costs, axis=0) / cost - xp.sum(factor * late_gains, axis=0) / gain
+        return xp.log(gain / cost), slope
 
-    both = (xp.sum(gains, axis=0) > 0) & (xp.sum(costs, axis=0) > 0)
-    gains, costs = xp.where(both, gains, 1.0), xp.where(both, costs, 1.0)
-    low = 0.0 * so_far[-1, ...] + _LOWEST
-    high = 0.0 * so_far[-1, ...] + _HIGHEST
-    falls = balance(low)[0] > 0  # pay first and earn later: worth more at a low rate
-    single = both & (falls != (balance(high)[0] > 0)) & ((turns[0] <= 1) | (turns[1] <= 1))
-    rate = 0.0 * low
+    def pays(log_rate: float) -> Any:
+        return xp.sum(xp.exp(-rows / 12 * log_rate) * net_usd, axis=0) > 0
+
+    falls = pays(_LOWEST)  # pay first and earn later: worth more at a low rate
+    single = both & (falls != pays(_HIGHEST)) & ((turns[0] <= 1) | (turns[1] <= 1))
+    rate = 0.0 * so_far[-1, ...]
+    low, high = rate + _LOWEST, rate + _HIGHEST
     for _ in range(_STEPS):
         value, slope = balance(rate)
         beyond = (value > 0) == falls

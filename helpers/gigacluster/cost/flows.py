@@ -252,7 +252,7 @@ def discount(xp: Namespace, rows: Array, rate_per_year: Array) -> Array:
 
 def paid_once(xp: Namespace, rows: Array, month: Array) -> Array:
     """Return the share of a payment due at ``month`` that falls into each row; a fraction is split over two rows."""
-    return xp.clip(1 - xp.abs(rows - month), 0.0, None)
+    return xp.clip(1 - xp.abs(rows - month), 0.0, xp.inf)
 
 
 def bought(xp: Namespace, rows: Array, month: Array) -> Array:

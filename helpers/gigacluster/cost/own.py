@@ -181,7 +181,7 @@ def own(
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
     standing = schedule["stand"]
     powered = _powered(xp, rows, a, len(arrivals) // 2)
-    working = xp.where(powered < standing, powered, standing)
+    working = xp.minimum(powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     paid = 1 + a["overrun_frac"]
@@ -245,13 +245,13 @@ def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, w
         month = a[f"deliveries[{index}] month"] + a["delay_months"]
         end = month + a["hardware_life_months"]
         owned = bought(xp, rows, month)
-        age_years = xp.clip(rows - month, 0.0, None) / 12
+        age_years = xp.clip(rows - month, 0.0, xp.inf) / 12
         weights = {
             "pay": paid_once(xp, rows, month),
             "build": paid_evenly(xp, rows, month),
             "stand": in_month(xp, rows, month, end),
             "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
-            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, None),
+            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, xp.inf),
         }
         if with_loan:
             weights["service"], weights["owed"] = loan(
