@@ -23,8 +23,7 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     """
     name = clusters["name"].str.strip('"')
     opened = clusters["first_operational"].where(clusters["status"] != "Planned")
@@ -44,11 +43,9 @@ def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = Tr
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    phases_once : bool, default True
-        Leave out phases that a later phase contains; without it a site counts once for every phase.
+    phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
 
     Returns
     -------
@@ -68,8 +65,7 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of ``gpu_clusters``, as from :func:`active_clusters`.
+    rows : Rows of ``gpu_clusters``, as from :func:`active_clusters`.
     joint : {"split", "separate", "largest"}
         A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
         one of them that owns the most otherwise (the most concentrated).
@@ -127,11 +123,9 @@ def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> p
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    coverage : float, default 0.1
-        The least that the dataset may cover of the world's compute; published as 10 to 20 %.
+    coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
 
     Returns
     -------
