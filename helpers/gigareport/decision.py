@@ -13,12 +13,12 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import interval
 from gigacluster.units import format_share, format_usd
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
-from gigareport.scenario import cash_flows, spine, with_value
+from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
@@ -176,7 +176,7 @@ def _term(outlook: Outlook) -> float:
     return float(rent.term_months) if rent.term_months < horizon else float(max(horizon // 2, 1))
 
 
-def _rental(story: Any, kind: str, term_months: float, after_term: str) -> Any:
+def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> Scenario:
     for path, value in {"kind": kind, "term_months": term_months, "after_term": after_term}.items():
         story = with_value(story, f"rent.{path}", value)
     return story
@@ -213,7 +213,7 @@ def after_the_term(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _share(usd: Any) -> float:
+def _share(usd: Array) -> float:
     known = usd[numpy.isfinite(usd)]
     return float(numpy.mean(known > 0))
 
@@ -231,8 +231,7 @@ def price_map(
         Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
         to all of it.
     samples : int, default 1,000
-    sure_frac : float, default 0.9
-        Share of the samples that must agree for a choice to be called better, above a half.
+    sure_frac : Share of the samples that must agree for a choice to be called better, above a half.
 
     Notes
     -----
@@ -268,7 +267,7 @@ def price_map(
     )
 
 
-def _one_dollar_rents(story: Any, basis: _Samples, term_months: numpy.ndarray, horizon: int) -> cost.CashFlows:
+def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarray, horizon: int) -> cost.CashFlows:
     """Return rentals of the scenario under contracts of one dollar, an option a term: (months, terms, samples)."""
     (form,) = alike([with_value(story, "rent.kind", "contract")])
     given = {name: numpy.asarray(values)[None, :] for name, values in basis.given.items()}

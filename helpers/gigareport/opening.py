@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -134,7 +135,7 @@ def _turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float 
     return float(numpy.interp(0.0, *_rising(saving[nearest : nearest + 2], values[nearest : nearest + 2])))
 
 
-def _rising(x: Any, y: Any) -> tuple[Any, Any]:
+def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
     order = numpy.argsort(x)
     return numpy.asarray(x)[order], numpy.asarray(y)[order]
 
@@ -156,12 +157,12 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
     )
 
 
-def _worst(ratios: Any) -> float:
+def _worst(ratios: pd.Series) -> float:
     known = numpy.asarray(ratios, dtype=float)
     return float(numpy.nanmax(numpy.maximum(known, 1 / known)))
 
 
-def _near(ratios: Any) -> str:
+def _near(ratios: pd.Series) -> str:
     known = numpy.asarray(ratios, dtype=float)
     known = known[numpy.isfinite(known)]
     return f"{int(numpy.sum(numpy.abs(known - 1) <= 0.2))} of {len(known)}"
@@ -194,7 +195,7 @@ def say_power(outlook: scenario.Outlook) -> str:
     return f"{said} Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
 
 
-def _range(value: Any) -> str:
+def _range(value: Uncertain) -> str:
     """Return a median, with its interval where it has one."""
     spread = f" ({value.low:,.3g} to {value.high:,.3g})" if value.low < value.high else ""
     return f"{value.median:,.3g}{spread}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gigacluster.arrays import Samples
+from gigacluster.arrays import Array, Samples
 from gigacluster.cost.flows import CashFlows, Flow, bought, in_month, month_rows, paid_once
 from gigacluster.limits import NON_NEGATIVE, admit
 
@@ -58,5 +56,5 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
     )
 
 
-def _times(flow: Flow, share: Any) -> Flow:
+def _times(flow: Flow, share: Array) -> Flow:
     return Flow(flow.amount_usd, flow.by_month * share)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from gigareport.facts.stock import current, world_stock
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
 _FIRST_ORIGIN = "2024-03-31"
@@ -55,8 +55,7 @@ def revisions(
 
     Parameters
     ----------
-    before : str
-        The later vintage; rows of older ones are what was known.
+    before : The later vintage; rows of older ones are what was known.
 
     Returns
     -------
@@ -112,7 +111,7 @@ def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
     )
 
 
-def _until(table: pd.DataFrame, day: Any) -> pd.DataFrame:
+def _until(table: pd.DataFrame, day: Day) -> pd.DataFrame:
     return table[table["as_of"] <= pd.Timestamp(str(day))]
 
 

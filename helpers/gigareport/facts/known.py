@@ -6,12 +6,13 @@ any owner. Adding the rows up counts sites twice; dropping the anonymous makes t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
+from gigareport.facts.world import Day
 
 Joint = Literal["split", "separate", "largest"]
 Anonymous = Literal["each", "country", "largest", "dropped"]
@@ -22,8 +23,7 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     """
     name = clusters["name"].str.strip('"')
     opened = clusters["first_operational"].where(clusters["status"] != "Planned")
@@ -38,16 +38,14 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
     return name.map(replaced)
 
 
-def active_clusters(clusters: pd.DataFrame, date: Any, *, phases_once: bool = True) -> pd.DataFrame:
+def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = True) -> pd.DataFrame:
     """Rows of the standard analysis that stand at a date, each site once.
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    phases_once : bool, default True
-        Leave out phases that a later phase contains; without it a site counts once for every phase.
+    phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
 
     Returns
     -------
@@ -67,8 +65,7 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of ``gpu_clusters``, as from :func:`active_clusters`.
+    rows : Rows of ``gpu_clusters``, as from :func:`active_clusters`.
     joint : {"split", "separate", "largest"}
         A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
         one of them that owns the most otherwise (the most concentrated).
@@ -121,16 +118,14 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
     )
 
 
-def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> pd.DataFrame:
+def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> pd.DataFrame:
     """The index of the clusters known by name under each common mistake, beside the one without them.
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    coverage : float, default 0.1
-        The least that the dataset may cover of the world's compute; published as 10 to 20 %.
+    coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
 
     Returns
     -------

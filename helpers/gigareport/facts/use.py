@@ -12,7 +12,7 @@ import numpy
 import pandas as pd
 
 from gigacluster.concentration import hhi
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: Owners, by the names of the table of owners, of the laboratories.
 _OWNERS_OF_LABS = {
@@ -26,13 +26,12 @@ _OWNERS_OF_LABS = {
 _LESSORS = {"SpaceX (xAI)": "xAI"}
 
 
-def running_leases(leases: pd.DataFrame, date: Any) -> pd.DataFrame:
+def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
     """Return the leases that run at a date.
 
     Parameters
     ----------
-    leases : DataFrame
-        From :func:`gigareport.facts.leases.leases`.
+    leases : From :func:`gigareport.facts.leases.leases`.
     date : date, Timestamp or str
 
     Returns
@@ -54,8 +53,7 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
     ----------
     owned : mapping of str to float or array
         Compute of each party, in H100 equivalents.
-    running : DataFrame
-        From :func:`running_leases`. A lease without a size moves nothing.
+    running : From :func:`running_leases`. A lease without a size moves nothing.
 
     Returns
     -------
@@ -81,11 +79,9 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
 
     Parameters
     ----------
-    labs : Series
-        Compute in use by laboratory at the last count, in H100 equivalents.
+    labs : Compute in use by laboratory at the last count, in H100 equivalents.
     world : WorldStock
-    running : DataFrame
-        From :func:`running_leases`.
+    running : From :func:`running_leases`.
 
     Returns
     -------
@@ -110,8 +106,7 @@ def laboratories(
 
     Parameters
     ----------
-    lab_compute : DataFrame
-        Table ``lab_compute``.
+    lab_compute : Table ``lab_compute``.
     world : WorldStock
     running : mapping of str to samples, optional
         ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips sold are taken.

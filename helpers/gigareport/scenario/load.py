@@ -115,7 +115,7 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     return story  # type: ignore[no-any-return]
 
 
-def loaded(scenario: Any) -> Scenario:
+def loaded(scenario: object) -> Scenario:
     """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
     if not isinstance(scenario, Case):
         example = scenario if isinstance(scenario, str | Path) else STORY
