@@ -6,16 +6,18 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
-from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 MONTHS_PER_STEP = 3
 #: Kinds of rent in the table of prices, in words.
@@ -27,7 +29,7 @@ KIND_WORDS = {
 }
 
 
-def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:
+def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
     """Return the typical rent of a chip by quarter.
 
     Parameters
@@ -69,7 +71,7 @@ def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: 
     ).reset_index()
 
 
-def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
+def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     """Return the changes of the logarithm of typical rents from quarter to quarter.
 
     Parameters
@@ -106,7 +108,7 @@ def known_changes(decided: str) -> numpy.ndarray:
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
 
-def quoted(chip: str) -> DataFrame:
+def quoted(chip: str) -> pd.DataFrame:
     """Return quoted rents of a chip nearest to a large buyer's: by the hour until 2024, a year's contract later.
 
     Returns
@@ -125,6 +127,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
     ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
     """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
@@ -138,6 +142,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
 def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
     """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day."""
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
