@@ -162,8 +162,7 @@ def price_map(
         Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
         to all of it.
     samples : int, default 1,000
-    renews : bool, default True
-        Whether the market's rent follows the term; otherwise the tenant stops then.
+    renews : Whether the market's rent follows the term; otherwise the tenant stops then.
 
     Notes
     -----

@@ -64,8 +64,7 @@ def index_change(
     h100e_8bit : float or array, shape (samples,)
         Size of the cluster, added to the stock of that date.
     date : date, Timestamp or str
-    owners : iterable of str
-        Owners of the table, or :data:`NEW_OWNER`.
+    owners : Owners of the table, or :data:`NEW_OWNER`.
 
     Returns
     -------

@@ -86,14 +86,11 @@ def failure_rate(
 
     Parameters
     ----------
-    chip : str, optional
-        Name of a chip or of a class; by default, and for chips without rates, all GPUs.
-    n_gpus : float, default 100_000
-        Size of the job: the rate may move with it, so slowly that two digits of the size say all.
+    chip : Name of a chip or of a class; by default, and for chips without rates, all GPUs.
+    n_gpus : Size of the job: the rate may move with it, so slowly that two digits of the size say all.
     counts : {"stops", "hardware"}, default "stops"
         Every stop that nobody asked for, or those by hardware alone.
-    without_house : str, optional
-        A house whose rows are left out: to compare it with the others.
+    without_house : A house whose rows are left out: to compare it with the others.
 
     Returns
     -------

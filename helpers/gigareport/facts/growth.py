@@ -44,10 +44,8 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
-    top : int, default 10
-        Clusters that opened on the same day compete with each other; ties share the better rank.
+    clusters : Table ``gpu_clusters``.
+    top : Clusters that opened on the same day compete with each other; ties share the better rank.
 
     Returns
     -------
@@ -67,10 +65,8 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
 
     Parameters
     ----------
-    leaders : DataFrame
-        From :func:`leaders_at_release`.
-    quantity : str
-        A key of :data:`QUANTITIES`.
+    leaders : From :func:`leaders_at_release`.
+    quantity : A key of :data:`QUANTITIES`.
     start, end : date, Timestamp or str, optional
         First and last day; the whole table by default.
 
@@ -127,8 +123,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
 
     Parameters
     ----------
-    clusters, anchors : DataFrame
-        Tables ``gpu_clusters`` and ``published_anchors``.
+    clusters, anchors : Tables ``gpu_clusters`` and ``published_anchors``.
     world : WorldStock
     top : int, default 10
 
@@ -165,8 +160,7 @@ def published_shares(
 
     Parameters
     ----------
-    clusters, sales, anchors : DataFrame
-        Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
+    clusters, sales, anchors : Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
     world : WorldStock
 
     Returns

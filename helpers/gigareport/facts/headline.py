@@ -30,10 +30,8 @@ def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vi
     Parameters
     ----------
     world : WorldStock
-    anchors, sources : DataFrame
-        Tables ``published_anchors`` and ``sources``.
-    vintage : str
-        The latest vintage behind the stock, as ``2026-09-24``.
+    anchors, sources : Tables ``published_anchors`` and ``sources``.
+    vintage : The latest vintage behind the stock, as ``2026-09-24``.
     """
     import pandas as pd
 
@@ -64,8 +62,7 @@ def numbers(folder: Path) -> dict[str, str]:
 
     Parameters
     ----------
-    folder : Path
-        Such as ``data/``.
+    folder : Such as ``data/``.
     """
     found: dict[str, str] = {}
     tables = {

@@ -58,8 +58,7 @@ def revisions(
 
     Parameters
     ----------
-    before : str
-        The later vintage; rows of older ones are what was known.
+    before : The later vintage; rows of older ones are what was known.
 
     Returns
     -------

@@ -25,8 +25,7 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     """
     import pandas as pd
 
@@ -48,11 +47,9 @@ def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = Tr
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    phases_once : bool, default True
-        Leave out phases that a later phase contains; without it a site counts once for every phase.
+    phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
 
     Returns
     -------
@@ -74,8 +71,7 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of ``gpu_clusters``, as from :func:`active_clusters`.
+    rows : Rows of ``gpu_clusters``, as from :func:`active_clusters`.
     joint : {"split", "separate", "largest"}
         A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
         one of them that owns the most otherwise (the most concentrated).
@@ -135,11 +131,9 @@ def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> p
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    coverage : float, default 0.1
-        The least that the dataset may cover of the world's compute; published as 10 to 20 %.
+    coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
 
     Returns
     -------

@@ -168,12 +168,10 @@ def markets(
     ----------
     world, made : WorldStock
         The stock by owner, and by maker of the chips.
-    traits : DataFrame
-        Table ``owners``: home country, and who rents out.
+    traits : Table ``owners``: home country, and who rents out.
     sites : mapping of str to samples
         Compute at the large sites that are listed, by owner; ``Other`` for sites without one.
-    running : DataFrame
-        Leases, from :func:`running_leases`.
+    running : Leases, from :func:`running_leases`.
     date : date, Timestamp or str
 
     Returns

@@ -79,8 +79,7 @@ def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day
 
     Parameters
     ----------
-    before, now : DataFrame
-        From :func:`states_by_site`.
+    before, now : From :func:`states_by_site`.
     day_before, day_now : date, Timestamp or str
         When the two were made.
     """

@@ -36,10 +36,8 @@ def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", unti
     ----------
     prices : pandas.DataFrame
         The table ``rental_prices``.
-    chip, kind : str
-        A chip and a kind of rent in it.
-    until : str, optional
-        Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
+    chip, kind : A chip and a kind of rent in it.
+    until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
 
     Returns
     -------
@@ -78,8 +76,7 @@ def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     ----------
     *series : pandas.DataFrame
         From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
-    min_providers : int, default 8
-        Quarters with fewer providers are left out: their median jumps when a price list joins.
+    min_providers : Quarters with fewer providers are left out: their median jumps when a price list joins.
 
     Returns
     -------
@@ -173,10 +170,8 @@ def paths(
         Rent now. [USD/chip/h]
     changes : array, shape (n,)
         Changes of its logarithm a quarter, see :func:`log_changes`; at least ``block`` of them.
-    months, samples, seed : int
-        Length, number and seed of the paths.
-    block : int, default 3
-        Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
+    months, samples, seed : Length, number and seed of the paths.
+    block : Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
     anchor_usd, reversion_per_year : float, optional
         A rent that paths are pulled to, and how fast: 0.5 halves about 40 % of the distance in logarithm a year.
 
@@ -228,8 +223,7 @@ def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarr
         [USD/chip/h]
     start : datetime64 or str
         Date of the decision.
-    months : int
-        Length of the path.
+    months : Length of the path.
 
     Returns
     -------

@@ -101,10 +101,8 @@ def site_timeline(
 
     Parameters
     ----------
-    states : DataFrame
-        From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
-    about : DataFrame
-        From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
+    states : From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
+    about : From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
     revisions : Revisions
         From which cancellations, slips and re-estimates are drawn.
     made : date, Timestamp or str

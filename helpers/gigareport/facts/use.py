@@ -34,8 +34,7 @@ def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
 
     Parameters
     ----------
-    leases : DataFrame
-        From :func:`gigareport.facts.leases.leases`.
+    leases : From :func:`gigareport.facts.leases.leases`.
     date : date, Timestamp or str
 
     Returns
@@ -59,8 +58,7 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
     ----------
     owned : mapping of str to float or array
         Compute of each party, in H100 equivalents.
-    running : DataFrame
-        From :func:`running_leases`. A lease without a size moves nothing.
+    running : From :func:`running_leases`. A lease without a size moves nothing.
 
     Returns
     -------
@@ -86,11 +84,9 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
 
     Parameters
     ----------
-    labs : Series
-        Compute in use by laboratory at the last count, in H100 equivalents.
+    labs : Compute in use by laboratory at the last count, in H100 equivalents.
     world : WorldStock
-    running : DataFrame
-        From :func:`running_leases`.
+    running : From :func:`running_leases`.
 
     Returns
     -------
@@ -117,8 +113,7 @@ def laboratories(
 
     Parameters
     ----------
-    lab_compute : DataFrame
-        Table ``lab_compute``.
+    lab_compute : Table ``lab_compute``.
     world : WorldStock
     running : mapping of str to samples, optional
         ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips sold are taken.

@@ -193,8 +193,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     ----------
     plan : TrainingPlan
         From :func:`search_plan`.
-    samples : int, default 200
-        Draws of the coefficients, independent of each other.
+    samples : Draws of the coefficients, independent of each other.
     seed : int
     """
     table = catalog.load("throughput_coefficients")
