@@ -6,16 +6,18 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
-from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 MONTHS_PER_STEP = 3
 #: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
@@ -29,7 +31,7 @@ KIND_WORDS = {
 }
 
 
-def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:
+def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
     """Return the typical rent of a chip by quarter.
 
     Parameters
@@ -69,7 +71,7 @@ def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: 
     ).reset_index()
 
 
-def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
+def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     """Return the changes of the logarithm of typical rents from quarter to quarter.
 
     Parameters
@@ -111,7 +113,7 @@ FOLLOWED = ("contracts", "listed", "marketplace")
 _LEAST_LISTS = 3
 
 
-def quoted(chip: str, series: str = "contracts") -> DataFrame:
+def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
     """Return the observed rents of a chip that one series draws a line through.
 
     Parameters
@@ -142,7 +144,7 @@ def quoted(chip: str, series: str = "contracts") -> DataFrame:
         return prices.head(0)[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
     table = typical_rents(prices, chip, kind)
     table = table[table["n_providers"] >= least].rename(columns={"n_providers": "n_prices"})
-    table = table.assign(date=table["quarter_start"] + pd.Timedelta(days=45), kind=kind)
+    table = table.assign(date=table["quarter_start"] + numpy.timedelta64(45, "D"), kind=kind)
     return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
 
 
@@ -151,6 +153,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
     ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
     """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
@@ -167,6 +171,8 @@ def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
 
     Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
     """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])

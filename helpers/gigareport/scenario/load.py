@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from gigacluster.uncertainty import Uncertain
@@ -502,7 +501,7 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
         quotes = rents.quoted(chip, good.get("rent.follows") or "contracts")
-        if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
+        if quotes.empty or str(quotes["date"].max())[:10] <= str(good["decided_on"]):
             yield (
                 "rent.kind",
                 f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",
