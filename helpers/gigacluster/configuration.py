@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["sizes_of"]
-
 #: Keys of what is no plain decoder: state space layers, linear attention, indexed attention, widths by block.
 _OUTSIDE = re.compile(
     r"mamba|ssm|linear_(key|value|num|conv)|conv_kernel|hybrid|index_|block_configs|full_attention_interval"

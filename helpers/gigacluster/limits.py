@@ -13,20 +13,6 @@ from typing import Any
 
 from gigacluster.arrays import Array, Mask, Namespace, as_common, is_array
 
-__all__ = [
-    "AT_LEAST_ONE",
-    "LOGNORMAL_SIGMA",
-    "NON_NEGATIVE",
-    "POSITIVE",
-    "POSITIVE_SHARE",
-    "SHARE",
-    "SHARE_BELOW_ONE",
-    "Limit",
-    "admit",
-    "checked",
-    "one_of",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -66,8 +52,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
 
     Returns
     -------
-    xp : module
-        The library of the arrays.
+    xp : The library of the arrays.
     arrays : dict of str to array
         The inputs as float64, with ``nan`` for elements out of range, so that what is computed from them is ``nan``.
     valid : array of bool
@@ -99,7 +84,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
     return xp, named, valid
 
 
-def _fault(name: str, value: Any, limit: Limit | None) -> str:
+def _fault(name: str, value: object, limit: Limit | None) -> str:
     """Say what is wrong with a plain value, or nothing."""
     if not isinstance(value, numbers.Real):
         return f"{name} must be a number or an array of numbers, got {value!r}"

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["Vocabulary", "is_blank", "normal", "unknown"]
-
 #: Cells that say that nothing is known.
 _BLANKS = frozenset({"", "nan", "unknown", "unstated", "n/a", "?"})
 

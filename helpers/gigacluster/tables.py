@@ -6,8 +6,6 @@ import csv
 import math
 from pathlib import Path
 
-__all__ = ["data_dir", "rows"]
-
 
 def data_dir() -> Path:
     """Return the folder of the tables: ``data/`` of a checkout, or the copy inside an installed package."""

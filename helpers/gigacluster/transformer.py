@@ -21,8 +21,6 @@ from gigacluster import configuration, tables
 from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.names import normal
 
-__all__ = ["LayerParams", "Transformer", "attended_tokens", "from_config", "layer_params", "model", "models"]
-
 #: Sizes that only the count of parameters needs.
 _COUNTED = ("further_params", "further_active_params")
 _WHOLE_AT_LEAST_1 = ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab")

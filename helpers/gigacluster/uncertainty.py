@@ -15,8 +15,6 @@ from scipy import special, stats
 
 from gigacluster.arrays import Array, to_host
 
-__all__ = ["Interval", "Uncertain", "draw", "interval", "sobol_indices", "tornado"]
-
 #: z-score of the 95th percentile: low and high of an :class:`Uncertain` are the 5th and 95th percentiles.
 _Z95 = float(special.ndtri(0.95))
 
@@ -141,8 +139,7 @@ def sobol_indices(
 
     Parameters
     ----------
-    model : callable
-        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
     samples : Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
     seed : int
@@ -185,8 +182,7 @@ def tornado(
 
     Parameters
     ----------
-    model : callable
-        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
 
     Returns

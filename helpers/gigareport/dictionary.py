@@ -19,8 +19,6 @@ from gigacluster.tables import data_dir
 from gigareport import fields
 from gigareport.fields import Fault
 
-__all__ = ["Column", "Table", "columns_of", "data_package", "table", "tables"]
-
 _BOUND = re.compile(r"(>=|<=|>) (\S+)|(\S+) to (\S+)")
 #: What a cell of each type is in a Frictionless table schema.
 _FRICTIONLESS = {"number": "number", "one number": "number", "whole": "integer", "flag": "boolean", "date": "date"}

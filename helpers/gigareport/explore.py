@@ -34,8 +34,6 @@ from gigareport.plots import picture
 from gigareport.plots.display import on_page
 from gigareport.plots.style import caption_of
 
-__all__ = ["EXPLORE_MIME", "Control", "chosen_text", "controls", "explore", "live_controls"]
-
 #: The type of a moving figure's record in an executed notebook.
 EXPLORE_MIME = "application/vnd.gigacluster.explore+json"
 #: A page carries at most this many frames of one figure: more stops of a slider are thinned out evenly.
@@ -135,7 +133,7 @@ def _steps(low: float, high: float, step: float) -> tuple[float, ...]:
     return tuple(stop if isinstance(stop, int) else float(f"{stop:.12g}") for stop in stops)
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Write a chosen value as a reader sees it.
 
     >>> value_text(100_000), value_text(0.05), value_text(True), value_text("NVL72")

@@ -13,8 +13,6 @@ import math
 import re
 from collections.abc import Iterable
 
-__all__ = ["Fault", "choice", "date", "flag", "hint", "identifier", "message", "near", "number", "shown", "text"]
-
 #: A number as it is read: digits, in groups of three by underscores or in one piece, no leading zero.
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}(_[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+(\.[0-9]*)?")

@@ -13,8 +13,6 @@ from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario
 from gigareport.calibration.validation import by_source
 
-__all__ = ["growth", "lines", "on_gpu", "past_this_machine", "write"]
-
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
 
@@ -44,8 +42,8 @@ def lines() -> list[str]:
         f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
         f"{outlook.say('run_loss', digits=3)}.",
-        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a rival "
-        f"known by name was as large {outlook.say('lead_months', unit='months')} after it was complete.",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a listed "
+        f"site of others was as large {outlook.say('lead_months', unit='months')} after it was complete.",
         f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),
@@ -65,7 +63,8 @@ def _by_kind(outlook: scenario.Outlook) -> list[str]:
         f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
         f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "
         f"$10 billion is {price} if it ran four years. Owning saves, by kind of rent (share of samples in which it is "
-        f"cheaper): {told}. (\\* a benchmark: so many chips were not to be had that way.)",
+        f"cheaper): {told}. (\\* a benchmark: more chips than were known to be had "
+        f"that way, by the {kinds.drop_duplicates('obtainable_chips')['n_blocks'].sum()} largest blocks known.)",
     ]
 
 

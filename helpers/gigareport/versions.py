@@ -7,8 +7,6 @@ from importlib.metadata import version
 
 import gigacluster
 
-__all__ = ["versions"]
-
 _LIBRARIES = ("numpy", "scipy", "pandas", "matplotlib", "seaborn")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["duration", "interval", "interval_alone", "number", "quantity", "share", "usd"]
-
 _PLURALS = {
     "chip": "chips",
     "day": "days",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["PRIORS", "Coefficients", "Prior"]
-
 
 @dataclass(frozen=True)
 class Prior:

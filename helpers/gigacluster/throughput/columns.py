@@ -43,8 +43,6 @@ from gigacluster.throughput.case import Case
 from gigacluster.throughput.software import Software
 from gigacluster.units import BITS_PER_BYTE, GIGA
 
-__all__ = ["RunCases", "Runs", "cases_of"]
-
 #: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
 _TOKENS_AT_ONCE = 16_384
 #: Vocabulary where nobody published it: that of GPT-2, as Megatron pads it.

@@ -18,8 +18,6 @@ from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
 
-__all__ = ["LayerMemory", "Memory", "in_flight", "layer_memory", "memory_from_layers", "peak_memory"]
-
 #: Bytes a parameter or an activation in 16 bit.
 _HALF = 2.0
 #: Device context, communication buffers and matmul workspaces: outside the allocator. Assumption.

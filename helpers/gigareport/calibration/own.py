@@ -23,8 +23,6 @@ from gigareport.calibration.crossvalidate import observe
 from gigareport.calibration.fit import Observations, decode, encode, log_step_time
 from gigareport.dictionary import columns_of
 
-__all__ = ["Taught", "calibrate", "learn", "read_log"]
-
 #: Error of one of the reader's runs, as a logarithm: as in the shipped fit.
 NOISE = 0.1
 #: Spread of the effect of a stack, as a logarithm: of families left out of the fit.

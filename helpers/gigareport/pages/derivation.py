@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from gigareport import catalog, scenario
+from gigareport import scenario
 from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
+from gigareport.scenario.register import default_of, source_of
 from gigareport.whatif import HORIZON, WhatIf
 from gigareport.words import number
 
@@ -107,22 +107,11 @@ def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
 
 def _source_of(row: str | None, *value: float) -> str:
     """Return the source of a default, where the value is that default."""
-    if row is None or row not in _defaults():
+    if row is None:
         return ""
-    default, source = _defaults()[row]
-    return source if all(abs(a - b) <= 1e-9 * abs(b) for a, b in zip(value, default, strict=True)) else ""
-
-
-@cache
-def _defaults() -> dict[str, tuple[tuple[float, float, float], str]]:
-    found = {}
-    for table, name in (("scenario_defaults", "field"), ("cost_inputs", "quantity")):
-        for row in catalog.load(table).to_dict("records"):
-            found[str(row[name])] = (
-                (float(row["low"]), float(row["median"]), float(row["high"])),
-                str(row["source_id"]),
-            )
-    return found
+    default = default_of(row)
+    percentiles = (default.low, default.median, default.high)
+    return source_of(row) if all(abs(a - b) <= 1e-9 * abs(b) for a, b in zip(value, percentiles, strict=True)) else ""
 
 
 def _page_of(quantity: str) -> str:

@@ -6,8 +6,6 @@ import re
 
 from markupsafe import escape
 
-__all__ = ["TERMS", "explained", "place_of", "spaced"]
-
 #: What each term means, in a sentence. Longer terms come first, so that they are found before their parts.
 TERMS = {
     "H100-equivalents": "Computing power counted in NVIDIA H100 chips, by dense peak at the stated precision.",

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy
 
-from gigacluster import scaling, transformer
+from gigacluster import hardware, scaling, transformer
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, scenario
 from gigareport.planner.load import DEFAULT_HORIZON_MONTHS, DEFAULT_SEQ_LEN
 from gigareport.planner.register import Goal
 from gigareport.scenario import Scenario, ScenarioError
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.load import made
-from gigareport.scenario.register import default_of
+from gigareport.scenario.register import OWN, default_of
 
 __all__ = ["Base", "base_of", "flop_of_loss"]
 
@@ -36,6 +37,12 @@ class Base:
     flop: Uncertain
     build_months: Uncertain  # from the order until all of an own cluster trains
     start_months: Uncertain  # from the order until rented chips train, unless a rental says it
+
+    @property
+    def chips(self) -> dict[str, hardware.Chip]:
+        """Every chip of the tables, and the own record of the scenario that the goal names."""
+        known = dict(hardware.chips())
+        return known | ({OWN: chip_of(self.story.cluster)} if self.story.cluster.chip == OWN else {})
 
 
 def base_of(goal: Goal, like: Scenario | None = None) -> Base:
@@ -81,7 +88,7 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
         batch_ratio=Uncertain.fixed(1.0),  # the batch is chosen here, so it is not uncertain
         reference_run_flop=flop,
     )
-    cluster = replace(story.cluster, nic_gbps_per_chip=math.nan, site_power_mw=Uncertain.left_out(), power_arrivals=())
+    cluster = replace(story.cluster, nic_gbps_per_chip=math.nan, sites=())
     story = replace(
         story,
         name=goal.name,

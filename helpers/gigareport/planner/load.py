@@ -179,7 +179,6 @@ def _offered(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if ways == "own" and rents:
         yield "rents", 'are offered, but ways is "own"; leave one of the two out'
     for name, keys in (
-        ("sites", [site.name for site in sites]),
         ("chips", [offer.chip for offer in good.get("chips") or ()]),
         ("rents", [f"{rent.kind} {rent.chip}".strip() for rent in rents]),
     ):

@@ -11,22 +11,22 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
 import pandas as pd
 
-from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.comparison.plans import divisible_batch
 from gigareport.facts import plans
 from gigareport.planner import prices
 from gigareport.planner.base import Base
-from gigareport.planner.register import ALWAYS, KINDS, Goal, Power, Rental, months_between
+from gigareport.planner.register import ALWAYS, KINDS, Goal, Rental, months_between
 from gigareport.scenario import Delivery, Scenario
 from gigareport.scenario.chips import BY_CHIP, default_for
-from gigareport.scenario.register import default_of
+from gigareport.scenario.record import Field, rebuild
+from gigareport.scenario.register import OWN, OwnChip, default_of
 
 __all__ = ["WAYS", "NotOffered", "Option", "later", "offered", "sizes", "story_of"]
 
@@ -39,7 +39,6 @@ WAYS = {
     "bridge": "rent now, own later",
 }
 _Rental: TypeAlias = Rental[Uncertain, float, str]
-_Power: TypeAlias = Power[Uncertain, float, str]
 #: Months between the waits that are tried.
 _WAIT_STEP = 3
 #: Kinds of rent that last as long as an own cluster takes.
@@ -113,7 +112,8 @@ def offered(base: Base) -> tuple[list[Option], list[NotOffered]]:
     found: list[Option] = []
     refused: list[NotOffered] = []
     allowed = {offer.chip for offer in goal.chips}
-    for chip in catalog.load("chips")["chip"].astype(str):
+    names = [*catalog.load("chips")["chip"].astype(str), *(name for name in base.chips if name == OWN)]
+    for chip in names:
         if allowed and chip not in allowed:
             continue
         try:
@@ -127,12 +127,12 @@ def offered(base: Base) -> tuple[list[Option], list[NotOffered]]:
 
 def _of_chip(base: Base, chip: str, refused: list[NotOffered]) -> Iterator[Option]:
     goal = base.goal
-    if chip not in hardware.chips():
+    if chip not in base.chips:
         raise ValueError("no 16-bit rate of it is published")
-    if math.isnan(hardware.chip(chip).tdp_w):
+    if math.isnan(base.chips[chip].tdp_w):
         raise ValueError("its rated power is not known")
     lacks: list[NotOffered] = []
-    own = _owned(goal, chip, lacks) if goal.ways != "rent" else None
+    own = _owned(base, chip, lacks) if goal.ways != "rent" else None
     rentals = [] if goal.ways == "own" else list(_rentals(base, chip, lacks))
     if own is None and not rentals:
         raise ValueError(_nowhere(goal, lacks))
@@ -179,13 +179,14 @@ class _Owned:
     usd: Uncertain | None  # as the goal says it, on the day of the decision
 
 
-def _owned(goal: Goal, chip: str, refused: list[NotOffered]) -> _Owned | None:
+def _owned(base: Base, chip: str, refused: list[NotOffered]) -> _Owned | None:
     """Return how a chip can be bought, or keep why it cannot."""
+    goal = base.goal
     offer = next((item for item in goal.chips if item.chip == chip), None)
     given = None if offer is None or math.isnan(offer.usd.median) else offer.usd
-    available = (
-        hardware.chip(chip).available_on if offer is None or offer.available_on == ALWAYS else offer.available_on
-    )
+    if given is None and chip == OWN:
+        given = Uncertain.fixed(base.story.cluster.own_chip.usd)
+    available = base.chips[chip].available_on if offer is None or offer.available_on == ALWAYS else offer.available_on
     months = max(0.0, months_between(goal.decided_on, available))
     if given is None and prices.price_usd(chip, goal.decided_on) is None:
         _, words = default_for("own.chip_usd", chip, goal.decided_on)
@@ -207,18 +208,11 @@ def _own_options(base: Base, own: _Owned, n_chips: int, wait: int) -> Iterator[O
         usd = prices.times(own.usd, Uncertain(low=since * math.exp(-drift), median=since, high=since * math.exp(drift)))
     built = _shifted(base.build_months, wait)
     start = later(built, Uncertain.fixed(own.available_month))
-    for site in goal.sites or (None,):
-        there = start if site is None else later(start, _of_site(site, goal.decided_on))
-        yield Option(
-            chip=own.chip,
-            n_chips=n_chips,
-            way="own",
-            wait_months=wait,
-            site="" if site is None else site.name,
-            own_start=there,
-            chip_usd=usd,
-            site_mw=None if site is None else site.mw,
-        )
+    option = Option(chip=own.chip, n_chips=n_chips, way="own", wait_months=wait, own_start=start, chip_usd=usd)
+    if not goal.sites:
+        yield option
+    for name, mw, month in phases(goal):
+        yield replace(option, site=name, own_start=later(start, month), site_mw=mw)
 
 
 def _rentals(base: Base, chip: str, refused: list[NotOffered]) -> Iterator[_Rental]:
@@ -285,9 +279,19 @@ def later(first: Uncertain, second: Uncertain) -> Uncertain:
     return Uncertain(low=low, median=median, high=high, lower=0.0)
 
 
-def _of_site(site: _Power, decided_on: datetime.date) -> Uncertain:
-    """Return when a site's power is there: as given, or, of one planned month, with the slips of known sites."""
-    month: Uncertain = site.month
+def phases(goal: Goal) -> Iterator[tuple[str, Uncertain, Uncertain]]:
+    """Yield name, power and month of every phase of every site: what was there before stays."""
+    power: dict[str, tuple[Uncertain, Uncertain]] = {}
+    for site in goal.sites:
+        month = _slipped(site.month, goal.decided_on)
+        mw, since = power.get(site.name, (Uncertain.fixed(0.0), Uncertain.fixed(0.0)))
+        low, median, high = (getattr(mw, name) + getattr(site.power_mw, name) for name in ("low", "median", "high"))
+        power[site.name] = Uncertain(low=low, median=median, high=high), later(since, month)
+        yield site.name or "the site", *power[site.name]
+
+
+def _slipped(month: Uncertain, decided_on: datetime.date) -> Uncertain:
+    """Return when power is there: as given, or, of one planned month, with the slips of known sites."""
     slips = _slips(decided_on)
     if month.low < month.high or month.median == 0 or slips is None:
         return month
@@ -320,7 +324,7 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
     for path in BY_CHIP:
         section, _, name = path.partition(".")
         value = None if not is_own_chip else getattr(getattr(like, section), name)
-        by_chip[path] = value or _default(path, chip, like.decided_on)
+        by_chip[path] = value or _default(path, chip, like.decided_on, like.cluster.own_chip)
     n_chips = float(option.n_chips)
     never = Uncertain.fixed(min(1.0, LATEST_START * horizon_months))
     own = replace(
@@ -353,7 +357,7 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
             chip=chip,
             n_chips=n_chips,
             it_power_w_per_chip=by_chip["cluster.it_power_w_per_chip"],
-            nic_gbps_per_chip=math.nan,
+            own_chip=like.cluster.own_chip if chip == OWN else rebuild(like.cluster.own_chip, _left_out),
         ),
         training=replace(like.training, global_batch=divisible_batch(int(like.training.global_batch), option.n_chips)),
         own=own,
@@ -362,8 +366,13 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
 
 
 @cache
-def _default(path: str, chip: str, decided_on: datetime.date) -> Uncertain:
-    return default_for(path, chip, decided_on)[0] or default_of(BY_CHIP[path])
+def _default(path: str, chip: str, decided_on: datetime.date, own: OwnChip[float, str]) -> Uncertain:
+    return default_for(path, chip, decided_on, own)[0] or default_of(BY_CHIP[path])
+
+
+def _left_out(_: str, field: Field, __: Any) -> Any:
+    """Return what stands for a field of the record of a chip that is not there."""
+    return field.entry.default if field.kind == "text" else math.nan
 
 
 def _unused(option: Option) -> str:

@@ -125,8 +125,7 @@ def binding(found: Plan) -> list[Bind]:
         best = min(found.everything, key=lambda item: item.score.needs[name])
         needed = best.score.needs[name]
         if name == "power":
-            sites = {site.name: site.mw.median for site in goal.sites}
-            given = sites.get(best.option.site, math.nan)
+            given = best.option.site_mw.median if best.option.site_mw else math.nan
         if math.isfinite(needed):
             excess = needed / given - 1 if given > 0 else math.inf
             binds.append(Bind(limit=name, given=given, needed=needed, excess=excess, option=best))
@@ -200,9 +199,9 @@ def not_offered(found: Plan) -> str:
     late = f" {found.n_late:,} take more than twenty years." if found.n_late else ""
     return (
         f"{len(found.everything):,} options were priced on {least:,} samples, {len(found.found):,} of them again on "
-        f"{found.n_samples:,}. Not offered: {len(without)} chips without a sourced price or power; {ways} ways of having "
-        f"one of the others without a sourced price; {counted:,} options larger than any block known of their kind "
-        f"of rent, or whose job no plan fits.{late}"
+        f"{found.n_samples:,}. Not offered: {len(without)} chips without a sourced price or power; {ways} ways of "
+        f"having one of the others without a sourced price; {counted:,} options larger than any known block of "
+        f"their kind of rent, or whose job no plan fits.{late}"
     )
 
 

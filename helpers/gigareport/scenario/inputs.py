@@ -19,20 +19,21 @@ from gigacluster.uncertainty import Uncertain
 from gigareport.scenario.record import Field, leaves, rebuild
 from gigareport.scenario.recovery import RECOVERY_TIMES, TOGETHER, settled
 from gigareport.scenario.reference import entry_of
-from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
+from gigareport.scenario.register import Case, Delivery, Scenario, Site
 
 Inputs: TypeAlias = Case[Array, Array, Any]
 
-#: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
+#: Inputs of the models rather than of a file: where law, prediction, the world's stock, rents and rivals stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
 CHIP_ERROR = "throughput.chip_log_error"
-RENT_PATH = "rent.path"
+RENT_PATH, RIVALS = "rent.path", "concentration.rivals"
 _MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     CHIP_ERROR: "Error of the predicted step time that only this chip has",
     STOCK: "The world's stock of chips",
     RENT_PATH: "Which path the market's rent takes",
+    RIVALS: "What the sites of others are and become",
 }
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
 LATEST_START = 0.98
@@ -137,19 +138,20 @@ def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
 
 
 def alike(stories: Sequence[Scenario]) -> list[Scenario]:
-    """Return scenarios of one form: as many deliveries and arrivals of power, those added with a share of 0."""
+    """Return scenarios of one form: as many deliveries and sites, those added with a share or power of 0."""
     never = Uncertain.fixed(0.0)
-    arrivals = [story.cluster.power_arrivals or (Arrival(share=1.0, month=never),) for story in stories]
-    n_deliveries = max(len(story.own.deliveries) for story in stories)
-    n_arrivals = max(map(len, arrivals))
-    delivery, arrival = Delivery(share=0.0, month=never), Arrival(share=0.0, month=never)
+    unlimited: Site[Uncertain, float, str] = Site(name="", power_mw=Uncertain.left_out(), month=never)
+    sites = [story.cluster.sites or (unlimited,) for story in stories]
+    n_deliveries, n_sites = max(len(story.own.deliveries) for story in stories), max(map(len, sites))
+    delivery = Delivery(share=0.0, month=never)
+    site: Site[Uncertain, float, str] = Site(name="", power_mw=never, month=never)
     return [
         replace(
             story,
             own=replace(story.own, deliveries=_filled(story.own.deliveries, delivery, n_deliveries)),
-            cluster=replace(story.cluster, power_arrivals=_filled(there, arrival, n_arrivals)),
+            cluster=replace(story.cluster, sites=_filled(there, site, n_sites)),
         )
-        for story, there in zip(map(_in_time, stories), arrivals, strict=True)
+        for story, there in zip(map(_in_time, stories), sites, strict=True)
     ]
 
 

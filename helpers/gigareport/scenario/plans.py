@@ -14,7 +14,7 @@ import numpy
 from scipy import special
 
 from gigacluster import hardware, transformer
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Samples, as_common
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
@@ -23,6 +23,7 @@ from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.load import ScenarioError, loaded
 from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
@@ -87,12 +88,13 @@ def job_of(scenario: Scenario) -> Job:
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
     n_chips = chips_of_job(scenario)
-    fabric = hardware.chip(cluster.chip).fabric
+    chip = chip_of(cluster)
+    fabric = chip.fabric
     if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
     return Job(
         model=transformer.model(training.model),
-        cluster=hardware.cluster(cluster.chip, n_chips, fabric=fabric),
+        cluster=hardware.Cluster(name=f"{n_chips} x {chip.name}", chip=chip, n_chips=n_chips, fabric=fabric),
         global_batch=int(training.global_batch),
         seq_len=int(training.seq_len),
         precision=training.precision,
@@ -162,7 +164,7 @@ def _searched(scenario: Scenario, top: int) -> tuple[Job, Search, PlannedStep]:
     return job, found, step
 
 
-def batch_gain(ratio: Any, gains: Sequence[Any]) -> Any:
+def batch_gain(ratio: Samples, gains: Sequence[Any]) -> Any:
     """Return the logarithm of the rate at a batch that is ``ratio`` times the planned one, over that at the latter.
 
     A larger batch leaves a pipeline fewer bubbles and gradients more to hide behind. Between the batches that plans
@@ -215,8 +217,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     ----------
     plan : TrainingPlan
         From :func:`search_plan`.
-    samples : int, default 200
-        Draws of the coefficients, independent of each other.
+    samples : Draws of the coefficients, independent of each other.
     seed : int
     """
     table = catalog.load("throughput_coefficients")

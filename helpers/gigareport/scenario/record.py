@@ -20,11 +20,14 @@ Record = TypeVar("Record")
 Kind = Literal["uncertain", "number", "text", "date", "section", "sections"]
 
 
+#: The sourced row that has the name of the field.
+SOURCED = "of its name"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a field holds. One stands in the register for each input."""
+    """What a field holds. One stands in the register for each input, behind the words that say its meaning."""
 
-    meaning: str
     unit: str = "1"
     least: float = -math.inf
     most: float = math.inf
@@ -40,6 +43,7 @@ class Entry:
     moves: str = ""  # an answer that the input moves, and the direction: "own_usd up"
     either: str = ""  # why the direction is not the same everywhere
     compared: bool = False  # told beside an answer, used in none
+    meaning: str = ""  # the words before the entry
 
     @property
     def must_be_given(self) -> bool:
@@ -70,7 +74,9 @@ def _fields_of(record_class: Any) -> tuple[Field, ...]:
 
 def _field(name: str, hint: Any) -> Field:
     below = get_origin(hint) if get_origin(hint) is not Annotated else None
-    entry = next((item for item in get_args(hint) if isinstance(item, Entry)), Entry(""))
+    entry = next((item for item in get_args(hint) if isinstance(item, Entry)), Entry())
+    meaning = next((item for item in get_args(hint)[1:] if isinstance(item, str)), "")
+    entry = replace(entry, meaning=meaning, row=name if entry.row == SOURCED else entry.row)
     if below is tuple:
         return Field(name, "sections", entry, get_origin(get_args(hint)[0]))
     if below is not None:

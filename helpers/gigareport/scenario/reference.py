@@ -21,6 +21,7 @@ def paths(record_class: type[Any] = Case, path: str = "") -> Iterator[tuple[str,
             yield f"{path}{field.name}", field
 
 
+@cache
 def entry_of(path: str) -> Entry:
     """Return the entry of a field by its path, such as ``"own.chip_usd"`` or ``"own.deliveries.0.month"``."""
     return _entries()[".".join(name for name in path.split(".") if not name.isdigit())]

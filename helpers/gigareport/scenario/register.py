@@ -18,74 +18,95 @@ from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.scenario.record import Entry
+from gigareport.facts.rents import FOLLOWED
+from gigareport.scenario.record import SOURCED, Entry
 
 U = TypeVar("U")
 N = TypeVar("N")
 S = TypeVar("S")
 
+#: The name in a file of a chip of one's own, and what its record needs then.
+OWN = "own"
+WITH_OWN = "not known; needed with chip: own"
+_OF_SCHEME = "the range of the scheme in data/recovery_schemes.csv"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival(Generic[U, N]):
-    """A part of the site's power that comes at once."""
+class Site(Generic[U, N, S]):
+    """Power at one place from one date: a site that grows in phases has a line for each."""
 
-    share: Annotated[N, Entry("Share of the power; the shares of all arrivals add up to 1", "1", 1e-6, 1)]
-    month: Annotated[
-        U, Entry("Months from the decision until this part is there", "month", 0, 240, moves="own_useful_flop down")
+    name: Annotated[S, "What it is called", Entry(longest=80, default="")]
+    power_mw: Annotated[
+        U,
+        "Most that it may draw from then on, cooling and losses included",
+        Entry("MW", 0.001, 100_000, moves="own_useful_flop up"),
     ]
+    month: Annotated[
+        U,
+        "Time to power: months from the decision until it is there",
+        Entry("month", 0, 240, moves="own_useful_flop down"),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnChip(Generic[N, S]):
+    """A chip that no table has: with ``chip: own`` this record takes its place."""
+
+    name: Annotated[S, "What the report calls it", Entry(longest=40, default="own chip")]
+    bf16_tflops: Annotated[N, "Dense 16-bit peak", Entry("TFLOP/s", 1, 1e6, optional=WITH_OWN)]
+    fp8_tflops: Annotated[N, "Dense 8-bit peak", Entry("TFLOP/s", 1, 1e6, optional="it computes in 16 bit alone")]
+    memory_gib: Annotated[N, "Memory that a program can use", Entry("GiB", 1, 10_000, optional=WITH_OWN)]
+    memory_gb_per_s: Annotated[N, "Bandwidth of the memory", Entry("GB/s", 10, 1e6, optional=WITH_OWN)]
+    scaleup_gb_per_s: Annotated[
+        N, "Links to the chips of its domain, one way", Entry("GB/s", 1, 1e5, optional=WITH_OWN)
+    ]
+    scaleup_domain: Annotated[
+        N, "Chips that these links join", Entry("chip", 1, 100_000, whole=True, optional=WITH_OWN)
+    ]
+    scaleout_gbit_per_s: Annotated[N, "Network between domains, one way", Entry("Gbit/s", 0.1, 1e5, optional=WITH_OWN)]
+    n_processors: Annotated[
+        N,
+        "Streaming multiprocessors or compute units",
+        Entry("1", 1, 100_000, whole=True, optional="few and large matrix units with a fixed clock, as a TPU's"),
+    ]
+    tdp_w: Annotated[N, "Rated power of the chip alone", Entry("W", 1, 1e5, optional=WITH_OWN)]
+    usd: Annotated[N, "Price of a chip with its part of the server", Entry("USD", 1, 1e6, optional=WITH_OWN)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
-    chip: Annotated[S, Entry("Accelerator, a name of data/chips.csv", table=("chips", "chip"))]
-    n_chips: Annotated[N, Entry("Accelerators installed", "chip", 1, 1e8, whole=True, moves="own_usd up")]
+    chip: Annotated[
+        S,
+        "Accelerator, a name of data/chips.csv; own: the record below it",
+        Entry(table=("chips", "chip"), choices=(OWN,)),
+    ]
+    own_chip: OwnChip[N, S]
+    n_chips: Annotated[N, "Accelerators installed", Entry("chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
-        N, Entry("Network rate of a chip, one way", "Gbit/s", 0.1, 100_000, optional="the chip's own network")
+        N, "Network rate of a chip, one way", Entry("Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
-    site_power_mw: Annotated[
-        U,
-        Entry(
-            "Most that the site may draw; chips that it cannot power stand idle and are paid for",
-            "MW",
-            0.001,
-            100_000,
-            optional="as much as the chips need",
-            moves="own_useful_flop up",
-        ),
-    ]
-    power_arrivals: Annotated[
-        tuple[Arrival[U, N], ...],
-        Entry("Parts of that power by the month from which it is there", optional="all from the start"),
+    sites: Annotated[
+        tuple[Site[U, N, S], ...],
+        "Sites with their power; chips beyond it stand idle and are paid for, and a chip may stand at any site",
+        Entry(optional="as much power as the chips need, from the start"),
     ]
     reported_power_mw: Annotated[
         U,
-        Entry(
-            "Power of the site as reported or estimated, told beside what the chips need and used in nothing",
-            "MW",
-            0.001,
-            100_000,
-            optional="not known",
-            compared=True,
-        ),
+        "Power of the site as reported or estimated, told beside what the chips need and used in nothing",
+        Entry("MW", 0.001, 100_000, optional="not known", compared=True),
     ]
     it_power_w_per_chip: Annotated[
         U,
-        Entry(
-            "Rated power of a chip with its part of server, network and storage",
-            "W/chip",
-            10,
-            20_000,
-            "it_power_w_per_chip",
-            moves="site_power_mw up",
-        ),
+        "Rated power of a chip with its part of server, network and storage",
+        Entry("W/chip", 10, 20_000, SOURCED, moves="site_power_mw up"),
     ]
     load_frac: Annotated[
-        U, Entry("Average draw over the rated IT power", "1", 0.01, 1, "load_frac", moves="site_power_mw up")
+        U, "Average draw over the rated IT power", Entry("1", 0.01, 1, SOURCED, moves="site_power_mw up")
     ]
     pue: Annotated[
-        U, Entry("Site energy over IT energy (power usage effectiveness)", "1", 1, 3, "pue", moves="site_power_mw up")
+        U, "Site energy over IT energy (power usage effectiveness)", Entry("1", 1, 3, SOURCED, moves="site_power_mw up")
     ]
 
 
@@ -94,57 +115,34 @@ class Training(Generic[U, N, S]):
     """What the cluster trains."""
 
     model: Annotated[
-        S, Entry("Shape that the step time is predicted for, a name of data/models.csv", table=("models", "name"))
+        S, "Shape that the step time is predicted for, a name of data/models.csv", Entry(table=("models", "name"))
     ]
     n_chips: Annotated[
-        N, Entry("Chips of the training job; the others are spares", "chip", 1, 1e8, whole=True, default=math.inf)
+        N, "Chips of the training job; the others are spares", Entry("chip", 1, 1e8, whole=True, default=math.inf)
     ]
-    seq_len: Annotated[N, Entry("Sequence length", "token", 128, 1e7, whole=True, default=8192)]
-    global_batch: Annotated[N, Entry("Sequences of one step", "sequence", 1, LARGEST_BATCH, whole=True)]
+    seq_len: Annotated[N, "Sequence length", Entry("token", 128, 1e7, whole=True, default=8192)]
+    global_batch: Annotated[N, "Sequences of one step", Entry("sequence", 1, LARGEST_BATCH, whole=True)]
     batch_ratio: Annotated[
         U,
-        Entry(
-            "Batch of the run over global_batch, which the plan is shown for",
-            "1",
-            0.25,
-            4,
-            "training.batch_ratio",
-            moves="mfu_frac up",
-        ),
+        "Batch of the run over global_batch, which the plan is shown for",
+        Entry("1", 0.25, 4, SOURCED, moves="mfu_frac up"),
     ]
-    precision: Annotated[S, Entry("Precision of the linear layers", choices=("bf16", "fp8"), default="bf16")]
+    precision: Annotated[S, "Precision of the linear layers", Entry(choices=("bf16", "fp8"), default="bf16")]
     start: Annotated[
         S,
-        Entry(
-            "Whether a run grows with the chips that stand, or waits for the last of them",
-            choices=("grows", "waits"),
-            default="grows",
-        ),
+        "Whether a run grows with the chips that stand, or waits for the last of them",
+        Entry(choices=("grows", "waits"), default="grows"),
     ]
     used_frac: Annotated[
         U,
-        Entry(
-            "Share of the available hours that are used; an owner pays for all, a tenant by the hour for these",
-            "1",
-            0.01,
-            1,
-            default=1.0,
-            moves="own_useful_flop up",
-        ),
+        "Share of the available hours that are used; an owner pays for all, a tenant by the hour for these",
+        Entry("1", 0.01, 1, default=1.0, moves="own_useful_flop up"),
     ]
-    run_days: Annotated[
-        U, Entry("Length of one training run", "day", 0.01, 3650, "training.run_days", moves="run_flop up")
-    ]
+    run_days: Annotated[U, "Length of one training run", Entry("day", 0.01, 3650, SOURCED, moves="run_flop up")]
     reference_run_flop: Annotated[
         U,
-        Entry(
-            "A run whose duration and price are asked for",
-            "FLOP",
-            1e15,
-            1e32,
-            "training.reference_run_flop",
-            moves="reference_run_days up",
-        ),
+        "A run whose duration and price are asked for",
+        Entry("FLOP", 1e15, 1e32, SOURCED, moves="reference_run_days up"),
     ]
 
 
@@ -154,25 +152,19 @@ class Reliability(Generic[U, N, S]):
 
     recovery: Annotated[
         S,
-        Entry(
-            "What the job does after a failure: start again as a whole, take a node that stands by, go back to copies "
-            "in memory, or go on without the data-parallel replica that failed",
-            choices=("by_size_and_year", *SCHEMES),
-            default="by_size_and_year",
-        ),
+        "What the job does after a failure: start again as a whole, take a node that stands by, go back to copies "
+        "in memory, or go on without the data-parallel replica that failed",
+        Entry(choices=("by_size_and_year", *SCHEMES), default="by_size_and_year"),
     ]
     blast: Annotated[
         S,
-        Entry(
-            "What fails as one: nodes of 8, or racks of 72 and their trays",
-            choices=("by_chip", "HGX", "NVL72"),
-            default="by_chip",
-        ),
+        "What fails as one: nodes of 8, or racks of 72 and their trays",
+        Entry(choices=("by_chip", "HGX", "NVL72"), default="by_chip"),
     ]
     failures_per_1000_node_days: Annotated[
         U,
+        "Failures that stop the job, by 8-chip node",
         Entry(
-            "Failures that stop the job, by 8-chip node",
             "1/(1,000 node-days)",
             0.0001,
             1000,
@@ -182,160 +174,83 @@ class Reliability(Generic[U, N, S]):
     ]
     failures: Annotated[
         N,
-        Entry(
-            "Failures that the cluster has counted in node_days",
-            "1",
-            0,
-            1e9,
-            whole=True,
-            optional="none counted",
-            moves="goodput_frac down",
-        ),
+        "Failures that the cluster has counted in node_days",
+        Entry("1", 0, 1e9, whole=True, optional="none counted", moves="goodput_frac down"),
     ]
     node_days: Annotated[
         N,
-        Entry(
-            "Nodes of 8 chips, times days, in which failures were counted",
-            "d",
-            0.01,
-            1e12,
-            optional="none counted",
-            moves="goodput_frac up",
-        ),
+        "Nodes of 8 chips, times days, in which failures were counted",
+        Entry("d", 0.01, 1e12, optional="none counted", moves="goodput_frac up"),
     ]
     mttf_hours: Annotated[
         U,
-        Entry(
-            "Mean time to failure of the whole job, in the place of a rate",
-            "h",
-            0.001,
-            1e6,
-            optional="from the rate",
-            moves="goodput_frac up",
-        ),
+        "Mean time to failure of the whole job, in the place of a rate",
+        Entry("h", 0.001, 1e6, optional="from the rate", moves="goodput_frac up"),
     ]
     detection_s: Annotated[
         U,
-        Entry(
-            "From a failure until it is noticed",
-            "s",
-            0,
-            86_400,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "From a failure until it is noticed",
+        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     restart_s: Annotated[
         U,
-        Entry(
-            "Restart of the whole job from a stored checkpoint, once a failure is noticed",
-            "s",
-            0,
-            86_400,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "Restart of the whole job from a stored checkpoint, once a failure is noticed",
+        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     resume_s: Annotated[
         U,
-        Entry(
-            "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
-            "s",
-            0,
-            86_400,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
+        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     size_power: Annotated[
         U,
+        "Power of size with which restart and resumption grow beyond 8,192 GPUs, where they are not given",
         Entry(
-            "Power of size with which restart and resumption grow beyond 8,192 GPUs, where they are not given",
             "1",
             0,
             1,
-            optional="the range of the scheme in data/recovery_schemes.csv",
+            optional=_OF_SCHEME,
             moves="goodput_frac either",
             either="below that size the times shrink",
         ),
     ]
     rebuild_s: Annotated[
         U,
-        Entry(
-            "Until a replica that failed is back",
-            "s",
-            0,
-            864_000,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "Until a replica that failed is back",
+        Entry("s", 0, 864_000, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     lost_frac: Annotated[
         U,
+        "Share of failures that the scheme does not help against",
         Entry(
-            "Share of failures that the scheme does not help against",
             "1",
             0,
             1,
-            optional="the range of the scheme in data/recovery_schemes.csv",
+            optional=_OF_SCHEME,
             moves="goodput_frac either",
             either="where the scheme is the slower way back, failures beyond it help",
         ),
     ]
     overhead_frac: Annotated[
         U,
-        Entry(
-            "Share of computing that the scheme costs without any failure",
-            "1",
-            0,
-            0.99,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "Share of computing that the scheme costs without any failure",
+        Entry("1", 0, 0.99, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     checkpoint_write_s: Annotated[
         U,
-        Entry(
-            "From the start of a checkpoint until it is safe",
-            "s",
-            0,
-            86_400,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "From the start of a checkpoint until it is safe",
+        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     checkpoint_stall_s: Annotated[
         U,
-        Entry(
-            "Training stops for so much of it",
-            "s",
-            0,
-            86_400,
-            optional="the range of the scheme in data/recovery_schemes.csv",
-            moves="goodput_frac down",
-        ),
+        "Training stops for so much of it",
+        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     planned_stops_per_day: Annotated[
-        U,
-        Entry(
-            "Planned stops in a day of operation",
-            "1/day",
-            0,
-            100,
-            "reliability.planned_stops_per_day",
-            moves="goodput_frac down",
-        ),
+        U, "Planned stops in a day of operation", Entry("1/day", 0, 100, SOURCED, moves="goodput_frac down")
     ]
     planned_stop_s: Annotated[
-        U,
-        Entry(
-            "How long a planned stop takes",
-            "s",
-            0,
-            86_400,
-            "reliability.planned_stop_s",
-            moves="goodput_frac down",
-        ),
+        U, "How long a planned stop takes", Entry("s", 0, 86_400, SOURCED, moves="goodput_frac down")
     ]
 
 
@@ -343,9 +258,9 @@ class Reliability(Generic[U, N, S]):
 class Delivery(Generic[U, N]):
     """A part of an own cluster that starts to work together."""
 
-    share: Annotated[N, Entry("Share of the chips; the shares of all deliveries add up to 1", "1", 1e-6, 1)]
+    share: Annotated[N, "Share of the chips; the shares of all deliveries add up to 1", Entry("1", 1e-6, 1)]
     month: Annotated[
-        U, Entry("Months from the decision until this part trains", "month", 0, 240, moves="months_gained down")
+        U, "Months from the decision until this part trains", Entry("month", 0, 240, moves="months_gained down")
     ]
 
 
@@ -355,176 +270,114 @@ class Own(Generic[U, N, S]):
 
     deliveries: Annotated[
         tuple[Delivery[U, N], ...],
-        Entry("Parts of the cluster by their delivery", optional="all at once, after the sourced time"),
+        "Parts of the cluster by their delivery",
+        Entry(optional="all at once, after the sourced time"),
     ]
-    chip_usd: Annotated[U, Entry("Price of one accelerator", "USD", 1, 1e6, "chip_usd", moves="own_usd up")]
+    chip_usd: Annotated[U, "Price of one accelerator", Entry("USD", 1, 1e6, SOURCED, moves="own_usd up")]
     server_usd_per_chip: Annotated[
-        U, Entry("A chip's part of its server", "USD/chip", 0, 1e6, "server_usd_per_chip", moves="own_usd up")
+        U, "A chip's part of its server", Entry("USD/chip", 0, 1e6, SOURCED, moves="own_usd up")
     ]
     network_usd_per_tier_per_chip: Annotated[
-        U,
-        Entry(
-            "Its part of one tier of the network",
-            "USD/(chip tier)",
-            0,
-            1e6,
-            "network_usd_per_tier_per_chip",
-            moves="own_usd up",
-        ),
+        U, "Its part of one tier of the network", Entry("USD/(chip tier)", 0, 1e6, SOURCED, moves="own_usd up")
     ]
     switch_ports: Annotated[
         N,
-        Entry(
-            "Ports of a switch, from which the network's tiers follow: 128 or 64",
-            "port",
-            4,
-            4096,
-            whole=True,
-            default=128,
-            moves="own_usd down",
-        ),
+        "Ports of a switch, from which the network's tiers follow: 128 or 64",
+        Entry("port", 4, 4096, whole=True, default=128, moves="own_usd down"),
     ]
     storage_usd_per_chip: Annotated[
-        U, Entry("Its part of the storage", "USD/chip", 0, 1e6, "storage_usd_per_chip", moves="own_usd up")
+        U, "Its part of the storage", Entry("USD/chip", 0, 1e6, SOURCED, moves="own_usd up")
     ]
     building_usd_per_it_w: Annotated[
-        U, Entry("Building and its equipment", "USD/W", 0, 100, "building_usd_per_it_w", moves="own_usd up")
+        U, "Building and its equipment", Entry("USD/W", 0, 100, SOURCED, moves="own_usd up")
     ]
-    power_plant_usd_per_it_w: Annotated[
-        U, Entry("Own generation", "USD/W", 0, 100, "power_plant_usd_per_it_w", moves="own_usd up")
-    ]
+    power_plant_usd_per_it_w: Annotated[U, "Own generation", Entry("USD/W", 0, 100, SOURCED, moves="own_usd up")]
     site_rent_usd_per_kw_month: Annotated[
         U,
-        Entry(
-            "Rent of a hall for owned chips, beside or instead of a building",
-            "USD/(kW month)",
-            0,
-            2000,
-            default=0.0,
-            moves="own_usd up",
-        ),
+        "Rent of a hall for owned chips, beside or instead of a building",
+        Entry("USD/(kW month)", 0, 2000, default=0.0, moves="own_usd up"),
     ]
     overrun_frac: Annotated[
         U,
-        Entry(
-            "What hardware and site cost more than planned, as a share",
-            "1",
-            0,
-            3,
-            default=0.0,
-            moves="own_usd up",
-        ),
+        "What hardware and site cost more than planned, as a share",
+        Entry("1", 0, 3, default=0.0, moves="own_usd up"),
     ]
     let_from_month: Annotated[
         N,
-        Entry(
-            "Month from the decision from which the owner lets all chips to others instead of training",
-            "month",
-            0,
-            240,
-            default=math.inf,
-            moves="own_useful_flop up",
-        ),
+        "Month from the decision from which the owner lets all chips to others instead of training",
+        Entry("month", 0, 240, default=math.inf, moves="own_useful_flop up"),
     ]
     let_usd_per_chip_hour: Annotated[
         U,
-        Entry(
-            "Rent that the owner then gets", "USD/(chip h)", 0.01, 200, optional="needed to let", moves="own_usd down"
-        ),
+        "Rent that the owner then gets",
+        Entry("USD/(chip h)", 0.01, 200, optional="needed to let", moves="own_usd down"),
     ]
     let_frac: Annotated[
-        U,
-        Entry("Share of the hours let that finds a tenant", "1", 0.01, 1, default=1.0, moves="own_usd down"),
+        U, "Share of the hours let that finds a tenant", Entry("1", 0.01, 1, default=1.0, moves="own_usd down")
     ]
-    energy_usd_per_kwh: Annotated[
-        U, Entry("Price of electricity", "USD/kWh", 0, 2, "energy_usd_per_kwh", moves="own_usd up")
-    ]
+    energy_usd_per_kwh: Annotated[U, "Price of electricity", Entry("USD/kWh", 0, 2, SOURCED, moves="own_usd up")]
     staff_usd_per_chip_year: Annotated[
-        U, Entry("People who run the cluster", "USD/(chip year)", 0, 1e6, "staff_usd_per_chip_year", moves="own_usd up")
+        U, "People who run the cluster", Entry("USD/(chip year)", 0, 1e6, SOURCED, moves="own_usd up")
     ]
     maintenance_frac_per_year: Annotated[
-        U,
-        Entry(
-            "Repairs, as a share of the hardware's price",
-            "1/year",
-            0,
-            1,
-            "maintenance_frac_per_year",
-            moves="own_usd up",
-        ),
+        U, "Repairs, as a share of the hardware's price", Entry("1/year", 0, 1, SOURCED, moves="own_usd up")
     ]
     spares_frac: Annotated[
-        U, Entry("Chips bought as spares, as a share of the working ones", "1", 0, 1, "spares_frac", moves="own_usd up")
+        U, "Chips bought as spares, as a share of the working ones", Entry("1", 0, 1, SOURCED, moves="own_usd up")
     ]
     hardware_life_months: Annotated[
         U,
+        "Life of the hardware",
         Entry(
-            "Life of the hardware",
             "month",
             1,
             240,
-            "hardware_life_months",
+            SOURCED,
             moves="own_usd either",
             either="a longer life leaves more value at the end, or saves a second purchase within the horizon",
         ),
     ]
     hardware_value_decline_per_year: Annotated[
-        U,
-        Entry(
-            "Share of its value that used hardware loses a year",
-            "1/year",
-            0,
-            0.99,
-            "hardware_value_decline_per_year",
-            moves="own_usd up",
-        ),
+        U, "Share of its value that used hardware loses a year", Entry("1/year", 0, 0.99, SOURCED, moves="own_usd up")
     ]
     selling_cost_frac: Annotated[
         U,
-        Entry(
-            "Share of its value that everything loses on the day of the sale",
-            "1",
-            0,
-            1,
-            "selling_cost_frac",
-            moves="own_usd up",
-        ),
+        "Share of its value that everything loses on the day of the sale",
+        Entry("1", 0, 1, SOURCED, moves="own_usd up"),
     ]
-    building_life_months: Annotated[
-        U, Entry("Life of the building", "month", 12, 1200, "building_life_months", moves="own_usd down")
-    ]
+    building_life_months: Annotated[U, "Life of the building", Entry("month", 12, 1200, SOURCED, moves="own_usd down")]
     debt_frac: Annotated[
         U,
+        "Share of the capital that is lent",
         Entry(
-            "Share of the capital that is lent",
             "1",
             0,
             1,
-            "debt_frac",
+            SOURCED,
             moves="own_usd either",
             either="it lowers the rate at which later payments and the sale are discounted",
         ),
     ]
     debt_effective_rate_per_year: Annotated[
         U,
+        "Interest, nominal and effective: an APR paid by the month is (1 + APR / 12)^12 - 1",
         Entry(
-            "Interest, nominal and effective: an APR paid by the month is (1 + APR / 12)^12 - 1",
             "1/year",
             0,
             1,
-            "debt_effective_rate_per_year",
+            SOURCED,
             moves="own_usd either",
             either="a higher rate discounts running costs and the sale alike",
         ),
     ]
     equity_rate_per_year: Annotated[
         U,
+        "Return that owners ask for, nominal",
         Entry(
-            "Return that owners ask for, nominal",
             "1/year",
             0,
             1,
-            "equity_rate_per_year",
+            SOURCED,
             moves="own_usd either",
             either="a higher rate discounts running costs and the sale alike",
         ),
@@ -537,28 +390,25 @@ class Rent(Generic[U, N, S]):
 
     kind: Annotated[
         S,
-        Entry(
-            "Kind of rent: a contract over a term, a year's contract made again each year, by the hour at the market's "
-            "price, or at the rents that were quoted later",
-            choices=("contract", "reserved", "hourly", "followed"),
-            default="contract",
-        ),
+        "Kind of rent: a contract over a term, a year's contract made again each year, by the hour at the market's "
+        "price, or at the rents that were quoted later",
+        Entry(choices=("contract", "reserved", "hourly", "followed"), default="contract"),
+    ]
+    follows: Annotated[
+        S,
+        "Which rents kind: followed takes: quotes of large buyers, then of one-year contracts; the typical list price "
+        "by the hour; or that of marketplaces",
+        Entry(choices=FOLLOWED, default="contracts"),
     ]
     committed_usd_per_chip_hour: Annotated[
         U,
-        Entry(
-            "Price of the rent: the contract's, or that of the day of the decision",
-            "USD/(chip h)",
-            0.01,
-            200,
-            "market_usd_per_chip_hour",
-            moves="saving_usd up",
-        ),
+        "Price of the rent: the contract's, or that of the day of the decision",
+        Entry("USD/(chip h)", 0.01, 200, "market_usd_per_chip_hour", moves="saving_usd up"),
     ]
     term_months: Annotated[
         N,
+        "Length of the contract from its start",
         Entry(
-            "Length of the contract from its start",
             "month",
             1,
             240,
@@ -569,114 +419,70 @@ class Rent(Generic[U, N, S]):
     ]
     after_term: Annotated[
         S,
+        "What follows the term: renew at the market's price, stop, or buy the rented chips and run them",
+        Entry(choices=("renew", "stop", "buy"), default="renew"),
+    ]
+    buy_usd_per_chip: Annotated[
+        U,
+        "Price at which the tenant then buys a chip, with its part of server, network, storage and hall",
         Entry(
-            "What follows the term: renew at the market's price, or stop", choices=("renew", "stop"), default="renew"
+            "USD/chip",
+            0,
+            1e6,
+            optional="what they are worth at that age by the prices, lives and yearly loss of section own",
+            moves="rent_bill_usd up",
         ),
     ]
     renewal_usd_per_chip_hour: Annotated[
         U,
-        Entry(
-            "Price at which the market stands for a renewal, on the day of the decision",
-            "USD/(chip h)",
-            0.01,
-            200,
-            optional="the price of the contract",
-            moves="rent_bill_usd up",
-        ),
+        "Price at which the market stands for a renewal, on the day of the decision",
+        Entry("USD/(chip h)", 0.01, 200, optional="the price of the contract", moves="rent_bill_usd up"),
     ]
     ramp_months: Annotated[
         U,
-        Entry(
-            "Months from the start until all rented chips stand",
-            "month",
-            0,
-            60,
-            default=0.0,
-            moves="rent_useful_flop down",
-        ),
+        "Months from the start until all rented chips stand",
+        Entry("month", 0, 60, default=0.0, moves="rent_useful_flop down"),
     ]
     minimum_take_frac: Annotated[
         U,
-        Entry(
-            "Share of the contract's hours that is paid whether used or not",
-            "1",
-            0,
-            1,
-            default=1.0,
-            moves="rent_bill_usd up",
-        ),
+        "Share of the contract's hours that is paid whether used or not",
+        Entry("1", 0, 1, default=1.0, moves="rent_bill_usd up"),
     ]
     step_down_frac_per_year: Annotated[
         U,
-        Entry(
-            "Share that the contract's price falls each year",
-            "1/year",
-            0,
-            0.99,
-            default=0.0,
-            moves="rent_bill_usd down",
-        ),
+        "Share that the contract's price falls each year",
+        Entry("1/year", 0, 0.99, default=0.0, moves="rent_bill_usd down"),
     ]
     leave_month: Annotated[
         N,
-        Entry(
-            "Month from the decision in which the tenant leaves",
-            "month",
-            1,
-            240,
-            default=math.inf,
-            moves="rent_useful_flop up",
-        ),
+        "Month from the decision in which the tenant leaves",
+        Entry("month", 1, 240, default=math.inf, moves="rent_useful_flop up"),
     ]
     notice_months: Annotated[
         N,
-        Entry(
-            "Notice after which a contract that is left owes no more than its fee",
-            "month",
-            0,
-            240,
-            default=math.inf,
-            moves="rent_bill_usd up",
-        ),
+        "Notice after which a contract that is left owes no more than its fee",
+        Entry("month", 0, 240, default=math.inf, moves="rent_bill_usd up"),
     ]
     exit_fee_frac: Annotated[
         U,
-        Entry(
-            "Fee for leaving, as a share of what the contract still holds",
-            "1",
-            0,
-            1,
-            default=0.0,
-            moves="rent_bill_usd up",
-        ),
+        "Fee for leaving, as a share of what the contract still holds",
+        Entry("1", 0, 1, default=0.0, moves="rent_bill_usd up"),
     ]
     start_month: Annotated[
         U,
-        Entry(
-            "Months from the decision until the rented chips train",
-            "month",
-            0,
-            240,
-            "rent_start_months",
-            moves="months_gained up",
-        ),
+        "Months from the decision until the rented chips train",
+        Entry("month", 0, 240, "rent_start_months", moves="months_gained up"),
     ]
     prepaid_frac: Annotated[
-        U, Entry("Share of the contract paid at the start", "1", 0, 1, "prepaid_frac", moves="rent_usd up")
+        U, "Share of the contract paid at the start", Entry("1", 0, 1, SOURCED, moves="rent_usd up")
     ]
     extras_frac: Annotated[
-        U, Entry("Storage, traffic and support, as a share of the bill", "1", 0, 1, "extras_frac", moves="rent_usd up")
+        U, "Storage, traffic and support, as a share of the bill", Entry("1", 0, 1, SOURCED, moves="rent_usd up")
     ]
     contract_usd: Annotated[
         U,
-        Entry(
-            "Size of the contract as reported, told beside the cost and not used in it",
-            "USD",
-            0,
-            1e13,
-            optional="not known",
-            compared=True,
-        ),
+        "Size of the contract as reported, told beside the cost and not used in it",
+        Entry("USD", 0, 1e13, optional="not known", compared=True),
     ]
 
 
@@ -686,34 +492,22 @@ class Race(Generic[U, N, S]):
 
     value_of_month_usd: Annotated[
         U,
-        Entry(
-            "Worth of training one month earlier",
-            "USD/month",
-            0,
-            1e13,
-            optional="the revenue of a cloud of that power",
-            moves="month_worth_usd up",
-        ),
+        "Worth of training one month earlier",
+        Entry("USD/month", 0, 1e13, optional="the revenue of a cloud of that power", moves="month_worth_usd up"),
     ]
     revenue_usd_per_site_w_year: Annotated[
         U,
-        Entry(
-            "Revenue of a cloud, by the power of its site",
-            "USD/(W year)",
-            0,
-            1000,
-            "race.revenue_usd_per_site_w_year",
-            moves="month_worth_usd up",
-        ),
+        "Revenue of a cloud, by the power of its site",
+        Entry("USD/(W year)", 0, 1000, SOURCED, moves="month_worth_usd up"),
     ]
     rival_growth_per_year: Annotated[
         U,
+        "Growth of the largest training clusters after the last date of the tables",
         Entry(
-            "Growth of the largest training clusters after the last date of the tables",
             "1/year",
             1.01,
             100,
-            "race.rival_growth_per_year",
+            SOURCED,
             moves="lead_months either",
             either="faster growth shortens a lead and makes up a lag sooner",
         ),
@@ -726,28 +520,21 @@ class Case(Generic[U, N, S]):
 
     name: Annotated[
         S,
-        Entry(
-            "Short name: lower-case letters, digits and hyphens",
-            pattern=r"[a-z0-9][a-z0-9-]{0,62}",
-            example="my-cluster-2026",
-        ),
+        "Short name: lower-case letters, digits and hyphens",
+        Entry(pattern=r"[a-z0-9][a-z0-9-]{0,62}", example="my-cluster-2026"),
     ]
-    title: Annotated[S, Entry("The question in a few words, for the head of the page", longest=120)]
-    owner: Annotated[S, Entry("Who owns it, as in data/chip_owners.csv, if listed there", longest=80, default="")]
-    story: Annotated[S, Entry("What is decided, in a paragraph", longest=4000, default="")]
+    title: Annotated[S, "The question in a few words, for the head of the page", Entry(longest=120)]
+    owner: Annotated[S, "Who owns it, as in data/chip_owners.csv, if listed there", Entry(longest=80, default="")]
+    story: Annotated[S, "What is decided, in a paragraph", Entry(longest=4000, default="")]
     goal: Annotated[
         S,
-        Entry(
-            "Goal that the page of planning answers: a name of data/goals, or a YAML file beside this one",
-            longest=200,
-            default="",
-            optional="the reference run at the least cost",
-        ),
+        "Goal that the page of planning answers: a name of data/goals, or a YAML file beside this one",
+        Entry(longest=200, default="", optional="the reference run at the least cost"),
     ]
-    decided_on: Annotated[datetime.date, Entry("Date of the decision, YYYY-MM-DD")]
-    price_year: Annotated[N, Entry("Year of the dollars", "year", 2015, 2040, whole=True)]
+    decided_on: Annotated[datetime.date, "Date of the decision, YYYY-MM-DD"]
+    price_year: Annotated[N, "Year of the dollars", Entry("year", 2015, 2040, whole=True)]
     horizon_months: Annotated[
-        N, Entry("Months over which owning and renting are compared", "month", 2, 240, whole=True, default=48)
+        N, "Months over which owning and renting are compared", Entry("month", 2, 240, whole=True, default=48)
     ]
     cluster: Cluster[U, N, S]
     training: Training[U, N, S]
@@ -762,17 +549,22 @@ Scenario: TypeAlias = Case[Uncertain, float, str]
 
 
 @cache
-def _defaults() -> dict[str, Uncertain]:
-    """Return the sourced defaults by row: ``section.field`` of scenarios, bare names of the cost model."""
+def _defaults() -> dict[str, tuple[Uncertain, str]]:
+    """Return the sourced defaults, and their sources, by the names of their fields."""
     cost = catalog.load("cost_inputs").rename(columns={"quantity": "field"})
     found = {}
     for table in (cost, catalog.load("scenario_defaults")):
-        percentiles = table[["low", "median", "high"]].itertuples(index=False, name=None)
-        for field, (low, median, high) in zip(table["field"], percentiles, strict=True):
-            found[str(field)] = Uncertain(low=low, median=median, high=high)
+        rows = table[["field", "low", "median", "high", "source_id"]].itertuples(index=False, name=None)
+        for field, low, median, high, source in rows:
+            found[str(field)] = (Uncertain(low=low, median=median, high=high), str(source))
     return found
 
 
 def default_of(row: str) -> Uncertain:
     """Return the sourced default of a row of ``data/scenario_defaults.csv`` or ``data/cost_inputs.csv``."""
-    return _defaults()[row]
+    return _defaults()[row][0]
+
+
+def source_of(row: str) -> str:
+    """Return the source of a default, an id of ``data/sources.csv``."""
+    return _defaults()[row][1]

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from gigareport import decision, scenario
-from gigareport.facts import leases, record_setters, rivals
+from gigareport.facts import leases
+from gigareport.facts.sites import listed_states, of_others, states_of_others, told_clusters, traits
 from gigareport.hindsight import hindsight
 
 
@@ -13,23 +14,35 @@ def past():
     return hindsight(samples=300)
 
 
-def test_four_choices_are_priced_with_what_is_known_now(past):
+def test_choices_are_priced_with_what_is_known_now(past):
     costs = past.table.set_index("choice")["median"]
     assert list(costs.index) == [
         "own",
         "own, let out from May 2026",
-        "rent at the rents that followed",
+        "rent at the contracts that followed (5 prices)",
+        "rent by the hour at list prices (benchmark, 182 prices)",
+        "rent on marketplaces (benchmark, 12 prices)",
         "rent at the contract offered",
     ]
     # six months of 231 million and two of a part of it, discounted, against the same chips kept
     assert 0.6e9 < costs["own"] - costs["own, let out from May 2026"] < 1.4e9
-    assert costs["rent at the rents that followed"] < costs["rent at the contract offered"]
+    assert costs.iloc[2] < costs["rent at the contract offered"]
+    assert costs.iloc[4] < costs.iloc[2] < costs.iloc[3]  # marketplace, contracts, list prices
     assert (past.table["low"] < past.table["median"]).all()
 
 
-def test_the_rents_that_followed_are_few_quotes_and_all_are_told(past):
-    assert len(past.quotes) == 5
-    assert past.quotes["usd_per_chip_hour"].tolist() == [2.85, 2.99, 1.70, 2.35, 2.65]
+def test_kinds_of_rent_that_followed_are_series_of_their_own_and_their_prices_are_counted(past):
+    """Contracts, list prices and marketplaces differ two to five times, so no price stands in two of them."""
+    contracts = past.quotes.query("series == 'contracts'")
+    assert contracts["usd_per_chip_hour"].tolist() == [2.85, 2.99, 1.70, 2.35, 2.65]
+    kinds = past.quotes[past.quotes["date"] >= "2025-01-01"].groupby("series")["kind"].unique()
+    assert {name: list(found) for name, found in kinds.items()} == {
+        "contracts": ["reserved_1y"],
+        "listed": ["on_demand"],
+        "marketplace": ["spot"],
+    }
+    counted = past.quotes.groupby("series")["n_prices"].sum()
+    assert sorted(counted) == sorted(past.table.loc[past.table["n_prices"] > 0, "n_prices"])
 
 
 def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(past):
@@ -37,14 +50,27 @@ def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(pa
     assert past.lease_usd_per_month == pytest.approx(231e6, rel=0.01)
 
 
-def test_rivals_are_of_other_owners_and_sizes_are_reached_once():
-    known = rivals("xAI")
-    assert not known["owner"].fillna("").str.contains("xAI").any()
+def test_rivals_are_of_other_owners_and_records_rise():
+    known = states_of_others("xAI")
+    assert not set(known["site"]) & set(traits().query("owner == 'xAI'").index)
     assert known["date"].is_monotonic_increasing
-    records = record_setters("xAI")
-    assert records["h100e"].is_monotonic_increasing
-    assert records["h100e"].is_unique
-    assert len(rivals("")) > len(known)
+    records = known[known["record"]]
+    assert records["h100e_8bit"].is_monotonic_increasing
+    assert records["h100e_8bit"].is_unique
+    assert len(states_of_others("")) > len(known)
+
+
+def test_a_cluster_on_a_listed_campus_is_no_site_of_its_own():
+    told, sites = told_clusters(), set(listed_states()["site"])
+    campuses = set(traits().query("kind == 'campus'").index)
+    assert set(told.loc[told["on_campus"], "site"]) <= campuses
+    assert set(told.loc[~told["on_campus"], "site"]).isdisjoint(campuses)
+    assert set(told["site"]) <= sites
+    assert set(of_others("")) == sites
+    # a told cluster is a part of its campus: never larger than the campus ever becomes
+    largest = listed_states().groupby("site")["h100e_8bit"].max()
+    on = told[told["on_campus"]]
+    assert (on["h100e_8bit"].to_numpy() <= 1.001 * largest[on["site"]].to_numpy()).all()
 
 
 def test_the_map_names_its_three_regions_and_the_lines_on_it():

@@ -31,7 +31,7 @@ def test_what_is_left_out_is_no_limit():
     goal = changed({"wait_months": 0})
     assert math.isnan(goal.capital_usd)
     assert goal.earliest_start == ALWAYS
-    assert not goal.sites and not goal.chips and not goal.rents
+    assert goal.sites == goal.chips == goal.rents == ()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_left_out_is_no_limit():
         ({"want": {}}, ["want", "says nothing"]),
         ({"want": {"tokens": 2e12}, "like": ""}, ["want.tokens", "training.model"]),
         ({"least_chips": 5000}, ["least_chips", "more than most_chips"]),
-        ({"ways": "rent", "sites": [{"name": "here", "mw": 5}]}, ["sites", 'ways is "rent"']),
+        ({"ways": "rent", "sites": [{"name": "here", "power_mw": 5, "month": 0}]}, ["sites", 'ways is "rent"']),
         ({"ways": "own", "rents": [{"kind": "hourly"}]}, ["rents", 'ways is "own"']),
         ({"chips": [{"chip": "H100-SXM"}, {"chip": "H100-SXM"}]}, ["chips.1", "a second time"]),
         ({"chips": [{"chip": "H100-SMX"}]}, ["chips.0.chip", "did you mean 'H100-SXM'"]),
@@ -97,7 +97,8 @@ def test_a_scenario_names_its_goal_and_one_without_plans_its_reference_run(tmp_p
 
 def test_a_loss_becomes_the_compute_of_the_law_and_a_lower_one_needs_more():
     higher, lower = (flop_of_loss(loss, 0.9) for loss in (2.0, 1.95))
-    assert higher.low < lower.low and higher.median < lower.median and higher.high < lower.high
+    for name in ("low", "median", "high"):
+        assert getattr(higher, name) < getattr(lower, name)
     with pytest.raises(ScenarioError, match=r"want.loss: got 1.5.*give at least"):
         flop_of_loss(1.5, 0.9)
 
