@@ -140,6 +140,12 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def height_of_rows(names: Sequence[str], row_in: float = 0.34) -> float:
+    """Return the height of a chart with a row a name. [in]"""
+    lines = sum(len(textwrap.wrap(name, _NAME_LENGTH)) or 1 for name in names)
+    return 1.3 + row_in * len(names) + 0.15 * (lines - len(names))
+
+
 def name_rows(chart: Chart, names: Sequence[str]) -> None:
     """Write a name at each row, the first on top, long ones in several lines."""
     chart.ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))

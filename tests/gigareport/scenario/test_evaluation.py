@@ -216,12 +216,6 @@ def test_the_audit_has_a_finding_for_every_claim(outlook):
     assert verdicts["grok-2"] == "true"
 
 
-def test_colossus_was_about_five_weeks_late():
-    phases, said, others = claims.timeline()
-    assert claims.weeks_late(phases, said) == pytest.approx(33 / 7)
-    assert others["n_chips"].is_monotonic_increasing
-
-
 def test_less_site_power_moves_the_useful_compute(story, plan):
     """From 150 to 60 MW: a limit that an input states is a limit of every answer."""
     much, little = (
