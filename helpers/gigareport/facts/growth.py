@@ -130,6 +130,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
     DataFrame
         ``quantity, published, ours_p5, ours, ours_p95, ratio, n, ours_to_date``: ours over the years that were
         published, their ratio to the published value, and ours over the whole of the table since the same start.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
     values = anchors.set_index("anchor_id")["value"]
     leaders = leaders_at_release(clusters, top)
@@ -142,7 +143,10 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         then, now = (stock_growth(world, f"{int(since) - 1}-12-31", end) for end in ("2025-12-31", None))
         rows.append(_beside(f"stock, from {since}", values["chipstock_growth"], then, now))
     columns = ["quantity", "published", "ours_p5", "ours", "ours_p95", "ratio", "n", "ours_to_date"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    leading = [anchor for anchor, _ in QUANTITIES.values()]
+    table.attrs["anchor_ids"] = leading + ["chipstock_growth"] * (len(rows) - len(leading))
+    return table
 
 
 def published_shares(
@@ -161,6 +165,7 @@ def published_shares(
     DataFrame
         ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published; the
         one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
     values = anchors.set_index("anchor_id")["value"]
     spring = PUBLISHED_WINDOW[1]
@@ -195,7 +200,9 @@ def published_shares(
     rows = [
         (share, pd.Timestamp(day), values[anchor], ours, ours / values[anchor]) for share, day, anchor, ours in found
     ]
-    return pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table = pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table.attrs["anchor_ids"] = [anchor for *_, anchor, _ in found]
+    return table
 
 
 def _part(clusters: pd.DataFrame, date: str, column: str, value: str) -> float:

@@ -5,6 +5,7 @@ from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain, slips
+from gigareport.scenario.menu import menu
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigareport.scenario.record import Entry, leaves, with_value
@@ -34,6 +35,7 @@ __all__ = [
     "json_schema",
     "leaves",
     "load",
+    "menu",
     "names",
     "plain",
     "rivals",

@@ -16,6 +16,7 @@ from gigareport.scenario.inputs import (
     CHIP_ERROR,
     LAW,
     RENT_PATH,
+    RIVALS,
     STEP_ERROR,
     STOCK,
     alike,
@@ -215,6 +216,7 @@ def all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
         LAW: between,
         STOCK: world_stock_of(story),
         RENT_PATH: between,
+        RIVALS: between,
     }
 
 

@@ -283,7 +283,7 @@ def _returns(
 
 
 def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
-    """Return share of the world's stock, change of the HHI, and the lead over the rivals known by name."""
+    """Return share of the world's stock, change of the HHI, and the lead over the listed sites of others."""
     size = inputs.cluster.n_chips * known.h100e_per_chip
     xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(inputs))
     matched = race.matched_year(
