@@ -363,7 +363,8 @@ def points(
     """
     chart = on or new_chart()
     groups = groups_of(table, by)
-    for (name, part), colour, form in zip(groups, style.colours(len(groups)), "osD^vP*X" * 9, strict=False):
+    shades = style.colours(len(groups), len(chart.names))
+    for (name, part), colour, form in zip(groups, shades, "osD^vP*X" * 9, strict=False):
         chart.ax.plot(
             axis_of(part[x]),
             part[y],

@@ -11,6 +11,7 @@ from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
 from gigareport.scenario.register import Arrival, Delivery, Scenario
+from gigareport.scenario.sizes import mfu_by_size
 
 __all__ = [
     "BATCH_RATIOS",
@@ -36,6 +37,7 @@ __all__ = [
     "leaves",
     "load",
     "menu",
+    "mfu_by_size",
     "names",
     "plain",
     "rivals",
