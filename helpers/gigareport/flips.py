@@ -5,7 +5,7 @@ The choice is the sign of the median saving for the same useful work.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,13 +98,13 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
     return float(numpy.interp(0.0, *_rising(saving[nearest : nearest + 2], values[nearest : nearest + 2])))
 
 
-def _with_late_power(story: Any, month: float) -> Any:
+def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenario:
     """Return the scenario with all of its power there from one month on, and none before."""
     arrival = Arrival(share=1.0, month=Uncertain.fixed(month))
     power = Uncertain.fixed(_ANY_POWER_MW)
     return replace(story, cluster=replace(story.cluster, site_power_mw=power, power_arrivals=(arrival,)))
 
 
-def _rising(x: Any, y: Any) -> tuple[Any, Any]:
+def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
     order = numpy.argsort(x)
     return numpy.asarray(x)[order], numpy.asarray(y)[order]

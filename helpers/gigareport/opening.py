@@ -12,6 +12,7 @@ from gigacluster.arrays import to_host
 from gigareport import beside, catalog, decision, facts, scenario
 from gigareport.answers import named, tell, tell_input
 from gigareport.facts import timeline
+from gigareport.facts.sites import of_others
 from gigareport.flips import flips
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
@@ -131,7 +132,7 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
 
 
 def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame:
-    """Return the largest sites known by name month by month, and the scenario's cluster among them.
+    """Return the largest listed sites of others month by month, and the scenario's cluster among them.
 
     Returns
     -------
@@ -145,10 +146,10 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     start = pd.Timestamp(story.decided_on) + pd.Timedelta(days=round(_DAYS_PER_MONTH * ready))
     dates = pd.to_datetime(sites.days)
     parts = [pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})]
-    own = timeline.same_site(story.name)
+    others = set(of_others(story.owner))
     middle = numpy.median(sites.h100e, axis=2)
     for row in timeline.leaders(sites):
-        if sites.sites[row] not in own:
+        if sites.sites[row] in others:
             height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
             parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
     table = pd.concat(parts, ignore_index=True)

@@ -171,8 +171,7 @@ def compare(
     run : Run
     options : iterable of Option
         From :func:`gigareport.comparison.clusters` and :func:`gigareport.comparison.equal`, or of your own.
-    story : Scenario
-        Whose site, energy, finance and failures hold for every option.
+    story : Whose site, energy, finance and failures hold for every option.
     samples, seed, device
         As in :func:`gigareport.scenario.evaluate`; the same seed draws the same inputs there and here.
 

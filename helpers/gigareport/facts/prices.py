@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts import cost_inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)

@@ -6,16 +6,18 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
-from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 MONTHS_PER_STEP = 3
 #: Kinds of rent in the table of prices, in words.
@@ -27,17 +29,15 @@ KIND_WORDS = {
 }
 
 
-def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:
+def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
     """Return the typical rent of a chip by quarter.
 
     Parameters
     ----------
     prices : pandas.DataFrame
         The table ``rental_prices``.
-    chip, kind : str
-        A chip and a kind of rent in it.
-    until : str, optional
-        Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
+    chip, kind : A chip and a kind of rent in it.
+    until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
 
     Returns
     -------
@@ -69,15 +69,14 @@ def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: 
     ).reset_index()
 
 
-def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
+def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     """Return the changes of the logarithm of typical rents from quarter to quarter.
 
     Parameters
     ----------
     *series : pandas.DataFrame
         From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
-    min_providers : int, default 8
-        Quarters with fewer providers are left out: their median jumps when a price list joins.
+    min_providers : Quarters with fewer providers are left out: their median jumps when a price list joins.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def known_changes(decided: str) -> numpy.ndarray:
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
 
-def quoted(chip: str) -> DataFrame:
+def quoted(chip: str) -> pd.DataFrame:
     """Return quoted rents of a chip nearest to a large buyer's: by the hour until 2024, a year's contract later.
 
     Returns
@@ -125,6 +124,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
     ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
     """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
@@ -138,6 +139,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
 def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
     """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day."""
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
@@ -167,10 +170,8 @@ def paths(
         Rent now. [USD/chip/h]
     changes : array, shape (n,)
         Changes of its logarithm a quarter, see :func:`log_changes`; at least ``block`` of them.
-    months, samples, seed : int
-        Length, number and seed of the paths.
-    block : int, default 3
-        Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
+    months, samples, seed : Length, number and seed of the paths.
+    block : Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
     anchor_usd, reversion_per_year : float, optional
         A rent that paths are pulled to, and how fast: 0.5 halves about 40 % of the distance in logarithm a year.
 
@@ -222,8 +223,7 @@ def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarr
         [USD/chip/h]
     start : datetime64 or str
         Date of the decision.
-    months : int
-        Length of the path.
+    months : Length of the path.
 
     Returns
     -------

@@ -226,7 +226,8 @@ def curves(
     chart = on or new_chart()
     groups = groups_of(table, by)
     named, texts = [], []
-    first = len(chart.names)
+    first = chart.groups
+    chart.groups += len(groups)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
         is_here = highlight and name == f"{highlight}, "
         if highlight:
@@ -281,7 +282,8 @@ def band(
     chart = on or new_chart()
     groups = groups_of(table, by)
     named, texts = [], []
-    first = len(chart.names)
+    first = chart.groups
+    chart.groups += len(groups)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
         xs = axis_of(part[x])
         a, b, c = (part[column].to_numpy(dtype=float) for column in (low, middle, high))
@@ -363,8 +365,10 @@ def points(
     """
     chart = on or new_chart()
     groups = groups_of(table, by)
-    shades = style.colours(len(groups), len(chart.names))
-    for (name, part), colour, form in zip(groups, shades, "osD^vP*X" * 9, strict=False):
+    shades = style.colours(len(groups), chart.groups)
+    signs = "osD^vP*X"[chart.groups % 8 :] + "osD^vP*X" * 9
+    chart.groups += len(groups)
+    for (name, part), colour, form in zip(groups, shades, signs, strict=False):
         chart.ax.plot(
             axis_of(part[x]),
             part[y],

@@ -9,7 +9,7 @@ from typing import Any, overload
 import numpy
 
 from gigacluster import cost
-from gigacluster.arrays import Array, namespace_of, to_device, to_host
+from gigacluster.arrays import Array, Samples, keep_freed_memory, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
@@ -33,7 +33,7 @@ from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
 #: Options, and samples of one option or of many, evaluated at once: arrays by month then stay in the cache.
-_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 1_000, 256
+_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 2_000, 256
 
 
 @overload
@@ -89,10 +89,8 @@ def evaluate(
         Where the models compute.
     plans : TrainingPlan or sequence of them, optional
         The parallel plan of each scenario, which all samples share. Left out: searched, at the inputs' medians.
-    first : int, default 0
-        Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
-    answers : sequence of str, default all
-        Names of the answers to keep, so that many options take little memory; the others come back empty.
+    first : Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
+    answers : Names of the answers to keep, so that many options take little memory; the others come back empty.
     streams : sequence of mapping, optional
         Names of random streams by path and scenario, for what options have each on their own: the price of another
         chip, the rate of failures of another site. Left out: one stream a path, shared by all.
@@ -122,6 +120,7 @@ def evaluate(
             answers=answers,
             streams=streams,
         )[0]
+    keep_freed_memory()
     stories = [loaded(item) for item in scenario]
     if unknown := [name for name in answers if name not in Outlook.answers()]:
         raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
@@ -239,11 +238,9 @@ def deciding_inputs(
     Parameters
     ----------
     scenario : Scenario
-    answer : str
-        Name of an answer of :class:`Outlook` that every sample has.
+    answer : Name of an answer of :class:`Outlook` that every sample has.
     plan : TrainingPlan, optional
-    samples : int, default 256
-        Base sample, a power of two: the model sees that many times the number of inputs plus two.
+    samples : Base sample, a power of two: the model sees that many times the number of inputs plus two.
     seed : int, default 7
     """
     loaded(scenario)
@@ -261,7 +258,7 @@ def deciding_inputs(
 
 
 def cash_flows(
-    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Any
+    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Samples
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what the scenario's rental over the same horizon costs.
 
@@ -270,8 +267,7 @@ def cash_flows(
     scenario : Scenario
     given : mapping of path to array, shape (samples,)
         Inputs, such as those of an outlook, or with some of them changed.
-    goodput_frac : float or array
-        [1]
+    goodput_frac : [1]
     """
     (story,) = alike([loaded(scenario)])
     market = market_of(story, given)

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from gigacluster import hardware
@@ -116,7 +115,7 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     return story  # type: ignore[no-any-return]
 
 
-def loaded(scenario: Any) -> Scenario:
+def loaded(scenario: object) -> Scenario:
     """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
     if not isinstance(scenario, Case):
         example = scenario if isinstance(scenario, str | Path) else STORY
@@ -487,7 +486,7 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
         quotes = rents.quoted(chip)
-        if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
+        if quotes.empty or str(quotes["date"].max())[:10] <= str(good["decided_on"]):
             yield (
                 "rent.kind",
                 f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",

@@ -25,8 +25,7 @@ def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
 
     Parameters
     ----------
-    story : Scenario
-        Its day, horizon and kind of rent are those of all options.
+    story : Its day, horizon and kind of rent are those of all options.
     drawn : mapping of path to array
         Inputs by path; without :data:`~gigareport.scenario.inputs.RENT_PATH` the first path is taken.
     """

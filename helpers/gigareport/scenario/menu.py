@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from typing import Any
+from collections.abc import Mapping
 
 from gigareport.scenario.load import SCENARIO_VARIABLE, STORY, names
 
@@ -26,7 +26,7 @@ def menu() -> None:
     box = widgets.Dropdown(options=known, value=chosen if chosen in known else None, description="Scenario")
     told = widgets.HTML("Choose one, then run all cells: menu Run, Run All Cells.")
 
-    def choose(change: Any) -> None:
+    def choose(change: Mapping[str, str]) -> None:
         os.environ[SCENARIO_VARIABLE] = change["new"]
         told.value = f"Now run all cells for {html.escape(change['new'])}: menu Run, Run All Cells."
 
