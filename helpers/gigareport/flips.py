@@ -14,7 +14,7 @@ import numpy
 from gigacluster.uncertainty import Uncertain, interval
 from gigareport import scenario
 from gigareport.answers import named
-from gigareport.scenario.register import Arrival
+from gigareport.scenario.register import Site
 from gigareport.words import number, share, usd
 
 #: How far an input is moved to find where the decision turns.
@@ -100,9 +100,8 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
 
 def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenario:
     """Return the scenario with all of its power there from one month on, and none before."""
-    arrival = Arrival(share=1.0, month=Uncertain.fixed(month))
-    power = Uncertain.fixed(_ANY_POWER_MW)
-    return replace(story, cluster=replace(story.cluster, site_power_mw=power, power_arrivals=(arrival,)))
+    site = Site(name="", power_mw=Uncertain.fixed(_ANY_POWER_MW), month=Uncertain.fixed(month))
+    return replace(story, cluster=replace(story.cluster, sites=(site,)))
 
 
 def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
