@@ -100,7 +100,8 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
 
 def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenario:
     """Return the scenario with all of its power there from one month on, and none before."""
-    site = Site(name="", power_mw=Uncertain.fixed(_ANY_POWER_MW), month=Uncertain.fixed(month))
+    power, when = Uncertain.fixed(_ANY_POWER_MW), Uncertain.fixed(month)
+    site: Site[Uncertain, float, str] = Site(name="", power_mw=power, month=when)
     return replace(story, cluster=replace(story.cluster, sites=(site,)))
 
 

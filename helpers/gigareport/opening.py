@@ -9,6 +9,7 @@ import pandas as pd
 
 from gigacluster import __version__
 from gigacluster.arrays import to_host
+from gigacluster.uncertainty import Uncertain
 from gigareport import beside, catalog, decision, facts, scenario
 from gigareport.answers import named, tell, tell_input
 from gigareport.facts import timeline
