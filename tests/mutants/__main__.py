@@ -25,7 +25,7 @@ _OWN = "tests/gigacluster"
 TESTS = {
     "gigacluster.throughput": [
         f"{_OWN}/throughput/test_{name}.py"
-        for name in ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "roofline")
+        for name in ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations")
     ],
     **{f"gigacluster.{name}": [f"{_OWN}/{name}"] for name in ("cost", "reliability", "concentration", "scaling")},
     **{f"gigacluster.{name}": [f"{_OWN}/test_{name}.py"] for name in ("uncertainty", "race")},
