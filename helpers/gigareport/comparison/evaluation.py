@@ -257,8 +257,7 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
         story.cluster,
         chip=option.chip,
         n_chips=fitted.plan.n_chips,
-        site_power_mw=Uncertain.left_out(),
-        power_arrivals=(),
+        sites=(),
         it_power_w_per_chip=chip.it_power_w(story),
     )
     variant = replace(story, training=training, cluster=cluster)

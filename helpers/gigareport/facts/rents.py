@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 MONTHS_PER_STEP = 3
+#: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
+LEAST_SPREAD = 1.15
 #: Kinds of rent in the table of prices, in words.
 KIND_WORDS = {
     "on_demand": "on demand",
@@ -105,18 +107,45 @@ def known_changes(decided: str) -> numpy.ndarray:
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
 
-def quoted(chip: str) -> pd.DataFrame:
-    """Return quoted rents of a chip nearest to a large buyer's: by the hour until 2024, a year's contract later.
+#: What a decision of the past can be followed through, each a series of its own: kinds differ two to five times.
+FOLLOWED = ("contracts", "listed", "marketplace")
+#: Quarters with fewer price lists are left out of a listed rent that is followed: one list is no market.
+_LEAST_LISTS = 3
+
+
+def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
+    """Return the observed rents of a chip that one series draws a line through.
+
+    Parameters
+    ----------
+    chip : str
+    series : {"contracts", "listed", "marketplace"}
+        Quotes nearest to a large buyer's (by the hour until 2024, a year's contract later), each as it stands; the
+        typical list price by the hour, by quarter; or the typical price of a marketplace, by quarter.
 
     Returns
     -------
     DataFrame
-        ``date, kind, usd_per_chip_hour``, by date; empty for a chip without quotes.
+        ``date, kind, usd_per_chip_hour, n_prices``, by date; a quarter stands at its middle, with as many prices as
+        providers. Empty for a chip without them.
+
+    Examples
+    --------
+    >>> [len(quoted("H100-SXM", series)) for series in FOLLOWED]
+    [5, 8, 4]
     """
-    prices = catalog.load("rental_prices").query("chip == @chip and basis == 'quoted'")
-    early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
-    found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["date"] >= "2024-02-01")]
-    return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]]
+    prices = catalog.load("rental_prices").query("chip == @chip and date >= '2024-02-01'")
+    if series == "contracts":
+        early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
+        found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["basis"] == "quoted")]
+        return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    kind, least = ("on_demand", _LEAST_LISTS) if series == "listed" else ("spot", 1)
+    if prices["kind"].ne(kind).all():
+        return prices.head(0)[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    table = typical_rents(prices, chip, kind)
+    table = table[table["n_providers"] >= least].rename(columns={"n_providers": "n_prices"})
+    table = table.assign(date=table["quarter_start"] + numpy.timedelta64(45, "D"), kind=kind)
+    return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
 
 
 def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
@@ -138,7 +167,10 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
 
 def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
-    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day."""
+    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day.
+
+    Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
+    """
     import pandas as pd
 
     prices = catalog.load("rental_prices")
@@ -147,8 +179,24 @@ def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
     usd = prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
     if usd.empty:
         return None
-    low, median, high = usd.quantile([0.1, 0.5, 0.9])
-    return Uncertain(low=float(low), median=float(median), high=float(high))
+    low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
+    return Uncertain(low=min(low, median / LEAST_SPREAD), median=median, high=max(high, median * LEAST_SPREAD))
+
+
+def first_known(chip: str) -> str:
+    """Say in words which price of a chip is the first in the table, or that there is none.
+
+    Examples
+    --------
+    >>> first_known("GB300")
+    'the first in the tables is $5.00 of July 2026, three-year contract'
+    """
+    prices = catalog.load("rental_prices").query("chip == @chip").sort_values("date")
+    if prices.empty:
+        return "the tables have none at all"
+    row = prices.iloc[0]
+    words = KIND_WORDS[str(row["kind"])]
+    return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {row['date']:%B %Y}, {words}"
 
 
 def paths(

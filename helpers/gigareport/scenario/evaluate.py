@@ -150,7 +150,7 @@ def evaluate(
 def _shared(story: Scenario) -> tuple[Any, ...]:
     """Return what options of one array call have in common: months, rivals, how the rent is paid, how a run starts."""
     rent = story.rent
-    quoted = story.cluster.chip if rent.kind == "followed" else ""
+    quoted = (story.cluster.chip, rent.follows) if rent.kind == "followed" else ""
     how = rent.kind, rent.after_term, quoted, story.training.start
     return story.horizon_months, story.owner, story.decided_on, *how
 
