@@ -6,7 +6,7 @@ from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
 from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain, slips
 from gigareport.scenario.outlook import Outlook
-from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of, rivals, search_plan
+from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of, rivals, search_plan, search_step
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
 from gigareport.scenario.register import Delivery, Scenario, Site
@@ -38,6 +38,7 @@ __all__ = [
     "plain",
     "rivals",
     "search_plan",
+    "search_step",
     "slips",
     "taken",
     "with_value",
