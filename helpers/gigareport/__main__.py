@@ -190,7 +190,7 @@ def _compare(chosen: argparse.Namespace) -> int:
     names = {"first": first.scenario.name, "second": second.scenario.name}
     print(_written(chosen, {"inputs": inputs, "differences": answers}, **names))
     if chosen.figure:
-        from gigareport.plots import outlook as draw
+        from gigareport.plots import differences as draw
 
         draw.save_differences(answers, chosen.figure, **names)
     return 0
