@@ -140,6 +140,8 @@ def build(
         for source in sources
     ]
     _announce(files, jobs, more)
+    for line in (line for story in stories for line in scenario.slips(story)):
+        print(f"  {line}", file=sys.stderr)
     answers = [_answers(story, more) for story in stories]
     results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
     sides = [
