@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.facts import rents
@@ -419,6 +420,7 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     text = str(node.value)
     if entry.table is not None:
         table, column = entry.table
+        text = _chip_named(text) if column == "chip" else text
         names = _names_of(table, column)
         return fields.choice(text, (*names, *entry.choices), what=f"{column} of data/{table}.csv")
     if entry.choices:
@@ -428,6 +430,14 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     if entry.default is None or len(text) > entry.longest:
         return fields.text(text, longest=entry.longest or 100)
     return text
+
+
+def _chip_named(text: str) -> str:
+    """Return the name of the table for a chip as people write it, or the text itself where nobody writes it so."""
+    try:
+        return hardware.chip(text).name
+    except ValueError:
+        return text
 
 
 @cache
