@@ -16,17 +16,21 @@ import pandas as pd
 from gigacluster.arrays import to_host
 from gigacluster.throughput.plan_search import search_job
 from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.units import SECONDS_PER_DAY
 from gigareport import scenario
 from gigareport.comparison.plans import divisible_batch
 from gigareport.planner.base import nearest_shape
 from gigareport.planner.flips import critical
 from gigareport.planner.options import cluster_of
 from gigareport.scenario import Outlook, Scenario, ScenarioError
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.plans import PlannedStep
 from gigareport.words import share
 
 __all__ = ["Advice", "Model", "advice", "best_model", "chips_needed", "on", "renting_wins"]
 
+#: Share of the peak from which a first shape is guessed.
+_USUAL_FRAC = 0.35
 #: Samples of a bisection, and its steps.
 _SAMPLES, _STEPS = 500, 12
 #: How the plan's batch may be moved. [sequence over sequence]
@@ -107,8 +111,7 @@ class Model:
 def best_model(like: Scenario, chip: str, n_chips: int, days: float, *, samples: int = 2_000, seed: int = 7) -> Model:
     """Return the compute-optimal model that so many chips train in so many days, with its interval.
 
-    The shape whose step time is predicted is the known dense one nearest to the model found; it is chosen at the first
-    estimate of the compute and the estimate made again with it.
+    The shape whose step time is predicted is the known dense one nearest to the model found.
 
     Parameters
     ----------
@@ -118,13 +121,13 @@ def best_model(like: Scenario, chip: str, n_chips: int, days: float, *, samples:
     samples, seed : As in :func:`gigareport.scenario.evaluate`.
     """
     here = on(like, chip, n_chips, days=days)
-    found = scenario.evaluate(here, samples=min(samples, 200), seed=seed, plans=scenario.search_step(here))
-    shape = nearest_shape(Uncertain.fixed(found.interval("run_flop").median))
-    fitting = replace(here, training=replace(here.training, model=shape))
-    try:
+    peak_flop_per_s = n_chips * chip_of(here.cluster).peak_bf16_flop_per_s
+    flop = _USUAL_FRAC * peak_flop_per_s * days * SECONDS_PER_DAY
+    for _ in range(2):  # a first shape at the usual share of the peak, then one at what that shape reaches
+        fitting = replace(here, training=replace(here.training, model=nearest_shape(Uncertain.fixed(flop))))
         step = scenario.search_step(fitting)
-    except ScenarioError:  # the shape fits on no plan of so few chips: the named one stands
-        fitting, step = here, scenario.search_step(here)
+        few = scenario.evaluate(fitting, samples=min(samples, 200), seed=seed, plans=step, answers=("run_flop",))
+        flop = few.interval("run_flop").median
     outlook = scenario.evaluate(fitting, samples=samples, seed=seed, plans=step)
     return Model(outlook=outlook, shape=fitting.training.model)
 

@@ -313,7 +313,7 @@ def _slips(decided_on: datetime.date) -> tuple[float, float, float] | None:
 
 
 def cluster_of(like: Scenario, chip: str, n_chips: int) -> Cluster[Uncertain, float, str]:
-    """Return the cluster of a scenario with other chips: their power by the scenario, if it is of that chip, or tables."""
+    """Return the cluster of a scenario with other chips; what one draws is said by the scenario or by the tables."""
     return replace(
         like.cluster,
         chip=chip,
