@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test test-all lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test test-all mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -47,6 +47,9 @@ test: $(READY)  ## run all tests
 test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m ""
 
+mutants: $(READY)  ## change the models in small ways, see whether the tests fail, and write docs/mutants.md (half an hour)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tests.mutants
+
 lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -78,9 +81,11 @@ browser: $(READY)  ## test every page and JupyterLab in Chromium
 	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/browser -m browser
 
-schema: $(READY)  ## write the JSON schema of scenario files again
+schema: $(READY)  ## write the JSON schemas of scenario files and goals again
 	@$(BIN)/python -c "import json; from gigareport import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
 	@mv data/scenarios/schema.json.part data/scenarios/schema.json
+	@$(BIN)/python -c "import json; from gigareport import planner, scenario; print(json.dumps(scenario.json_schema(planner.Aim), indent=1))" > data/goals/schema.json.part
+	@mv data/goals/schema.json.part data/goals/schema.json
 
 datapackage: $(READY)  ## write data/datapackage.json again, from data/columns.csv and data/tables.csv
 	@$(BIN)/python -m gigareport.dictionary > data/datapackage.json.part

@@ -1,5 +1,7 @@
-"""What all tests share: the array libraries, and the folder of raw files where there is one."""
+"""What all tests share: array libraries, the folder of raw files where there is one, sites that are built once."""
 
+import fcntl
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,3 +56,45 @@ def raw_data():
     if not RAW_DATA.is_dir():
         pytest.skip("needs the raw files in ../shared/data")
     return RAW_DATA
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a folder that the first process of a run fills by ``make(folder)``, and the others wait for."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # that of the run; each process has its own below it
+
+    def folder_of(name, make):
+        (folder := shared / name).mkdir(exist_ok=True)
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not any(folder.iterdir()):
+                make(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def site_of(made_once):
+    """Return ``folder, failures`` of a scenario's site, built once for all files."""
+    from gigareport import pages
+
+    def built(name):
+        def build(folder):
+            found = pages.build(name, folder, parameters={"n_samples": 200})
+            (folder / "failures").write_text("\n".join(found.failures))
+
+        folder = made_once(f"site-{name}", build)
+        return folder / name, (folder / "failures").read_text()
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def executed_samples(made_once):
+    """Return the folder of the small notebooks, executed once for all files."""
+    import report_samples
+
+    return made_once("executed-samples", report_samples.execute_notebooks)

@@ -52,8 +52,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
 
     Returns
     -------
-    xp : module
-        The library of the arrays.
+    xp : The library of the arrays.
     arrays : dict of str to array
         The inputs as float64, with ``nan`` for elements out of range, so that what is computed from them is ``nan``.
     valid : array of bool
@@ -85,7 +84,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
     return xp, named, valid
 
 
-def _fault(name: str, value: Any, limit: Limit | None) -> str:
+def _fault(name: str, value: object, limit: Limit | None) -> str:
     """Say what is wrong with a plain value, or nothing."""
     if not isinstance(value, numbers.Real):
         return f"{name} must be a number or an array of numbers, got {value!r}"

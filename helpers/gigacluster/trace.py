@@ -400,7 +400,8 @@ class Space:
     def clip(self, array: Any, low: Any = None, high: Any = None) -> Symbols:
         """Return an array between two limits."""
         array = array if low is None else self.maximum(array, low)
-        return array if high is None else self.minimum(array, high)
+        unbounded = high is None or (isinstance(high, float) and high == numpy.inf)
+        return array if unbounded else self.minimum(array, high)
 
     def reshape(self, array: Symbols, shape: Sequence[int]) -> Symbols:
         """Return an array in another shape; of one with a long axis, -1 or its length says which that shall be."""
@@ -463,10 +464,8 @@ def with_length(record_at: Callable[[int], Record], name: str, lengths: tuple[in
 
     Parameters
     ----------
-    record_at : callable
-        Records the model at a length, such as a horizon in months.
-    name : str
-        What the input shall be called.
+    record_at : Records the model at a length, such as a horizon in months.
+    name : What the input shall be called.
     lengths : three int
         Where to record: numbers that differ between the first two are linear in the length, which the third confirms.
         Take lengths that mean nothing else in the model.

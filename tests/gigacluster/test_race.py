@@ -38,6 +38,9 @@ def test_growth_agrees_with_scipy_line():
     trend = race.growth(years, values)
     assert float(trend.per_year) == pytest.approx(math.exp(line.slope), rel=1e-10)
     assert float(trend.standard_error) == pytest.approx(line.stderr, rel=1e-8)
+    half = stats.t.ppf(0.95, len(years) - 2) * line.stderr  # 90 %, and two degrees of freedom are the line's
+    assert float(trend.low_per_year) == pytest.approx(math.exp(line.slope - half), rel=1e-8)
+    assert float(trend.high_per_year) == pytest.approx(math.exp(line.slope + half), rel=1e-8)
 
 
 @pytest.mark.parametrize(("years", "values"), [([2020.0, 2021.0], [1.0, 2.0]), ([2020.0, 2021.0, 2022.0], [1.0, 2.0])])
@@ -117,3 +120,9 @@ def test_level_beyond_the_table_is_reached_at_the_rate_of_growth(xp):
     assert numpy.isnan(to_host(race.matched_year(dates, sizes, xp.array([-1.0]), 2.0))).all()
     with pytest.raises(ValueError, match="dates and sizes of one shape"):
         race.matched_year(dates, sizes[:1], 1.0, 2.0)
+
+
+def test_a_rate_out_of_range_spoils_its_own_sample_even_where_the_table_has_the_date():
+    dates, sizes = numpy.asarray([2023.0, 2024.0]), numpy.asarray([20_000.0, 50_000.0])
+    reached = race.matched_year(dates, sizes, 10_000.0, numpy.asarray([2.0, 1.0, 3.0]))
+    numpy.testing.assert_array_equal(reached, [2023.0, numpy.nan, 2023.0])

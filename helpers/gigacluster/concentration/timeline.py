@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.arrays import Samples, as_common
+from gigacluster.arrays import Array, Samples, as_common
 
 
-def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: Any, kept: Any, ratio: Any) -> Any:
+def built(
+    known: Array, planned_day: Array, planned: Array, day: Array, *, delay_days: Array, kept: Any, ratio: Array
+) -> Any:
     """Size of each site at dates, from what stands and what is planned: three things may happen to a plan.
 
     Parameters
@@ -45,7 +47,7 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
     return size * ratio[:, None, :]
 
 
-def rank(size: Samples, start_day: Samples, rivals: Any, day: Any) -> Any:
+def rank(size: Samples, start_day: Samples, rivals: Array, day: Samples) -> Any:
     """Return the rank of a cluster of a size among rivals, from its start on.
 
     Parameters

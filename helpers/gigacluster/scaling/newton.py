@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-from gigacluster.arrays import Array
+from gigacluster.arrays import Array, Mask, Namespace, release
+from gigacluster.parallel import halving
 
 #: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
@@ -30,7 +31,7 @@ class Solution:
     gradient: Any  # largest component of the gradient that no bound holds
     iterations: Any
 
-    def marked(self, mask: Any) -> Solution:
+    def marked(self, mask: Mask) -> Solution:
         """Return the problems of a mask."""
         return Solution(*(getattr(self, field.name)[mask] for field in fields(self)))
 
@@ -56,14 +57,13 @@ def minimise(
     tolerance: float,
     max_iterations: int = 200,
     chunk: int,
-    advance: Callable[[Solution, Any], Solution] | None = None,
+    finish: Callable[[Solution, Any], Solution] | None = None,
 ) -> Solution:
     """Minimise one function from many starts.
 
     Parameters
     ----------
-    xp : module
-        Array library.
+    xp : Array library.
     function : callable
         ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
         array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.
@@ -77,9 +77,9 @@ def minimise(
     scale : Size of a Hessian entry where the function is well curved; damping is counted in it.
     tolerance : A problem is done when no component of its gradient that could still lower the value exceeds this.
     max_iterations : Evaluations a problem.
-    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache.
-    advance : callable, optional
-        ``advance(solution, held)``: an iteration done otherwise, such as by a kernel.
+    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache. Halved where memory runs out.
+    finish : callable, optional
+        ``finish(solution, held)``: all iterations of some problems done otherwise, such as by a kernel.
 
     Returns
     -------
@@ -92,39 +92,60 @@ def minimise(
     held = xp.zeros_like(theta) if fixed is None else xp.astype(fixed, theta.dtype)
     theta = xp.where((theta < lower) & (held == 0), lower, theta)
 
-    def evaluate(start: int) -> Solution:
-        rows = slice(start, min(start + chunk, count))
+    in_pieces = _Pieces(xp, chunk)
+
+    def evaluate(rows: slice) -> Solution:
         at, number = theta[rows, ...], problem[rows]
         model = function(at, number)
         free = _free(xp, at, model, lower, held[rows, ...])
         zero = xp.zeros_like(at[:, 0])
         return Solution(number, at, model, zero, _gradient(xp, model, free), zero)
 
-    working = _join(xp, [evaluate(start) for start in range(0, count, chunk)])
+    def held_of(part: Solution) -> Any:
+        rows = held if fixed is None else xp.take(held, part.problem, axis=0)
+        return rows[: part.problem.shape[0], ...]
+
+    def advance(rows: slice) -> Solution:
+        part = working.between(rows.start, rows.stop)
+        if finish is not None:
+            return finish(part, held_of(part))
+        return _advance(xp, function, move, part, lower, held_of(part), scale)
+
+    working = in_pieces(evaluate, count)
     finished: list[Solution] = []
-    for _ in range(max_iterations):
-        done = (working.gradient <= tolerance) | (working.damping > _LARGEST_DAMPING)
+    for _ in range(max_iterations if finish is None else 1):
+        done = is_done(working, tolerance)
         if bool(xp.any(done)):
             finished.append(working.marked(done))
             working = working.marked(~done)
-        remaining = working.problem.shape[0]
-        if remaining == 0:
+        if working.problem.shape[0] == 0:
             break
-        advanced = []
-        for start in range(0, remaining, chunk):
-            part = working.between(start, min(start + chunk, remaining))
-            part_held = held if fixed is None else xp.take(held, part.problem, axis=0)
-            part_held = part_held[: part.problem.shape[0], ...]
-            if advance is None:
-                advanced.append(_advance(xp, function, move, part, lower, part_held, scale))
-            else:
-                advanced.append(advance(part, part_held))
-        working = _join(xp, advanced)
+        working = in_pieces(advance, working.problem.shape[0])
     if working.problem.shape[0]:
         finished.append(working)
     joined = _join(xp, finished)
     order = xp.argsort(joined.problem)
     return Solution(*(xp.take(getattr(joined, field.name), order, axis=0) for field in fields(joined)))
+
+
+class _Pieces:
+    """Joins what is computed of some problems at a time: at first ``chunk``, fewer once memory ran out."""
+
+    def __init__(self, xp: ModuleType, chunk: int) -> None:
+        self.xp, self.chunk = xp, chunk
+
+    def __call__(self, work: Callable[[slice], Solution], total: int) -> Solution:
+        parts = []
+        for piece, part in halving(work, total, self.chunk, release=lambda: release(cast(Namespace, self.xp))):
+            parts.append(part)
+            if piece.stop < total:
+                self.chunk = piece.stop - piece.start
+        return _join(self.xp, parts)
+
+
+def is_done(now: Solution, tolerance: float) -> Any:
+    """Mark the problems whose gradient proves a minimum, and those that no step leads down from."""
+    return (now.gradient <= tolerance) | (now.damping > _LARGEST_DAMPING)
 
 
 def _join(xp: ModuleType, parts: list[Solution]) -> Solution:
@@ -133,14 +154,14 @@ def _join(xp: ModuleType, parts: list[Solution]) -> Solution:
     return Solution(*(xp.concat([getattr(part, field.name) for part in parts], axis=0) for field in fields(Solution)))
 
 
-def _free(xp: ModuleType, theta: Any, model: Any, lower: Any, held: Any) -> Any:
+def _free(xp: ModuleType, theta: Array, model: Any, lower: Array, held: Mask) -> Any:
     """Mark the parameters that may move: not held, and not pressed against a bound."""
     slopes = model[:, 1 : 1 + theta.shape[1]]
     pressed = (theta <= lower) & (slopes > 0)
     return xp.where(pressed, xp.zeros_like(theta), 1.0 - held)
 
 
-def _gradient(xp: ModuleType, model: Any, free: Any) -> Any:
+def _gradient(xp: ModuleType, model: Any, free: Mask) -> Any:
     size = free.shape[1]
     largest = xp.max(xp.abs(model[:, 1 : 1 + size] * free), axis=1)
     return xp.where(xp.isfinite(model[:, 0]) & xp.isfinite(largest), largest, xp.inf)
@@ -151,8 +172,8 @@ def _advance(
     function: Callable[[Any, Any], Any],
     move: Callable[[Any, Any], Any],
     now: Solution,
-    lower: Any,
-    held: Any,
+    lower: Array,
+    held: Mask,
     scale: float,
 ) -> Solution:
     """Try one step of each problem; keep it where the value falls as the model says, else raise the damping."""
@@ -181,7 +202,7 @@ def _advance(
     )
 
 
-def _step(xp: ModuleType, model: Any, free: Any, damping: Any, scale: float) -> tuple[Any, Any, Any]:
+def _step(xp: ModuleType, model: Any, free: Mask, damping: Array, scale: float) -> tuple[Any, Any, Any]:
     """Solve (H + damping D) step = -g by a Cholesky factor whose bad pivots are replaced.
 
     Where a pivot is negative the quadratic model has no minimum in that direction; its size takes its place, which

@@ -1,5 +1,6 @@
 """Our numbers beside the published ones."""
 
+from gigareport.beside.claims import ledger
 from gigareport.beside.costs import beside_published as costs_beside_published
 from gigareport.beside.goodput import beside_published as goodput_beside_published
 from gigareport.beside.goodput import goodput_by_form, not_compared, orders
@@ -13,6 +14,7 @@ __all__ = [
     "gigawatt_beside",
     "goodput_beside_published",
     "goodput_by_form",
+    "ledger",
     "met_within",
     "not_compared",
     "operators_beside",

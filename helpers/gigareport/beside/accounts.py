@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, checked
 from gigacluster.units import HOURS_PER_YEAR
 
 
-def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share: Any) -> Any:
+def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_power_share: Samples) -> Any:
     """Return the rated IT power of a chip with its part of server, storage and network.
 
     Parameters
     ----------
-    chip_w, server_w_per_chip : float or array
-        Rated power of the chip, and of its part of the rest of the server. [W]
-    network_power_share : float or array
-        Storage, switches and optics, as a share on top of the servers. [1]
+    chip_w, server_w_per_chip : Rated power of the chip, and of its part of the rest of the server. [W]
+    network_power_share : Storage, switches and optics, as a share on top of the servers. [1]
 
     Examples
     --------
@@ -31,17 +30,14 @@ def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share
     return (chip + server) * (1 + share)
 
 
-def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 1.0) -> Any:
+def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0, pue: Samples = 1.0) -> Any:
     """Return the energy that a facility draws.
 
     Parameters
     ----------
-    it_power_w : float or array
-        Rated IT power. [W]
-    hours : float or array
-        Time. [h]
-    load_frac, pue : float or array, default 1
-        Average draw over rated IT power; facility over IT energy. [1]
+    it_power_w : Rated IT power. [W]
+    hours : Time. [h]
+    load_frac, pue : Average draw over rated IT power; facility over IT energy. [1]
 
     Examples
     --------
@@ -58,24 +54,20 @@ def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 
 
 
 def capital_usd_per_chip(
-    server_usd_per_chip: Any,
-    network_usd_per_chip: Any = 0.0,
-    storage_usd_per_chip: Any = 0.0,
-    site_usd_per_chip: Any = 0.0,
-    spares_frac: Any = 0.0,
+    server_usd_per_chip: Samples,
+    network_usd_per_chip: Samples = 0.0,
+    storage_usd_per_chip: Samples = 0.0,
+    site_usd_per_chip: Samples = 0.0,
+    spares_frac: Samples = 0.0,
 ) -> Any:
     """Return the capital of a cluster per working chip.
 
     Parameters
     ----------
-    server_usd_per_chip : float or array
-        Price of a server over its chips, the chips included. [USD/chip]
-    network_usd_per_chip, storage_usd_per_chip : float or array, default 0
-        [USD/chip]
-    site_usd_per_chip : float or array, default 0
-        Building, cooling and power; no spares are bought of it. [USD/chip]
-    spares_frac : float or array, default 0
-        Hardware bought on top. [1]
+    server_usd_per_chip : Price of a server over its chips, the chips included. [USD/chip]
+    network_usd_per_chip, storage_usd_per_chip : [USD/chip]
+    site_usd_per_chip : Building, cooling and power; no spares are bought of it. [USD/chip]
+    spares_frac : Hardware bought on top. [1]
 
     Examples
     --------
@@ -94,28 +86,25 @@ def capital_usd_per_chip(
 
 def amortised_run_usd(
     *,
-    n_chips: Any,
-    run_hours: Any,
-    cluster_usd_per_chip: Any,
-    price_performance_per_year: Any,
-    age_years: Any = 0.0,
-    kwh_per_chip_hour: Any = 0.0,
-    energy_usd_per_kwh: Any = 0.0,
+    n_chips: Samples,
+    run_hours: Samples,
+    cluster_usd_per_chip: Samples,
+    price_performance_per_year: Samples,
+    age_years: Samples = 0.0,
+    kwh_per_chip_hour: Samples = 0.0,
+    energy_usd_per_kwh: Samples = 0.0,
 ) -> Any:
     """Return what a run costs in lost value of the hardware and in energy, as Cottier et al. 2024 count it.
 
     Parameters
     ----------
-    n_chips, run_hours : float or array
-        Chips, and hours that they are taken. [chip], [h]
+    n_chips, run_hours : Chips, and hours that they are taken. [chip], [h]
     cluster_usd_per_chip : float or array
         Price of the cluster over its chips when the chip came out: chip, server and network. [USD/chip]
     price_performance_per_year : float or array
         Factor a year by which new hardware gives more for the money, above 1; hardware loses value as fast. [1/year]
-    age_years : float or array, default 0
-        Age of the chip model when the run starts. [year]
-    kwh_per_chip_hour, energy_usd_per_kwh : float or array, default 0
-        Facility energy, and its price. [kWh/chip/h], [USD/kWh]
+    age_years : Age of the chip model when the run starts. [year]
+    kwh_per_chip_hour, energy_usd_per_kwh : Facility energy, and its price. [kWh/chip/h], [USD/kWh]
 
     Notes
     -----
@@ -142,17 +131,16 @@ def amortised_run_usd(
     return n * (price_usd * lost + run_h * kwh * kwh_usd)
 
 
-def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: Any = 1.0) -> tuple[Any, Any, Any]:
+def cost_shares(
+    server_overhead: Samples, interconnect_share: Samples, hardware_share: Samples = 1.0
+) -> tuple[Any, Any, Any]:
     """Return the shares of chips, of the rest of the servers, and of the interconnect in a total.
 
     Parameters
     ----------
-    server_overhead : float or array
-        Price of a server over that of its chips, 1 or more. [1]
-    interconnect_share : float or array
-        Interconnect over the whole cluster, below 1. [1]
-    hardware_share : float or array, default 1
-        Hardware over the total, for instance with staff and energy. [1]
+    server_overhead : Price of a server over that of its chips, 1 or more. [1]
+    interconnect_share : Interconnect over the whole cluster, below 1. [1]
+    hardware_share : Hardware over the total, for instance with staff and energy. [1]
 
     Examples
     --------
@@ -170,27 +158,22 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
 
 
 def gross_margin_frac(
-    rent_usd_per_chip_hour: Any,
+    rent_usd_per_chip_hour: Samples,
     *,
-    capital_usd_per_chip: Any,
-    life_years: Any,
-    running_usd_per_chip_hour: Any,
-    utilisation_frac: Any = 1.0,
+    capital_usd_per_chip: Samples,
+    life_years: Samples,
+    running_usd_per_chip_hour: Samples,
+    utilisation_frac: Samples = 1.0,
 ) -> Any:
     """Return an operator's gross margin in its accounts: revenue less depreciation and running costs, over revenue.
 
     Parameters
     ----------
-    rent_usd_per_chip_hour : float or array
-        Price of a rented hour. [USD/chip/h]
-    capital_usd_per_chip : float or array
-        What is written off. [USD/chip]
-    life_years : float or array
-        Depreciation life, straight line to 0. [year]
-    running_usd_per_chip_hour : float or array
-        Energy, site and people, per hour whether rented or not. [USD/chip/h]
-    utilisation_frac : float or array, default 1
-        Share of hours that is rented. [1]
+    rent_usd_per_chip_hour : Price of a rented hour. [USD/chip/h]
+    capital_usd_per_chip : What is written off. [USD/chip]
+    life_years : Depreciation life, straight line to 0. [year]
+    running_usd_per_chip_hour : Energy, site and people, per hour whether rented or not. [USD/chip/h]
+    utilisation_frac : Share of hours that is rented. [1]
 
     Examples
     --------

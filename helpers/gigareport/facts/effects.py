@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
+from gigacluster.arrays import Samples
 from gigacluster.concentration import add
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.ownership import named_and_other
-from gigareport.facts.world import OTHER, WorldStock, share_of_world
+from gigareport.facts.world import OTHER, Day, WorldStock, share_of_world
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
 
 
-def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) -> pd.DataFrame:
+def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]) -> pd.DataFrame:
     """Share of the world's stock that a cluster of fixed size is at each date, and what it would do to the index.
 
     Parameters
@@ -35,6 +39,8 @@ def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) ->
         lies after the table, the change is the median for such a cluster of a new owner, added to the stock of that
         date, with Other as countless owners. Before the table all are ``nan``.
     """
+    import pandas as pd
+
     rows = []
     for date in dates:
         named, other = named_and_other(world, world.at(date))
@@ -47,7 +53,9 @@ def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) ->
     return pd.DataFrame(rows, columns=columns)
 
 
-def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable[str] = (NEW_OWNER,)) -> pd.DataFrame:
+def index_change(
+    world: WorldStock, h100e_8bit: Samples, date: Day, owners: Iterable[str] = (NEW_OWNER,)
+) -> pd.DataFrame:
     """How far a cluster moves the index at a date, by who owns it.
 
     Parameters
@@ -56,8 +64,7 @@ def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable
     h100e_8bit : float or array, shape (samples,)
         Size of the cluster, added to the stock of that date.
     date : date, Timestamp or str
-    owners : iterable of str
-        Owners of the table, or :data:`NEW_OWNER`.
+    owners : Owners of the table, or :data:`NEW_OWNER`.
 
     Returns
     -------
@@ -65,6 +72,8 @@ def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable
         ``owner``, and the change of the HHI in points: ``change_p5, change_median, change_p95`` with Other as
         countless owners, and ``change_if_other_is_one`` (median).
     """
+    import pandas as pd
+
     named, other = named_and_other(world, world.at(date))
     before = bounds(named, other)
     rows = []
@@ -76,7 +85,7 @@ def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable
     return pd.DataFrame(rows, columns=["owner", "change_p5", "change_median", "change_p95", "change_if_other_is_one"])
 
 
-def place_in_words(world: WorldStock, h100e_8bit: float, date: Any) -> str:
+def place_in_words(world: WorldStock, h100e_8bit: float, date: Day) -> str:
     """Say in Markdown what a cluster is of the world's stock when it starts, and when the table ends."""
     start = numpy.datetime64(str(date)[:10], "D")
     shares = [_share_in_words(world, h100e_8bit, when) for when in dict.fromkeys([start, max(start, world.dates[-1])])]
@@ -94,6 +103,8 @@ def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64)
 
 def in_words(day: numpy.datetime64) -> str:
     """Return a day as 31 December 2025."""
+    import pandas as pd
+
     date = pd.Timestamp(day)
     return f"{date.day} {date:%B %Y}"
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Quantities of a cluster whose growth was published: name, anchor in ``published_anchors``, and how it is computed.
 QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -41,10 +44,8 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
-    top : int, default 10
-        Clusters that opened on the same day compete with each other; ties share the better rank.
+    clusters : Table ``gpu_clusters``.
+    top : Clusters that opened on the same day compete with each other; ties share the better rank.
 
     Returns
     -------
@@ -59,15 +60,13 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     return rows[rows["rank_at_release"] <= top]
 
 
-def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, end: Any = None) -> Growth:
+def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of a quantity to the clusters that led when they opened.
 
     Parameters
     ----------
-    leaders : DataFrame
-        From :func:`leaders_at_release`.
-    quantity : str
-        A key of :data:`QUANTITIES`.
+    leaders : From :func:`leaders_at_release`.
+    quantity : A key of :data:`QUANTITIES`.
     start, end : date, Timestamp or str, optional
         First and last day; the whole table by default.
 
@@ -82,6 +81,8 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, e
     ValueError
         If the quantity is not known of at least three clusters.
     """
+    import pandas as pd
+
     opened = leaders["first_operational"]
     inside = (opened >= (opened.min() if start is None else pd.Timestamp(str(start)[:10]))) & (
         opened <= (opened.max() if end is None else pd.Timestamp(str(end)[:10]))
@@ -97,12 +98,14 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, e
     return Growth(Interval(low, middle, high), len(years))
 
 
-def stock_growth(world: WorldStock, start: Any = None, end: Any = None) -> Growth:
+def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of the world's stock to the quarters between two dates, sample by sample.
 
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own
     filling up as well as the world's.
     """
+    import pandas as pd
+
     dates = pd.to_datetime(world.dates)
     inside = (dates >= (dates[0] if start is None else pd.Timestamp(str(start)[:10]))) & (
         dates <= (dates[-1] if end is None else pd.Timestamp(str(end)[:10]))
@@ -120,8 +123,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
 
     Parameters
     ----------
-    clusters, anchors : DataFrame
-        Tables ``gpu_clusters`` and ``published_anchors``.
+    clusters, anchors : Tables ``gpu_clusters`` and ``published_anchors``.
     world : WorldStock
     top : int, default 10
 
@@ -130,7 +132,10 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
     DataFrame
         ``quantity, published, ours_p5, ours, ours_p95, ratio, n, ours_to_date``: ours over the years that were
         published, their ratio to the published value, and ours over the whole of the table since the same start.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
+    import pandas as pd
+
     values = anchors.set_index("anchor_id")["value"]
     leaders = leaders_at_release(clusters, top)
     rows = []
@@ -142,7 +147,10 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         then, now = (stock_growth(world, f"{int(since) - 1}-12-31", end) for end in ("2025-12-31", None))
         rows.append(_beside(f"stock, from {since}", values["chipstock_growth"], then, now))
     columns = ["quantity", "published", "ours_p5", "ours", "ours_p95", "ratio", "n", "ours_to_date"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    leading = [anchor for anchor, _ in QUANTITIES.values()]
+    table.attrs["anchor_ids"] = leading + ["chipstock_growth"] * (len(rows) - len(leading))
+    return table
 
 
 def published_shares(
@@ -152,8 +160,7 @@ def published_shares(
 
     Parameters
     ----------
-    clusters, sales, anchors : DataFrame
-        Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
+    clusters, sales, anchors : Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
     world : WorldStock
 
     Returns
@@ -161,7 +168,10 @@ def published_shares(
     DataFrame
         ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published; the
         one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
+    import pandas as pd
+
     values = anchors.set_index("anchor_id")["value"]
     spring = PUBLISHED_WINDOW[1]
     stock = pd.Series(numpy.median(world.at("2025-12-31"), axis=1), index=world.owners)
@@ -195,7 +205,9 @@ def published_shares(
     rows = [
         (share, pd.Timestamp(day), values[anchor], ours, ours / values[anchor]) for share, day, anchor, ours in found
     ]
-    return pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table = pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table.attrs["anchor_ids"] = [anchor for *_, anchor, _ in found]
+    return table
 
 
 def _part(clusters: pd.DataFrame, date: str, column: str, value: str) -> float:

@@ -7,12 +7,16 @@ of its site is estimated anew. A site is a campus.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigareport import catalog
+from gigareport.facts.world import Day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
@@ -70,16 +74,17 @@ def current_states() -> pd.DataFrame:
     return states_by_site(catalog.load("data_center_timelines"), catalog.load("site_names"), vintages()[-1])
 
 
-def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Any, day_now: Any) -> Revisions:
+def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day_now: Day) -> Revisions:
     """Look up in a later vintage what became of the steps that an earlier one planned to the end of 2027.
 
     Parameters
     ----------
-    before, now : DataFrame
-        From :func:`states_by_site`.
+    before, now : From :func:`states_by_site`.
     day_before, day_now : date, Timestamp or str
         When the two were made.
     """
+    import pandas as pd
+
     made, end = pd.Timestamp(day_before), pd.Timestamp(LAST_DAY)
     common = sorted(set(before["site"]) & set(now["site"]))
     rows = []

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy
-import pandas as pd
 from scipy import stats
 
 from gigacluster.concentration.timeline import built
@@ -31,7 +30,11 @@ from gigareport.facts.plans import (
     vintages,
 )
 from gigareport.facts.sites import CAMPUS, listed_states, told_clusters, traits
-from gigareport.facts.world import OTHER
+from gigareport.facts.world import OTHER, Day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = [
     "LAST_DAY",
@@ -65,7 +68,7 @@ class Timeline:
     step_h100e: numpy.ndarray  # (sites, steps, samples): size of the site from then on
     vintage: str
 
-    def at(self, date: Any, by: Literal["campus", "cluster"] = "campus") -> numpy.ndarray:
+    def at(self, date: Day, by: Literal["campus", "cluster"] = "campus") -> numpy.ndarray:
         """Size of each site at the last day of the timeline up to a date, shape (sites, samples).
 
         Before the first day or after the last it is not known: ``nan``.
@@ -99,10 +102,8 @@ def site_timeline(
 
     Parameters
     ----------
-    states : DataFrame
-        From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
-    about : DataFrame
-        From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
+    states : From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
+    about : From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
     revisions : Revisions
         From which cancellations, slips and re-estimates are drawn.
     made : date, Timestamp or str
@@ -120,6 +121,8 @@ def site_timeline(
     re-estimate of a site are drawn together from a site of the revisions, each widened by the error of their mean;
     the slip grows with w, the re-estimate moves all that a site has.
     """
+    import pandas as pd
+
     today = pd.Timestamp(made)
     names = list(dict.fromkeys(states["site"]))
     months = numpy.arange(FIRST_DAY[:7], "2028-01", dtype="datetime64[M]").astype("datetime64[D]")
@@ -200,7 +203,7 @@ def latest(samples: int = 1_000, seed: int = 7) -> Timeline:
     return site_timeline(listed_states(), traits(), revisions, now, told=told, samples=samples, seed=seed)
 
 
-def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.ndarray]:
+def by_owner(timeline: Timeline, date: Day, samples: int) -> dict[str, numpy.ndarray]:
     """Size of all listed campuses at a date by owner, those without one under ``Other``, with as many samples as asked.
 
     Clusters told of elsewhere are left out: nobody lists all of them.
@@ -213,7 +216,7 @@ def by_owner(timeline: Timeline, date: Any, samples: int) -> dict[str, numpy.nda
     return dict(sorted(groups.items(), key=lambda item: -float(numpy.median(item[1]))))
 
 
-def largest_at(timeline: Timeline, date: Any, top: int = 5) -> pd.DataFrame:
+def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
     """The largest sites at a date.
 
     Returns
@@ -223,6 +226,8 @@ def largest_at(timeline: Timeline, date: Any, top: int = 5) -> pd.DataFrame:
         the median of the least that the largest coherent cluster on it is, the last the share of samples in which the
         site is the largest of all that are listed.
     """
+    import pandas as pd
+
     sizes = timeline.at(date)
     low, median, high = numpy.quantile(sizes, [0.05, 0.5, 0.95], axis=1)
     first = (sizes.argmax(axis=0)[None] == numpy.arange(len(sizes))[:, None]).mean(axis=1)
@@ -248,6 +253,8 @@ def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, 
     DataFrame
         ``site, date, low, median, high, outcome, inside``: the outcome is what the later vintage says of the date.
     """
+    import pandas as pd
+
     old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
     whole = plan_revisions(old, new, before, now)
     rows = []

@@ -10,15 +10,15 @@ import datetime
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import pandas as pd
 import yaml
 
+from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.facts import rents
@@ -26,7 +26,7 @@ from gigareport.fields import Fault
 from gigareport.scenario.chips import BY_CHIP, default_for
 from gigareport.scenario.record import Entry, Field, fields_of, leaves
 from gigareport.scenario.reference import entry_of, paths
-from gigareport.scenario.register import Case, Delivery, Scenario, default_of
+from gigareport.scenario.register import OWN, WITH_OWN, Case, Delivery, OwnChip, Scenario, default_of
 
 #: Names the scenario of all notebooks; without it they tell the story.
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
@@ -42,6 +42,10 @@ _MOST_DELIVERIES = 100
 _FORMS = "a number, [low, median, high], or {low: ..., median: ..., high: ...}"
 #: A number with commas, as people write it in Python; a file has none.
 _COMMAS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+
+
+#: Finds values that are allowed one by one and impossible together, among the good ones by path.
+Impossible: TypeAlias = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
 
 
 class ScenarioError(ValueError):
@@ -101,21 +105,65 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     >>> load("xai-colossus-2024", changes={"cluster.n_chips": "50,000", "training.n_chips": 49152}).cluster.n_chips
     50000
     """
-    file = find(name_or_path)
-    root = _compose(file)
+    return read(find(name_or_path), Case, _impossible, changes=changes)  # type: ignore[no-any-return]
+
+
+def made(values: Mapping[str, Any], *, what: str = "the scenario") -> Scenario:
+    """Return the scenario that a mapping says as a file would; fields left out take their defaults."""
+    root = _node(values)
+    assert isinstance(root, yaml.MappingNode)
+    return _read(root, what, Case, _impossible, {})  # type: ignore[no-any-return]
+
+
+def read(
+    file: Path,
+    record_class: type[Any],
+    impossible: Impossible,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    what: str = "scenario",
+) -> Any:
+    """Read a YAML file along a register of inputs.
+
+    Parameters
+    ----------
+    file : path
+    record_class : type
+        The register's record of the whole file.
+    impossible : callable
+        Takes the good values by path and yields path and message of those that are impossible together.
+    changes : mapping, optional
+        Values that replace those of the file, by path.
+    what : str
+        What the file is called; the examples lie in ``data/<what>s``.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault of the file and of the changes.
+    """
+    root = _compose(file, what)
     if not isinstance(root, yaml.MappingNode):
-        raise ScenarioError(f"{file} must hold fields such as 'name: ...' and 'cluster: ...'; see data/scenarios")
-    reader = _Reader()
-    for path, value in (changes or {}).items():
+        first = next(field.name for field in fields_of(record_class) if field.kind == "section")
+        raise ScenarioError(f"{file} must hold fields such as 'name: ...' and '{first}: ...'; see data/{what}s")
+    return _read(root, str(file), record_class, impossible, changes or {})
+
+
+def _read(
+    root: yaml.MappingNode, where: str, record_class: type[Any], impossible: Impossible, changes: Mapping[str, Any]
+) -> Any:
+    reader = _Reader(record_class)
+    for path, value in changes.items():
         reader.change(root, path, value)
-    story = reader.record(Case, root, "")
-    reader.check_together()
+    record = reader.record(record_class, root, "")
+    for path, message in impossible(reader.good):  # what is at fault already is passed over
+        reader.fault(path, message)
     if reader.faults:
-        raise ScenarioError(_report(file, reader.faults))
-    return story  # type: ignore[no-any-return]
+        raise ScenarioError(_report(where, reader.faults))
+    return record
 
 
-def loaded(scenario: Any) -> Scenario:
+def loaded(scenario: object) -> Scenario:
     """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
     if not isinstance(scenario, Case):
         example = scenario if isinstance(scenario, str | Path) else STORY
@@ -175,12 +223,10 @@ class _Fault:
     message: str
 
 
-def _compose(file: Path) -> yaml.Node | None:
+def _compose(file: Path, what: str) -> yaml.Node | None:
     try:
         if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise ScenarioError(
-                f"{file} has {file.stat().st_size:,} bytes; a scenario has a few thousand: another file?"
-            )
+            raise ScenarioError(f"{file} has {file.stat().st_size:,} bytes; a {what} has a few thousand: another file?")
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ScenarioError(f"{file} is not a text file in UTF-8; give a YAML file") from None
@@ -192,17 +238,16 @@ def _compose(file: Path) -> yaml.Node | None:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise ScenarioError(f"{file} is not YAML: {where}{problem[:300]}; see data/scenarios for examples") from None
+        raise ScenarioError(f"{file} is not YAML: {where}{problem[:300]}; see data/{what}s for examples") from None
     except RecursionError:
-        raise ScenarioError(
-            f"{file} is nested too deeply; a scenario has sections of fields: see data/scenarios"
-        ) from None
+        raise ScenarioError(f"{file} is nested too deeply; a {what} has sections of fields: see data/{what}s") from None
 
 
 class _Reader:
     """Reads nodes along the register, and keeps the faults and the values that are good."""
 
-    def __init__(self) -> None:
+    def __init__(self, record_class: type[Any]) -> None:
+        self.root_class = record_class
         self.faults: list[_Fault] = []
         self.good: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
@@ -257,7 +302,11 @@ class _Reader:
                 found[name] = value
             else:
                 self.faults.append(
-                    _Fault(line, f"{path}{fields.shown(name)[1:-1]}", f"is not a field; {_remedy(name, known)}")
+                    _Fault(
+                        line,
+                        f"{path}{fields.shown(name)[1:-1]}",
+                        f"is not a field; {_remedy(name, known, self.root_class)}",
+                    )
                 )
         return found
 
@@ -295,19 +344,21 @@ class _Reader:
                 Delivery(share=1.0, month=_within(entry_of("own.deliveries.month"), default_of("delivery_months"))),
             )
         if path in BY_CHIP and (chip := self.good.get("cluster.chip")):
-            value, words = default_for(path, chip, self.good.get("decided_on"))
+            value, words = default_for(path, chip, self.good.get("decided_on"), self.good.get("cluster.own_chip"))
             if value is None:
                 self.fault(path, f"is missing, and {words}; give it")
                 return None
             return _within(entry, value)
         if entry.row is not None:
             return _within(entry, default_of(entry.row))
-        if entry.optional:
+        if entry.optional and entry.default is None:
             return Uncertain.left_out() if field.kind == "uncertain" else math.nan
         if entry.default is None:
             self.fault(path, "is missing; add it")
             return None
-        return _within(entry, Uncertain.fixed(float(entry.default))) if field.kind == "uncertain" else entry.default
+        return (
+            _within(entry, Uncertain.fixed(float(str(entry.default)))) if field.kind == "uncertain" else entry.default
+        )
 
     def _sections(self, field: Field, node: yaml.Node, path: str) -> Any:
         assert field.section is not None
@@ -328,14 +379,10 @@ class _Reader:
                 items.append(None)
         return None if None in items else tuple(items)
 
-    def check_together(self) -> None:
-        """Find values that are allowed one by one and impossible together; those at fault already are passed over."""
-        for path, message in _impossible(self.good):
-            self.fault(path, message)
 
-
-def _remedy(name: str, known: Sequence[str]) -> str:
-    section = next((path.rpartition(".")[0] for path, _ in paths() if path.rpartition(".")[2] == name), "")
+def _remedy(name: str, known: Sequence[str], record_class: type[Any]) -> str:
+    everywhere = (path.rpartition(".") for path, _ in paths(record_class))
+    section = next((section for section, _, last in everywhere if last == name), "")
     if section and not fields.near(name, known):
         return f"it belongs under {section!r}"
     return fields.hint(name, known, what="the fields here")
@@ -373,7 +420,9 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     text = str(node.value)
     if entry.table is not None:
         table, column = entry.table
-        return fields.choice(text, _names_of(table, column), what=f"{column} of data/{table}.csv")
+        text = _chip_named(text) if column == "chip" else text
+        names = _names_of(table, column)
+        return fields.choice(text, (*names, *entry.choices), what=f"{column} of data/{table}.csv")
     if entry.choices:
         return fields.choice(text, entry.choices)
     if entry.pattern and not re.fullmatch(entry.pattern, text):
@@ -381,6 +430,14 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     if entry.default is None or len(text) > entry.longest:
         return fields.text(text, longest=entry.longest or 100)
     return text
+
+
+def _chip_named(text: str) -> str:
+    """Return the name of the table for a chip as people write it, or the text itself where nobody writes it so."""
+    try:
+        return hardware.chip(text).name
+    except ValueError:
+        return text
 
 
 @cache
@@ -406,13 +463,10 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     n_chips, job = good.get("cluster.n_chips"), good.get("training.n_chips")
     if n_chips and job and math.isfinite(job) and job > n_chips:
         yield "training.n_chips", f"got {job:,.0f} chips in the job, but the cluster has {n_chips:,.0f}; lower it"
-    for path in ("own.deliveries", "cluster.power_arrivals"):
-        parts = good.get(path)
-        if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
-            yield path, f"the shares must add up to 1; got {total:g}"
-    power = good.get("cluster.site_power_mw")
-    if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
-        yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
+    parts = good.get("own.deliveries")
+    if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
+        yield "own.deliveries", f"the shares must add up to 1; got {total:g}"
+    yield from _own_chip(good)
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
     if (
@@ -434,6 +488,24 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"
+
+
+def _own_chip(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find what the record of a chip of one's own lacks, and one that is not asked for."""
+    chip = good.get("cluster.chip")
+    if chip is None:
+        return
+    given = []
+    for field in fields_of(OwnChip):
+        path = f"cluster.own_chip.{field.name}"
+        value = good.get(path)
+        left_out = value == field.entry.default if field.kind == "text" else value is not None and math.isnan(value)
+        if chip == OWN and field.entry.optional == WITH_OWN and left_out:
+            yield path, f"is missing: chip: {OWN} needs it; give it in {field.entry.unit}"
+        elif value is not None and not left_out:
+            given.append(field.name)
+    if given and chip != OWN:
+        yield "cluster.own_chip", f"is of use only with chip: {OWN}; got chip: {chip} and {', '.join(given)}"
 
 
 def _rates_given_twice(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -472,12 +544,21 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 f"got {month:g} months, beyond horizon_months={horizon:g}; raise the horizon, or leave it out for a "
                 "contract over the whole horizon",
             )
+    after, buys = good.get("rent.after_term"), good.get("rent.buy_usd_per_chip")
+    if after == "buy" and kind not in (None, "contract"):
+        yield "rent.after_term", f"buy follows the term of a contract, and rent.kind is {kind}; give kind: contract"
+    elif after == "buy" and (term := good.get("rent.term_months")) and not math.isfinite(term):
+        yield "rent.after_term", "buy needs rent.term_months: without it the contract runs to the end of the horizon"
+    if after and after != "buy" and buys is not None and not math.isnan(buys.median):
+        yield "rent.buy_usd_per_chip", f"is of use only with after_term: buy; got after_term: {after}"
     start, leave = good.get("rent.start_month"), good.get("rent.leave_month")
+    if after == "buy" and leave and math.isfinite(leave):
+        yield "rent.leave_month", "a tenant who leaves does not buy; keep one of leave_month and after_term: buy"
     if start and leave and leave <= start.high:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
-        quotes = rents.quoted(chip)
-        if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
+        quotes = rents.quoted(chip, good.get("rent.follows") or "contracts")
+        if quotes.empty or str(quotes["date"].max())[:10] <= str(good["decided_on"]):
             yield (
                 "rent.kind",
                 f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",
@@ -490,6 +571,8 @@ def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not horizon:
         return
     months = [("own.deliveries", part.month) for part in good.get("own.deliveries") or ()]
+    if sites := good.get("cluster.sites"):  # later phases may lie beyond the horizon, not all of the power
+        months.append(("cluster.sites", min((site.month for site in sites), key=lambda month: month.high)))
     if good.get("rent.start_month"):
         months.append(("rent.start_month", good["rent.start_month"]))
     for path, month in months:
@@ -523,10 +606,10 @@ def _given(node: yaml.Node) -> str:
     return f"a list of {len(node.value)}" if isinstance(node, yaml.SequenceNode) else "fields"
 
 
-def _report(file: Path, faults: list[_Fault]) -> str:
+def _report(where: str, faults: list[_Fault]) -> str:
     found = dict.fromkeys(sorted(faults, key=lambda fault: (fault.line, fault.path, fault.message)))
     lines = (
         f"line {item.line}, {item.path}: {item.message}" if item.line else f"changes, {item.path}: {item.message}"
         for item in found
     )
-    return fields.message(str(file), lines)
+    return fields.message(where, lines)
