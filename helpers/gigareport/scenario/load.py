@@ -203,8 +203,8 @@ def _ahead(story: Scenario) -> list[str]:
     if str(story.decided_on) <= newest:
         return []
     return [
-        f"decided_on: {story.decided_on} lies after our newest fact ({newest}): the world's stock, growth and prices are "
-        "carried ahead to it, and what nobody knows yet is in no interval"
+        f"decided_on: {story.decided_on} lies after our newest fact ({newest}): the world's stock, growth and prices "
+        "are carried ahead to it, and what nobody knows yet is in no interval"
     ]
 
 
