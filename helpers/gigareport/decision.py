@@ -32,6 +32,7 @@ __all__ = [
     "after_the_term",
     "by_kind",
     "draw_map",
+    "draw_use",
     "landlord",
     "marks",
     "price_map",
@@ -46,6 +47,7 @@ AFTER_WORDS = {"renew": "then the market", "stop": "then nothing", "buy": "then 
 _PRICE = "rent.committed_usd_per_chip_hour"
 #: Axes of the map.
 TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-hour]"
+USED, HOUR = "Share of the hours used [%]", "Rent paid for used hours [$ a chip-hour]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -353,6 +355,33 @@ def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int =
     available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
     parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [1 - SURE, 0.5, SURE], axis=0)
     return parity
+
+
+def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_frac: float = SURE) -> Chart:
+    """Draw where owning beats a rent that is paid for used hours alone, by that rent and the share of hours used.
+
+    Parameters
+    ----------
+    outlook : Outlook
+    prices : Points of the rent, from a quarter to three times the one at which both cost the same if all are used.
+    samples : int, default 2,000
+    sure_frac : Share of the samples that must agree.
+    """
+    from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
+
+    basis = _Samples.of(outlook, samples)
+    available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
+    used, middle = numpy.linspace(0.3, 1.0, 29), float(numpy.nanmedian(available))
+    rows = []
+    for usd in numpy.linspace(0.25, 3.0, prices) * middle:
+        for share in used:
+            better = float(numpy.mean(usd * share > available))
+            choice = "own" if better >= sure_frac else "rent" if better <= 1 - sure_frac else "too close"
+            tip = f"{share:.0%} used at ${usd:.2f}: owning is cheaper in {format_share(better)}"
+            rows.append((100 * share, usd, choice, better, tip))
+    table = pd.DataFrame(rows, columns=[USED, HOUR, "choice", "cheaper_frac", "tip"])
+    table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
+    return draw.regions(table.sort_values("cheaper_frac", kind="stable"), USED, HOUR, "choice", tip="tip")
 
 
 def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int = 2_000) -> pd.DataFrame:
