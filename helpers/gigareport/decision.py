@@ -36,7 +36,6 @@ __all__ = [
     "landlord",
     "marks",
     "price_map",
-    "use_parity_usd",
 ]
 
 #: A choice is called better where at least this share of the samples agrees; less than that is too close. A convention
@@ -47,7 +46,7 @@ AFTER_WORDS = {"renew": "then the market", "stop": "then nothing", "buy": "then 
 _PRICE = "rent.committed_usd_per_chip_hour"
 #: Axes of the map.
 TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-hour]"
-USED, HOUR = "Share of the hours used [%]", "Rent paid for used hours [$ a chip-hour]"
+USED, HOUR = "Share of the hours used [%]", "Rent by the hour [$ a chip-hour]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -346,18 +345,7 @@ def draw_map(outlook: Outlook, found: PriceMap) -> Any:
     return chart
 
 
-def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int = 2_000) -> numpy.ndarray:
-    """Return the rent paid for used hours alone at which owning costs the same: (3, shares), at 10, 50 and 90 %.
-
-    An owner pays for all hours, so the fewer are used the dearer a rent may be.
-    """
-    basis = _Samples.of(outlook, samples)
-    available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
-    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [1 - SURE, 0.5, SURE], axis=0)
-    return parity
-
-
-def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_frac: float = SURE) -> Chart:
+def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_frac: float = SURE) -> Any:
     """Draw where owning beats a rent that is paid for used hours alone, by that rent and the share of hours used.
 
     Parameters

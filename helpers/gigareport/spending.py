@@ -11,7 +11,7 @@ import pandas as pd
 from gigacluster import cost, race
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
-from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR
+from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR, format_usd
 from gigareport import catalog
 from gigareport.facts import cost_inputs, leases, rents
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
@@ -89,21 +89,27 @@ def deal_sizes(outlook: Outlook, terms: tuple[int, ...] = (24, 36, 48, 60, 72)) 
     -------
     DataFrame
         ``Term [months], low, median, high`` in chips; with more of them for the money the deal wins. A scenario without
-        a reported value takes its rent for three years. The value stands in ``attrs["deal_usd"]``.
+        a reported value takes its rent for three years. ``attrs["words"]`` says which, with its value.
     """
     story, (given, goodput) = outlook.scenario, _given(outlook)
-    usd = story.rent.contract_usd.median
+    usd, words = story.rent.contract_usd.median, "The reported deal of {}"
     if not numpy.isfinite(usd):
+        words = "This rent over three years, {},"
         usd = 36 * HOURS_PER_MONTH * story.rent.committed_usd_per_chip_hour.median * story.cluster.n_chips
     rows = []
     for months in terms:
-        case = with_value(with_value(story, "horizon_months", months), "rent.term_months", float("inf"))
-        flows = cash_flows(with_value(with_value(case, "rent.kind", "contract"), "rent.after_term", "renew"), given, goodput)
+        case, whole = story, {"kind": "contract", "after_term": "renew", "term_months": float("inf")}
+        for path, value in {
+            "horizon_months": months,
+            **{f"rent.{name}": value for name, value in whole.items()},
+        }.items():
+            case = with_value(case, path, value)
+        flows = cash_flows(case, given, goodput)
         parity = cost.decide(*flows, usd_per_useful_chip_hour=0.0).parity_frac
         sizes = cost.deal_size_chips(usd, parity * given[_PRICE], float(months))
         rows.append((months, *numpy.nanquantile(sizes, [0.05, 0.5, 0.95])))
     table = pd.DataFrame(rows, columns=["Term [months]", "low", "median", "high"])
-    table.attrs["deal_usd"] = usd
+    table.attrs["words"] = words.format(format_usd(usd, 2))
     return table
 
 
@@ -123,7 +129,8 @@ def deciding(outlook: Outlook, *, samples: int = 256, most: int = 8) -> tuple[pd
         known.
     """
     story, goodput = outlook.scenario, float(numpy.median(to_host(outlook.goodput_frac)))
-    money = {path: value for path, value in inputs_of(story).items() if path.split(".")[0] in ("cluster", "own", "rent")}
+    sections = ("cluster", "own", "rent")
+    money = {path: value for path, value in inputs_of(story).items() if path.split(".")[0] in sections}
 
     def saving(values: Mapping[str, Array]) -> Array:
         found = cost.decide(*cash_flows(story, values, goodput), usd_per_useful_chip_hour=0.0)
@@ -147,15 +154,16 @@ def known_rents(outlook: Outlook) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
     Returns
     -------
     tuple of DataFrame
-        List prices by quarter and quotes by kind (``Date, $ a chip-hour, kind``), and the paths from the scenario's price
-        (``Date, low, median, high``). A chip without prices has empty tables.
+        List prices by quarter and quotes by kind (``Date, $ a chip-hour, kind``), and the paths from the scenario's
+        price (``Date, low, median, high``). A chip without prices has empty tables.
     """
     story, prices = outlook.scenario, catalog.load("rental_prices").rename(columns={"date": "Date"})
     usd = "$ a chip-hour"
     listed = pd.DataFrame(columns=["Date", usd, "kind"])
     quotes = prices[(prices["chip"] == story.cluster.chip) & (prices["basis"] == "quoted")]
     quotes = quotes.rename(columns={"usd_per_chip_hour": usd})[["Date", usd, "kind"]]
-    quotes = quotes.assign(kind=quotes["kind"].map(lambda kind: f"quoted, {rents.KIND_WORDS[kind]}")).sort_values("Date")
+    words = quotes["kind"].map(lambda kind: f"quoted, {rents.KIND_WORDS[kind]}")
+    quotes = quotes.assign(kind=words).sort_values("Date")
     if ((prices["chip"] == story.cluster.chip) & (prices["kind"] == "on_demand")).any():
         typical = rents.typical_rents(catalog.load("rental_prices"), story.cluster.chip)
         typical = typical[typical["n_providers"] >= 3]
@@ -174,9 +182,9 @@ def worths(outlook: Outlook) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``label, low, median, high`` in dollars a W and year, ``month_usd`` for the scenario's chips. The scenario's prior
-        (or own figure), the last quote of a one-year contract of an H100, the lease of 2026 for each H100 equivalent,
-        and the same lease as if it were of its first site alone.
+        ``label, low, median, high`` in dollars a W and year, ``month_usd`` for the scenario's chips. The scenario's
+        prior (and own figure), the last quote of a one-year contract of an H100, the lease of 2026 for each H100
+        equivalent, and the same lease as if it were of its first site alone.
     """
     story = outlook.scenario
     usual = cost_inputs.inputs(["it_power_w_per_chip", "pue"])
@@ -186,7 +194,8 @@ def worths(outlook: Outlook) -> pd.DataFrame:
     site_w = cluster.n_chips * cluster.it_power_w_per_chip.median * cluster.pue.median
     rows = [("a cloud's revenue (the prior)", prior.low, prior.median, prior.high)]
     if numpy.isfinite(own.median):
-        rows.append(("the scenario's own figure", *(12 * end / site_w for end in (own.low, own.median, own.high))))
+        low, middle, high = (12 * end / site_w for end in (own.low, own.median, own.high))
+        rows.append(("the scenario's own figure", low, middle, high))
     quote = rents.quoted("H100-SXM").iloc[-1]
     asked = float(quote["usd_per_chip_hour"]) * HOURS_PER_YEAR / h100_w
     rows.append((f"H100, one-year contract of {quote['date']:%B %Y}, every hour let", asked, asked, asked))
@@ -207,7 +216,7 @@ def waiting(outlook: Outlook) -> pd.DataFrame:
     -------
     DataFrame
         ``Start after [months], Done after [months], run`` for 10, 30 and 100 times the reference run on the scenario's
-        cluster; ``attrs["longest_months"]`` is the run that waiting no longer makes sooner.
+        cluster; ``longest sensible run [months]``: waiting makes longer ones sooner.
     """
     known = catalog.load("race_facts").set_index("fact_id")["value"]
     per_year = float(known["price-performance-growth"] * known["algorithm-growth"])
@@ -215,8 +224,8 @@ def waiting(outlook: Outlook) -> pd.DataFrame:
     starts, tables = numpy.linspace(0.0, 24.0, 49), []
     for factor in (10, 30, 100):
         done = starts + to_host(race.train_months(factor * months_now, starts, per_year))
-        name = f"{factor} reference runs"
+        best = float(race.best_start_months(factor * months_now, per_year))
+        name = f"{factor} reference runs, best after {best:.0f}"
         tables.append(pd.DataFrame({"Start after [months]": starts, "Done after [months]": done, "run": name}))
     table = pd.concat(tables, ignore_index=True)
-    table.attrs["longest_months"] = float(race.longest_run_months(per_year))
-    return table
+    return table.assign(**{"longest sensible run [months]": float(race.longest_run_months(per_year))})

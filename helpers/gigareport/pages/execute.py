@@ -131,7 +131,14 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
     except Exception as error:  # the kernel did not start, or died: whatever stops one notebook, the others go on
         failure = f"{running[0] or 'no cell of its own'}: {type(error).__name__}: {error}"
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.outputs = [output for output in cell.get("outputs", []) if not _is_about_the_machine(output)]
     return Result(job, notebook, failure)
+
+
+def _is_about_the_machine(output: nbformat.NotebookNode) -> bool:
+    """Tell whether an output is the library's word on where it computes, which is no part of a page."""
+    return output.output_type == "stream" and output.text.startswith("gigacluster: computing on")
 
 
 def _channel(sockets: Path | None, place: int) -> Config:

@@ -254,7 +254,6 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         notes=notes_html(first),
         pages=others,
         answers={page.name: Markup(page.answer) for page in others},
-        story_text=side.story.story,
         samples=f"{side.samples:,}",
         decided_on=side.story.decided_on,
     )

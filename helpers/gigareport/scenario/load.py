@@ -10,14 +10,15 @@ import datetime
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
+from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.facts import rents
@@ -41,6 +42,10 @@ _MOST_DELIVERIES = 100
 _FORMS = "a number, [low, median, high], or {low: ..., median: ..., high: ...}"
 #: A number with commas, as people write it in Python; a file has none.
 _COMMAS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+
+
+#: Finds values that are allowed one by one and impossible together, among the good ones by path.
+Impossible: TypeAlias = Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]]
 
 
 class ScenarioError(ValueError):
@@ -100,18 +105,62 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     >>> load("xai-colossus-2024", changes={"cluster.n_chips": "50,000", "training.n_chips": 49152}).cluster.n_chips
     50000
     """
-    file = find(name_or_path)
-    root = _compose(file)
+    return read(find(name_or_path), Case, _impossible, changes=changes)  # type: ignore[no-any-return]
+
+
+def made(values: Mapping[str, Any], *, what: str = "the scenario") -> Scenario:
+    """Return the scenario that a mapping says as a file would; fields left out take their defaults."""
+    root = _node(values)
+    assert isinstance(root, yaml.MappingNode)
+    return _read(root, what, Case, _impossible, {})  # type: ignore[no-any-return]
+
+
+def read(
+    file: Path,
+    record_class: type[Any],
+    impossible: Impossible,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    what: str = "scenario",
+) -> Any:
+    """Read a YAML file along a register of inputs.
+
+    Parameters
+    ----------
+    file : path
+    record_class : type
+        The register's record of the whole file.
+    impossible : callable
+        Takes the good values by path and yields path and message of those that are impossible together.
+    changes : mapping, optional
+        Values that replace those of the file, by path.
+    what : str
+        What the file is called; the examples lie in ``data/<what>s``.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault of the file and of the changes.
+    """
+    root = _compose(file, what)
     if not isinstance(root, yaml.MappingNode):
-        raise ScenarioError(f"{file} must hold fields such as 'name: ...' and 'cluster: ...'; see data/scenarios")
-    reader = _Reader()
-    for path, value in (changes or {}).items():
+        first = next(field.name for field in fields_of(record_class) if field.kind == "section")
+        raise ScenarioError(f"{file} must hold fields such as 'name: ...' and '{first}: ...'; see data/{what}s")
+    return _read(root, str(file), record_class, impossible, changes or {})
+
+
+def _read(
+    root: yaml.MappingNode, where: str, record_class: type[Any], impossible: Impossible, changes: Mapping[str, Any]
+) -> Any:
+    reader = _Reader(record_class)
+    for path, value in changes.items():
         reader.change(root, path, value)
-    story = reader.record(Case, root, "")
-    reader.check_together()
+    record = reader.record(record_class, root, "")
+    for path, message in impossible(reader.good):  # what is at fault already is passed over
+        reader.fault(path, message)
     if reader.faults:
-        raise ScenarioError(_report(file, reader.faults))
-    return story  # type: ignore[no-any-return]
+        raise ScenarioError(_report(where, reader.faults))
+    return record
 
 
 def loaded(scenario: object) -> Scenario:
@@ -174,12 +223,10 @@ class _Fault:
     message: str
 
 
-def _compose(file: Path) -> yaml.Node | None:
+def _compose(file: Path, what: str) -> yaml.Node | None:
     try:
         if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise ScenarioError(
-                f"{file} has {file.stat().st_size:,} bytes; a scenario has a few thousand: another file?"
-            )
+            raise ScenarioError(f"{file} has {file.stat().st_size:,} bytes; a {what} has a few thousand: another file?")
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ScenarioError(f"{file} is not a text file in UTF-8; give a YAML file") from None
@@ -191,17 +238,16 @@ def _compose(file: Path) -> yaml.Node | None:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise ScenarioError(f"{file} is not YAML: {where}{problem[:300]}; see data/scenarios for examples") from None
+        raise ScenarioError(f"{file} is not YAML: {where}{problem[:300]}; see data/{what}s for examples") from None
     except RecursionError:
-        raise ScenarioError(
-            f"{file} is nested too deeply; a scenario has sections of fields: see data/scenarios"
-        ) from None
+        raise ScenarioError(f"{file} is nested too deeply; a {what} has sections of fields: see data/{what}s") from None
 
 
 class _Reader:
     """Reads nodes along the register, and keeps the faults and the values that are good."""
 
-    def __init__(self) -> None:
+    def __init__(self, record_class: type[Any]) -> None:
+        self.root_class = record_class
         self.faults: list[_Fault] = []
         self.good: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
@@ -256,7 +302,11 @@ class _Reader:
                 found[name] = value
             else:
                 self.faults.append(
-                    _Fault(line, f"{path}{fields.shown(name)[1:-1]}", f"is not a field; {_remedy(name, known)}")
+                    _Fault(
+                        line,
+                        f"{path}{fields.shown(name)[1:-1]}",
+                        f"is not a field; {_remedy(name, known, self.root_class)}",
+                    )
                 )
         return found
 
@@ -301,12 +351,14 @@ class _Reader:
             return _within(entry, value)
         if entry.row is not None:
             return _within(entry, default_of(entry.row))
-        if entry.optional:
+        if entry.optional and entry.default is None:
             return Uncertain.left_out() if field.kind == "uncertain" else math.nan
         if entry.default is None:
             self.fault(path, "is missing; add it")
             return None
-        return _within(entry, Uncertain.fixed(float(entry.default))) if field.kind == "uncertain" else entry.default
+        return (
+            _within(entry, Uncertain.fixed(float(str(entry.default)))) if field.kind == "uncertain" else entry.default
+        )
 
     def _sections(self, field: Field, node: yaml.Node, path: str) -> Any:
         assert field.section is not None
@@ -327,14 +379,10 @@ class _Reader:
                 items.append(None)
         return None if None in items else tuple(items)
 
-    def check_together(self) -> None:
-        """Find values that are allowed one by one and impossible together; those at fault already are passed over."""
-        for path, message in _impossible(self.good):
-            self.fault(path, message)
 
-
-def _remedy(name: str, known: Sequence[str]) -> str:
-    section = next((path.rpartition(".")[0] for path, _ in paths() if path.rpartition(".")[2] == name), "")
+def _remedy(name: str, known: Sequence[str], record_class: type[Any]) -> str:
+    everywhere = (path.rpartition(".") for path, _ in paths(record_class))
+    section = next((section for section, _, last in everywhere if last == name), "")
     if section and not fields.near(name, known):
         return f"it belongs under {section!r}"
     return fields.hint(name, known, what="the fields here")
@@ -372,6 +420,7 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     text = str(node.value)
     if entry.table is not None:
         table, column = entry.table
+        text = _chip_named(text) if column == "chip" else text
         names = _names_of(table, column)
         return fields.choice(text, (*names, *entry.choices), what=f"{column} of data/{table}.csv")
     if entry.choices:
@@ -381,6 +430,14 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     if entry.default is None or len(text) > entry.longest:
         return fields.text(text, longest=entry.longest or 100)
     return text
+
+
+def _chip_named(text: str) -> str:
+    """Return the name of the table for a chip as people write it, or the text itself where nobody writes it so."""
+    try:
+        return hardware.chip(text).name
+    except ValueError:
+        return text
 
 
 @cache
@@ -549,10 +606,10 @@ def _given(node: yaml.Node) -> str:
     return f"a list of {len(node.value)}" if isinstance(node, yaml.SequenceNode) else "fields"
 
 
-def _report(file: Path, faults: list[_Fault]) -> str:
+def _report(where: str, faults: list[_Fault]) -> str:
     found = dict.fromkeys(sorted(faults, key=lambda fault: (fault.line, fault.path, fault.message)))
     lines = (
         f"line {item.line}, {item.path}: {item.message}" if item.line else f"changes, {item.path}: {item.message}"
         for item in found
     )
-    return fields.message(str(file), lines)
+    return fields.message(where, lines)

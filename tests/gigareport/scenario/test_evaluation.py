@@ -216,12 +216,6 @@ def test_the_audit_has_a_finding_for_every_claim(outlook):
     assert verdicts["grok-2"] == "true"
 
 
-def test_colossus_was_about_five_weeks_late():
-    phases, said, others = claims.timeline()
-    assert claims.weeks_late(phases, said) == pytest.approx(33 / 7)
-    assert others["n_chips"].is_monotonic_increasing
-
-
 def site(mw, month):
     return scenario.Site(name="", power_mw=Uncertain.fixed(mw), month=Uncertain.fixed(month))
 
