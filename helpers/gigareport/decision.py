@@ -137,7 +137,7 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
         ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
         ("hourly", whole, own, "by the hour from the scenario's price, as the market goes"),
     ):
-        if kind == "hourly" and n_prices == 0 and "list" in words:
+        if kind == "hourly" and "list" in words and (n_prices == 0 or usd == own_price):
             continue  # the next row is the same
         after = "buy" if words.endswith(AFTER_WORDS["buy"]) else "renew"
         _, rented = cash_flows(_rental(story, kind, term, after), basis.at(usd), basis.goodput_frac)
