@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy
 import pytest
 
@@ -151,7 +152,9 @@ def test_own_gets_better_with_the_price_at_every_term(outlook):
 
 def test_unused_hours_raise_the_rent_that_owning_beats(outlook):
     """By the hour: more used hours make owning better at each rent, and so does a dearer rent at each share of them."""
-    (table,) = decision.draw_use(outlook, prices=12, samples=200).tables
+    chart = decision.draw_use(outlook, prices=12, samples=200)
+    plt.close(chart.fig)
+    (table,) = chart.tables
     grid = table.pivot_table(index=decision.HOUR, columns=decision.USED, values="cheaper_frac").to_numpy()
     assert numpy.all(numpy.diff(grid, axis=0) >= 0)
     assert numpy.all(numpy.diff(grid, axis=1) >= 0)
