@@ -163,7 +163,8 @@ def test_own_capital_stands_beside_the_published_capital_of_colossus(outlook):
     found = outlook.interval("own_capital_usd")
     # The two published vintages differ by 13 %; the interval of a model of list prices must reach the nearer one.
     assert found.low < 5.29e9 < found.high
-    assert found.median / 4.7e9 == pytest.approx(1.0, abs=0.35)
+    # A miss that docs/figures-not-reached.md tells: list prices give 1.2 times the nearer figure.
+    assert found.median / 4.7e9 == pytest.approx(1.2, abs=0.03)
 
 
 def test_average_power_stands_beside_the_published_power(outlook):
