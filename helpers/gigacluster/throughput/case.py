@@ -118,7 +118,8 @@ class Case:
     sequential_experts: Any = 0.0  # 1: a launch an expert, not one grouped matmul
     fused_experts: Any = 0.0  # 1: matmuls of the experts fused with their activation and quantising
     routing_excess: Any = 1.0  # excess load of the busiest experts, over that of natural routing
-    padded_experts: Any = 0.0  # 1: experts compute whole capacities, filled up
+    expert_capacity: Any = 0.0  # of an even share: what experts compute, filled up; 0: what is routed
+    fp8_dispatch: Any = 0.0  # 1: tokens travel to their experts in 8 bit
     # Memory.
     grad_bytes: Any = 4.0  # bytes a gradient element in the reduction and in its buffer
     state_bytes: Any = 12.0  # bytes a parameter of the master copy and the optimizer's moments

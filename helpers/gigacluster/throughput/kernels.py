@@ -107,7 +107,9 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
     home = either(xp, third, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
-    gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
+    # The third generation is written anew for every kind of chip; the others run on chips that they do not know.
+    exponent = either(xp, third, k.attention_rewritten, k.attention_newer_chip)
+    gain = xp.where(unfused, 1.0, xp.exp((exponent - 1.0) * xp.log(case.peak_bf16_flop_per_s / home)))
     gain = gain * case.clock_frac * either(xp, case.fp8_attention > 0, k.fp8_attention_gain, 1.0)
     slow = either(xp, case.d_head % 8.0 > 0, k.misaligned_head, 1.0)
     slow = slow * either(xp, case.attention_sinks > 0, k.sink_factor, 1.0)

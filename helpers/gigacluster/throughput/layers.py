@@ -116,6 +116,10 @@ def _three_matmuls(
     forward = gemm_s(xp, tokens, width, inner, 1.0, rate, case, k)
     inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, case, k)
     weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, case, k)
+    added_s = _gradient_bytes(xp, case, k) * width * inner / (k.memory_frac * case.memory_bytes_per_s)
+    # A matmul that adds to the sum itself loads and stores it while it computes.
+    fused_s = soft_maximum(xp, weights_s, added_s)
+    weights_s = xp.where(case.fused_gradients > 0, fused_s, weights_s + added_s)
     return xp.where(present, (1.0 + again) * forward + inputs_s + weights_s, 0.0)
 
 
@@ -141,9 +145,12 @@ def _linear(
     lengths = sum(inner * (1.0 + case.again_projections / 3.0) for _, inner in projections)
     lengths = lengths + sum(inner * (1.0 + case.again_ffn / 3.0) for _, inner in ffn)
     cast = cast_bytes_per_value(xp, case, k) * lengths
-    eager = either(xp, case.framework == codes.FRAMEWORK_FSDP, k.eager_factor, 1.0)
-    gradients = _gradient_bytes(xp, case, k) * sum(width * inner for width, inner in [*projections, *ffn])
-    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager + gradients
+    eager = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.compiled == 0.0), k.eager_factor, 1.0)
+    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager
+    # FSDP quantises the gathered weights in every micro-batch, forward and backward; others keep them in 8 bit.
+    again = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.fp8_params == 0.0), 2.0, 0.0)
+    weights = sum(width * inner for width, inner in [*projections, *ffn])
+    bytes_moved = bytes_moved + again * cast_bytes_per_value(xp, case, k) * weights
     return matmul_s, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
 
 
@@ -170,7 +177,8 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     top_k = xp.where(present, case.top_k, 1.0)
     width = xp.where(present, case.d_ff_expert / case.etp, 1.0)
     excess = k.expert_imbalance * case.routing_excess
-    routed = tokens / case.tp * top_k * (1.0 + excess) * case.etp  # token copies on a chip
+    load = xp.where(case.expert_capacity > 0, case.expert_capacity, 1.0 + excess)  # over an even share
+    routed = tokens / case.tp * top_k * load * case.etp  # token copies on a chip
     local = n_experts / case.ep
     rows = routed / local
     gated = 1.0 + case.ffn_gated
@@ -233,7 +241,8 @@ def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, compute_s: A
     message = 2.0 * tokens / case.tp * case.top_k * case.d_model
     once = all_to_all_s(xp, message, case.ep, case.etp, case.top_k, case, k)
     once = once + ring_s(xp, message * case.etp, case.etp, 1.0, case, k)  # received tokens, over the experts' own split
-    passes = 4.0 + 2.0 * case.again_experts
+    # Of two ways, the one to the experts can be in 8 bit, forward and backward (DeepSeek-V3, section 3.3.3).
+    passes = (4.0 + 2.0 * case.again_experts) * (1.0 - 0.25 * case.fp8_dispatch)
     exposed_s = passes * once * (1.0 - k.ep_overlap_frac)
     window = k.ep_window_frac * case.overlap_ep * compute_s
     return xp.where(case.n_experts > 0, soft_maximum(xp, exposed_s, window) - window, 0.0)

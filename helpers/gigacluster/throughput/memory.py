@@ -30,6 +30,8 @@ _XLA_CONTEXT_SAVED = 0.9
 CACHED_FRAC = 0.04
 #: Layers whose parameters FSDP holds gathered at once: the one in use and the one fetched ahead.
 GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
+#: Share of a layer that XLA gathers at a time: a program gathers each of its three large matrices where it is used.
+_XLA_GATHERED_FRAC = 1.0 / 3.0
 #: Longest chunk of tokens in which a loss that is computed in chunks holds its logits. Assumption.
 _CHUNK_TOKENS = 2048.0
 #: Layers whose activations are on the chip where they are offloaded to the host.
@@ -140,9 +142,11 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     opened = _HALF * (1.0 + case.ffn_gated)  # outputs of the first matmuls of an FFN, a unit of width
     dense_width = tokens / case.tp * case.d_ff
     shared_width = tokens / case.tp * case.n_shared_experts * case.d_ff_expert
-    routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
+    # Tokens at the experts of one chip: an even share, or the capacity to which it is filled up.
+    routed = tokens * case.top_k * case.etp / case.tp * xp.where(case.expert_capacity > 0, case.expert_capacity, 1.0)
     routed_width = routed * case.d_ff_expert / case.etp
     # Sorted copies of the tokens, before and after the experts; policies by operation keep results of matmuls alone.
+    # Routers weigh tokens in front of the last matmul: its output is passed on, and not kept.
     entered, left = routed * case.d_model * saved, routed * case.d_model * _HALF
     sorted_again = xp.maximum(case.again_experts, case.again_norms * case.again_activations)
 
@@ -153,8 +157,8 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     dense, dense_again = ffn(dense_width, case.again_ffn)
     shared, shared_again = ffn(shared_width, case.again_ffn)
     experts, experts_again = ffn(routed_width, case.again_experts)
-    experts = experts + entered + left
-    experts_again = experts_again + entered * sorted_again + left * case.again_experts
+    experts = experts + entered
+    experts_again = experts_again + entered * sorted_again
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     moe_layers = case.n_experts > 0
@@ -223,7 +227,8 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     has_moe = xp.astype(case.n_experts > 0, xp.float64)
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
     shared = case.shard_params * xp.astype(case.shard_group > 1.0, xp.float64)  # one chip has all of it already
-    gathered = shared * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
+    at_once = 1.0 - (1.0 - _XLA_GATHERED_FRAC) * xp.astype(case.framework == FRAMEWORK_XLA, xp.float64)
+    gathered = shared * (largest * at_once * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
     states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
     # While the loss is computed no layer is: the larger of the two counts.
     in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)

@@ -27,7 +27,7 @@ NOISE = 0.1
 #: Runs of one source repeat each other: this many count as one independent run.
 REPETITION = 8.0
 #: Prior standard deviation of the effects, as logarithms of a time.
-EFFECT_SPREADS = {"chip": 0.14, "family": 0.34, "source": 0.085}
+EFFECT_SPREADS = {"chip": 0.10, "family": 0.12, "source": 0.12}
 _DIFFERENCE = 1e-5
 
 

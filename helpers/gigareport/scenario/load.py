@@ -19,12 +19,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.facts import rents
 from gigareport.fields import Fault
 from gigareport.scenario.chips import BY_CHIP, default_for
-from gigareport.scenario.record import Entry, Field, fields_of, leaves
+from gigareport.scenario.record import Entry, Field, fields_of, leaves, with_value
 from gigareport.scenario.reference import entry_of, paths
 from gigareport.scenario.register import Case, Delivery, Scenario, default_of
 
@@ -110,9 +111,10 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
         reader.change(root, path, value)
     story = reader.record(Case, root, "")
     reader.check_together()
+    calibration = reader.calibration(file.parent)
     if reader.faults:
         raise ScenarioError(_report(file, reader.faults))
-    return story  # type: ignore[no-any-return]
+    return with_value(story, "training.calibration", calibration)
 
 
 def loaded(scenario: Any) -> Scenario:
@@ -327,6 +329,19 @@ class _Reader:
                 self.fault(here, f"is a section: give fields ({below}); got {_given(item)}")
                 items.append(None)
         return None if None in items else tuple(items)
+
+    def calibration(self, folder: Path) -> str:
+        """Return the file of a calibration, that beside the scenario before one of the working directory."""
+        path = "training.calibration"
+        given = str(self.good.get(path) or "")
+        if not given:
+            return ""
+        file = next((str(place) for place in (folder / given, Path(given)) if place.is_file()), given)
+        try:
+            read_calibration(file)
+        except ValueError as fault:
+            self.fault(path, str(fault))
+        return file
 
     def check_together(self) -> None:
         """Find values that are allowed one by one and impossible together; those at fault already are passed over."""

@@ -19,6 +19,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import Plan, UnevenChipsError, plan_fields
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
@@ -86,7 +87,7 @@ def job_of(scenario: Scenario) -> Job:
     """Return the job of a scenario: model, cluster, batch and precision."""
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
-    n_chips = chips_of_job(scenario)
+    n_chips, calibration = chips_of_job(scenario), read_calibration(training.calibration)
     fabric = hardware.chip(cluster.chip).fabric
     if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
@@ -96,6 +97,8 @@ def job_of(scenario: Scenario) -> Job:
         global_batch=int(training.global_batch),
         seq_len=int(training.seq_len),
         precision=training.precision,
+        chip_effect=calibration.chip_effect(cluster.chip),
+        family_effect=calibration.own_effect,
     )
 
 
@@ -110,7 +113,7 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     """
     try:
         job = job_of(scenario)
-        found = search_job(job, top=top, device="cpu")
+        found = search_job(job, top=top, calibration=scenario.training.calibration, device="cpu")
         name = str(found.plans.plan(0))
     except UnevenChipsError as fault:
         batch, n_chips = int(scenario.training.global_batch), chips_of_job(scenario)
@@ -172,7 +175,8 @@ def _batch_gains(job: Job, found: Search) -> tuple[float, ...]:
         if batch == int(batch) and batch <= LARGEST_BATCH:
             other = replace(job, global_batch=int(batch))
             with contextlib.suppress(ValueError):  # no plan divides it
-                rate = other.step_flop / float(search_job(other, top=1, limits=near, device="cpu").step_time_s[0])
+                there = search_job(other, top=1, limits=near, calibration=found.calibration, device="cpu")
+                rate = other.step_flop / float(there.step_time_s[0])
                 gains[ratio] = max(math.log(rate / planned), gains[towards]) if ratio > 1 else math.log(rate / planned)
     return tuple(gains[ratio] for ratio in BATCH_RATIOS)
 
@@ -197,7 +201,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
         Draws of the coefficients, independent of each other.
     seed : int
     """
-    table = catalog.load("throughput_coefficients")
+    table = catalog.load("throughput_coefficients", path=plan.found.calibration.name or None)
     known = table[table["kind"] == "coefficient"]
     columns = (known[name].tolist() for name in ("name", "low", "value", "high"))
     intervals = {
