@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test test-all lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test test-all mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -46,6 +46,9 @@ test: $(READY)  ## run all tests
 
 test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m ""
+
+mutants: $(READY)  ## change the models in small ways, see whether the tests fail, and write docs/mutants.md (half an hour)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tests.mutants
 
 lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .

@@ -1,5 +1,7 @@
-"""What all tests share: the array libraries, and the folder of raw files where there is one."""
+"""What all tests share: array libraries, the folder of raw files where there is one, sites that are built once."""
 
+import fcntl
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,3 +56,24 @@ def raw_data():
     if not RAW_DATA.is_dir():
         pytest.skip("needs the raw files in ../shared/data")
     return RAW_DATA
+
+
+@pytest.fixture(scope="session")
+def site_of(tmp_path_factory):
+    """Return ``folder, failures`` of a scenario's site, built once for all files and all processes of a run."""
+    from gigareport import pages
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # that of the run; each process has its own below it
+
+    def built(name):
+        (out := shared / f"site-{name}").mkdir(exist_ok=True)
+        with (out / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (failures := out / "failures").exists():
+                found = pages.build(name, out, parameters={"n_samples": 200})
+                failures.write_text("\n".join(found.failures))
+        return out / name, failures.read_text()
+
+    return built

@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from gigacluster.trace import REDUCTIONS, Node, Record
 
@@ -220,7 +219,7 @@ class _Writer:
         return self.language.operations[node.op].format(*args)
 
 
-def _constant(value: Any) -> str:
+def _constant(value: float | bool) -> str:
     if isinstance(value, bool):
         return str(int(value))
     if math.isnan(value):

@@ -226,7 +226,7 @@ def _said_of(row: dict[str, Any]) -> dict[str, Any]:
     return {**said, "available_on": said["available_on"][:10]}  # a day, without the hours that tables add
 
 
-def _text(cell: Any) -> str:
+def _text(cell: object) -> str:
     return "" if is_blank(cell) else str(cell)
 
 
@@ -272,13 +272,13 @@ def _chip(row: dict[Any, Any]) -> Chip:
     )
 
 
-def _require_positive(name: str, record: Any, *fields: str) -> None:
+def _require_positive(name: str, record: object, *fields: str) -> None:
     for field in fields:
         value = getattr(record, field)
         if not 0 < value < math.inf:
             raise ValueError(f"{name}: {field} must be positive and finite, got {value!r}")
 
 
-def _require_whole(name: str, field: str, value: Any) -> None:
+def _require_whole(name: str, field: str, value: float) -> None:
     if not (value >= 1 and value == int(value)):
         raise ValueError(f"{name}: {field} must be a whole number of chips, at least 1, got {value!r}")

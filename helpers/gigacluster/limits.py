@@ -85,7 +85,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
     return xp, named, valid
 
 
-def _fault(name: str, value: Any, limit: Limit | None) -> str:
+def _fault(name: str, value: object, limit: Limit | None) -> str:
     """Say what is wrong with a plain value, or nothing."""
     if not isinstance(value, numbers.Real):
         return f"{name} must be a number or an array of numbers, got {value!r}"

@@ -146,7 +146,8 @@ def matched_year(dates_year: Array, values: Array, level: Samples, growth_per_ye
 
     Parameters
     ----------
-    dates_year, values : shape (n,). When the rivals' clusters first ran, such as 2024.67 [year], and their sizes.
+    dates_year, values : shape (n,) or (n, ...) that broadcasts with ``level`` from its second axis on
+        When the rivals reached each size, such as 2024.67 [year], and the sizes.
     level : Size to match, in the unit of ``values``, above 0.
     growth_per_year : Growth of the largest from the day that it stood, above 1, beyond the table. [1/year]
 
@@ -167,13 +168,13 @@ def matched_year(dates_year: Array, values: Array, level: Samples, growth_per_ye
         {"level": POSITIVE, "growth_per_year": GROWING},
     )
     years, sizes, floor, rate = a.values()
-    if years.ndim != 1 or years.shape != sizes.shape or not years.shape[0]:
-        raise ValueError(f"rivals need dates and sizes of one shape (n,); got {years.shape} and {sizes.shape}")
-    column = (-1, *(1,) * floor.ndim)
-    enough = xp.reshape(sizes, column) >= floor
-    dated = xp.min(xp.where(enough, xp.reshape(years, column), xp.inf), axis=0)
-    largest, last = xp.max(sizes), xp.max(years)
-    record = xp.min(xp.where(sizes == largest, years, xp.inf))
+    if not years.ndim or years.shape != sizes.shape or not years.shape[0]:
+        raise ValueError(f"rivals need dates and sizes of one shape (n, ...); got {years.shape} and {sizes.shape}")
+    if years.ndim == 1:
+        years, sizes = (xp.reshape(values, (-1, *(1,) * floor.ndim)) for values in (years, sizes))
+    dated = xp.min(xp.where(sizes >= floor, years, xp.inf), axis=0)
+    largest, last = xp.max(sizes, axis=0), xp.max(years, axis=0)
+    record = xp.min(xp.where(sizes == largest, years, xp.inf), axis=0)
     later = record + xp.log(floor / largest) / xp.log(rate)
     later = xp.where(later > last, later, last)
     return xp.where(xp.isfinite(dated), dated, later) + 0.0 * (floor + rate)

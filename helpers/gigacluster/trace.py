@@ -400,7 +400,8 @@ class Space:
     def clip(self, array: Any, low: Any = None, high: Any = None) -> Symbols:
         """Return an array between two limits."""
         array = array if low is None else self.maximum(array, low)
-        return array if high is None else self.minimum(array, high)
+        unbounded = high is None or (isinstance(high, float) and high == numpy.inf)
+        return array if unbounded else self.minimum(array, high)
 
     def reshape(self, array: Symbols, shape: Sequence[int]) -> Symbols:
         """Return an array in another shape; of one with a long axis, -1 or its length says which that shall be."""

@@ -6,6 +6,8 @@ number comes about, and carries its name: so that a test can hold all places of 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,19 @@ from gigareport import words
 from gigareport.plots.display import on_page
 from gigareport.words import quantity as number_text
 
-__all__ = ["HEADLINES", "NUMBER_SCHEME", "Answers", "Number", "answers_of", "number_text", "tell"]
+__all__ = [
+    "FACTS",
+    "HEADLINES",
+    "NUMBER_SCHEME",
+    "Answers",
+    "Number",
+    "answers_of",
+    "named",
+    "number_text",
+    "tell",
+    "tell_input",
+    "tell_table",
+]
 
 #: The numbers that a reader sees first; an outlook has more.
 HEADLINES = (
@@ -24,8 +38,11 @@ HEADLINES = (
     "share_of_world",
     "lead_months",
 )
-#: What the address of a number begins with until the page is rendered: ``#number/<scenario>/<answer>``.
+#: What the address of a number begins with until the page is rendered: ``#number/<scenario>/<answer>``, and ``@``
+#: with the place that explains it where that is not the page of inputs.
 NUMBER_SCHEME = "#number/"
+#: Whose numbers these are that hang on no scenario.
+FACTS = "facts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,48 @@ def tell(outlook: Any, name: str, *, median_alone: bool = False) -> str:
         text = words.interval(found.low, found.median, found.high, unit, number.digits)
         text += f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else ""
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
+
+
+def named(text: str, name: str, place: str, *, of: Any = None) -> str:
+    """Write a number that is no answer of an outlook with its name, and a link to the place that explains it.
+
+    Parameters
+    ----------
+    text : str
+        The number as a reader sees it.
+    name : str
+        What it is called: two texts under one name on a site fail a test.
+    place : str
+        Page and heading, such as ``"90-validation.html#step-time"``.
+    of : Outlook, optional
+        Whose number it is; otherwise one that hangs on no scenario.
+
+    Examples
+    --------
+    >>> named("10 %", "error of step time", "90-validation.html#step-time")
+    '10 %'
+    """
+    whose = FACTS if of is None else of.scenario.name
+    return f"[{text}]({NUMBER_SCHEME}{whose}/{_slug(name)}@{place})" if on_page() else text
+
+
+def tell_input(outlook: Any, path: str, text: str) -> str:
+    """Write an input of a scenario as ``text``; on a page it links to its value and its source."""
+    return named(text, f"input {path}", f"inputs.html#input-{_slug(path)}", of=outlook)
+
+
+def tell_table(outlook: Any, names: Sequence[str], heading: str = "Answer") -> str:
+    """Return a table of answers in Markdown: label, median and interval, each linked to where it comes from."""
+    rows = []
+    for name in names:
+        found, (label, unit) = outlook.interval(name), outlook.answers()[name]
+        number = _number_of(name, label, unit, found.low, found.median, found.high, found.without_frac)
+        rows.append(f"| {label} | {tell(outlook, name, median_alone=True)} | {number.interval} |")
+    return "\n".join([f"| {heading} | Median | 5 to 95 % |", "|---|---|---|", *rows])
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _number(row: Any, without_frac: float) -> Number:

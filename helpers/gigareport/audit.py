@@ -21,8 +21,8 @@ from gigacluster.uncertainty import interval
 from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
 from gigareport import catalog, facts, scenario
 from gigareport.facts import rents
-from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import trend_tests
+from gigareport.facts.sites import states_of_others
 from gigareport.facts.use import laboratories
 from gigareport.scenario import Outlook
 
@@ -84,14 +84,9 @@ def timeline() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     phases = _phases()
     claimed = float(scenario.load(scenario.STORY).cluster.n_chips)
     said = pd.DataFrame({"as_of": [pd.Timestamp(_END_OF_JULY)], "n_chips": [claimed], "label": ["claimed"]})
-    clusters = _of_others()
-    around = clusters[
-        clusters["first_operational"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())
-        & clusters["in_standard_analysis"]
-        & (clusters["status"] == "Existing")
-    ].sort_values("first_operational")
-    leaders = around[around["h100e"] > around["h100e"].cummax().shift(fill_value=0.0)]
-    others = leaders[["first_operational", "h100e", "name"]].set_axis(["as_of", "n_chips", "label"], axis=1)
+    states = states_of_others(scenario.load(scenario.STORY).owner)
+    around = states[states["record"] & states["date"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())]
+    others = around[["date", "h100e_8bit", "site"]].set_axis(["as_of", "n_chips", "label"], axis=1)
     return phases, said, others[others["n_chips"] > 10_000]
 
 
@@ -125,24 +120,19 @@ def _delivered(outlook: Outlook) -> Finding:
     )
 
 
-def _of_others() -> pd.DataFrame:
-    """Return the clusters known by name that xAI does not own."""
-    clusters = catalog.load("gpu_clusters")
-    return clusters[~clusters["owner"].fillna("").str.contains("xAI")]
-
-
 @cache
 def _world() -> facts.WorldStock:
     return facts.load_stock(samples=2000)
 
 
 def _matching() -> pd.Series:
-    """Return the first known cluster of others, as large as the story's, that opened after it was complete."""
-    size = float(scenario.load(scenario.STORY).cluster.n_chips)
+    """Return the first listed site of others, as large as the story's, that opened after it was complete."""
+    story = scenario.load(scenario.STORY)
+    size = float(story.cluster.n_chips)
     full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
-    known = facts.rivals("xAI")
-    first = known[(known["date"] > full) & (known["h100e"] >= size)].iloc[0]
-    return pd.Series({"name": first["name"], "days": (first["date"] - full).days, "full": full})
+    states = states_of_others(story.owner)
+    first = states[(states["date"] > full) & (states["h100e_8bit"] >= size)].iloc[0]
+    return pd.Series({"name": first["site"], "days": (first["date"] - full).days, "full": full})
 
 
 def _say_matched(found: pd.Series) -> str:
@@ -152,15 +142,15 @@ def _say_matched(found: pd.Series) -> str:
 def _most_powerful(outlook: Outlook) -> Finding:
     found = _matching()
     size, full = float(outlook.scenario.cluster.n_chips), found["full"]
-    largest = active_clusters(_of_others(), full).nlargest(1, "h100e").iloc[0]
-    ratio = size / float(largest["h100e"])
+    states = states_of_others(outlook.scenario.owner)
+    largest = states[states["date"] <= full].groupby("site").tail(1).nlargest(1, "h100e_8bit").iloc[0]
+    ratio = size / float(largest["h100e_8bit"])
     weeks = (full - pd.Timestamp(_STORY_DATE)).days / 7
     return Finding(
         "partly" if ratio > 1 else "not",
-        f"Among clusters known by name it was {ratio:.1f} times the next ({largest['name']}) on {full.date()}, "
-        f"{weeks:.0f} weeks after the claim. {_say_matched(found)} The known clusters are a tenth or so "
-        "of the world's compute, and Google's are nearly absent.",
-        f"{ratio:.1f} times the next for {found['days']} days, among those known",
+        f"Among the sites that are listed it was {ratio:.1f} times the next ({largest['site']}, a {largest['kind']}) "
+        f"on {full.date()}, {weeks:.0f} weeks after the claim. {_say_matched(found)} Nobody lists all sites.",
+        f"{ratio:.1f} times the next for {found['days']} days, among those listed",
     )
 
 

@@ -13,7 +13,7 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import interval
 from gigacluster.units import format_share, format_usd
 from gigareport import catalog
@@ -145,7 +145,7 @@ def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
     return known.groupby("kind").tail(1).set_index("kind")
 
 
-def _share(usd: Any) -> float:
+def _share(usd: Array) -> float:
     known = usd[numpy.isfinite(usd)]
     return float(numpy.mean(known > 0))
 

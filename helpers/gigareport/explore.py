@@ -133,7 +133,7 @@ def _steps(low: float, high: float, step: float) -> tuple[float, ...]:
     return tuple(stop if isinstance(stop, int) else float(f"{stop:.12g}") for stop in stops)
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Write a chosen value as a reader sees it.
 
     >>> value_text(100_000), value_text(0.05), value_text(True), value_text("NVL72")

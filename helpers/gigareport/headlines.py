@@ -42,8 +42,8 @@ def lines() -> list[str]:
         f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
         f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
         f"{outlook.say('run_loss', digits=3)}.",
-        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a rival "
-        f"known by name was as large {outlook.say('lead_months', unit='months')} after it was complete.",
+        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a listed "
+        f"site of others was as large {outlook.say('lead_months', unit='months')} after it was complete.",
         f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),

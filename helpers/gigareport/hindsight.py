@@ -13,7 +13,7 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost
-from gigacluster.arrays import NUMPY, to_host
+from gigacluster.arrays import NUMPY, Array, to_host
 from gigacluster.cost.flows import in_month, month_rows
 from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_MONTH
@@ -81,7 +81,7 @@ def _same(rented: cost.CashFlows, work_hours: Any) -> Any:
     return rented.usd_per_useful_chip_hour * work_hours
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def _three(values: Array) -> tuple[float, float, float]:
     found = interval(values)
     return found.low, found.median, found.high
 

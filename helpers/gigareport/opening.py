@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -128,7 +129,7 @@ def _turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float 
     return float(numpy.interp(0.0, *_rising(saving[nearest : nearest + 2], values[nearest : nearest + 2])))
 
 
-def _rising(x: Any, y: Any) -> tuple[Any, Any]:
+def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
     order = numpy.argsort(x)
     return numpy.asarray(x)[order], numpy.asarray(y)[order]
 
@@ -150,12 +151,12 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
     )
 
 
-def _worst(ratios: Any) -> float:
+def _worst(ratios: pd.Series) -> float:
     known = numpy.asarray(ratios, dtype=float)
     return float(numpy.nanmax(numpy.maximum(known, 1 / known)))
 
 
-def _near(ratios: Any) -> str:
+def _near(ratios: pd.Series) -> str:
     known = numpy.asarray(ratios, dtype=float)
     known = known[numpy.isfinite(known)]
     return f"{int(numpy.sum(numpy.abs(known - 1) <= 0.2))} of {len(known)}"

@@ -24,6 +24,7 @@ from gigareport.scenario.inputs import (
     CHIP_ERROR,
     LAW,
     RENT_PATH,
+    RIVALS,
     STEP_ERROR,
     STOCK,
     alike,
@@ -40,6 +41,9 @@ SAMPLES = 1_000
 LONGEST = 60
 HORIZON = "horizon_months"
 _MARKET, _LAW = "market", "law."
+#: Facts with samples that have rows: when the sites of others reached each size, and the sizes.
+_REACHED = ("rivals_year", "rivals_h100e")
+_ROWS = (_MARKET, *_REACHED)
 #: Where the model is recorded: lengths that mean nothing else in it.
 _LENGTHS = (101, 211, 307)
 
@@ -52,7 +56,7 @@ class WhatIf:
     ----------
     record : Record
         Every answer as operations on the inputs.
-    samples : mapping of str to array, shape (samples,) or (months, samples)
+    samples : mapping of str to array, shape (samples,) or (rows, samples)
         In single precision, as a page carries them.
     medians : mapping of str to float
         Of the inputs that a reader may move, before any change.
@@ -159,14 +163,17 @@ def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int
     columns = {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
     columns |= {f"{_LAW}{name}": numpy.broadcast_to(values[0], (samples,)) for name, values in known.law.items()}
     columns[_MARKET] = numpy.broadcast_to(numpy.squeeze(known.market, axis=1), (longest + 1, samples))
-    for inner in (LAW, RENT_PATH):
+    for name in _REACHED:
+        values = numpy.squeeze(getattr(known, name), axis=1)
+        columns[name] = numpy.broadcast_to(values, (len(values), samples))
+    for inner in (LAW, RENT_PATH, RIVALS):
         del columns[inner]
     kept = {name: numpy.asarray(values, dtype=numpy.float32) for name, values in columns.items()}
     movable = {name: value.median for name, value in uncertain_of(story).items() if not _is_numbered(name)}
     return WhatIf(
         story=story,
         plan=plan,
-        record=with_length(lambda horizon: _record(story, plan, list(kept), horizon), HORIZON, _LENGTHS),
+        record=with_length(lambda horizon: _record(story, plan, kept, horizon), HORIZON, _LENGTHS),
         samples=kept,
         medians={HORIZON: float(story.horizon_months)} | movable,
     )
@@ -177,9 +184,10 @@ def _is_numbered(name: str) -> bool:
     return any(part.isdigit() for part in name.split("."))
 
 
-def _record(story: Any, plan: Any, names: list[str], horizon: int) -> Record:
+def _record(story: Any, plan: Any, kept: Mapping[str, numpy.ndarray], horizon: int) -> Record:
     record = Record()
-    given = {name: record.input(name, rows=horizon + 1 if name == _MARKET else 0) for name in names}
+    rows = {name: len(values) for name, values in kept.items() if values.ndim == 2} | {_MARKET: horizon + 1}
+    given = {name: record.input(name, rows=rows.get(name, 0)) for name in kept}
     groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
     for group in groups:
         for item in fields(group):
@@ -195,22 +203,25 @@ def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, recor
         """Return numbers as one axis, which is that of the samples; texts as they are."""
         return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
 
-    host = {STEP_ERROR: numpy.zeros((1, 1)), LAW: numpy.full((1, 1), 0.5), STOCK: numpy.ones((1, 1))}
+    host = {STEP_ERROR: numpy.zeros((1, 1)), STOCK: numpy.ones((1, 1))}
+    host |= dict.fromkeys((LAW, RIVALS), numpy.full((1, 1), 0.5))
     host |= dict.fromkeys(("rent.committed_usd_per_chip_hour", "training.batch_ratio"), numpy.ones((1, 1)))
     known = known_of([story], [plan], host)
     alone = {
         item.name: column(getattr(known, item.name))
         for item in fields(Known)
-        if item.name not in ("step", "law", "market", "world_h100e")
+        if item.name not in ("step", "law", "market", "world_h100e", *_REACHED)
     }
-    market: Any = given[_MARKET]
-    market = record.space.reshape(market, (-1, 1)) if record else market[: horizon + 1]
-    drawn = {name: values for name, values in given.items() if name != _MARKET and not name.startswith(_LAW)}
+    rows: dict[str, Any] = {
+        name: record.space.reshape(given[name], (-1, 1)) if record else given[name] for name in _ROWS
+    }
+    rows[_MARKET] = rows[_MARKET] if record else rows[_MARKET][: horizon + 1]
+    drawn = {name: values for name, values in given.items() if name not in _ROWS and not name.startswith(_LAW)}
     return inputs_from([story], drawn), Known(
         step=step_of([story], [plan], {name: given[name] for name in (STEP_ERROR, CHIP_ERROR, "training.batch_ratio")}),
         law={name: given[f"{_LAW}{name}"] for name in known.law},
         world_h100e=given[STOCK],
-        market=market,
+        **rows,
         **alone,
     )
 

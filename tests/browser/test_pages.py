@@ -19,18 +19,18 @@ POINT_OF_FIRST_VALUE = """box => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["samples", "notebooks"])
-def pages(request, tmp_path_factory, chromium):
+@pytest.fixture(scope="module", params=["samples", pytest.param("notebooks", marks=pytest.mark.slow)])
+def pages(request, tmp_path_factory, chromium, site_of):
     """The files of a site: of small notebooks that hold everything a page can, and of the project's own."""
-    folder = tmp_path_factory.mktemp(request.param)
     if request.param == "notebooks":
-        built = report.build("xai-colossus-2024", folder, parameters={"n_samples": 500})
-    else:
-        with pytest.MonkeyPatch.context() as patch:
-            report_samples.fake_scenarios(patch)
-            source = report_samples.write_notebooks(folder / "source")
-            scenarios = ["xai-colossus-2024", "oracle-24k-2024"]
-            built = report.build(scenarios, folder, notebooks=source)
+        folder, failures = site_of("xai-colossus-2024")
+        assert failures == ""
+        return sorted(folder.glob("*.html"))
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        report_samples.fake_scenarios(patch)
+        source = report_samples.write_notebooks(folder / "source")
+        built = report.build(["xai-colossus-2024", "oracle-24k-2024"], folder, notebooks=source)
     assert built.failures == ()
     return sorted(folder.glob("[!.]*/*.html")) + sorted(folder.glob("*.html"))
 

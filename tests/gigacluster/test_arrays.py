@@ -1,3 +1,5 @@
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -129,3 +131,28 @@ def test_every_model_asks_its_library_only_for_those_names():
     files = Path(arrays.__file__).parent.rglob("*.py")
     used = {(name, file.name) for file in files for name in re.findall(r"\bxp\.([a-z]\w*)", file.read_text())}
     assert {(name, file) for name, file in used if name not in NAMES} == set()
+
+
+PAGES = """
+import resource, numpy
+from gigacluster.arrays import keep_freed_memory
+keep_freed_memory()
+faults = []
+for _ in range(4):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    arrays = [numpy.ones(2**17) for _ in range(16)]  # 16 MiB, 4,096 pages
+    del arrays
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(*faults)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than GNU's")
+def test_freed_arrays_are_not_cleared_anew_by_the_system():
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    faults = {}
+    for kept, env in (("ours", bare), ("the user's", {**bare, "MALLOC_TRIM_THRESHOLD_": "65536"})):
+        done = subprocess.run([sys.executable, "-c", PAGES], env=env, capture_output=True, text=True, check=True)
+        faults[kept] = int(done.stdout.split()[-1])
+    assert faults["ours"] < 100
+    assert faults["the user's"] > 1_000  # what somebody asked for stays

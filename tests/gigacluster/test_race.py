@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from gigacluster import race
 from gigacluster.arrays import to_host
-from gigareport.facts import record_setters
 
 
 def test_exact_exponential_is_found_without_scatter(xp):
@@ -39,6 +38,9 @@ def test_growth_agrees_with_scipy_line():
     trend = race.growth(years, values)
     assert float(trend.per_year) == pytest.approx(math.exp(line.slope), rel=1e-10)
     assert float(trend.standard_error) == pytest.approx(line.stderr, rel=1e-8)
+    half = stats.t.ppf(0.95, len(years) - 2) * line.stderr  # 90 %, and two degrees of freedom are the line's
+    assert float(trend.low_per_year) == pytest.approx(math.exp(line.slope - half), rel=1e-8)
+    assert float(trend.high_per_year) == pytest.approx(math.exp(line.slope + half), rel=1e-8)
 
 
 @pytest.mark.parametrize(("years", "values"), [([2020.0, 2021.0], [1.0, 2.0]), ([2020.0, 2021.0, 2022.0], [1.0, 2.0])])
@@ -82,12 +84,12 @@ def test_no_run_pays_to_wait_if_it_is_shorter_than_the_longest_sensible_one(xp):
     assert waits[2] > 0
 
 
-def test_colossus_was_matched_within_two_months():
-    """Epoch AI dates a cluster of Microsoft and OpenAI of that size a month later, Meta's claim is of two months."""
-    known = record_setters("xAI")
-    matched = race.matched_year(known["year"].to_numpy(), known["h100e"].to_numpy(), 100_000.0, 2.5)
-    complete = 2024 + 245 / 366  # 2 September
-    assert 0.5 < 12 * (float(matched) - complete) < 2.0
+def test_each_sample_has_its_own_rivals(xp):
+    years = xp.array([[2023.0, 2023.5], [2024.0, 2024.5]])[:, None, :]
+    sizes = xp.array([[10.0, 20.0], [40.0, 50.0]])[:, None, :]
+    levels = xp.array([[15.0], [45.0]])  # two options, the same samples
+    got = to_host(race.matched_year(years, sizes, levels, 2.0))
+    assert got.tolist() == [[2024.0, 2023.5], [pytest.approx(2024 + numpy.log2(45 / 40)), 2024.5]]
 
 
 @settings(max_examples=60)
@@ -118,3 +120,9 @@ def test_level_beyond_the_table_is_reached_at_the_rate_of_growth(xp):
     assert numpy.isnan(to_host(race.matched_year(dates, sizes, xp.array([-1.0]), 2.0))).all()
     with pytest.raises(ValueError, match="dates and sizes of one shape"):
         race.matched_year(dates, sizes[:1], 1.0, 2.0)
+
+
+def test_a_rate_out_of_range_spoils_its_own_sample_even_where_the_table_has_the_date():
+    dates, sizes = numpy.asarray([2023.0, 2024.0]), numpy.asarray([20_000.0, 50_000.0])
+    reached = race.matched_year(dates, sizes, 10_000.0, numpy.asarray([2.0, 1.0, 3.0]))
+    numpy.testing.assert_array_equal(reached, [2023.0, numpy.nan, 2023.0])

@@ -125,7 +125,7 @@ def spine(request):
     broken = {name: values.astype(float) for name, values in made.samples.items()}
     for number, (name, values) in enumerate(broken.items()):
         if name != "market":
-            values[number] = -1.0
+            values[..., number] = -1.0
     wild = WhatIf(story=made.story, plan=made.plan, record=made.record, samples=broken, medians=made.medians)
     return wild, wild.changed({HORIZON: 50.0})
 

@@ -1,7 +1,14 @@
+import math
+
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
-from gigacluster.uncertainty import Uncertain, draw, interval, sobol_indices
+from gigacluster.uncertainty import Uncertain, draw, interval, sobol_indices, tornado
+
+RISING = st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3, unique=True).map(sorted)
 
 
 @pytest.mark.parametrize("percentiles", [(1.0, 2.0, 8.0), (-3.0, 0.0, 1.0), (0.0, 0.5, 1.0)])
@@ -76,3 +83,80 @@ def test_an_interval_counts_the_samples_that_it_leaves_out():
     found = interval(numpy.array([1.0, 2.0, numpy.nan, 3.0]))
     assert (found.median, found.without_frac) == (2.0, 0.25)
     assert interval(numpy.array([numpy.nan])).without_frac == 1.0
+
+
+@given(percentiles=RISING, share=st.floats(0.001, 0.999), more=st.floats(0.0, 0.5))
+def test_quantiles_rise_and_meet_the_three_percentiles(percentiles, share, more):
+    low, median, high = percentiles
+    quantity = Uncertain(low=low, median=median, high=high)
+    met = quantity.quantile(numpy.asarray([0.05, 0.5, 0.95]))
+    assert met == pytest.approx(percentiles, rel=1e-9, abs=1e-9 * (high - low))
+    first, second = quantity.quantile(numpy.asarray([share, share + more * (1 - share)]))
+    assert first <= second + 1e-9 * abs(second)
+
+
+@given(percentiles=RISING, share=st.floats(0.01, 0.99))
+def test_each_side_is_half_a_normal_or_of_a_positive_quantity_half_a_lognormal(percentiles, share):
+    low, median, high = percentiles
+    scores = stats.norm.ppf(share) / stats.norm.ppf(0.95)
+    other = low if share < 0.5 else high
+    if low > 0:
+        expected = median * math.exp(abs(scores) * math.log(other / median))
+    else:
+        expected = median + abs(scores) * (other - median)
+    found = Uncertain(low=low, median=median, high=high).quantile(numpy.asarray([share]))
+    assert found == pytest.approx([expected], rel=1e-9, abs=1e-9)
+
+
+def test_limits_clip_both_tails_and_nothing_between():
+    bounded = Uncertain(low=-1.0, median=0.0, high=1.0, lower=-1.5, upper=1.25)
+    free = Uncertain(low=-1.0, median=0.0, high=1.0)
+    shares = numpy.linspace(0.0005, 0.9995, 999)
+    numpy.testing.assert_array_equal(bounded.quantile(shares), numpy.clip(free.quantile(shares), -1.5, 1.25))
+
+
+@given(lower=st.floats(-100, 100), width=st.floats(0.1, 100), share=st.floats(0.0, 1.0))
+def test_a_uniform_quantity_is_a_straight_line_between_its_limits(lower, width, share):
+    quantity = Uncertain.uniform(lower, lower + width)
+    assert quantity.quantile(numpy.asarray([share])) == pytest.approx([lower + share * width], abs=1e-9)
+    line = [lower + part * width for part in (0.05, 0.5, 0.95)]
+    assert [quantity.low, quantity.median, quantity.high] == pytest.approx(line)
+
+
+@given(seed=st.integers(0, 2**32), coverage=st.floats(0.02, 0.98), missing=st.integers(0, 5))
+def test_an_interval_holds_its_share_with_as_many_left_out_on_either_side(seed, coverage, missing):
+    """Whatever the order of the samples, and whatever stands among them that has no answer."""
+    values = numpy.random.default_rng(seed).permutation(numpy.arange(10_001.0))
+    found = interval(numpy.concatenate([values, numpy.full(missing, numpy.nan)]), coverage)
+    assert found.low < found.median == 5_000.0 < found.high
+    assert found.low == pytest.approx(5_000 * (1 - coverage), abs=1e-6)
+    assert found.high == pytest.approx(5_000 * (1 + coverage), abs=1e-6)
+    assert (found.coverage, found.without_frac) == (coverage, pytest.approx(missing / (10_001 + missing)))
+
+
+def test_what_decides_comes_first_and_a_constant_keeps_its_value():
+    inputs = {
+        "small": Uncertain(low=-1, median=0, high=1),
+        "kept": Uncertain.fixed(10.0),
+        "large": Uncertain(low=-1, median=0, high=1),
+    }
+
+    def model(x):
+        return x["small"] - x["kept"] * x["large"]
+
+    assert list(sobol_indices(model, inputs, samples=256)) == ["large", "small"]
+    assert tornado(model, inputs) == {"large": (10.0, -10.0), "small": (-1.0, 1.0)}
+    assert list(tornado(model, inputs)) == ["large", "small"]
+    assert tornado(model, {name: Uncertain.fixed(1.0) for name in inputs}) == {}
+
+
+def test_what_works_together_counts_in_the_total_alone():
+    """For y = a b with means 0 neither alone moves the mean of y: first order 0, total 1."""
+    inputs = {name: Uncertain(low=-1, median=0, high=1) for name in "ab"}
+    for first, total in sobol_indices(lambda x: x["a"] * x["b"], inputs, samples=4096).values():
+        assert first == pytest.approx(0.0, abs=0.05)  # the estimator's error at 4,096 base samples
+        assert total == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_quantity_left_out_draws_nothing_but_nan():
+    assert numpy.isnan(draw({"x": Uncertain.left_out()}, 4, seed=1)["x"]).all()

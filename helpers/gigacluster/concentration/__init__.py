@@ -4,14 +4,9 @@ from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change,
 from gigacluster.concentration.changes import Merger, add, merger
 from gigacluster.concentration.measures import (
     HHI_OF_MONOPOLY,
-    TheilParts,
-    effective_number,
-    entropy,
     gini,
     hhi,
     lorenz,
-    theil,
-    theil_parts,
     top_share,
 )
 
@@ -20,18 +15,13 @@ __all__ = [
     "Bounds",
     "Change",
     "Merger",
-    "TheilParts",
     "add",
     "bounds",
-    "effective_number",
-    "entropy",
     "gini",
     "hhi",
     "hhi_change",
     "lorenz",
     "merger",
-    "theil",
-    "theil_parts",
     "top_share",
     "trend",
 ]

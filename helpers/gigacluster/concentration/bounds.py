@@ -83,14 +83,14 @@ def bounds(named: Array, other: Samples, measure: Callable[..., Any] = hhi, cap:
     )
 
 
-def with_countless(named: Any, other: Any, measure: Callable[..., Any] = hhi) -> Any:
+def with_countless(named: Array, other: Samples, measure: Callable[..., Any] = hhi) -> Any:
     """Return the lowest bound alone: the measure with Other as countless tiny owners. See :func:`bounds`."""
     xp, (named, rest) = as_common(named, other)
     rest = xp.broadcast_to(rest, named.shape[1:])[None, ...]
     return _with_others(xp, measure, named, (rest / _COUNTLESS, xp.full_like(rest, _COUNTLESS)))
 
 
-def hhi_change(named_before: Any, other_before: Samples, named_after: Any, other_after: Samples) -> Change:
+def hhi_change(named_before: Array, other_before: Samples, named_after: Array, other_after: Samples) -> Change:
     """Change of the HHI under the assumption that Other's inner structure did not change, whatever it is.
 
     Parameters
@@ -136,7 +136,7 @@ def trend(low_before: float, high_before: float, low_after: float, high_after: f
     return "fell" if high_after < low_before else "not known"
 
 
-def _with_others(xp: Namespace, measure: Callable[..., Any], named: Any, *others: tuple[Any, Any]) -> Any:
+def _with_others(xp: Namespace, measure: Callable[..., Any], named: Array, *others: tuple[Any, Any]) -> Any:
     """Apply a measure to the named owners and to rows of others: (holding of one, how many)."""
     holdings = xp.concat([named, *(holding for holding, _ in others)], axis=0)
     return measure(holdings, xp.concat([xp.ones_like(named), *(count for _, count in others)], axis=0))

@@ -73,7 +73,7 @@ def merger(named: Array, first: int, second: int, other: Samples = 0.0) -> Merge
     return Merger(before=before, after=after, rise=rise, share=share, presumed=presumed)
 
 
-def add(holdings: Any, h100e_8bit: Any, owner: int | None = None) -> Any:
+def add(holdings: Array, h100e_8bit: Samples, owner: int | None = None) -> Any:
     """Return the holdings with a cluster added to one owner, or to a new one (``None``), put last.
 
     Examples

@@ -11,27 +11,16 @@ need no rule, because no measure here depends on the order of equal holdings.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import Array, Namespace, as_common
+from gigacluster.arrays import Array, Samples, as_common
 
 #: The Herfindahl-Hirschman index of a monopoly.
 HHI_OF_MONOPOLY = 10_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class TheilParts:
-    """Theil's index and the parts of it that lie between and within groups, which add up to it."""
-
-    total: Any
-    between: Any
-    within: Any
-
-
-def hhi(holdings: Array, counts: Any = 1.0) -> Any:
+def hhi(holdings: Array, counts: Samples = 1.0) -> Any:
     """Herfindahl-Hirschman index, from near 0 (many small owners) to 10,000 (one owner).
 
     Parameters
@@ -65,41 +54,7 @@ def hhi(holdings: Array, counts: Any = 1.0) -> Any:
     return xp.where(defined, HHI_OF_MONOPOLY * xp.sum(count * share**2, axis=0), xp.nan)
 
 
-def effective_number(holdings: Any, counts: Any = 1.0, order: float = 2.0) -> Any:
-    """Effective number of owners: how many equal owners would be as concentrated.
-
-    Parameters
-    ----------
-    holdings, counts
-        As for :func:`hhi`.
-    order
-        Hill's order, at least 0: 2 gives 10,000 / HHI, 1 the exponential of the entropy, 0 the number of owners that
-        hold anything, ``inf`` the inverse of the largest share.
-
-    Returns
-    -------
-    array, shape (...)
-        [owner]
-
-    Examples
-    --------
-    >>> float(effective_number([5.0, 5.0, 5.0, 5.0, 0.0]))
-    4.0
-    """
-    if not order >= 0:
-        raise ValueError(f"order is {order!r}; it must be 0 or more")
-    xp, share, count, defined = _shares(holdings, counts)
-    if order == 1:
-        number = xp.exp(-xp.sum(count * _x_log_x(xp, share), axis=0))
-    elif math.isinf(order):
-        number = 1.0 / xp.max(xp.where(count > 0, share, 0.0), axis=0)
-    else:
-        powers = xp.where(share > 0, xp.where(share > 0, share, 1.0) ** order, 0.0)
-        number = xp.sum(count * powers, axis=0) ** (1.0 / (1.0 - order))
-    return xp.where(defined, number, xp.nan)
-
-
-def top_share(holdings: Any, k: int | Sequence[int], counts: Any = 1.0) -> Any:
+def top_share(holdings: Array, k: int | Sequence[int], counts: Samples = 1.0) -> Any:
     """Share of the total held by the ``k`` largest owners; all of it if there are no more than ``k``.
 
     Parameters
@@ -133,7 +88,7 @@ def top_share(holdings: Any, k: int | Sequence[int], counts: Any = 1.0) -> Any:
     return xp.stack(shares) if isinstance(k, Sequence) else shares[0]
 
 
-def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
+def gini(holdings: Array, counts: Samples = 1.0, *, zero_owners: bool = True) -> Any:
     """Gini coefficient, from 0 (all hold alike) to 1 - 1/owners (one holds all).
 
     Parameters
@@ -157,7 +112,7 @@ def gini(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> Any:
     return xp.where(defined, xp.clip(1.0 - area, 0.0, None), xp.nan)  # rounding may leave -1e-16 for equal owners
 
 
-def lorenz(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> tuple[Any, Any]:
+def lorenz(holdings: Array, counts: Samples = 1.0, *, zero_owners: bool = True) -> tuple[Any, Any]:
     """Lorenz curve: the share of the total held by the smallest share of the owners.
 
     Returns
@@ -174,77 +129,7 @@ def lorenz(holdings: Any, counts: Any = 1.0, *, zero_owners: bool = True) -> tup
     return xp.where(defined, population, xp.nan), xp.where(defined, held, xp.nan)
 
 
-def theil(holdings: Any, counts: Any = 1.0) -> Any:
-    """Theil's index T, from 0 (all hold alike) to the logarithm of the number of owners (one holds all).
-
-    Examples
-    --------
-    >>> round(float(theil([0.0, 8.0])), 6)
-    0.693147
-    """
-    xp, share, count, defined = _shares(holdings, counts)
-    owners = xp.sum(count, axis=0)
-    return xp.where(defined, xp.sum(count * _x_log_x(xp, share), axis=0) + xp.log(owners), xp.nan)
-
-
-def theil_parts(holdings: Any, groups: Any, counts: Any = 1.0) -> TheilParts:
-    """Theil's index, split into what lies between groups of owners and within them.
-
-    Parameters
-    ----------
-    holdings, counts
-        As for :func:`hhi`.
-    groups : sequence, length owners
-        The group each owner is in, such as its country.
-
-    Returns
-    -------
-    TheilParts
-        ``total``, ``between`` and ``within``, each of shape (...). [nat]
-
-    Raises
-    ------
-    ValueError
-        If ``groups`` does not name one group for each owner.
-
-    Examples
-    --------
-    >>> parts = theil_parts([1.0, 1.0, 3.0, 3.0], ["a", "a", "b", "b"])
-    >>> float(parts.within), bool(parts.between == parts.total)
-    (0.0, True)
-    """
-    xp, share, count, defined = _shares(holdings, counts)
-    labels = list(groups)
-    if len(labels) != share.shape[0]:
-        raise ValueError(
-            f"groups names {len(labels)} owners and holdings has {share.shape[0]}; give one group an owner"
-        )
-    total = xp.sum(count * _x_log_x(xp, share), axis=0) + xp.log(xp.sum(count, axis=0))
-    between = xp.zeros_like(total)
-    for name in dict.fromkeys(labels):
-        mine = [i for i, label in enumerate(labels) if label == name]
-        group_count = sum(count[i, ...] for i in mine)
-        group_share = sum((count * share)[i, ...] for i in mine)
-        mean_share = xp.where(group_count > 0, group_share / xp.where(group_count > 0, group_count, 1.0), 0.0)
-        between = between + group_count * _x_log_x(xp, mean_share)
-    between = between + xp.log(xp.sum(count, axis=0))
-    nan = xp.nan
-    return TheilParts(*(xp.where(defined, part, nan) for part in (total, between, total - between)))
-
-
-def entropy(holdings: Any, counts: Any = 1.0) -> Any:
-    """Shannon entropy of the shares, from 0 (one owner) to the logarithm of the number of owners. [nat]
-
-    Examples
-    --------
-    >>> round(float(entropy([1.0, 1.0])), 6)
-    0.693147
-    """
-    xp, share, count, defined = _shares(holdings, counts)
-    return xp.where(defined, -xp.sum(count * _x_log_x(xp, share), axis=0), xp.nan)
-
-
-def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
+def _shares(holdings: Array, counts: Samples) -> tuple[Any, Any, Any, Any]:
     """Return ``(xp, share of one owner of each row, owners in each row, whether the column is defined)``."""
     if isinstance(holdings, Mapping):
         raise TypeError("holdings is a mapping; give its values, as in hhi(list(holdings.values()))")
@@ -269,7 +154,7 @@ def _shares(holdings: Any, counts: Any) -> tuple[Any, Any, Any, Any]:
     return xp, relative / xp.sum(count * relative, axis=0), count, defined
 
 
-def _lorenz(holdings: Any, counts: Any, zero_owners: bool) -> tuple[Any, Any, Any, Any]:
+def _lorenz(holdings: Array, counts: Samples, zero_owners: bool) -> tuple[Any, Any, Any, Any]:
     xp, share, count, defined = _shares(holdings, counts)
     if not zero_owners:
         count = xp.where(share > 0, count, 0.0)
@@ -279,7 +164,3 @@ def _lorenz(holdings: Any, counts: Any, zero_owners: bool) -> tuple[Any, Any, An
     population = xp.concat([start, xp.cumulative_sum(count, axis=0)], axis=0)
     held = xp.concat([start, xp.cumulative_sum(count * share, axis=0)], axis=0)
     return xp, population / population[-1:, ...], held / held[-1:, ...], defined
-
-
-def _x_log_x(xp: Namespace, x: Any) -> Any:
-    return x * xp.log(xp.where(x > 0, x, 1.0))

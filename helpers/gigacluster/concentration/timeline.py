@@ -5,31 +5,14 @@ Days are numbers of days since any one day; sites lie along axis 0, dates along 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import Samples, as_common
-
-#: Days of an average month.
-_DAYS_PER_MONTH = 365.25 / 12
+from gigacluster.arrays import Array, Samples, as_common
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a cluster stands among rivals.
-
-    ``rank`` of shape (dates, samples) is 1 for the largest and ``nan`` before the cluster starts. ``lead_months`` of
-    shape (samples,) runs from its start to the first date at which a rival is as large: 0 where one is so at the
-    start, ``nan`` where the dates do not hold the start. ``still_ahead`` is 1 where no rival is as large by the last
-    date, so that the lead is at least that long.
-    """
-
-    rank: Any
-    lead_months: Any
-    still_ahead: Any
-
-
-def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: Any, kept: Any, ratio: Any) -> Any:
+def built(
+    known: Array, planned_day: Array, planned: Array, day: Array, *, delay_days: Array, kept: Any, ratio: Array
+) -> Any:
     """Size of each site at dates, from what stands and what is planned: three things may happen to a plan.
 
     Parameters
@@ -64,8 +47,8 @@ def built(known: Any, planned_day: Any, planned: Any, day: Any, *, delay_days: A
     return size * ratio[:, None, :]
 
 
-def place(size: Samples, start_day: Samples, rivals: Any, day: Any) -> Place:
-    """Say where a cluster of a size stands among rivals from its start on.
+def rank(size: Samples, start_day: Samples, rivals: Array, day: Samples) -> Any:
+    """Return the rank of a cluster of a size among rivals, from its start on.
 
     Parameters
     ----------
@@ -76,31 +59,17 @@ def place(size: Samples, start_day: Samples, rivals: Any, day: Any) -> Place:
 
     Returns
     -------
-    Place
-        Rank at each date, and the months of lead, read to the step of the dates.
+    array, shape (dates, samples)
+        1 for the largest; ``nan`` before the start.
 
     Examples
     --------
-    >>> found = place(7.0, 0.0, [[[5.0], [5.0], [9.0]]], [0.0, 30.4375, 60.875])
-    >>> found.rank[:, 0].tolist(), found.lead_months.tolist(), found.still_ahead.tolist()
-    ([1.0, 1.0, 2.0], [2.0], [0.0])
+    >>> rank(7.0, 30.0, [[[5.0], [5.0], [9.0]]], [0.0, 30.0, 61.0])[:, 0].tolist()
+    [nan, 1.0, 2.0]
     """
     xp, (size, start, rivals, day) = as_common(size, start_day, rivals, day)
-    dates, samples = rivals.shape[1:]
+    samples = rivals.shape[-1]
     size, start = (xp.broadcast_to(value, (samples,)) for value in (size, start))
-    one, nan = xp.ones_like(size), xp.full_like(size, xp.nan)
-    running = day[:, None] >= start[None, :]
+    one = xp.ones_like(size)
     ahead = xp.sum(xp.where(rivals > size[None, None, :], one, 0.0), axis=0)
-    rank = xp.where(running, 1.0 + ahead, xp.nan)
-    matched = running & xp.any(rivals >= size[None, None, :], axis=0)
-    first = xp.min(xp.where(matched, day[:, None], xp.inf), axis=0)
-    still = ~xp.any(matched, axis=0)
-    inside = (start >= day[0]) & (start <= day[-1])
-    at_start = xp.min(xp.where(running, day[:, None], xp.inf), axis=0)
-    end = xp.where(still, day[-1], first)
-    lead = xp.where(first == at_start, 0.0, xp.clip(end - start, 0.0, None) / _DAYS_PER_MONTH)
-    return Place(
-        rank=rank,
-        lead_months=xp.where(inside, lead, nan),
-        still_ahead=xp.where(inside, xp.where(still, one, 0.0), nan),
-    )
+    return xp.where(day[:, None] >= start[None, :], one + ahead, xp.nan)

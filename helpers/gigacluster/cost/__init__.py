@@ -3,7 +3,7 @@
 from gigacluster.cost.decide import Appraisal, Decision, appraise, deal_size_chips, deal_usd_per_chip_hour, decide
 from gigacluster.cost.finance import weighted_cost_of_capital
 from gigacluster.cost.flows import CashFlows, Flow
-from gigacluster.cost.network import fat_tree_chips, network_tiers, network_usd_per_chip
+from gigacluster.cost.network import network_tiers, network_usd_per_chip
 from gigacluster.cost.own import OWN_LIMITS, own
 from gigacluster.cost.rent import RENT_LIMITS, rent
 
@@ -18,7 +18,6 @@ __all__ = [
     "deal_size_chips",
     "deal_usd_per_chip_hour",
     "decide",
-    "fat_tree_chips",
     "network_tiers",
     "network_usd_per_chip",
     "own",

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import Namespace, Samples, as_common, namespace_of
+from gigacluster.arrays import Array, Namespace, Samples, as_common, namespace_of
 from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month, month_rows
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
 
 #: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year; and the
 #: steps of the search: the slowest of 20,000 random flows took eight to reach rounding.
-_LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 10
+_LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,7 +189,7 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Sam
     )
 
 
-def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
+def _internal_rate(xp: Namespace, net_usd: Array) -> Any:
     """Return the yearly rate at which flows by month are worth nothing.
 
     Flows whose running sum changes its sign more than once may have several such rates: they have none here. Otherwise
@@ -203,22 +203,25 @@ def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
         for now, then in ((so_far > 0, before > 0), (so_far >= 0, before >= 0))
     ]
     rows = month_rows(xp, net_usd.shape[0] - 1, net_usd, net_usd.ndim - 1)
-    gains, costs = xp.clip(net_usd, 0.0, None), xp.clip(-net_usd, 0.0, None)
+    gains, costs = xp.clip(net_usd, 0.0, xp.inf), xp.clip(-net_usd, 0.0, xp.inf)
+    both = (xp.sum(gains, axis=0) > 0) & (xp.sum(costs, axis=0) > 0)
+    gains, costs = xp.where(both, gains, 1.0), xp.where(both, costs, 1.0)
+    late_gains, late_costs = rows / 12 * gains, rows / 12 * costs
 
-    def balance(log_rate: Any) -> tuple[Any, Any]:
+    def balance(log_rate: Array) -> tuple[Any, Any]:
         """Return ln(gains / costs) at a rate, and its slope."""
         factor = xp.exp(-rows / 12 * log_rate)
         gain, cost = xp.sum(factor * gains, axis=0), xp.sum(factor * costs, axis=0)
-        later = xp.sum(rows * factor * costs, axis=0) / cost - xp.sum(rows * factor * gains, axis=0) / gain
-        return xp.log(gain / cost), later / 12
+        slope = xp.sum(factor * late_costs, axis=0) / cost - xp.sum(factor * late_gains, axis=0) / gain
+        return xp.log(gain / cost), slope
 
-    both = (xp.sum(gains, axis=0) > 0) & (xp.sum(costs, axis=0) > 0)
-    gains, costs = xp.where(both, gains, 1.0), xp.where(both, costs, 1.0)
-    low = 0.0 * so_far[-1, ...] + _LOWEST
-    high = 0.0 * so_far[-1, ...] + _HIGHEST
-    falls = balance(low)[0] > 0  # pay first and earn later: worth more at a low rate
-    single = both & (falls != (balance(high)[0] > 0)) & ((turns[0] <= 1) | (turns[1] <= 1))
-    rate = 0.0 * low
+    def pays(log_rate: float) -> Any:
+        return xp.sum(xp.exp(-rows / 12 * log_rate) * net_usd, axis=0) > 0
+
+    falls = pays(_LOWEST)  # pay first and earn later: worth more at a low rate
+    single = both & (falls != pays(_HIGHEST)) & ((turns[0] <= 1) | (turns[1] <= 1))
+    rate = 0.0 * so_far[-1, ...]
+    low, high = rate + _LOWEST, rate + _HIGHEST
     for _ in range(_STEPS):
         value, slope = balance(rate)
         beyond = (value > 0) == falls
@@ -228,7 +231,7 @@ def _internal_rate(xp: Namespace, net_usd: Any) -> Any:
     return xp.where(single & xp.isfinite(so_far[-1, ...]), xp.expm1(rate), xp.nan)
 
 
-def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> Any:
+def deal_usd_per_chip_hour(value_usd: Samples, n_chips: Samples, term_months: Samples) -> Any:
     """Return what a deal of a known value pays for a chip-hour, for a size and a term.
 
     Examples
@@ -242,7 +245,7 @@ def deal_usd_per_chip_hour(value_usd: Any, n_chips: Any, term_months: Any) -> An
     return value / (chips * months * HOURS_PER_MONTH)
 
 
-def deal_size_chips(value_usd: Any, usd_per_chip_hour: Any, term_months: Any) -> Any:
+def deal_size_chips(value_usd: Samples, usd_per_chip_hour: Samples, term_months: Samples) -> Any:
     """Return how many chips a deal must hold to cost a given price an hour: with more, the deal is cheaper than that.
 
     Examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.arrays import Namespace, Samples
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.cost.flows import in_month, paid_once
 from gigacluster.limits import NON_NEGATIVE, SHARE, checked
 
@@ -34,14 +34,14 @@ def weighted_cost_of_capital(
     return lent * debt_rate + (1 - lent) * equity_rate
 
 
-def annuity_factor(xp: Namespace, rate_per_year: Any, months: Any) -> Any:
+def annuity_factor(xp: Namespace, rate_per_year: Array, months: Array) -> Any:
     """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
     per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
     earned = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
     return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
 
 
-def loan(xp: Namespace, rows: Any, month: Any, rate_per_year: Any, months: Any) -> tuple[Any, Any]:
+def loan(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> tuple[Any, Any]:
     """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
 
     A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.

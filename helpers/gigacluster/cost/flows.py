@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from gigacluster.arrays import Array, Namespace, Samples, as_common, namespace_of
+from gigacluster.arrays import AnyArray, Array, Mask, Namespace, Samples, as_common, namespace_of
 from gigacluster.units import SECONDS_PER_HOUR
 
 
@@ -155,11 +155,11 @@ class CashFlows:
         income = Flow(-usd * share, let_hours)
         return replace(self, flows={**self.flows, "letting": income}, chip_hours=hours - let_hours)
 
-    def usd_per_useful_flop(self, flop_per_s_per_chip: Any) -> Any:
+    def usd_per_useful_flop(self, flop_per_s_per_chip: Samples) -> Any:
         """Levelised cost of a useful FLOP, for chips that reach this rate while they train. [USD/FLOP]"""
         return self.usd_per_useful_chip_hour / (SECONDS_PER_HOUR * flop_per_s_per_chip)
 
-    def usd_per_run(self, run_flop: Any, flop_per_s_per_chip: Any) -> Any:
+    def usd_per_run(self, run_flop: Samples, flop_per_s_per_chip: Samples) -> Any:
         """Cost of a training run of ``run_flop``, for chips that reach this rate while they train. [USD]"""
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
@@ -211,13 +211,13 @@ def check_horizon(horizon_months: int) -> None:
         raise ValueError(f"horizon_months must be a whole number of months, 1 or more, got {horizon_months!r}")
 
 
-def month_rows(xp: Namespace, horizon_months: int, like: Any, ndim: int) -> Any:
+def month_rows(xp: Namespace, horizon_months: int, like: AnyArray, ndim: int) -> Array:
     """Return the months 0 to ``horizon_months`` on a first axis before ``ndim`` others, on the device of ``like``."""
     rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **_device(xp, like))
     return xp.reshape(rows, (-1, *(1,) * max(ndim, 1)))
 
 
-def by_month(xp: Namespace, name: str, values: Any, horizon_months: int, ndim: int) -> Any:
+def by_month(xp: Namespace, name: str, values: Array, horizon_months: int, ndim: int) -> Array:
     """Return what a caller gives month by month with its months first and as many axes as the rows have.
 
     Raises
@@ -234,46 +234,46 @@ def by_month(xp: Namespace, name: str, values: Any, horizon_months: int, ndim: i
     return xp.reshape(values, (months, *(1,) * (ndim - values.ndim), *values.shape[1:]))
 
 
-def _device(xp: Namespace, like: Any) -> dict[str, Any]:
+def _device(xp: Namespace, like: AnyArray) -> dict[str, Any]:
     return {} if xp.__name__ in ("numpy", "cupy") else {"device": like.device}
 
 
-def first_lasting_month(xp: Namespace, behind: Any) -> Any:
+def first_lasting_month(xp: Namespace, behind: Mask) -> Array:
     """Return the first month from which ``behind`` holds no more, or ``nan`` if it holds at the end of the horizon."""
     rows = month_rows(xp, behind.shape[0] - 1, behind, behind.ndim - 1)
     last = xp.max(xp.where(behind, rows, -1.0), axis=0)
     return xp.where(last < behind.shape[0] - 1, last + 1, xp.nan)
 
 
-def discount(xp: Namespace, rows: Any, rate_per_year: Any) -> Any:
+def discount(xp: Namespace, rows: Array, rate_per_year: Array) -> Array:
     """Return (1 + rate)^(-month/12)."""
     return xp.exp(-rows / 12 * xp.log1p(rate_per_year))
 
 
-def paid_once(xp: Namespace, rows: Any, month: Any) -> Any:
+def paid_once(xp: Namespace, rows: Array, month: Array) -> Array:
     """Return the share of a payment due at ``month`` that falls into each row; a fraction is split over two rows."""
-    return xp.clip(1 - xp.abs(rows - month), 0.0, None)
+    return xp.clip(1 - xp.abs(rows - month), 0.0, xp.inf)
 
 
-def bought(xp: Namespace, rows: Any, month: Any) -> Any:
+def bought(xp: Namespace, rows: Array, month: Array) -> Array:
     """Return the share already paid for at each row: the running sum of :func:`paid_once`."""
     return xp.clip(1 + rows - month, 0.0, 1.0)
 
 
-def in_month(xp: Namespace, rows: Any, start: Any, stop: Any = None) -> Any:
+def in_month(xp: Namespace, rows: Array, start: Array, stop: Array | None = None) -> Array:
     """Return the share of the month that ends at each row during which something from ``start`` to ``stop`` runs."""
     running = xp.clip(rows - start, 0.0, 1.0)
     return running if stop is None else running - xp.clip(rows - stop, 0.0, 1.0)
 
 
-def paid_evenly(xp: Namespace, rows: Any, until: Any) -> Any:
+def paid_evenly(xp: Namespace, rows: Array, until: Array) -> Array:
     """Return the share of a payment spread evenly from month 0 to ``until`` that falls into each row.
 
     Every instant of it is split between the two ends of its month, as :func:`paid_once` does, so that a payment over a
     shorter and shorter time becomes one at once.
     """
 
-    def before(month: Any) -> Any:  # integral of max(1 - |t|, 0) up to a month
+    def before(month: Array) -> Array:  # integral of max(1 - |t|, 0) up to a month
         rising, falling = xp.clip(month + 1, 0.0, 1.0), xp.clip(month, 0.0, 1.0)
         return rising**2 / 2 + falling - falling**2 / 2
 
@@ -282,6 +282,6 @@ def paid_evenly(xp: Namespace, rows: Any, until: Any) -> Any:
     return xp.where(at_once, at_start(xp, rows), spread)
 
 
-def at_start(xp: Namespace, rows: Any) -> Any:
+def at_start(xp: Namespace, rows: Array) -> Array:
     """Return 1 in row 0 and 0 in the others."""
     return xp.astype(rows == 0, xp.float64)

@@ -10,18 +10,6 @@ from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, chec
 _RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
 
 
-def fat_tree_chips(tiers: Any, switch_ports: Any) -> Any:
-    """Return how many chips a full fat tree reaches: 2 (ports / 2)^tiers.
-
-    Examples
-    --------
-    >>> float(fat_tree_chips(3, 64))
-    65536.0
-    """
-    _, (levels, ports) = checked(tiers=(tiers, AT_LEAST_ONE), switch_ports=(switch_ports, _RADIX))
-    return 2 * (ports / 2) ** levels
-
-
 def network_tiers(n_chips: Samples, switch_ports: Samples = 128) -> Any:
     """Return the tiers of switches that a full fat tree needs for so many chips.
 

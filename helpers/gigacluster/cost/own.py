@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gigacluster.arrays import Namespace, Samples, is_array
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
@@ -181,7 +181,7 @@ def own(
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
     standing = schedule["stand"]
     powered = _powered(xp, rows, a, len(arrivals) // 2)
-    working = xp.where(powered < standing, powered, standing)
+    working = xp.minimum(powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     paid = 1 + a["overrun_frac"]
@@ -228,7 +228,7 @@ def _named_parts(name: str, parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     return named
 
 
-def _powered(xp: Namespace, rows: Any, a: dict[str, Any], n_arrivals: int) -> Any:
+def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_arrivals: int) -> Any:
     """Return which share of the chips the site can power in each month, by their rated power; above 1 if all."""
     share = a["site_power_w"] / (a["n_chips"] * a["it_power_w_per_chip"] * a["pue"])
     there = 0.0
@@ -238,20 +238,20 @@ def _powered(xp: Namespace, rows: Any, a: dict[str, Any], n_arrivals: int) -> An
     return xp.where(there > 0, share, 1.0) * there  # infinity times nothing is nothing
 
 
-def _schedule(xp: Namespace, rows: Any, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
+def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
     """Return what happens in each month per dollar, or per chip, of the whole cluster."""
     total: dict[str, Any] = {}
     for index in range(n_phases):
         month = a[f"deliveries[{index}] month"] + a["delay_months"]
         end = month + a["hardware_life_months"]
         owned = bought(xp, rows, month)
-        age_years = xp.clip(rows - month, 0.0, None) / 12
+        age_years = xp.clip(rows - month, 0.0, xp.inf) / 12
         weights = {
             "pay": paid_once(xp, rows, month),
             "build": paid_evenly(xp, rows, month),
             "stand": in_month(xp, rows, month, end),
             "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
-            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, None),
+            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, xp.inf),
         }
         if with_loan:
             weights["service"], weights["owed"] = loan(

@@ -150,7 +150,7 @@ def rent(
     fee = xp.sum(_ramped(xp, rows, a["ramp_months"], start, end) - owed, axis=0) * paid_once(xp, rows, owed_until)
     month_hours = n_chips * HOURS_PER_MONTH
 
-    years = xp.floor(xp.clip(rows - 1 - start, 0.0, None) / 12)
+    years = xp.floor(xp.clip(rows - 1 - start, 0.0, xp.inf) / 12)
     price = xp.exp(years * xp.log1p(-a["step_down_frac_per_year"]))  # over that of the first year
     least = a["minimum_take_frac"]
     taken = xp.where(used > least, used, least)
@@ -175,18 +175,18 @@ def rent(
     )
 
 
-def _ramped(xp: Namespace, rows: Any, ramp_months: Any, start: Any, stop: Any) -> Any:
+def _ramped(xp: Namespace, rows: Array, ramp_months: Array, start: Array, stop: Array) -> Any:
     """Return the chips that stand in each month, as a share: from ``start`` on more and more, all after the ramp."""
 
-    def so_far(month: Any) -> Any:  # chip-months since the start, per chip
-        since = xp.clip(xp.where(month < stop, month, stop) - start, 0.0, None)
-        rising = xp.where(since < ramp_months, since, ramp_months)
+    def so_far(month: Array) -> Array:  # chip-months since the start, per chip
+        since = xp.clip(xp.minimum(month, stop) - start, 0.0, xp.inf)
+        rising = xp.minimum(since, ramp_months)
         return since - rising + rising**2 / (2 * xp.where(ramp_months > 0, ramp_months, 1.0))
 
     return so_far(rows) - so_far(rows - 1)
 
 
-def _refuse_unclear_price(market: Any, path: Any, horizon_months: int) -> None:
+def _refuse_unclear_price(market: Samples | None, path: object, horizon_months: int) -> None:
     """Refuse no price, two prices, and one whose months could be its samples."""
     if (market is None) == (path is None):
         raise ValueError(

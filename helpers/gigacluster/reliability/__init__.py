@@ -20,7 +20,7 @@ from gigacluster.reliability.rates import (
 from gigacluster.reliability.recovery import SCHEMES, Blast, Recovery, goodput_with
 from gigacluster.reliability.restarts import at_size_s, sigma_from_mean, size_power
 from gigacluster.reliability.simulate import Simulation, simulate, simulate_with
-from gigacluster.reliability.spares import broken_frac, shortage_probability, spares_needed, waiting_s
+from gigacluster.reliability.spares import broken_frac, spares_needed
 
 __all__ = [
     "INTERVAL_METHODS",
@@ -46,12 +46,10 @@ __all__ = [
     "mttf_s",
     "pooled_rate",
     "rates_from_log",
-    "shortage_probability",
     "sigma_from_mean",
     "simulate",
     "simulate_with",
     "size_power",
     "spares_needed",
     "stall_goodput",
-    "waiting_s",
 ]

@@ -113,7 +113,7 @@ def goodput_with(
     n_replicas : Data-parallel replicas of the plan; ``drop_replica`` needs 2 or more. [1]
     replicas_lost : Replicas that one failure takes out on average: see :meth:`Blast.replicas_lost`. [1]
     checkpoint_interval_s : By default the best. [s]
-    queue_s : Mean wait for nodes beside the scheme's own times: :func:`gigacluster.reliability.waiting_s`. [s]
+    queue_s : Mean wait for nodes beside the scheme's own times: none where spares suffice. [s]
     planned_stops_per_day, planned_stop_s : [1/d], [s]
 
     Returns

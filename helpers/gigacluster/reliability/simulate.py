@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Namespace, device_namespace, is_array, to_host
+from gigacluster.arrays import Array, Mask, Namespace, device_namespace, is_array, to_host
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
 from gigacluster.parallel import Workers, chunks, in_order
 from gigacluster.philox import exponential, normal, uniform
@@ -406,7 +406,7 @@ class ReplicaRules:
 
 
 def advance_replicas(
-    xp: Namespace, runs: Replicas, failure_s: Array, deep: Any, hit: Any, rules: ReplicaRules
+    xp: Namespace, runs: Replicas, failure_s: Array, deep: Mask, hit: Mask, rules: ReplicaRules
 ) -> Replicas:
     """Take every run from one failure to the next, replica by replica.
 
@@ -426,7 +426,7 @@ def advance_replicas(
     n_written = xp.floor(xp.maximum(end_s - runs.start_s, 0.0) / period_s)
     written_s = xp.where(n_written > 0, runs.start_s + n_written * period_s, -math.inf)
 
-    def computed(until_s: Any) -> Any:
+    def computed(until_s: Array) -> Array:
         """Return computing of full size from the state until then: the replicas there, outside restart and writes."""
         begin = xp.maximum(runs.back_s, xp.maximum(runs.running_s, runs.start_s))
         return xp.mean(_between_writes(xp, begin, xp.maximum(until_s, begin), runs.start_s, rules), axis=0)
@@ -445,11 +445,11 @@ def advance_replicas(
     )
 
 
-def _between_writes(xp: Namespace, begin_s: Any, end_s: Any, start_s: Any, rules: ReplicaRules) -> Any:
+def _between_writes(xp: Namespace, begin_s: Array, end_s: Array, start_s: Array, rules: ReplicaRules) -> Array:
     """Return the computing from ``begin_s`` to ``end_s`` of a replica that writes ``write_s`` after each interval."""
     period_s = rules.interval_s + rules.write_s
 
-    def since_start(now_s: Any) -> Any:
+    def since_start(now_s: Array) -> Array:
         age = now_s - start_s
         whole = xp.floor(age / period_s)
         return whole * rules.interval_s + xp.minimum(age - whole * period_s, rules.interval_s)

@@ -1,4 +1,4 @@
-"""How many spare nodes a job needs, and how long it waits when they run out."""
+"""How many spare nodes a job needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from gigacluster.arrays import Array, Samples, to_host
 from gigacluster.limits import (
     AT_LEAST_ONE,
     NON_NEGATIVE,
-    POSITIVE,
     SHARE,
     SHARE_BELOW_ONE,
     Limit,
@@ -49,36 +48,6 @@ def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardwar
     return load / (1 + load)
 
 
-def shortage_probability(
-    n_nodes: Samples, spares: Samples, broken_frac: Samples, *, nodes_per_failure: Samples = 1.0
-) -> Array:
-    """Probability that fewer than ``n_nodes`` of ``n_nodes + spares`` work.
-
-    Parameters
-    ----------
-    n_nodes, spares : Nodes of the job, and beside it. [node]
-    broken_frac : Share of nodes broken at a time, below 1. [1]
-    nodes_per_failure : Nodes that go together (a rack, a switch): groups of this size fail as one. [node]
-
-    Returns
-    -------
-    numpy.ndarray
-        P(broken > spares) with the number of broken groups binomial. Computed on the host, by SciPy.
-
-    Examples
-    --------
-    >>> round(float(shortage_probability(1024, 4, 0.00094)), 4)  # ByteRobust's 4 of 1,024
-    0.0031
-    """
-    nodes, spare, broken, group = _host(
-        n_nodes=(n_nodes, AT_LEAST_ONE),
-        spares=(spares, NON_NEGATIVE),
-        broken_frac=(broken_frac, SHARE_BELOW_ONE),
-        nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
-    )
-    return numpy.asarray(stats.binom.sf(numpy.floor(spare / group), numpy.ceil((nodes + spare) / group), broken))
-
-
 def spares_needed(
     n_nodes: Samples, broken_frac: Samples, confidence: Samples = 0.99, *, nodes_per_failure: Samples = 1.0
 ) -> Array:
@@ -86,8 +55,10 @@ def spares_needed(
 
     Parameters
     ----------
-    n_nodes, broken_frac, nodes_per_failure : As in :func:`shortage_probability`.
+    n_nodes : Nodes of the job. [node]
+    broken_frac : Share of nodes broken at a time, below 1. [1]
     confidence : In (0, 1). [1]
+    nodes_per_failure : Nodes that go together (a rack, a switch): groups of this size fail as one. [node]
 
     Returns
     -------
@@ -117,42 +88,6 @@ def spares_needed(
             break
         needed = again
     return numpy.asarray(needed * group)
-
-
-def waiting_s(n_nodes: Samples, spares: Samples, failures_per_1000_node_days: Samples, repair_s: Samples) -> Array:
-    """Mean wait for a node after a failure, when all spares may be under repair: for ``queue_s`` of goodput.
-
-    Parameters
-    ----------
-    n_nodes, spares : float or array
-    failures_per_1000_node_days : Of failures that need a repair.
-    repair_s : Mean repair time. [s]
-
-    Returns
-    -------
-    numpy.ndarray
-        P(no spare at a failure) x repair / (spares + 1). [s]
-
-    Notes
-    -----
-    A job that waits does not fail, so the broken nodes are Erlang's loss system: P = B(spares, load), which depends on
-    the mean of the repair time alone. Exact for repairs of exponential length, but for the little time that detection
-    and waiting take from the failures.
-
-    Examples
-    --------
-    >>> round(float(waiting_s(1000, 20, 5.0, 4 * 86_400)))
-    2615
-    """
-    nodes, spare, rate, repair = _host(
-        n_nodes=(n_nodes, AT_LEAST_ONE),
-        spares=(spares, NON_NEGATIVE),
-        failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
-        repair_s=(repair_s, POSITIVE),
-    )
-    load = nodes * rate * repair / (1000 * SECONDS_PER_DAY)
-    log_blocked = stats.poisson.logpmf(spare, load) - stats.poisson.logcdf(spare, load)
-    return numpy.asarray(numpy.exp(log_blocked) * repair / (spare + 1))
 
 
 def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gigacluster.arrays import Samples
 from gigacluster.scaling.compare import Comparison, compare
 from gigacluster.scaling.decisions import compute_optimal
 from gigacluster.scaling.estimate import Estimate, Flag
@@ -30,7 +31,7 @@ class Approaches:
         said = (*self.two.flags, *self.three.flags, *(self.difference.flags if self.difference else ()))
         return tuple(dict.fromkeys(said))
 
-    def predict(self, budget_flop: Any) -> dict[str, dict[str, Estimate]]:
+    def predict(self, budget_flop: Samples) -> dict[str, dict[str, Estimate]]:
         """Return ``params`` and ``tokens`` at any budget by each approach, with intervals."""
         best = compute_optimal(self.three, budget_flop, flop_per_param_token=6.0 * self.two.flop_ratio)
         return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Samples, to_host
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
@@ -38,7 +38,7 @@ class Allocation:
 
 def compute_optimal(
     fitted: Fit,
-    budget_flop: Any,
+    budget_flop: Samples,
     *,
     token_cap: float = numpy.inf,
     flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,

@@ -86,7 +86,7 @@ class Jet:
         return Jet(value, [_mul(a, first) for a in self.gradient], hessian)
 
 
-def _is_zero(value: Any) -> bool:
+def _is_zero(value: object) -> bool:
     return isinstance(value, float) and value == 0.0
 
 

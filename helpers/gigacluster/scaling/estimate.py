@@ -41,7 +41,9 @@ class Estimate:
         return "\n".join([format(self, ".6g"), *(f"  ! {flag}" for flag in self.flags)])
 
 
-def spread(value: Any, samples: Any | None, coverage: float, flags: tuple[Flag, ...] = ()) -> Estimate:
+def spread(
+    value: float | numpy.ndarray, samples: Any | None, coverage: float, flags: tuple[Flag, ...] = ()
+) -> Estimate:
     """Return an estimate with the percentile interval of samples (along axis 0).
 
     Samples without an answer (nan) are left out, counted, and told by a flag.

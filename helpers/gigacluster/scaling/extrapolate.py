@@ -15,6 +15,7 @@ from typing import Any
 import numpy
 from scipy import special
 
+from gigacluster.arrays import Samples
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import ConvergenceWarning, fit
@@ -88,7 +89,7 @@ class Extrapolation:
         names = ("form", "cut_flop", "reach", "fitted", "judged", "error", "bias", "rate")
         return {name: [getattr(rollout, name) for rollout in self.rollouts] for name in names}
 
-    def predict(self, params: Any, tokens: Any) -> Estimate:
+    def predict(self, params: Samples, tokens: Samples) -> Estimate:
         """Return the loss of runs that were not made, averaged over the forms. [nat/token]
 
         The interval holds a run: its own error, that of the parameters, what the forms differ by, and the error of the

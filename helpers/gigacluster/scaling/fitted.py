@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import as_common, to_host
+from gigacluster.arrays import Samples, as_common, to_host
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
@@ -306,7 +306,7 @@ class Fit:
         )
         return (Flag("reach", "", message),)
 
-    def compute_for(self, loss: Any, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN) -> Estimate:
+    def compute_for(self, loss: Samples, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN) -> Estimate:
         """Return the least training compute that reaches a loss, best split. [FLOP]
 
         ``inf`` where no compute reaches it (at or below E); the share of replicates that say so is told by a flag.

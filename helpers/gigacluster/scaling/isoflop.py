@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy
 
+from gigacluster.arrays import Samples
 from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns
@@ -61,7 +62,7 @@ class IsoFlop:
         """Exponents of the replicates, shape (replicates, 2); ``nan`` where one has too few minima."""
         return numpy.stack([self.lines[name][1:, 0] for name in ("params", "tokens")], axis=1)
 
-    def predict(self, budget_flop: Any) -> dict[str, Estimate]:
+    def predict(self, budget_flop: Samples) -> dict[str, Estimate]:
         """Return the best ``params`` and ``tokens`` at any budget, with intervals and a flag beyond the budgets run."""
         log_flop = numpy.log(numpy.asarray(budget_flop, dtype=float))
         if not numpy.isfinite(log_flop).all():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-from gigacluster.arrays import Array
+from gigacluster.arrays import Array, Mask
 
 #: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
@@ -30,7 +30,7 @@ class Solution:
     gradient: Any  # largest component of the gradient that no bound holds
     iterations: Any
 
-    def marked(self, mask: Any) -> Solution:
+    def marked(self, mask: Mask) -> Solution:
         """Return the problems of a mask."""
         return Solution(*(getattr(self, field.name)[mask] for field in fields(self)))
 
@@ -133,14 +133,14 @@ def _join(xp: ModuleType, parts: list[Solution]) -> Solution:
     return Solution(*(xp.concat([getattr(part, field.name) for part in parts], axis=0) for field in fields(Solution)))
 
 
-def _free(xp: ModuleType, theta: Any, model: Any, lower: Any, held: Any) -> Any:
+def _free(xp: ModuleType, theta: Array, model: Any, lower: Array, held: Mask) -> Any:
     """Mark the parameters that may move: not held, and not pressed against a bound."""
     slopes = model[:, 1 : 1 + theta.shape[1]]
     pressed = (theta <= lower) & (slopes > 0)
     return xp.where(pressed, xp.zeros_like(theta), 1.0 - held)
 
 
-def _gradient(xp: ModuleType, model: Any, free: Any) -> Any:
+def _gradient(xp: ModuleType, model: Any, free: Mask) -> Any:
     size = free.shape[1]
     largest = xp.max(xp.abs(model[:, 1 : 1 + size] * free), axis=1)
     return xp.where(xp.isfinite(model[:, 0]) & xp.isfinite(largest), largest, xp.inf)
@@ -151,8 +151,8 @@ def _advance(
     function: Callable[[Any, Any], Any],
     move: Callable[[Any, Any], Any],
     now: Solution,
-    lower: Any,
-    held: Any,
+    lower: Array,
+    held: Mask,
     scale: float,
 ) -> Solution:
     """Try one step of each problem; keep it where the value falls as the model says, else raise the damping."""
@@ -181,7 +181,7 @@ def _advance(
     )
 
 
-def _step(xp: ModuleType, model: Any, free: Any, damping: Any, scale: float) -> tuple[Any, Any, Any]:
+def _step(xp: ModuleType, model: Any, free: Mask, damping: Array, scale: float) -> tuple[Any, Any, Any]:
     """Solve (H + damping D) step = -g by a Cholesky factor whose bad pivots are replaced.
 
     Where a pivot is negative the quadratic model has no minimum in that direction; its size takes its place, which

@@ -165,11 +165,11 @@ def cheapest_to_serve(
     reducible = xp.where(valid, loss - E, one)
     A, B, alpha, beta = (xp.where(valid, value, one) for value in (A, B, alpha, beta))
 
-    def tokens_for(log_params: Any) -> Any:
+    def tokens_for(log_params: Array) -> Any:
         left = xp.maximum(reducible - A * xp.exp(-alpha * log_params), 1e-300 * one)
         return xp.exp((xp.log(B) - xp.log(left)) / beta)
 
-    def total(log_params: Any) -> Any:
+    def total(log_params: Array) -> Any:
         training = FLOP_PER_PARAM_TOKEN * xp.exp(log_params) * tokens_for(log_params)
         return xp.log(training + SERVING_FLOP_PER_PARAM_TOKEN * xp.exp(log_params) * served)
 
@@ -228,7 +228,7 @@ def repeated_optimum(
     U, scale = (xp.where(valid, value * one, one) for value in (U, scale))
     C = xp.where(valid, C * one, one)
 
-    def loss_at(log_params: Any) -> Any:
+    def loss_at(log_params: Array) -> Any:
         tokens = C / (FLOP_PER_PARAM_TOKEN * xp.exp(log_params))
         repeats = xp.maximum(tokens / U - 1.0, 0.0 * one)
         worth = xp.minimum(tokens, U) + xp.where(repeats > 0, -U * scale * xp.expm1(-repeats / scale), 0.0 * one)
@@ -245,9 +245,9 @@ def repeated_optimum(
 def law_optimum(
     law: Law,
     symbols: Mapping[str, Any],
-    budget_flop: Any,
+    budget_flop: Samples,
     *,
-    token_cap: Any = float("inf"),
+    token_cap: Samples = float("inf"),
     flop_per_param_token: float = FLOP_PER_PARAM_TOKEN,
     given: Mapping[str, Any] | None = None,
 ) -> Optimum:
@@ -277,7 +277,7 @@ def law_optimum(
     operations = JetOperations(numpy)
     product = numpy.asarray(budget_flop, dtype=float) / flop_per_param_token
 
-    def loss_at(log_params: Any) -> Any:
+    def loss_at(log_params: Array) -> Any:
         tokens = product / numpy.exp(log_params)
         loss = law.loss(operations, symbols, {"params": numpy.exp(log_params), "tokens": tokens, **given})
         return numpy.where(numpy.isfinite(loss), loss, numpy.inf)
@@ -301,7 +301,7 @@ def law_optimum(
 
 
 def law_compute_for(
-    law: Law, symbols: Mapping[str, Any], loss: Any, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN
+    law: Law, symbols: Mapping[str, Any], loss: Samples, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN
 ) -> Any:
     """Return the least compute that reaches a loss, elementwise on host arrays; inf where no compute does.
 
@@ -310,7 +310,7 @@ def law_compute_for(
     """
     operations = JetOperations(numpy)
 
-    def loss_at(log_flop: Any) -> Any:
+    def loss_at(log_flop: Array) -> Any:
         flop = numpy.exp(log_flop)
         if law.columns == ("budget_flop",):
             return law.loss(operations, symbols, {"budget_flop": flop})
@@ -327,7 +327,7 @@ def law_compute_for(
     return numpy.where(reached, numpy.exp(0.5 * (low + high)), numpy.inf)
 
 
-def _golden_section(xp: Namespace, function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+def _golden_section(xp: Namespace, function: Callable[[Any], Any], low: Array, high: Array) -> Any:
     """Return where a function with one minimum in [low, high] is least, elementwise."""
     for _ in range(_GOLDEN_STEPS):
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

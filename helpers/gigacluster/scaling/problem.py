@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import kernel, namespace_of, to_host
+from gigacluster.arrays import Array, Samples, kernel, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
 from gigacluster.scaling.fused import fused
 from gigacluster.scaling.law import Law, Objective
@@ -201,7 +201,7 @@ class Problem:
         names = self.law.names
         columns = {name: constant(self.array(values)[None, :], len(names)) for name, values in self.log_columns.items()}
 
-        def prediction(theta: Any) -> Any:
+        def prediction(theta: Array) -> Any:
             jets = variables([theta[:, i : i + 1] for i in range(len(names))])
             jet = self.law.predict(operations, dict(zip(names, jets, strict=True)), columns)
             contract = contraction(xp, jet)
@@ -210,7 +210,7 @@ class Problem:
         return prediction
 
 
-def reaches(objective: Any, lowest: Any, runs: int) -> Any:
+def reaches(objective: Samples, lowest: Samples, runs: int) -> Any:
     """Tell which objectives are as low as the lowest."""
     return objective <= lowest * (1 + _SAME_SHARE) + runs * _SAME_RESIDUAL**2
 

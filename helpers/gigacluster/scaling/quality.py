@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import Array, Samples, to_host
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.noise import Noise, find_noise
@@ -58,7 +58,7 @@ class QualityLink:
     replicates: numpy.ndarray = field(repr=False)
     allowed: numpy.ndarray = field(repr=False)  # the same and its share, a row a pair of floor and ceiling
 
-    def predict(self, x: Any, *, seed: int = 7) -> Estimate:
+    def predict(self, x: Samples, *, seed: int = 7) -> Estimate:
         """Return the score of one new model, with the interval that holds it: the fit's error and a model's own.
 
         The error of a model is drawn from those of nearest fitted score: it is small near chance and large where scores
@@ -238,7 +238,7 @@ def link_score(
     )
 
 
-def sigmoid(x: Any, slope: Any, centre: Any, ceiling: Any, floor: Any) -> Any:
+def sigmoid(x: Array, slope: Samples, centre: Samples, ceiling: Samples, floor: Samples) -> Any:
     """Return the score that rises from the floor to the ceiling."""
     return floor + (ceiling - floor) / (1 + numpy.exp(-numpy.clip(slope * (x - centre), -500.0, 500.0)))
 

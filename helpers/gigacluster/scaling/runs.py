@@ -166,7 +166,7 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
     return Runs(columns=columns, loss=loss, notes=tuple(notes), budget_flop=budget if usable else None)
 
 
-def _plain(name: Any) -> str:
+def _plain(name: object) -> str:
     return re.sub(r"[\s_-]+", "", str(name)).lower()
 
 
@@ -187,7 +187,7 @@ def _column(runs: Any, name: str) -> numpy.ndarray | None:
     return None
 
 
-def _numbers(values: Any, name: str) -> numpy.ndarray:
+def _numbers(values: object, name: str) -> numpy.ndarray:
     try:
         host = to_host(values if not hasattr(values, "to_numpy") else values.to_numpy())
         return numpy.asarray(host, dtype=float).ravel()

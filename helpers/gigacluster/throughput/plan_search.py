@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import NUMPY, Namespace, device_namespace, free_bytes, release, to_host
+from gigacluster.arrays import NUMPY, Namespace, device_namespace, free_bytes, keep_freed_memory, release, to_host
 from gigacluster.hardware import Cluster
 from gigacluster.parallel import Workers, halving, in_order, progress
 from gigacluster.throughput.coefficients import Coefficients
@@ -310,6 +310,7 @@ class _Share:
 
 @lru_cache(maxsize=1)
 def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> tuple[PlanEvaluator, int]:
+    keep_freed_memory()
     table, _ = enumerate_plans(job, None if limits is None else dict(limits))
     return PlanEvaluator(job, table, coefficients, device_namespace(device)), len(table)
 
@@ -337,6 +338,7 @@ def best_of(
     ValueError
         If none fits; the message says which plan comes nearest.
     """
+    keep_freed_memory()
     evaluator = PlanEvaluator(job, table, coefficients, xp)
     return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk))
 

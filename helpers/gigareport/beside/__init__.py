@@ -1,7 +1,25 @@
 """Our numbers beside the published ones."""
 
+from gigareport.beside.claims import ledger
+from gigareport.beside.costs import beside_published as costs_beside_published
 from gigareport.beside.goodput import beside_published as goodput_beside_published
 from gigareport.beside.goodput import goodput_by_form, not_compared, orders
 from gigareport.beside.laws import published_optima
+from gigareport.beside.operators import gigawatt_beside, operators_beside
+from gigareport.beside.ratios import count_within, met_within, ratio_rows, worst_factor
 
-__all__ = ["goodput_beside_published", "goodput_by_form", "not_compared", "orders", "published_optima"]
+__all__ = [
+    "costs_beside_published",
+    "count_within",
+    "gigawatt_beside",
+    "goodput_beside_published",
+    "goodput_by_form",
+    "ledger",
+    "met_within",
+    "not_compared",
+    "operators_beside",
+    "orders",
+    "published_optima",
+    "ratio_rows",
+    "worst_factor",
+]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gigacluster.arrays import Samples
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, checked
 from gigacluster.units import HOURS_PER_YEAR
 
 
-def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share: Any) -> Any:
+def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_power_share: Samples) -> Any:
     """Return the rated IT power of a chip with its part of server, storage and network.
 
     Parameters
@@ -31,7 +32,7 @@ def it_power_w_per_chip(chip_w: Any, server_w_per_chip: Any, network_power_share
     return (chip + server) * (1 + share)
 
 
-def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 1.0) -> Any:
+def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0, pue: Samples = 1.0) -> Any:
     """Return the energy that a facility draws.
 
     Parameters
@@ -58,11 +59,11 @@ def energy_kwh(it_power_w: Any, hours: Any, *, load_frac: Any = 1.0, pue: Any = 
 
 
 def capital_usd_per_chip(
-    server_usd_per_chip: Any,
-    network_usd_per_chip: Any = 0.0,
-    storage_usd_per_chip: Any = 0.0,
-    site_usd_per_chip: Any = 0.0,
-    spares_frac: Any = 0.0,
+    server_usd_per_chip: Samples,
+    network_usd_per_chip: Samples = 0.0,
+    storage_usd_per_chip: Samples = 0.0,
+    site_usd_per_chip: Samples = 0.0,
+    spares_frac: Samples = 0.0,
 ) -> Any:
     """Return the capital of a cluster per working chip.
 
@@ -94,13 +95,13 @@ def capital_usd_per_chip(
 
 def amortised_run_usd(
     *,
-    n_chips: Any,
-    run_hours: Any,
-    cluster_usd_per_chip: Any,
-    price_performance_per_year: Any,
-    age_years: Any = 0.0,
-    kwh_per_chip_hour: Any = 0.0,
-    energy_usd_per_kwh: Any = 0.0,
+    n_chips: Samples,
+    run_hours: Samples,
+    cluster_usd_per_chip: Samples,
+    price_performance_per_year: Samples,
+    age_years: Samples = 0.0,
+    kwh_per_chip_hour: Samples = 0.0,
+    energy_usd_per_kwh: Samples = 0.0,
 ) -> Any:
     """Return what a run costs in lost value of the hardware and in energy, as Cottier et al. 2024 count it.
 
@@ -142,7 +143,9 @@ def amortised_run_usd(
     return n * (price_usd * lost + run_h * kwh * kwh_usd)
 
 
-def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: Any = 1.0) -> tuple[Any, Any, Any]:
+def cost_shares(
+    server_overhead: Samples, interconnect_share: Samples, hardware_share: Samples = 1.0
+) -> tuple[Any, Any, Any]:
     """Return the shares of chips, of the rest of the servers, and of the interconnect in a total.
 
     Parameters
@@ -170,12 +173,12 @@ def cost_shares(server_overhead: Any, interconnect_share: Any, hardware_share: A
 
 
 def gross_margin_frac(
-    rent_usd_per_chip_hour: Any,
+    rent_usd_per_chip_hour: Samples,
     *,
-    capital_usd_per_chip: Any,
-    life_years: Any,
-    running_usd_per_chip_hour: Any,
-    utilisation_frac: Any = 1.0,
+    capital_usd_per_chip: Samples,
+    life_years: Samples,
+    running_usd_per_chip_hour: Samples,
+    utilisation_frac: Samples = 1.0,
 ) -> Any:
     """Return an operator's gross margin in its accounts: revenue less depreciation and running costs, over revenue.
 

@@ -9,6 +9,7 @@ import numpy
 import pandas as pd
 
 from gigacluster import reliability
+from gigacluster.arrays import Samples
 from gigacluster.uncertainty import Uncertain, draw, interval
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog
@@ -20,7 +21,7 @@ _PLANNED_STOP_S = Uncertain(low=120.0, median=600.0, high=1200.0)  # row reliabi
 _LEAST_SHARE_OF_INTERVAL = 0.01  # of the time between failures in which a job runs, where stalls fill nearly all
 
 
-def goodput_by_form(mttf_s: Any, *, checkpoint_write_s: Any, restart_s: Any) -> dict[str, Any]:
+def goodput_by_form(mttf_s: Samples, *, checkpoint_write_s: Samples, restart_s: Samples) -> dict[str, Any]:
     """Goodput with blocking checkpoints by the exact model and by simpler forms, all but the first at Young's interval.
 
     Parameters
@@ -40,7 +41,7 @@ def goodput_by_form(mttf_s: Any, *, checkpoint_write_s: Any, restart_s: Any) -> 
     {'exact': 0.76, 'exact, Young': 0.76, 'Kokolis 2025': 0.74, 'stall inside': 0.78, 'stall outside': 0.82}
     """
     young_s = reliability.checkpoint_interval_s(mttf_s, checkpoint_write_s, "young")
-    inputs = {"mttf_s": mttf_s, "checkpoint_write_s": checkpoint_write_s, "restart_s": restart_s}
+    inputs: dict[str, Any] = {"mttf_s": mttf_s, "checkpoint_write_s": checkpoint_write_s, "restart_s": restart_s}
     stall_s = restart_s + young_s / 2
     return {
         "exact": reliability.goodput(**inputs).goodput_frac,
@@ -157,7 +158,7 @@ def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]
     }
 
 
-def _known(value: Any) -> float | None:
+def _known(value: float | None) -> float | None:
     return None if value is None or numpy.isnan(value) else float(value)
 
 

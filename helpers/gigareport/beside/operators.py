@@ -12,6 +12,7 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost, hardware
+from gigacluster.arrays import Samples
 from gigacluster.uncertainty import draw, interval
 from gigareport import catalog, scenario
 from gigareport.facts.cost_inputs import inputs, own_inputs
@@ -52,7 +53,7 @@ def operators_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     return table.loc[worst_first].reset_index(drop=True)
 
 
-def _chip_hour_usd(chip: str, server_usd: Any, is_hyperscaler: bool, x: dict[str, Any], facts: pd.DataFrame) -> Any:
+def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict[str, Any], facts: pd.DataFrame) -> Any:
     watts = hardware.chip(chip).tdp_w / hardware.chip(_CHIP_OF_DEFAULTS).tdp_w * x["it_power_w_per_chip"]
     given: dict[str, Any] = {name: x[name] for name in own_inputs() if name not in ("goodput_frac", "utilisation_frac")}
     given |= {"chip_usd": server_usd, "server_usd_per_chip": 0.0}  # the quotes hold the part of the server

@@ -5,18 +5,7 @@ from gigareport.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, ma
 from gigareport.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
 from gigareport.comparison.published import beside_published, costs_beside_published
 from gigareport.comparison.runs import Run, reference_run, run, runs
-from gigareport.comparison.words import (
-    BASIS_WORDS,
-    each,
-    price_text,
-    say_costs,
-    say_days,
-    say_facts,
-    say_first,
-    say_order,
-    say_published,
-    say_soonest,
-)
+from gigareport.comparison.words import BASIS_WORDS, price_text
 
 __all__ = [
     "BASES",
@@ -32,7 +21,6 @@ __all__ = [
     "clusters",
     "compare",
     "costs_beside_published",
-    "each",
     "equal",
     "markets",
     "own_cluster",
@@ -41,12 +29,5 @@ __all__ = [
     "reference_run",
     "run",
     "runs",
-    "say_costs",
-    "say_days",
-    "say_facts",
-    "say_first",
-    "say_order",
-    "say_published",
-    "say_soonest",
     "unusable_clusters",
 ]

@@ -104,7 +104,7 @@ def reference_run(story: Scenario) -> Run:
     training = story.training
     return Run(
         name=story.name,
-        title=f"reference run of {story.name}",
+        title="the reference run",
         model=transformer.model(training.model),
         flop=inputs_of(story)["training.reference_run_flop"],
         global_batch=int(training.global_batch),

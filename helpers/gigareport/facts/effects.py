@@ -8,17 +8,18 @@ from typing import Any
 import numpy
 import pandas as pd
 
+from gigacluster.arrays import Samples
 from gigacluster.concentration import add
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.ownership import named_and_other
-from gigareport.facts.world import OTHER, WorldStock, share_of_world
+from gigareport.facts.world import OTHER, Day, WorldStock, share_of_world
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
 
 
-def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) -> pd.DataFrame:
+def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]) -> pd.DataFrame:
     """Share of the world's stock that a cluster of fixed size is at each date, and what it would do to the index.
 
     Parameters
@@ -47,7 +48,9 @@ def share_over_time(world: WorldStock, h100e_8bit: Any, dates: Iterable[Any]) ->
     return pd.DataFrame(rows, columns=columns)
 
 
-def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable[str] = (NEW_OWNER,)) -> pd.DataFrame:
+def index_change(
+    world: WorldStock, h100e_8bit: Samples, date: Day, owners: Iterable[str] = (NEW_OWNER,)
+) -> pd.DataFrame:
     """How far a cluster moves the index at a date, by who owns it.
 
     Parameters
@@ -76,7 +79,7 @@ def index_change(world: WorldStock, h100e_8bit: Any, date: Any, owners: Iterable
     return pd.DataFrame(rows, columns=["owner", "change_p5", "change_median", "change_p95", "change_if_other_is_one"])
 
 
-def place_in_words(world: WorldStock, h100e_8bit: float, date: Any) -> str:
+def place_in_words(world: WorldStock, h100e_8bit: float, date: Day) -> str:
     """Say in Markdown what a cluster is of the world's stock when it starts, and when the table ends."""
     start = numpy.datetime64(str(date)[:10], "D")
     shares = [_share_in_words(world, h100e_8bit, when) for when in dict.fromkeys([start, max(start, world.dates[-1])])]

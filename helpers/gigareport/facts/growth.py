@@ -13,7 +13,7 @@ from scipy import stats
 from gigacluster.uncertainty import Interval, interval
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: Quantities of a cluster whose growth was published: name, anchor in ``published_anchors``, and how it is computed.
 QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -59,7 +59,7 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     return rows[rows["rank_at_release"] <= top]
 
 
-def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, end: Any = None) -> Growth:
+def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of a quantity to the clusters that led when they opened.
 
     Parameters
@@ -97,7 +97,7 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Any = None, e
     return Growth(Interval(low, middle, high), len(years))
 
 
-def stock_growth(world: WorldStock, start: Any = None, end: Any = None) -> Growth:
+def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = None) -> Growth:
     """Fit exponential growth of the world's stock to the quarters between two dates, sample by sample.
 
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own
@@ -130,6 +130,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
     DataFrame
         ``quantity, published, ours_p5, ours, ours_p95, ratio, n, ours_to_date``: ours over the years that were
         published, their ratio to the published value, and ours over the whole of the table since the same start.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
     values = anchors.set_index("anchor_id")["value"]
     leaders = leaders_at_release(clusters, top)
@@ -142,7 +143,10 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         then, now = (stock_growth(world, f"{int(since) - 1}-12-31", end) for end in ("2025-12-31", None))
         rows.append(_beside(f"stock, from {since}", values["chipstock_growth"], then, now))
     columns = ["quantity", "published", "ours_p5", "ours", "ours_p95", "ratio", "n", "ours_to_date"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    leading = [anchor for anchor, _ in QUANTITIES.values()]
+    table.attrs["anchor_ids"] = leading + ["chipstock_growth"] * (len(rows) - len(leading))
+    return table
 
 
 def published_shares(
@@ -161,6 +165,7 @@ def published_shares(
     DataFrame
         ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published; the
         one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
+        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
     values = anchors.set_index("anchor_id")["value"]
     spring = PUBLISHED_WINDOW[1]
@@ -195,7 +200,9 @@ def published_shares(
     rows = [
         (share, pd.Timestamp(day), values[anchor], ours, ours / values[anchor]) for share, day, anchor, ours in found
     ]
-    return pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table = pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
+    table.attrs["anchor_ids"] = [anchor for *_, anchor, _ in found]
+    return table
 
 
 def _part(clusters: pd.DataFrame, date: str, column: str, value: str) -> float:

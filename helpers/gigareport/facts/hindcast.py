@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from gigareport.facts.stock import current, world_stock
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
 _FIRST_ORIGIN = "2024-03-31"
@@ -112,7 +112,7 @@ def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
     )
 
 
-def _until(table: pd.DataFrame, day: Any) -> pd.DataFrame:
+def _until(table: pd.DataFrame, day: Day) -> pd.DataFrame:
     return table[table["as_of"] <= pd.Timestamp(str(day))]
 
 

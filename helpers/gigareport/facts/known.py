@@ -6,12 +6,13 @@ any owner. Adding the rows up counts sites twice; dropping the anonymous makes t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
+from gigareport.facts.world import Day
 
 Joint = Literal["split", "separate", "largest"]
 Anonymous = Literal["each", "country", "largest", "dropped"]
@@ -38,7 +39,7 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
     return name.map(replaced)
 
 
-def active_clusters(clusters: pd.DataFrame, date: Any, *, phases_once: bool = True) -> pd.DataFrame:
+def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = True) -> pd.DataFrame:
     """Rows of the standard analysis that stand at a date, each site once.
 
     Parameters
@@ -121,7 +122,7 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
     )
 
 
-def naive_indices(clusters: pd.DataFrame, date: Any, coverage: float = 0.1) -> pd.DataFrame:
+def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> pd.DataFrame:
     """The index of the clusters known by name under each common mistake, beside the one without them.
 
     Parameters

@@ -19,7 +19,7 @@ from gigacluster.concentration import hhi, hhi_change, merger, top_share, trend
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.use import used_by
-from gigareport.facts.world import OTHER, WorldStock
+from gigareport.facts.world import OTHER, Day, WorldStock
 
 #: The five whose share of the world's compute is published.
 LARGE_CLOUDS = ("Google", "Microsoft", "Meta", "Amazon", "Oracle")
@@ -66,7 +66,7 @@ def named_and_other(world: WorldStock, holdings: numpy.ndarray) -> tuple[numpy.n
     return holdings, numpy.zeros_like(holdings[0])
 
 
-def by_owner(world: WorldStock, date: Any) -> Cut:
+def by_owner(world: WorldStock, date: Day) -> Cut:
     """Return the whole stock at a date by owner."""
     named, other = named_and_other(world, world.at(date))
     names = tuple(name for name in world.owners if name != OTHER)
@@ -74,7 +74,7 @@ def by_owner(world: WorldStock, date: Any) -> Cut:
     return Cut(name="all compute, by owner", parties=names, held=named, nameless=other, groups=groups)
 
 
-def owners_at(world: WorldStock, date: Any) -> pd.DataFrame:
+def owners_at(world: WorldStock, date: Day) -> pd.DataFrame:
     """Holding and share of each owner at a date, with 90 % intervals; the percentiles of owners do not add up.
 
     Returns
@@ -90,7 +90,7 @@ def owners_at(world: WorldStock, date: Any) -> pd.DataFrame:
     return pd.DataFrame({"owner": world.owners, **columns})
 
 
-def fives_share(world: WorldStock, date: Any) -> numpy.ndarray:
+def fives_share(world: WorldStock, date: Day) -> numpy.ndarray:
     """Share of the world's stock that Google, Microsoft, Meta, Amazon and Oracle hold, shape (samples,)."""
     holdings = world.at(date)
     rows = [world.owners.index(name) for name in LARGE_CLOUDS if name in world.owners]
@@ -116,7 +116,7 @@ def index_by_quarter(world: WorldStock) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["date", "band_low", "lowest", "capped", "highest", "band_high"])
 
 
-def trend_tests(world: WorldStock, before: Any, after: Any) -> pd.DataFrame:
+def trend_tests(world: WorldStock, before: Day, after: Day) -> pd.DataFrame:
     """Did the index rise between two dates? The answer under each assumption about Other.
 
     Returns
@@ -151,7 +151,7 @@ def markets(
     traits: pd.DataFrame,
     sites: Mapping[str, Any],
     running: pd.DataFrame,
-    date: Any,
+    date: Day,
 ) -> dict[str, Cut]:
     """Return each definition of the market at a date, with its parties.
 
@@ -200,7 +200,7 @@ def markets(
     return {cut.name: cut for cut in found}
 
 
-def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Any) -> Cut:
+def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Day) -> Cut:
     """Return the stock at a date by the foundry that made the dies.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy
 import pandas as pd
 
 from gigareport import catalog
+from gigareport.facts.world import Day
 
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
@@ -70,7 +71,7 @@ def current_states() -> pd.DataFrame:
     return states_by_site(catalog.load("data_center_timelines"), catalog.load("site_names"), vintages()[-1])
 
 
-def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Any, day_now: Any) -> Revisions:
+def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day_now: Day) -> Revisions:
     """Look up in a later vintage what became of the steps that an earlier one planned to the end of 2027.
 
     Parameters

@@ -12,7 +12,7 @@ import numpy
 import pandas as pd
 
 from gigacluster.concentration import hhi
-from gigareport.facts.world import WorldStock
+from gigareport.facts.world import Day, WorldStock
 
 #: Owners, by the names of the table of owners, of the laboratories.
 _OWNERS_OF_LABS = {
@@ -26,7 +26,7 @@ _OWNERS_OF_LABS = {
 _LESSORS = {"SpaceX (xAI)": "xAI"}
 
 
-def running_leases(leases: pd.DataFrame, date: Any) -> pd.DataFrame:
+def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
     """Return the leases that run at a date.
 
     Parameters

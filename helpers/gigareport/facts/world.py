@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy
 
+from gigacluster.arrays import AnyArray, Samples
 from gigacluster.uncertainty import Uncertain, draw
 
+#: A day as callers give it: a date, a timestamp of pandas, a datetime64, or text such as 2026-03-31.
+Day: TypeAlias = datetime.date | numpy.datetime64 | str
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 _DAYS_PER_YEAR = 365.25
@@ -33,11 +37,11 @@ class WorldStock:
         """The stock of all owners, shape (dates, samples)."""
         return self.h100e_8bit.sum(axis=0)
 
-    def is_extrapolated(self, date: Any) -> bool:
+    def is_extrapolated(self, date: Day) -> bool:
         """Tell whether ``date`` lies after the last date with owners."""
         return bool(_day(date) > self.dates[-1])
 
-    def at(self, date: Any) -> numpy.ndarray:
+    def at(self, date: Day) -> numpy.ndarray:
         """Holdings of each owner at a date, shape (owners, samples).
 
         Between two quarters a holding grows at a steady rate (linearly where it starts at 0), after the last one at
@@ -45,7 +49,9 @@ class WorldStock:
         """
         return self._on(numpy.full(self.h100e_8bit.shape[2], _number(_day(date))))
 
-    def running_at(self, date: Any, *, lag_months: Any, life_months: Any) -> numpy.ndarray:
+    def running_at(
+        self, date: Day, *, lag_months: float | numpy.ndarray, life_months: float | numpy.ndarray
+    ) -> numpy.ndarray:
         """Holdings that run at a date, shape (owners, samples): sold a while ago, and not yet worn out.
 
         Parameters
@@ -73,7 +79,7 @@ class WorldStock:
         return numpy.where(days < dates[0], numpy.nan, found)
 
 
-def share_of_world(h100e_8bit: Any, world: WorldStock, date: Any) -> numpy.ndarray:
+def share_of_world(h100e_8bit: Samples, world: WorldStock, date: Day) -> numpy.ndarray:
     """Share of the world's stock that a cluster is at a date, shape (samples,).
 
     The cluster's chips are counted among the world's: they came out of the same sales. Ask
@@ -120,7 +126,7 @@ def running(samples: int = 10_000, seed: int = 7) -> dict[str, numpy.ndarray]:
     return draw({"lag_months": _LAG_MONTHS, "life_months": _LIFE_MONTHS}, samples, seed)
 
 
-def quarter_ends(day: Any, n: int) -> numpy.ndarray:
+def quarter_ends(day: Day, n: int) -> numpy.ndarray:
     """Return the last days of the ``n`` quarters after a day.
 
     Examples
@@ -134,7 +140,7 @@ def quarter_ends(day: Any, n: int) -> numpy.ndarray:
     return ends - numpy.timedelta64(1, "D")
 
 
-def _day(date: Any) -> numpy.datetime64:
+def _day(date: Day) -> numpy.datetime64:
     return numpy.datetime64(str(date)[:10], "D")
 
 
@@ -142,6 +148,6 @@ def _number(days: Any) -> Any:
     return numpy.asarray(days).astype("datetime64[D]").astype(numpy.float64)
 
 
-def years_between(first: Any, last: Any) -> Any:
+def years_between(first: AnyArray, last: AnyArray) -> Any:
     """Return the years from one day to another, both datetime64."""
     return (last - first) / numpy.timedelta64(1, "D") / _DAYS_PER_YEAR

@@ -136,9 +136,11 @@ def _numbers(body: str, scenario: str) -> str:
     """Give every number its name, and a link to where it comes from if it is of this report's scenario."""
 
     def named(match: re.Match[str]) -> str:
-        story, _, quantity = match[1].partition("/")
-        place = f' href="inputs.html#number-{quantity}"' if story == scenario else ""
-        return f'<a class="number" data-number="{match[1]}"{place}>'
+        name, _, place = match[1].partition("@")
+        story, _, quantity = name.partition("/")
+        if story == scenario or place:
+            place = place or f"inputs.html#number-{quantity}"
+        return f'<a class="number" data-number="{name}"' + (f' href="{place}">' if place else ">")
 
     return re.sub(rf'<a href="{NUMBER_SCHEME}([^"]*)">', named, body)
 

@@ -91,10 +91,26 @@ def table(text: str) -> str:
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<th(?:\s[^>]*)?>(?:\s|&nbsp;)*</th>", "<td></td>", text)
     head, body, tail = text.partition("<tbody>")
+    head = _one_header(head)
     head, tail = head.replace("<th", '<th scope="col"'), tail.replace("<th", '<th scope="row"')
     head = head.replace('<th scope="col"ead', "<thead")
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
+    text = re.sub(r"<td>(?=[^<]{70})", '<td class="long">', text)
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
+
+
+def _one_header(head: str) -> str:
+    """Return a header in one row where a second one only names the columns that name the rows, as pandas has it."""
+    rows = re.findall(r"<tr[^>]*>.*?</tr>", head, re.DOTALL)
+    if len(rows) != 2:
+        return head
+    first, second = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows)
+    count = sum(not re.sub(r"&nbsp;|\s", "", cell) for cell in first)
+    is_names = len(first) == len(second) and not any(re.sub(r"&nbsp;|\s", "", cell) for cell in second[count:])
+    if not (is_names and count and all(second[:count])):
+        return head
+    cells = "".join(f"<th>{cell}</th>" for cell in (*second[:count], *first[count:]))
+    return head.replace(rows[0], f"<tr>{cells}</tr>").replace(rows[1], "")
 
 
 def _without_numbering(head: str, body: str) -> str:

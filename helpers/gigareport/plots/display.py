@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 
 from gigareport import catalog
 from gigareport.plots import picture
-from gigareport.plots.marks import Chart, unsupported
+from gigareport.plots.chart import Chart
 from gigareport.plots.style import caption_of, finish
+from gigareport.plots.titles import unsupported
 
 #: Set to anything while notebooks are executed for a page.
 PAGE_VARIABLE = "GIGACLUSTER_PAGE"

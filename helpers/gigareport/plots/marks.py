@@ -19,90 +19,34 @@ A second mark joins the first with ``on=chart``; ``panels(2)`` gives two empty c
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
 
 from gigareport.plots import style
-from gigareport.words import number
+from gigareport.plots.chart import (
+    Chart,
+    axis_of,
+    groups_of,
+    is_numeric,
+    label_axes,
+    name_rows,
+    new_chart,
+    noted,
+    on_axis,
+    plain_ticks,
+    told,
+)
+from gigareport.plots.chart import panels as panels
+from gigareport.words import number, share
 
-#: Alternative texts name at most this many rows or lines; the table behind the figure holds all.
-_NAMED = 8
+#: From this share of samples on an order counts as sure.
+_SURE = 0.9
 #: Lines are told apart by their dashes too.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
-
-
-@dataclass(eq=False)
-class Chart:
-    """Axes with what was drawn on them: the tables, what they say, and the values under a finger."""
-
-    fig: Figure
-    ax: Axes
-    tables: list[pd.DataFrame] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    tips: list[tuple[Axes, float, float, str]] = field(default_factory=list)
-    names: list[tuple[float, float, str, Any]] = field(default_factory=list)  # of lines, beside their ends
-    beside: list[Chart] = field(default_factory=list)
-    is_plane: bool = False  # coloured all over: names of lines stand on it
-
-    @property
-    def data(self) -> pd.DataFrame:
-        """Every table behind the figure, once; several are set below each other."""
-        tables: list[pd.DataFrame] = []
-        for table in (table for chart in (self, *self.beside) for table in chart.tables):
-            if not any(table is other for other in tables):
-                tables.append(table)
-        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
-
-    @property
-    def alt(self) -> str:
-        """What a reader who cannot see the figure should know."""
-        return " ".join(text for chart in (self, *self.beside) for text in chart.said)
-
-    @property
-    def vintage(self) -> str:
-        """Date of the newest datum, or nothing where the tables have no dates."""
-        tables = (table for chart in (self, *self.beside) for table in chart.tables)
-        return max((date for table in tables for date in _dates(table)), default="")
-
-    def place_names(self) -> None:
-        """Write the names of lines beside their ends, apart from each other."""
-        span = self.ax.transData.transform
-        height = self.ax.bbox.height or 1.0
-        last = -numpy.inf
-        for x, y, text, colour in sorted(self.names, key=lambda name: float(span((name[0], name[1]))[1])):
-            at = float(span((x, y))[1]) / height
-            place = max(at, last + 0.055)
-            last = place
-            shift_pt = (place - at) * height * 72 / self.fig.dpi
-            self.ax.annotate(
-                text,
-                (x, y),
-                xytext=(-4, shift_pt + 7) if self.is_plane else (5, shift_pt),
-                ha="right" if self.is_plane else "left",
-                textcoords="offset points",
-                color=colour
-                if colour in (style.ACCENT, style.SECOND) and not self.is_plane
-                else style.INK,  # light letters are hard to read
-                va="center",
-                fontsize="small",
-                annotation_clip=False,
-            )
-
-
-def panels(count: int, width_in: float = 7.5, height_in: float = 4.2, **subplots: Any) -> tuple[Chart, ...]:
-    """Return empty charts side by side; show the first, which carries what the others hold."""
-    fig, axes = style.figure(width_in, height_in, ncols=count, **subplots)
-    charts = tuple(Chart(fig, ax) for ax in numpy.atleast_1d(axes))
-    charts[0].beside.extend(charts[1:])
-    return charts
 
 
 def rows(
@@ -113,11 +57,15 @@ def rows(
     low: str = "low",
     middle: str = "median",
     high: str = "high",
-    beside: str | None = None,
+    beside: str | Sequence[str] = (),
+    chance: str = "",
+    highlight: str = "",
+    line: float | None = None,
+    reach: float = math.inf,
     log: bool = False,
     on: Chart | None = None,
 ) -> Chart:
-    """Draw a row for each name: its median as a dot, its interval as a line, a published value beside it as a cross.
+    """Draw a row for each name: its median as a dot, its interval as a line, other values beside it as signs.
 
     Parameters
     ----------
@@ -127,35 +75,85 @@ def rows(
         Label of the axis, with its unit.
     label, low, middle, high : str
         Columns; without ``low`` and ``high`` in the table only dots are drawn.
-    beside : str, optional
-        Column of published values.
+    beside : str or several
+        Columns of further values, such as published ones, each with a sign of its own.
+    chance : str, optional
+        Column of the share of samples in which a row beats the next one, written between the two; bold from 90 %.
+    highlight : str, optional
+        Name of the row in the story's colour; the others are grey then.
+    line : float, optional
+        Where an upright line stands, such as 1 for agreement.
+    reach : float
+        The axis ends at so many times the extreme dots and signs; an interval beyond ends in an arrow and in figures.
     log : bool
         Whether the axis is logarithmic.
     on : Chart, optional
         Where to draw; otherwise a new figure as high as the rows need.
     """
-    chart = on or _new(height_in=1.3 + 0.34 * len(table))
+    others = [beside] if isinstance(beside, str) else list(beside)
+    chart = on or new_chart(height_in=1.3 + (0.34 + 0.02 * len(others)) * len(table))
     names, middles = table[label].astype(str).tolist(), table[middle].to_numpy(dtype=float)
-    places = numpy.arange(len(table))
-    has_interval = {low, high} <= {*table}
-    if has_interval:
-        chart.ax.hlines(places, table[low], table[high], color=style.ACCENT, linewidth=2.5, alpha=0.55)
-    chart.ax.plot(middles, places, "o", color=style.ACCENT, markersize=6)
-    if beside:
-        chart.ax.plot(table[beside], places, "x", color=style.SECOND, markersize=7, markeredgewidth=2, label=beside)
-        style.legend_above(chart.ax)
-    chart.ax.set(yticks=places, xlabel=value, ylim=(len(table) - 0.5, -0.5), **({"xscale": "log"} if log else {}))
-    chart.ax.set_yticklabels(names)
-    chart.ax.grid(visible=False, axis="y")
-    texts = [number(middle_) for middle_ in middles]
-    if has_interval:
-        texts = [
-            f"{text} ({number(a)} to {number(b)})"
-            for text, a, b in zip(texts, table[low].astype(float), table[high].astype(float), strict=True)
-        ]
-    if beside:
-        texts = [f"{t}, {beside} {number(b)}" for t, b in zip(texts, table[beside].astype(float), strict=True)]
-    return _noted(chart, table, value, names, texts, list(zip(middles, places, strict=True)))
+    places, ax = numpy.arange(len(table)), chart.ax
+    colours = [style.ACCENT if highlight in ("", name) else style.GREY for name in names]
+    if line is not None:
+        ax.axvline(line, color=style.INK, linewidth=1, zorder=1)
+    texts = [number(x) for x in middles]
+    if {low, high} <= {*table}:
+        ends = table[[low, high]].to_numpy(dtype=float)
+        inner = table[[middle, *others]].to_numpy(dtype=float)
+        _intervals(chart, ends, (float(numpy.nanmin(inner)) / reach, float(numpy.nanmax(inner)) * reach), colours)
+        texts = [f"{text} ({number(a)} to {number(b)})" for text, (a, b) in zip(texts, ends, strict=True)]
+    ax.scatter(middles, places, c=colours, s=36, zorder=3, label=middle if others else None)
+    for sign, colour, other in zip("xD^sv", style.colours(5, 1), others, strict=False):
+        ax.plot(table[other], places, sign, color=colour, markersize=6, markeredgewidth=2, label=other, linestyle="")
+        texts = [f"{t}, {other} {number(b)}" for t, b in zip(texts, table[other].astype(float), strict=True)]
+    if others:
+        style.legend_above(ax)
+    if chance:
+        _between(chart, table[chance].to_numpy(dtype=float)[:-1])
+    ax.set(xlabel=value, **({"xscale": "log"} if log else {}))
+    name_rows(chart, names)
+    plain_ticks(ax.xaxis)
+    return noted(chart, table, value, names, texts, list(zip(middles, places, strict=True)))
+
+
+def _intervals(chart: Chart, ends: numpy.ndarray, limits: tuple[float, float], colours: Sequence[str]) -> None:
+    """Draw intervals as lines; one that goes on beyond the limits ends there in an arrow, and says how far it goes."""
+    least, most = limits
+    cut = numpy.clip(ends, least, most)
+    chart.ax.hlines(numpy.arange(len(ends)), cut[:, 0], cut[:, 1], colors=colours, linewidth=2.5, alpha=0.55)
+    for place, colour in enumerate(colours):
+        for side, sign, word, align in ((0, "<", "from", "left"), (1, ">", "to", "right")):
+            if ends[place, side] == cut[place, side] or not numpy.isfinite(ends[place, side]):
+                continue
+            end = float(cut[place, side])
+            chart.ax.plot(end, place, sign, color=colour, markersize=6, clip_on=False)
+            chart.ax.annotate(
+                f"{word} {number(float(ends[place, side]))}",
+                (end, place),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha=align,
+                va="bottom",
+                fontsize="x-small",
+            )
+
+
+def _between(chart: Chart, shares: numpy.ndarray) -> None:
+    """Write between two rows how surely the upper one is better."""
+    for place, chance in enumerate(shares):
+        if numpy.isfinite(chance):
+            chart.ax.annotate(
+                share(float(chance)),
+                (1.0, place + 0.5),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="x-small",
+                fontweight="bold" if chance >= _SURE else "normal",
+                annotation_clip=False,
+            )
 
 
 def bars(
@@ -176,7 +174,7 @@ def bars(
     unit : str
         Label of the axis where several columns are stacked, with its unit.
     """
-    chart = on or _new(height_in=1.3 + 0.34 * len(table))
+    chart = on or new_chart(height_in=1.3 + 0.34 * len(table))
     columns = [value] if isinstance(value, str) else list(value)
     names, places = table[label].astype(str).tolist(), numpy.arange(len(table))
     left = numpy.zeros(len(table))
@@ -188,14 +186,13 @@ def bars(
             tips = [f"{name}: {column} {number(width)}" for name, width in zip(names, widths, strict=True)]
             chart.tips += [(chart.ax, float(a), float(b), tip) for a, b, tip in zip(centres, places, tips, strict=True)]
         left = left + numpy.nan_to_num(widths)
-    chart.ax.set(yticks=places, xlabel=unit or columns[0], ylim=(len(table) - 0.5, -0.5))
-    chart.ax.set_yticklabels(names)
-    chart.ax.grid(visible=False, axis="y")
+    chart.ax.set(xlabel=unit or columns[0])
+    name_rows(chart, names)
     if len(columns) > 1:
         style.legend_above(chart.ax)
     texts = [number(total) for total in left]
     ends = [] if len(columns) > 1 else list(zip(left, places, strict=True))
-    return _noted(chart, table, unit or columns[0], names, texts, ends)
+    return noted(chart, table, unit or columns[0], names, texts, ends)
 
 
 def curves(
@@ -216,23 +213,23 @@ def curves(
     on : Chart, optional
         Where to draw.
     """
-    chart = on or _new()
-    groups = _groups(table, by)
+    chart = on or new_chart()
+    groups = groups_of(table, by)
     named, texts = [], []
     first = len(chart.names)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
-        xs, ys = _axis(part[x]), part[y].to_numpy(dtype=float)
+        xs, ys = axis_of(part[x]), part[y].to_numpy(dtype=float)
         chart.ax.plot(xs, ys, color=colour, linestyle=_DASHES[(place + first) % len(_DASHES)], linewidth=2)
-        chart.tips += [(chart.ax, _number(a), b, f"{name}{_text(a)}: {number(b)}") for a, b in zip(xs, ys, strict=True)]
+        chart.tips += [(chart.ax, on_axis(a), b, f"{name}{told(a)}: {number(b)}") for a, b in zip(xs, ys, strict=True)]
         known = numpy.flatnonzero(numpy.isfinite(ys))
         if by and len(known):
-            chart.names.append((_number(xs[known[-1]]), float(ys[known[-1]]), str(name).removesuffix(", "), colour))
+            chart.names.append((on_axis(xs[known[-1]]), float(ys[known[-1]]), str(name).removesuffix(", "), colour))
         if len(known):
             a, b = known[0], known[-1]
             named.append(str(name).removesuffix(", ") or y)
-            texts.append(f"{number(ys[a])} at {_text(xs[a])} to {number(ys[b])} at {_text(xs[b])}")
-    _label_axes(chart, x, y, log)
-    return _noted(chart, table, f"{y} over {x}", named, texts, [])
+            texts.append(f"{number(ys[a])} at {told(xs[a])} to {number(ys[b])} at {told(xs[b])}")
+    label_axes(chart, x, y, log)
+    return noted(chart, table, f"{y} over {x}", named, texts, [])
 
 
 def band(
@@ -262,25 +259,25 @@ def band(
     by, log, on
         As for :func:`curves`.
     """
-    chart = on or _new()
-    groups = _groups(table, by)
+    chart = on or new_chart()
+    groups = groups_of(table, by)
     named, texts = [], []
     first = len(chart.names)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
-        xs = _axis(part[x])
+        xs = axis_of(part[x])
         a, b, c = (part[column].to_numpy(dtype=float) for column in (low, middle, high))
         style.band(chart.ax, xs, a, c, color=colour)
         chart.ax.plot(xs, b, color=colour, linestyle=_DASHES[(place + first) % len(_DASHES)], linewidth=2)
         said = [f"{number(m)} ({number(lo)} to {number(hi)})" for lo, m, hi in zip(a, b, c, strict=True)]
         chart.tips += [
-            (chart.ax, _number(at), m, f"{name}{_text(at)}: {text}") for at, m, text in zip(xs, b, said, strict=True)
+            (chart.ax, on_axis(at), m, f"{name}{told(at)}: {text}") for at, m, text in zip(xs, b, said, strict=True)
         ]
         if by:
-            chart.names.append((_number(xs[-1]), float(b[-1]), str(name).removesuffix(", "), colour))
+            chart.names.append((on_axis(xs[-1]), float(b[-1]), str(name).removesuffix(", "), colour))
         named.append(str(name).removesuffix(", ") or y)
-        texts.append(f"{said[0]} at {_text(xs[0])}, {said[-1]} at {_text(xs[-1])}")
-    _label_axes(chart, x, y, log)
-    return _noted(chart, table, f"{y} over {x}", named, texts, [])
+        texts.append(f"{said[0]} at {told(xs[0])}, {said[-1]} at {told(xs[-1])}")
+    label_axes(chart, x, y, log)
+    return noted(chart, table, f"{y} over {x}", named, texts, [])
 
 
 def areas(table: pd.DataFrame, x: str, parts: Sequence[str], y: str, *, on: Chart | None = None) -> Chart:
@@ -299,22 +296,22 @@ def areas(table: pd.DataFrame, x: str, parts: Sequence[str], y: str, *, on: Char
     on : Chart, optional
         Where to draw.
     """
-    chart = on or _new()
-    xs, values = _axis(table[x]), table[list(parts)].to_numpy(dtype=float).T
+    chart = on or new_chart()
+    xs, values = axis_of(table[x]), table[list(parts)].to_numpy(dtype=float).T
     tops = numpy.cumsum(values, axis=0)
     chart.ax.stackplot(
         xs, values, colors=style.colours(len(parts)), labels=list(parts), edgecolor="white", linewidth=0.6
     )
     for part, value, top in zip(parts, values, tops, strict=True):
         chart.tips += [
-            (chart.ax, _number(at), float(height - size / 2), f"{part}, {_text(at)}: {number(size)}")
+            (chart.ax, on_axis(at), float(height - size / 2), f"{part}, {told(at)}: {number(size)}")
             for at, height, size in zip(xs, top, value, strict=True)
         ]
-    _label_axes(chart, x, y, "")
-    chart.ax.set(xlim=(_number(xs[0]), _number(xs[-1])))
+    label_axes(chart, x, y, "")
+    chart.ax.set(xlim=(on_axis(xs[0]), on_axis(xs[-1])))
     style.legend_above(chart.ax)
-    texts = [f"{number(value[0])} at {_text(xs[0])}, {number(value[-1])} at {_text(xs[-1])}" for value in values]
-    return _noted(chart, table, f"{y} over {x}", list(parts), texts, [])
+    texts = [f"{number(value[0])} at {told(xs[0])}, {number(value[-1])} at {told(xs[-1])}" for value in values]
+    return noted(chart, table, f"{y} over {x}", list(parts), texts, [])
 
 
 def points(
@@ -345,24 +342,30 @@ def points(
     log, on
         As for :func:`curves`.
     """
-    chart = on or _new()
-    groups = _groups(table, by)
+    chart = on or new_chart()
+    groups = groups_of(table, by)
     for (name, part), colour, form in zip(groups, style.colours(len(groups)), "osD^vP*X" * 9, strict=False):
         chart.ax.plot(
-            _axis(part[x]), part[y], form, color=colour, markersize=4.5, alpha=0.75, label=str(name).removesuffix(", ")
+            axis_of(part[x]),
+            part[y],
+            form,
+            color=colour,
+            markersize=4.5,
+            alpha=0.75,
+            label=str(name).removesuffix(", "),
         )
         who = part[label].astype(str).tolist() if label else [str(name).removesuffix(", ")] * len(part)
         chart.tips += [
-            (chart.ax, _number(a), float(b), f"{f'{n}: ' if n else ''}{number(b)} at {_text(a)}")
-            for n, a, b in zip(who, _axis(part[x]), part[y], strict=True)
+            (chart.ax, on_axis(a), float(b), f"{f'{n}: ' if n else ''}{number(b)} at {told(a)}")
+            for n, a, b in zip(who, axis_of(part[x]), part[y], strict=True)
         ]
     if by:
         style.legend_above(chart.ax)
-    _label_axes(chart, x, y, log)
+    label_axes(chart, x, y, log)
     if diagonal:
         ends = [numpy.nanmin(table[[x, y]].to_numpy(float)), numpy.nanmax(table[[x, y]].to_numpy(float))]
         chart.ax.plot(ends, ends, color=style.INK, linewidth=1, zorder=1)
-    spans = [f"from {number(table[c].min())} to {number(table[c].max())}" for c in (x, y) if _is_numeric(table[c])]
+    spans = [f"from {number(table[c].min())} to {number(table[c].max())}" for c in (x, y) if is_numeric(table[c])]
     chart.tables.append(table)
     chart.said.append(f"{len(table)} points: {y} over {x}; {' and '.join(spans)}.")
     return chart
@@ -386,12 +389,12 @@ def regions(
     log, on
         As for :func:`curves`.
     """
-    chart = on or _new(6.2, 3.5)
+    chart = on or new_chart(6.2, 3.5)
     grid = table.pivot_table(index=y, columns=x, values=choice, aggfunc="first")
     choices = list(dict.fromkeys(table[choice]))
     codes = grid.apply(lambda column: column.map(choices.index)).to_numpy(dtype=float)
     xs, ys = grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float)
-    _label_axes(chart, x, y, log)
+    label_axes(chart, x, y, log)
     chart.ax.set_facecolor(style.REGION)  # shows where three regions meet
     for code, name in enumerate(choices):  # each by itself: between the first and the third lies no second
         colour = style.REGIONS.get(name, style.REGION)
@@ -411,93 +414,3 @@ def regions(
     chart.tables.append(table.drop(columns=[tip] if tip else []))
     chart.said.append(f"{x} against {y}: {', '.join(shares)}.")
     return chart
-
-
-def unsupported(title: str, data: pd.DataFrame) -> list[str]:
-    """Return the numbers of a title that the figure's own data do not hold, as rounded as the title writes them.
-
-    Letters beside digits make a name (H100). A number may be a value of the data in any power of a thousand or as a
-    percentage, the count of rows, a year of a date, part of a text in the data, or the 5, 50, 80, 90 and 95 of
-    intervals.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"label": ["Own", "Rent"], "Cost [$]": [5.24e9, 8.31e9], "chance": [0.43, 0.57]})
-    >>> unsupported("Owning 100,000 H100 costs $5.2 billion and wins in 43 %", table)
-    ['100,000']
-    """
-    numeric = data.select_dtypes("number").to_numpy(dtype=float).ravel()
-    values = numpy.abs(numeric[numpy.isfinite(numeric)])
-    scaled = (values[:, None] * 10.0 ** numpy.asarray([-12, -9, -6, -3, 0, 2, 3])).ravel()
-    texts = " ".join(str(text) for column in data.select_dtypes(exclude="number") for text in data[column].unique())
-    words = {*re.findall(r"\d[\d,]*(?:\.\d+)?", texts)} | {"5", "50", "80", "90", "95", f"{len(data):,}"}
-    found = []
-    for written in re.findall(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w])", title):
-        digits = written.rstrip(",")
-        decimals = len(digits.partition(".")[2])
-        if digits in words or digits.replace(",", "") in words:
-            continue
-        trailing = len(digits) - len(digits.rstrip("0,")) if not decimals else 0
-        half = 0.5 * 10.0 ** (digits[len(digits) - trailing :].count("0") - decimals)
-        if not numpy.any(numpy.abs(scaled - float(digits.replace(",", ""))) <= half * (1 + 1e-9)):
-            found.append(digits)
-    return found
-
-
-def _new(width_in: float = 7.5, height_in: float = 4.2) -> Chart:
-    return Chart(*style.figure(width_in, height_in))
-
-
-def _noted(
-    chart: Chart, table: pd.DataFrame, what: str, names: list[str], texts: list[str], places: list[Any]
-) -> Chart:
-    told = [f"{name} {text}" for name, text in zip(names, texts, strict=True)]
-    more = f"; and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
-    chart.said.append(f"{what}: {'; '.join(told[:_NAMED])}{more}.")
-    chart.tables.append(table)
-    tips = (f"{name}: {text}" for name, text in zip(names, texts, strict=True))
-    chart.tips += [(chart.ax, float(x), float(y), tip) for (x, y), tip in zip(places, tips, strict=False)]
-    return chart
-
-
-def _groups(table: pd.DataFrame, by: str | None) -> list[tuple[str, pd.DataFrame]]:
-    """Return the parts in the order of their first rows, named for the text under a finger."""
-    return [("", table)] if by is None else [(f"{name}, ", part) for name, part in table.groupby(by, sort=False)]
-
-
-def _label_axes(chart: Chart, x: str, y: str, log: str) -> None:
-    chart.ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
-    if isinstance(chart.ax.xaxis.get_major_locator(), AutoDateLocator):
-        locator = AutoDateLocator(maxticks=6)
-        chart.ax.xaxis.set_major_locator(locator)
-        chart.ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column))
-
-
-def _axis(column: pd.Series) -> Any:
-    return column.to_numpy(dtype=float) if _is_numeric(column) else column.to_numpy(dtype="datetime64[ns]")
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, numpy.datetime64):
-        return float(date2num(value))
-    return float(value)
-
-
-def _text(value: Any) -> str:
-    return str(pd.Timestamp(value).date()) if isinstance(value, numpy.datetime64) else number(float(value), 3)
-
-
-def _dates(table: pd.DataFrame) -> list[str]:
-    """Return the newest date of each column of dates, and the vintage noted with the table."""
-    found = [str(table.attrs["vintage"])] if "vintage" in table.attrs else []
-    for column in table.columns:
-        values = table[column].dropna()
-        if pd.api.types.is_datetime64_any_dtype(values) and len(values):
-            found.append(str(values.max().date()))
-        elif len(values) and values.map(lambda value: bool(re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)))).all():
-            found.append(str(values.max()))
-    return found

@@ -57,6 +57,7 @@ class Caption:
 
 def use() -> None:
     """Set the look for every figure drawn after it."""
+    pd.set_option("display.max_colwidth", None)  # a table says its texts in full
     sns.set_theme(context="notebook", style="ticks", palette=COLOURS, font="DejaVu Sans")
     mpl.rcParams.update(
         {

@@ -9,13 +9,14 @@ from typing import Any, overload
 import numpy
 
 from gigacluster import cost
-from gigacluster.arrays import Array, namespace_of, to_device, to_host
+from gigacluster.arrays import Array, Samples, keep_freed_memory, namespace_of, to_device, to_host
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
     CHIP_ERROR,
     LAW,
     RENT_PATH,
+    RIVALS,
     STEP_ERROR,
     STOCK,
     alike,
@@ -32,7 +33,7 @@ from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
 #: Options, and samples of one option or of many, evaluated at once: arrays by month then stay in the cache.
-_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 1_000, 256
+_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 2_000, 256
 
 
 @overload
@@ -121,6 +122,7 @@ def evaluate(
             answers=answers,
             streams=streams,
         )[0]
+    keep_freed_memory()
     stories = [loaded(item) for item in scenario]
     if unknown := [name for name in answers if name not in Outlook.answers()]:
         raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
@@ -215,6 +217,7 @@ def all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
         LAW: between,
         STOCK: world_stock_of(story),
         RENT_PATH: between,
+        RIVALS: between,
     }
 
 
@@ -259,7 +262,7 @@ def deciding_inputs(
 
 
 def cash_flows(
-    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Any
+    scenario: Scenario, given: Mapping[str, Any], goodput_frac: Samples
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what the scenario's rental over the same horizon costs.
 

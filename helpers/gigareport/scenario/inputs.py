@@ -23,16 +23,17 @@ from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
 
 Inputs: TypeAlias = Case[Array, Array, Any]
 
-#: Inputs that belong to the models rather than to a file: where law, prediction, the world's stock and rents stand.
+#: Inputs of the models rather than of a file: where law, prediction, the world's stock, rents and rivals stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
 CHIP_ERROR = "throughput.chip_log_error"
-RENT_PATH = "rent.path"
+RENT_PATH, RIVALS = "rent.path", "concentration.rivals"
 _MODEL_INPUTS = {
     LAW: "Which replicate of the scaling law",
     STEP_ERROR: "Error of the predicted step time",
     CHIP_ERROR: "Error of the predicted step time that only this chip has",
     STOCK: "The world's stock of chips",
     RENT_PATH: "Which path the market's rent takes",
+    RIVALS: "What the sites of others are and become",
 }
 #: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
 LATEST_START = 0.98

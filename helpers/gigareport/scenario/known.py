@@ -13,7 +13,8 @@ from gigacluster.arrays import Array, as_common, moved
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog, facts
-from gigareport.scenario.inputs import CHIP_ERROR, LAW, STEP_ERROR, STOCK, column_of
+from gigareport.facts.rivals import in_years, latest_reached
+from gigareport.scenario.inputs import CHIP_ERROR, LAW, RIVALS, STEP_ERROR, STOCK, column_of
 from gigareport.scenario.market import market_of
 from gigareport.scenario.plans import PlannedStep, batch_gain
 from gigareport.scenario.recovery import replicas_lost, scheme_of
@@ -44,7 +45,7 @@ class Known:
     owner_share: Array  # of the world, 0 for an owner that the table does not list
     sum_of_squared_shares: Array  # of the owners listed
     decided_year: Array
-    rivals_year: Array  # shape (n,): when each size was first reached by another owner
+    rivals_year: Array  # shape (n, ...): when the listed sites of others first reached each size
     rivals_h100e: Array
     market: Array  # rent month by month over that of the day of the decision, months first
 
@@ -54,8 +55,7 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
     column = partial(column_of, drawn)
     worlds = [_world(_completed_on(story)) for story in stories]
     shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
-    rivals = facts.record_setters(stories[0].owner)
-    error = drawn[STEP_ERROR]
+    rivals_year, rivals_h100e = _rivals(stories[0].owner, drawn[RIVALS])
     return Known(
         step=step_of(stories, plans, drawn),
         law=_law_samples(drawn[LAW]),
@@ -64,8 +64,8 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
         owner_share=column([share for share, _ in shares]),
         sum_of_squared_shares=column([squares for _, squares in shares]),
         decided_year=column([_year(story) for story in stories]),
-        rivals_year=moved(rivals["year"].to_numpy(), error),
-        rivals_h100e=moved(rivals["h100e"].to_numpy(), error),
+        rivals_year=rivals_year,
+        rivals_h100e=rivals_h100e,
         market=market_of(stories[0], drawn),
     )
 
@@ -129,8 +129,7 @@ def _completed_on(story: Scenario) -> numpy.datetime64:
 
 
 def _year(story: Scenario) -> float:
-    days = (numpy.datetime64(story.decided_on) - numpy.datetime64("2000-01-01")).astype("timedelta64[D]")
-    return 2000 + float(days.astype(float)) / 365.25
+    return float(in_years(numpy.datetime64(story.decided_on)))
 
 
 @cache
@@ -141,9 +140,19 @@ def _law_table() -> dict[str, numpy.ndarray]:
 
 def _law_samples(position: Any) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
+    return {name: _taken(column, position) for name, column in _law_table().items()}
+
+
+def _rivals(owner: str, position: Any) -> tuple[Array, Array]:
+    """Return when the sites of others reach each size, in the sample of the timeline that a position points to."""
+    year, h100e = (_taken(values, position) for values in latest_reached(owner))
+    return year, h100e
+
+
+def _taken(stored: numpy.ndarray, position: Any) -> Array:
+    """Return the stored samples, along the last axis, that positions in (0, 1) point to, in their shape."""
     xp, (position,) = as_common(position)
-    columns = _law_table()
-    n_replicates = len(columns["A"])
-    index = xp.astype(xp.clip(xp.floor(position * n_replicates), 0.0, n_replicates - 1.0), xp.int64)
-    taken = {name: xp.take(moved(column, position), xp.reshape(index, (-1,))) for name, column in columns.items()}
-    return {name: xp.reshape(values, index.shape) for name, values in taken.items()}
+    count = stored.shape[-1]
+    index = xp.astype(xp.clip(xp.floor(position * count), 0.0, count - 1.0), xp.int64)
+    taken = xp.take(moved(stored, position), xp.reshape(index, (-1,)), axis=stored.ndim - 1)
+    return xp.reshape(taken, (*stored.shape[:-1], *index.shape))

@@ -117,7 +117,7 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     return with_value(story, "training.calibration", calibration)
 
 
-def loaded(scenario: Any) -> Scenario:
+def loaded(scenario: object) -> Scenario:
     """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
     if not isinstance(scenario, Case):
         example = scenario if isinstance(scenario, str | Path) else STORY

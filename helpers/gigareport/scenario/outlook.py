@@ -100,7 +100,7 @@ class Place:
 
     share_of_world: Array = _answer("Share of the world's AI compute", "1")
     hhi_change: Array = _answer("Change of the owners' HHI", "point")
-    lead_months: Array = _answer("Lead until a rival known by name is as large (negative: one was before)", "month")
+    lead_months: Array = _answer("Lead until a listed site of others is as large (negative: one was before)", "month")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

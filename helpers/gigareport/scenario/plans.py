@@ -14,7 +14,7 @@ import numpy
 from scipy import special
 
 from gigacluster import hardware, transformer
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Samples, as_common
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
@@ -143,7 +143,7 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     )
 
 
-def batch_gain(ratio: Any, gains: Sequence[Any]) -> Any:
+def batch_gain(ratio: Samples, gains: Sequence[Any]) -> Any:
     """Return the logarithm of the rate at a batch that is ``ratio`` times the planned one, over that at the latter.
 
     A larger batch leaves a pipeline fewer bubbles and gradients more to hide behind. Between the batches that plans

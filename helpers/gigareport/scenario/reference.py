@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from gigareport import catalog
@@ -20,6 +21,7 @@ def paths(record_class: type[Any] = Case, path: str = "") -> Iterator[tuple[str,
             yield f"{path}{field.name}", field
 
 
+@cache
 def entry_of(path: str) -> Entry:
     """Return the entry of a field by its path, such as ``"own.chip_usd"`` or ``"own.deliveries.0.month"``."""
     wanted = ".".join(name for name in path.split(".") if not name.isdigit())

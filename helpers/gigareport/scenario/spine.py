@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from gigacluster import cost, race, reliability, scaling
-from gigacluster.arrays import Array, as_common
+from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.concentration import HHI_OF_MONOPOLY
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.scenario.inputs import Inputs
@@ -115,7 +115,7 @@ def _training(inputs: Inputs, known: Known, useful_flop_per_s: Array) -> Trainin
 
 
 def flows(
-    inputs: Inputs, market: Array, goodput_frac: Any, horizon_months: int
+    inputs: Inputs, market: Array, goodput_frac: Samples, horizon_months: int
 ) -> tuple[cost.CashFlows, cost.CashFlows]:
     """Return what owning costs month by month, and what the rental over the same horizon costs."""
     owned = own_flows(inputs, goodput_frac, horizon_months)
@@ -126,7 +126,7 @@ def flows(
 
 
 def rent_flows(
-    inputs: Inputs, market: Array, goodput_frac: Any, horizon_months: int, discount_rate_per_year: Array
+    inputs: Inputs, market: Array, goodput_frac: Samples, horizon_months: int, discount_rate_per_year: Array
 ) -> cost.CashFlows:
     """Return what a rental costs month by month, by its kind.
 
@@ -165,7 +165,7 @@ def rent_flows(
     )
 
 
-def own_flows(inputs: Inputs, goodput_frac: Any, horizon_months: int) -> cost.CashFlows:
+def own_flows(inputs: Inputs, goodput_frac: Samples, horizon_months: int) -> cost.CashFlows:
     """Return what owning costs month by month."""
     own, cluster = inputs.own, inputs.cluster
     return cost.own(
@@ -283,7 +283,7 @@ def _returns(
 
 
 def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
-    """Return share of the world's stock, change of the HHI, and the lead over the rivals known by name."""
+    """Return share of the world's stock, change of the HHI, and the lead over the listed sites of others."""
     size = inputs.cluster.n_chips * known.h100e_per_chip
     xp, (working, complete) = as_common(owned.chip_hours / HOURS_PER_MONTH, _complete_month(inputs))
     matched = race.matched_year(

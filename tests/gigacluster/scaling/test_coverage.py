@@ -55,7 +55,7 @@ def hits(kind, trials):
     return {name: value / trials for name, value in count.items()}
 
 
-@pytest.mark.parametrize("kind", ["huber", "squared, 48 runs", "huber, shared"])
+@pytest.mark.parametrize("kind", ["squared, 48 runs"])  # the others with the long one below
 def test_intervals_hold_about_as_often_as_they_claim(kind):
     trials = 60
     found = hits(kind, trials)

@@ -1,7 +1,7 @@
 """The step: laws of pipeline, precision and recomputation, the same on every array library, and published times."""
 
+import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy
 import pandas as pd
@@ -18,7 +18,9 @@ from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers, 
 from gigareport import catalog
 from gigareport.calibration.runs import cases
 
-TABLE_5 = pd.read_csv(Path(__file__).parents[2] / "reference" / "throughput_korthikanti22_table5.csv")
+CLAIMS = catalog.load("published_claims").query("function == 'step_time_s'")
+#: Table 5 of Korthikanti et al. 2022: printed step time by run. [s]
+TABLE_5 = pd.Series(CLAIMS["expected"].to_numpy(), [json.loads(inputs)["run_id"] for inputs in CLAIMS["inputs"]])
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +122,9 @@ def test_more_chips_with_their_share_of_the_batch_never_speed_a_step_up(gpt3):
 
 
 def test_korthikanti_table_5_within_four_and_a_half_percent(runs):
-    of_paper = runs[runs["run_id"].isin(TABLE_5["run_id"])]
+    of_paper = runs[runs["run_id"].isin(TABLE_5.index)]
     predicted = predict(of_paper).set_index("run_id")["step_time_s"]
-    expected = TABLE_5.set_index("run_id")["expected_step_time_s"]
-    error = (predicted / expected - 1).abs()
+    error = (predicted / TABLE_5 - 1).abs()
     assert len(error) == 8
     assert error.mean() <= 0.045  # the figure asked for; Calculon, tuned on these cases, reaches 0.0365
     assert error.max() < 0.10

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from gigareport import decision, scenario
-from gigareport.facts import leases, record_setters, rivals
+from gigareport.facts import leases
+from gigareport.facts.sites import listed_states, of_others, states_of_others, told_clusters, traits
 from gigareport.hindsight import hindsight
 
 
@@ -37,14 +38,27 @@ def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(pa
     assert past.lease_usd_per_month == pytest.approx(231e6, rel=0.01)
 
 
-def test_rivals_are_of_other_owners_and_sizes_are_reached_once():
-    known = rivals("xAI")
-    assert not known["owner"].fillna("").str.contains("xAI").any()
+def test_rivals_are_of_other_owners_and_records_rise():
+    known = states_of_others("xAI")
+    assert not set(known["site"]) & set(traits().query("owner == 'xAI'").index)
     assert known["date"].is_monotonic_increasing
-    records = record_setters("xAI")
-    assert records["h100e"].is_monotonic_increasing
-    assert records["h100e"].is_unique
-    assert len(rivals("")) > len(known)
+    records = known[known["record"]]
+    assert records["h100e_8bit"].is_monotonic_increasing
+    assert records["h100e_8bit"].is_unique
+    assert len(states_of_others("")) > len(known)
+
+
+def test_a_cluster_on_a_listed_campus_is_no_site_of_its_own():
+    told, sites = told_clusters(), set(listed_states()["site"])
+    campuses = set(traits().query("kind == 'campus'").index)
+    assert set(told.loc[told["on_campus"], "site"]) <= campuses
+    assert set(told.loc[~told["on_campus"], "site"]).isdisjoint(campuses)
+    assert set(told["site"]) <= sites
+    assert set(of_others("")) == sites
+    # a told cluster is a part of its campus: never larger than the campus ever becomes
+    largest = listed_states().groupby("site")["h100e_8bit"].max()
+    on = told[told["on_campus"]]
+    assert (on["h100e_8bit"].to_numpy() <= 1.001 * largest[on["site"]].to_numpy()).all()
 
 
 def test_the_map_names_its_three_regions_and_the_lines_on_it():

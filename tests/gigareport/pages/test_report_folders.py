@@ -76,6 +76,7 @@ def test_a_site_killed_at_thirty_random_moments_is_whole_and_nothing_stays_behin
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.slow
 def test_a_report_killed_in_the_middle_leaves_the_earlier_site_and_the_next_one_succeeds(tmp_path):
     import report_samples
 

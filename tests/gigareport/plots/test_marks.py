@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gigareport import plots
-from gigareport.plots import marks
+from gigareport.plots import marks, titles
 from gigareport.plots.display import FIGURE_MIME, PAGE_VARIABLE
 
 COSTS = pd.DataFrame(
@@ -138,4 +138,39 @@ def test_a_title_may_be_made_from_the_data():
     ],
 )
 def test_numbers_of_a_title_that_the_data_do_not_hold_are_found(title, missing):
-    assert marks.unsupported(title, COSTS) == missing
+    assert titles.unsupported(title, COSTS) == missing
+
+
+RANKED = pd.DataFrame(
+    {"label": ["A", "B"], "low": [8.0, 1.0], "median": [10.0, 20.0], "high": [12.0, 2e4], "next": [0.93, numpy.nan]}
+)
+
+
+def test_a_ranking_says_how_sure_each_step_is_and_cuts_what_goes_far_beyond():
+    chart = marks.rows(RANKED, "Time [day]", chance="next", highlight="B", reach=5, log=True)
+    texts = {text.get_text(): text for text in chart.ax.texts}
+    assert set(texts) == {"93 %", "from 1.0", "to 20,000"}
+    assert texts["93 %"].get_fontweight() == "bold"
+    assert chart.ax.get_xlim()[1] < 200
+    assert "20,000" in chart.alt  # what is cut in the drawing stands in words and data in full
+
+
+def test_a_row_in_the_storys_colour_leaves_the_others_grey():
+    chart = marks.rows(RANKED, "Time [day]", highlight="B")
+    grey, own = chart.ax.collections[-1].get_facecolors()
+    assert not numpy.allclose(grey, own)
+
+
+def test_long_names_of_rows_break_into_lines():
+    chart = marks.bars(RANKED.assign(label=["word " * 20, "B"]), "median")
+    assert "\n" in chart.ax.get_yticklabels()[0].get_text()
+
+
+def test_a_logarithmic_axis_that_people_can_read_has_plain_numbers():
+    for factor in (1.5, 30.0, 3e4):
+        chart = marks.rows(RANKED.assign(median=[1.0, factor]), "Time [day]", low="", log=True)
+        chart.fig.canvas.draw()
+        labels = [tick.get_text() for tick in chart.ax.get_xticklabels()]
+        assert sum(bool(text) for text in labels) >= 2
+        assert not any("$" in text for text in labels)
+        plt.close(chart.fig)

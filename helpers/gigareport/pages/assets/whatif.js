@@ -5,9 +5,12 @@
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
   const columns = Object.fromEntries(Object.entries(data.samples).map(([name, text]) => [name, new Float32Array(bytes(text))]));
   const tables = data.tables.map((text) => new Float64Array(bytes(text)));
-  const count = columns[data.inputs.find((name) => name in columns && name !== "market")].length;
-  const months = columns.market.length / count;
-  const marketOf = Array.from({ length: count }, (_, i) => columns.market.subarray(i * months, (i + 1) * months));
+  const count = Math.min(...Object.values(columns).map((column) => column.length));
+  // An input with rows, such as months, has the rows of each sample beside each other.
+  const rowsOf = Object.fromEntries(Object.entries(columns).filter(([, column]) => column.length > count).map(([name, column]) => {
+    const rows = column.length / count;
+    return [name, Array.from({ length: count }, (_, i) => column.subarray(i * rows, (i + 1) * rows))];
+  }));
   const names = data.outputs.map(([name]) => name);
 
   // Every answer for changed medians, for the first `size` samples; a changed input takes its samples along.
@@ -15,17 +18,17 @@
     const places = wanted.map((name) => names.indexOf(name));
     const given = data.inputs.map((name) => {
       if (name === "horizon_months") return changes[name] ?? data.horizon;
-      if (name === "market" || !(name in changes)) return columns[name];
+      if (!(name in changes)) return rowsOf[name] ?? columns[name];
       const old = data.medians[name], value = changes[name], [least, most] = data.limits[name].map((limit, place) => limit ?? [-Infinity, Infinity][place]);
       const moved = old ? (drawn) => drawn * (value / old) : (drawn) => drawn + value;
       return Float64Array.from(columns[name], (drawn) => Math.min(Math.max(moved(drawn), least), most));
     });
-    const market = data.inputs.indexOf("market"), horizon = data.inputs.indexOf("horizon_months");
+    const horizon = data.inputs.indexOf("horizon_months");
     const x = new Array(given.length), y = new Float64Array(names.length);
     const found = places.map(() => new Float64Array(size));
     x[horizon] = given[horizon];
     for (let i = 0; i < size; i++) {
-      for (let k = 0; k < x.length; k++) if (k !== horizon) x[k] = k === market ? marketOf[i] : given[k][i];
+      for (let k = 0; k < x.length; k++) if (k !== horizon) x[k] = given[k][i];
       model(x, tables, y);
       for (let k = 0; k < places.length; k++) found[k][i] = y[places[k]];
     }

@@ -1,0 +1,205 @@
+"""The ledger: every published figure that we compare, what we get, what is allowed and why; misses first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import cost, race, reliability, scaling, throughput
+from gigareport import catalog, facts
+from gigareport.beside import accounts, costs, goodput, operators
+from gigareport.facts.growth import published_growth, published_shares
+
+__all__ = ["follow", "ledger"]
+
+#: How far a default estimate without an interval of its own may lie from a published one.
+_NEAR = 0.2
+_INSIDE = f"its 90 % interval holds the figure, or {_NEAR:.0%}"
+
+
+def follow(function: str, inputs: Mapping[str, Any]) -> float:
+    """Return what our models make of the inputs that a publication prints.
+
+    Parameters
+    ----------
+    function, inputs
+        Columns of ``data/published_claims.csv``: a function of :mod:`gigacluster.cost`, :mod:`gigacluster.race`,
+        :mod:`gigacluster.reliability` or :mod:`gigareport.beside.accounts` and its arguments; ``step_time_s`` of a
+        ``run_id``; or ``fitted``, a ``symbol`` of the law of the bundled runs of Chinchilla under a ``loss``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such function.
+
+    Examples
+    --------
+    >>> follow("lead_months", {"size_ratio": 2.0, "growth_per_year": 4.0})
+    6.0
+    """
+    if function == "step_time_s":
+        return _step_times_s()[inputs["run_id"]]
+    if function == "fitted":
+        return _chinchilla(inputs["loss"])[inputs["symbol"]]
+    for module in (cost, race, reliability, accounts):
+        model = getattr(module, function, None)
+        if model is not None:
+            factors = inputs.get("growth_per_year")  # the longest run takes a growth for each thing that grows
+            return float(model(*factors) if isinstance(factors, list) else model(**inputs))
+    raise ValueError(f"no model is named {function!r}; see gigacluster.cost, race, reliability and beside.accounts")
+
+
+@cache
+def _step_times_s() -> dict[str, float]:
+    runs = catalog.load("training_runs")
+    claims = catalog.load("published_claims").query("function == 'step_time_s'")
+    asked = {json.loads(inputs)["run_id"] for inputs in claims["inputs"]}
+    found = throughput.predict(runs[runs["run_id"].isin(asked)])
+    return dict(zip(found["run_id"], found["step_time_s"].astype(float), strict=True))
+
+
+@cache
+def _chinchilla(loss: str) -> dict[str, float]:
+    return dict(scaling.fit(catalog.load("scaling_chinchilla_runs"), loss=loss, device="cpu").parameters)
+
+
+def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
+    """Compare every published figure of our tables with our models.
+
+    Parameters
+    ----------
+    samples, seed : draws of inputs that a publication does not print.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``subject``, ``claim``, ``inputs`` (what was given, as text), ``published``, ``ours``, ``low``, ``high`` (5 and
+        95 %; ``nan`` where nothing is uncertain), ``ratio`` (ours over published), ``allowed`` (the tolerance and its
+        reason), ``source_id``, ``holds``. Misses come first, the largest first; what has no estimate of ours is left
+        out.
+    """
+    parts = (_from_inputs(), _goodput(samples, seed), _costs(samples, seed), _stock(samples, seed))
+    table = pd.DataFrame([row for part in parts for row in part])
+    table = table[table["ours"].notna()]
+    off = numpy.abs(numpy.log((table["ours"] / table["published"]).where(lambda ratio: ratio > 0)))
+    order = table.assign(ratio=table["ours"] / table["published"], off=off)
+    order = order.sort_values(["holds", "off"], ascending=[True, False], kind="stable").drop(columns="off")
+    columns = [
+        "subject",
+        "claim",
+        "inputs",
+        "published",
+        "ours",
+        "low",
+        "high",
+        "ratio",
+        "allowed",
+        "source_id",
+        "holds",
+    ]
+    return order[columns].reset_index(drop=True)
+
+
+def _from_inputs() -> Iterator[dict[str, Any]]:
+    """Yield the claims whose inputs are printed beside them."""
+    for claim in catalog.load("published_claims").itertuples():
+        ours = follow(claim.function, json.loads(claim.inputs))
+        relative = claim.rel_tol if claim.rel_tol == claim.rel_tol else 0.0
+        allowed = max(claim.abs_tol if claim.abs_tol == claim.abs_tol else 0.0, relative * abs(claim.expected))
+        said = f"{relative:.2g} of it" if relative else f"{allowed:.3g}"
+        yield {
+            "subject": claim.subject,
+            "claim": claim.claim,
+            "inputs": ", ".join(f"{name} {value}" for name, value in json.loads(claim.inputs).items()),
+            "published": claim.expected,
+            "ours": ours,
+            "low": numpy.nan,
+            "high": numpy.nan,
+            "allowed": f"{said}: {claim.reason}",
+            "source_id": claim.source_id,
+            "holds": abs(ours - claim.expected) <= allowed * (1 + 1e-9),
+        }
+
+
+def _goodput(samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    sources = catalog.load("effective_time_published").set_index("effective_id")["source_id"]
+    compared = goodput.beside_published(samples=samples, seed=seed)
+    for row in compared[~compared["solved"]].itertuples():
+        bound = ", which is a lower bound" if row.is_lower_bound else ""
+        yield _row(
+            (
+                "effective time",
+                f"{row.system}: {row.metric}",
+                f"{row.n_gpus:g} GPUs, {row.scheme}; rates {row.rate_from}",
+            ),
+            row.published,
+            (row.low, row.median, row.high),
+            (f"its 90 % interval holds the figure{bound}", not row.missed),
+            sources[row.effective_id],
+        )
+
+
+def _costs(samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    for row in costs.beside_published(samples, seed).itertuples():
+        middle = row.median / row.ratio  # the nearer end, of a range without a middle
+        yield _default("cost", f"{row.quantity} [{row.unit}]", "our defaults", middle, row)
+    for row in operators.operators_beside(samples, seed).itertuples():
+        claim = f"{row.chip}: cost of ownership, {row.operator} [USD/chip/h]"
+        yield _default("cost", claim, "our defaults in a rented hall", row.published, row)
+    for row in operators.gigawatt_beside(samples, seed).itertuples():
+        yield _default("cost", f"{row.quantity} [{row.unit}]", "scenario gigawatt-2026", row.published, row)
+
+
+def _stock(samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    clusters, anchors = catalog.load("gpu_clusters"), catalog.load("published_anchors")
+    sources = anchors.set_index("anchor_id")["source_id"]
+    world = facts.load_stock(samples, seed)
+    growth = published_growth(clusters, world, anchors)
+    for row, anchor in zip(growth.itertuples(), growth.attrs["anchor_ids"], strict=True):
+        interval = (row.ours_p5, row.ours, row.ours_p95)
+        held = (_INSIDE, _near(row.published, interval))
+        what = ("growth", f"{row.quantity} [1/year]", f"{row.n} clusters or quarters")
+        yield _row(what, row.published, interval, held, sources[anchor])
+    shares = published_shares(clusters, world, catalog.load("chip_sales"), anchors)
+    for row, anchor in zip(shares.itertuples(), shares.attrs["anchor_ids"], strict=True):
+        interval = (numpy.nan, row.ours, numpy.nan)
+        held = (f"{_NEAR:.0%}: tables of clusters differ by their day", _near(row.published, interval))
+        yield _row(("share", row.share, f"as of {row.as_of:%Y-%m-%d}"), row.published, interval, held, sources[anchor])
+
+
+def _default(subject: str, claim: str, given: str, published: float, row: Any) -> dict[str, Any]:
+    interval = (row.low, row.median, row.high)
+    return _row((subject, claim, given), published, interval, (_INSIDE, _near(published, interval)), row.source_id)
+
+
+def _near(published: float, interval: tuple[float, float, float]) -> bool:
+    low, middle, high = interval
+    return bool(low <= published <= high or abs(middle / published - 1) <= _NEAR)
+
+
+def _row(
+    what: tuple[str, str, str],
+    published: float,
+    interval: tuple[float, float, float],
+    held: tuple[str, bool],
+    source_id: str,
+) -> dict[str, Any]:
+    subject, claim, inputs = what
+    low, ours, high = interval
+    return {
+        "subject": subject,
+        "claim": claim,
+        "inputs": inputs,
+        "published": published,
+        "ours": ours,
+        "low": low,
+        "high": high,
+        "allowed": held[0],
+        "source_id": source_id,
+        "holds": held[1],
+    }

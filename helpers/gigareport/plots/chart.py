@@ -1,0 +1,183 @@
+"""A chart on its way: axes with the tables drawn on them, what they say in words, and the values under a finger."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from gigareport.plots import style
+from gigareport.words import number
+
+#: Alternative texts name at most this many rows or lines; the table behind the figure holds all.
+NAMED = 8
+#: Longest line of the name of a row. [letter]
+_NAME_LENGTH = 38
+#: Between these a tick is a plain number.
+_PLAIN = (1e-4, 2e6)
+#: A logarithmic axis that spans less has ticks at even distances.
+_NARROW = 4
+#: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
+_STEPS = ((20, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+
+
+@dataclass(eq=False)
+class Chart:
+    """Axes with what was drawn on them: the tables, what they say, and the values under a finger."""
+
+    fig: Figure
+    ax: Axes
+    tables: list[pd.DataFrame] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    tips: list[tuple[Axes, float, float, str]] = field(default_factory=list)
+    names: list[tuple[float, float, str, Any]] = field(default_factory=list)  # of lines, beside their ends
+    beside: list[Chart] = field(default_factory=list)
+    is_plane: bool = False  # coloured all over: names of lines stand on it
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """Every table behind the figure, once; several are set below each other."""
+        tables: list[pd.DataFrame] = []
+        for table in (table for chart in (self, *self.beside) for table in chart.tables):
+            if not any(table is other for other in tables):
+                tables.append(table)
+        return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+    @property
+    def alt(self) -> str:
+        """What a reader who cannot see the figure should know."""
+        return " ".join(text for chart in (self, *self.beside) for text in chart.said)
+
+    @property
+    def vintage(self) -> str:
+        """Date of the newest datum, or nothing where the tables have no dates."""
+        tables = (table for chart in (self, *self.beside) for table in chart.tables)
+        return max((date for table in tables for date in dates_of(table)), default="")
+
+    def place_names(self) -> None:
+        """Write the names of lines beside their ends, apart from each other."""
+        span = self.ax.transData.transform
+        height = self.ax.bbox.height or 1.0
+        last = -numpy.inf
+        for x, y, text, colour in sorted(self.names, key=lambda name: float(span((name[0], name[1]))[1])):
+            at = float(span((x, y))[1]) / height
+            place = max(at, last + 0.055)
+            last = place
+            shift_pt = (place - at) * height * 72 / self.fig.dpi
+            self.ax.annotate(
+                text,
+                (x, y),
+                xytext=(-4, shift_pt + 7) if self.is_plane else (5, shift_pt),
+                ha="right" if self.is_plane else "left",
+                textcoords="offset points",
+                color=colour
+                if colour in (style.ACCENT, style.SECOND) and not self.is_plane
+                else style.INK,  # light letters are hard to read
+                va="center",
+                fontsize="small",
+                annotation_clip=False,
+            )
+
+
+def panels(count: int, width_in: float = 7.5, height_in: float = 4.2, **subplots: Any) -> tuple[Chart, ...]:
+    """Return empty charts side by side; show the first, which carries what the others hold."""
+    fig, axes = style.figure(width_in, height_in, ncols=count, **subplots)
+    charts = tuple(Chart(fig, ax) for ax in numpy.atleast_1d(axes))
+    charts[0].beside.extend(charts[1:])
+    return charts
+
+
+def new_chart(width_in: float = 7.5, height_in: float = 4.2) -> Chart:
+    """Return an empty chart on a figure of its own."""
+    return Chart(*style.figure(width_in, height_in))
+
+
+def noted(chart: Chart, table: pd.DataFrame, what: str, names: list[str], texts: list[str], places: list[Any]) -> Chart:
+    """Note what was drawn: in words, as a table, and as values under a finger where ``places`` has them."""
+    lines = [f"{name} {text}" for name, text in zip(names, texts, strict=True)]
+    more = f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
+    chart.said.append(f"{what}: {'; '.join(lines[:NAMED])}{more}.")
+    chart.tables.append(table)
+    tips = (f"{name}: {text}" for name, text in zip(names, texts, strict=True))
+    chart.tips += [(chart.ax, float(x), float(y), tip) for (x, y), tip in zip(places, tips, strict=False)]
+    return chart
+
+
+def groups_of(table: pd.DataFrame, by: str | None) -> list[tuple[str, pd.DataFrame]]:
+    """Return the parts in the order of their first rows, named for the text under a finger."""
+    return [("", table)] if by is None else [(f"{name}, ", part) for name, part in table.groupby(by, sort=False)]
+
+
+def label_axes(chart: Chart, x: str, y: str, log: str) -> None:
+    """Name and scale the axes of a chart; dates are written short."""
+    chart.ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
+    for axis in (chart.ax.xaxis, chart.ax.yaxis):
+        plain_ticks(axis)
+    if isinstance(chart.ax.xaxis.get_major_locator(), AutoDateLocator):
+        locator = AutoDateLocator(maxticks=6)
+        chart.ax.xaxis.set_major_locator(locator)
+        chart.ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Write plain numbers at the ticks of a logarithmic axis whose numbers a reader says without a power of ten."""
+    low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() != "log" or low < _PLAIN[0] or high > _PLAIN[1]:
+        return
+    steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
+    axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def name_rows(chart: Chart, names: Sequence[str]) -> None:
+    """Write a name at each row, the first on top, long ones in several lines."""
+    chart.ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+    lines = [textwrap.fill(name, _NAME_LENGTH) for name in names]
+    has_long = any("\n" in line for line in lines)
+    chart.ax.set_yticklabels(lines, fontsize="small" if has_long else "medium", linespacing=0.95)
+    chart.ax.grid(visible=False, axis="y")
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Tell whether a column holds numbers."""
+    return bool(pd.api.types.is_numeric_dtype(column))
+
+
+def axis_of(column: pd.Series) -> Any:
+    """Return a column as numbers or as dates."""
+    return column.to_numpy(dtype=float) if is_numeric(column) else column.to_numpy(dtype="datetime64[ns]")
+
+
+def on_axis(value: Any) -> float:
+    """Return where a number or a date lies on its axis."""
+    if isinstance(value, numpy.datetime64):
+        return float(date2num(value))
+    return float(value)
+
+
+def told(value: Any) -> str:
+    """Write a number or a date as a reader says it."""
+    return str(pd.Timestamp(value).date()) if isinstance(value, numpy.datetime64) else number(float(value), 3)
+
+
+def dates_of(table: pd.DataFrame) -> list[str]:
+    """Return the newest date of each column of dates, and the vintage noted with the table."""
+    found = [str(table.attrs["vintage"])] if "vintage" in table.attrs else []
+    for column in table.columns:
+        values = table[column].dropna()
+        if pd.api.types.is_datetime64_any_dtype(values) and len(values):
+            found.append(str(values.max().date()))
+        elif len(values) and values.map(lambda value: bool(re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)))).all():
+            found.append(str(values.max()))
+    return found

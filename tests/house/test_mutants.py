@@ -1,0 +1,58 @@
+"""The runner of mutants changes one thing at a time, leaves texts alone, and tells a blind test from one that sees."""
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.operators import sites
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = """
+LIMIT = 4.0
+
+def clipped(value: float, low: float = 0.0) -> tuple[float, float]:
+    \"\"\"Return two numbers: 1 + 1.\"\"\"
+    if value < low:
+        raise ValueError(f"{value + 1} is below {low}")
+    half = 0.5 * (value + LIMIT)
+    return min(half, LIMIT), -half
+"""
+
+
+def test_every_site_changes_the_code_and_leaves_the_tree_as_it_was():
+    tree = ast.parse(SOURCE)
+    before = ast.dump(tree)
+    plain = compile(ast.parse(SOURCE), "made", "exec")
+    for site in sites(tree):
+        assert site.compiled(tree, "made") != plain, site.change
+        assert ast.dump(tree) == before
+
+
+def test_what_is_changed_is_computed_and_neither_said_nor_declared():
+    changes = {site.change for site in sites(ast.parse(SOURCE))}
+    assert {"value < low -> value <= low", "0.5 * (value + LIMIT) -> 0.5", "value + LIMIT -> value - LIMIT"} <= changes
+    assert {"4.0 -> 8.0", "-half -> half", "min(half, LIMIT) -> max(half, LIMIT)"} <= changes
+    assert not any("value + 1" in change or "1 + 1" in change or change.startswith("0.0") for change in changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("claim", "killed"), [("area(3.0, 2.0) == 6.0", True), ("area(1.0, 1.0) > 0", False)])
+def test_a_test_that_cannot_see_lets_mutants_live(tmp_path, claim, killed):
+    (tmp_path / "made_module.py").write_text("def area(width, height):\n    return width * height\n")
+    (tmp_path / "test_made.py").write_text(f"from made_module import area\n\ndef test_it():\n    assert {claim}\n")
+    code = f"""
+        import json, pytest
+        from tests.mutants.session import Mutants
+        plugin = Mutants(["made_module"], per_module=9, seed=1, seconds=5)
+        pytest.main(["-q", "-s", "-p", "no:cacheprovider", "-c", "/dev/null", {str(tmp_path)!r}], [plugin])
+        print(json.dumps(plugin.outcomes["made_module"].survivors))
+    """
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{textwrap.dedent(code)}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout.splitlines()[-1]) == []) is killed
