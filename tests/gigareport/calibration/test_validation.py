@@ -12,6 +12,7 @@ from gigacluster.throughput import predict
 from gigareport import catalog
 from gigareport.calibration import scores as scoring
 from gigareport.calibration import vault
+from gigareport.calibration.runs import columns, not_scored_reasons
 from gigareport.calibration.validation import validate
 
 ERRORS = {"n", "mape", "median_ape", "p90_ape", "bias", "coverage80", "memory_mape"}
@@ -45,7 +46,12 @@ def test_json_has_the_agreed_form(table, write):
 def test_plans_of_the_bloom_sweep_are_ranked(table, write):
     ranking = validate(write(table)).ranking
     assert ranking["pairs"] > 100
-    assert ranking["concordant"] / ranking["pairs"] >= 0.75  # the figure asked for; Calculon ranks 57 to 59 % right
+    assert ranking["concordant"] / ranking["pairs"] >= 0.8  # the figure asked for; Calculon ranks 57 to 59 % right
+
+
+def test_runs_of_the_table_are_said_to_fit(table):
+    scored = table[[not reason for reason in not_scored_reasons(table)]]
+    assert predict(columns(scored))["fits"].mean() >= 0.95
 
 
 def test_measured_times_are_not_looked_at(table):
