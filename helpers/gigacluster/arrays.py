@@ -197,7 +197,7 @@ def keep_freed_memory() -> None:
     """
     if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt: Any = getattr(ctypes.CDLL(None), "mallopt", None)
     for parameter, size in (_TRIM_THRESHOLD, _MMAP_THRESHOLD) if mallopt else ():
         mallopt(parameter, size)
 

@@ -52,8 +52,7 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
 
     Returns
     -------
-    xp : module
-        The library of the arrays.
+    xp : The library of the arrays.
     arrays : dict of str to array
         The inputs as float64, with ``nan`` for elements out of range, so that what is computed from them is ``nan``.
     valid : array of bool

@@ -39,12 +39,9 @@ def progress(items: Iterable[Item], total: int | None = None, what: str = "", un
     Parameters
     ----------
     items : iterable
-    total : int, optional
-        Number of items, where ``items`` does not know it.
-    what : str
-        What is being done, in a word or two.
-    unit : str
-        What one item is called.
+    total : Number of items, where ``items`` does not know it.
+    what : What is being done, in a word or two.
+    unit : What one item is called.
     """
     if not sys.stderr.isatty():
         return items
@@ -62,15 +59,13 @@ def in_order(
 
     Parameters
     ----------
-    function : callable
-        Importable by name where the pieces go to other processes.
+    function : Importable by name where the pieces go to other processes.
     pieces : iterable
     executor : number of processes, or an executor as in :mod:`concurrent.futures`, or None for this process
         Pools, ``dask.distributed.Client.get_executor()`` and ``mpi4py.futures.MPIPoolExecutor`` serve. One that is
         passed in stays open. A pool of processes that breaks, because one of them was killed, is replaced by a new one
         of the same size, and only pieces that had no result are computed again.
-    what : str
-        What is being done, in a word or two, for who watches a terminal.
+    what : What is being done, in a word or two, for who watches a terminal.
 
     Raises
     ------
@@ -173,16 +168,12 @@ def halving(
 
     Parameters
     ----------
-    function : callable
-        Takes a slice.
+    function : Takes a slice.
     total, size : int
         Elements, and how many at once to begin with. Each time ``function`` runs out of memory the size is halved.
-    first : int
-        Where to begin.
-    cut : callable
-        ``cut(start, size)`` returns the piece from an element on, which may have another size.
-    release : callable
-        Called after memory ran out, such as to give back what a memory pool holds.
+    first : Where to begin.
+    cut : ``cut(start, size)`` returns the piece from an element on, which may have another size.
+    release : Called after memory ran out, such as to give back what a memory pool holds.
     """
     while first < total:
         piece = cut(first, size)

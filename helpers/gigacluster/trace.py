@@ -464,10 +464,8 @@ def with_length(record_at: Callable[[int], Record], name: str, lengths: tuple[in
 
     Parameters
     ----------
-    record_at : callable
-        Records the model at a length, such as a horizon in months.
-    name : str
-        What the input shall be called.
+    record_at : Records the model at a length, such as a horizon in months.
+    name : What the input shall be called.
     lengths : three int
         Where to record: numbers that differ between the first two are linear in the length, which the third confirms.
         Take lengths that mean nothing else in the model.

@@ -139,8 +139,7 @@ def sobol_indices(
 
     Parameters
     ----------
-    model : callable
-        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
     samples : Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
     seed : int
@@ -183,8 +182,7 @@ def tornado(
 
     Parameters
     ----------
-    model : callable
-        Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
+    model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
     inputs : mapping of str to Uncertain
 
     Returns

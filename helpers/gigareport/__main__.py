@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -151,7 +150,7 @@ def _check_one(item: str) -> str:
     plan = search_plan(story)  # a file can be free of faults and its job impossible
     said = "".join(f"\n  {path}: {words}" for path, words in taken(story).items())
     said += "".join(f"\n  {line}" for line in slips(story))
-    if math.isnan(story.cluster.site_power_mw.median):
+    if not story.cluster.sites:
         return said
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
     idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")

@@ -82,12 +82,9 @@ def tell(outlook: Any, name: str, *, median_alone: bool = False) -> str:
 
     Parameters
     ----------
-    outlook : Outlook
-        Of the scenario in question.
-    name : str
-        Name of the answer, such as ``"own_usd"``.
-    median_alone : bool
-        Whether to leave the interval out.
+    outlook : Of the scenario in question.
+    name : Name of the answer, such as ``"own_usd"``.
+    median_alone : Whether to leave the interval out.
 
     Examples
     --------
@@ -107,12 +104,9 @@ def named(text: str, name: str, place: str, *, of: Any = None) -> str:
 
     Parameters
     ----------
-    text : str
-        The number as a reader sees it.
-    name : str
-        What it is called: two texts under one name on a site fail a test.
-    place : str
-        Page and heading, such as ``"90-validation.html#step-time"``.
+    text : The number as a reader sees it.
+    name : What it is called: two texts under one name on a site fail a test.
+    place : Page and heading, such as ``"90-validation.html#step-time"``.
     of : Outlook, optional
         Whose number it is; otherwise one that hangs on no scenario.
 

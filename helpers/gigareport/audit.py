@@ -53,8 +53,7 @@ def audit(outlook: Outlook) -> pd.DataFrame:
 
     Parameters
     ----------
-    outlook : Outlook
-        Of the story's scenario.
+    outlook : Of the story's scenario.
 
     Returns
     -------

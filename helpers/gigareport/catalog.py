@@ -6,14 +6,16 @@ import csv
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gigacluster.tables import data_dir
 from gigareport import dictionary, fields
 from gigareport.dictionary import Column, Table
 from gigareport.fields import Fault
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["CatalogError", "data_dir", "headline", "load", "names", "vintage"]
 
@@ -52,6 +54,8 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
     >>> load("sources").columns[0]
     'source_id'
     """
+    import pandas as pd
+
     try:
         schema = dictionary.table(name)
     except Fault as fault:
@@ -195,6 +199,8 @@ def _unknown_sources(
 
 def _typed(values: list[Any], column: Column) -> pd.Series:
     """Return a column as a table holds it: blanks are nan, whole numbers with blanks become floats."""
+    import pandas as pd
+
     match column.type:
         case "date":
             return pd.Series(pd.to_datetime(pd.Series(values, dtype=object)).astype("datetime64[s]"))

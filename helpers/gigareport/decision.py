@@ -18,14 +18,31 @@ from gigacluster.uncertainty import interval
 from gigacluster.units import format_share, format_usd
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
-from gigareport.scenario import cash_flows, with_value
+from gigareport.scenario import Scenario, cash_flows, spine, with_value
+from gigareport.scenario.inputs import alike, inputs_from
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
 
-__all__ = ["PRICE", "TERM", "PriceMap", "by_kind", "draw_map", "landlord", "marks", "price_map", "use_parity_usd"]
+__all__ = [
+    "AFTER_WORDS",
+    "PRICE",
+    "SURE",
+    "TERM",
+    "PriceMap",
+    "after_the_term",
+    "by_kind",
+    "draw_map",
+    "landlord",
+    "marks",
+    "price_map",
+    "use_parity_usd",
+]
 
-#: Own is called better above the upper of these shares of the samples, rent below the lower; between, too close.
-SURE = (0.1, 0.9)
+#: A choice is called better where at least this share of the samples agrees; less than that is too close. A convention
+#: of this project, and an argument of :func:`price_map`.
+SURE = 0.9
+#: What follows the term of a contract, in words.
+AFTER_WORDS = {"renew": "then the market", "stop": "then nothing", "buy": "then the chips are bought"}
 _PRICE = "rent.committed_usd_per_chip_hour"
 #: Axes of the map.
 TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-hour]"
@@ -33,17 +50,21 @@ TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PriceMap:
-    """Own beside a contract of any price and term; the market's rent follows the term. Arrays on the host."""
+    """Own beside a contract of any price and term, and what follows it. Arrays on the host."""
 
     term_months: numpy.ndarray  # (terms,)
     usd_per_chip_hour: numpy.ndarray  # (prices,)
-    #: Price at which the same work costs the same, at 10, 50 and 90 % of the samples, by term: (3, terms).
+    #: Price at which the same work costs the same, at 1 - ``sure_frac`` of the samples, 50 % and ``sure_frac``, by
+    #: term: (3, terms).
     parity_usd: numpy.ndarray
     #: The same with the months of each counted.
     parity_with_months_usd: numpy.ndarray
     #: Share of the samples in which owning is cheaper for the same work, and the median saving: (terms, prices).
     better_frac: numpy.ndarray
     saving_usd: numpy.ndarray
+    #: What follows the term, and the share of samples that must agree.
+    after_term: str = "renew"
+    sure_frac: float = SURE
 
     def to_frame(self) -> pd.DataFrame:
         """Return every place of the map: term, price, what is better there, and that in words with money and chance."""
@@ -51,7 +72,7 @@ class PriceMap:
         for row, term in enumerate(self.term_months):
             for column, usd in enumerate(self.usd_per_chip_hour):
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
-                choice = "own" if share >= SURE[1] else "rent" if share <= SURE[0] else "too close"
+                choice = "own" if share >= self.sure_frac else "rent" if share <= 1 - self.sure_frac else "too close"
                 tip = (
                     f"{term:.0f} months at ${usd:.2f}: owning saves {format_usd(saving, 2)} in the middle, "
                     f"cheaper in {format_share(share)}"
@@ -96,27 +117,29 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
     -------
     DataFrame
         ``against`` in words, ``usd_per_chip_hour`` on the day, ``n_prices`` behind it (0: the scenario's own),
-        ``obtainable_chips``, ``is_benchmark`` (so many chips were not to be had that way), ``saving_low, saving_usd,
-        saving_high`` and ``cheaper_frac`` for the same work, ``advantage_usd`` and ``better_frac`` with the months
+        ``obtainable_chips`` and ``n_blocks`` known behind it, ``is_benchmark`` (more chips than the largest block known
+        to have been had that way), ``saving_low, saving_usd, saving_high`` and ``cheaper_frac`` for the same work,
+        ``advantage_usd`` and ``better_frac`` with the months
         of each counted. Each share of samples is inside its kind of rent.
     """
     story, basis = outlook.scenario, _Samples.of(outlook, samples)
     kinds = _kinds_on(pd.Timestamp(story.decided_on))
     own_price = story.rent.committed_usd_per_chip_hour.median
     quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
-    whole, half, own = float("inf"), max(int(story.horizon_months) // 2, 1), (own_price, 0)
+    whole, short, own = float("inf"), _term(outlook), (own_price, 0)
     rows = []
     for kind, term, (usd, n_prices), words in (
         ("contract", whole, own, f"contract over {story.horizon_months} months"),
-        ("contract", float(half), own, f"contract over {half} months, then the market"),
+        ("contract", short, own, f"contract over {short:.0f} months, {AFTER_WORDS['renew']}"),
+        ("contract", short, own, f"contract over {short:.0f} months, {AFTER_WORDS['buy']}"),
         ("reserved", whole, quotes.get("reserved", own), kinds.loc["reserved", "words"]),
         ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
-        ("hourly", whole, own, "by the hour from the contract's price, as the market goes"),
+        ("hourly", whole, own, "by the hour from the scenario's price, as the market goes"),
     ):
         if kind == "hourly" and n_prices == 0 and "list" in words:
             continue  # the next row is the same
-        case = with_value(with_value(story, "rent.kind", kind), "rent.term_months", term)
-        _, rented = cash_flows(case, basis.at(usd), basis.goodput_frac)
+        after = "buy" if words.endswith(AFTER_WORDS["buy"]) else "renew"
+        _, rented = cash_flows(_rental(story, kind, term, after), basis.at(usd), basis.goodput_frac)
         found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
         saving, advantage = interval(found.same_work_usd), interval(found.advantage_usd)
         most = float(kinds.loc[kind, "obtainable_chips"])
@@ -126,6 +149,7 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
                 "usd_per_chip_hour": usd,
                 "n_prices": n_prices,
                 "obtainable_chips": most,
+                "n_blocks": int(kinds.loc[kind, "n_blocks"]),
                 "is_benchmark": story.cluster.n_chips > most,
                 "saving_low": saving.low,
                 "saving_usd": saving.median,
@@ -142,7 +166,51 @@ def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
     """Return each kind of rent with the largest block known on a day, or with the first one known."""
     table = catalog.load("rent_kinds").sort_values("as_of")
     known = pd.concat([table.groupby("kind").head(1), table[table["as_of"] <= day]])
-    return known.groupby("kind").tail(1).set_index("kind")
+    known = known.drop_duplicates()
+    return known.groupby("kind").tail(1).set_index("kind").assign(n_blocks=known.groupby("kind").size())
+
+
+def _term(outlook: Outlook) -> float:
+    """Return the term of the scenario's contract, or half its horizon where the contract runs over all of it."""
+    rent, horizon = outlook.scenario.rent, int(outlook.scenario.horizon_months)
+    return float(rent.term_months) if rent.term_months < horizon else float(max(horizon // 2, 1))
+
+
+def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> Scenario:
+    for path, value in {"kind": kind, "term_months": term_months, "after_term": after_term}.items():
+        story = with_value(story, f"rent.{path}", value)
+    return story
+
+
+def after_the_term(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
+    """Set owning beside one contract and each way to go on when its term ends.
+
+    Parameters
+    ----------
+    outlook : Outlook
+        The term is that of its contract, or half the horizon where that runs over all of it.
+    samples : int, default 2,000
+
+    Returns
+    -------
+    DataFrame
+        ``after`` in words, ``term_months``, ``saving_low, saving_usd, saving_high`` of owning for the same useful work,
+        ``cheaper_frac``, and ``parity_usd``: the contract's price at which both cost the same.
+    """
+    basis, term = _Samples.of(outlook, samples), _term(outlook)
+    rows = []
+    for after, words in AFTER_WORDS.items():
+        case = _rental(outlook.scenario, "contract", term, after)
+        _, rented = cash_flows(case, basis.given, basis.goodput_frac)
+        found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
+        saving = interval(found.same_work_usd)
+        bill, price = rented.net_present_usd, basis.given[_PRICE]
+        beside = bill - rented.parts_usd["commitment"]
+        parity = float(numpy.nanmedian(price * (found.parity_frac * bill - beside) / (bill - beside)))
+        share = _share(found.same_work_usd)
+        rows.append((words, term, saving.low, saving.median, saving.high, share, parity))
+    columns = ["after", "term_months", "saving_low", "saving_usd", "saving_high", "cheaper_frac", "parity_usd"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _share(usd: Array) -> float:
@@ -151,48 +219,33 @@ def _share(usd: Array) -> float:
 
 
 def price_map(
-    outlook: Outlook, *, prices: int = 61, terms: int = 22, samples: int = 1_000, renews: bool = True
+    outlook: Outlook, *, prices: int = 61, terms: int = 22, samples: int = 1_000, sure_frac: float = SURE
 ) -> PriceMap:
     """Set owning beside contracts of every price and term in one call.
 
     Parameters
     ----------
     outlook : Outlook
+        What follows a term is that of its scenario, ``rent.after_term``; the market goes on from the scenario's price.
     prices, terms : int
         Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
         to all of it.
     samples : int, default 1,000
-    renews : bool, default True
-        Whether the market's rent follows the term; otherwise the tenant stops then.
+    sure_frac : Share of the samples that must agree for a choice to be called better, above a half.
 
     Notes
     -----
     A rent is linear in its contract's price, so each term is computed once, at a price of one dollar, with the terms as
     options between months and samples. What a term still owes after the horizon is left out.
     """
-    story, basis = outlook.scenario, _Samples.of(outlook, samples)
-    given, owned = basis.given, basis.owned
-    horizon = int(story.horizon_months)
+    if not 0.5 < sure_frac < 1:
+        raise ValueError(f"sure_frac is the share of samples that must agree, above 0.5 and below 1; got {sure_frac}")
+    basis = _Samples.of(outlook, samples)
+    owned, horizon = basis.owned, int(outlook.scenario.horizon_months)
     lengths = numpy.linspace(horizon / 6, horizon, terms).round()
-    market = given[_PRICE] * market_of(with_value(story, "rent.kind", "contract"), given)
-    rented = cost.rent(
-        n_chips=float(story.cluster.n_chips),
-        horizon_months=horizon,
-        committed_frac=1.0,
-        committed_usd_per_chip_hour=1.0,
-        market_path_usd_per_chip_hour=market,
-        term_months=lengths[:, None],
-        renews=renews,
-        start_month=given["rent.start_month"],
-        ramp_months=given["rent.ramp_months"],
-        minimum_take_frac=given["rent.minimum_take_frac"],
-        prepaid_frac=given["rent.prepaid_frac"],
-        extras_frac=given["rent.extras_frac"],
-        discount_rate_per_year=owned.discount_rate_per_year,
-        goodput_frac=basis.goodput_frac,
-        utilisation_frac=given["training.used_frac"],
-    )
-    per_dollar, after = rented.parts_usd["commitment"], rented.parts_usd["market"]
+    rented = _one_dollar_rents(outlook.scenario, basis, lengths, horizon)
+    per_dollar = rented.parts_usd["commitment"]
+    after = rented.net_present_usd - per_dollar
     own_hours = owned.present_chip_hours * owned.useful_frac
     rent_hours = rented.present_chip_hours * rented.useful_frac
     same_work = (owned.net_present_usd * rent_hours / own_hours - after) / per_dollar  # (terms, samples)
@@ -201,13 +254,37 @@ def price_map(
     saving = (asked[:, None] * per_dollar[:, None, :] + after[:, None, :]) * (own_hours / rent_hours)[
         :, None, :
     ] - owned.net_present_usd
+    shares = [1 - sure_frac, 0.5, sure_frac]
     return PriceMap(
         term_months=lengths,
         usd_per_chip_hour=asked,
-        parity_usd=numpy.nanquantile(same_work, [SURE[0], 0.5, SURE[1]], axis=1),
-        parity_with_months_usd=numpy.nanquantile(with_months, [SURE[0], 0.5, SURE[1]], axis=1),
+        parity_usd=numpy.nanquantile(same_work, shares, axis=1),
+        parity_with_months_usd=numpy.nanquantile(with_months, shares, axis=1),
         better_frac=numpy.mean(saving > 0, axis=-1),
         saving_usd=numpy.nanmedian(saving, axis=-1),
+        after_term=outlook.scenario.rent.after_term,
+        sure_frac=sure_frac,
+    )
+
+
+def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarray, horizon: int) -> cost.CashFlows:
+    """Return rentals of the scenario under contracts of one dollar, an option a term: (months, terms, samples)."""
+    (form,) = alike([with_value(story, "rent.kind", "contract")])
+    given = {name: numpy.asarray(values)[None, :] for name, values in basis.given.items()}
+    inputs = inputs_from([form], given)
+    price, renewal = inputs.rent.committed_usd_per_chip_hour, inputs.rent.renewal_usd_per_chip_hour
+    rent = replace(
+        inputs.rent,
+        term_months=term_months[:, None],
+        committed_usd_per_chip_hour=numpy.ones((1, 1)),
+        renewal_usd_per_chip_hour=numpy.where(numpy.isnan(renewal), price, renewal),
+    )
+    return spine.rent_flows(
+        replace(inputs, rent=rent),
+        market_of(form, given),
+        basis.goodput_frac[None, :],
+        horizon,
+        basis.owned.discount_rate_per_year,
     )
 
 
@@ -274,7 +351,7 @@ def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int =
     """
     basis = _Samples.of(outlook, samples)
     available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
-    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [SURE[0], 0.5, SURE[1]], axis=0)
+    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [1 - SURE, 0.5, SURE], axis=0)
     return parity
 
 

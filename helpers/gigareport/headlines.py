@@ -63,7 +63,8 @@ def _by_kind(outlook: scenario.Outlook) -> list[str]:
         f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
         f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "
         f"$10 billion is {price} if it ran four years. Owning saves, by kind of rent (share of samples in which it is "
-        f"cheaper): {told}. (\\* a benchmark: so many chips were not to be had that way.)",
+        f"cheaper): {told}. (\\* a benchmark: more chips than were known to be had "
+        f"that way, by the {kinds.drop_duplicates('obtainable_chips')['n_blocks'].sum()} largest blocks known.)",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What happened after the story's decision: four choices priced with what is known now, apart from what was known then.
+"""What happened after the story's decision: choices priced with what is known now, apart from what was known then.
 
 The chips worked on the dates of Epoch AI, rents fell and rose, and from May 2026 the cluster was let. None of this
 could be known in July 2024, so no row is a verdict on the choice.
@@ -25,15 +25,22 @@ MONTHS = 28
 #: When the parts of the cluster trained, by Epoch AI: 11 August and 2 September 2024.
 _DELIVERED = {"own.deliveries.0.month": 1.1, "own.deliveries.1.month": 1.8}
 _LEASE = "anthropic-colossus"
+#: Rents that followed, in words. By the hour and on marketplaces so many chips were not to be had.
+_WORDS = {
+    "contracts": "rent at the contracts that followed ({} prices)",
+    "listed": "rent by the hour at list prices (benchmark, {} prices)",
+    "marketplace": "rent on marketplaces (benchmark, {} prices)",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Hindsight:
-    """Four choices with what is known in November 2026, for the useful work that the owner's chips could do."""
+    """Choices with what is known in November 2026, for the useful work that the owner's chips could do."""
 
-    #: ``choice, known_since, low, median, high`` (net present dollars) ``usd_per_useful_chip_hour`` (median).
+    #: ``choice, known_since, low, median, high`` (net present dollars) ``usd_per_useful_chip_hour`` (median)
+    #: ``n_prices`` that the rent of each month is drawn through (0: none).
     table: pd.DataFrame
-    #: The quotes that the rent of each month is drawn through: ``date, kind, usd_per_chip_hour``.
+    #: Those prices: ``series, date, kind, usd_per_chip_hour, n_prices``.
     quotes: pd.DataFrame
     #: What the lease pays for these chips in a month at the full fee. [USD/month]
     lease_usd_per_month: float
@@ -58,22 +65,28 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     goodput = to_host(told.goodput_frac)
     given = told.inputs | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
     owned, contract = scenario.cash_flows(story, given, goodput)
-    quotes = rents.quoted(story.cluster.chip)
-    _, followed = scenario.cash_flows(scenario.with_value(story, "rent.kind", "followed"), given, goodput)
+    quotes = {name: rents.quoted(story.cluster.chip, name) for name in rents.FOLLOWED}
+    last = pd.Timestamp(story.decided_on) + pd.Timedelta(days=MONTHS * HOURS_PER_MONTH / 24)
+    quotes = {name: table[table["date"] <= last] for name, table in quotes.items()}
     month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)
     let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
     work = owned.present_chip_hours * owned.useful_frac
     rows = [
-        ("own", "September 2024", owned.net_present_usd),
-        ("own, let out from May 2026", "May 2026", let.net_present_usd),
-        ("rent at the rents that followed", str(quotes["date"].max().strftime("%B %Y")), _same(followed, work)),
-        ("rent at the contract offered", "July 2024", _same(contract, work)),
+        ("own", "September 2024", owned.net_present_usd, 0),
+        ("own, let out from May 2026", "May 2026", let.net_present_usd, 0),
     ]
+    for name, observed in quotes.items():
+        case = scenario.with_value(scenario.with_value(story, "rent.kind", "followed"), "rent.follows", name)
+        _, followed = scenario.cash_flows(case, given, goodput)
+        since, number = f"{observed['date'].max():%B %Y}", int(observed["n_prices"].sum())
+        rows.append((_WORDS[name].format(number), since, _same(followed, work), number))
+    rows.append(("rent at the contract offered", "July 2024", _same(contract, work), 0))
     table = pd.DataFrame(
-        [(choice, since, *_three(usd), interval(usd / work).median) for choice, since, usd in rows],
-        columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour"],
+        [(choice, since, *_three(usd), interval(usd / work).median, n) for choice, since, usd, n in rows],
+        columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour", "n_prices"],
     )
-    return Hindsight(table=table, quotes=quotes, lease_usd_per_month=month_usd)
+    seen = pd.concat([observed.assign(series=name) for name, observed in quotes.items()], ignore_index=True)
+    return Hindsight(table=table, quotes=seen, lease_usd_per_month=month_usd)
 
 
 def _same(rented: cost.CashFlows, work_hours: Any) -> Any:

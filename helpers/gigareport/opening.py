@@ -58,13 +58,19 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
         figure=map_of_price(outlook, mapped),
         against=against,
         note="Cost of the same useful work, median and 5 to 95 %; chance: share of samples inside that kind of rent."
-        + (" * a benchmark: so many chips were not to be had that way." if kinds["is_benchmark"].any() else ""),
+        + (_benchmark(kinds) if kinds["is_benchmark"].any() else ""),
         happened=happened,
         happened_note=f"Net present cost of the work of {MONTHS} months, with what is known since; no verdict on the "
         "choice, which could not know it.",
         flips=flips(outlook),
         trust=trust(samples, seed),
     )
+
+
+def _benchmark(kinds: pd.DataFrame) -> str:
+    """Say what a star means, and how few known blocks that rests on."""
+    blocks = int(kinds.drop_duplicates("obtainable_chips")["n_blocks"].sum())
+    return f" * a benchmark: more chips than were known to be had that way, by the {blocks} largest blocks known."
 
 
 def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
@@ -160,3 +166,36 @@ def _near(ratios: pd.Series) -> str:
     known = numpy.asarray(ratios, dtype=float)
     known = known[numpy.isfinite(known)]
     return f"{int(numpy.sum(numpy.abs(known - 1) <= 0.2))} of {len(known)}"
+
+
+def say_power(outlook: scenario.Outlook) -> str:
+    """Return what all chips need at their rating and draw on average, what each site may draw and from when.
+
+    Examples
+    --------
+    >>> from gigareport import scenario
+    >>> said = say_power(scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu"))
+    >>> "as much as they need" in said
+    True
+    """
+    cluster, parts = outlook.scenario.cluster, []
+    for number, site in enumerate(cluster.sites, 1):
+        name = site.name or f"site {number}"
+        parts.append(f"{name} {_range(site.power_mw)} MW from month {_range(site.month)}")
+    draw = f"; the sites may draw: {'; '.join(parts)}" if parts else ""
+    said = (
+        f"All chips need {tell(outlook, 'rated_power_mw')} at their rating and draw {tell(outlook, 'site_power_mw')} "
+        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. Chips that stand "
+        f"without power: {tell(outlook, 'idle_chips')} at most, in {share(outlook.probability('idle_chips'))} of the "
+        "samples."
+    )
+    reported = cluster.reported_power_mw
+    if not numpy.isfinite(reported.median):
+        return said
+    return f"{said} Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
+
+
+def _range(value: Uncertain) -> str:
+    """Return a median, with its interval where it has one."""
+    spread = f" ({value.low:,.3g} to {value.high:,.3g})" if value.low < value.high else ""
+    return f"{value.median:,.3g}{spread}"

@@ -29,6 +29,8 @@ CHIPS = {
     "Google TPU v5e": "TPUv5e",
     "Google TPU v6e Trillium": "TPUv6e",
 }
+#: In the file of 2026 a "GB200" is one GPU: its cost stands between those of a B200 and a GB300.
+CHIPS_OF_2026 = CHIPS | {"GB200": "GB200", "GB300": "GB300", "H100-SXM": "H100-SXM", "H100-PCIe": "H100-PCIe"}
 #: "secure" and "community" are one marketplace's names; "serverless" is another product and is left out.
 KINDS = {"on_demand": "on_demand", "secure": "on_demand", "spot": "spot", "community": "spot"}
 PANEL_SOURCES = {
@@ -68,7 +70,7 @@ def _full_date(text):
 
 def rental_prices(raw_data):
     """Return the table as ``data/rental_prices.csv`` holds it."""
-    table = pd.concat([_panel(raw_data), _epoch_rents(raw_data), _quotes(raw_data)])
+    table = pd.concat([_panel(raw_data), _epoch_rents(raw_data), _quotes(raw_data), _rents_of_2026(raw_data)])
     keys = ["date", "chip", "provider", "kind", "usd_per_chip_hour"]
     table = table.drop_duplicates(keys).sort_values([*keys, "source_id"])
     return table[columns_of("rental_prices")].reset_index(drop=True)
@@ -133,6 +135,34 @@ def _quotes(raw_data):
     )
 
 
+#: What a row of the rents of 2026 is: provider, kind, basis and source. Rows that stand in the other file
+#: under the same survey or index are left out, as is the H100-NVL, which is no chip of the catalog.
+RENTS_OF_2026 = {
+    "3-year contract": ("neocloud", "reserved_3y", "quoted", "semianalysis-tco-2026"),
+    "neocloud spot index": ("neocloud index", "spot", "quoted", "silicon-data-2026"),
+    "on-demand (one provider)": ("Spheron", "on_demand", "list", "spheron-2026"),
+    "dedicated endpoint on-demand": ("Together AI, dedicated", "on_demand", "list", "together-endpoints-2026"),
+    "billed to trainers": ("Gradients, billed", "on_demand", "list", "gradients-2026"),
+}
+
+
+def _rents_of_2026(raw_data):
+    raw = pd.read_csv(raw_data / "facts_2026" / "rents_2026.csv", dtype={"date": str})
+    raw = raw[raw["kind"].isin(RENTS_OF_2026) & raw["chip"].isin(CHIPS_OF_2026)]
+    made = pd.DataFrame([RENTS_OF_2026[kind] for kind in raw["kind"]], index=raw.index)
+    return pd.DataFrame(
+        {
+            "date": raw["date"].map(_full_date),
+            "chip": raw["chip"].map(CHIPS_OF_2026),
+            "provider": made[0],
+            "kind": made[1],
+            "basis": made[2],
+            "usd_per_chip_hour": raw["usd_per_chip_hour"],
+            "source_id": made[3],
+        }
+    )
+
+
 #: Purchase rows collected by hand: item -> chip, scope, source.
 ITEMS = {
     "GB200 NVL72 rack IT hardware": ("GB200", "rack", "bernstein-2025"),
@@ -169,8 +199,45 @@ def hardware_prices(raw_data):
             "note": [_price_note(item, note) for item, note in zip(raw["item"], raw["note"], strict=True)],
         }
     )
+    table = pd.concat([table, _mi300x(raw_data), _gb300(raw_data)])
     table = table.drop_duplicates().sort_values(["chip", "date", "usd_per_chip"])
     return table[columns_of("hardware_prices")].reset_index(drop=True)
+
+
+def _mi300x(raw_data):
+    """Return the one purchase price of a chip that the hand-collected file lacks."""
+    raw = pd.read_csv(raw_data / "epoch_hardware_prices" / "hardware_prices.csv")
+    raw = raw[(raw["Hardware model"] == "AMD Instinct MI300X") & raw["Price (hardware purchase)"].notna()]
+    return pd.DataFrame(
+        {
+            "date": raw["Price date"],
+            "date_precision": "day",
+            "chip": "MI300X",
+            "scope": "server",
+            "usd_per_chip": raw["Price (hardware purchase)"],
+            "source_id": "epoch-hardware-prices",
+            "note": "one shop's list price of eight on their baseboard",
+        }
+    )
+
+
+def _gb300(raw_data):
+    """Return the range of the year in which the GB300 came out; that of 2024 is of before it was sold."""
+    raw = pd.read_csv(raw_data / "epoch_chip_sales" / "nvidia_annual_prices.csv").set_index("Year")
+    low, high = (float(raw.loc[2025, f"GB300 {end}"]) for end in ("low", "high"))
+    return pd.DataFrame(
+        {
+            "date": ["2025-01-01"],
+            "date_precision": "year",
+            "chip": "GB300",
+            "scope": "chip",
+            "usd_per_chip": round((low * high) ** 0.5),
+            "low_usd_per_chip": low,
+            "high_usd_per_chip": high,
+            "source_id": "epoch-chip-prices",
+            "note": "geometric mean of the year's range, which is a GB200's",
+        }
+    )
 
 
 def _price_note(item, note):

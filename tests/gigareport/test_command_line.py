@@ -226,7 +226,7 @@ def test_runs_named_twice_are_refused(run, runs_file):
 def test_check_says_how_many_chips_stand_idle(run, tmp_path):
     text = (catalog.data_dir() / "scenarios" / "startup-512-2025.yaml").read_text()
     file = tmp_path / "dark.yaml"
-    file.write_text(text.replace("  n_chips: 512\n", "  n_chips: 512\n  site_power_mw: 0.5\n"))
+    file.write_text(text.replace("  n_chips: 512\n", "  n_chips: 512\n  sites: [{power_mw: 0.5, month: 0}]\n"))
     code, out, _ = run("check", str(file))
     assert code == 0
     assert re.search(r"good; \d+ chips .*of 512 stand idle in 100 % of the samples: all need 1.0 MW", out)

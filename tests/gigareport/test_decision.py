@@ -41,8 +41,7 @@ cluster:
   chip: GB300
   n_chips: 50000
   it_power_w_per_chip: [1900, 2100, 2400]
-  site_power_mw: 140
-  power_arrivals: [{share: 0.4, month: 6}, {share: 0.6, month: 14}]
+  sites: [{name: first, power_mw: 56, month: 6}, {name: second, power_mw: 84, month: 14}]
   nic_gbps_per_chip: 800
 training: {model: deepseek-v3, n_chips: 49152, seq_len: 4096, global_batch: 12288, precision: fp8}
 own:

@@ -1,5 +1,6 @@
 """Own, rent or neither: cash flows by month on one clock, dollars per useful GPU-hour, and where the answer turns."""
 
+from gigacluster.cost.buy_out import buy_out
 from gigacluster.cost.decide import Appraisal, Decision, appraise, deal_size_chips, deal_usd_per_chip_hour, decide
 from gigacluster.cost.finance import weighted_cost_of_capital
 from gigacluster.cost.flows import CashFlows, Flow
@@ -15,6 +16,7 @@ __all__ = [
     "Decision",
     "Flow",
     "appraise",
+    "buy_out",
     "deal_size_chips",
     "deal_usd_per_chip_hour",
     "decide",

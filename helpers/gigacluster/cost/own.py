@@ -31,7 +31,7 @@ from gigacluster.limits import (
 )
 from gigacluster.units import HOURS_PER_MONTH
 
-NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "above 0", low_included=False)
+NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
 #: What each input of :func:`own` may be.
 OWN_LIMITS = {
@@ -63,7 +63,6 @@ OWN_LIMITS = {
     "loan_months": POSITIVE,
     "delay_months": NON_NEGATIVE,
     "overrun_frac": NON_NEGATIVE,
-    "site_power_w": NO_LIMIT_IS_INFINITE,
 }
 
 
@@ -96,8 +95,7 @@ def own(
     utilisation_frac: Samples = 1.0,
     delay_months: Samples = 0.0,
     overrun_frac: Samples = 0.0,
-    site_power_w: Samples = math.inf,
-    power_arrivals: Sequence[tuple[Any, Any]] = ((0.0, 1.0),),
+    sites: Sequence[tuple[Any, Any]] = ((0.0, math.inf),),
     selling_cost_frac: Samples = 0.0,
     site_rent_usd_per_kw_month: Samples = 0.0,
     running_cost_growth_per_year: Samples = 0.0,
@@ -132,11 +130,10 @@ def own(
         Share of used time that moves training forward; share of available time that is used. [1]
     delay_months : Added to every delivery. [month]
     overrun_frac : What hardware and site cost more than planned, as a share; a sale brings nothing for it. [1]
-    site_power_w
-        Most that the site may draw. [W] Chips whose rated IT power times ``pue`` goes beyond it stand idle: bought,
-        housed, staffed and maintained, without energy and without work.
-    power_arrivals : sequence of (month, share), default all from the start
-        When each part of ``site_power_w`` is there; shares add up to 1.
+    sites : sequence of (month, power), default as much as the chips need from the start
+        When each site has its power, and the most that it may draw. [month], [W] Chips whose rated IT power times
+        ``pue`` goes beyond what is there stand idle: bought, housed, staffed and maintained, without energy and
+        without work. A chip may stand at any site.
     selling_cost_frac : Share of its value that hardware and site lose on the day of the sale. [1]
     site_rent_usd_per_kw_month
         Rent of a site for owned chips, per kilowatt of rated IT power, instead of a building. [USD/kW/month]
@@ -163,14 +160,13 @@ def own(
     given = {name: value for name, value in locals().items() if name in OWN_LIMITS}  # first line: arguments only
     if method not in ("wacc", "equity"):
         raise ValueError(f"method is {method!r}; it can be 'wacc' (no interest) or 'equity' (with debt service)")
-    phases, arrivals = _named_parts("deliveries", deliveries), _named_parts("power_arrivals", power_arrivals)
+    phases, powers = _deliveries(deliveries), _sites(sites)
     check_horizon(horizon_months)
     in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
     limits = OWN_LIMITS | {name: in_time if "month" in name else SHARE for name in phases}
-    limits |= {name: NON_NEGATIVE if "month" in name else SHARE for name in arrivals}
-    xp, a, valid = admit(given | phases | arrivals, limits)
-    for parts in (phases, arrivals):
-        valid = valid & (xp.abs(sum(a[name] for name in parts if "share" in name) - 1) <= 1e-9)
+    limits |= {name: NON_NEGATIVE if "month" in name else NO_LIMIT_IS_INFINITE for name in powers}
+    xp, a, valid = admit(given | phases | powers, limits)
+    valid = valid & (xp.abs(sum(a[name] for name in phases if "share" in name) - 1) <= 1e-9)
     a["n_chips"] = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
 
     rate = a["equity_rate_per_year"]
@@ -180,7 +176,7 @@ def own(
     factor = discount(xp, rows, rate)
     schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
     standing = schedule["stand"]
-    powered = _powered(xp, rows, a, len(arrivals) // 2)
+    powered = _powered(xp, rows, a, len(powers) // 2)
     working = xp.minimum(powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
@@ -214,28 +210,39 @@ def own(
     )
 
 
-def _named_parts(name: str, parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    """Give month and share of each part that arrives a name, in pairs, for the check of their ranges."""
-    pairs = [tuple(pair) for pair in parts]
-    if not pairs or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"{name} must be (month, share) pairs such as [(4.0, 1.0)], got {parts!r}")
-    shares = [share for _, share in pairs]
+def _deliveries(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Give month and share of each delivery a name, in pairs, for the check of their ranges."""
+    named = _named_pairs("deliveries", parts, "share", "(month, share) pairs such as [(4.0, 1.0)]")
+    shares = [part for name, part in named.items() if "share" in name]
     if not any(is_array(share) for share in shares) and abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"the shares of {name} must add up to 1, got {shares} = {sum(shares)}")
-    named: dict[str, Any] = {}
-    for index, (month, share) in enumerate(pairs):
-        named |= {f"{name}[{index}] month": month, f"{name}[{index}] share": share}
+        raise ValueError(f"the shares of deliveries must add up to 1, got {shares} = {sum(shares)}")
     return named
 
 
-def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_arrivals: int) -> Any:
-    """Return which share of the chips the site can power in each month, by their rated power; above 1 if all."""
-    share = a["site_power_w"] / (a["n_chips"] * a["it_power_w_per_chip"] * a["pue"])
-    there = 0.0
-    for index in range(n_arrivals):
-        month = a[f"power_arrivals[{index}] month"]
-        there = there + a[f"power_arrivals[{index}] share"] * in_month(xp, rows, month)
-    return xp.where(there > 0, share, 1.0) * there  # infinity times nothing is nothing
+def _sites(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Give month and power of each site a name, likewise."""
+    return _named_pairs("sites", parts, "power_w", "(month, watts) pairs such as [(6.0, 56e6)]")
+
+
+def _named_pairs(name: str, parts: Sequence[tuple[Any, Any]], second: str, form: str) -> dict[str, Any]:
+    pairs = [tuple(pair) for pair in parts]
+    if not pairs or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"{name} must be {form}, got {parts!r}")
+    named: dict[str, Any] = {}
+    for index, (month, amount) in enumerate(pairs):
+        named |= {f"{name}[{index}] month": month, f"{name}[{index}] {second}": amount}
+    return named
+
+
+def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_sites: int) -> Any:
+    """Return which share of the chips the sites can power in each month, by their rated power; above 1 if all."""
+    need_w = a["n_chips"] * a["it_power_w_per_chip"] * a["pue"]
+    found: Any = 0.0
+    for index in range(n_sites):
+        there = in_month(xp, rows, a[f"sites[{index}] month"])
+        power_w = xp.where(there > 0, a[f"sites[{index}] power_w"], 0.0)  # infinity times nothing is nothing
+        found = found + power_w * there
+    return found / need_w
 
 
 def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:

@@ -72,8 +72,7 @@ def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: A
 
     Parameters
     ----------
-    xp : module
-        Library of the arrays.
+    xp : Library of the arrays.
     restart_s, sigma, mttf_s : Median of T [s], its spread [1] (0: always the median), mean time to failure [s].
 
     Notes

@@ -83,8 +83,7 @@ def advance(xp: Namespace, runs: Runs, draws: Draws, rules: Rules) -> Runs:
 
     Parameters
     ----------
-    xp : module
-        Library of the arrays.
+    xp : Library of the arrays.
     runs : Runs
     draws : Draws
         Arrays of shape (runs,).
@@ -412,8 +411,7 @@ def advance_replicas(
 
     Parameters
     ----------
-    xp : module
-        Library of the arrays.
+    xp : Library of the arrays.
     runs : Replicas
     failure_s : shape (runs,). Time to the failure. [s]
     deep : array of bool, shape (runs,)

@@ -62,8 +62,7 @@ def minimise(
 
     Parameters
     ----------
-    xp : module
-        Array library.
+    xp : Array library.
     function : callable
         ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
         array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.

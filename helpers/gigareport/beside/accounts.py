@@ -14,10 +14,8 @@ def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_pow
 
     Parameters
     ----------
-    chip_w, server_w_per_chip : float or array
-        Rated power of the chip, and of its part of the rest of the server. [W]
-    network_power_share : float or array
-        Storage, switches and optics, as a share on top of the servers. [1]
+    chip_w, server_w_per_chip : Rated power of the chip, and of its part of the rest of the server. [W]
+    network_power_share : Storage, switches and optics, as a share on top of the servers. [1]
 
     Examples
     --------
@@ -37,12 +35,9 @@ def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0,
 
     Parameters
     ----------
-    it_power_w : float or array
-        Rated IT power. [W]
-    hours : float or array
-        Time. [h]
-    load_frac, pue : float or array, default 1
-        Average draw over rated IT power; facility over IT energy. [1]
+    it_power_w : Rated IT power. [W]
+    hours : Time. [h]
+    load_frac, pue : Average draw over rated IT power; facility over IT energy. [1]
 
     Examples
     --------
@@ -69,14 +64,10 @@ def capital_usd_per_chip(
 
     Parameters
     ----------
-    server_usd_per_chip : float or array
-        Price of a server over its chips, the chips included. [USD/chip]
-    network_usd_per_chip, storage_usd_per_chip : float or array, default 0
-        [USD/chip]
-    site_usd_per_chip : float or array, default 0
-        Building, cooling and power; no spares are bought of it. [USD/chip]
-    spares_frac : float or array, default 0
-        Hardware bought on top. [1]
+    server_usd_per_chip : Price of a server over its chips, the chips included. [USD/chip]
+    network_usd_per_chip, storage_usd_per_chip : [USD/chip]
+    site_usd_per_chip : Building, cooling and power; no spares are bought of it. [USD/chip]
+    spares_frac : Hardware bought on top. [1]
 
     Examples
     --------
@@ -107,16 +98,13 @@ def amortised_run_usd(
 
     Parameters
     ----------
-    n_chips, run_hours : float or array
-        Chips, and hours that they are taken. [chip], [h]
+    n_chips, run_hours : Chips, and hours that they are taken. [chip], [h]
     cluster_usd_per_chip : float or array
         Price of the cluster over its chips when the chip came out: chip, server and network. [USD/chip]
     price_performance_per_year : float or array
         Factor a year by which new hardware gives more for the money, above 1; hardware loses value as fast. [1/year]
-    age_years : float or array, default 0
-        Age of the chip model when the run starts. [year]
-    kwh_per_chip_hour, energy_usd_per_kwh : float or array, default 0
-        Facility energy, and its price. [kWh/chip/h], [USD/kWh]
+    age_years : Age of the chip model when the run starts. [year]
+    kwh_per_chip_hour, energy_usd_per_kwh : Facility energy, and its price. [kWh/chip/h], [USD/kWh]
 
     Notes
     -----
@@ -150,12 +138,9 @@ def cost_shares(
 
     Parameters
     ----------
-    server_overhead : float or array
-        Price of a server over that of its chips, 1 or more. [1]
-    interconnect_share : float or array
-        Interconnect over the whole cluster, below 1. [1]
-    hardware_share : float or array, default 1
-        Hardware over the total, for instance with staff and energy. [1]
+    server_overhead : Price of a server over that of its chips, 1 or more. [1]
+    interconnect_share : Interconnect over the whole cluster, below 1. [1]
+    hardware_share : Hardware over the total, for instance with staff and energy. [1]
 
     Examples
     --------
@@ -184,16 +169,11 @@ def gross_margin_frac(
 
     Parameters
     ----------
-    rent_usd_per_chip_hour : float or array
-        Price of a rented hour. [USD/chip/h]
-    capital_usd_per_chip : float or array
-        What is written off. [USD/chip]
-    life_years : float or array
-        Depreciation life, straight line to 0. [year]
-    running_usd_per_chip_hour : float or array
-        Energy, site and people, per hour whether rented or not. [USD/chip/h]
-    utilisation_frac : float or array, default 1
-        Share of hours that is rented. [1]
+    rent_usd_per_chip_hour : Price of a rented hour. [USD/chip/h]
+    capital_usd_per_chip : What is written off. [USD/chip]
+    life_years : Depreciation life, straight line to 0. [year]
+    running_usd_per_chip_hour : Energy, site and people, per hour whether rented or not. [USD/chip/h]
+    utilisation_frac : Share of hours that is rented. [1]
 
     Examples
     --------

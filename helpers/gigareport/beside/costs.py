@@ -48,8 +48,7 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
 
     Parameters
     ----------
-    samples, seed : int
-        Draws of the default inputs.
+    samples, seed : Draws of the default inputs.
 
     Returns
     -------

@@ -26,8 +26,7 @@ def goodput_by_form(mttf_s: Samples, *, checkpoint_write_s: Samples, restart_s: 
 
     Parameters
     ----------
-    mttf_s, checkpoint_write_s, restart_s : float or array
-        [s]
+    mttf_s, checkpoint_write_s, restart_s : [s]
 
     Returns
     -------

@@ -15,8 +15,7 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
 
     Parameters
     ----------
-    budget_flop : float
-        Training compute. [FLOP]
+    budget_flop : Training compute. [FLOP]
 
     Returns
     -------

@@ -18,12 +18,10 @@ def ratio_rows(
     Parameters
     ----------
     table : DataFrame
-    label, low, ours, high : str
-        Columns of the names, and of our median and its interval.
+    label, low, ours, high : Columns of the names, and of our median and its interval.
     published : str or Series
         Column of the published figures, or they themselves.
-    within : float
-        From which share on a figure counts as met.
+    within : From which share on a figure counts as met.
 
     Returns
     -------

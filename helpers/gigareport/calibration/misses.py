@@ -49,8 +49,7 @@ def diagnosed(scored: pd.DataFrame, diagnoses: pd.DataFrame | None = None) -> pd
 
     Parameters
     ----------
-    scored : DataFrame
-        From :func:`scored_ratios`.
+    scored : From :func:`scored_ratios`.
     diagnoses : DataFrame, optional
         In the form of the table.
 

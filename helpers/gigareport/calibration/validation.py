@@ -95,8 +95,7 @@ def validate(
 
     Parameters
     ----------
-    path : path
-        The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
+    path : The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
     chips : path, optional
         A table of chips of one's own, in the form of ``data/chips.csv``.
     calibration : optional

@@ -171,8 +171,7 @@ def compare(
     run : Run
     options : iterable of Option
         From :func:`gigareport.comparison.clusters` and :func:`gigareport.comparison.equal`, or of your own.
-    story : Scenario
-        Whose site, energy, finance and failures hold for every option.
+    story : Whose site, energy, finance and failures hold for every option.
     samples, seed, device
         As in :func:`gigareport.scenario.evaluate`; the same seed draws the same inputs there and here.
 
@@ -258,8 +257,7 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
         story.cluster,
         chip=option.chip,
         n_chips=fitted.plan.n_chips,
-        site_power_mw=Uncertain.left_out(),
-        power_arrivals=(),
+        sites=(),
         it_power_w_per_chip=chip.it_power_w(story),
     )
     variant = replace(story, training=training, cluster=cluster)

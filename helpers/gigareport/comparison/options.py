@@ -87,8 +87,7 @@ def equal(story: Scenario, basis: str, amount: float | None = None) -> tuple[Opt
 
     Parameters
     ----------
-    story : Scenario
-        Its cluster sets the amount unless one is given; its site and network costs hold for every chip.
+    story : Its cluster sets the amount unless one is given; its site and network costs hold for every chip.
     basis : {"money", "power", "chips"}
         Capital with the site [USD], rated power of the site [W], or number [chip].
     amount : float, optional
@@ -151,8 +150,7 @@ def capital_usd_per_chip(story: Scenario, n_chips: float, given: dict[str, Any])
     Parameters
     ----------
     story : Scenario
-    n_chips : float
-        Sets the tiers of the network. [chip]
+    n_chips : Sets the tiers of the network. [chip]
     given : dict
         Inputs of the scenario by name, numbers or samples.
     """

@@ -25,8 +25,7 @@ def beside_published(story: Scenario, *, samples: int = 1_000, seed: int = 7) ->
 
     Parameters
     ----------
-    story : Scenario
-        Whose failures hold.
+    story : Whose failures hold.
     samples, seed
         As in :func:`gigareport.comparison.compare`.
 

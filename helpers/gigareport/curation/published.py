@@ -28,18 +28,15 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
     Parameters
     ----------
     file : Path
-    table : str
-        A table of ``data/``; the dictionary says under which headers its columns are published.
-    needs : sequence of str
-        Columns that the file must have; it may have others of the table too.
+    table : A table of ``data/``; the dictionary says under which headers its columns are published.
+    needs : Columns that the file must have; it may have others of the table too.
 
     Returns
     -------
     rows : DataFrame
         The columns that the file has, days as ``date``, and ``incomplete``: whether the publisher marks the row as
         covering only part of its period (a column Incomplete, or a note that begins with the word).
-    faults : list of str
-        What is wrong, each with its file and line. There are no rows where there are any.
+    faults : What is wrong, each with its file and line. There are no rows where there are any.
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:

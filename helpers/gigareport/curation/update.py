@@ -47,8 +47,7 @@ def update(folder: str | Path, vintage: str | None = None, into: Path | None = N
 
     Parameters
     ----------
-    folder : path
-        A checkout of epoch-research/ai-chip-counts, or the unpacked download of Epoch AI's frontier data centres.
+    folder : A checkout of epoch-research/ai-chip-counts, or the unpacked download of Epoch AI's frontier data centres.
     vintage : str, optional
         When the estimates were made, as ``2026-05-23`` or ``2026-05``; by default what the files themselves say.
         Rows of that vintage are replaced, those of all others stay.

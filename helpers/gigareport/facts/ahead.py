@@ -18,11 +18,9 @@ def paths(changes: numpy.ndarray, steps: int, samples: int, seed: int, *, least_
     ----------
     changes : array, shape (series, n)
         Changes of the logarithm of each series from step to step, oldest first; ``nan`` where it is not known.
-    steps : int
-        Steps ahead.
+    steps : Steps ahead.
     samples, seed : int
-    least_spread : float, default 0
-        Standard deviation of a change that is assumed where fewer than two changes follow each other.
+    least_spread : Standard deviation of a change that is assumed where fewer than two changes follow each other.
 
     Returns
     -------

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster.arrays import Samples
 from gigacluster.concentration import add
@@ -14,6 +13,10 @@ from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.ownership import named_and_other
 from gigareport.facts.world import OTHER, Day, WorldStock, share_of_world
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: The owner of a cluster that owned nothing before.
 NEW_OWNER = "a new owner"
@@ -36,6 +39,8 @@ def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]
         lies after the table, the change is the median for such a cluster of a new owner, added to the stock of that
         date, with Other as countless owners. Before the table all are ``nan``.
     """
+    import pandas as pd
+
     rows = []
     for date in dates:
         named, other = named_and_other(world, world.at(date))
@@ -59,8 +64,7 @@ def index_change(
     h100e_8bit : float or array, shape (samples,)
         Size of the cluster, added to the stock of that date.
     date : date, Timestamp or str
-    owners : iterable of str
-        Owners of the table, or :data:`NEW_OWNER`.
+    owners : Owners of the table, or :data:`NEW_OWNER`.
 
     Returns
     -------
@@ -68,6 +72,8 @@ def index_change(
         ``owner``, and the change of the HHI in points: ``change_p5, change_median, change_p95`` with Other as
         countless owners, and ``change_if_other_is_one`` (median).
     """
+    import pandas as pd
+
     named, other = named_and_other(world, world.at(date))
     before = bounds(named, other)
     rows = []
@@ -97,6 +103,8 @@ def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64)
 
 def in_words(day: numpy.datetime64) -> str:
     """Return a day as 31 December 2025."""
+    import pandas as pd
+
     date = pd.Timestamp(day)
     return f"{date.day} {date:%B %Y}"
 

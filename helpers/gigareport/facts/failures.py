@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster import reliability
 from gigareport import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Chips with rates of their own, by the start of their name, and the generation that stands in for too few of them.
 _CLASSES = {
@@ -82,14 +86,11 @@ def failure_rate(
 
     Parameters
     ----------
-    chip : str, optional
-        Name of a chip or of a class; by default, and for chips without rates, all GPUs.
-    n_gpus : float, default 100_000
-        Size of the job: the rate may move with it, so slowly that two digits of the size say all.
+    chip : Name of a chip or of a class; by default, and for chips without rates, all GPUs.
+    n_gpus : Size of the job: the rate may move with it, so slowly that two digits of the size say all.
     counts : {"stops", "hardware"}, default "stops"
         Every stop that nobody asked for, or those by hardware alone.
-    without_house : str, optional
-        A house whose rows are left out: to compare it with the others.
+    without_house : A house whose rows are left out: to compare it with the others.
 
     Returns
     -------
@@ -134,6 +135,8 @@ def _expected(of_class: str | None, n_gpus: float, counts: str, without_house: s
 
 def _rows_for(table: pd.DataFrame, of_class: str | None, counts: str) -> tuple[pd.DataFrame, str]:
     """Return the narrowest set of rows with three houses, and its name."""
+    import pandas as pd
+
     said = "all stops" if counts == "stops" else "hardware alone"
     groups = []
     if of_class is not None:
@@ -159,6 +162,8 @@ def left_out() -> pd.DataFrame:
         ``house``, ``system``, ``counts``, ``rate``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``inside``, and
         ``houses``, how many others there are.
     """
+    import pandas as pd
+
     table = _rates()
     table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
     rows = []

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import Day, WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Quantities of a cluster whose growth was published: name, anchor in ``published_anchors``, and how it is computed.
 QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -41,10 +44,8 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
-    top : int, default 10
-        Clusters that opened on the same day compete with each other; ties share the better rank.
+    clusters : Table ``gpu_clusters``.
+    top : Clusters that opened on the same day compete with each other; ties share the better rank.
 
     Returns
     -------
@@ -64,10 +65,8 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
 
     Parameters
     ----------
-    leaders : DataFrame
-        From :func:`leaders_at_release`.
-    quantity : str
-        A key of :data:`QUANTITIES`.
+    leaders : From :func:`leaders_at_release`.
+    quantity : A key of :data:`QUANTITIES`.
     start, end : date, Timestamp or str, optional
         First and last day; the whole table by default.
 
@@ -82,6 +81,8 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
     ValueError
         If the quantity is not known of at least three clusters.
     """
+    import pandas as pd
+
     opened = leaders["first_operational"]
     inside = (opened >= (opened.min() if start is None else pd.Timestamp(str(start)[:10]))) & (
         opened <= (opened.max() if end is None else pd.Timestamp(str(end)[:10]))
@@ -103,6 +104,8 @@ def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = 
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own
     filling up as well as the world's.
     """
+    import pandas as pd
+
     dates = pd.to_datetime(world.dates)
     inside = (dates >= (dates[0] if start is None else pd.Timestamp(str(start)[:10]))) & (
         dates <= (dates[-1] if end is None else pd.Timestamp(str(end)[:10]))
@@ -120,8 +123,7 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
 
     Parameters
     ----------
-    clusters, anchors : DataFrame
-        Tables ``gpu_clusters`` and ``published_anchors``.
+    clusters, anchors : Tables ``gpu_clusters`` and ``published_anchors``.
     world : WorldStock
     top : int, default 10
 
@@ -132,6 +134,8 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         published, their ratio to the published value, and ours over the whole of the table since the same start.
         ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
+    import pandas as pd
+
     values = anchors.set_index("anchor_id")["value"]
     leaders = leaders_at_release(clusters, top)
     rows = []
@@ -156,8 +160,7 @@ def published_shares(
 
     Parameters
     ----------
-    clusters, sales, anchors : DataFrame
-        Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
+    clusters, sales, anchors : Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
     world : WorldStock
 
     Returns
@@ -167,6 +170,8 @@ def published_shares(
         one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
         ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
     """
+    import pandas as pd
+
     values = anchors.set_index("anchor_id")["value"]
     spring = PUBLISHED_WINDOW[1]
     stock = pd.Series(numpy.median(world.at("2025-12-31"), axis=1), index=world.owners)

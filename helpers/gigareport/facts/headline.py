@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.concentration import hhi_change
 from gigacluster.uncertainty import Interval, interval
@@ -15,6 +15,10 @@ from gigareport.facts.effects import in_words
 from gigareport.facts.ownership import LARGE_CLOUDS, by_owner, fives_share, named_and_other, trend_tests
 from gigareport.facts.stock import world_stock
 from gigareport.facts.world import WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Enough to see a headline move by a percent.
 _SAMPLES = 1_000
@@ -26,11 +30,11 @@ def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vi
     Parameters
     ----------
     world : WorldStock
-    anchors, sources : DataFrame
-        Tables ``published_anchors`` and ``sources``.
-    vintage : str
-        The latest vintage behind the stock, as ``2026-09-24``.
+    anchors, sources : Tables ``published_anchors`` and ``sources``.
+    vintage : The latest vintage behind the stock, as ``2026-09-24``.
     """
+    import pandas as pd
+
     day = world.dates[-1]
     five = interval(fives_share(world, day))
     published = anchors.set_index("anchor_id").loc["hyper5_share_2025q4"]
@@ -58,8 +62,7 @@ def numbers(folder: Path) -> dict[str, str]:
 
     Parameters
     ----------
-    folder : Path
-        Such as ``data/``.
+    folder : Such as ``data/``.
     """
     found: dict[str, str] = {}
     tables = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 from scipy import stats
 
 from gigareport.facts.stock import current, world_stock
 from gigareport.facts.world import Day, WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: The first quarter that is carried ahead: before it fewer than four changes of the owners' shares are known.
 _FIRST_ORIGIN = "2024-03-31"
@@ -55,8 +58,7 @@ def revisions(
 
     Parameters
     ----------
-    before : str
-        The later vintage; rows of older ones are what was known.
+    before : The later vintage; rows of older ones are what was known.
 
     Returns
     -------
@@ -85,6 +87,8 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
         ``of, cases, inside, share, p_value, median_width``: totals and owners apart; the p-value is that of the
         two-sided binomial test of 90 %. Cases overlap in time, so they tell less than as many independent ones.
     """
+    import pandas as pd
+
     rows = []
     for name, part in (
         ("totals", scored[scored["quantity"] == "total"]),
@@ -113,6 +117,8 @@ def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
 
 
 def _until(table: pd.DataFrame, day: Day) -> pd.DataFrame:
+    import pandas as pd
+
     return table[table["as_of"] <= pd.Timestamp(str(day))]
 
 
@@ -124,6 +130,8 @@ def _shares(world: WorldStock, days: Any) -> dict[str, numpy.ndarray]:
 
 
 def _scored(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    import pandas as pd
+
     columns = ["origin", "date", "quarters", "quantity", "low", "median", "high", "outcome"]
     table = pd.DataFrame(rows, columns=columns)
     table["inside"] = table["outcome"].between(table["low"], table["high"])

@@ -6,13 +6,15 @@ any owner. Adding the rows up counts sites twice; dropping the anonymous makes t
 
 from __future__ import annotations
 
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
 from gigareport.facts.world import Day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 Joint = Literal["split", "separate", "largest"]
 Anonymous = Literal["each", "country", "largest", "dropped"]
@@ -23,9 +25,10 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     """
+    import pandas as pd
+
     name = clusters["name"].str.strip('"')
     opened = clusters["first_operational"].where(clusters["status"] != "Planned")
     opened = pd.Series(opened.to_numpy(), index=name).groupby(level=0).min()
@@ -44,17 +47,17 @@ def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = Tr
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    phases_once : bool, default True
-        Leave out phases that a later phase contains; without it a site counts once for every phase.
+    phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
 
     Returns
     -------
     DataFrame
         Rows with an opening date not after ``date`` and a known number of H100 equivalents.
     """
+    import pandas as pd
+
     day = pd.Timestamp(str(date)[:10])
     stands = clusters["in_standard_analysis"] & (clusters["status"] != "Planned") & (clusters["h100e"] > 0)
     stands &= (clusters["first_operational"] <= day) & ~(clusters["decommissioned"] <= day)
@@ -68,8 +71,7 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of ``gpu_clusters``, as from :func:`active_clusters`.
+    rows : Rows of ``gpu_clusters``, as from :func:`active_clusters`.
     joint : {"split", "separate", "largest"}
         A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
         one of them that owns the most otherwise (the most concentrated).
@@ -82,6 +84,8 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
     ValueError
         If there is no row, or no owner to give the anonymous ones to.
     """
+    import pandas as pd
+
     named = rows[rows["owner"].notna()]
     if rows.empty or (named.empty and anonymous == "largest"):
         raise ValueError(f"none of the {len(rows)} clusters has an owner; take a date on which some have")
@@ -127,17 +131,17 @@ def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> p
 
     Parameters
     ----------
-    clusters : DataFrame
-        Table ``gpu_clusters``.
+    clusters : Table ``gpu_clusters``.
     date : date, Timestamp or str
-    coverage : float, default 0.1
-        The least that the dataset may cover of the world's compute; published as 10 to 20 %.
+    coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
 
     Returns
     -------
     DataFrame
         Columns ``way``, ``hhi_low`` and ``hhi_high``: one number or the bounds that it leaves open.
     """
+    import pandas as pd
+
     once, twice = active_clusters(clusters, date), active_clusters(clusters, date, phases_once=False)
     whole = known_bounds(once)
     users = once["users"].where(once["users"].notna(), once["owner"])

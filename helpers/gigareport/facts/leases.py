@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.world import h100e_per_chip
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def leases() -> pd.DataFrame:
@@ -27,6 +30,8 @@ def leases() -> pd.DataFrame:
 
 def _h100e(lease: pd.Series) -> float:
     """Return the H100 equivalents of a site that is let whole, and of the chips beyond it."""
+    import pandas as pd
+
     if pd.isna(lease["site_id"]):
         return float("nan")
     site = catalog.load("clusters").query("site_id == @lease.site_id and status == 'operational'").sort_values("as_of")

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster.concentration import hhi, hhi_change, merger, top_share, trend
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.use import used_by
 from gigareport.facts.world import OTHER, Day, WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: The five whose share of the world's compute is published.
 LARGE_CLOUDS = ("Google", "Microsoft", "Meta", "Amazon", "Oracle")
@@ -82,6 +85,8 @@ def owners_at(world: WorldStock, date: Day) -> pd.DataFrame:
     DataFrame
         ``owner, h100e_8bit_p5, h100e_8bit_median, h100e_8bit_p95, share_p5, share_median, share_p95``.
     """
+    import pandas as pd
+
     holdings = world.at(date)
     columns: dict[str, numpy.ndarray] = {}
     for name, values in (("h100e_8bit", holdings), ("share", holdings / holdings.sum(axis=0))):
@@ -106,6 +111,8 @@ def index_by_quarter(world: WorldStock) -> pd.DataFrame:
         ``date, band_low, lowest, capped, highest, band_high``: capped holds if nobody in Other is larger than the
         smallest named owner (an assumption).
     """
+    import pandas as pd
+
     rows = []
     for day in world.dates:
         cut = by_owner(world, day)
@@ -126,6 +133,8 @@ def trend_tests(world: WorldStock, before: Day, after: Day) -> pd.DataFrame:
         bands are disjoint (first row) or 95 % of the samples have the sign (other rows). The last row is no change
         but the HHI inside Other at which there would have been none.
     """
+    import pandas as pd
+
     old, new = (named_and_other(world, world.at(date)) for date in (before, after))
     band_old, band_new = bounds(*old), bounds(*new)
     ends = [interval(value) for value in (band_old.lowest, band_old.highest, band_new.lowest, band_new.highest)]
@@ -159,12 +168,10 @@ def markets(
     ----------
     world, made : WorldStock
         The stock by owner, and by maker of the chips.
-    traits : DataFrame
-        Table ``owners``: home country, and who rents out.
+    traits : Table ``owners``: home country, and who rents out.
     sites : mapping of str to samples
         Compute at the large sites that are listed, by owner; ``Other`` for sites without one.
-    running : DataFrame
-        Leases, from :func:`running_leases`.
+    running : Leases, from :func:`running_leases`.
     date : date, Timestamp or str
 
     Returns
@@ -240,6 +247,8 @@ def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:
         ``market, largest, largest_share, top3_share, nameless_share, hhi_low, hhi_high``: shares are medians, of the
         whole with the nameless.
     """
+    import pandas as pd
+
     rows = []
     for name, cut in found.items():
         total = cut.held.sum(axis=0) + cut.nameless
@@ -274,6 +283,8 @@ def mergers(found: Mapping[str, Cut], pairs: Mapping[str, Sequence[str]]) -> pd.
         ``market, parties, hhi_before, hhi_after, rise, share, presumed``: medians with the nameless as countless; the
         last is the share of samples in which the US guidelines of 2023 would presume harm, whoever the nameless are.
     """
+    import pandas as pd
+
     rows = []
     for market, pair in pairs.items():
         cut = found[market]
@@ -293,6 +304,8 @@ def readable(table: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
     >>> readable(pd.DataFrame({"hhi_low": [1234.567, float("nan")]}), 1)["hhi low"].tolist()
     ['1,234.6', '–']
     """
+    import pandas as pd
+
     shown = table.copy()
     for name in table:
         if pd.api.types.is_datetime64_any_dtype(table[name]):

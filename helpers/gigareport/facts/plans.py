@@ -7,13 +7,16 @@ of its site is estimated anew. A site is a campus.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigareport import catalog
 from gigareport.facts.world import Day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
@@ -76,11 +79,12 @@ def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day
 
     Parameters
     ----------
-    before, now : DataFrame
-        From :func:`states_by_site`.
+    before, now : From :func:`states_by_site`.
     day_before, day_now : date, Timestamp or str
         When the two were made.
     """
+    import pandas as pd
+
     made, end = pd.Timestamp(day_before), pd.Timestamp(LAST_DAY)
     common = sorted(set(before["site"]) & set(now["site"]))
     rows = []

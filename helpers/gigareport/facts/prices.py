@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts import cost_inputs
+from gigareport.facts.rents import LEAST_SPREAD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)
-#: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
-_LEAST_SPREAD = 1.15
 
 
 @cache
@@ -41,8 +44,8 @@ def quoted_usd() -> dict[str, Uncertain]:
     for chip, rows in quotes().groupby("chip"):
         median = float(rows["usd"].median())
         found[str(chip)] = Uncertain(
-            low=min(float(rows["low_usd"].quantile(0.05)), median / _LEAST_SPREAD),
+            low=min(float(rows["low_usd"].quantile(0.05)), median / LEAST_SPREAD),
             median=median,
-            high=max(float(rows["high_usd"].quantile(0.95)), median * _LEAST_SPREAD),
+            high=max(float(rows["high_usd"].quantile(0.95)), median * LEAST_SPREAD),
         )
     return found

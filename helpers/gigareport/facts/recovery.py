@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: The schemes as a reader says them: "under ...".
 WORDS = {

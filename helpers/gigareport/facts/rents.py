@@ -6,18 +6,22 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
-from pandas import DataFrame
 
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 MONTHS_PER_STEP = 3
+#: At least so far do the prices paid lie around the quotes. An assumption, for quotes that are few and lists.
+LEAST_SPREAD = 1.15
 #: Kinds of rent in the table of prices, in words.
 KIND_WORDS = {
     "on_demand": "on demand",
@@ -27,17 +31,15 @@ KIND_WORDS = {
 }
 
 
-def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> DataFrame:
+def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
     """Return the typical rent of a chip by quarter.
 
     Parameters
     ----------
     prices : pandas.DataFrame
         The table ``rental_prices``.
-    chip, kind : str
-        A chip and a kind of rent in it.
-    until : str, optional
-        Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
+    chip, kind : A chip and a kind of rent in it.
+    until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
 
     Returns
     -------
@@ -69,15 +71,14 @@ def typical_rents(prices: DataFrame, chip: str, kind: str = "on_demand", until: 
     ).reset_index()
 
 
-def log_changes(*series: DataFrame, min_providers: int = 8) -> numpy.ndarray:
+def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     """Return the changes of the logarithm of typical rents from quarter to quarter.
 
     Parameters
     ----------
     *series : pandas.DataFrame
         From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
-    min_providers : int, default 8
-        Quarters with fewer providers are left out: their median jumps when a price list joins.
+    min_providers : Quarters with fewer providers are left out: their median jumps when a price list joins.
 
     Returns
     -------
@@ -106,18 +107,45 @@ def known_changes(decided: str) -> numpy.ndarray:
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
 
-def quoted(chip: str) -> DataFrame:
-    """Return quoted rents of a chip nearest to a large buyer's: by the hour until 2024, a year's contract later.
+#: What a decision of the past can be followed through, each a series of its own: kinds differ two to five times.
+FOLLOWED = ("contracts", "listed", "marketplace")
+#: Quarters with fewer price lists are left out of a listed rent that is followed: one list is no market.
+_LEAST_LISTS = 3
+
+
+def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
+    """Return the observed rents of a chip that one series draws a line through.
+
+    Parameters
+    ----------
+    chip : str
+    series : {"contracts", "listed", "marketplace"}
+        Quotes nearest to a large buyer's (by the hour until 2024, a year's contract later), each as it stands; the
+        typical list price by the hour, by quarter; or the typical price of a marketplace, by quarter.
 
     Returns
     -------
     DataFrame
-        ``date, kind, usd_per_chip_hour``, by date; empty for a chip without quotes.
+        ``date, kind, usd_per_chip_hour, n_prices``, by date; a quarter stands at its middle, with as many prices as
+        providers. Empty for a chip without them.
+
+    Examples
+    --------
+    >>> [len(quoted("H100-SXM", series)) for series in FOLLOWED]
+    [5, 8, 4]
     """
-    prices = catalog.load("rental_prices").query("chip == @chip and basis == 'quoted'")
-    early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
-    found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["date"] >= "2024-02-01")]
-    return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]]
+    prices = catalog.load("rental_prices").query("chip == @chip and date >= '2024-02-01'")
+    if series == "contracts":
+        early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
+        found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["basis"] == "quoted")]
+        return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    kind, least = ("on_demand", _LEAST_LISTS) if series == "listed" else ("spot", 1)
+    if prices["kind"].ne(kind).all():
+        return prices.head(0)[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    table = typical_rents(prices, chip, kind)
+    table = table[table["n_providers"] >= least].rename(columns={"n_providers": "n_prices"})
+    table = table.assign(date=table["quarter_start"] + numpy.timedelta64(45, "D"), kind=kind)
+    return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
 
 
 def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
@@ -125,6 +153,8 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
     ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
     """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
@@ -137,15 +167,36 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
 
 def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
-    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day."""
+    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day.
+
+    Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
+    """
+    import pandas as pd
+
     prices = catalog.load("rental_prices")
     day = pd.Timestamp(decided)
     of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
     usd = prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
     if usd.empty:
         return None
-    low, median, high = usd.quantile([0.1, 0.5, 0.9])
-    return Uncertain(low=float(low), median=float(median), high=float(high))
+    low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
+    return Uncertain(low=min(low, median / LEAST_SPREAD), median=median, high=max(high, median * LEAST_SPREAD))
+
+
+def first_known(chip: str) -> str:
+    """Say in words which price of a chip is the first in the table, or that there is none.
+
+    Examples
+    --------
+    >>> first_known("GB300")
+    'the first in the tables is $5.00 of July 2026, three-year contract'
+    """
+    prices = catalog.load("rental_prices").query("chip == @chip").sort_values("date")
+    if prices.empty:
+        return "the tables have none at all"
+    row = prices.iloc[0]
+    words = KIND_WORDS[str(row["kind"])]
+    return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {row['date']:%B %Y}, {words}"
 
 
 def paths(
@@ -167,10 +218,8 @@ def paths(
         Rent now. [USD/chip/h]
     changes : array, shape (n,)
         Changes of its logarithm a quarter, see :func:`log_changes`; at least ``block`` of them.
-    months, samples, seed : int
-        Length, number and seed of the paths.
-    block : int, default 3
-        Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
+    months, samples, seed : Length, number and seed of the paths.
+    block : Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
     anchor_usd, reversion_per_year : float, optional
         A rent that paths are pulled to, and how fast: 0.5 halves about 40 % of the distance in logarithm a year.
 
@@ -222,8 +271,7 @@ def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarr
         [USD/chip/h]
     start : datetime64 or str
         Date of the decision.
-    months : int
-        Length of the path.
+    months : Length of the path.
 
     Returns
     -------

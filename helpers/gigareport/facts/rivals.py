@@ -56,8 +56,7 @@ def reached(timeline: Timeline, owner: str, by: Literal["campus", "cluster"] = "
     Parameters
     ----------
     timeline : Timeline
-    owner : str
-        Whose own sites are no rivals; empty: every site is one.
+    owner : Whose own sites are no rivals; empty: every site is one.
     by : {"campus", "cluster"}, default "campus"
         By whole sites, to the day; or by the least that the largest coherent cluster on each is, to the month.
 
@@ -113,12 +112,10 @@ def drop_in(
         Its size by dense 8-bit peak.
     start : date, Timestamp or str, or array of datetime64, shape (samples,)
         When it starts.
-    owner : str, default ""
-        Whose own sites, the cluster among them, are no rivals.
+    owner : Whose own sites, the cluster among them, are no rivals.
     by : {"campus", "cluster"}, default "campus"
         Against whole sites, or against the largest coherent cluster that each is known to hold.
-    growth_per_year : float or array, default 2.5
-        Of the largest site after the end of the timeline, a factor. [1/year] Source: ``pilz-2025``.
+    growth_per_year : Of the largest site after the end of the timeline, a factor. [1/year] Source: ``pilz-2025``.
 
     Returns
     -------

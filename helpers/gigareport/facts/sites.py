@@ -8,13 +8,16 @@ press told of (``clusters``). A cluster that stands on a listed campus is no sit
 from __future__ import annotations
 
 from functools import cache
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from gigacluster import hardware
 from gigareport import catalog
 from gigareport.facts.plans import OWNERS_OF_SITES, current_states, vintages
 from gigareport.facts.world import h100e_per_chip
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["CAMPUS", "CLUSTER", "listed_states", "of_others", "states_of_others", "told_clusters", "traits"]
 
@@ -63,6 +66,8 @@ def listed_states() -> pd.DataFrame:
     DataFrame
         ``site, date, h100e_8bit, n_buildings, vintage``, by site and date.
     """
+    import pandas as pd
+
     campuses = current_states()[["site", "date", "h100e_8bit", "n_buildings", "vintage"]]
     clusters = told_clusters().query("not on_campus")[["site", "date", "h100e_8bit"]]
     clusters = clusters.assign(n_buildings=1.0, vintage=campuses["vintage"].iloc[0])
@@ -72,6 +77,8 @@ def listed_states() -> pd.DataFrame:
 @cache
 def traits() -> pd.DataFrame:
     """Return ``kind, owner, users`` of each listed site by its name, owners under the name of the table of owners."""
+    import pandas as pd
+
     campuses = catalog.load("sites").query("vintage == @latest", local_dict={"latest": vintages()[-1]})
     campuses = campuses.set_index("data_center")[["owner", "users"]].assign(kind=CAMPUS)
     clusters = told_clusters().query("not on_campus").groupby("site")[["owner", "users"]].last().assign(kind=CLUSTER)

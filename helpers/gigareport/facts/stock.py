@@ -7,16 +7,19 @@ of the owners the totals go on by the quarters that some makers have already tol
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 from scipy import special
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts import ahead
 from gigareport.facts.world import OTHER, WorldStock, quarter_ends, years_between
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Owners of the tables that are part of another: chips smuggled to China are among their maker's sales.
 _PART_OF = {"China (smuggled)": "China"}
@@ -109,6 +112,8 @@ def current(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 def _held(owners: pd.DataFrame, makers: pd.DataFrame, totals: pd.DataFrame) -> pd.DataFrame:
     """Return owners' rows in units of the latest totals: each is a share of its maker's total of its own vintage."""
+    import pandas as pd
+
     keys = ["chip_maker", "as_of"]
     then = makers.set_index([*keys, "vintage"])["h100e_8bit_median"]
     now = totals.set_index(keys)["h100e_8bit_median"]
@@ -130,6 +135,8 @@ def _last_quarter(held: pd.DataFrame) -> Any:
 
 def _sums(held: pd.DataFrame) -> pd.DataFrame:
     """Return what all owners of a maker's chips hold at each date, each carried forward from its last row."""
+    import pandas as pd
+
     sums = {}
     for name in _ESTIMATE:
         amount = held[name].fillna(held["h100e_8bit_median"])  # a count has no interval
@@ -152,6 +159,8 @@ def _made(
     Where owners are known and no total, it is what they hold; after that it is carried forward while the owners of
     others are known (the first ``n_known`` quarters), and ``nan`` then.
     """
+    import pandas as pd
+
     sums = _sums(held)
     if len(totals):
         sums = sums[sums["as_of"] > totals["as_of"].max()]

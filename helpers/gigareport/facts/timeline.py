@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy
-import pandas as pd
 
 from gigacluster.concentration.timeline import built
 from gigareport import catalog
@@ -31,6 +30,10 @@ from gigareport.facts.plans import (
 )
 from gigareport.facts.sites import CAMPUS, listed_states, told_clusters, traits
 from gigareport.facts.world import OTHER, Day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = [
     "LAST_DAY",
@@ -98,10 +101,8 @@ def site_timeline(
 
     Parameters
     ----------
-    states : DataFrame
-        From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
-    about : DataFrame
-        From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
+    states : From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
+    about : From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
     revisions : Revisions
         From which cancellations, slips and re-estimates are drawn.
     made : date, Timestamp or str
@@ -119,6 +120,8 @@ def site_timeline(
     re-estimate of a site are drawn together from a site of the revisions, each widened by the error of their mean;
     the slip grows with w, the re-estimate moves all that a site has.
     """
+    import pandas as pd
+
     rng = numpy.random.default_rng([seed, *b"sites"])
     today = pd.Timestamp(made)
     names = list(dict.fromkeys(states["site"]))
@@ -211,6 +214,8 @@ def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
         the median of the least that the largest coherent cluster on it is, the last the share of samples in which the
         site is the largest of all that are listed.
     """
+    import pandas as pd
+
     sizes = timeline.at(date)
     low, median, high = numpy.quantile(sizes, [0.05, 0.5, 0.95], axis=1)
     first = (sizes.argmax(axis=0)[None] == numpy.arange(len(sizes))[:, None]).mean(axis=1)
@@ -236,6 +241,8 @@ def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, 
     DataFrame
         ``site, date, low, median, high, outcome, inside``: the outcome is what the later vintage says of the date.
     """
+    import pandas as pd
+
     old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
     whole = plan_revisions(old, new, before, now)
     rows = []

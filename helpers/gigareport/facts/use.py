@@ -6,13 +6,16 @@ A lease moves use from its start on and leaves ownership where it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster.concentration import hhi
 from gigareport.facts.world import Day, WorldStock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Owners, by the names of the table of owners, of the laboratories.
 _OWNERS_OF_LABS = {
@@ -31,8 +34,7 @@ def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
 
     Parameters
     ----------
-    leases : DataFrame
-        From :func:`gigareport.facts.leases.leases`.
+    leases : From :func:`gigareport.facts.leases.leases`.
     date : date, Timestamp or str
 
     Returns
@@ -41,6 +43,8 @@ def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
         ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those of the
         table of owners; a lease of chips that are not named has no size.
     """
+    import pandas as pd
+
     day = pd.Timestamp(str(date)[:10])
     running = leases[(leases["first_full_month"] <= day) & ~(leases["last_month"] + pd.offsets.MonthEnd(0) < day)]
     names = running.rename(columns={"seller": "lessor", "buyer": "lessee"})
@@ -54,8 +58,7 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
     ----------
     owned : mapping of str to float or array
         Compute of each party, in H100 equivalents.
-    running : DataFrame
-        From :func:`running_leases`. A lease without a size moves nothing.
+    running : From :func:`running_leases`. A lease without a size moves nothing.
 
     Returns
     -------
@@ -81,11 +84,9 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
 
     Parameters
     ----------
-    labs : Series
-        Compute in use by laboratory at the last count, in H100 equivalents.
+    labs : Compute in use by laboratory at the last count, in H100 equivalents.
     world : WorldStock
-    running : DataFrame
-        From :func:`running_leases`.
+    running : From :func:`running_leases`.
 
     Returns
     -------
@@ -93,6 +94,8 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
         ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians; ``nan`` where a lease runs
         and its size is not known.
     """
+    import pandas as pd
+
     owned = dict(zip(world.owners, numpy.median(world.h100e_8bit[:, -1], axis=1), strict=True))
     rows = []
     for lab, used in labs.items():
@@ -110,8 +113,7 @@ def laboratories(
 
     Parameters
     ----------
-    lab_compute : DataFrame
-        Table ``lab_compute``.
+    lab_compute : Table ``lab_compute``.
     world : WorldStock
     running : mapping of str to samples, optional
         ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips sold are taken.

@@ -101,8 +101,7 @@ def h100e_per_chip(chips: Any, chip: str) -> float:
 
     Parameters
     ----------
-    chips : DataFrame
-        Table ``chips``.
+    chips : Table ``chips``.
     chip : str
 
     Examples

@@ -9,18 +9,18 @@ from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of, rivals, search_plan
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
-from gigareport.scenario.register import Arrival, Delivery, Scenario
+from gigareport.scenario.register import Delivery, Scenario, Site
 
 __all__ = [
     "BATCH_RATIOS",
     "STORY",
-    "Arrival",
     "Delivery",
     "Entry",
     "Outlook",
     "Rivals",
     "Scenario",
     "ScenarioError",
+    "Site",
     "TrainingPlan",
     "cash_flows",
     "deciding_inputs",

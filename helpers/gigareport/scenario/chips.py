@@ -1,4 +1,4 @@
-"""What a file may leave out about a chip other than the H100: its price, power, network and rent, from the tables.
+"""What a file may leave out about a chip other than the H100: price, power, network, rent, by tables or own record.
 
 The sourced defaults are an H100's. For another chip they are taken where a table has them; :func:`taken` says which.
 """
@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import fields
+from functools import cache
+from typing import Any
 
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
-from gigareport.facts import rents
-from gigareport.facts.prices import PRICE_YEARS, quoted_usd
+from gigacluster.units import BITS_PER_BYTE, GIGA
+from gigareport import catalog
+from gigareport.facts import h100e_per_chip, rents
+from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario.record import leaves
-from gigareport.scenario.register import Scenario, default_of
+from gigareport.scenario.register import OWN, Cluster, OwnChip, Scenario, default_of
 
 #: The chip that the sourced defaults of these fields are about, and their rows.
 CHIP_OF_DEFAULTS = "H100-SXM"
@@ -30,14 +35,42 @@ _POWER = Uncertain(low=0.85, median=0.95, high=1.05)
 _NOT_SOLD = ("TPU", "Trainium")
 
 
-def default_for(path: str, chip: str, decided_on: datetime.date | None) -> tuple[Uncertain | None, str]:
+def chip_of(cluster: Cluster[Any, float, str]) -> hardware.Chip:
+    """Return the chip of a cluster: of ``data/chips.csv``, or its own record.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such chip.
+    """
+    return _own(cluster.own_chip) if cluster.chip == OWN else hardware.chip(cluster.chip)
+
+
+@cache
+def _own(record: OwnChip[float, str]) -> hardware.Chip:
+    columns = {item.name: [getattr(record, item.name)] for item in fields(record) if item.name not in ("name", "usd")}
+    return hardware.chips_from({"chip": [record.name], **columns})[record.name]
+
+
+def h100e_of(cluster: Cluster[Any, float, str]) -> float:
+    """Return the H100 equivalents of a chip by its best dense peak, as the table of owners counts."""
+    if cluster.chip != OWN:
+        return h100e_per_chip(catalog.load("chips"), cluster.chip)
+    usual = hardware.chip(CHIP_OF_DEFAULTS).peak_fp8_flop_per_s
+    chip = chip_of(cluster)
+    return max(x for x in (chip.peak_bf16_flop_per_s, chip.peak_fp8_flop_per_s) if not math.isnan(x)) / usual
+
+
+def default_for(
+    path: str, chip: str, decided_on: datetime.date | None, own: OwnChip[float, str] | None = None
+) -> tuple[Uncertain | None, str]:
     """Return the default of a field for a chip and where it comes from, or ``None`` and what the tables lack.
 
     Examples
     --------
     >>> value, words = default_for("own.chip_usd", "H200", None)
     >>> round(value.median, -3), words
-    (36000.0, 'quotes of 2024 and 2025 of a chip with its part of the server')
+    (36000.0, '2 prices of 2024 and 2025, of a chip with its part of the server')
     >>> default_for("own.chip_usd", "TPUv5p", None)
     (None, 'a TPUv5p is not for sale')
     """
@@ -45,25 +78,55 @@ def default_for(path: str, chip: str, decided_on: datetime.date | None) -> tuple
     if chip == CHIP_OF_DEFAULTS:
         return usual, "the sourced default"
     name = path.partition(".")[2]
+    if name == "committed_usd_per_chip_hour":
+        return _rent_of(chip, decided_on)
+    if chip == OWN:
+        if own is None or any(math.isnan(value) for value in (own.tdp_w, own.scaleout_gbit_per_s, own.usd)):
+            return usual, "a record that is at fault"  # which is told by itself
+        watts, gbit_per_s = own.tdp_w, own.scaleout_gbit_per_s
+    else:
+        watts, gbit_per_s = hardware.chip(chip).tdp_w, _gbit_per_s(chip)
     if name == "it_power_w_per_chip":
-        watts = hardware.chip(chip).tdp_w / hardware.chip(CHIP_OF_DEFAULTS).tdp_w
         if math.isnan(watts):
             return None, f"the rated power of {chip} is not known"
-        return _times(usual, watts, _POWER), "an H100's in its cluster, in proportion to the rated powers"
+        ratio = watts / hardware.chip(CHIP_OF_DEFAULTS).tdp_w
+        return _times(usual, ratio, _POWER), f"an H100's in its cluster, in proportion to the rated powers{_by(chip)}"
     if name == "network_usd_per_tier_per_chip":
-        rates = [hardware.chip(one).fabric.nic_bytes_per_s for one in (chip, CHIP_OF_DEFAULTS)]
-        return _times(usual, rates[0] / rates[1]), "an H100's, in proportion to the rate of the chip's network"
-    if name == "committed_usd_per_chip_hour":
-        found = rents.spread_of_the_year(chip, str(decided_on or datetime.date.today()))
-        return found, "listed rents of the year before the decision" if found else f"no rent of {chip} is listed then"
-    price = quoted_usd().get(chip)
-    if price is None:
+        ratio = gbit_per_s / _gbit_per_s(CHIP_OF_DEFAULTS)
+        return _times(usual, ratio), f"an H100's, in proportion to the rate of the chip's network{_by(chip)}"
+    return _price_of(name, chip, own)
+
+
+def _price_of(name: str, chip: str, own: OwnChip[float, str] | None) -> tuple[Uncertain | None, str]:
+    """Return the price of a chip with its part of the server, or that part, which the price holds."""
+    found = Uncertain.fixed(own.usd) if own is not None and chip == OWN else quoted_usd().get(chip)
+    if found is None:
         sold = not chip.startswith(_NOT_SOLD)
         return None, f"no price of {chip} is known" if sold else f"a {chip} is not for sale"
     if name == "server_usd_per_chip":
         return Uncertain.fixed(0.0), "within the price of the chip"
-    first, last = PRICE_YEARS
-    return price, f"quotes of {first} and {last} of a chip with its part of the server"
+    if chip == OWN:
+        return found, "your own record, a chip with its part of the server"
+    number, (first, last) = int((quotes()["chip"] == chip).sum()), PRICE_YEARS
+    said = "one price" if number == 1 else f"{number} prices"
+    return found, f"{said} of {first} and {last}, of a chip with its part of the server"
+
+
+def _rent_of(chip: str, decided_on: datetime.date | None) -> tuple[Uncertain | None, str]:
+    if chip == OWN:
+        return None, "nobody but you knows a rent of your own chip"
+    found = rents.spread_of_the_year(chip, str(decided_on or datetime.date.today()))
+    if found is None:
+        return None, f"no rent of {chip} is listed in the year before the decision ({rents.first_known(chip)})"
+    return found, "rents of the year before the decision, list prices and quotes"
+
+
+def _by(chip: str) -> str:
+    return " by your own record" if chip == OWN else ""
+
+
+def _gbit_per_s(chip: str) -> float:
+    return hardware.chip(chip).fabric.nic_bytes_per_s * BITS_PER_BYTE / GIGA
 
 
 def _times(value: Uncertain, factor: float, spread: Uncertain | None = None) -> Uncertain:
@@ -78,11 +141,13 @@ def _times(value: Uncertain, factor: float, spread: Uncertain | None = None) -> 
 def taken(story: Scenario) -> dict[str, str]:
     """Return which fields of a scenario stand at the tables' values for its chip, and where these come from."""
     chip, found = story.cluster.chip, {}
+    if chip == OWN:
+        found["cluster.chip"] = f"{story.cluster.own_chip.name}, your own record"
     if chip == CHIP_OF_DEFAULTS:
         return {}
     values = {path: value for path, _, value in leaves(story)}
     for path in BY_CHIP:
-        default, words = default_for(path, chip, story.decided_on)
+        default, words = default_for(path, chip, story.decided_on, story.cluster.own_chip)
         value = values[path]
         if default is not None and (value.low, value.median, value.high) == (default.low, default.median, default.high):
             found[path] = words

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from textwrap import shorten
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain, interval
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.record import leaves
 from gigareport.scenario.register import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def differing_inputs(first: Scenario, second: Scenario) -> pd.DataFrame:
@@ -24,6 +27,8 @@ def differing_inputs(first: Scenario, second: Scenario) -> pd.DataFrame:
     >>> differing_inputs(story, dear).to_dict("records")
     [{'field': 'own.chip_usd', 'first': '23000, 26268, 30000', 'second': '30000', 'unit': 'USD'}]
     """
+    import pandas as pd
+
     sides = [{path: (field, value) for path, field, value in leaves(story)} for story in (first, second)]
     rows = []
     for path in dict.fromkeys([*sides[0], *sides[1]]):
@@ -52,6 +57,8 @@ def differences(first: Outlook, second: Outlook) -> pd.DataFrame:
     ValueError
         If the outlooks have different samples.
     """
+    import pandas as pd
+
     if (first.seed, first.samples) != (second.seed, second.samples):
         raise ValueError("the two outlooks have other seeds or numbers of samples; evaluate both with the same")
     rows = []

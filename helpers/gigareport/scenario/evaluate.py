@@ -89,10 +89,8 @@ def evaluate(
         Where the models compute.
     plans : TrainingPlan or sequence of them, optional
         The parallel plan of each scenario, which all samples share. Left out: searched, at the inputs' medians.
-    first : int, default 0
-        Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
-    answers : sequence of str, default all
-        Names of the answers to keep, so that many options take little memory; the others come back empty.
+    first : Number of the first sample: samples ``first`` to ``first + samples`` of the seed are evaluated.
+    answers : Names of the answers to keep, so that many options take little memory; the others come back empty.
     streams : sequence of mapping, optional
         Names of random streams by path and scenario, for what options have each on their own: the price of another
         chip, the rate of failures of another site. Left out: one stream a path, shared by all.
@@ -152,7 +150,7 @@ def evaluate(
 def _shared(story: Scenario) -> tuple[Any, ...]:
     """Return what options of one array call have in common: months, rivals, how the rent is paid, how a run starts."""
     rent = story.rent
-    quoted = story.cluster.chip if rent.kind == "followed" else ""
+    quoted = (story.cluster.chip, rent.follows) if rent.kind == "followed" else ""
     how = rent.kind, rent.after_term, quoted, story.training.start
     return story.horizon_months, story.owner, story.decided_on, *how
 
@@ -240,11 +238,9 @@ def deciding_inputs(
     Parameters
     ----------
     scenario : Scenario
-    answer : str
-        Name of an answer of :class:`Outlook` that every sample has.
+    answer : Name of an answer of :class:`Outlook` that every sample has.
     plan : TrainingPlan, optional
-    samples : int, default 256
-        Base sample, a power of two: the model sees that many times the number of inputs plus two.
+    samples : Base sample, a power of two: the model sees that many times the number of inputs plus two.
     seed : int, default 7
     """
     loaded(scenario)
@@ -271,8 +267,7 @@ def cash_flows(
     scenario : Scenario
     given : mapping of path to array, shape (samples,)
         Inputs, such as those of an outlook, or with some of them changed.
-    goodput_frac : float or array
-        [1]
+    goodput_frac : [1]
     """
     (story,) = alike([loaded(scenario)])
     market = market_of(story, given)

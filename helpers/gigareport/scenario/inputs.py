@@ -19,7 +19,7 @@ from gigacluster.uncertainty import Uncertain
 from gigareport.scenario.record import Field, leaves, rebuild
 from gigareport.scenario.recovery import RECOVERY_TIMES, TOGETHER, settled
 from gigareport.scenario.reference import entry_of
-from gigareport.scenario.register import Arrival, Case, Delivery, Scenario
+from gigareport.scenario.register import Case, Delivery, Scenario, Site
 
 Inputs: TypeAlias = Case[Array, Array, Any]
 
@@ -138,19 +138,20 @@ def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
 
 
 def alike(stories: Sequence[Scenario]) -> list[Scenario]:
-    """Return scenarios of one form: as many deliveries and arrivals of power, those added with a share of 0."""
+    """Return scenarios of one form: as many deliveries and sites, those added with a share or power of 0."""
     never = Uncertain.fixed(0.0)
-    arrivals = [story.cluster.power_arrivals or (Arrival(share=1.0, month=never),) for story in stories]
-    n_deliveries = max(len(story.own.deliveries) for story in stories)
-    n_arrivals = max(map(len, arrivals))
-    delivery, arrival = Delivery(share=0.0, month=never), Arrival(share=0.0, month=never)
+    unlimited: Site[Uncertain, float, str] = Site(name="", power_mw=Uncertain.left_out(), month=never)
+    sites = [story.cluster.sites or (unlimited,) for story in stories]
+    n_deliveries, n_sites = max(len(story.own.deliveries) for story in stories), max(map(len, sites))
+    delivery = Delivery(share=0.0, month=never)
+    site: Site[Uncertain, float, str] = Site(name="", power_mw=never, month=never)
     return [
         replace(
             story,
             own=replace(story.own, deliveries=_filled(story.own.deliveries, delivery, n_deliveries)),
-            cluster=replace(story.cluster, power_arrivals=_filled(there, arrival, n_arrivals)),
+            cluster=replace(story.cluster, sites=_filled(there, site, n_sites)),
         )
-        for story, there in zip(map(_in_time, stories), arrivals, strict=True)
+        for story, there in zip(map(_in_time, stories), sites, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog, facts
 from gigareport.facts.rivals import in_years, latest_reached
+from gigareport.scenario.chips import h100e_of
 from gigareport.scenario.inputs import CHIP_ERROR, LAW, RIVALS, STEP_ERROR, STOCK, column_of
 from gigareport.scenario.market import market_of
 from gigareport.scenario.plans import PlannedStep, batch_gain
@@ -59,7 +60,7 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
     return Known(
         step=step_of(stories, plans, drawn),
         law=_law_samples(drawn[LAW]),
-        h100e_per_chip=column([_h100e_per_chip(story.cluster.chip) for story in stories]),
+        h100e_per_chip=column([h100e_of(story.cluster) for story in stories]),
         world_h100e=drawn[STOCK],
         owner_share=column([share for share, _ in shares]),
         sum_of_squared_shares=column([squares for _, squares in shares]),
@@ -116,11 +117,6 @@ def _world(date: numpy.datetime64) -> _World:
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
     return _World(Uncertain(low=low, median=median, high=high), stock.owners, shares / shares.sum())
-
-
-@cache
-def _h100e_per_chip(chip: str) -> float:
-    return facts.h100e_per_chip(catalog.load("chips"), chip)
 
 
 def _completed_on(story: Scenario) -> numpy.datetime64:

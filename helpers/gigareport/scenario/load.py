@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from gigacluster.throughput.shipped import read_calibration
@@ -27,7 +26,7 @@ from gigareport.fields import Fault
 from gigareport.scenario.chips import BY_CHIP, default_for
 from gigareport.scenario.record import Entry, Field, fields_of, leaves, with_value
 from gigareport.scenario.reference import entry_of, paths
-from gigareport.scenario.register import Case, Delivery, Scenario, default_of
+from gigareport.scenario.register import OWN, WITH_OWN, Case, Delivery, OwnChip, Scenario, default_of
 
 #: Names the scenario of all notebooks; without it they tell the story.
 SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
@@ -297,7 +296,7 @@ class _Reader:
                 Delivery(share=1.0, month=_within(entry_of("own.deliveries.month"), default_of("delivery_months"))),
             )
         if path in BY_CHIP and (chip := self.good.get("cluster.chip")):
-            value, words = default_for(path, chip, self.good.get("decided_on"))
+            value, words = default_for(path, chip, self.good.get("decided_on"), self.good.get("cluster.own_chip"))
             if value is None:
                 self.fault(path, f"is missing, and {words}; give it")
                 return None
@@ -388,7 +387,8 @@ def _text(node: yaml.Node, entry: Entry) -> str:
     text = str(node.value)
     if entry.table is not None:
         table, column = entry.table
-        return fields.choice(text, _names_of(table, column), what=f"{column} of data/{table}.csv")
+        names = _names_of(table, column)
+        return fields.choice(text, (*names, *entry.choices), what=f"{column} of data/{table}.csv")
     if entry.choices:
         return fields.choice(text, entry.choices)
     if entry.pattern and not re.fullmatch(entry.pattern, text):
@@ -421,13 +421,10 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     n_chips, job = good.get("cluster.n_chips"), good.get("training.n_chips")
     if n_chips and job and math.isfinite(job) and job > n_chips:
         yield "training.n_chips", f"got {job:,.0f} chips in the job, but the cluster has {n_chips:,.0f}; lower it"
-    for path in ("own.deliveries", "cluster.power_arrivals"):
-        parts = good.get(path)
-        if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
-            yield path, f"the shares must add up to 1; got {total:g}"
-    power = good.get("cluster.site_power_mw")
-    if good.get("cluster.power_arrivals") and power is not None and math.isnan(power.median):
-        yield "cluster.power_arrivals", "are parts of cluster.site_power_mw; give it too"
+    parts = good.get("own.deliveries")
+    if parts and abs((total := sum(part.share for part in parts)) - 1) > 1e-6:
+        yield "own.deliveries", f"the shares must add up to 1; got {total:g}"
+    yield from _own_chip(good)
     yield from _late_starts(good)
     yield from _rates_given_twice(good)
     if (
@@ -449,6 +446,24 @@ def _impossible(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     decided, year = good.get("decided_on"), good.get("price_year")
     if decided and year and abs(decided.year - year) > 5:
         yield "price_year", f"got {year:.0f}, more than 5 years from decided_on ({decided}); use dollars of that time"
+
+
+def _own_chip(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find what the record of a chip of one's own lacks, and one that is not asked for."""
+    chip = good.get("cluster.chip")
+    if chip is None:
+        return
+    given = []
+    for field in fields_of(OwnChip):
+        path = f"cluster.own_chip.{field.name}"
+        value = good.get(path)
+        left_out = value == field.entry.default if field.kind == "text" else value is not None and math.isnan(value)
+        if chip == OWN and field.entry.optional == WITH_OWN and left_out:
+            yield path, f"is missing: chip: {OWN} needs it; give it in {field.entry.unit}"
+        elif value is not None and not left_out:
+            given.append(field.name)
+    if given and chip != OWN:
+        yield "cluster.own_chip", f"is of use only with chip: {OWN}; got chip: {chip} and {', '.join(given)}"
 
 
 def _rates_given_twice(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -487,12 +502,21 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 f"got {month:g} months, beyond horizon_months={horizon:g}; raise the horizon, or leave it out for a "
                 "contract over the whole horizon",
             )
+    after, buys = good.get("rent.after_term"), good.get("rent.buy_usd_per_chip")
+    if after == "buy" and kind not in (None, "contract"):
+        yield "rent.after_term", f"buy follows the term of a contract, and rent.kind is {kind}; give kind: contract"
+    elif after == "buy" and (term := good.get("rent.term_months")) and not math.isfinite(term):
+        yield "rent.after_term", "buy needs rent.term_months: without it the contract runs to the end of the horizon"
+    if after and after != "buy" and buys is not None and not math.isnan(buys.median):
+        yield "rent.buy_usd_per_chip", f"is of use only with after_term: buy; got after_term: {after}"
     start, leave = good.get("rent.start_month"), good.get("rent.leave_month")
+    if after == "buy" and leave and math.isfinite(leave):
+        yield "rent.leave_month", "a tenant who leaves does not buy; keep one of leave_month and after_term: buy"
     if start and leave and leave <= start.high:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
-        quotes = rents.quoted(chip)
-        if quotes.empty or quotes["date"].max() <= pd.Timestamp(good["decided_on"]):
+        quotes = rents.quoted(chip, good.get("rent.follows") or "contracts")
+        if quotes.empty or str(quotes["date"].max())[:10] <= str(good["decided_on"]):
             yield (
                 "rent.kind",
                 f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",
@@ -505,6 +529,8 @@ def _late_starts(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not horizon:
         return
     months = [("own.deliveries", part.month) for part in good.get("own.deliveries") or ()]
+    if sites := good.get("cluster.sites"):  # later phases may lie beyond the horizon, not all of the power
+        months.append(("cluster.sites", min((site.month for site in sites), key=lambda month: month.high)))
     if good.get("rent.start_month"):
         months.append(("rent.start_month", good["rent.start_month"]))
     for path, month in months:

@@ -25,8 +25,7 @@ def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
 
     Parameters
     ----------
-    story : Scenario
-        Its day, horizon and kind of rent are those of all options.
+    story : Its day, horizon and kind of rent are those of all options.
     drawn : mapping of path to array
         Inputs by path; without :data:`~gigareport.scenario.inputs.RENT_PATH` the first path is taken.
     """
@@ -34,7 +33,7 @@ def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
     xp, (position, price) = as_common(drawn.get(RENT_PATH, 0.0 * price), price)
     decided, horizon = str(story.decided_on), int(story.horizon_months)
     if story.rent.kind == "followed":
-        quoted = moved(_quoted(story.cluster.chip, decided, horizon), price)
+        quoted = moved(_quoted(story, decided, horizon), price)
         return xp.reshape(quoted, (-1, *(1,) * price.ndim)) / price
     index = xp.astype(xp.clip(xp.floor(position * _N_PATHS), 0.0, _N_PATHS - 1.0), xp.int64)
     taken = xp.take(moved(_paths(decided, horizon), price), xp.reshape(index, (-1,)), axis=1)
@@ -51,6 +50,6 @@ def _paths(decided: str, horizon_months: int) -> numpy.ndarray:
     return rents.paths(1.0, changes, months=horizon_months, samples=_N_PATHS, seed=_SEED)
 
 
-def _quoted(chip: str, decided: str, horizon_months: int) -> numpy.ndarray:
-    quotes = rents.quoted(chip)
+def _quoted(story: Scenario, decided: str, horizon_months: int) -> numpy.ndarray:
+    quotes = rents.quoted(story.cluster.chip, story.rent.follows)
     return rents.followed(quotes["date"].to_numpy(), quotes["usd_per_chip_hour"], decided, horizon_months)[:, 0]

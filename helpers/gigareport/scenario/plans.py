@@ -24,6 +24,7 @@ from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.load import ScenarioError, loaded
 from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
@@ -88,16 +89,17 @@ def job_of(scenario: Scenario) -> Job:
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
     n_chips, calibration = chips_of_job(scenario), read_calibration(training.calibration)
-    fabric = hardware.chip(cluster.chip).fabric
+    chip = chip_of(cluster)
+    fabric = chip.fabric
     if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
     return Job(
         model=transformer.model(training.model),
-        cluster=hardware.cluster(cluster.chip, n_chips, fabric=fabric),
+        cluster=hardware.Cluster(name=f"{n_chips} x {chip.name}", chip=chip, n_chips=n_chips, fabric=fabric),
         global_batch=int(training.global_batch),
         seq_len=int(training.seq_len),
         precision=training.precision,
-        chip_effect=calibration.chip_effect(cluster.chip),
+        chip_effect=calibration.chip_effect(chip.name),
         family_effect=calibration.own_effect,
     )
 
@@ -197,8 +199,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     ----------
     plan : TrainingPlan
         From :func:`search_plan`.
-    samples : int, default 200
-        Draws of the coefficients, independent of each other.
+    samples : Draws of the coefficients, independent of each other.
     seed : int
     """
     table = catalog.load("throughput_coefficients", path=plan.found.calibration.name or None)

@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from gigacluster import hardware, reliability
+from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport.facts.failures import failure_rate
 from gigareport.facts.recovery import blast, default_scheme, inputs
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.register import Scenario
 
 _TIMES = (
@@ -40,7 +41,7 @@ def replicas_lost(story: Scenario, n_replicas: float) -> float:
     """Return how many replicas one failure takes out on average, with so many in the job."""
     system = story.reliability.blast
     if system == "by_chip":
-        system = "NVL72" if hardware.chip(story.cluster.chip).fabric.scaleup_domain >= _RACK_CHIPS else "HGX"
+        system = "NVL72" if chip_of(story.cluster).fabric.scaleup_domain >= _RACK_CHIPS else "HGX"
     return float(blast(system).replicas_lost(max(1.0, _job_chips(story) / n_replicas)))
 
 

@@ -18,43 +18,79 @@ from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
+from gigareport.facts.rents import FOLLOWED
 from gigareport.scenario.record import SOURCED, Entry
 
 U = TypeVar("U")
 N = TypeVar("N")
 S = TypeVar("S")
 
+#: The name in a file of a chip of one's own, and what its record needs then.
+OWN = "own"
+WITH_OWN = "not known; needed with chip: own"
 _OF_SCHEME = "the range of the scheme in data/recovery_schemes.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival(Generic[U, N]):
-    """A part of the site's power that comes at once."""
+class Site(Generic[U, N, S]):
+    """Power at one place from one date: a site that grows in phases has a line for each."""
 
-    share: Annotated[N, "Share of the power; the shares of all arrivals add up to 1", Entry("1", 1e-6, 1)]
-    month: Annotated[
-        U, "Months from the decision until this part is there", Entry("month", 0, 240, moves="own_useful_flop down")
+    name: Annotated[S, "What it is called", Entry(longest=80, default="")]
+    power_mw: Annotated[
+        U,
+        "Most that it may draw from then on, cooling and losses included",
+        Entry("MW", 0.001, 100_000, moves="own_useful_flop up"),
     ]
+    month: Annotated[
+        U,
+        "Time to power: months from the decision until it is there",
+        Entry("month", 0, 240, moves="own_useful_flop down"),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnChip(Generic[N, S]):
+    """A chip that no table has: with ``chip: own`` this record takes its place."""
+
+    name: Annotated[S, "What the report calls it", Entry(longest=40, default="own chip")]
+    bf16_tflops: Annotated[N, "Dense 16-bit peak", Entry("TFLOP/s", 1, 1e6, optional=WITH_OWN)]
+    fp8_tflops: Annotated[N, "Dense 8-bit peak", Entry("TFLOP/s", 1, 1e6, optional="it computes in 16 bit alone")]
+    memory_gib: Annotated[N, "Memory that a program can use", Entry("GiB", 1, 10_000, optional=WITH_OWN)]
+    memory_gb_per_s: Annotated[N, "Bandwidth of the memory", Entry("GB/s", 10, 1e6, optional=WITH_OWN)]
+    scaleup_gb_per_s: Annotated[
+        N, "Links to the chips of its domain, one way", Entry("GB/s", 1, 1e5, optional=WITH_OWN)
+    ]
+    scaleup_domain: Annotated[
+        N, "Chips that these links join", Entry("chip", 1, 100_000, whole=True, optional=WITH_OWN)
+    ]
+    scaleout_gbit_per_s: Annotated[N, "Network between domains, one way", Entry("Gbit/s", 0.1, 1e5, optional=WITH_OWN)]
+    n_processors: Annotated[
+        N,
+        "Streaming multiprocessors or compute units",
+        Entry("1", 1, 100_000, whole=True, optional="few and large matrix units with a fixed clock, as a TPU's"),
+    ]
+    tdp_w: Annotated[N, "Rated power of the chip alone", Entry("W", 1, 1e5, optional=WITH_OWN)]
+    usd: Annotated[N, "Price of a chip with its part of the server", Entry("USD", 1, 1e6, optional=WITH_OWN)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
 
-    chip: Annotated[S, "Accelerator, a name of data/chips.csv", Entry(table=("chips", "chip"))]
+    chip: Annotated[
+        S,
+        "Accelerator, a name of data/chips.csv; own: the record below it",
+        Entry(table=("chips", "chip"), choices=(OWN,)),
+    ]
+    own_chip: OwnChip[N, S]
     n_chips: Annotated[N, "Accelerators installed", Entry("chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, "Network rate of a chip, one way", Entry("Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
-    site_power_mw: Annotated[
-        U,
-        "Most that the site may draw; chips that it cannot power stand idle and are paid for",
-        Entry("MW", 0.001, 100_000, optional="as much as the chips need", moves="own_useful_flop up"),
-    ]
-    power_arrivals: Annotated[
-        tuple[Arrival[U, N], ...],
-        "Parts of that power by the month from which it is there",
-        Entry(optional="all from the start"),
+    sites: Annotated[
+        tuple[Site[U, N, S], ...],
+        "Sites with their power; chips beyond it stand idle and are paid for, and a chip may stand at any site",
+        Entry(optional="as much power as the chips need, from the start"),
     ]
     reported_power_mw: Annotated[
         U,
@@ -363,6 +399,12 @@ class Rent(Generic[U, N, S]):
         "price, or at the rents that were quoted later",
         Entry(choices=("contract", "reserved", "hourly", "followed"), default="contract"),
     ]
+    follows: Annotated[
+        S,
+        "Which rents kind: followed takes: quotes of large buyers, then of one-year contracts; the typical list price "
+        "by the hour; or that of marketplaces",
+        Entry(choices=FOLLOWED, default="contracts"),
+    ]
     committed_usd_per_chip_hour: Annotated[
         U,
         "Price of the rent: the contract's, or that of the day of the decision",
@@ -382,8 +424,19 @@ class Rent(Generic[U, N, S]):
     ]
     after_term: Annotated[
         S,
-        "What follows the term: renew at the market's price, or stop",
-        Entry(choices=("renew", "stop"), default="renew"),
+        "What follows the term: renew at the market's price, stop, or buy the rented chips and run them",
+        Entry(choices=("renew", "stop", "buy"), default="renew"),
+    ]
+    buy_usd_per_chip: Annotated[
+        U,
+        "Price at which the tenant then buys a chip, with its part of server, network, storage and hall",
+        Entry(
+            "USD/chip",
+            0,
+            1e6,
+            optional="what they are worth at that age by the prices, lives and yearly loss of section own",
+            moves="rent_bill_usd up",
+        ),
     ]
     renewal_usd_per_chip_hour: Annotated[
         U,

@@ -6,7 +6,8 @@ comes out broadcasts. No table is read here and nothing is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -130,9 +131,9 @@ def rent_flows(
 ) -> cost.CashFlows:
     """Return what a rental costs month by month, by its kind.
 
-    A contract has its price over its term and the market's after it; ``reserved`` is a contract of a year, made again
-    at each anniversary; ``hourly`` pays the market's price for used hours alone; ``followed`` the rents quoted later.
-    The market starts at the price of the file.
+    A contract has its price over its term and the market's after it, unless the tenant stops or buys then; ``reserved``
+    is a contract of a year, made again at each anniversary; ``hourly`` pays the market's price for used hours alone;
+    ``followed`` the rents quoted later. The market starts at the price of the file.
     """
     given, used = inputs.rent, inputs.training.used_frac
     is_contract = given.kind == "contract"
@@ -142,14 +143,14 @@ def rent_flows(
     if is_contract:
         price = xp.where(xp.isnan(renewal), price, renewal)
     paid_frac = used if given.kind == "reserved" else 1.0  # of a year's contract all hours are paid
-    return cost.rent(
+    rented = cost.rent(
         n_chips=inputs.cluster.n_chips,
         horizon_months=horizon_months,
         market_path_usd_per_chip_hour=price * market / paid_frac,
         committed_usd_per_chip_hour=given.committed_usd_per_chip_hour,
         committed_frac=1.0 if is_contract else 0.0,
         term_months=xp.where(term < horizon_months, term, float(horizon_months)),
-        renews=given.after_term == "renew" or not is_contract,
+        renews=given.after_term == "renew" or not is_contract,  # else the tenant stops, or buys
         ramp_months=given.ramp_months,
         minimum_take_frac=given.minimum_take_frac,
         step_down_frac_per_year=given.step_down_frac_per_year,
@@ -163,15 +164,39 @@ def rent_flows(
         goodput_frac=goodput_frac,
         utilisation_frac=used,
     )
+    if not (is_contract and given.after_term == "buy"):
+        return rented
+    as_new = own_flows(inputs, goodput_frac, horizon_months, deliveries=[(given.start_month, 1.0)])
+    month = given.start_month + term
+    return cost.buy_out(rented, as_new, month=month, usd=_buying_usd(inputs, as_new))
 
 
-def own_flows(inputs: Inputs, goodput_frac: Samples, horizon_months: int) -> cost.CashFlows:
-    """Return what owning costs month by month."""
+def _buying_usd(inputs: Inputs, as_new: cost.CashFlows) -> Array:
+    """Return what a tenant pays for the rented chips at the end of the term. [USD]"""
+    own, paid = inputs.own, as_new.flows
+    names = ("chips", "servers", "network", "storage")
+    hardware_usd = sum(paid[name].amount_usd for name in names) / (1 + own.overrun_frac)
+    site_usd = (paid["building"].amount_usd + paid["power plant"].amount_usd) / (1 + own.overrun_frac)
+    xp, (term, life, left, given) = as_common(
+        inputs.rent.term_months,
+        own.hardware_life_months,
+        1 - inputs.rent.term_months / own.building_life_months,
+        inputs.rent.buy_usd_per_chip,
+    )
+    kept = xp.where(term < life, (1 - own.hardware_value_decline_per_year) ** (term / 12), 0.0)
+    worth = kept * hardware_usd + xp.where(left > 0, left, 0.0) * site_usd
+    return xp.where(xp.isnan(given), worth, given * inputs.cluster.n_chips)
+
+
+def own_flows(
+    inputs: Inputs, goodput_frac: Samples, horizon_months: int, *, deliveries: Sequence[tuple[Array, float]] = ()
+) -> cost.CashFlows:
+    """Return what owning costs month by month; chips of other deliveries stand elsewhere, with all power they need."""
     own, cluster = inputs.own, inputs.cluster
     return cost.own(
         n_chips=cluster.n_chips,
         horizon_months=horizon_months,
-        deliveries=[(part.month, part.share) for part in own.deliveries],
+        deliveries=deliveries or [(part.month, part.share) for part in own.deliveries],
         chip_usd=own.chip_usd,
         server_usd_per_chip=own.server_usd_per_chip,
         network_usd_per_chip=cost.network_usd_per_chip(
@@ -185,8 +210,7 @@ def own_flows(inputs: Inputs, goodput_frac: Samples, horizon_months: int) -> cos
         it_power_w_per_chip=cluster.it_power_w_per_chip,
         load_frac=cluster.load_frac,
         pue=cluster.pue,
-        site_power_w=_limit_mw(inputs) * MEGA,
-        power_arrivals=[(part.month, part.share) for part in cluster.power_arrivals],
+        sites=[(0.0, math.inf)] if deliveries else _sites(inputs),
         energy_usd_per_kwh=own.energy_usd_per_kwh,
         staff_usd_per_chip_year=own.staff_usd_per_chip_year,
         maintenance_frac_per_year=own.maintenance_frac_per_year,
@@ -203,16 +227,25 @@ def own_flows(inputs: Inputs, goodput_frac: Samples, horizon_months: int) -> cos
     )
 
 
-def _limit_mw(inputs: Inputs) -> Array:
-    """Return the most that the site may draw, infinity where nobody gave a limit."""
-    xp, (limit,) = as_common(inputs.cluster.site_power_mw)
-    return xp.where(xp.isnan(limit), xp.inf, limit)
+def _sites(inputs: Inputs) -> list[tuple[Array, Array]]:
+    """Return from which month on each site may draw how many watts; infinity where nobody gave a limit."""
+    found = []
+    for site in inputs.cluster.sites:
+        xp, (power_mw,) = as_common(site.power_mw)
+        found.append((site.month, xp.where(xp.isnan(power_mw), xp.inf, power_mw) * MEGA))
+    return found
+
+
+def _limit_w(inputs: Inputs) -> Array:
+    """Return the most that all sites together may draw, once all of their power is there. [W]"""
+    first, *others = (power_w for _, power_w in _sites(inputs))
+    return sum(others, start=first)
 
 
 def _powered_frac(inputs: Inputs, job_chips: Array) -> Array:
     """Return the share of the job's chips that the site can power once all of its power is there."""
     need_w = job_chips * inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
-    xp, (share,) = as_common(_limit_mw(inputs) * MEGA / need_w)
+    xp, (share,) = as_common(_limit_w(inputs) / need_w)
     return xp.where(share < 1, share, 1.0)
 
 
@@ -230,7 +263,7 @@ def _costs(
     """Return power, energy, and every figure in dollars that does not count time."""
     chip_w = inputs.cluster.it_power_w_per_chip * inputs.cluster.pue
     rated_w = inputs.cluster.n_chips * chip_w
-    xp, (rated_w, limit_w, idle_chips) = as_common(rated_w, _limit_mw(inputs) * MEGA, owned.idle_chips)
+    xp, (rated_w, limit_w, idle_chips) = as_common(rated_w, _limit_w(inputs), owned.idle_chips)
     load_w = xp.where(limit_w < rated_w, limit_w, rated_w) * inputs.cluster.load_frac
     reference_flop = inputs.training.reference_run_flop
     return Costs(
@@ -250,11 +283,23 @@ def _costs(
         own_reference_run_usd=owned.usd_per_run(reference_flop, chip_flop_per_s),
         rent_reference_run_usd=rented.usd_per_run(reference_flop, chip_flop_per_s),
         saving_usd=decision.same_work_usd,
-        break_even_rent_usd_per_chip_hour=inputs.rent.committed_usd_per_chip_hour * decision.parity_frac,
+        break_even_rent_usd_per_chip_hour=inputs.rent.committed_usd_per_chip_hour
+        * _parity_frac(inputs, rented, decision),
         break_even_month=decision.month,
         own_useful_flop=decision.own.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
         rent_useful_flop=decision.rent.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
     )
+
+
+def _parity_frac(inputs: Inputs, rented: cost.CashFlows, decision: cost.Decision) -> Any:
+    """Return the price of the rent at which both cost the same over the price it has; what else is paid stays."""
+    if inputs.rent.kind != "contract":
+        return decision.parity_frac
+    bill = rented.net_present_usd
+    xp, (renewal, beside) = as_common(inputs.rent.renewal_usd_per_chip_hour, bill - rented.parts_usd["commitment"])
+    if inputs.rent.after_term == "renew":  # without a price of its own the market goes on from the contract's
+        beside = xp.where(xp.isnan(renewal), 0.0, beside)
+    return (decision.parity_frac * bill - beside) / (bill - beside)
 
 
 def _time(decision: cost.Decision, month_usd: Array, month_chip_hours: Array) -> Time:
@@ -305,7 +350,7 @@ def _place(inputs: Inputs, known: Known, owned: cost.CashFlows) -> Place:
 def _complete_month(inputs: Inputs) -> Array:
     """Return when the last part of the cluster, or of the power that limits it, is there."""
     parts = [part.month for part in inputs.own.deliveries]
-    parts += [part.month for part in inputs.cluster.power_arrivals]
+    parts += [site.month for site in inputs.cluster.sites]
     xp, (complete,) = as_common(parts[0])
     for month in parts[1:]:
         complete = xp.where(month > complete, month, complete)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
-import pandas as pd
 
 from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain, interval
@@ -21,6 +20,10 @@ from gigareport.scenario.record import with_value
 from gigareport.scenario.recovery import RECOVERY_TIMES, replicas_lost, scheme_of
 from gigareport.scenario.register import Scenario
 from gigareport.scenario.spine import after_failures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Where the time goes, in the words of a chart.
 PARTS = {
@@ -108,6 +111,8 @@ def by_scheme(outlook: Outlook, *, samples: int = 2000) -> pd.DataFrame:
         A row a scheme: ``label``, ``low``, ``median``, ``high`` of goodput (5, 50 and 95 %), ``own`` (the scenario's),
         ``never`` (share of samples that never finish), and the mean share of time of each of :data:`PARTS`.
     """
+    import pandas as pd
+
     rows = []
     for scheme in reliability.SCHEMES:
         found = survived(
@@ -142,6 +147,8 @@ def by_size(
     pandas.DataFrame
         ``scheme``, ``label``, ``n_chips``, ``low``, ``median``, ``high`` (5, 50 and 95 %).
     """
+    import pandas as pd
+
     rows = []
     for scheme in schemes or reliability.SCHEMES:
         for size in n_chips:

@@ -128,7 +128,7 @@ def test_a_dearer_rent_never_helps_renting(price, more, worth, start):
 def test_more_site_power_never_hurts_where_compute_is_worth_its_energy(site_mw, more_mw, month, worth):
     """Power that costs nothing and need not be used: an hour is worth its energy, 0.11 dollars here, or more."""
     little, much = (
-        decide(own(site_power_w=mw * 1e6, power_arrivals=[(month, 0.7), (0.0, 0.3)]), rent(), worth)
+        decide(own(sites=[(month, 0.7 * mw * 1e6), (0.0, 0.3 * mw * 1e6)]), rent(), worth)
         for mw in (site_mw, site_mw + more_mw)
     )
     assert float(much.own.net_usd[0]) >= float(little.own.net_usd[0]) - 1e-6
@@ -137,25 +137,25 @@ def test_more_site_power_never_hurts_where_compute_is_worth_its_energy(site_mw, 
 
 def test_chips_beyond_the_power_stand_idle_and_are_paid_for():
     """1,000 chips of 1.4 kW at a PUE of 1.25 need 1.75 MW; a site of 0.7 MW runs 400 of them."""
-    all_work, some = own(), own(site_power_w=0.7e6)
+    all_work, some = own(), own(sites=[(0.0, 0.7e6)])
     assert float(some.idle_chips[1:].max()) == pytest.approx(600.0)
     assert float(some.idle_chips[1:].min()) == pytest.approx(600.0)
     assert float(some.chip_hours.sum()) == pytest.approx(0.4 * float(all_work.chip_hours.sum()))
     assert float(some.parts_usd["energy"][0]) == pytest.approx(0.4 * float(all_work.parts_usd["energy"][0]))
     for part in ("chips", "building", "staff", "maintenance", "sale"):
         assert float(some.parts_usd[part][0]) == pytest.approx(float(all_work.parts_usd[part][0]), rel=1e-12), part
-    assert float(own(site_power_w=1.75e6).idle_chips.max()) == pytest.approx(0.0, abs=1e-9)
+    assert float(own(sites=[(0.0, 1.75e6)]).idle_chips.max()) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_power_that_comes_late_is_waited_for():
-    flows = own(site_power_w=1.75e6, power_arrivals=[(0.0, 0.4), (12.0, 0.6)])
+    flows = own(sites=[(0.0, 0.7e6), (12.0, 1.05e6)])
     assert to_host(flows.idle_chips)[[1, 12, 13, 36], 0] == pytest.approx([600.0, 600.0, 0.0, 0.0], abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
 @given(months, shares, st.floats(0.1, 3.0))
 def test_two_halves_of_one_delivery_change_nothing(month, share, site_mw):
-    site = {"site_power_w": site_mw * 1e6, "goodput_frac": 0.9}
+    site = {"sites": [(0.0, site_mw * 1e6)], "goodput_frac": 0.9}
     whole = own(deliveries=[(month, 1.0)], **site)
     halves = own(deliveries=[(month, share), (month, 1 - share)], **site)
     for name in ("net_present_usd", "usd_per_useful_chip_hour"):
@@ -216,11 +216,11 @@ def test_options_stand_between_months_and_samples(xp):
     chips = xp.array([[500.0], [1_000.0]])
     site = xp.array([[0.4e6], [2e6]])
     price = xp.array([[2.0, 3.0, 4.0]])
-    together = decide(own(n_chips=chips, site_power_w=site), rent(price, n_chips=chips, start_month=3.0))
+    together = decide(own(n_chips=chips, sites=[(0.0, site)]), rent(price, n_chips=chips, start_month=3.0))
     assert together.advantage_usd.shape == (2, 3)
     for option in range(2):
         alone = decide(
-            own(n_chips=chips[option, :], site_power_w=site[option, :]),
+            own(n_chips=chips[option, :], sites=[(0.0, site[option, :])]),
             rent(price[0, :], n_chips=chips[option, :], start_month=3.0),
         )
         for name in ("advantage_usd", "same_work_usd", "month"):
@@ -228,7 +228,7 @@ def test_options_stand_between_months_and_samples(xp):
                 to_host(getattr(together, name))[option], to_host(getattr(alone, name)), rtol=1e-12
             )
     run = 100 * HOURS_PER_MONTH
-    assert own(n_chips=chips, site_power_w=site).finish_month(run).shape == (2, 1)
+    assert own(n_chips=chips, sites=[(0.0, site)]).finish_month(run).shape == (2, 1)
 
 
 def test_nominal_capital_is_what_leaves_and_not_its_present_value():
@@ -293,8 +293,9 @@ def test_a_price_path_has_an_argument_of_its_own():
         (lambda: own().with_income(numpy.ones(36)), "income_usd has the shape .36,"),
         (lambda: cost.appraise(own(), 1.0, numpy.ones(5)), "worth_by_month has the shape .5,"),
         (lambda: decide(own(), rent(), -1.0), "usd_per_useful_chip_hour must be 0 or more, got -1"),
-        (lambda: own(site_power_w=0.0), "site_power_w must be above 0, got 0"),
-        (lambda: own(power_arrivals=[(0.0, 0.4)]), "the shares of power_arrivals must add up to 1"),
+        (lambda: own(sites=[(0.0, -1.0)]), "sites.0. power_w must be 0 or more, got -1"),
+        (lambda: own(sites=[]), "sites must be .month, watts. pairs"),
+        (lambda: own(deliveries=[(0.0, 0.4)]), "the shares of deliveries must add up to 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(call, said):
@@ -401,3 +402,34 @@ def test_an_overrun_is_paid_and_brings_nothing_at_the_sale():
         assert float(over.parts_usd[part][0]) == pytest.approx(1.25 * float(planned.parts_usd[part][0]))
     for part in ("sale", "maintenance", "energy"):
         assert float(over.parts_usd[part][0]) == pytest.approx(float(planned.parts_usd[part][0]))
+
+
+def bought_out(term, usd=0.0, **owner):
+    rented = rent(term_months=term, committed_frac=1.0, committed_usd_per_chip_hour=2.0, renews=False)
+    return cost.buy_out(rented, own(**owner), month=term, usd=usd)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.5, 35.0), st.floats(1e5, 5e7))
+def test_a_tenant_who_buys_works_as_long_as_an_owner_and_pays_what_he_bought_for(term, usd):
+    kept, free = bought_out(term, usd), bought_out(term)
+    assert float(kept.chip_hours.sum()) == pytest.approx(float(own().chip_hours.sum()), rel=1e-9)
+    assert float(kept.nominal_usd("purchase")[0]) == pytest.approx(usd, rel=1e-12)
+    assert float(kept.net_present_usd[0]) > float(free.net_present_usd[0])
+    assert float(sum(kept.parts_usd.values())[0]) == pytest.approx(float(kept.net_present_usd[0]), rel=1e-12)
+
+
+def test_buying_at_once_at_the_price_of_new_chips_is_owning():
+    """A term of nothing, the hardware and the site at their price: an owner's flows, delivered at month 0."""
+    owner = own()
+    names = ("chips", "servers", "network", "storage", "building", "power plant")
+    usd = sum(float(owner.nominal_usd(name)[0]) for name in names)
+    found = bought_out(0.0, usd)
+    assert float(found.net_present_usd[0]) == pytest.approx(float(owner.net_present_usd[0]), rel=1e-9)
+
+
+def test_what_is_bought_beyond_the_horizon_costs_nothing():
+    assert float(bought_out(36.0, 1e9).nominal_usd("purchase")[0]) == pytest.approx(1e9)
+    late = bought_out(40.0, 1e9)
+    assert float(late.nominal_usd("purchase")[0]) == 0.0
+    assert float(late.parts_usd.get("sale", numpy.zeros(1))[0]) == 0.0

@@ -14,23 +14,35 @@ def past():
     return hindsight(samples=300)
 
 
-def test_four_choices_are_priced_with_what_is_known_now(past):
+def test_choices_are_priced_with_what_is_known_now(past):
     costs = past.table.set_index("choice")["median"]
     assert list(costs.index) == [
         "own",
         "own, let out from May 2026",
-        "rent at the rents that followed",
+        "rent at the contracts that followed (5 prices)",
+        "rent by the hour at list prices (benchmark, 182 prices)",
+        "rent on marketplaces (benchmark, 12 prices)",
         "rent at the contract offered",
     ]
     # six months of 231 million and two of a part of it, discounted, against the same chips kept
     assert 0.6e9 < costs["own"] - costs["own, let out from May 2026"] < 1.4e9
-    assert costs["rent at the rents that followed"] < costs["rent at the contract offered"]
+    assert costs.iloc[2] < costs["rent at the contract offered"]
+    assert costs.iloc[4] < costs.iloc[2] < costs.iloc[3]  # marketplace, contracts, list prices
     assert (past.table["low"] < past.table["median"]).all()
 
 
-def test_the_rents_that_followed_are_few_quotes_and_all_are_told(past):
-    assert len(past.quotes) == 5
-    assert past.quotes["usd_per_chip_hour"].tolist() == [2.85, 2.99, 1.70, 2.35, 2.65]
+def test_kinds_of_rent_that_followed_are_series_of_their_own_and_their_prices_are_counted(past):
+    """Contracts, list prices and marketplaces differ two to five times, so no price stands in two of them."""
+    contracts = past.quotes.query("series == 'contracts'")
+    assert contracts["usd_per_chip_hour"].tolist() == [2.85, 2.99, 1.70, 2.35, 2.65]
+    kinds = past.quotes[past.quotes["date"] >= "2025-01-01"].groupby("series")["kind"].unique()
+    assert {name: list(found) for name, found in kinds.items()} == {
+        "contracts": ["reserved_1y"],
+        "listed": ["on_demand"],
+        "marketplace": ["spot"],
+    }
+    counted = past.quotes.groupby("series")["n_prices"].sum()
+    assert sorted(counted) == sorted(past.table.loc[past.table["n_prices"] > 0, "n_prices"])
 
 
 def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(past):

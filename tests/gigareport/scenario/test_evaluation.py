@@ -222,12 +222,14 @@ def test_colossus_was_about_five_weeks_late():
     assert others["n_chips"].is_monotonic_increasing
 
 
+def site(mw, month):
+    return scenario.Site(name="", power_mw=Uncertain.fixed(mw), month=Uncertain.fixed(month))
+
+
 def test_less_site_power_moves_the_useful_compute(story, plan):
     """From 150 to 60 MW: a limit that an input states is a limit of every answer."""
     much, little = (
-        scenario.evaluate(
-            scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(mw)), samples=50, plans=plan
-        )
+        scenario.evaluate(scenario.with_value(story, "cluster.sites", (site(mw, 0.0),)), samples=50, plans=plan)
         for mw in (150.0, 60.0)
     )
     for answer in ("own_useful_flop", "useful_flop_per_s", "run_flop", "months_gained", "own_net_usd"):
@@ -239,11 +241,10 @@ def test_less_site_power_moves_the_useful_compute(story, plan):
 
 
 def test_power_that_comes_in_parts_is_waited_for(story, plan):
-    limited = scenario.with_value(story, "cluster.site_power_mw", Uncertain.fixed(250.0))
-    parts = tuple(
-        scenario.Arrival(share=share, month=Uncertain.fixed(month)) for share, month in ((0.2, 0.0), (0.8, 9.0))
+    limited, late = (
+        scenario.with_value(story, "cluster.sites", sites)
+        for sites in ((site(250.0, 0.0),), (site(50.0, 0.0), site(200.0, 9.0)))
     )
-    late = scenario.with_value(limited, "cluster.power_arrivals", parts)
     at_once, waiting = (scenario.evaluate(case, samples=50, plans=plan) for case in (limited, late))
     assert numpy.all(to_host(waiting.idle_chips) > 0.5e5)
     assert numpy.all(to_host(at_once.idle_chips) == 0)

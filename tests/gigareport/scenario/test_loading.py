@@ -1,14 +1,16 @@
 import json
 import math
 
+import numpy
 import pytest
 import yaml
 
 from gigareport import catalog, scenario
 from gigareport.facts import failures, recovery
 from gigareport.scenario import ScenarioError, reference
+from gigareport.scenario.record import fields_of
 from gigareport.scenario.recovery import scheme_of, settled
-from gigareport.scenario.register import default_of
+from gigareport.scenario.register import OwnChip, default_of
 
 SCENARIOS = catalog.data_dir() / "scenarios"
 STORY = (SCENARIOS / "xai-colossus-2024.yaml").read_text()
@@ -113,13 +115,17 @@ def test_all_faults_come_at_once_each_with_its_line(faults):
         ("[2.2, 2.85, 3.8]", "{low: 2, mid: 3, high: 4}", "got the keys low, mid, high"),
         ("[2.2, 2.85, 3.8]", ".nan", "got '.nan', which is not a number"),
         ("[2.2, 2.85, 3.8]", "285", "is the unit right?"),
-        ("  reported_power_mw", "  site_power_mw: 0\n  reported_power_mw", "must be within 0.001 and"),
-        ("  reported_power_mw", "  power_arrivals: [{share: 1, month: 3}]\n  reported_power_mw", "are parts of"),
+        ("  reported_power_mw", "  sites: [{power_mw: 0, month: 3}]\n  reported_power_mw", "must be within 0.001 and"),
+        ("  reported_power_mw", "  sites: [{power_mw: 9}]\n  reported_power_mw", "cluster.sites.0.month: is missing"),
+        ("  reported_power_mw", "  sites: [{month: 9}]\n  reported_power_mw", "cluster.sites.0.power_mw: is missing"),
         (
             "  reported_power_mw",
-            "  site_power_mw: 150\n  power_arrivals: [{share: 0.5, month: 3}]\n  reported_power_mw",
-            "cluster.power_arrivals: the shares must add up to 1; got 0.5",
+            "  sites: [{power_mw: 9, month: 46}]\n  reported_power_mw",
+            "sites: got up to 46 months",
         ),
+        ("  start_month:", "  after_term: buy\n  start_month:", "buy needs rent.term_months"),
+        ("  start_month:", "  buy_usd_per_chip: 9000\n  start_month:", "is of use only with after_term: buy"),
+        ("  start_month:", "  kind: hourly\n  after_term: buy\n  start_month:", "buy follows the term of a contract"),
         ("n_chips: 98304", "n_chips: 200000", "200,000 chips in the job, but the cluster has 100,000; lower it"),
         ("precision: bf16", "precision: bf61", "'bf16' or 'fp8'; got 'bf61'"),
         ("price_year: 2024", "price_year: 2016", "more than 5 years from decided_on"),
@@ -184,8 +190,9 @@ def test_another_chip_takes_its_own_prices_and_power_and_says_which(tmp_path):
 def test_what_no_table_knows_of_a_chip_is_asked_for(faults):
     message = faults(("chip: H100-SXM", "chip: TPUv5p"), ("  committed_usd_per_chip_hour: [2.2, 2.85, 3.8]", ""))
     assert "own.chip_usd: is missing, and a TPUv5p is not for sale; give it" in message
-    assert "rent.committed_usd_per_chip_hour: is missing, and no rent of TPUv5p is listed then; give it" in message
-    assert "own.chip_usd: is missing, and no price of MI300X is known" in faults(("chip: H100-SXM", "chip: MI300X"))
+    lacks = "no rent of TPUv5p is listed in the year before the decision (the tables have none at all); give it"
+    assert f"rent.committed_usd_per_chip_hour: is missing, and {lacks}" in message
+    assert "own.chip_usd: is missing, and no price of VR200 is known" in faults(("chip: H100-SXM", "chip: VR200"))
 
 
 @pytest.mark.parametrize(
@@ -232,3 +239,76 @@ def test_a_scenario_survives_a_round_trip(tmp_path):
     file = tmp_path / "again.yaml"
     file.write_text(yaml.safe_dump(scenario.plain(story)))
     assert scenario.load(file) == story
+
+
+OWN_CHIP = """
+name: own-chip
+title: Would 4,096 of our own chips pay?
+decided_on: 2025-06-01
+price_year: 2025
+cluster:
+  chip: own
+  own_chip:
+    name: Kestrel-1
+    bf16_tflops: 800
+    fp8_tflops: 1600
+    memory_gib: 128
+    memory_gb_per_s: 4000
+    scaleup_gb_per_s: 300
+    scaleup_domain: 16
+    scaleout_gbit_per_s: 400
+    n_processors: 100
+    tdp_w: 600
+    usd: 18000
+  n_chips: 4096
+training: {model: llama2-70b, seq_len: 4096, global_batch: 2048, precision: fp8}
+rent: {committed_usd_per_chip_hour: [1.2, 1.6, 2.0], start_month: 2}
+"""
+
+
+def own_chip(tmp_path, *replacements):
+    text = OWN_CHIP
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    return file
+
+
+#: Each field of the record, with another value and an answer that it must move, through the plan or through a default.
+MOVED = {
+    "bf16_tflops": ("bf16_tflops: 800", "bf16_tflops: 400", "share_of_world", {"fp8_tflops: 1600": "fp8_tflops: 700"}),
+    "fp8_tflops": ("fp8_tflops: 1600", "fp8_tflops: 1000", "step_time_s", {}),
+    "memory_gib": ("memory_gib: 128", "memory_gib: 24", "step_time_s", {}),
+    "memory_gb_per_s": ("memory_gb_per_s: 4000", "memory_gb_per_s: 1000", "step_time_s", {}),
+    "scaleup_gb_per_s": ("scaleup_gb_per_s: 300", "scaleup_gb_per_s: 30", "step_time_s", {}),
+    "scaleup_domain": ("scaleup_domain: 16", "scaleup_domain: 1", "step_time_s", {}),
+    "scaleout_gbit_per_s": ("scaleout_gbit_per_s: 400", "scaleout_gbit_per_s: 100", "own_usd", {}),
+    "n_processors": ("n_processors: 100", "n_processors: 10000", "step_time_s", {}),
+    "tdp_w": ("tdp_w: 600", "tdp_w: 900", "rated_power_mw", {}),
+    "usd": ("usd: 18000", "usd: 30000", "own_usd", {}),
+}
+
+
+def test_every_field_of_a_chip_of_ones_own_moves_an_answer(tmp_path):
+    assert {field.name for field in fields_of(OwnChip)} == {"name", *MOVED}
+    story = scenario.load(own_chip(tmp_path))
+    usual = scenario.evaluate(story, samples=20, device="cpu")
+    assert scenario.taken(story)["cluster.chip"] == "Kestrel-1, your own record"
+    for name, (old, new, answer, beside) in MOVED.items():
+        changed = scenario.load(own_chip(tmp_path, (old, new), *beside.items()))
+        found = scenario.evaluate(changed, samples=20, device="cpu")
+        assert not numpy.allclose(getattr(found, answer), getattr(usual, answer), rtol=1e-6), f"{name} is not read"
+
+
+def test_a_chip_of_ones_own_is_asked_for_whole_and_only_where_it_is_meant(tmp_path):
+    gone = [("    memory_gib: 128\n", ""), ("    tdp_w: 600\n", ""), ("[1.2, 1.6, 2.0], ", "-1, ")]
+    with pytest.raises(ScenarioError) as caught:
+        scenario.load(own_chip(tmp_path, *gone))
+    for said in ("own_chip.memory_gib: is missing: chip: own needs it; give it in GiB", "own_chip.tdp_w", "got -1"):
+        assert said in str(caught.value)
+    with pytest.raises(ScenarioError, match=r"cluster\.own_chip: is of use only with chip: own; got chip: H200"):
+        scenario.load(own_chip(tmp_path, ("chip: own", "chip: H200")))
+    with pytest.raises(ScenarioError, match="nobody but you knows a rent of your own chip"):
+        scenario.load(own_chip(tmp_path, ("committed_usd_per_chip_hour: [1.2, 1.6, 2.0], ", "")))

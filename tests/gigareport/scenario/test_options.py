@@ -10,20 +10,26 @@ import pytest
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
 from gigareport import scenario
+from gigareport.scenario.record import fields_of
+from gigareport.scenario.register import OwnChip
 
 CHANGES = (
     {},
     {"rent.committed_usd_per_chip_hour": 3.5},
     {"cluster.n_chips": 50_000, "training.n_chips": 49_152},
     {"own.deliveries": [{"share": 0.5, "month": 6}, {"share": 0.3, "month": [8, 9, 12]}, {"share": 0.2, "month": 14}]},
-    {"cluster.site_power_mw": 80, "cluster.power_arrivals": [{"share": 0.5, "month": 2}, {"share": 0.5, "month": 20}]},
+    {"cluster.sites": [{"name": "north", "power_mw": 40, "month": 2}, {"power_mw": [30, 40, 60], "month": 20}]},
+    {"cluster.sites": [{"power_mw": 80, "month": [0, 1, 3]}]},
     {"race.value_of_month_usd": [1e8, 2e8, 4e8]},
     {"horizon_months": 36},
     {"rent.kind": "hourly", "training.used_frac": 0.7},
     {"rent.kind": "reserved"},
     {"rent.kind": "followed"},
+    {"rent.kind": "followed", "rent.follows": "listed"},
     {"rent.term_months": 24, "rent.ramp_months": 4},
     {"rent.term_months": 24, "rent.after_term": "stop"},
+    {"rent.term_months": 24, "rent.after_term": "buy"},
+    {"rent.term_months": 36, "rent.after_term": "buy", "rent.buy_usd_per_chip": [9e3, 12e3, 15e3]},
     {"own.let_from_month": 24, "own.let_usd_per_chip_hour": 2.0},
     {"training.start": "waits"},
 )
@@ -117,7 +123,8 @@ def influence(story, plan):
 
 #: Numbers that choose a plan, a date or a shape: the search and the calendar see them, not the arithmetic.
 NOT_A_MODEL_INPUT = {"cluster.nic_gbps_per_chip", "training.seq_len", "training.global_batch", "training.n_chips",
-                     "price_year", "horizon_months"}  # fmt: skip
+                     "price_year", "horizon_months",
+                     *(f"cluster.own_chip.{field.name}" for field in fields_of(OwnChip))}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +135,11 @@ def influences():
         limited = {
             "reliability.failures": 300,
             "reliability.node_days": 1e5,
-            "cluster.site_power_mw": Uncertain.fixed(0.9 * story.cluster.n_chips * 1.8e-3),
-            "cluster.power_arrivals": tuple(
-                scenario.Arrival(share=0.5, month=Uncertain.fixed(month)) for month in (1.0, 5.0)
+            "cluster.sites": tuple(
+                scenario.Site(
+                    name="", power_mw=Uncertain.fixed(0.45 * story.cluster.n_chips * 1.8e-3), month=Uncertain.fixed(at)
+                )
+                for at in (1.0, 5.0)
             ),
         }
         cases = [story]
@@ -150,9 +159,9 @@ def influences():
         left = scenario.with_value(left, "own.let_usd_per_chip_hour", Uncertain.fixed(2.0))
         left = scenario.with_value(left, "own.let_frac", Uncertain.fixed(0.8))
         short = scenario.with_value(story, "rent.term_months", 12.0)
-        cases += [left, short]
+        cases += [left, short, scenario.with_value(short, "rent.after_term", "buy")]
         # The cases in which a rare input counts are those of the story; the other scenarios show directions.
-        for case in (cases[0], *cases[-4:]) if name == scenario.STORY else cases[:1]:
+        for case in (cases[0], *cases[-5:]) if name == scenario.STORY else cases[:1]:
             for path, answers in influence(case, scenario.search_plan(story)).items():
                 for answer, signs in answers.items():
                     found.setdefault(path, {}).setdefault(answer, set()).update(signs)
