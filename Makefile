@@ -81,9 +81,11 @@ browser: $(READY)  ## test every page and JupyterLab in Chromium
 	@command -v chromium >/dev/null || { echo "There is no chromium; install it (Debian: apt install chromium)." >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/browser -m browser
 
-schema: $(READY)  ## write the JSON schema of scenario files again
+schema: $(READY)  ## write the JSON schemas of scenario files and goals again
 	@$(BIN)/python -c "import json; from gigareport import scenario; print(json.dumps(scenario.json_schema(), indent=1))" > data/scenarios/schema.json.part
 	@mv data/scenarios/schema.json.part data/scenarios/schema.json
+	@$(BIN)/python -c "import json; from gigareport import planner, scenario; print(json.dumps(scenario.json_schema(planner.Aim), indent=1))" > data/goals/schema.json.part
+	@mv data/goals/schema.json.part data/goals/schema.json
 
 datapackage: $(READY)  ## write data/datapackage.json again, from data/columns.csv and data/tables.csv
 	@$(BIN)/python -m gigareport.dictionary > data/datapackage.json.part

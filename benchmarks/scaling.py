@@ -7,6 +7,7 @@ them, which the result states; times are CPU seconds of one thread where the env
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import importlib.util
 import tempfile
 import time
@@ -198,7 +199,7 @@ def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any]:
         tool.visualizer.optim = lambda *args, **kwargs: None  # its picture is not timed
         one, _ = _timed(partial(tool.fit, parallel=False))
     return {
-        "chinchilla_package": "0.2.0, one start",
+        "chinchilla_package": f"{importlib.metadata.version('chinchilla')}, one start",
         "chinchilla_package_one_fit_s": one,
         "chinchilla_package_times_slower": one * REPLICATES / seconds,
         "chinchilla_package_A": float(tool.A),

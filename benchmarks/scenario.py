@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
 from typing import Any
+from unittest import mock
+
+import numpy
+
+from gigacluster.arrays import to_host
+
+#: What a machine without pandas says: the tables of a scenario are read by it.
+LEFT_OUT = "left out: the tables of a scenario need pandas"
 
 
 def measure() -> dict[str, float]:
     """Return the time of one evaluation (the best of five: the others show the machine's other work)."""
-    from gigareport import scenario  # reads tables: not on a machine with NumPy and SciPy alone
-
-    story = scenario.load(scenario.STORY)
-    plan = scenario.search_plan(story)
+    scenario, story, plan = _story()
     scenario.evaluate(story, samples=10, plans=plan, device="cpu")  # reads the tables
     wall_s, cpu_s = [], []
     for _ in range(5):
@@ -30,10 +36,32 @@ def _story() -> Any:
     return scenario, story, scenario.search_plan(story)
 
 
+def parity(xp: Any) -> dict[str, float]:
+    """Return the largest relative difference of every answer between NumPy and a library, over 1,000 samples."""
+    if importlib.util.find_spec("pandas") is None:
+        return {}
+    scenario, story, plan = _story()
+    here = scenario.evaluate(story, samples=1_000, plans=plan, device="cpu")
+    module = importlib.import_module("gigareport.scenario.evaluate")
+    with mock.patch.object(module, "device_namespace", return_value=xp):
+        there = scenario.evaluate(story, samples=1_000, plans=plan)
+    return {name: _difference(getattr(here, name), to_host(getattr(there, name))) for name in here.answers()}
+
+
+def _difference(wanted: numpy.ndarray, found: numpy.ndarray) -> float:
+    """Return the largest difference over the largest value; infinity where only one of the two has an answer."""
+    if not numpy.array_equal(numpy.isfinite(wanted), numpy.isfinite(found)):
+        return numpy.inf
+    known = numpy.isfinite(wanted)
+    return float(
+        numpy.max(numpy.abs(found - wanted)[known], initial=0.0) / (numpy.max(numpy.abs(wanted[known])) or 1.0)
+    )
+
+
 def measure_gpu(cupy: Any, samples: int = 10_000_000) -> dict[str, Any]:
     """Time ten million samples of every answer with arrays on the device; without pandas there is no story."""
     if importlib.util.find_spec("pandas") is None:
-        return {"evaluate": "left out: the tables of a scenario need pandas"}
+        return {"evaluate": LEFT_OUT}
     scenario, story, plan = _story()
     scenario.evaluate(story, samples=1_000, plans=plan, device="cuda")
     began = time.perf_counter()

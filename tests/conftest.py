@@ -59,21 +59,42 @@ def raw_data():
 
 
 @pytest.fixture(scope="session")
-def site_of(tmp_path_factory):
-    """Return ``folder, failures`` of a scenario's site, built once for all files and all processes of a run."""
-    from gigareport import pages
-
+def made_once(tmp_path_factory):
+    """Return a folder that the first process of a run fills by ``make(folder)``, and the others wait for."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # that of the run; each process has its own below it
 
-    def built(name):
-        (out := shared / f"site-{name}").mkdir(exist_ok=True)
-        with (out / "lock").open("w") as lock:
+    def folder_of(name, make):
+        (folder := shared / name).mkdir(exist_ok=True)
+        with (shared / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (failures := out / "failures").exists():
-                found = pages.build(name, out, parameters={"n_samples": 200})
-                failures.write_text("\n".join(found.failures))
-        return out / name, failures.read_text()
+            if not any(folder.iterdir()):
+                make(folder)
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def site_of(made_once):
+    """Return ``folder, failures`` of a scenario's site, built once for all files."""
+    from gigareport import pages
+
+    def built(name):
+        def build(folder):
+            found = pages.build(name, folder, parameters={"n_samples": 200})
+            (folder / "failures").write_text("\n".join(found.failures))
+
+        folder = made_once(f"site-{name}", build)
+        return folder / name, (folder / "failures").read_text()
 
     return built
+
+
+@pytest.fixture(scope="session")
+def executed_samples(made_once):
+    """Return the folder of the small notebooks, executed once for all files."""
+    import report_samples
+
+    return made_once("executed-samples", report_samples.execute_notebooks)

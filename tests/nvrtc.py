@@ -2,7 +2,11 @@
 
 import ctypes
 import importlib.util
+import struct
 from pathlib import Path
+
+#: Attributes of the section .nv.info of a cubin, and the form of those whose values follow.
+_REGISTERS, _FRAME, _WITH_VALUES = 0x2F, 0x11, 4
 
 
 def library():
@@ -22,6 +26,21 @@ def compiled(nvrtc, text):
     if failed:
         raise ValueError(_text(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program).decode())
     return _text(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program)
+
+
+def resources(code):
+    """Return the most registers of a thread and the bytes of its stack, where spilled values would go."""
+    (table,), (size, count, names) = struct.unpack_from("<Q", code, 40), struct.unpack_from("<HHH", code, 58)
+    sections = [struct.unpack_from("<IIQQQQ", code, table + size * i) for i in range(count)]
+    start = sections[names][4]
+    (info,) = (s for s in sections if code[start + s[0] :].startswith(b".nv.info\0"))
+    found, at = {_REGISTERS: [], _FRAME: []}, info[4]
+    while at < info[4] + info[5]:
+        form, attribute, length = struct.unpack_from("<BBH", code, at)
+        if attribute in found:
+            found[attribute].append(struct.unpack_from("<I", code, at + 8)[0])
+        at += 4 + (length if form == _WITH_VALUES else 0)
+    return max(found[_REGISTERS]), max(found[_FRAME])
 
 
 def _text(size_of, get, program):

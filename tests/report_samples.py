@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
+import pytest
 
 DRAW = """
 import numpy as np, pandas as pd
@@ -94,6 +95,31 @@ def write_notebooks(folder):
         code(CHART, 5),
     )
     return folder
+
+
+def execute_notebooks(folder):
+    """Write the small notebooks with what their cells gave."""
+    from gigareport.pages import execute
+    from gigareport.plots.display import PAGE_VARIABLE
+
+    sources = sorted(write_notebooks(folder / "source").glob("*.ipynb"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(PAGE_VARIABLE, raising=False)
+        jobs = [execute.Job(source, "xai-colossus-2024", {"scenario_name": "xai-colossus-2024"}) for source in sources]
+        for result in execute.run_all(jobs, 2):
+            assert result.failure == ""
+            nbformat.write(result.notebook, folder / result.job.notebook.name)
+
+
+def without_kernels(monkeypatch, executed=None):
+    """Let a site show its notebooks as they are stored, or as they lie in a folder, executed."""
+    from gigareport.pages import execute, site
+
+    def run_all(jobs, *_):
+        files = [executed / job.notebook.name if executed else job.notebook for job in jobs]
+        return [execute.Result(job, nbformat.read(file, 4)) for job, file in zip(jobs, files, strict=True)]
+
+    monkeypatch.setattr(site, "run_all", run_all)
 
 
 class Outlook(SimpleNamespace):

@@ -294,4 +294,6 @@ def _gpu_fault() -> str:
 
 @cache
 def _say_once_that_cpu_is_used(fault: str) -> None:
-    print(f"gigacluster: computing on the CPU ({fault}).", file=sys.stderr)
+    # On a terminal beside the results, which may be piped; a notebook shows what stands there as a fault, in red.
+    stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    print(f"gigacluster: computing on the CPU ({fault}).", file=stream)

@@ -101,19 +101,38 @@ def javascript(record: Record, name: str = "model") -> str:
     return f'"use strict";\n{_JAVASCRIPT.helpers}function {name}(x,t,y){{\n{body}\n}}\n'
 
 
-def c(record: Record, name: str = "model", *, cuda: bool = False) -> str:
+def c(record: Record, name: str = "model", *, cuda: bool = False, most_steps: int = 0) -> str:
     """Return a function ``name(n, x, t, y)`` that computes ``n`` samples, or a CUDA kernel with a thread a sample.
 
     ``x`` holds a column for each input in the order of :func:`input_names`: of n numbers, of 1 if the input does not
-    vary, of rows x n or rows if it has rows. ``t`` and ``y`` hold columns, too.
+    vary, of rows x n or rows if it has rows. ``t`` and ``y`` hold columns, too. With ``most_steps`` a sample goes
+    through the record again and again: outputs take the place of the inputs of their names until the output ``done``
+    is true, so many times at most.
     """
     order = {input_: number for number, input_ in enumerate(input_names(record))}
+    state = {output: f"s{order[output]}" for output in record.outputs if most_steps and output in order}
 
     def load(node: Node) -> str:
+        if node.value in state:
+            return state[node.value]
         place = ("r*n+i" if node.rows else "i") if node.varies else ("r" if node.rows else "0")
         return f"x[{order[node.value]}][{place}]"
 
     before, inside, outputs = statements(record, _C, load)
+    if state:
+        first = [f"double {held}=x[{order[output]}][i];" for output, held in state.items()]
+        new = [f"const double new_{held}={outputs[output]};" for output, held in state.items()]
+        kept = [f"{held}=new_{held};" for held in state.values()]
+        inside = [
+            *first,
+            f"for(int k=0;k<{most_steps};k++){{",
+            *inside,
+            *new,
+            *kept,
+            f"if({outputs['done']})break;",
+            "}",
+        ]
+        outputs = state
     body = "\n".join([*inside, *(f"y[{number}][i]={value};" for number, value in enumerate(outputs.values()))])
     start, step = ("blockIdx.x*(long)blockDim.x+threadIdx.x", "gridDim.x*(long)blockDim.x") if cuda else ("0", "1")
     kind = 'extern "C" __global__ void' if cuda else "void"

@@ -34,6 +34,19 @@ def is_blank(cell: object) -> bool:
     return cell is None or (isinstance(cell, float) and cell != cell) or str(cell).strip().lower() in _BLANKS
 
 
+def alike(said: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name that looks most like what was said, from ``cutoff`` (0 to 1) on, or None.
+
+    Examples
+    --------
+    >>> alike("h100-smx", ["H100-SXM", "B200"])
+    'H100-SXM'
+    """
+    by_normal = {normal(name): name for name in reversed(list(known))}  # of two that are written alike the first
+    found = difflib.get_close_matches(normal(said), by_normal, n=1, cutoff=cutoff)
+    return by_normal[found[0]] if found else None
+
+
 def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use one of") -> str:
     """Return the sentence about an unknown name: the nearest ones first, then all.
 
@@ -45,12 +58,11 @@ def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use 
     "unknown chip 'h100'; did you mean H100-SXM? use one of: H100-SXM, H800"
     """
     names = list(known)
-    by_normal = {normal(name): name for name in names}
     wanted = normal(said)
-    begins = [name for key, name in by_normal.items() if wanted and (key.startswith(wanted) or wanted.startswith(key))]
-    alike = [by_normal[key] for key in difflib.get_close_matches(wanted, by_normal, n=3, cutoff=0.6)]
-    near = begins[:4] or alike[:1]
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    begins = [n for n in names if wanted and (normal(n).startswith(wanted) or wanted.startswith(normal(n)))]
+    near = begins[:4] or filter(None, [alike(wanted, names)])
+    offered = " or ".join(near)
+    hint = f"did you mean {offered}? " if offered else ""
     return f"unknown {kind} {said!r}; {hint}{where}: {', '.join(names)}"
 
 

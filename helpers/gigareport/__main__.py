@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_form(compare)
     compare.set_defaults(run=_compare)
 
+    plan = commands.add_parser("plan", help="find the clusters that reach a goal: by when, for how much, how surely")
+    plan.add_argument("goal", help="bundled name or YAML file, such as those of data/goals")
+    _add_form(plan)
+    plan.add_argument("--workers", type=_whole, help="processes that work on it (default: this one)")
+    plan.add_argument("--winner", type=Path, help="YAML file for the choice as a scenario, for evaluate and report")
+    plan.set_defaults(run=_plan)
+
     validate = commands.add_parser("validate", help="predict the runs of a CSV like training_runs.csv and score them")
     validate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
     validate.add_argument("--json", action="store_true", help="print JSON")
@@ -185,8 +192,12 @@ def _add_form(command: argparse.ArgumentParser) -> None:
 
 
 def _samples(text: str) -> int:
+    return _whole(text, most=10_000_000)
+
+
+def _whole(text: str, most: int = 10_000) -> int:
     try:
-        return int(number(text, least=1, most=10_000_000, whole=True))
+        return int(number(text, least=1, most=most, whole=True))
     except Fault as fault:
         raise argparse.ArgumentTypeError(str(fault)) from None
 
@@ -203,7 +214,7 @@ def _compare(chosen: argparse.Namespace) -> int:
     names = {"first": first.scenario.name, "second": second.scenario.name}
     print(_written(chosen, {"inputs": inputs, "differences": answers}, **names))
     if chosen.figure:
-        from gigareport.plots import outlook as draw
+        from gigareport.plots import differences as draw
 
         draw.save_differences(answers, chosen.figure, **names)
     return 0
@@ -217,6 +228,30 @@ def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
         file=sys.stderr,
     )
     return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device="cpu")
+
+
+def _plan(chosen: argparse.Namespace) -> int:
+    from gigareport import planner
+
+    file = planner.find(chosen.goal)
+    print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
+    goal = planner.load(file)
+    found = planner.plan(goal, samples=chosen.samples, seed=chosen.seed, executor=chosen.workers)
+    options = found.to_frame()
+    tables = {
+        "flips": pd.DataFrame([(flip.what, flip.from_where, flip.then) for flip in planner.flips(found)]),
+        "others": pd.DataFrame(planner.losers(found), columns=["chip", "why it is not the choice"]),
+        "options": options,
+    }
+    tables["flips"].columns = ["what", "from_where", "then"][: tables["flips"].shape[1]]
+    if not (chosen.json or chosen.csv):
+        shown = ["name", "sure_months", "sure_usd", "by_frac", "budget_frac", "all_frac"]
+        tables["options"] = options.loc[options["on_front"], shown].round(3)
+    said = {"answer": planner.answer(found), "second": planner.regret(found), "offered": planner.not_offered(found)}
+    print(_written(chosen, tables, goal=goal.name, **{name: text for name, text in said.items() if text}))
+    if chosen.winner and found.best:
+        planner.write_scenario(found.best, chosen.winner)
+    return 0 if found.best else 3
 
 
 def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **texts: str) -> str:

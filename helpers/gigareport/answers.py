@@ -13,6 +13,7 @@ from typing import Any
 
 from gigareport import words
 from gigareport.plots.display import on_page
+from gigareport.scenario import Outlook
 from gigareport.words import quantity as number_text
 
 __all__ = [
@@ -77,7 +78,7 @@ def answers_of(outlook: Any) -> Answers:
     return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)
 
 
-def tell(outlook: Any, name: str, *, median_alone: bool = False) -> str:
+def tell(outlook: Outlook, name: str, *, median_alone: bool = False) -> str:
     """Write one answer in Markdown; on a page it links to where it comes from.
 
     Parameters
@@ -99,7 +100,7 @@ def tell(outlook: Any, name: str, *, median_alone: bool = False) -> str:
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
 
 
-def named(text: str, name: str, place: str, *, of: Any = None) -> str:
+def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str:
     """Write a number that is no answer of an outlook with its name, and a link to the place that explains it.
 
     Parameters
@@ -119,12 +120,12 @@ def named(text: str, name: str, place: str, *, of: Any = None) -> str:
     return f"[{text}]({NUMBER_SCHEME}{whose}/{_slug(name)}@{place})" if on_page() else text
 
 
-def tell_input(outlook: Any, path: str, text: str) -> str:
+def tell_input(outlook: Outlook, path: str, text: str) -> str:
     """Write an input of a scenario as ``text``; on a page it links to its value and its source."""
     return named(text, f"input {path}", f"inputs.html#input-{_slug(path)}", of=outlook)
 
 
-def tell_table(outlook: Any, names: Sequence[str], heading: str = "Answer") -> str:
+def tell_table(outlook: Outlook, names: Sequence[str], heading: str = "Answer") -> str:
     """Return a table of answers in Markdown: label, median and interval, each linked to where it comes from."""
     rows = []
     for name in names:

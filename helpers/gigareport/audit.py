@@ -6,6 +6,7 @@ changing a row of ``data/`` can change it.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -72,27 +73,21 @@ def audit(outlook: Outlook) -> pd.DataFrame:
     )
 
 
-def timeline() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the phases of the story's site, what was claimed, and the largest other clusters around it.
+def readable(found: pd.DataFrame) -> pd.DataFrame:
+    """Return an audit as a reader sees it, cells in HTML: claim, verdict, the deciding number with its evidence, later.
 
-    Returns
-    -------
-    tuple of DataFrame
-        Each with ``as_of, n_chips``; the claim and the others with ``label``. Others count H100 equivalents.
+    The source stands behind what happened later.
     """
-    phases = _phases()
-    claimed = float(scenario.load(scenario.STORY).cluster.n_chips)
-    said = pd.DataFrame({"as_of": [pd.Timestamp(_END_OF_JULY)], "n_chips": [claimed], "label": ["claimed"]})
-    states = states_of_others(scenario.load(scenario.STORY).owner)
-    around = states[states["record"] & states["date"].between(pd.Timestamp("2023-06-01"), phases["as_of"].max())]
-    others = around[["date", "h100e_8bit", "site"]].set_axis(["as_of", "n_chips", "label"], axis=1)
-    return phases, said, others[others["n_chips"] > 10_000]
-
-
-def weeks_late(phases: pd.DataFrame, said: pd.DataFrame) -> float:
-    """Return how many weeks after the claimed date the claimed number of chips was online."""
-    reached = phases.loc[phases["n_chips"] >= said["n_chips"].iloc[0], "as_of"].iloc[0]
-    return (reached - said["as_of"].iloc[0]).days / 7
+    texts = found.map(lambda cell: html.escape(str(cell), quote=False))
+    links = [f' <a href="{link}">Source</a>' if link.startswith("http") else "" for link in found["link"]]
+    return pd.DataFrame(
+        {
+            "claim": texts["claim"] + " (" + texts["said_by"] + ")",
+            "verdict": "<b>" + texts["verdict"] + "</b>",
+            "evidence": "<b>" + texts["interval"] + "</b>. " + texts["evidence"],
+            "what happened later": texts["later"] + links,
+        }
+    )
 
 
 def _phases() -> pd.DataFrame:

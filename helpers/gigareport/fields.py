@@ -8,10 +8,11 @@ and hands them to :func:`message`. Nothing is guessed: ``25.000``, ``025000``, `
 from __future__ import annotations
 
 import datetime
-import difflib
 import math
 import re
 from collections.abc import Iterable
+
+from gigacluster.names import alike
 
 #: A number as it is read: digits, in groups of three by underscores or in one piece, no leading zero.
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}(_[0-9]{3})+)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -189,11 +190,7 @@ def near(name: str, allowed: Iterable[str]) -> str | None:
     'H100-SXM'
     >>> near("TPU", ["H100-SXM", "B200"])
     """
-    if len(name) > _LONGEST_SHOWN:
-        return None
-    known = {_plain(known): known for known in reversed(list(allowed))}
-    found = difflib.get_close_matches(_plain(name), known, n=1, cutoff=_NEAR)
-    return known[found[0]] if found else None
+    return None if len(name) > _LONGEST_SHOWN else alike(name, allowed, cutoff=_NEAR)
 
 
 def hint(name: str, allowed: Iterable[str], *, what: str = "those allowed") -> str:
@@ -256,10 +253,6 @@ def _limits(least: float, most: float, above: float, unit: str) -> str:
 
 def _is_named(unit: str) -> bool:
     return unit not in ("", "1")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s._-]+", "-", name.strip().casefold())
 
 
 def _safe(line: str, longest: int) -> str:

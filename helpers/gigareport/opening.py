@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy
 import pandas as pd
 
+from gigacluster import __version__
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
-from gigareport import catalog, decision, scenario
-from gigareport.answers import tell
-from gigareport.beside.costs import beside_published as costs_beside
-from gigareport.beside.goodput import beside_published as goodput_beside
-from gigareport.beside.operators import operators_beside
+from gigareport import beside, catalog, decision, facts, scenario
+from gigareport.answers import named, tell, tell_input
+from gigareport.facts import timeline
+from gigareport.facts.sites import of_others
+from gigareport.flips import flips
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
-from gigareport.words import share, usd
+from gigareport.words import interval, number, share, usd
 
 _SOURCE = "gigacluster models, inputs of the scenario"
-#: Inputs that may turn the decision, in words.
-_TURNED_BY = {
-    "rent.committed_usd_per_chip_hour": ("price of the contract", "below {}", "${:.2f} a chip-hour"),
-    "own.hardware_life_months": ("chips last", "less than {}", "{:.0f} months"),
-    "own.chip_usd": ("price of a chip", "above {}", "${:,.0f}"),
-    "reliability.failures_per_1000_node_days": ("failures", "above {}", "{:.0f} per 1,000 node-days"),
-}
-#: How far an input is moved to find where the decision turns.
-_FACTORS = numpy.geomspace(1 / 8, 8, 13)
+#: Label of the axis of :func:`sites_with`.
+SIZE = "Computing power [H100-equivalents, 8-bit peak]"
+#: Smaller than this a site is not drawn. [H100-equivalents]
+_LEAST_SITE = 5_000.0
+_DAYS_PER_MONTH = 30.44
+_PRICE = "rent.committed_usd_per_chip_hour"
+# Where numbers of the first screen are explained.
+_MAP, _KINDS, _PAST = "index.html#00-the-decision-figure-1", "50-cost.html", "index.html#what-happened"
+_GOODPUT, _STEP_TIME = "90-validation.html#goodput", "90-validation.html#step-time"
 
 
 def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> Front:
@@ -39,22 +39,26 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
     story = outlook.scenario
     mapped = decision.price_map(outlook, samples=min(samples, 1_000))
     kinds = decision.by_kind(outlook, samples=samples)
-    against = pd.DataFrame(
-        {
-            "own against": kinds["against"] + kinds["is_benchmark"].map({True: " *", False: ""}),
-            "own better by": [
-                f"{usd(row.saving_usd)} ({usd(row.saving_low)} to {usd(row.saving_high)})" for row in kinds.itertuples()
-            ],
-            "chance": kinds["cheaper_frac"].map(share),
-        }
-    )
+    rows = []
+    for row in kinds.itertuples():
+        kind = f"{row.against}{' *' if row.is_benchmark else ''}"
+        saving = interval(row.saving_low, row.saving_usd, row.saving_high, "USD")
+        told = (
+            named(text, f"{what} {row.against}", _KINDS, of=outlook)
+            for what, text in (("saving against", saving), ("chance against", share(row.cheaper_frac)))
+        )
+        rows.append((kind, *told))
+    against = pd.DataFrame(rows, columns=["own against", "own better by", "chance"])
     happened = {}
     if story.name == scenario.STORY:
         past = hindsight(samples=samples, seed=seed).table
-        happened = {row.choice: usd(row.median) for row in past.itertuples()}
+        happened = {row.choice: named(usd(row.median), f"happened {row.choice}", _PAST) for row in past.itertuples()}
+    vintage = catalog.vintage(catalog.load("sources"), "accessed")
     return Front(
         answer=answer(outlook, mapped),
         as_of=f"{story.decided_on:%B %Y}",
+        story=story.story,
+        made=f"computed by gigacluster {__version__} from data to {vintage}",
         figure=map_of_price(outlook, mapped),
         against=against,
         note="Cost of the same useful work, median and 5 to 95 %; chance: share of samples inside that kind of rent."
@@ -79,20 +83,25 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     sure_low, _, sure_high = mapped.parity_usd
     is_own = numpy.flip(numpy.cumprod(numpy.flip(sure_high <= price))) > 0  # at this term and at every longer one
     own, rent = mapped.term_months[is_own], mapped.term_months[sure_low >= price]
-    longest = f"{mapped.term_months[-1]:.0f} months"
+
+    def told(text: str, name: str) -> str:
+        return named(text, name, _MAP, of=outlook)
+
+    longest = told(f"{mapped.term_months[-1]:.0f} months", "longest term")
+    at = f"At {tell_input(outlook, _PRICE, usd(price, 3))} a chip-hour"
     if len(own) == len(mapped.term_months):
-        first = f"At {usd(price, 3)} a chip-hour owning is cheaper at any term up to {longest}."
+        first = f"{at} owning is cheaper at any term up to {longest}."
     elif len(own):
-        first = f"At {usd(price, 3)} a chip-hour owning is cheaper from a term of about {own.min():.0f} months on."
+        first = f"{at} owning is cheaper from a term of about {told(f'{own.min():.0f} months', 'own from term')} on."
     elif len(rent) == len(mapped.term_months):
-        first = f"At {usd(price, 3)} a chip-hour renting is cheaper at any term up to {longest}."
+        first = f"{at} renting is cheaper at any term up to {longest}."
     else:
-        first = f"At {usd(price, 3)} a chip-hour there is no clear answer at any term up to {longest}."
+        first = f"{at} there is no clear answer at any term up to {longest}."
     least = float(sure_low.min())
     second = (
-        f"Below {usd(least, 3)} renting wins at any term."
+        f"Below {told(usd(least, 3), 'rent below')} renting wins at any term."
         if least > 0
-        else f"Over the whole {longest} renting wins below {usd(float(sure_low[-1]), 3)}."
+        else f"Over the whole {longest} renting wins below {told(usd(float(sure_low[-1]), 3), 'rent below')}."
     )
     gained = "gains" if outlook.interval("months_gained").median >= 0 else "loses"
     third = f"With the months that owning {gained} counted, it is better by {tell(outlook, 'advantage_usd')}."
@@ -106,66 +115,98 @@ def map_of_price(outlook: scenario.Outlook, mapped: decision.PriceMap) -> Any:
     return finished(chart, title=title, source=_SOURCE)
 
 
-def flips(outlook: scenario.Outlook, *, samples: int = 300) -> dict[str, str]:
-    """Return from which value of an input on the choice turns, the others as they are; what never turns it is left out.
-
-    The choice is the sign of the median saving for the same useful work.
-    """
-    found = {}
-    for path, (name, form, unit) in _TURNED_BY.items():
-        value = _turning_value(outlook, path, samples)
-        if value is not None:
-            found[name] = form.format(unit.format(value))
-    return found
-
-
-def _turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float | None:
-    """Return the value of one input at which the median saving is 0, or nothing where it does not change its sign."""
-    story, entry = outlook.scenario, scenario.entry_of(path)
-    given: Uncertain = {p: value for p, _, value in scenario.leaves(story)}[path]
-    values = [float(x) for x in given.median * _FACTORS if entry.least <= x <= entry.most]
-    variants = [scenario.with_value(story, path, Uncertain.fixed(x)) for x in values]
-    plans = [outlook.plan] * len(variants)
-    outlooks = scenario.evaluate(variants, samples=samples, seed=outlook.seed, device="cpu", plans=plans)
-    saving = numpy.array([float(numpy.nanmedian(to_host(one.saving_usd))) for one in outlooks])
-    turns = numpy.flatnonzero(numpy.diff(numpy.sign(saving)))
-    if not len(turns):
-        return None
-    nearest = min(turns, key=lambda place: abs(numpy.log(values[place] / given.median)))
-    return float(numpy.interp(0.0, *_rising(saving[nearest : nearest + 2], values[nearest : nearest + 2])))
-
-
-def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
-    order = numpy.argsort(x)
-    return numpy.asarray(x)[order], numpy.asarray(y)[order]
-
-
 def trust(samples: int = 2_000, seed: int = 7) -> str:
     """Say how far published figures are missed, the worst first."""
     accuracy = catalog.load("throughput_accuracy")
     unseen = accuracy[(accuracy["split"] == "family") & (accuracy["arch"] == "dense")]
-    whole = unseen[unseen["family"] == "all"].iloc[0]
-    worst = unseen[(unseen["family"] != "all") & (unseen["n"] >= 5)]["mape"].max()
-    money = costs_beside(samples, seed)["ratio"]
-    hours = operators_beside(samples, seed)["ratio"]
-    time = goodput_beside(samples=samples, seed=seed).query("not solved")["ratio"]
+    whole = unseen[unseen["family"] == "all"].iloc[0]["mape"] / 100
+    worst = unseen[(unseen["family"] != "all") & (unseen["n"] >= 5)]["mape"].max() / 100
+    tables = {
+        "useful time": beside.goodput_beside_published(samples=samples, seed=seed).query("not solved"),
+        "costs of 2024": beside.costs_beside_published(samples, seed),
+        "costs of 2026": beside.operators_beside(samples, seed),
+    }
+    missed = []
+    for name, table in tables.items():
+        worst_of = named(f"{beside.worst_factor(table['ratio']):.2f} times", f"worst {name}", _GOODPUT)
+        near = named(beside.count_within(0.2, table["ratio"]), f"near {name}", _GOODPUT)
+        missed.append(f"{name} by up to {worst_of} ({near} within 20 %)")
     return (
-        f"Useful time misses a published figure by up to {_worst(time):.2f} times ({_near(time)} within 20 %), "
-        f"costs of 2024 by {_worst(money):.2f} ({_near(money)}), of 2026 by {_worst(hours):.2f} ({_near(hours)}); "
-        f"step time is off by {whole['mape']:.0f} % on sources never seen, by {worst:.0f} % at the worst of them. "
-        "[Every miss](90-validation.html)"
+        f"Published figures are missed: {', '.join(missed)}. Step time is off by "
+        f"{named(share(whole), 'step time dense', _STEP_TIME)} on sources never seen, by "
+        f"{named(share(worst), 'step time worst', _STEP_TIME)} at the worst of them. [Every miss](90-validation.html)"
     )
 
 
-def _worst(ratios: pd.Series) -> float:
-    known = numpy.asarray(ratios, dtype=float)
-    return float(numpy.nanmax(numpy.maximum(known, 1 / known)))
+def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame:
+    """Return the largest listed sites of others month by month, and the scenario's cluster among them.
+
+    Returns
+    -------
+    DataFrame
+        ``Date``, :data:`SIZE` (median) and ``site``; the scenario's cluster, the first, from its last delivery on.
+    """
+    sites = timeline.latest(samples=samples)
+    story = outlook.scenario
+    size = story.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), story.cluster.chip)
+    ready = max(part.month.median for part in story.own.deliveries)
+    start = pd.Timestamp(story.decided_on) + pd.Timedelta(days=round(_DAYS_PER_MONTH * ready))
+    dates = pd.to_datetime(sites.days)
+    parts = [pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})]
+    others = set(of_others(story.owner))
+    middle = numpy.median(sites.h100e, axis=2)
+    for row in timeline.leaders(sites):
+        if sites.sites[row] in others:
+            height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
+            parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["vintage"] = sites.vintage
+    return table
 
 
-def _near(ratios: pd.Series) -> str:
-    known = numpy.asarray(ratios, dtype=float)
-    known = known[numpy.isfinite(known)]
-    return f"{int(numpy.sum(numpy.abs(known - 1) <= 0.2))} of {len(known)}"
+def place_title(table: pd.DataFrame) -> str:
+    """Say how large a cluster stands among the sites of :func:`sites_with` on the day it is complete: a title."""
+    sizes = table.pivot_table(index="Date", columns="site", values=SIZE)
+    here = sizes.pop("this cluster").dropna()
+    if here.empty:
+        return f"Complete after {table['Date'].max():%Y}, this cluster is not on the timeline"
+    others = sizes.loc[here.index].max(axis=1).fillna(0.0)
+    larger = others[others > here]
+    if larger.empty:
+        return "No listed site is larger than this cluster"
+    if larger.index[0] > here.index[0]:
+        months = round((larger.index[0] - here.index[0]) / pd.Timedelta(days=_DAYS_PER_MONTH))
+        return f"This cluster was the largest listed site for {_count(months)}"
+    times = others.iloc[0] / here.iloc[0]
+    name = sizes.loc[here.index[0]].idxmax()
+    return f"{name} was {times:.3g} times this cluster on the day it was complete"
+
+
+def _count(months: int) -> str:
+    """Write a small number of months in words, as titles do."""
+    words = ("no month", "a month", "two months", "three months", "four months", "five months", "half a year")
+    return words[months] if months < len(words) else f"{number(months / 12)} years"
+
+
+#: Labels of the axes of :func:`spread`.
+BETTER, SHARE = "Owning better by at least [$ billion]", "Share of samples [%]"
+
+
+def spread(outlook: scenario.Outlook) -> pd.DataFrame:
+    """Return in which share of the samples owning is better by at least so much: 101 points of each answer.
+
+    Returns
+    -------
+    DataFrame
+        ``counted`` (what of the answers it is), :data:`BETTER`, :data:`SHARE`, and the share ``above 0`` [%].
+    """
+    at = numpy.array([99.5, *range(99, 0, -1), 0.5])
+    parts = []
+    for name, counted in (("saving_usd", "same useful work"), ("advantage_usd", "months of each counted")):
+        usd = numpy.nanquantile(to_host(getattr(outlook, name)), 1 - at / 100) / 1e9
+        above = 100 * outlook.probability(name)
+        parts.append(pd.DataFrame({"counted": counted, BETTER: usd, SHARE: at, "above 0": above}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def say_power(outlook: scenario.Outlook) -> str:
@@ -179,8 +220,8 @@ def say_power(outlook: scenario.Outlook) -> str:
     True
     """
     cluster, parts = outlook.scenario.cluster, []
-    for number, site in enumerate(cluster.sites, 1):
-        name = site.name or f"site {number}"
+    for place, site in enumerate(cluster.sites, 1):
+        name = site.name or f"site {place}"
         parts.append(f"{name} {_range(site.power_mw)} MW from month {_range(site.month)}")
     draw = f"; the sites may draw: {'; '.join(parts)}" if parts else ""
     said = (

@@ -12,6 +12,9 @@ _PLURALS = {
     "parameter": "parameters",
     "point": "points",
 }
+#: Of these a reader counts millions and more in words.
+_COUNTED = ("parameter", "token")
+_LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
@@ -49,10 +52,15 @@ def usd(value: float, digits: int = 2) -> str:
     if not math.isfinite(value):
         return _UNKNOWN
     sign, size = ("-" if value < 0 else ""), abs(value)
-    for scale, word in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
+    return f"{sign}${_in_words(size, digits)}"
+
+
+def _in_words(size: float, digits: int) -> str:
+    """Write a large number with its word."""
+    for scale, word in _LARGE:
         if size >= scale * (1 - 0.5 * 10.0**-digits):  # what rounds to 1.0 billion is not 1,000 million
-            return f"{sign}${number(size / scale, digits)}{word}"
-    return f"{sign}${number(size, digits)}"
+            return f"{number(size / scale, digits)} {word}"
+    return number(size, digits)
 
 
 def share(value: float) -> str:
@@ -103,6 +111,8 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
         return duration(value * _DURATIONS_S[unit], digits)
     if unit == "1" and abs(value) <= 1:
         return f"{number(100 * value, digits)} %"
+    if unit in _COUNTED and value >= _LARGE[-1][0]:
+        return f"{_in_words(value, digits)} {_PLURALS[unit]}"
     digits = 3 if 100 <= abs(value) < 1000 else digits
     return f"{number(value, digits)} {_PLURALS.get(unit, '' if unit == '1' else unit)}".strip()
 
@@ -116,14 +126,26 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
     ('95 days (81 to 122)', '$5.2 billion (4.2 to 6.3)')
     >>> interval(8e8, 5.2e9, 6.3e9, "USD"), interval(0.36, 0.43, 0.52, "1")
     ('$5.2 billion ($800 million to $6.3 billion)', '43 % (36 to 52)')
+    >>> interval(3.4e25, 1.5e26, 3.6e26, "FLOP"), interval(5.2e11, 1.3e12, 2.7e12, "parameter")
+    ('1.5 × 10²⁶ FLOP (3.4 × 10²⁵ to 3.6 × 10²⁶)', '1.3 trillion parameters (520 billion to 2.7 trillion)')
     """
     texts = [quantity(value, unit, digits) for value in (low, median, high)]
     if texts[0] == texts[2]:
         return texts[1]
-    numbers = [text.lstrip("-$").partition(" ") for text in texts]
-    alike = len({rest for _, _, rest in numbers}) == 1 and not any("×" in text or text[0] == "-" for text in texts)
-    low_text, high_text = (numbers[0][0], numbers[2][0]) if alike else (texts[0], texts[2])
+    low_text, high_text = _ends(texts[0], texts[2], texts[1])
     return f"{texts[1]} ({low_text} to {high_text})"
+
+
+def _ends(low: str, high: str, said: str) -> tuple[str, str]:
+    """Return the ends of an interval without what the median has said: all words, or the unit alone."""
+    texts = (low, high, said)
+    rest = {text.partition(" ")[2] for text in texts}
+    if len(rest) == 1 and not any("×" in text or text.startswith("-") for text in texts):
+        return low.lstrip("$").partition(" ")[0], high.lstrip("$").partition(" ")[0]
+    units = {text.rpartition(" ")[2] for text in texts}
+    if len(units) == 1 and all(text.count(" ") > 1 for text in texts) and "per" not in low:
+        return low.rpartition(" ")[0], high.rpartition(" ")[0]
+    return low, high
 
 
 def interval_alone(low: float, high: float, unit: str, digits: int = 2) -> str:
@@ -137,4 +159,6 @@ def interval_alone(low: float, high: float, unit: str, digits: int = 2) -> str:
         return _SAME
     head, _, rest = low_text.partition(" ")
     same = rest and not rest.startswith("×") and high_text.endswith(f" {rest}") and low_text[0] != "-"
+    if not same and unit in (*_COUNTED, "FLOP") and " " in rest:
+        return f"{low_text.rpartition(' ')[0]} to {high_text}"
     return f"{head if same else low_text} to {high_text}"

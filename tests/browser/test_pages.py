@@ -20,7 +20,7 @@ POINT_OF_FIRST_VALUE = """box => {
 
 
 @pytest.fixture(scope="module", params=["samples", pytest.param("notebooks", marks=pytest.mark.slow)])
-def pages(request, tmp_path_factory, chromium, site_of):
+def pages(request, tmp_path_factory, chromium, site_of, executed_samples):
     """The files of a site: of small notebooks that hold everything a page can, and of the project's own."""
     if request.param == "notebooks":
         folder, failures = site_of("xai-colossus-2024")
@@ -29,8 +29,8 @@ def pages(request, tmp_path_factory, chromium, site_of):
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         report_samples.fake_scenarios(patch)
-        source = report_samples.write_notebooks(folder / "source")
-        built = report.build(["xai-colossus-2024", "oracle-24k-2024"], folder, notebooks=source)
+        report_samples.without_kernels(patch, executed_samples)
+        built = report.build(["xai-colossus-2024", "oracle-24k-2024"], folder, notebooks=executed_samples)
     assert built.failures == ()
     return sorted(folder.glob("[!.]*/*.html")) + sorted(folder.glob("*.html"))
 
@@ -167,13 +167,13 @@ def test_a_table_is_sorted_by_the_head_of_a_column(pages, open_page):
 JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self'"
 
 
-def test_pages_with_files_beside_them_are_whole_under_a_strict_header(tmp_path_factory, chromium):
+def test_pages_with_files_beside_them_are_whole_under_a_strict_header(tmp_path_factory, chromium, executed_samples):
     """The header that Jenkins sends by default: no script, no inline style, no picture within a page."""
     folder = tmp_path_factory.mktemp("strict")
     with pytest.MonkeyPatch.context() as patch:
         report_samples.fake_scenarios(patch)
-        source = report_samples.write_notebooks(folder / "source")
-        report.build("xai-colossus-2024", folder, notebooks=source, separate=True)
+        report_samples.without_kernels(patch, executed_samples)
+        report.build("xai-colossus-2024", folder, notebooks=executed_samples, separate=True)
 
     class Strict(http.server.SimpleHTTPRequestHandler):
         def end_headers(self):

@@ -16,11 +16,13 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory, chromium):
-    """The page of the story, of a site with one small notebook."""
+    """The page of the story, of a site with one small notebook that computes nothing."""
     folder = tmp_path_factory.mktemp("whatif")
     (notebooks := folder / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "00-first.ipynb", report_samples.markdown("# What?", 0))
-    report.build("xai-colossus-2024", folder, notebooks=notebooks)
+    with pytest.MonkeyPatch.context() as patch:
+        report_samples.without_kernels(patch)
+        report.build("xai-colossus-2024", folder, notebooks=notebooks)
     return folder / "xai-colossus-2024" / "what-if.html"
 
 

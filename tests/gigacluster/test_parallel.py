@@ -138,6 +138,7 @@ def dask():
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Dask closes sockets of its own late
 def test_dask_loses_nothing_when_a_worker_is_killed(dask, tmp_path):
     pieces = [(number, str(tmp_path), (5,)) for number in range(20)]

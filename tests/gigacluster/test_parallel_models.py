@@ -104,6 +104,7 @@ def dask():
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Dask closes sockets of its own late
 def test_dask_gives_the_same_bytes_though_a_worker_is_killed(dask, monkeypatch):
     monkeypatch.setattr(replicates, "_BLOCK", 40)

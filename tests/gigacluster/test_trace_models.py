@@ -17,7 +17,7 @@ from gigareport import scenario
 from gigareport.whatif import HORIZON, WhatIf, whatif_of
 from tests import cuda_on_host, scaling_runs
 from tests.gigacluster.test_trace import _ARGUMENTS, apply, edge_columns, months
-from tests.nvrtc import compiled, library
+from tests.nvrtc import compiled, library, resources
 from tests.trace_models import plan_record, run_c, run_javascript, same_bits, worst
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -210,12 +210,14 @@ def test_a_newton_iteration_in_c(iteration, tmp_path):
 def _check_newton(iteration, compute):
     problem, before, after = iteration
     held = {f"held.{i}": numpy.zeros(20) for i in range(len(problem.law.names))}
-    record = iteration_record(problem, float(problem.weights.sum() / len(problem.weights)))
+    tolerance = float(numpy.median(after.gradient))
+    record = iteration_record(problem, float(problem.weights.sum() / len(problem.weights)), tolerance)
     assert len(record.tables) < 20
     assert len(record.needed()) < 4000
     got, wanted = compute(record, _columns_of(before) | held | {"weights": problem.weights.T}), _columns_of(after)
     # Sums over the runs stand in another order, and the step is their solution.
-    for name in record.outputs:
+    assert got["done"].astype(bool).tolist() == newton.is_done(after, tolerance).tolist()
+    for name in wanted:
         scale = numpy.abs(wanted[name]).max()
         assert numpy.abs(got[name] - wanted[name]).max() <= 1e-9 * scale, name
 
@@ -229,12 +231,25 @@ def test_fits_by_the_kernel_are_those_of_the_arrays(iteration, resampled, monkey
         problem = replace(problem, weights=problem.weights[:1] * 0 + 1, log_loss=problem.log_loss + errors)
     wanted = problem.solve(before.theta, numpy.arange(20))
     scale = float(problem.weights.sum() / len(problem.weights))
-    advance = fused(problem, scale, numpy.arange(20), lambda source: cuda_on_host.kernel(source, "newton", tmp_path))
+    launches = []
+
+    def compiled(source):
+        run = cuda_on_host.kernel(source, "newton", tmp_path)
+        return lambda *given: launches.append(1) or run(*given)
+
     module = importlib.import_module("gigacluster.scaling.problem")
     minimise = module.minimise
-    monkeypatch.setattr(module, "minimise", lambda *given, **named: minimise(*given, **named | {"advance": advance}))
+
+    def by_kernel(*given, tolerance, max_iterations, **named):
+        options = {"tolerance": tolerance, "max_iterations": max_iterations}
+        finish = fused(problem, scale, numpy.arange(20), compiled, **options)
+        return minimise(*given, **options, **named | {"finish": finish})
+
+    monkeypatch.setattr(module, "minimise", by_kernel)
     found = problem.solve(before.theta, numpy.arange(20))
     assert found.converged.all()
+    assert (found.iterations > 1).all()
+    assert len(launches) == 1  # all iterations inside
     assert found.theta == pytest.approx(wanted.theta, rel=1e-7)
     assert found.objective == pytest.approx(wanted.objective, rel=1e-10)
 
@@ -248,8 +263,12 @@ def test_kernels_compile_for_an_h100(model, plans, iteration):
     if nvrtc is None:
         pytest.skip("needs NVRTC (the wheel nvidia-cuda-nvrtc) to compile CUDA")
     record = (
-        iteration_record(iteration[0], 1.0)
+        iteration_record(iteration[0], 1.0, 1e-12)
         if model == "newton"
         else plan_record(plans[0], search.COEFFICIENTS, plans[2])
     )
-    assert len(compiled(nvrtc, c(record, cuda=True))) > 1000
+    steps = 400 if model == "newton" else 0
+    registers, stack_bytes = resources(compiled(nvrtc, c(record, cuda=True, most_steps=steps)))
+    assert registers <= 255
+    # The 36 sums of a law with seven symbols are more than registers hold; all others are not spilled.
+    assert stack_bytes <= (512 if model == "newton" and len(iteration[0].law.names) > 5 else 0)

@@ -330,11 +330,15 @@ def test_accounts_of_grok_3_need_more_of_the_peak_than_any_measured_run_gave(bes
     assert (beside.loc[beside["title"] == "Grok-3 scale", "ratio"] > 1.3).all()
 
 
-def test_costs_lie_within_a_few_times_of_published_ones(story):
-    """Epoch AI's two runs of one model differ by 1.4 to 1.7; the shapes of the Grok runs are stand-ins: to 4 times."""
+def test_costs_lie_between_or_near_the_two_published_ones(story):
+    """Epoch AI costed each model twice, 1.4 to 1.7 times apart. Of Llama 3.1 the shape and the batch are known: ours
+    lies between the two, to the 5 % that 200 samples leave open. The shapes of the Grok runs are stand-ins.
+    """
     costs = comparison.costs_beside_published(story, samples=200).set_index("title")
-    assert costs.loc["Llama 3.1 405B", "ratio"] == pytest.approx(1.0, abs=0.5)
-    assert costs["ratio"].between(0.5, 4.0).all()
+    known = costs.loc["Llama 3.1 405B"]
+    assert 0.95 * known["published_usd"] < known["usd"] < known["later_usd"]
+    assert known["usd_low"] < known["published_usd"] < known["usd_high"]
+    assert costs["ratio_later"].between(0.6, 1.6).all()
     assert len(costs) == 3
 
 

@@ -7,9 +7,10 @@ import numpy
 import pytest
 
 from gigacluster.uncertainty import Uncertain
-from gigareport import opening, scenario
+from gigareport import flips, opening, scenario
 from gigareport.decision import PriceMap
 from gigareport.scenario import with_value
+from gigareport.words import usd
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +59,14 @@ def test_the_answer_follows_from_where_the_price_lies_among_the_parities(told, l
 
 def test_the_choice_turns_where_a_flip_says(told):
     path = "own.chip_usd"
-    turn = opening._turning_value(told, path, 200)
+    turn = flips.turning_value(told, path, 200)
     signs = []
     for factor in (0.9, 1.1):
         changed = with_value(told.scenario, path, Uncertain.fixed(turn * factor))
         found = scenario.evaluate(changed, samples=200, plans=told.plan, device="cpu")
         signs.append(numpy.sign(found.interval("saving_usd").median))
     assert signs == [1.0, -1.0]  # a dearer chip speaks for renting
-    assert any(f"{turn:,.0f}" in text for text in opening.flips(told, samples=200).values())
+    assert usd(turn) in flips.flips(told, samples=200)["price of a chip"]
 
 
 def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
@@ -74,3 +75,27 @@ def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
     assert front.happened == {}
     assert 3 <= len(front.against) <= 7
     assert "times" in front.trust
+
+
+def test_power_that_comes_late_and_hours_not_used_turn_the_story():
+    story = scenario.load(scenario.STORY)
+    found = scenario.evaluate(story, samples=200, device="cpu")
+    late = flips.turning_value(found, "", 200)
+    used = flips.turning_value(found, "training.used_frac", 200)
+    assert 0 < late < story.horizon_months
+    assert 0 < used < 1
+    signs = []
+    for month in (late - 2, late + 2):
+        changed = scenario.evaluate(flips._with_late_power(story, month), samples=200, plans=found.plan, device="cpu")
+        signs.append(numpy.sign(changed.interval("saving_usd").median))
+    assert signs == [1.0, -1.0]  # later power speaks for renting
+
+
+def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_its_owner():
+    found = scenario.evaluate(scenario.load(scenario.STORY), samples=50, device="cpu")
+    table = opening.sites_with(found, samples=50)
+    here = table[table["site"] == "this cluster"].set_index("Date")[opening.SIZE]
+    assert here[:"2024-08-01"].isna().all()
+    assert (here["2024-10-01":] == 100_000).all()
+    assert not any("Colossus" in name for name in table["site"])
+    assert opening.place_title(table).startswith("This cluster was the largest listed site for")

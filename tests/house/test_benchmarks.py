@@ -58,7 +58,7 @@ def test_a_gpu_run_records_parity_and_times(fake_gpu):
     assert record["figures"] == {"made": {"rate_per_s": 2.0}}
 
 
-@pytest.mark.parametrize("name", ["reliability", "scaling", "search"])
+@pytest.mark.parametrize("name", ["reliability", "scaling", "scenario", "search"])
 def test_the_comparison_of_libraries_finds_none_on_the_strict_array_api(name):
     strict = pytest.importorskip("array_api_strict")
     differences = importlib.import_module(f"benchmarks.{name}").parity(strict)

@@ -20,15 +20,15 @@ from tests.mutants.session import Mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("record.json")
-#: Tests, by the beginning of a module's name.
+_OWN = "tests/gigacluster"
+#: Tests, by the beginning of a module's name; of the search, which runs every module of step time for minutes, none.
 TESTS = {
-    "gigacluster.throughput": "tests/gigacluster/throughput",
-    "gigacluster.cost": "tests/gigacluster/cost",
-    "gigacluster.reliability": "tests/gigacluster/reliability",
-    "gigacluster.concentration": "tests/gigacluster/concentration",
-    "gigacluster.scaling": "tests/gigacluster/scaling",
-    "gigacluster.uncertainty": "tests/gigacluster/test_uncertainty.py",
-    "gigacluster.race": "tests/gigacluster/test_race.py",
+    "gigacluster.throughput": [
+        f"{_OWN}/throughput/test_{name}.py"
+        for name in ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations")
+    ],
+    **{f"gigacluster.{name}": [f"{_OWN}/{name}"] for name in ("cost", "reliability", "concentration", "scaling")},
+    **{f"gigacluster.{name}": [f"{_OWN}/test_{name}.py"] for name in ("uncertainty", "race")},
 }
 MODULES = [
     "gigacluster.uncertainty",
@@ -57,7 +57,7 @@ def main() -> int:
         if not modules:
             continue
         plugin = Mutants(modules, per_module=given.each, seed=given.seed, seconds=given.seconds)
-        pytest.main(["-q", "-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", tests], [plugin])
+        pytest.main(["-q", "-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", *tests], [plugin])
         if set(plugin.outcomes) != set(modules):
             return 1
         record = json.loads(RECORD.read_text()) if RECORD.exists() else {}

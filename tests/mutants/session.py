@@ -236,5 +236,5 @@ def _pass_on(module: types.ModuleType, code: types.CodeType) -> None:
             continue
         if repr(old) != repr(new) and " at 0x" not in repr(new):
             for other in list(sys.modules.values()):
-                if getattr(other, name, None) is old:
+                if vars(other).get(name, vars) is old:
                     setattr(other, name, new)

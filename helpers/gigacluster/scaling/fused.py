@@ -1,4 +1,4 @@
-"""One Newton iteration of every fit as one kernel for a GPU, a thread a fit, written from the models themselves."""
+"""All Newton iterations of every fit as one kernel for a GPU, a thread a fit, written from the models themselves."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from gigacluster.scaling import newton
 from gigacluster.trace import Record
 
 
-def iteration(problem: Any, scale: float) -> Record:
+def iteration(problem: Any, scale: float, tolerance: float) -> Record:
     """Record one iteration: of the fields of a :class:`~gigacluster.scaling.newton.Solution`, a column each.
+
+    The output ``done`` says whether a fit needs no further one.
 
     Parameters
     ----------
     problem
         A :class:`~gigacluster.scaling.problem.Problem`. Its runs are tables of the record, or inputs where every fit
         has its own weights or losses.
-    scale
+    scale, tolerance
         As in :func:`gigacluster.scaling.newton.minimise`.
     """
     size, (_, runs) = len(problem.law.names), problem.log_loss.shape
@@ -49,22 +51,27 @@ def iteration(problem: Any, scale: float) -> Record:
     new = newton._advance(xp, function, move, now, lower, columns("held", size), scale)
     for field in fields(newton.Solution):
         record.output(field.name, getattr(new, field.name))
+    record.output("done", newton.is_done(new, tolerance))
     return record
 
 
 def fused(
-    problem: Any, scale: float, numbers: Any, compiled: Callable[[str], Any]
+    problem: Any, scale: float, numbers: Any, compiled: Callable[[str], Any], *, tolerance: float, max_iterations: int
 ) -> Callable[[newton.Solution, Any], newton.Solution]:
-    """Return what takes fits one iteration on in one launch, for ``minimise``.
+    """Return what takes fits to their minima in one launch, for ``minimise``.
 
     ``numbers`` says which weights and losses each fit has; ``compiled`` makes a function of a kernel's text.
     """
-    xp, record = problem.xp, iteration(problem, scale)
-    run, tables = compiled(c(record, "newton", cuda=True)), [problem.array(table) for table in record.tables]
+    xp, record = problem.xp, iteration(problem, scale, tolerance)
+    run = compiled(c(record, "newton", cuda=True, most_steps=max_iterations))
+    tables, outputs = (
+        [problem.array(table) for table in record.tables],
+        [name for name in record.outputs if name != "done"],
+    )
     rows = {name: problem.array(getattr(problem, name).T) for name in ("weights", "log_loss")}
     names, of_fit = input_names(record), problem.array(numbers, xp.int64)
 
-    def advance(now: newton.Solution, held: Any) -> newton.Solution:
+    def finish(now: newton.Solution, held: Any) -> newton.Solution:
         which = xp.take(of_fit, now.problem)
 
         def column(name: str) -> Any:
@@ -75,12 +82,12 @@ def fused(
             return xp.astype(values[:, int(place)] if place else values, xp.float64)
 
         count = now.problem.shape[0]
-        out = run([column(name) for name in names], tables, len(record.outputs), count)
-        found = {name: out[i, ...] for i, name in enumerate(record.outputs)}
+        out = run([column(name) for name in names], tables, len(outputs), count)
+        found = {name: out[i, ...] for i, name in enumerate(outputs)}
         new = {}
         for field in fields(now):
             parts = [value for name, value in found.items() if name.partition(".")[0] == field.name]
             new[field.name] = xp.stack(parts, axis=1) if getattr(now, field.name).ndim == 2 else parts[0]
         return newton.Solution(**new | {"problem": now.problem})
 
-    return advance
+    return finish

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-from gigacluster.arrays import Array, Mask
+from gigacluster.arrays import Array, Mask, Namespace, release
+from gigacluster.parallel import halving
 
 #: Least pivot of the Hessian, relative to the scale: a smaller one counts as this.
 _LEAST_PIVOT = 1e-12
@@ -56,7 +57,7 @@ def minimise(
     tolerance: float,
     max_iterations: int = 200,
     chunk: int,
-    advance: Callable[[Solution, Any], Solution] | None = None,
+    finish: Callable[[Solution, Any], Solution] | None = None,
 ) -> Solution:
     """Minimise one function from many starts.
 
@@ -76,9 +77,9 @@ def minimise(
     scale : Size of a Hessian entry where the function is well curved; damping is counted in it.
     tolerance : A problem is done when no component of its gradient that could still lower the value exceeds this.
     max_iterations : Evaluations a problem.
-    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache.
-    advance : callable, optional
-        ``advance(solution, held)``: an iteration done otherwise, such as by a kernel.
+    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache. Halved where memory runs out.
+    finish : callable, optional
+        ``finish(solution, held)``: all iterations of some problems done otherwise, such as by a kernel.
 
     Returns
     -------
@@ -91,39 +92,60 @@ def minimise(
     held = xp.zeros_like(theta) if fixed is None else xp.astype(fixed, theta.dtype)
     theta = xp.where((theta < lower) & (held == 0), lower, theta)
 
-    def evaluate(start: int) -> Solution:
-        rows = slice(start, min(start + chunk, count))
+    in_pieces = _Pieces(xp, chunk)
+
+    def evaluate(rows: slice) -> Solution:
         at, number = theta[rows, ...], problem[rows]
         model = function(at, number)
         free = _free(xp, at, model, lower, held[rows, ...])
         zero = xp.zeros_like(at[:, 0])
         return Solution(number, at, model, zero, _gradient(xp, model, free), zero)
 
-    working = _join(xp, [evaluate(start) for start in range(0, count, chunk)])
+    def held_of(part: Solution) -> Any:
+        rows = held if fixed is None else xp.take(held, part.problem, axis=0)
+        return rows[: part.problem.shape[0], ...]
+
+    def advance(rows: slice) -> Solution:
+        part = working.between(rows.start, rows.stop)
+        if finish is not None:
+            return finish(part, held_of(part))
+        return _advance(xp, function, move, part, lower, held_of(part), scale)
+
+    working = in_pieces(evaluate, count)
     finished: list[Solution] = []
-    for _ in range(max_iterations):
-        done = (working.gradient <= tolerance) | (working.damping > _LARGEST_DAMPING)
+    for _ in range(max_iterations if finish is None else 1):
+        done = is_done(working, tolerance)
         if bool(xp.any(done)):
             finished.append(working.marked(done))
             working = working.marked(~done)
-        remaining = working.problem.shape[0]
-        if remaining == 0:
+        if working.problem.shape[0] == 0:
             break
-        advanced = []
-        for start in range(0, remaining, chunk):
-            part = working.between(start, min(start + chunk, remaining))
-            part_held = held if fixed is None else xp.take(held, part.problem, axis=0)
-            part_held = part_held[: part.problem.shape[0], ...]
-            if advance is None:
-                advanced.append(_advance(xp, function, move, part, lower, part_held, scale))
-            else:
-                advanced.append(advance(part, part_held))
-        working = _join(xp, advanced)
+        working = in_pieces(advance, working.problem.shape[0])
     if working.problem.shape[0]:
         finished.append(working)
     joined = _join(xp, finished)
     order = xp.argsort(joined.problem)
     return Solution(*(xp.take(getattr(joined, field.name), order, axis=0) for field in fields(joined)))
+
+
+class _Pieces:
+    """Joins what is computed of some problems at a time: at first ``chunk``, fewer once memory ran out."""
+
+    def __init__(self, xp: ModuleType, chunk: int) -> None:
+        self.xp, self.chunk = xp, chunk
+
+    def __call__(self, work: Callable[[slice], Solution], total: int) -> Solution:
+        parts = []
+        for piece, part in halving(work, total, self.chunk, release=lambda: release(cast(Namespace, self.xp))):
+            parts.append(part)
+            if piece.stop < total:
+                self.chunk = piece.stop - piece.start
+        return _join(self.xp, parts)
+
+
+def is_done(now: Solution, tolerance: float) -> Any:
+    """Mark the problems whose gradient proves a minimum, and those that no step leads down from."""
+    return (now.gradient <= tolerance) | (now.damping > _LARGEST_DAMPING)
 
 
 def _join(xp: ModuleType, parts: list[Solution]) -> Solution:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Samples, kernel, namespace_of, to_host
+from gigacluster.arrays import Array, Samples, free_bytes, kernel, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
 from gigacluster.scaling.fused import fused
 from gigacluster.scaling.law import Law, Objective
@@ -16,7 +16,9 @@ from gigacluster.scaling.newton import minimise
 
 #: Elements (problems x runs) evaluated at once: within the second-level cache of a core; a GPU takes more.
 _CHUNK_ELEMENTS = 30_000
-_CHUNK_ELEMENTS_GPU = 2**25
+_CHUNK_ELEMENTS_GPU = 2**27
+#: Memory that arrays of one element take while a chunk of fits is evaluated: the terms, their product with the weights.
+_BYTES_AN_ELEMENT = 160
 #: A fit counts as converged when its gradient, relative to the objective's unit, is below this.
 CONVERGED = 1e-9
 #: Runs up to which that holds; a sum over more has rounding in proportion.
@@ -73,8 +75,9 @@ class Problem:
     @property
     def chunk(self) -> int:
         """Fits evaluated at once."""
-        elements = _CHUNK_ELEMENTS_GPU if self.xp.__name__ == "cupy" else _CHUNK_ELEMENTS
-        return max(1, elements // self.log_loss.shape[1])
+        elements = min(free_bytes(self.xp) / 2 / _BYTES_AN_ELEMENT, _CHUNK_ELEMENTS_GPU)
+        elements = elements if self.xp.__name__ == "cupy" else _CHUNK_ELEMENTS
+        return max(1, int(elements) // self.log_loss.shape[1])
 
     def solve(
         self,
@@ -102,9 +105,13 @@ class Problem:
         threshold = max(CONVERGED, 2e-14 / unit) * max(1.0, self.log_loss.shape[1] / _FEW_RUNS)
         tolerance = 0.1 * threshold if tolerance is None else tolerance
         scale = float(self.weights.sum() / len(self.weights))
-        advance = None
+        finish = None
         if xp.__name__ == "cupy":
-            advance = fused(self, scale, numbers, lambda source: kernel(xp, source, "newton"))
+            finish = fused(
+                *(self, scale, numbers, lambda source: kernel(xp, source, "newton")),
+                tolerance=tolerance * unit,
+                max_iterations=max_iterations,
+            )
         with numpy.errstate(over="ignore", invalid="ignore", divide="ignore"):  # wild steps are refused, not feared
             solution = minimise(
                 xp,
@@ -117,7 +124,7 @@ class Problem:
                 tolerance=tolerance * unit,
                 max_iterations=max_iterations,
                 chunk=self.chunk,
-                advance=advance,
+                finish=finish,
             )
         gradient = to_host(solution.gradient) / unit
         return Fits(

@@ -8,5 +8,6 @@ from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import search
 from gigacluster.throughput.plans import Plan
 from gigacluster.throughput.prediction import predict
+from gigacluster.throughput.words import PART_NAMES
 
-__all__ = ["Job", "Plan", "predict", "search"]
+__all__ = ["PART_NAMES", "Job", "Plan", "predict", "search"]

@@ -8,6 +8,7 @@ from gigacluster.throughput.case import (
     PRECISION_BF16,
     PRECISION_FP8_CURRENT,
     PRECISION_FP8_DELAYED,
+    PRECISION_FP8_ROW,
     PRECISION_INT8,
     PRECISION_MXFP8,
     PRECISION_NVFP4,
@@ -21,7 +22,7 @@ from gigacluster.transformer import attended_tokens
 _HALF = 2.0  # bytes of a 16-bit value
 #: Bytes of an input of a quantised matmul; outputs stay in 16 bit.
 _INPUT_BYTES = {PRECISION_BF16: _HALF, PRECISION_NVFP4: 0.5} | dict.fromkeys(
-    (PRECISION_FP8_DELAYED, PRECISION_FP8_CURRENT, PRECISION_MXFP8, PRECISION_INT8), 1.0
+    (PRECISION_FP8_DELAYED, PRECISION_FP8_CURRENT, PRECISION_FP8_ROW, PRECISION_MXFP8, PRECISION_INT8), 1.0
 )
 #: A norm reads and writes a value and spends about this many operations on it. [FLOP]
 _NORM_FLOP = 4.0

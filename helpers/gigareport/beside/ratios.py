@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from gigareport.words import share
 
 
 def ratio_rows(
-    table: pd.DataFrame, label: str, published: Any, low: str, ours: str, high: str, *, within: float = 0.1
+    table: pd.DataFrame, label: str, published: str | pd.Series, low: str, ours: str, high: str, *, within: float = 0.1
 ) -> pd.DataFrame:
     """Return our figures over the published ones, the worst first, with the other columns beside them.
 
@@ -43,7 +42,7 @@ def ratio_rows(
     return found.loc[worst_first].reset_index(drop=True)
 
 
-def count_within(part: float, ratios: Any) -> str:
+def count_within(part: float, ratios: ArrayLike) -> str:
     """Say how many published figures are met within a share.
 
     >>> count_within(0.1, [0.95, 1.05, 1.6])
@@ -54,7 +53,7 @@ def count_within(part: float, ratios: Any) -> str:
     return f"{int(numpy.sum(numpy.abs(known - 1) <= part))} of {len(known)}"
 
 
-def met_within(part: float, ratios: Any) -> str:
+def met_within(part: float, ratios: ArrayLike) -> str:
     """Say the same as a title.
 
     >>> met_within(0.1, [0.95, 1.05, 1.6])
@@ -63,7 +62,7 @@ def met_within(part: float, ratios: Any) -> str:
     return f"{count_within(part, ratios)} published figures are met within {share(part)}"
 
 
-def worst_factor(ratios: Any) -> float:
+def worst_factor(ratios: ArrayLike) -> float:
     """Return the largest factor between an estimate and a published figure, whichever is larger.
 
     >>> worst_factor([0.5, 1.0, 1.6])

@@ -112,7 +112,7 @@ def plan_on(
     job = Job(
         model=run.model,
         cluster=hardware.cluster(chip, n_chips),
-        global_batch=_divisible_batch(run.global_batch, n_chips),
+        global_batch=divisible_batch(run.global_batch, n_chips),
         seq_len=run.seq_len,
         precision=run.precision,
         software_year=software_year,
@@ -135,7 +135,7 @@ def plan_on(
     )
 
 
-def _divisible_batch(global_batch: int, n_chips: int) -> int:
+def divisible_batch(global_batch: int, n_chips: int) -> int:
     """Return the batch, moved to the nearest multiple of 3 x 256 where the number of chips has a factor of 3."""
     if n_chips % 3 or global_batch < _THREE_BATCH:
         return global_batch

@@ -6,6 +6,7 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -100,6 +101,7 @@ _LISTED_CHIPS = ("H100-SXM", "A100-80", "V100-SXM")
 _FIRST_KNOWN = "2023-06-30"
 
 
+@cache
 def known_changes(decided: str) -> numpy.ndarray:
     """Return the quarterly changes of rents, in logarithm, that were known on a day (or on the first day with any)."""
     prices = catalog.load("rental_prices")

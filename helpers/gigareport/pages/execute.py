@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -53,7 +53,12 @@ class Result:
     failure: str = ""
 
 
-def run_all(jobs: Sequence[Job], processes: int, limit_s: float = LIMIT_S) -> list[Result]:
+def run_all(
+    jobs: Sequence[Job],
+    processes: int,
+    limit_s: float = LIMIT_S,
+    keep: Callable[[Result], None] = lambda result: None,
+) -> list[Result]:
     """Execute all jobs, ``processes`` at a time.
 
     Parameters
@@ -64,6 +69,8 @@ def run_all(jobs: Sequence[Job], processes: int, limit_s: float = LIMIT_S) -> li
         Kernels at a time.
     limit_s : float
         How long one notebook may take. [s]
+    keep : callable, optional
+        Takes each result as soon as it is there, before the others end.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def run_all(jobs: Sequence[Job], processes: int, limit_s: float = LIMIT_S) -> li
         In the order of the jobs; a notebook that failed carries what it had done, and the others go on.
     """
     with closing(asyncio.new_event_loop()) as loop, short_folder() as sockets, ThreadPoolExecutor(1) as thread:
-        work = loop.create_task(_run(jobs, processes, limit_s, sockets))
+        work = loop.create_task(_run(jobs, processes, limit_s, sockets, keep))
         # In a thread: a caller may be in an event loop already, and in the main thread nbclient would take Ctrl-C.
         done = thread.submit(loop.run_until_complete, work)
         try:
@@ -81,7 +88,9 @@ def run_all(jobs: Sequence[Job], processes: int, limit_s: float = LIMIT_S) -> li
             raise
 
 
-async def _run(jobs: Sequence[Job], processes: int, limit_s: float, sockets: Path | None) -> list[Result]:
+async def _run(
+    jobs: Sequence[Job], processes: int, limit_s: float, sockets: Path | None, keep: Callable[[Result], None]
+) -> list[Result]:
     gate, started, ended = asyncio.Semaphore(processes), time.monotonic(), 0
     n_cells = sum(_count_cells(job.notebook) for job in jobs)
 
@@ -91,6 +100,7 @@ async def _run(jobs: Sequence[Job], processes: int, limit_s: float, sockets: Pat
             bar.set_postfix_str(job.name)
             begun = time.monotonic()
             result = await _execute(job, limit_s, _channel(sockets, place), bar)
+        keep(result)
         ended += 1
         outcome = f"FAILED at {result.failure}" if result.failure else f"executed in {time.monotonic() - begun:.1f} s"
         line = f"[{ended}/{len(jobs)}] {job.scenario}: {job.name} {outcome}"
@@ -131,7 +141,14 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
     except Exception as error:  # the kernel did not start, or died: whatever stops one notebook, the others go on
         failure = f"{running[0] or 'no cell of its own'}: {type(error).__name__}: {error}"
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.outputs = [output for output in cell.get("outputs", []) if not _is_about_the_machine(output)]
     return Result(job, notebook, failure)
+
+
+def _is_about_the_machine(output: nbformat.NotebookNode) -> bool:
+    """Tell whether an output is the library's word on where it computes, which is no part of a page."""
+    return output.output_type == "stream" and output.text.startswith("gigacluster: computing on")
 
 
 def _channel(sockets: Path | None, place: int) -> Config:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from markupsafe import Markup
 
 import gigacluster
@@ -113,7 +114,8 @@ def build(
     -------
     Built
         If a notebook failed, the site that was there before stays; the incomplete one, with the cell and the cause
-        on its page, lies beside it under ``<name>.incomplete``.
+        on its page, lies beside it under ``<name>.incomplete``. While a run lasts, each notebook that has ended lies
+        there executed, under ``executed``: a kill loses only what had not ended.
 
     Raises
     ------
@@ -139,7 +141,7 @@ def build(
     ]
     _announce(files, jobs, more)
     answers = [_answers(story, more) for story in stories]
-    results = run_all(jobs, processes, limit_s)
+    results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
     sides = [
         _Side(
             name=story.name,
@@ -161,6 +163,7 @@ def build(
     )
     suffix = ".incomplete" if failures else ""
     for side in sides:
+        shutil.rmtree(_executed(out, side.name), ignore_errors=True)
         with replacing(out / f"{side.name}{suffix}") as new:
             _write_site(side, new, separate)
         if not failures:
@@ -172,6 +175,17 @@ def build(
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
     return Built(out / f"{first.name}{suffix}" / "index.html", failures)
+
+
+def _executed(out: Path, name: str) -> Path:
+    return out / f"{name}.incomplete" / "executed"
+
+
+def _keep_while_running(out: Path, result: Result) -> None:
+    """Put an executed notebook, whole, where a reader finds it if this run is killed; no later run reads it."""
+    folder = _executed(out, result.job.scenario)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
 
 
 def notebooks_dir() -> Path:
@@ -254,7 +268,6 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         notes=notes_html(first),
         pages=others,
         answers={page.name: Markup(page.answer) for page in others},
-        story_text=side.story.story,
         samples=f"{side.samples:,}",
         decided_on=side.story.decided_on,
     )

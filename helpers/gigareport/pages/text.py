@@ -83,7 +83,8 @@ def formula(tex: str, *, block: bool = False) -> str:
 def table(text: str) -> str:
     """Return the HTML of a table in our look: no empty header cells, row names marked, scrolling by itself.
 
-    Tags other than those of tables and simple text are shown as text, and attributes other than spans are dropped.
+    Tags other than those of tables, links and simple text are shown as text, and attributes other than spans and the
+    addresses of pages are dropped.
 
     >>> table('<td onclick="x()" colspan="2">1 <script>').partition(">")[2]
     '<td colspan="2">1 &lt;script&gt;</div>'
@@ -95,6 +96,7 @@ def table(text: str) -> str:
     head, tail = head.replace("<th", '<th scope="col"'), tail.replace("<th", '<th scope="row"')
     head = head.replace('<th scope="col"ead', "<thead")
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
+    text = re.sub(r"<td>(\d{5,})</td>", lambda match: f"<td>{int(match[1]):,}</td>", text)
     text = re.sub(r"<td>(?=[^<]{70})", '<td class="long">', text)
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
 
@@ -124,10 +126,16 @@ def _without_numbering(head: str, body: str) -> str:
 
 #: Tags of tables, and of simple text in their cells.
 _TABLE_TAGS = frozenset({"table", "thead", "tbody", "tfoot", "tr", "th", "td", "caption"})
+#: A link to a page of the web or of this report, or a number that becomes one.
+_LINK = re.compile(r'<a href="((?:https?://[^"<>\s]+|[a-z0-9-]+\.html(?:#[\w.=-]*)?|#number/[^"<>\s]+))">')
 _TEXT_TAGS = frozenset({"div", "p", "br", "b", "strong", "em", "i", "sup", "sub", "code", "span", "details", "summary"})
 
 
 def _plain_tag(match: re.Match[str]) -> str:
+    if match[0] == "</a>":
+        return match[0]
+    if link := _LINK.fullmatch(match[0]):
+        return f'<a rel="noreferrer" href="{link[1]}">' if link[1].startswith("http") else match[0]
     parts = re.fullmatch(r"<(/?)([a-z]+)([^<>]*)>", match[0])
     if not parts or parts[2] not in _TABLE_TAGS | _TEXT_TAGS:
         return html.escape(match[0])

@@ -28,7 +28,7 @@ _PLAIN = (1e-4, 2e6)
 #: A logarithmic axis that spans less has ticks at even distances.
 _NARROW = 4
 #: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
-_STEPS = ((20, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+_STEPS = ((20, (1.0, 2.0, 3.0, 5.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
 
 
 @dataclass(eq=False)
@@ -42,6 +42,7 @@ class Chart:
     tips: list[tuple[Axes, float, float, str]] = field(default_factory=list)
     names: list[tuple[float, float, str, Any]] = field(default_factory=list)  # of lines, beside their ends
     beside: list[Chart] = field(default_factory=list)
+    groups: int = 0  # drawn so far, each with a colour of its own
     is_plane: bool = False  # coloured all over: names of lines stand on it
 
     @property
@@ -138,6 +139,12 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def height_of_rows(names: Sequence[str], row_in: float = 0.34) -> float:
+    """Return the height of a chart with a row a name. [in]"""
+    lines = sum(len(textwrap.wrap(name, _NAME_LENGTH)) or 1 for name in names)
+    return 1.3 + row_in * len(names) + 0.15 * (lines - len(names))
 
 
 def name_rows(chart: Chart, names: Sequence[str]) -> None:

@@ -50,6 +50,8 @@ class Front:
     happened_note: str = ""
     flips: Mapping[str, str] = field(default_factory=dict)  # what: from where on the answer is another
     trust: str = ""  # how far to trust it, misses first
+    story: str = ""  # what is decided, in a few sentences
+    made: str = ""  # who computed it, and how new its data are
 
     def __post_init__(self) -> None:
         if not (self.answer.strip() and self.as_of.strip()):
@@ -74,6 +76,8 @@ def show_front(front: Front) -> None:
     for title, texts in (("What happened", front.happened), ("What flips it", front.flips)):
         if texts:
             say(f"**{title}.** " + "; ".join(f"{name}: {text}" for name, text in texts.items()) + ".")
+    if front.story:
+        say(f"**What is decided.** {front.story}")
     if front.trust:
         say(f"**How far to trust it.** {front.trust}")
 
@@ -90,4 +94,6 @@ def _record(front: Front) -> dict[str, Any]:
         "happened_note": dollars(front.happened_note),
         "flips": [(name, dollars(text)) for name, text in front.flips.items()],
         "trust": dollars(front.trust),
+        "story": dollars(front.story),
+        "made": front.made,
     }

@@ -31,6 +31,7 @@ from gigareport.plots.chart import (
     Chart,
     axis_of,
     groups_of,
+    height_of_rows,
     is_numeric,
     label_axes,
     name_rows,
@@ -91,8 +92,8 @@ def rows(
         Where to draw; otherwise a new figure as high as the rows need.
     """
     others = [beside] if isinstance(beside, str) else list(beside)
-    chart = on or new_chart(height_in=1.3 + (0.34 + 0.02 * len(others)) * len(table))
     names, middles = table[label].astype(str).tolist(), table[middle].to_numpy(dtype=float)
+    chart = on or new_chart(height_in=height_of_rows(names, 0.34 + 0.02 * len(others)))
     places, ax = numpy.arange(len(table)), chart.ax
     colours = [style.ACCENT if highlight in ("", name) else style.GREY for name in names]
     if line is not None:
@@ -174,9 +175,9 @@ def bars(
     unit : str
         Label of the axis where several columns are stacked, with its unit.
     """
-    chart = on or new_chart(height_in=1.3 + 0.34 * len(table))
     columns = [value] if isinstance(value, str) else list(value)
     names, places = table[label].astype(str).tolist(), numpy.arange(len(table))
+    chart = on or new_chart(height_in=height_of_rows(names))
     left = numpy.zeros(len(table))
     for column, colour in zip(columns, style.colours(len(columns)), strict=True):
         widths = table[column].to_numpy(dtype=float)
@@ -196,7 +197,14 @@ def bars(
 
 
 def curves(
-    table: pd.DataFrame, x: str, y: str, *, by: str | None = None, log: str = "", on: Chart | None = None
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    by: str | None = None,
+    highlight: str = "",
+    log: str = "",
+    on: Chart | None = None,
 ) -> Chart:
     """Draw a line through the rows for each group, named at its end.
 
@@ -208,6 +216,8 @@ def curves(
         Columns, which are the labels of the axes.
     by : str, optional
         Column of the groups.
+    highlight : str, optional
+        Name of the group in the story's colour; the others are grey then.
     log : {"", "x", "y", "xy"}
         Axes that are logarithmic.
     on : Chart, optional
@@ -216,10 +226,20 @@ def curves(
     chart = on or new_chart()
     groups = groups_of(table, by)
     named, texts = [], []
-    first = len(chart.names)
+    first = chart.groups
+    chart.groups += len(groups)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
+        is_here = highlight and name == f"{highlight}, "
+        if highlight:
+            colour = style.ACCENT if is_here else style.GREY
         xs, ys = axis_of(part[x]), part[y].to_numpy(dtype=float)
-        chart.ax.plot(xs, ys, color=colour, linestyle=_DASHES[(place + first) % len(_DASHES)], linewidth=2)
+        chart.ax.plot(
+            xs,
+            ys,
+            color=colour,
+            linestyle=_DASHES[(place + first) % len(_DASHES)],
+            linewidth=3 if is_here else 1.5 if highlight else 2,
+        )
         chart.tips += [(chart.ax, on_axis(a), b, f"{name}{told(a)}: {number(b)}") for a, b in zip(xs, ys, strict=True)]
         known = numpy.flatnonzero(numpy.isfinite(ys))
         if by and len(known):
@@ -262,7 +282,8 @@ def band(
     chart = on or new_chart()
     groups = groups_of(table, by)
     named, texts = [], []
-    first = len(chart.names)
+    first = chart.groups
+    chart.groups += len(groups)
     for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
         xs = axis_of(part[x])
         a, b, c = (part[column].to_numpy(dtype=float) for column in (low, middle, high))
@@ -344,7 +365,10 @@ def points(
     """
     chart = on or new_chart()
     groups = groups_of(table, by)
-    for (name, part), colour, form in zip(groups, style.colours(len(groups)), "osD^vP*X" * 9, strict=False):
+    shades = style.colours(len(groups), chart.groups)
+    signs = "osD^vP*X"[chart.groups % 8 :] + "osD^vP*X" * 9
+    chart.groups += len(groups)
+    for (name, part), colour, form in zip(groups, shades, signs, strict=False):
         chart.ax.plot(
             axis_of(part[x]),
             part[y],

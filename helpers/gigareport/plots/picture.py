@@ -177,7 +177,7 @@ def _wrap_labels(ax: Axes) -> float:
     names = [tick.get_text() for tick in ax.get_yticklabels()]
     has_long_names = any(len(name) > NAME_LENGTH and "$" not in name for name in names)  # with $: a power of ten
     ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 26 if has_long_names else 40))
-    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 34))
+    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 28))
     ax.set_title(textwrap.fill(ax.get_title(loc="left"), 42), loc="left")
     if not has_long_names:
         return 0.0

@@ -7,6 +7,9 @@ import re
 import numpy
 import pandas as pd
 
+#: What stands in a title for a power of ten while its numbers are looked up.
+_POWER = " e"
+
 
 def unsupported(title: str, data: pd.DataFrame) -> list[str]:
     """Return the numbers of a title that the figure's own data do not hold, as rounded as the title writes them.
@@ -30,6 +33,9 @@ def unsupported(title: str, data: pd.DataFrame) -> list[str]:
     )
     words = {*re.findall(r"\d[\d,]*(?:\.\d+)?", texts)} | {"5", "50", "80", "90", "95", f"{len(data):,}"}
     words |= {f"{int(flags[column].sum()):,}" for column in flags}
+    title = re.sub(r" × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", _POWER, title)
+    mantissas = values[values > 0] / 10.0 ** numpy.floor(numpy.log10(values[values > 0]))
+    scaled = numpy.concatenate([scaled, mantissas]) if _POWER in title else scaled
     found = []
     for written in re.findall(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w])", title):
         digits = written.rstrip(",")

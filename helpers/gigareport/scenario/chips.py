@@ -55,10 +55,15 @@ def _own(record: OwnChip[float, str]) -> hardware.Chip:
 def h100e_of(cluster: Cluster[Any, float, str]) -> float:
     """Return the H100 equivalents of a chip by its best dense peak, as the table of owners counts."""
     if cluster.chip != OWN:
-        return h100e_per_chip(catalog.load("chips"), cluster.chip)
+        return _listed_h100e(cluster.chip)
     usual = hardware.chip(CHIP_OF_DEFAULTS).peak_fp8_flop_per_s
     chip = chip_of(cluster)
     return max(x for x in (chip.peak_bf16_flop_per_s, chip.peak_fp8_flop_per_s) if not math.isnan(x)) / usual
+
+
+@cache
+def _listed_h100e(chip: str) -> float:
+    return h100e_per_chip(catalog.load("chips"), chip)
 
 
 def default_for(

@@ -9,7 +9,19 @@ from typing import Any, overload
 import numpy
 
 from gigacluster import cost
-from gigacluster.arrays import Array, Samples, keep_freed_memory, namespace_of, to_device, to_host
+from gigacluster.arrays import (
+    NUMPY,
+    Array,
+    Namespace,
+    Samples,
+    device_namespace,
+    free_bytes,
+    keep_freed_memory,
+    namespace_of,
+    release,
+    to_host,
+)
+from gigacluster.parallel import halving
 from gigacluster.uncertainty import Uncertain, sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
@@ -32,8 +44,10 @@ from gigareport.scenario.outlook import Outlook, Returns
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
 from gigareport.scenario.register import Scenario
 
-#: Options, and samples of one option or of many, evaluated at once: arrays by month then stay in the cache.
-_OPTIONS_AT_ONCE, _SAMPLES_AT_ONCE, _LEAST_SAMPLES = 64, 2_000, 256
+#: Options, and samples times months, evaluated at once on a CPU: arrays by month then stay in the cache.
+_OPTIONS_AT_ONCE, _MONTHS_AT_ONCE, _LEAST_SAMPLES = 64, 96_000, 256
+#: Memory that all arrays by month take together, a sample and month.
+_BYTES_A_MONTH = 320
 
 
 @overload
@@ -167,19 +181,20 @@ def _block(
     """Evaluate options of one group, whose scenarios in one form are ``stories``, some samples at a time."""
     plans = [plan for _, plan in options]
     names = kept or tuple(Outlook.answers())
-    parts: dict[str, list[Array]] = {name: [] for name in names}
-    at_once = max(_SAMPLES_AT_ONCE // len(options), _LEAST_SAMPLES)
     with_returns = any(item.name in names for item in fields(Returns))
-    for start in range(0, samples, at_once):
-        few = slice(start, start + at_once)
+    xp = device_namespace(device)
+
+    def some(few: slice) -> dict[str, Array]:
         part = {
-            name: to_device(values[:, few] if values.shape[1] > 1 else values, device) for name, values in drawn.items()
+            name: xp.asarray(values[:, few] if values.shape[1] > 1 else values, dtype=xp.float64)
+            for name, values in drawn.items()
         }
-        size = (len(options), min(at_once, samples - start))
-        for name, values in _answers(stories, plans, part, with_returns=with_returns).items():
-            if name in parts:
-                parts[name].append(_spread(values, size))
-    joined = {name: _joined(values) for name, values in parts.items()}
+        found = _answers(stories, plans, part, with_returns=with_returns)
+        return {name: xp.broadcast_to(found[name], (len(options), few.stop - few.start)) for name in names}
+
+    at_once = min(samples, _samples_at_once(xp, len(options) * int(stories[0].horizon_months)))
+    parts = [part for _, part in halving(some, samples, at_once, release=lambda: release(xp))]
+    joined = {name: xp.concat([part[name] for part in parts], axis=1) for name in names}
     empty = joined[names[0]][0, :0]
     return [
         Outlook(
@@ -194,6 +209,13 @@ def _block(
         )
         for row, (story, plan) in enumerate(options)
     ]
+
+
+def _samples_at_once(xp: Namespace, months: int) -> int:
+    """Return how many samples of so many months, of all options together, are evaluated at once."""
+    if xp is NUMPY:
+        return max(_MONTHS_AT_ONCE // months, _LEAST_SAMPLES)
+    return max(int(min(free_bytes(xp) / 2 / _BYTES_A_MONTH, 2**40)) // months, _LEAST_SAMPLES)
 
 
 def _answers(
@@ -223,11 +245,6 @@ def _spread(values: Array, shape: tuple[int, int]) -> Array:
     """Return values of length 1 along an axis repeated along it."""
     xp = namespace_of(values)
     return xp.broadcast_to(values, shape)
-
-
-def _joined(parts: list[Array]) -> Array:
-    xp = namespace_of(parts[0])
-    return xp.concat(parts, axis=1)
 
 
 def deciding_inputs(

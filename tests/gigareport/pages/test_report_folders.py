@@ -94,6 +94,55 @@ def test_a_report_killed_in_the_middle_leaves_the_earlier_site_and_the_next_one_
     assert [file.name for file in reports.iterdir()] == ["xai-colossus-2024"]
 
 
+@pytest.mark.slow
+def test_what_had_ended_before_a_kill_is_there_whole_and_goes_with_the_next_run_that_succeeds(tmp_path):
+    import nbformat
+    import report_samples
+
+    (notebooks := tmp_path / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "00-quick.ipynb", report_samples.code("6 * 7", 0))
+    slow = "import pathlib, time\nwhile not pathlib.Path('../go').exists(): time.sleep(0.1)"
+    report_samples.write_notebook(notebooks / "10-slow.ipynb", report_samples.code(slow, 0))
+    reports = tmp_path / "reports"
+    kept = reports / "xai-colossus-2024.incomplete" / "executed" / "00-quick.ipynb"
+    process = start(BUILD, reports, notebooks)
+    try:
+        for _ in range(6_000):  # a busy machine takes minutes to begin
+            if kept.exists() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.communicate()
+    outputs = [cell.outputs for cell in nbformat.read(kept, as_version=4).cells if cell.cell_type == "code"]
+    assert "42" in str(outputs)
+    assert [file.name for file in kept.parent.iterdir()] == ["00-quick.ipynb"]
+    report_samples.write_notebook(notebooks / "10-slow.ipynb", report_samples.code("1", 0))
+    run(BUILD, reports, notebooks)
+    assert [file.name for file in reports.iterdir()] == ["xai-colossus-2024"]
+
+
+@pytest.mark.slow
+def test_thirty_kills_of_whole_reports_at_random_moments_lose_nothing(tmp_path):
+    """Kernels starting, cells running, pages being written and exchanged: the site is whole after each kill."""
+    import report_samples
+
+    (notebooks := tmp_path / "notebooks").mkdir()
+    for number in range(3):
+        report_samples.write_notebook(notebooks / f"{number}0-page.ipynb", report_samples.code(f"{number} + 1", 0))
+    reports = tmp_path / "reports"
+    site = reports / "xai-colossus-2024"
+    begun = time.monotonic()
+    run(BUILD, reports, notebooks)
+    lasts_s, before, moments = time.monotonic() - begun, contents(site), random.Random(9)
+    for _ in range(30):
+        kill_after(start(BUILD, reports, notebooks), moments.uniform(0.0, 1.1 * lasts_s))
+        assert contents(site) == before
+    run(BUILD, reports, notebooks)
+    assert contents(site) == before
+    assert [file.name for file in reports.iterdir()] == ["xai-colossus-2024"]
+
+
 def test_where_names_cannot_be_exchanged_a_kill_between_the_renames_is_mended(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_exchanged_at_once", lambda *_: False)
     target = tmp_path / "site"

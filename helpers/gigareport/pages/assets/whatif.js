@@ -60,13 +60,15 @@
     const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
     return rounded.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   };
+  const inWords = (size, digits) => {
+    for (const [scale, word] of [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]]) {
+      if (size >= scale * (1 - 0.5 * 10 ** -digits)) return number(size / scale, digits) + word;
+    }
+    return number(size, digits);
+  };
   const usd = (value, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
-    const sign = value < 0 ? "-" : "", size = Math.abs(value);
-    for (const [scale, word] of [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]]) {
-      if (size >= scale * (1 - 0.5 * 10 ** -digits)) return `${sign}$${number(size / scale, digits)}${word}`;
-    }
-    return `${sign}$${number(size, digits)}`;
+    return `${value < 0 ? "-" : ""}$${inWords(Math.abs(value), digits)}`;
   };
   const share = (value) => !Number.isFinite(value) ? "not known" : value >= 0.995 && value < 1 ? "over 99 %" : value > 0 && value < 0.005 ? "under 1 %" : `${(100 * value).toFixed(0)} %`;
   const duration = (seconds, digits) => {
@@ -76,12 +78,14 @@
     return `${number(1000 * seconds, digits)} milliseconds`;
   };
   const plurals = { chip: "chips", day: "days", month: "months", token: "tokens", parameter: "parameters", point: "points", 1: "" };
+  const counted = ["parameter", "token"];
   const quantity = (value, unit, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
     const [currency, per] = [unit.split("/")[0], unit.split("/").slice(1).join("/")];
     if (currency.toUpperCase() === "USD") return usd(value, digits) + (per ? ` per ${per.replace(/[()]/g, "").replace("chip h", "chip-hour")}` : "");
     if (unit in { s: 1, min: 1, h: 1 }) return duration(value * { s: 1, min: 60, h: 3600 }[unit], digits);
     if (unit === "1" && Math.abs(value) <= 1) return `${number(100 * value, digits)} %`;
+    if (counted.includes(unit) && value >= 1e6) return `${inWords(value, digits)} ${plurals[unit]}`;
     if (Math.abs(value) >= 100 && Math.abs(value) < 1000) digits = 3;
     return `${number(value, digits)} ${plurals[unit] ?? unit}`.trim();
   };
@@ -89,7 +93,9 @@
     const [a, b] = [quantity(low, unit, digits), quantity(high, unit, digits)];
     if (a === b) return "the same from 5 to 95 %";
     const [head, ...more] = a.split(" "), rest = more.join(" ");
-    return `${rest && !rest.startsWith("×") && b.endsWith(` ${rest}`) && a[0] !== "-" ? head : a} to ${b}`;
+    const isSame = rest && !rest.startsWith("×") && b.endsWith(` ${rest}`) && a[0] !== "-";
+    if (!isSame && [...counted, "FLOP"].includes(unit) && rest.includes(" ")) return `${a.slice(0, a.lastIndexOf(" "))} to ${b}`;
+    return `${isSame ? head : a} to ${b}`;
   };
   const told = ([low, median, high, without], unit) => {
     const digits = Math.abs(high - low) > 0.2 * Math.abs(median) ? 2 : 3;

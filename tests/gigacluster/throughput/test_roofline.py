@@ -1,30 +1,19 @@
-"""The roofline's operations and the figures of throughput."""
+"""The roofline's operations, and names of the parts of a step."""
 
 import dataclasses
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from gigacluster import hardware, throughput, transformer
 from gigacluster.throughput.plans import Plan, case_of_plan
 from gigacluster.throughput.roofline import operations, roof_flop_per_s
 from gigacluster.throughput.shipped import shipped
-from gigareport.plots import figure
-from gigareport.plots import throughput as draw
+from gigacluster.throughput.words import PART_NAMES
 
 K = shipped().coefficients
 JOB = throughput.Job(
     model=transformer.model("gpt3-175b"), cluster=hardware.cluster("H100-SXM", 512), global_batch=768, seq_len=2048
 )
-PLAN = Plan(tp=8, sp=True, pp=8, dp=8)
-
-
-@pytest.fixture
-def ax():
-    fig, ax = figure()
-    yield ax
-    plt.close(fig)
 
 
 @pytest.mark.parametrize(
@@ -63,42 +52,6 @@ def test_the_corner_of_the_roof_is_peak_over_bandwidth():
     assert roof_flop_per_s(corner * 2, 989e12, 3.35e12) == 989e12
 
 
-def test_parts_are_drawn_largest_on_top_with_their_share(ax):
-    draw.plot_parts(ax, {"matmul_s": 3.0, "bubble_s": 1.0, "optimizer_s": 0.0})
-    assert [text.get_text() for text in ax.texts] == ["1,000 ms (25.0%)", "3,000 ms (75.0%)"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["pipeline bubble", "matrix multiplications"]
-
-
 def test_every_part_of_a_step_has_a_name():
     found = throughput.search(JOB.model, JOB.cluster, 768, seq_len=2048, device="cpu", limits={"tp": [8]}, top=1)
-    assert set(found.parts) == set(draw.PART_NAMES)
-
-
-def test_roofline_names_each_operation(ax):
-    found = operations(case_of_plan(JOB, PLAN), K)
-    draw.plot_roofline(ax, found, peak_flop_per_s=989e12, matmul_flop_per_s=np.nan, memory_bytes_per_s=3.35e12)
-    assert {text.get_text() for text in ax.get_legend().get_texts()} == {operation.name for operation in found}
-    assert not ax.texts  # no line of a measured matmul where nobody measured one
-
-
-def test_utilisation_is_drawn_with_its_interval_and_what_was_measured(ax):
-    curves = {"same batch": [0.5, 0.4, np.nan], "batch grows": [0.5, 0.48, 0.47]}
-    draw.plot_mfu_by_scale(
-        ax, [1024, 2048, 4096], curves, log_half_width=0.1, measured=([512], [0.45]), own=(2048, 0.41)
-    )
-    assert [text.get_text() for text in ax.texts] == ["same batch", "batch grows", "scenario"]
-    assert len(ax.collections) == 1
-
-
-def test_losses_add_up_to_what_is_marked(ax):
-    losses = [
-        {"bubble_s": 0.010, "matmul_s": -0.004, "host_s": 0.001},
-        {"bubble_s": 0.0, "matmul_s": 0.002, "host_s": 0.0},
-    ]
-    draw.plot_losses(ax, [PLAN, Plan(tp=4, pp=16, dp=8)], losses, most=2)
-    marks = next(line for line in ax.lines if line.get_label() == "all together")
-    assert marks.get_xdata() == pytest.approx([7.0, 2.0])
-    assert [label.get_text().splitlines()[0] for label in ax.get_yticklabels()] == [
-        "tp8 pp8",
-        "tp4 pp16",
-    ]
+    assert set(found.parts) == set(PART_NAMES)

@@ -1,0 +1,264 @@
+"""What an option costs and when it is done, sample by sample: answers of its scenario, and nothing else.
+
+===========  ==========================================================  ====================================
+way          cost of the run                                             done
+===========  ==========================================================  ====================================
+own          its hours of an owned cluster that works on afterwards,     delivery and the days of the run
+             or, sold afterwards, all of it
+rent         the bill of the months booked; by the hour the hours used   start and the days of the run
+bridge       hours rented until delivery, the others of the own cluster  start of the earlier of both
+===========  ==========================================================  ====================================
+
+Every sample sees the same draw of each shared input in all options (common random numbers).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from gigacluster.arrays import to_host
+from gigacluster.parallel import Workers, in_order
+from gigacluster.uncertainty import Uncertain, draw
+from gigacluster.units import HOURS_PER_DAY, HOURS_PER_MONTH
+from gigareport.planner.base import Base
+from gigareport.planner.options import LATEST_START, Option, story_of
+from gigareport.planner.register import NEVER, Goal, months_between
+from gigareport.scenario import Scenario, ScenarioError, evaluate, search_step
+from gigareport.scenario.inputs import STEP_ERROR
+from gigareport.scenario.plans import PlannedStep
+
+__all__ = ["LONGEST_MONTHS", "Drawn", "Task", "booked_months", "days_of", "drawn", "searched"]
+
+#: Longest time that a plan looks ahead. [month]
+LONGEST_MONTHS = 240
+#: Options drawn at once: with 10,000 samples, arrays of one piece take less than 0.3 GB.
+PIECE = 16
+#: Options of one piece where samples are few.
+_FEW_SAMPLES, _PIECE_OF_FEW = 1_000, 128
+_ANSWERS = (
+    "reference_run_days",
+    "own_usd",
+    "own_reference_run_usd",
+    "rent_bill_usd",
+    "rent_reference_run_usd",
+    "own_capital_usd",
+    "rated_power_mw",
+    "site_power_mw",
+)
+_OWN_START, _RENT_START = "own.deliveries.0.month", "rent.start_month"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """What an option comes to, arrays of shape (samples,)."""
+
+    usd: numpy.ndarray  # net present
+    months: numpy.ndarray  # from the decision until the run is done
+    energy_mwh: numpy.ndarray  # of the run
+    capital_usd: numpy.ndarray
+    rated_mw: numpy.ndarray
+    site_mw: numpy.ndarray  # infinite where no site limits
+    days: numpy.ndarray  # of the run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """An option with its plan and the scenario that stands for it."""
+
+    option: Option
+    step: PlannedStep
+    story: Scenario
+    sold: bool  # whether owned chips are sold after the run
+
+
+def searched(
+    base: Base, options: Iterable[Option], *, executor: Workers = None
+) -> Iterator[tuple[Option, PlannedStep | str]]:
+    """Search the plan of every chip and number once, and yield it with one of its options, or why none fits."""
+    first = {option.cluster: option for option in options}
+    pieces = [(option, story_of(base, option, LONGEST_MONTHS)) for option in first.values()]
+    yield from zip(
+        (option for option, _ in pieces),
+        in_order(_step_of, [story for _, story in pieces], executor=executor, what="parallel plans"),
+        strict=True,
+    )
+
+
+def _step_of(story: Scenario) -> PlannedStep | str:
+    try:
+        return search_step(story)
+    except ScenarioError as fault:
+        return str(fault).partition("training: ")[2] or str(fault)
+
+
+def days_of(
+    base: Base,
+    planned: Mapping[tuple[str, int], tuple[Option, PlannedStep]],
+    samples: int,
+    seed: int,
+    *,
+    executor: Workers = None,
+) -> dict[tuple[str, int], numpy.ndarray]:
+    """Return the days of the run on every chip and number, each of shape (samples,)."""
+    items = list(planned.items())
+    pieces = [
+        (
+            [(story_of(base, option, 2), step) for _, (option, step) in items[start : start + _PIECE_OF_FEW]],
+            samples,
+            seed,
+        )
+        for start in range(0, len(items), _PIECE_OF_FEW)
+    ]
+    found: dict[tuple[str, int], numpy.ndarray] = {}
+    for piece, days in zip(pieces, in_order(_days, pieces, executor=executor, what="days"), strict=True):
+        names = [cluster for cluster, _ in items[len(found) : len(found) + len(piece[0])]]
+        found |= dict(zip(names, days, strict=True))
+    return found
+
+
+def _days(piece: tuple[Sequence[tuple[Scenario, PlannedStep]], int, int]) -> list[numpy.ndarray]:
+    cases, samples, seed = piece
+    outlooks = evaluate(
+        [story for story, _ in cases],
+        samples=samples,
+        seed=seed,
+        device="cpu",
+        plans=[step for _, step in cases],
+        answers=("reference_run_days",),
+    )
+    return [_finite(outlook.reference_run_days) for outlook in outlooks]
+
+
+def is_bridge(option: Option, days: numpy.ndarray, seed: int) -> bool:
+    """Return whether a rental before an own cluster is one: in most samples the run outlasts the wait for it."""
+    starts = _starts(option, len(days), seed)
+    waited = (starts["own"] - starts["rent"]) * HOURS_PER_MONTH / HOURS_PER_DAY
+    return bool(numpy.median(waited - days) < 0 < numpy.median(waited))
+
+
+def booked_months(base: Base, option: Option, days: numpy.ndarray, seed: int) -> int:
+    """Return the months from the decision for which an option is booked or kept; beyond 240 it is not offered.
+
+    A rental is booked, and a cluster to be sold is kept, until the run is done in all but half of the share of samples
+    that may miss the goal; a cluster that works on is kept to the horizon of the scenario. The screen's own samples
+    say when that is, so the months do not depend on the other options, nor on any limit of the goal.
+    """
+    goal = base.goal
+    finished = _finish(option, days, _starts(option, len(days), seed))
+    needed = float(numpy.quantile(finished, (1 + goal.probability) / 2))
+    starts = [start.high for start in (option.own_start, option.rent_start) if start is not None]
+    least = max(needed, max(starts) / LATEST_START, 2.0)
+    if option.way in ("own", "bridge") and goal.afterwards == "used":
+        least = max(least, float(base.story.horizon_months))
+    if not least <= LONGEST_MONTHS:
+        return LONGEST_MONTHS + 1
+    months = math.ceil(least)
+    if option.way == "reserved":  # whole years from the start
+        assert option.rent_start is not None
+        begun = option.rent_start.median
+        months = math.ceil(begun + 12 * math.ceil(max(months - begun, 1e-9) / 12))
+    return months
+
+
+def drawn(
+    tasks: Sequence[Task],
+    samples: int,
+    seed: int,
+    *,
+    executor: Workers = None,
+    apart: bool = False,
+    what: str = "options",
+) -> Iterator[Drawn]:
+    """Yield what each option comes to, in order, computed in pieces of bounded memory.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    samples, seed : int
+    executor : see :mod:`gigacluster.parallel`
+    apart : bool
+        Whether the step time, the price and the rent of each chip have errors of their own, as for a comparison of
+        chips sample by sample; otherwise one stream an input serves all, as in a scenario alone.
+    """
+    size = _PIECE_OF_FEW if samples <= _FEW_SAMPLES else PIECE
+    pieces = [(tasks[start : start + size], samples, seed, apart) for start in range(0, len(tasks), size)]
+    for several in in_order(_drawn, pieces, executor=executor, what=what):
+        yield from several
+
+
+def _drawn(piece: tuple[Sequence[Task], int, int, bool]) -> list[Drawn]:
+    tasks, samples, seed, apart = piece
+    outlooks = evaluate(
+        [task.story for task in tasks],
+        samples=samples,
+        seed=seed,
+        device="cpu",
+        plans=[task.step for task in tasks],
+        answers=_ANSWERS,
+        streams=[_streams(task.option) for task in tasks] if apart else (),
+    )
+    return [
+        _of_outlook(task, {name: _finite(getattr(outlook, name)) for name in _ANSWERS}, samples, seed)
+        for task, outlook in zip(tasks, outlooks, strict=True)
+    ]
+
+
+def _streams(option: Option) -> dict[str, str]:
+    paths = (STEP_ERROR, "own.chip_usd", "rent.committed_usd_per_chip_hour", "cluster.it_power_w_per_chip")
+    return {path: f"{path} {option.chip}" for path in paths}
+
+
+def _of_outlook(task: Task, answer: Mapping[str, numpy.ndarray], samples: int, seed: int) -> Drawn:
+    option, days = task.option, answer["reference_run_days"]
+    starts = _starts(option, samples, seed)
+    own_usd = answer["own_usd"] if task.sold else answer["own_reference_run_usd"]
+    rent_usd = answer["rent_reference_run_usd"] if option.way in ("hourly", "bridge") else answer["rent_bill_usd"]
+    owns = option.way in ("own", "bridge")
+    usd = own_usd if option.way == "own" else rent_usd
+    if option.way == "bridge":
+        before = starts["own"] - starts["rent"]
+        rented = numpy.clip(before * HOURS_PER_MONTH / (days * HOURS_PER_DAY), 0.0, 1.0)
+        usd = rented * rent_usd + (own_usd if task.sold else (1 - rented) * own_usd)
+    mw = Uncertain.fixed(math.inf) if option.site_mw is None else option.site_mw
+    limit = draw({f"sites.{option.site}.mw": mw}, samples, seed)
+    return Drawn(
+        usd=usd,
+        months=_finish(option, days, starts),
+        energy_mwh=answer["site_power_mw"] * days * HOURS_PER_DAY,
+        capital_usd=answer["own_capital_usd"] if owns else numpy.zeros(samples),
+        rated_mw=answer["rated_power_mw"] if owns else numpy.zeros(samples),
+        site_mw=next(iter(limit.values())),
+        days=days,
+    )
+
+
+def _starts(option: Option, samples: int, seed: int) -> dict[str, numpy.ndarray]:
+    """Return the drawn starts: of the same streams as in the scenario, and not cut at its horizon."""
+    found = {}
+    for name, path, start in (("own", _OWN_START, option.own_start), ("rent", _RENT_START, option.rent_start)):
+        if start is not None:
+            found[name] = draw({path: start}, samples, seed)[path]
+    return found
+
+
+def _finish(option: Option, days: numpy.ndarray, starts: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
+    first = numpy.minimum.reduce(list(starts.values()))
+    months: numpy.ndarray = first + days * HOURS_PER_DAY / HOURS_PER_MONTH
+    return months
+
+
+def _finite(values: Any) -> numpy.ndarray:
+    """Return an answer on the host, without an answer infinite: it is reached never, or at no price."""
+    host = numpy.array(to_host(values), dtype=float)
+    host[numpy.isnan(host)] = numpy.inf
+    return host
+
+
+def deadline_months(goal: Goal) -> float:
+    """Return the months from the decision to the deadline, infinite without one."""
+    return math.inf if goal.by == NEVER else months_between(goal.decided_on, goal.by)

@@ -1,0 +1,187 @@
+"""From a YAML file to a checked goal, by the reader of scenarios: every fault at once, each with its line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog, fields, scenario
+from gigareport.planner.register import ALWAYS, NEVER, Aim, Goal, Job, Want
+from gigareport.scenario import Scenario, ScenarioError
+from gigareport.scenario.load import read
+
+#: What a goal without a named scenario is built on beside the sourced defaults.
+DEFAULT_SEQ_LEN, DEFAULT_HORIZON_MONTHS = 8192.0, 48.0
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the bundled goals."""
+    return tuple(sorted(file.stem for file in (catalog.data_dir() / "goals").glob("*.yaml")))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Return the file of a goal: a bundled name or a path.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file.
+    """
+    wanted = str(name_or_path)
+    bundled = catalog.data_dir() / "goals" / f"{wanted}.yaml"
+    try:
+        if bundled.is_file():
+            return bundled
+        if Path(wanted).is_file():
+            return Path(wanted)
+    except (OSError, ValueError):  # a name longer than the system takes, or with a zero byte
+        pass
+    near = fields.near(wanted, names())
+    hint = f"did you mean {near!r}? " if near else ""
+    raise ScenarioError(
+        f"there is no goal {fields.shown(wanted)}: {hint}give the path of a YAML file or one of: {', '.join(names())}"
+    )
+
+
+def load(name_or_path: str | Path, *, changes: Mapping[str, Any] | None = None) -> Goal:
+    """Read and check a goal.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A bundled name or a file.
+    changes : mapping, optional
+        Values that replace those of the file, by path, written as a file would.
+
+    Raises
+    ------
+    ScenarioError
+        With every fault of the file and of the changes.
+
+    Examples
+    --------
+    >>> load("grok-3-2024").probability
+    0.5
+    """
+    file = find(name_or_path)
+    goal: Goal = read(file, Aim, lambda good: _impossible(good, file.parent), changes=changes, what="goal")
+    beside = file.parent / goal.like
+    return replace(goal, like=str(beside)) if goal.like and beside.is_file() else goal
+
+
+def goal_of(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = None) -> Goal:
+    """Return the goal of a scenario: the one that it names, or else its reference run at the least cost.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        The scenario, as in :func:`gigareport.scenario.load`. A goal file that it names lies beside it, or in
+        ``data/goals``.
+    changes : mapping, optional
+        Changes of the scenario.
+    """
+    file = scenario.find(name_or_path)
+    story = scenario.load(file, changes=changes)
+    if story.goal:
+        beside = file.parent / story.goal
+        return load(beside if beside.is_file() else story.goal)
+    return replace(_like(story, str(file)), wait_months=0.0)
+
+
+def _like(story: Scenario, file: str) -> Goal:
+    """Return the goal of a scenario that names none: its reference run at the least cost, on sizes around its own."""
+    n_chips = float(story.cluster.n_chips)
+    left_out = Uncertain.left_out()
+    return Aim(
+        name=story.name[:31].rstrip("-"),
+        title=f"The reference run of {story.name} at the least cost",
+        story="The scenario names no goal, so its reference run is planned: without a deadline, at the least cost.",
+        like=file,
+        decided_on=story.decided_on,
+        probability=0.9,
+        prefer="cheapest",
+        by=NEVER,
+        budget_usd=math.nan,
+        capital_usd=math.nan,
+        earliest_start=ALWAYS,
+        wait_months=0.0,
+        ways="all",
+        least_chips=max(8.0, n_chips / 16),
+        most_chips=max(16.0, 2 * n_chips),
+        sizes_per_doubling=1.0,
+        build_months=left_out,
+        afterwards="used",
+        want=Want(flop=story.training.reference_run_flop, loss=math.nan, tokens=left_out),
+        training=Job(model="", seq_len=math.nan, global_batch=math.nan, precision=""),
+        sites=(),
+        chips=(),
+        rents=(),
+    )
+
+
+def _impossible(good: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    """Find limits that contradict each other or leave nothing."""
+    yield from _wanted(good)
+    decided, by, start = (good.get(name) for name in ("decided_on", "by", "earliest_start"))
+    if decided and by and by <= decided:
+        yield "by", f"got {by}, which is not after decided_on ({decided}); give a later day, or an earlier decision"
+    if start and by and by <= start != ALWAYS:
+        yield "by", f"got {by}, but earliest_start lets nothing be ordered before {start}; move one of the two"
+    if decided and start and ALWAYS != start < decided:
+        yield "earliest_start", f"got {start}, which is before decided_on ({decided}); leave it out to start at once"
+    for name, what in (("budget_usd", "trains nothing"), ("capital_usd", "buys no chip")):
+        if good.get(name) == 0:
+            yield (
+                name,
+                f"got 0, which {what}; give dollars, or leave it out for no limit"
+                + (', or say ways: "rent"' if name == "capital_usd" else ""),
+            )
+    budget, capital = good.get("budget_usd"), good.get("capital_usd")
+    least, most = good.get("least_chips"), good.get("most_chips")
+    if least and most and least > most:
+        yield "least_chips", f"got {least:,.0f}, more than most_chips ({most:,.0f}); lower it, or raise the other"
+    if budget and capital and good.get("ways") == "rent" and not math.isnan(capital):
+        yield "capital_usd", 'limits an own cluster, but ways is "rent"; leave one of the two out'
+    yield from _offered(good)
+    like = good.get("like")
+    if like:
+        try:
+            scenario.load(folder / like if (folder / like).is_file() else like)
+        except (ScenarioError, OSError, ValueError) as fault:
+            yield "like", str(fault).splitlines()[0]
+
+
+def _wanted(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    given = []
+    for name in ("flop", "loss", "tokens"):
+        value = good.get(f"want.{name}")
+        middle = value.median if isinstance(value, Uncertain) else value
+        if middle is not None and not math.isnan(middle):
+            given.append(name)
+    every = all(f"want.{name}" in good and good[f"want.{name}"] is not None for name in ("flop", "loss", "tokens"))
+    if every and not given:
+        yield "want", "says nothing; give flop, or loss, or tokens with training.model"
+    elif len(given) > 1:
+        yield f"want.{given[-1]}", f"says once more what is wanted; keep one of {', '.join(given)}"
+    elif given == ["tokens"] and good.get("training.model") == "" and not good.get("like"):
+        yield "want.tokens", "are of a model; give training.model too"
+
+
+def _offered(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Find lists of what is offered that the ways exclude, and what stands twice."""
+    ways, sites, rents = good.get("ways"), good.get("sites") or (), good.get("rents") or ()
+    if ways == "rent" and sites:
+        yield "sites", 'hold owned chips, but ways is "rent"; leave one of the two out'
+    if ways == "own" and rents:
+        yield "rents", 'are offered, but ways is "own"; leave one of the two out'
+    for name, keys in (
+        ("chips", [offer.chip for offer in good.get("chips") or ()]),
+        ("rents", [f"{rent.kind} {rent.chip}".strip() for rent in rents]),
+    ):
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                yield f"{name}.{number}", f"{key} stands a second time; keep one"

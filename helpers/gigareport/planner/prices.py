@@ -1,0 +1,203 @@
+"""What chips and rents cost on a day, from quotes known by the day of the decision and nothing later.
+
+The logarithm of a price is taken as a level of each chip and one decline shared by all chips: the pooled fit of quotes
+of one chip and scope at several dates. Until quotes repeat, no decline is known and none is taken.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy
+import pandas as pd
+from scipy import stats
+
+from gigacluster.uncertainty import Uncertain
+from gigareport import catalog
+from gigareport.facts import cost_inputs, rents
+
+__all__ = ["Decline", "block_of", "chips_for_sale", "decline", "price_usd", "rent_usd"]
+
+_DAYS_PER_YEAR = 365.25
+#: At least so far do the prices paid lie around the quotes. An assumption, as in ``facts.prices``.
+_LEAST_SPREAD = 1.15
+#: How long a date lasts, by its precision. [day]
+_DAYS_OF = {"day": 0.0, "month": 30.0, "year": 365.0}
+#: Rows of ``data/rental_prices.csv`` that price each kind of rent.
+_LISTED = {"hourly": ("on_demand",), "reserved": ("reserved_1y",), "contract": ("reserved_1y", "reserved_3y")}
+#: Paths of the market's rent from which its level on a later day is taken.
+_N_PATHS, _SEED = 2_000, 7
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """How fast the price of one chip changes, as the logarithm over a year, and how sure that is."""
+
+    per_year: float
+    error: float  # standard error of it
+    n_quotes: int
+
+    @property
+    def frac_per_year(self) -> Uncertain:
+        """Share of its price that a chip loses a year."""
+        low, median, high = (1 - math.exp(self.per_year + z * self.error) for z in (1.645, 0.0, -1.645))
+        return Uncertain(low=low, median=median, high=high)
+
+
+@cache
+def _quotes(until: datetime.date) -> pd.DataFrame:
+    """Return quotes known on a day: ``chip, scope, year, usd, low, high``, a chip with its part of the server.
+
+    A figure for a whole month or year was known when that was over, and stands for its middle.
+    """
+    table = catalog.headline(catalog.load("hardware_prices"))
+    lasts = table["date_precision"].map(_DAYS_OF)
+    known = table["date"] + pd.to_timedelta(lasts, unit="D") <= pd.Timestamp(until)
+    table = table[known & (table["scope"] != "cluster")]
+    rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
+    added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
+    usd = table["usd_per_chip"] + added
+    return pd.DataFrame(
+        {
+            "chip": table["chip"],
+            "scope": table["scope"],
+            "year": _year(table["date"] + pd.to_timedelta(lasts[table.index] / 2, unit="D")),
+            "usd": usd,
+            "low": (table["low_usd_per_chip"] + added).fillna(usd),
+            "high": (table["high_usd_per_chip"] + added).fillna(usd),
+        }
+    )
+
+
+def _year(dates: pd.Series) -> pd.Series:
+    return (dates - pd.Timestamp("2020-01-01")).dt.days / _DAYS_PER_YEAR
+
+
+@cache
+def decline(until: datetime.date) -> Decline:
+    """Return the decline of chip prices that was known on a day.
+
+    Examples
+    --------
+    >>> known = decline(datetime.date(2025, 6, 1))
+    >>> 0.02 < known.frac_per_year.median < 0.15
+    True
+    """
+    quotes = _quotes(until)
+    groups = quotes.groupby(["chip", "scope"])
+    again = groups["year"].transform("nunique") > 1
+    repeated, groups = quotes[again], quotes[again].groupby(["chip", "scope"])
+    n_groups = groups.ngroups
+    spare = len(repeated) - n_groups - 1
+    if spare < 1:
+        return Decline(0.0, 0.0, 0)
+    log_usd = numpy.log(repeated["usd"])
+    log_usd = log_usd - log_usd.groupby([repeated["chip"], repeated["scope"]]).transform("mean")
+    years = repeated["year"] - groups["year"].transform("mean")
+    squares = float((years**2).sum())
+    slope = float((years * log_usd).sum()) / squares
+    noise = float(((log_usd - slope * years) ** 2).sum()) / spare
+    # A normal error as wide at 90 % as Student's with so few quotes.
+    wider = float(stats.t.ppf(0.95, spare) / stats.norm.ppf(0.95))
+    return Decline(slope, wider * math.sqrt(noise / squares), len(repeated))
+
+
+def chips_for_sale(until: datetime.date) -> tuple[str, ...]:
+    """Return the chips with a quote by a day."""
+    return tuple(sorted(set(_quotes(until)["chip"])))
+
+
+@cache
+def price_usd(chip: str, until: datetime.date, months: float = 0.0) -> Uncertain | None:
+    """Return what a chip with its part of the server costs some months after a day, as could be expected on that day.
+
+    Parameters
+    ----------
+    chip : str
+    until : date
+        Quotes until then are known.
+    months : float
+        Months from then to the order.
+
+    Returns
+    -------
+    Uncertain or None
+        ``None`` where no quote was known. [USD/chip]
+
+    Examples
+    --------
+    >>> now, later = (price_usd("H100-SXM", datetime.date(2025, 6, 1), months) for months in (0, 24))
+    >>> later.median < now.median
+    True
+    """
+    rows = _quotes(until).query("chip == @chip")
+    if rows.empty:
+        return None
+    known = decline(until)
+    day = (until - datetime.date(2020, 1, 1)).days / _DAYS_PER_YEAR + months / 12
+    ages = day - rows["year"]
+    moved = numpy.log(rows["usd"]) + known.per_year * ages
+    log_usd = float(moved.median())
+    down = max(
+        log_usd - float((numpy.log(rows["low"]) + known.per_year * ages).quantile(0.05)), math.log(_LEAST_SPREAD)
+    )
+    up = max(float((numpy.log(rows["high"]) + known.per_year * ages).quantile(0.95)) - log_usd, math.log(_LEAST_SPREAD))
+    drift = 1.645 * known.error * float(ages.mean())
+    return Uncertain(
+        low=math.exp(log_usd - math.hypot(down, drift)),
+        median=math.exp(log_usd),
+        high=math.exp(log_usd + math.hypot(up, drift)),
+    )
+
+
+@cache
+def _rents() -> pd.DataFrame:
+    return catalog.load("rental_prices")
+
+
+@cache
+def rent_usd(chip: str, kind: str, until: datetime.date) -> tuple[Uncertain, int] | None:
+    """Return prices of a kind of rent in the year before a day, 10 to 90 %, and how many they are. [USD/(chip h)]"""
+    prices, day = _rents(), pd.Timestamp(until)
+    rows = prices[(prices["chip"] == chip) & prices["kind"].isin(_LISTED[kind])]
+    usd = rows.loc[rows["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
+    if usd.empty:
+        return None
+    low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
+    spread = Uncertain(low=min(low, median / _LEAST_SPREAD), median=median, high=max(high, median * _LEAST_SPREAD))
+    return spread, len(usd)
+
+
+@cache
+def market_after(until: datetime.date, months: int) -> Uncertain:
+    """Return the market's rent some months after a day over that of the day, as its past changes let expect."""
+    if months < 1:
+        return Uncertain.fixed(1.0)
+    paths = rents.paths(1.0, rents.known_changes(str(until)), months=months, samples=_N_PATHS, seed=_SEED)
+    low, median, high = (float(value) for value in numpy.quantile(paths[-1], [0.05, 0.5, 0.95]))
+    return Uncertain(low=low, median=median, high=high)
+
+
+def times(first: Uncertain, second: Uncertain) -> Uncertain:
+    """Return the product of two independent positive quantities, each side added in squares of logarithms.
+
+    Examples
+    --------
+    >>> times(Uncertain.fixed(2.0), Uncertain.fixed(3.0)).median
+    6.0
+    """
+    middle = first.median * second.median
+    down = math.hypot(math.log(first.median / first.low), math.log(second.median / second.low))
+    up = math.hypot(math.log(first.high / first.median), math.log(second.high / second.median))
+    return Uncertain(low=middle * math.exp(-down), median=middle, high=middle * math.exp(up))
+
+
+@cache
+def block_of(kind: str, until: datetime.date) -> float:
+    """Return the largest block of a kind of rent known by a day: 0 where none was. [chip]"""
+    table = catalog.load("rent_kinds")
+    known = table[(table["kind"] == kind) & (table["as_of"] <= pd.Timestamp(until))]
+    return float(known["obtainable_chips"].max()) if len(known) else 0.0

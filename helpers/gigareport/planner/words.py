@@ -1,0 +1,209 @@
+"""A plan in sentences: the choice, what it rests on, why the others lose, and what an impossible goal needs."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gigacluster.units import HOURS_PER_DAY, HOURS_PER_MONTH
+from gigareport import words
+from gigareport.planner.options import WAYS
+from gigareport.planner.plan import Found, Plan
+from gigareport.planner.register import Goal
+from gigareport.planner.scores import LIMITS, limits_of
+from gigareport.planner.screen import objective
+
+__all__ = ["Bind", "answer", "binding", "day_of", "losers", "not_offered", "regret"]
+
+#: Longest reason that is told in full.
+_LONGEST_WHY = 160
+
+
+def day_of(goal: Goal, months: float) -> str:
+    """Return the day some months after the decision, as a reader says it; ``never`` beyond 200 years.
+
+    Examples
+    --------
+    >>> from gigareport import planner
+    >>> day_of(planner.load("grok-3-2024"), 6.0)
+    '7 January 2025'
+    """
+    if not months < 2400:
+        return "never"
+    day = goal.decided_on + datetime.timedelta(days=round(months * HOURS_PER_MONTH / HOURS_PER_DAY))
+    return f"{day.day} {day:%B %Y}"
+
+
+def answer(found: Plan) -> str:
+    """Say in a paragraph which option is chosen and how surely, or that none is and which limit binds first."""
+    goal, best = found.goal, found.best
+    early = " Interrupted: this is the best of what was looked at until then." if found.interrupted else ""
+    if best is None:
+        return _impossible(found) + early
+    said = best.score
+    held = [f"{LIMITS[name]} in {words.share(said.holds[name])}" for name in _given(goal)]
+    together = f", all together in {words.share(said.holds_all)}" if len(held) > 1 else ""
+    first = (
+        f"**{_capital(best.option.name)}**: done by {day_of(goal, said.sure_months)} for at most "
+        f"{words.usd(said.sure_usd)}, each with {words.share(goal.probability)} probability."
+    )
+    usd = words.interval(said.usd.low, said.usd.median, said.usd.high, "USD")
+    second = f"In the middle of the samples it costs {usd} and is done on {day_of(goal, said.months.median)}."
+    third = f" It holds {' and '.join(held)} of the samples{together}." if held else ""
+    money = f" The cluster takes {words.usd(said.capital_usd)} of capital." if said.capital_usd else ""
+    return f"{first} {second}{third}{money}{early}"
+
+
+def _given(goal: Goal) -> list[str]:
+    """Return the limits that a goal gives."""
+    found = [name for name, value in limits_of(goal).items() if math.isfinite(value)]
+    return found + (["power"] if goal.sites else [])
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def regret(found: Plan) -> str:
+    """Say what the second best is, what it loses and how surely; empty where there is none."""
+    if found.second is None or found.regret is None:
+        return ""
+    goal, lost = found.goal, found.regret
+    said = found.second.score
+    more = said.sure_usd - (found.best.score.sure_usd if found.best else math.nan)
+    less = said.sure_months - (found.best.score.sure_months if found.best else math.nan)
+    text = (
+        f"Second best of another kind is {found.second.option.name}: {_more_usd(more)} and {_later(less)} at "
+        f"{words.share(goal.probability)} probability. Sample by sample, with errors of their own for each chip, it is "
+        f"the better one in {words.share(lost.better_frac)}"
+    )
+    if goal.prefer == "cheapest" and math.isfinite(lost.expected_usd):
+        text += f"; not to have chosen the cheaper of the two each time loses {words.usd(lost.expected_usd)} on average"
+    return f"{text}."
+
+
+def _more_usd(usd: float) -> str:
+    return f"{words.usd(abs(usd))} {'dearer' if usd >= 0 else 'cheaper'}"
+
+
+def _later(months: float) -> str:
+    if abs(months) < 0.05:
+        return "done at the same time"
+    return f"done {words.number(abs(months))} months {'later' if months > 0 else 'sooner'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bind:
+    """What one limit would have to be for the goal to be reached, the others as they are."""
+
+    limit: str
+    given: float
+    needed: float
+    excess: float  # needed over given, of a date from the decision, less 1: what is smallest binds first
+    option: Found
+
+    def say(self, goal: Goal) -> str:
+        """Write it as a sentence."""
+        name = self.option.option.name
+        if self.limit == "by":
+            late = words.number(self.needed - self.given)
+            return f"with the date moved by {late} months to {day_of(goal, self.needed)} ({name})"
+        if self.limit == "power":
+            return f"with {words.number(self.needed)} MW at the site, {words.number(self.excess * 100)} % more ({name})"
+        more = words.usd(self.needed - self.given)
+        return f"with {LIMITS[self.limit]} raised by {more} to {words.usd(self.needed)} ({name})"
+
+
+def binding(found: Plan) -> list[Bind]:
+    """Return what each limit would have to be for a goal that no option reaches, the one that binds first in front."""
+    goal, binds = found.goal, []
+    for name, given in {**limits_of(goal), "power": math.nan}.items():
+        if name not in _given(goal) or not found.everything:
+            continue
+        best = min(found.everything, key=lambda item: item.score.needs[name])
+        needed = best.score.needs[name]
+        if name == "power":
+            given = best.option.site_mw.median if best.option.site_mw else math.nan
+        if math.isfinite(needed):
+            excess = needed / given - 1 if given > 0 else math.inf
+            binds.append(Bind(limit=name, given=given, needed=needed, excess=excess, option=best))
+    return sorted(binds, key=lambda bind: bind.excess)
+
+
+def _impossible(found: Plan) -> str:
+    goal = found.goal
+    if not found.everything:
+        why = "; ".join(f"{item.chip}: {item.why}" for item in found.refused[:3])
+        return f"**Nothing is on offer for this goal.** {_cut(why)}"
+    nearest = max(found.everything, key=lambda item: item.score.holds_all)
+    first = (
+        f"**No option reaches the goal with {words.share(goal.probability)} probability.** The nearest is "
+        f"{nearest.option.name}, in {words.share(nearest.score.holds_all)} of the samples."
+    )
+    binds = binding(found)
+    if not binds:
+        return f"{first} No single limit, moved alone, would do: the goal needs several of them wider."
+    then = f"{_capital(LIMITS[binds[0].limit])} binds first: the goal is reached {binds[0].say(goal)}."
+    others = f" Or {'; or '.join(bind.say(goal) for bind in binds[1:])}." if binds[1:] else ""
+    return f"{first} {then}{others}"
+
+
+def losers(found: Plan) -> Iterator[tuple[str, str]]:
+    """Yield every chip that is not chosen and, in a sentence, why: beside the choice, or what it lacks."""
+    chosen = found.best.option.chip if found.best else ""
+    by_chip: dict[str, list[Found]] = {}
+    for item in found.everything:
+        by_chip.setdefault(item.option.chip, []).append(item)
+    for chip, items in by_chip.items():
+        if chip != chosen:
+            yield chip, _why(found, items)
+    for refused in found.refused:
+        if refused.what == "everything" and refused.chip not in by_chip:
+            yield refused.chip, f"{_capital(_cut(refused.why))}."
+
+
+def _why(found: Plan, items: list[Found]) -> str:
+    goal, best = found.goal, found.best
+    reaching = [item for item in items if item.score.reaches(goal)]
+    if best is not None and reaching:
+        here = min(reaching, key=lambda item: objective(goal, item.score))
+        usd = here.score.sure_usd - best.score.sure_usd
+        months = here.score.sure_months - best.score.sure_months
+        return f"{_capital(_kind(here))} reaches the goal too, {_more_usd(usd)} and {_later(months)}."
+    here = max(items, key=lambda item: (item.score.holds_all, -item.score.sure_months))
+    missed = [
+        f"{LIMITS[name]} in {words.share(1 - here.score.holds[name])}"
+        for name in _given(goal)
+        if here.score.holds[name] < goal.probability
+    ]
+    said = " and ".join(missed) or f"some limit in {words.share(1 - here.score.holds_all)}"
+    return (
+        f"{_capital(_kind(here))} comes nearest and misses {said} of the samples: done by "
+        f"{day_of(goal, here.score.sure_months)} for {words.usd(here.score.sure_usd)}."
+    )
+
+
+def _kind(item: Found) -> str:
+    option = item.option
+    return f"{option.n_chips:,} of it, {WAYS[option.way]},"
+
+
+def not_offered(found: Plan) -> str:
+    """Say how many options there were, and which were not offered and why, counted apart."""
+    counted = sum(item.n_options for item in found.refused)
+    without = [item.chip for item in found.refused if item.what == "everything"]
+    ways = sum(item.what in WAYS.values() and not item.n_options for item in found.refused)
+    least = min((item.score.samples for item in found.everything), default=0)
+    late = f" {found.n_late:,} take more than twenty years." if found.n_late else ""
+    return (
+        f"{len(found.everything):,} options were priced on {least:,} samples, {len(found.found):,} of them again on "
+        f"{found.n_samples:,}. Not offered: {len(without)} chips without a sourced price or power; {ways} ways of "
+        f"having one of the others without a sourced price; {counted:,} options larger than any known block of "
+        f"their kind of rent, or whose job no plan fits.{late}"
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_WHY else f"{text[:_LONGEST_WHY].rsplit(' ', 1)[0]} ..."

@@ -1,0 +1,70 @@
+"""Operations of a layer: their FLOP and bytes by counting, whatever the format of numbers and the split."""
+
+import dataclasses
+
+import pytest
+
+from gigacluster import hardware, transformer
+from gigacluster.throughput import case as codes
+from gigacluster.throughput.coefficients import Coefficients
+from gigacluster.throughput.job import Job
+from gigacluster.throughput.plans import Plan, case_of_plan
+from gigacluster.throughput.roofline import operations
+
+TOKENS = 2 * 2048
+#: Bytes of an input of a matmul by format of numbers; blocks and rows of FP8 keep their scales, which are few.
+INPUT_BYTES = {
+    codes.PRECISION_BF16: 2.0,
+    codes.PRECISION_FP8_DELAYED: 1.0,
+    codes.PRECISION_FP8_CURRENT: 1.0,
+    codes.PRECISION_FP8_ROW: 1.0,
+    codes.PRECISION_MXFP8: 1.0,
+    codes.PRECISION_INT8: 1.0,
+    codes.PRECISION_NVFP4: 0.5,
+}
+
+
+def case_of(name, chip="B200", **plan):
+    job = Job(model=transformer.model(name), cluster=hardware.cluster(chip, 64), global_batch=128, seq_len=2048)
+    return case_of_plan(job, Plan(micro_batch=2, dp=64 // plan.get("tp", 1), sharding="none", **plan))
+
+
+def by_name(case):
+    return {one.name: one for one in operations(case, Coefficients())}
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+def test_matmuls_of_a_dense_layer_spend_two_flop_a_parameter_and_token(tp):
+    model = transformer.model("llama3-8b")
+    found = by_name(case_of("llama3-8b", tp=tp, sp=tp > 1))
+    heads = (model.n_heads + 2 * model.n_kv_heads) * model.d_head
+    params = {
+        "queries, keys, values": model.d_model * heads,
+        "attention output": model.n_heads * model.d_head * model.d_model,
+        "FFN up": 2 * model.d_model * model.d_ff,
+        "FFN down": model.d_ff * model.d_model,
+        "output head": model.d_model * model.vocab,
+    }
+    for name, count in params.items():
+        assert found[name].flop == pytest.approx(2 * TOKENS * count / tp, rel=1e-12), name
+    # Causal attention sees half the tokens, and one: two matmuls of 2 FLOP a pair and channel.
+    pairs = TOKENS * (2048 + 1) / 2
+    assert found["attention core"].flop == pytest.approx(4 * pairs * model.n_heads * model.d_head / tp, rel=1e-3)
+    assert found["norm"].bytes_moved == 4.0 * TOKENS * model.d_model / tp  # read and written in 16 bit
+
+
+def test_experts_get_their_share_of_the_tokens():
+    model = transformer.model("mixtral-8x7b")
+    found = by_name(case_of("mixtral-8x7b", ep=8))
+    copies = TOKENS * model.top_k  # each token at two experts; a chip of eight holds one and sees an eighth of eight
+    assert found["FFN down"].flop == pytest.approx(2 * copies * model.d_ff_expert * model.d_model, rel=1e-12)
+
+
+@pytest.mark.parametrize(("precision", "input_bytes"), INPUT_BYTES.items())
+def test_inputs_are_read_and_outputs_written_once(precision, input_bytes):
+    model = transformer.model("llama3-8b")
+    found = by_name(dataclasses.replace(case_of("llama3-8b"), precision=float(precision)))
+    read = (TOKENS + model.d_model) * model.d_ff * input_bytes
+    assert found["FFN down"].bytes_moved == pytest.approx(read + 2.0 * TOKENS * model.d_model, rel=1e-12)
+    head = 2.0 * ((TOKENS + model.vocab) * model.d_model + TOKENS * model.vocab)  # the head stays in 16 bit
+    assert found["output head"].bytes_moved == pytest.approx(head, rel=1e-12)
