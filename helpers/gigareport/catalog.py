@@ -84,6 +84,18 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["verification"] != "recalled"]
 
 
+def located() -> set[str]:
+    """Return the ids of the sources that can be looked up: those with the address of a page.
+
+    Examples
+    --------
+    >>> "epoch-data-centers" in located(), "clusters-recalled" in located()
+    (True, False)
+    """
+    sources = load("sources")
+    return set(sources.loc[sources["address"].notna() & (sources["verification"] != "recalled"), "source_id"])
+
+
 def vintage(table: pd.DataFrame, column: str = "as_of") -> str:
     """Return the latest date of a table, for the note under a figure, as ``YYYY-MM-DD``."""
     return str(table[column].max().date())

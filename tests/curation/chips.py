@@ -43,20 +43,24 @@ N_PROCESSORS = {
     "V100-SXM": 80,
     "A100-40": 108,
     "A100-80": 108,
-    "H100-SXM": 132,
     "H100-TT": 132,
     "H100-PCIe": 114,
     "H800": 132,
-    "H200": 132,
     "H20": 78,
     "B200": 148,
     "GB200": 148,
     "B300": 160,
     "GB300": 160,
-    "MI250X": 208,
     "MI300X": 304,
     "MI325X": 304,
-    "MI355X": 256,
+}
+#: The same silicon in a row of the newer list, and how many of them: GH200-96 has the rates of an H100 SXM, the H200
+#: the compute of an H100, the MI350X the silicon of an MI355X, and a MI250X two of its dies.
+SAME_SILICON = {
+    "H100-SXM": ("GH200-96", 1),
+    "H200": ("GH200-96", 1),
+    "MI250X": ("MI250X-GCD", 2),
+    "MI355X": ("MI350X", 1),
 }
 ACHIEVED_LINKS = ("TPUv4", "TPUv5e", "TPUv5p", "TPUv6e")
 SOURCES = {
@@ -89,6 +93,11 @@ def build(raw_data):
         ";".join(filter(None, (RECALLED.get(chip), "n_processors" if chip in N_PROCESSORS else None))) or None
         for chip in raw["chip"]
     ]
+    new = pd.read_csv(raw_data / "catalogue_2026" / "chips_new.csv")
+    silicon = new.set_index("chip")
+    processors = N_PROCESSORS | {c: n * silicon.loc[row, "n_processors"] for c, (row, n) in SAME_SILICON.items()}
+    further = {chip: [silicon.loc[row, "source_id"]] for chip, (row, _) in SAME_SILICON.items()}
+    sources = [list(dict.fromkeys(ids + further.get(chip, []))) for chip, ids in zip(raw["chip"], sources, strict=True)]
     table = raw.assign(
         available_on=raw["chip"].map(dates).fillna(raw["release_date"]),
         memory_gib=raw["memory_gb"],
@@ -99,13 +108,12 @@ def build(raw_data):
         scaleup_basis=raw["chip"].map(dict.fromkeys(ACHIEVED_LINKS, "achieved")).fillna("nominal"),
         scaleout_gbit_per_s=raw["scaleout_gbps_per_chip"],
         tdp_w=raw["chip"].map(TDP_W).fillna(raw["tdp_w"]),
-        n_processors=raw["chip"].map(N_PROCESSORS),
+        n_processors=raw["chip"].map(processors),
         recalled=recalled,
         source_id=[ids[0] for ids in sources],
         further_source_ids=[";".join(ids[1:]) or None for ids in sources],
         note=raw["notes"],
     )
-    new = pd.read_csv(raw_data / "catalogue_2026" / "chips_new.csv")
     return pd.concat([table, new], ignore_index=True)[columns_of("chips")]
 
 

@@ -105,6 +105,35 @@ def test_every_source_is_used_or_explains_itself():
     assert {source for source in unused if source not in cited} == set()
 
 
+#: What the sentences about who owns and uses the world's compute, its sites and the story's bill are made of.
+HEADLINE_TABLES = (
+    *("chip_owners", "maker_totals", "owners", "lab_compute", "published_anchors", "contracts"),
+    *("data_center_timelines", "sites", "site_names", "scenario_defaults", "cost_inputs", "hardware_prices"),
+)
+
+
+def test_an_address_is_that_of_a_page_not_of_a_house():
+    """A site of one page is written with its slash."""
+    addresses = catalog.load("sources")["address"].dropna()
+    assert [address for address in addresses if not re.fullmatch(r"https?://[^/\s]+/[^\s]*", address)] == []
+
+
+def test_without_an_address_a_source_says_why_or_is_an_assumption():
+    sources = catalog.load("sources")
+    without = sources[sources["address"].isna() & ~sources["verification"].isin(["assumption", "recalled"])]
+    said = without["note"].fillna("").str.contains(r"not kept|not told|each row|is its address", regex=True)
+    assert without.loc[~said, "source_id"].tolist() == []
+
+
+@pytest.mark.parametrize("name", HEADLINE_TABLES)
+def test_what_carries_a_headline_can_be_looked_up(name):
+    table = catalog.headline(catalog.load(name))
+    columns = [column.column for column in dictionary.table(name).columns if column.type in ("source", "sources")]
+    cited = set(";".join(table[columns].fillna("").astype(str).to_numpy().ravel()).split(";")) - {""}
+    assumed = set(catalog.load("sources").query("verification == 'assumption'")["source_id"])
+    assert cited - catalog.located() - assumed == set()
+
+
 def test_headline_leaves_out_what_is_only_remembered():
     table = catalog.load("scenario_defaults").assign(
         verification=["recalled"] + ["seen"] * (len(catalog.load("scenario_defaults")) - 1)

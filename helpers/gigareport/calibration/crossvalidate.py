@@ -200,9 +200,9 @@ def _tested(runs: pd.DataFrame) -> dict[str, int]:
     had = {
         "vendor": [chip.vendor for chip in chips],
         "chip": [chip.name for chip in chips],
-        "precision": [f"{code:g}" for code in case.precision],
-        "attention": [f"{code:g}" for code in case.attention_kernel],
-        "n_chips": [f"{case.n_chips.max():g}"],
+        "precision": [f"{code:g}" for code in numpy.asarray(case.precision)],
+        "attention": [f"{code:g}" for code in numpy.asarray(case.attention_kernel)],
+        "n_chips": [f"{numpy.max(case.n_chips):g}"],
     }
     counts = {kind: pd.Series(names).value_counts().sort_index() for kind, names in had.items()}
     return {f"{kind}|{name}": int(n) for kind, found in counts.items() for name, n in found.items()}

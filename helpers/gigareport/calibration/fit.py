@@ -17,6 +17,7 @@ from typing import Any
 import numpy
 from scipy.optimize import least_squares
 
+from gigacluster.arrays import NUMPY
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients, Prior
 from gigacluster.throughput.layers import layer_times
@@ -204,8 +205,8 @@ def _robust(error: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
 
 def log_step_time(case: Case, coefficients: Coefficients) -> numpy.ndarray:
     """Return the logarithm of the step time; coefficients may carry further leading axes."""
-    layers = layer_times(numpy, case, coefficients)
-    return numpy.log(step_from_layers(numpy, layers, case, coefficients).total_s)
+    layers = layer_times(NUMPY, case, coefficients)
+    return numpy.log(step_from_layers(NUMPY, layers, case, coefficients).total_s)
 
 
 def predict_log_s(found: Fit, data: Observations) -> numpy.ndarray:

@@ -26,7 +26,9 @@ CAMPUS, CLUSTER = "campus", "cluster"
 
 @cache
 def told_clusters() -> pd.DataFrame:
-    """Return the working clusters of ``data/clusters.csv`` whose size by dense 8-bit peak is known, by date.
+    """Return the working clusters of ``data/clusters.csv`` by date.
+
+    Those whose size by dense 8-bit peak is known, and whose source can be looked up.
 
     Returns
     -------
@@ -34,7 +36,8 @@ def told_clusters() -> pd.DataFrame:
         ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster stands on,
         or the name of its first state where it stands on none that is listed.
     """
-    rows = catalog.headline(catalog.load("clusters")).query("record_type == 'cluster' and status == 'operational'")
+    rows = catalog.load("clusters").query("record_type == 'cluster' and status == 'operational'")
+    rows = rows[rows["source_id"].isin(catalog.located())]
     chips = catalog.load("chips")
     rows = rows.assign(h100e_8bit=[_h100e_8bit(row, chips) for _, row in rows.iterrows()])
     rows = rows.dropna(subset=["h100e_8bit", "as_of"]).sort_values("as_of", kind="stable")

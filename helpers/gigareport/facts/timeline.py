@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy
+from scipy import stats
 
 from gigacluster.concentration.timeline import built
 from gigareport import catalog
@@ -122,7 +123,6 @@ def site_timeline(
     """
     import pandas as pd
 
-    rng = numpy.random.default_rng([seed, *b"sites"])
     today = pd.Timestamp(made)
     names = list(dict.fromkeys(states["site"]))
     months = numpy.arange(FIRST_DAY[:7], "2028-01", dtype="datetime64[M]").astype("datetime64[D]")
@@ -135,12 +135,14 @@ def site_timeline(
     waited = numpy.where(numpy.isfinite(planned_day), planned_day - day_numbers([today])[0], 0.0) / DAYS_PER_MONTH
     windows = numpy.maximum(waited / revisions.window_months, 1.0)[:, :, None]
     left, counted = int(revisions.steps["cancelled"].sum()), len(revisions.steps)
-    cancelled = rng.beta(left + 0.5, counted - left + 0.5, samples)
-    kept = rng.uniform(size=(*planned.shape, samples)) < (1 - cancelled) ** windows
+    common = _positions("", 3, samples, seed)
+    own_draws = numpy.array([_positions(name, 1 + planned.shape[1], samples, seed) for name in names])
+    cancelled = stats.beta.ppf(common[0], left + 0.5, counted - left + 0.5)
+    kept = own_draws[:, 1:] < (1 - cancelled) ** windows
     moved = revisions.by_site.to_numpy()
-    drawn = moved[rng.integers(len(moved), size=(len(names), samples))]
+    drawn = moved[numpy.floor(own_draws[:, 0] * len(moved)).astype(int)]
     error = moved.std(axis=0, ddof=1) / numpy.sqrt(len(moved))
-    drawn = drawn + error * rng.standard_t(len(moved) - 1, size=(1, samples, 2))
+    drawn = drawn + error * stats.t.ppf(common[1:], len(moved) - 1).T
     slip = drawn[:, None, :, 0] * windows * DAYS_PER_MONTH
     ratio = numpy.exp(drawn[:, :, 1])
     h100e = built(known, planned_day, planned, day_numbers(days), delay_days=slip, kept=kept, ratio=ratio)
@@ -160,6 +162,16 @@ def site_timeline(
         step_h100e=numpy.concatenate([past, planned], axis=1)[:, :, None] * ratio[:, None, :],
         vintage=str(states["vintage"].iloc[0]),
     )
+
+
+def _positions(stream: str, count: int, samples: int, seed: int) -> numpy.ndarray:
+    """Return rows of numbers in (0, 1), one in each of as many equal parts, which the name of their stream tells.
+
+    A site that is added or left out so moves the draws of no other, and few samples do for a share.
+    """
+    rng = numpy.random.default_rng([seed, *b"sites", *stream.encode()])
+    parts = rng.permuted(numpy.tile(numpy.arange(samples), (count, 1)), axis=1)
+    return (parts + rng.uniform(2**-20, 1 - 2**-20, size=parts.shape)) / samples
 
 
 def _steps(rows: Sequence[pd.DataFrame]) -> tuple[numpy.ndarray, numpy.ndarray]:

@@ -131,6 +131,17 @@ def test_korthikanti_table_5_within_four_and_a_half_percent(runs):
     assert error.max() < 0.10
 
 
+def test_the_number_of_processors_of_a_chip_hardly_moves_a_step(runs):
+    """It is known from memory for some chips: 10 % less or more is a tenth of the model's own error."""
+    case = cases(runs).case
+    usual = step_time(case, shipped().coefficients).total_s
+    for factor in (0.9, 1.1):
+        other = step_time(replace(case, n_processors=factor * case.n_processors), shipped().coefficients).total_s
+        moved = numpy.abs(numpy.log(other / usual))
+        assert numpy.median(moved) < 0.005
+        assert moved.max() < 0.05
+
+
 @pytest.mark.parametrize("part", words.PARTS_AGAIN)
 def test_computing_a_part_again_never_saves_time(case, part):
     k = shipped().coefficients

@@ -226,6 +226,23 @@ def test_h100e_of_a_chip_is_by_its_best_dense_peak():
         facts.h100e_per_chip(chips, "H1000")
 
 
+def test_sales_count_every_blackwell_chip_at_the_rate_of_a_gb200_and_clusters_tell_them_apart():
+    chips, sales, clusters = (catalog.load(name) for name in ("chips", "chip_sales", "gpu_clusters"))
+    sold = sales[sales["chip"].isin(["B200", "B300"])]
+    by_sales = (sold["h100e_8bit_median"] / sold["n_chips_median"]).to_numpy()
+    assert by_sales == pytest.approx(facts.h100e_per_chip(chips, "GB200"), rel=1e-3)
+    alone = clusters[(clusters["chip"] == "NVIDIA B200") & clusters["owner"].notna()]
+    told = (alone["h100e"] / alone["n_chips"]).median()
+    assert told == pytest.approx(facts.h100e_per_chip(chips, "B200"), rel=1e-3)
+    # the most that the choice can move the stock at the end of 2025
+    apart = 1 - facts.h100e_per_chip(chips, "B200") / facts.h100e_per_chip(chips, "GB200")
+    total = catalog.load("maker_totals")
+    total = total[total["as_of"] == "2025-12-31"].sort_values("vintage")
+    stock = total.groupby("chip_maker")["h100e_8bit_median"].last().sum()
+    newest = sold[sold["as_of"] <= "2025-12-31"]["h100e_8bit_median"].sum()
+    assert 0.03 < apart * newest / stock < 0.06
+
+
 def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
     clusters, chips = catalog.load("clusters"), catalog.load("chips")
     names = {"H100": "H100-SXM", "A100": "A100-80"}
