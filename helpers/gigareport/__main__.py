@@ -72,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
 
     plan = commands.add_parser("plan", help="find the clusters that reach a goal: by when, for how much, how surely")
-    plan.add_argument("goal", help="bundled name or YAML file, such as those of data/goals")
+    plan.add_argument("goal", nargs="?", help="bundled name or YAML file, such as those of data/goals")
+    plan.add_argument("--have", nargs=2, metavar=("CHIP", "COUNT"), help="hardware instead of a goal, with --days")
+    plan.add_argument("--days", type=float, help="days that this hardware trains: what is the best model?")
+    plan.add_argument("--like", default="", help="scenario of its site, failures and batch (default: the story)")
     _add_form(plan)
     plan.add_argument("--workers", type=_whole, help="processes that work on it (default: this one)")
     plan.add_argument("--winner", type=Path, help="YAML file for the choice as a scenario, for evaluate and report")
@@ -153,10 +156,12 @@ def _check_one(item: str) -> str:
     said += "".join(f"\n  {line}" for line in slips(story))
     if not story.cluster.sites:
         return said
+    if len(places := dict.fromkeys(site.name for site in story.cluster.sites)) > 1:
+        said += f"\n  cluster.sites: one job over {', '.join(filter(None, places))} is taken as on one fabric"
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
     idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
     share = format_share(found.probability("idle_chips"))
-    return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}{said}"
+    return f"; {idle} of {story.cluster.n_chips:,} stand idle at most, in {share} of the samples: all need {need}{said}"
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:
@@ -209,6 +214,8 @@ def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
 def _plan(chosen: argparse.Namespace) -> int:
     from gigareport import planner
 
+    if chosen.have or not chosen.goal:
+        return _model(chosen)
     file = planner.find(chosen.goal)
     print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
     goal = planner.load(file)
@@ -228,6 +235,25 @@ def _plan(chosen: argparse.Namespace) -> int:
     if chosen.winner and found.best:
         planner.write_scenario(found.best, chosen.winner)
     return 0 if found.best else 3
+
+
+def _model(chosen: argparse.Namespace) -> int:
+    """Say what hardware that is there trains in given days, and how."""
+    from gigareport import planner
+
+    if not chosen.have or chosen.days is None or chosen.goal:
+        print("usage: gigacluster plan GOAL.yaml, or gigacluster plan --have H200 2048 --days 60", file=sys.stderr)
+        raise SystemExit(2)
+    chip, count = chosen.have
+    try:
+        n_chips = _whole(count, most=100_000_000)
+        here = planner.on(load_scenario(chosen.like), chip, n_chips)
+        found = planner.best_model(here, chip, n_chips, chosen.days, samples=chosen.samples, seed=chosen.seed)
+    except (argparse.ArgumentTypeError, ValueError) as fault:
+        raise ScenarioError(f"--have {chip} {count} --days {chosen.days:g}: {fault}") from None
+    hints = planner.advice(found.outlook.scenario)
+    print(_written(chosen, {"model": found.to_frame()}, shape=found.shape, plan=found.plan, hints=hints.say()))
+    return 0
 
 
 def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **texts: str) -> str:

@@ -19,7 +19,7 @@ from gigareport.scenario.chips import chip_of
 from gigareport.scenario.load import made
 from gigareport.scenario.register import OWN, default_of
 
-__all__ = ["Base", "base_of", "flop_of_loss"]
+__all__ = ["Base", "base_of", "flop_of_loss", "nearest_shape"]
 
 #: Tokens of a step where nobody says the batch: that of Llama 3.1 405B in its last phase. [token]
 _USUAL_BATCH_TOKENS = 16e6
@@ -64,7 +64,7 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     model = job.model or (named.training.model if named else "")
     seq_len = _first(job.seq_len, named.training.seq_len if named else DEFAULT_SEQ_LEN)
     flop = _flop(goal, model, seq_len)
-    model = model or _nearest_shape(flop)
+    model = model or nearest_shape(flop)
     usual = 2 ** round(math.log2(_USUAL_BATCH_TOKENS / seq_len))
     batch = _first(job.global_batch, named.training.global_batch if named else usual)
     precision = job.precision or (named.training.precision if named else "bf16")
@@ -165,7 +165,7 @@ def flop_of_loss(loss: float, probability: float) -> Uncertain:
     return Uncertain(low=float(low), median=float(median), high=float(high))
 
 
-def _nearest_shape(flop: Uncertain) -> str:
+def nearest_shape(flop: Uncertain) -> str:
     """Return the known shape whose parameters are nearest to the compute-optimal number."""
     table = catalog.load("scaling_law_replicates")
     law: dict[str, Any] = {name: float(table[name].median()) for name in ("A", "B", "E", "alpha", "beta")}

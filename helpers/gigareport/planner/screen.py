@@ -35,9 +35,11 @@ def survivors(goal: Goal, options: Sequence[Option], scores: Sequence[Score]) ->
     kept = set(numpy.flatnonzero(on_front).tolist())
     aim = numpy.array([objective(goal, item)[0] for item in scores])
     may, sure = holding >= p - slack, holding >= min(p + slack, 1.0)
-    least = aim[sure].min() if sure.any() else math.inf
-    kept |= set(numpy.flatnonzero(may & (aim <= least * (1 + by))).tolist())
-    kept |= set(_best_of_each(options, aim, may))
+    kinds = [(option.chip, option.way) for option in options]
+    for kind in dict.fromkeys(kinds):  # the choice is the best of its kind, and so is the second best
+        here = numpy.array([other == kind for other in kinds])
+        least = aim[here & sure].min() if (here & sure).any() else math.inf
+        kept |= set(numpy.flatnonzero(here & may & numpy.isfinite(aim) & (aim <= least * (1 + by))).tolist())
     if not (holding >= p).any():
         if holding.max() > 0:
             kept |= set(numpy.flatnonzero(holding >= holding.max() - slack).tolist())
@@ -55,13 +57,3 @@ def _dearer_twin(options: Sequence[Option], usd: numpy.ndarray, by: float) -> nu
     for key, value in zip(keys, usd, strict=True):
         least[key] = min(value, least.get(key, math.inf))
     return numpy.array([value > least[key] * (1 + by) for key, value in zip(keys, usd, strict=True)])
-
-
-def _best_of_each(options: Sequence[Option], aim: numpy.ndarray, may: numpy.ndarray) -> list[int]:
-    """Return the best option of each chip and way, for the second best and for what the others lose by."""
-    best: dict[tuple[str, str], int] = {}
-    for place in numpy.flatnonzero(may & numpy.isfinite(aim)).tolist():
-        key = options[place].chip, options[place].way
-        if key not in best or aim[place] < aim[best[key]]:
-            best[key] = place
-    return list(best.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from types import SimpleNamespace
@@ -110,7 +110,11 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     ScenarioError
         If the job cannot run: no plan divides it, none fits in memory, or the chip lacks the number format.
     """
-    job, found, step = _searched(scenario, top)
+    with _told(scenario):
+        job = job_of(scenario)
+        found = search_job(job, top=top, device="cpu")
+        step = _step(job, found)
+    _check_replicas(scenario, step)
     return TrainingPlan(
         **{item.name: getattr(step, item.name) for item in fields(PlannedStep) if item.name != "batch_gains"},
         batch_gains=_batch_gains(job, found),
@@ -122,21 +126,42 @@ def search_step(scenario: Scenario) -> PlannedStep:
     """Search the best plan of a scenario at the batch that its file says, and keep the step alone.
 
     The same step as :func:`search_plan` finds, in a fifth of the time: other batches are not searched, so it serves
-    scenarios whose ``training.batch_ratio`` is exactly 1.
+    scenarios whose ``training.batch_ratio`` is exactly 1. A job is searched once, whichever scenarios have it.
 
     Raises
     ------
     ScenarioError
         As :func:`search_plan`.
     """
-    return _searched(scenario, 1)[2]
+    with _told(scenario):
+        step = _step_of(job_of(scenario))
+    _check_replicas(scenario, step)
+    return step
 
 
-def _searched(scenario: Scenario, top: int) -> tuple[Job, Search, PlannedStep]:
+@cache
+def _step_of(job: Job) -> PlannedStep:
+    return _step(job, search_job(job, top=1, device="cpu"))
+
+
+def _step(job: Job, found: Search) -> PlannedStep:
+    plan = found.plans.plan(0)
+    return PlannedStep(
+        name=str(plan),
+        n_chips=job.cluster.n_chips,
+        n_replicas=replicas_of(plan),
+        peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
+        step_flop=job.step_flop,
+        step_time_s=float(found.step_time_s[0]),
+        log_error=_log_error(found.half_width),
+    )
+
+
+@contextlib.contextmanager
+def _told(scenario: Scenario) -> Iterator[None]:
+    """Say of a job that cannot run which scenario has it, and what to change."""
     try:
-        job = job_of(scenario)
-        found = search_job(job, top=top, device="cpu")
-        name = str(found.plans.plan(0))
+        yield
     except UnevenChipsError as fault:
         batch, n_chips = int(scenario.training.global_batch), chips_of_job(scenario)
         raise ScenarioError(
@@ -146,22 +171,15 @@ def _searched(scenario: Scenario, top: int) -> tuple[Job, Search, PlannedStep]:
         ) from None
     except (ValueError, IndexError) as fault:
         raise ScenarioError(f"scenario {scenario.name!r}, training: {fault}") from None
-    n_replicas = replicas_of(found.plans.plan(0))
-    if n_replicas < 2 and scheme_of(scenario) == "drop_replica":
+
+
+def _check_replicas(scenario: Scenario, step: PlannedStep) -> None:
+    if step.n_replicas < 2 and scheme_of(scenario) == "drop_replica":
         raise ScenarioError(
             f"scenario {scenario.name!r}, reliability.recovery: drop_replica goes on without one of the data-parallel "
-            f"replicas, and the plan {name!r} has {n_replicas}; take another scheme, or a larger training.global_batch"
+            f"replicas, and the plan {step.name!r} has {step.n_replicas}; take another scheme, or a larger "
+            "training.global_batch"
         )
-    step = PlannedStep(
-        name=name,
-        n_chips=job.cluster.n_chips,
-        n_replicas=n_replicas,
-        peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
-        step_flop=job.step_flop,
-        step_time_s=float(found.step_time_s[0]),
-        log_error=_log_error(found.half_width),
-    )
-    return job, found, step
 
 
 def batch_gain(ratio: Samples, gains: Sequence[Any]) -> Any:
