@@ -24,7 +24,7 @@ _OWN = "tests/gigacluster"
 _OWN = "tests/gigacluster"
 _QUICK = {
     "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
-    "scaling": ("laws", "fit", "decisions", "any_law", "isoflop", "bootstrap"),
+    "scaling": ("laws", "decisions", "any_law", "isoflop", "flags"),
 }
 #: Tests, by the beginning of a module's name: the folder that mirrors its package, less its simulations and searches.
 TESTS = {
@@ -39,7 +39,10 @@ MODULES = [
     *(f"gigacluster.cost.{name}" for name in ("own", "flows", "finance", "rent", "network", "decide")),
     *(f"gigacluster.reliability.{name}" for name in ("goodput", "checkpoints", "rates", "recovery", "restarts")),
     *(f"gigacluster.concentration.{name}" for name in ("measures", "bounds", "changes", "timeline")),
-    *(f"gigacluster.scaling.{name}" for name in ("law", "optimum", "isoflop", "estimate", "bootstrap", "noise")),
+    *(
+        f"gigacluster.scaling.{name}"
+        for name in ("law", "objective", "optimum", "isoflop", "parabola", "estimate", "noise")
+    ),
 ]
 
 
