@@ -24,7 +24,7 @@ _OWN = "tests/gigacluster"
 _OWN = "tests/gigacluster"
 _QUICK = {
     "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
-    "scaling": ("laws", "decisions", "any_law", "isoflop", "flags"),
+    "scaling": ("laws", "isoflop"),
 }
 #: Tests, by the beginning of a module's name: the folder that mirrors its package, less its simulations and searches.
 TESTS = {
