@@ -24,7 +24,7 @@ _OWN = "tests/gigacluster"
 _OWN = "tests/gigacluster"
 _QUICK = {
     "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
-    "scaling": ("laws", "isoflop"),
+    "scaling": ("laws", "decisions", "any_law", "isoflop", "flags"),
 }
 #: Tests, by the beginning of a module's name: the folder that mirrors its package, less its simulations and searches.
 TESTS = {
@@ -97,6 +97,7 @@ def page(record: dict) -> str:
         "a term left out, two values exchanged), and the tests of its package run until one fails. Places are drawn",
         "with a seed. A survivor is read: it is killed by a test that states a law, or it computes the same number,",
         "and why is said below. `make mutants` writes this page. Share: killed, of those that compute something else.",
+        "A mutant that a new test was shown to kill counts as killed.",
         "",
         "| module | places | drawn | killed | of them hung | the same number | share |",
         "|---|---|---|---|---|---|---|",
@@ -113,6 +114,9 @@ def page(record: dict) -> str:
     lines.append(
         f"| all | {total['sites']} | {total['sampled']} | {total['killed']} | {total['hung']} | {same} | {rate:.0%} |"
     )
+    missing = [name.removeprefix("gigacluster.") for name in MODULES if name not in record]
+    if missing:
+        lines += ["", f"Not run yet: {', '.join(missing)}."]
     lines += ["", "## Survivors", ""]
     for name, one in sorted(record.items()):
         for survivor in one["survivors"]:
