@@ -255,9 +255,12 @@ def say_power(outlook: scenario.Outlook) -> str:
         "samples."
     )
     reported = cluster.reported_power_mw
-    if not numpy.isfinite(reported.median):
-        return said
-    return f"{said} Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
+    if numpy.isfinite(reported.median):
+        said += f" Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
+    known = "; ".join(f"`{path}`: {words}" for path, words in scenario.taken(outlook.scenario).items())
+    return said + (
+        f" What the file leaves out of the {cluster.chip} is its own, not an H100's. {known}." if known else ""
+    )
 
 
 def _range(value: Uncertain) -> str:
