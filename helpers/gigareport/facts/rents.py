@@ -150,6 +150,18 @@ def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
     return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
 
 
+def last_quoted(chip: str, series: str) -> str:
+    """Return the day of the last observation of a series, ``YYYY-MM-DD``; empty for a chip without any.
+
+    Examples
+    --------
+    >>> last_quoted("H100-SXM", "contracts"), last_quoted("H200", "contracts")
+    ('2026-06-01', '')
+    """
+    dates = quoted(chip, series)["date"]
+    return "" if dates.empty else str(dates.max())[:10]
+
+
 def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
     """Return the middle of a chip's prices in the year before a day, and how many they are, by kind of rent.
 
