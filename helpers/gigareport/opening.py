@@ -10,7 +10,7 @@ import pandas as pd
 from gigacluster import __version__
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
-from gigareport import beside, catalog, decision, facts, scenario
+from gigareport import beside, catalog, decision, scenario
 from gigareport.answers import named, tell, tell_input
 from gigareport.facts import timeline
 from gigareport.facts.sites import of_others
@@ -172,7 +172,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     """
     sites = timeline.latest(samples=samples)
     story = outlook.scenario
-    size = story.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), story.cluster.chip)
+    size = story.cluster.n_chips * scenario.h100e_of(story.cluster)
     ready = max(part.month.median for part in story.own.deliveries)
     start = pd.Timestamp(story.decided_on) + pd.Timedelta(days=round(_DAYS_PER_MONTH * ready))
     dates = pd.to_datetime(sites.days)
