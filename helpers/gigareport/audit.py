@@ -182,7 +182,8 @@ def _ten_billion(outlook: Outlook) -> Finding:
         f"That nothing was signed xAI confirmed; its chips and years were not published. For {n_chips:,} H100 "
         f"{words.usd(usd, 3)} is {three} an hour over three years and {four} over four. Others asked "
         f"{words.usd(quote['usd_per_chip_hour'], 3)} ({quote['date']:%B %Y}, quoted) and {words.usd(listed, 3)} "
-        f"(middle of {n_listed} list prices of the year before): a size and a term of that order are plausible, and not shown.",
+        f"(middle of {n_listed} list prices of the year before): a size and a term of that order are plausible, and "
+        "not shown.",
         f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
     )
 
