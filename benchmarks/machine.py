@@ -1,19 +1,25 @@
 """What the machine could do at most, measured in the same run: bytes, products, exponentials and logarithms a second.
 
-Beside it the least that a fit could take on it: the time of its exponentials and logarithms alone.
+Beside it the least that a fit and a search could take on it: the time of the same operations, each at its own rate.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numpy
 
+from benchmarks import search
 from benchmarks.scaling import REPLICATES, _arguments
 from gigacluster.scaling.replicates import fit_replicates
+from gigacluster.throughput.evaluate import PlanEvaluator
+from gigacluster.throughput.fused import stage_two
+from gigacluster.throughput.plan_search import best_of
+from gigacluster.trace import Record
 
 #: Elements of an array in the second-level cache, and of one far beyond every cache.
 _SMALL, _LARGE = 16_384, 2**25
@@ -28,7 +34,35 @@ def measure() -> dict[str, float]:
     seconds = time.process_time() - began
     evaluated = float(columns["iterations"].sum() + REPLICATES) * arguments[0].log_loss.shape[1]
     least = evaluated * (2 / rates["exp_per_s"] + 1 / rates["log_per_s"])  # two terms of the law, and its logarithm
-    return rates | {"bootstrap_4000_least_s": least, "bootstrap_4000_share_of_limit": least / seconds}
+    found = {"bootstrap_4000_least_s": least, "bootstrap_4000_share_of_limit": least / seconds}
+    job, table, _ = search.large_table()
+    evaluator = PlanEvaluator(job, table, search.COEFFICIENTS)
+    record = stage_two(job, search.COEFFICIENTS, evaluator._layer_times, evaluator._layer_memory)
+    began = time.process_time()
+    best_of(job, table, search.COEFFICIENTS)
+    seconds = time.process_time() - began
+    least = len(table) * least_s(record, rates)
+    return rates | found | {"search_least_s": least, "search_share_of_limit": least / seconds}
+
+
+#: Operations that take the time of a division, an exponential or a logarithm; each other one takes that of a product.
+_KINDS = {
+    **dict.fromkeys(("divide", "sqrt", "remainder"), "divisions_per_s"),
+    **dict.fromkeys(("exp", "expm1"), "exp_per_s"),
+    **dict.fromkeys(("log", "log1p", "log2", "pow"), "log_per_s"),
+}
+
+
+def operations(record: Record) -> Counter[str]:
+    """Return how many operations a sample of a record takes, by the rate that bounds them."""
+    return Counter(_KINDS.get(node.op, "products_per_s") for node in record.needed() if node.args and node.varies)
+
+
+def least_s(record: Record, rates: dict[str, float]) -> float:
+    """Return the least time that a sample of a record takes: each operation at its rate, or its columns to be read."""
+    columns = sum(node.op == "input" and node.varies for node in record.needed()) + len(record.outputs)
+    computed = sum(count / rates[kind] for kind, count in operations(record).items())
+    return max(computed, 8.0 * columns / rates["copied_bytes_per_s"])
 
 
 def measure_gpu(cupy: Any) -> dict[str, float]:

@@ -1,4 +1,8 @@
-"""A search and a bootstrap on two processes against one: wall-clock time, on a machine that does nothing else."""
+"""A search and a bootstrap on two processes against one.
+
+Wall-clock time says it on a machine that does nothing else. Beside it stands what does not depend on other work: CPU
+time along the longest path, that of the process that asks and of the busiest of those that compute.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +28,36 @@ def measure() -> dict[str, Any]:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     figures: dict[str, Any] = {"load_average_before": load}
     for name, work in {"search": _search, "bootstrap": _bootstrap}.items():
-        one, two = (_wall_s(work, count) for count in (1, 2))
+        (one, one_cpu), (two, two_cpu) = (_seconds(work, count) for count in (1, 2))
         figures |= {f"{name}_1_s": one, f"{name}_2_s": two, f"{name}_speed_up_of_2": one / two}
+        figures |= {f"{name}_1_path_cpu_s": one_cpu, f"{name}_2_path_cpu_s": two_cpu}
+        figures[f"{name}_speed_up_of_2_by_cpu"] = one_cpu / two_cpu
     return figures
 
 
-def _wall_s(work: Callable[[Workers], Any], count: int) -> float:
+def _seconds(work: Callable[[Workers], Any], count: int) -> tuple[float, float]:
+    """Return wall-clock time, and CPU time along the longest path."""
     with ProcessPoolExecutor(count) as pool:
-        list(pool.map(abs, range(count)))  # the processes are there
-        began = time.perf_counter()
+        before = _cpu_s(pool, count)  # the processes are there
+        began, own = time.perf_counter(), time.process_time()
         work(pool)
-        return time.perf_counter() - began
+        wall, own = time.perf_counter() - began, time.process_time() - own
+        after = _cpu_s(pool, count)
+    return wall, own + max(after[process] - before[process] for process in before)
+
+
+def _cpu_s(pool: ProcessPoolExecutor, count: int) -> dict[int, float]:
+    """Return the CPU time of each process of a pool, by its number."""
+    found: dict[int, float] = {}
+    while len(found) < count:
+        found |= dict(pool.map(_own_cpu_s, range(2 * count)))
+    return found
+
+
+def _own_cpu_s(_: int) -> tuple[int, float]:
+    used = time.process_time()
+    time.sleep(0.02)  # so that the others of the pool have their turn
+    return os.getpid(), used
 
 
 def _search(executor: Workers) -> Any:

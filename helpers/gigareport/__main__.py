@@ -162,10 +162,12 @@ def _check_one(item: str) -> str:
     said += "".join(f"\n  {line}" for line in slips(story))
     if not story.cluster.sites:
         return said
+    if len(places := dict.fromkeys(site.name for site in story.cluster.sites)) > 1:
+        said += f"\n  cluster.sites: one job over {', '.join(filter(None, places))} is taken as on one fabric"
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
     idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
     share = format_share(found.probability("idle_chips"))
-    return f"; {idle} of {story.cluster.n_chips:,} stand idle in {share} of the samples: all need {need}{said}"
+    return f"; {idle} of {story.cluster.n_chips:,} stand idle at most, in {share} of the samples: all need {need}{said}"
 
 
 def _is_goal(item: str) -> bool:

@@ -32,10 +32,10 @@ __all__ = [
     "after_the_term",
     "by_kind",
     "draw_map",
+    "draw_use",
     "landlord",
     "marks",
     "price_map",
-    "use_parity_usd",
 ]
 
 #: A choice is called better where at least this share of the samples agrees; less than that is too close. A convention
@@ -46,6 +46,7 @@ AFTER_WORDS = {"renew": "then the market", "stop": "then nothing", "buy": "then 
 _PRICE = "rent.committed_usd_per_chip_hour"
 #: Axes of the map.
 TERM, PRICE = "Term of the contract [months]", "Price of the contract [$ a chip-hour]"
+USED, HOUR = "Share of the hours used [%]", "Rent by the hour [$ a chip-hour]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,7 +137,7 @@ def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
         ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
         ("hourly", whole, own, "by the hour from the scenario's price, as the market goes"),
     ):
-        if kind == "hourly" and n_prices == 0 and "list" in words:
+        if kind == "hourly" and "list" in words and (n_prices == 0 or usd == own_price):
             continue  # the next row is the same
         after = "buy" if words.endswith(AFTER_WORDS["buy"]) else "renew"
         _, rented = cash_flows(_rental(story, kind, term, after), basis.at(usd), basis.goodput_frac)
@@ -344,15 +345,31 @@ def draw_map(outlook: Outlook, found: PriceMap) -> Any:
     return chart
 
 
-def use_parity_usd(outlook: Outlook, used_frac: numpy.ndarray, *, samples: int = 2_000) -> numpy.ndarray:
-    """Return the rent paid for used hours alone at which owning costs the same: (3, shares), at 10, 50 and 90 %.
+def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_frac: float = SURE) -> Any:
+    """Draw where owning beats a rent that is paid for used hours alone, by that rent and the share of hours used.
 
-    An owner pays for all hours, so the fewer are used the dearer a rent may be.
+    Parameters
+    ----------
+    outlook : Outlook
+    prices : Points of the rent, from a quarter to three times the one at which both cost the same if all are used.
+    samples : int, default 2,000
+    sure_frac : Share of the samples that must agree.
     """
+    from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
+
     basis = _Samples.of(outlook, samples)
     available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
-    parity: numpy.ndarray = numpy.nanquantile(available[:, None] / used_frac, [1 - SURE, 0.5, SURE], axis=0)
-    return parity
+    used, middle = numpy.linspace(0.3, 1.0, 29), float(numpy.nanmedian(available))
+    rows = []
+    for usd in numpy.linspace(0.25, 3.0, prices) * middle:
+        for share in used:
+            better = float(numpy.mean(usd * share > available))
+            choice = "own" if better >= sure_frac else "rent" if better <= 1 - sure_frac else "too close"
+            tip = f"{share:.0%} used at ${usd:.2f}: owning is cheaper in {format_share(better)}"
+            rows.append((100 * share, usd, choice, better, tip))
+    table = pd.DataFrame(rows, columns=[USED, HOUR, "choice", "cheaper_frac", "tip"])
+    table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
+    return draw.regions(table.sort_values("cheaper_frac", kind="stable"), USED, HOUR, "choice", tip="tip")
 
 
 def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int = 2_000) -> pd.DataFrame:

@@ -178,7 +178,7 @@ def past_this_machine() -> list[dict[str, Any]]:
     rows, core, gpu = [], _figures(), _figures(gpu=True)
     for work, amount, name, rate, shared in _WORK:
         hours = amount / rate(core[name]) / SECONDS_PER_HOUR if name in core else math.nan
-        gain = core.get("workers", {}).get(f"{shared}_speed_up_of_2")
+        gain = core.get("workers", {}).get(f"{shared}_speed_up_of_2_by_cpu")
         on_gpu_hours = amount / _ON_GPU[name](gpu[name]) / SECONDS_PER_HOUR if name in gpu else math.nan
         told = "two workers measured, 100 projected" if gain else "one core measured, 100 projected without loss"
         rows += [
@@ -195,14 +195,54 @@ def past_this_machine() -> list[dict[str, Any]]:
     return rows
 
 
+_GROWN = ("done", "cpu_s", "peak_memory_mb")
+#: Other ways to the same fits: what they are called, and their figures.
+_OTHER_FITS = {
+    "SciPy's BFGS as in the replication": "scipy_bfgs_as_published",
+    "SciPy's BFGS, exact gradients, to the same gradient": "scipy_bfgs_tight",
+    "SciPy's L-BFGS-B, the same": "scipy_lbfgsb_tight",
+    "SciPy's trust-exact, exact Hessian": "scipy_trust_exact_tight",
+    "the chinchilla package": "chinchilla_package",
+}
+
+
+def beside_others() -> list[dict[str, Any]]:
+    """Return how long the same work takes otherwise, on one core: a row a work and way.
+
+    ``times`` is over ours. ``limit`` is the share of the machine's limit that ours reaches: the time of the same
+    operations alone, each at the rate that was measured for it. Both are nan where nothing was measured.
+    """
+    found = _figures()
+    fits, failures, machine = (found.get(name, {}) for name in ("scaling", "reliability", "machine"))
+    version = str(fits.get("chinchilla_package", "not installed"))
+    rows = [
+        _way("4,000 fits of a scaling law", "ours", 1.0, machine.get("bootstrap_4000_share_of_limit"), "measured"),
+        *(
+            _way("4,000 fits of a scaling law", words, fits.get(f"{name}_times_slower"), None, known)
+            for words, name in _OTHER_FITS.items()
+            for known in [f"version {version}" if name == "chinchilla_package" else "a sample of them measured"]
+        ),
+        _way("simulated failures", "ours", 1.0, None, "measured"),
+        _way("simulated failures", "a loop in Python", failures.get("times_faster_than_loop"), None, "measured"),
+        _way("parallel plans", "ours", 1.0, machine.get("search_share_of_limit"), "measured"),
+        _way("parallel plans", "Calculon", None, None, "its rate stands in none of our sources"),
+    ]
+    return rows if found else []
+
+
+def _way(work: str, way: str, times: float | None, limit: float | None, known: str) -> dict[str, Any]:
+    numbers = (math.nan if value is None else value for value in (times, limit))
+    return {"work": work, "by": way, **dict(zip(("times", "limit"), numbers, strict=True)), "known": known}
+
+
 def growth() -> list[dict[str, Any]]:
     """Return how CPU time and memory of one core grew with the work: a row a work and size; none if not measured."""
     found = _figures().get("growth", {})
-    columns = ("done", "cpu_s", "peak_memory_mb")
+    columns = ("done", "CPU time [s]", "peak memory [MB]")
     return [
-        {"work": what, **dict(zip(columns, row, strict=True)), "per_s": row[0] / row[1]}
+        {"work": what, **dict(zip(columns, row, strict=True)), "a second": row[0] / row[1]}
         for what in ("plans", "fits", "failures")
-        for row in zip(*(found.get(f"{what}_{column}", []) for column in columns), strict=True)
+        for row in zip(*(found.get(f"{what}_{column}", []) for column in _GROWN), strict=True)
     ]
 
 

@@ -105,7 +105,31 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     )
     gained = "gains" if outlook.interval("months_gained").median >= 0 else "loses"
     third = f"With the months that owning {gained} counted, it is better by {tell(outlook, 'advantage_usd')}."
-    return f"**{first}** {second} {third}"
+    if outlook.scenario.rent.kind == "contract":
+        return f"**{first}** {second} {third}"
+    return f"**{_by_its_kind(outlook)}** {third} Under a contract instead: {first[0].lower()}{first[1:]}"
+
+
+#: Kinds of rent that move with the market, at the head of a sentence.
+_MOVING = {
+    "hourly": "By the hour, as the market goes from {} a chip-hour,",
+    "reserved": "Under a year's contract made again each year, now at {} a chip-hour,",
+    "followed": "At the rents that followed ({}: what they were on the day by the file),",
+}
+
+
+def _by_its_kind(outlook: scenario.Outlook) -> str:
+    """Say who wins under a rent that is no contract, the one that the scenario asks about."""
+    rent, used = outlook.scenario.rent, outlook.scenario.training.used_frac.median
+    chance = outlook.probability("saving_usd")
+    wins = "owning" if chance >= decision.SURE else "renting" if chance <= 1 - decision.SURE else "neither"
+    word = "is surely cheaper" if wins == "neither" else "is cheaper"
+    hours = f" with {share(used)} of the hours used" if used < 1 else ""
+    price = tell_input(outlook, _PRICE, usd(rent.committed_usd_per_chip_hour.median, 3))
+    return (
+        f"{_MOVING[rent.kind].format(price)}{hours} {wins} {word}: owning saves {tell(outlook, 'saving_usd')}, and is "
+        f"cheaper in {share(chance)} of the samples."
+    )
 
 
 def map_of_price(outlook: scenario.Outlook, mapped: decision.PriceMap) -> Any:

@@ -8,7 +8,7 @@ cut off at the limits of the register.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -32,13 +32,15 @@ from gigareport.scenario.inputs import (
     inputs_from,
     uncertain_of,
 )
-from gigareport.scenario.known import Known, known_of, step_of
+from gigareport.scenario.known import Known, known_of, step_facts, step_with
 from gigareport.scenario.outlook import Outlook
+from gigareport.scenario.recovery import scheme_of
+from gigareport.swaps import ERROR_SCALE, FACT, Swap, swaps_of
 
 #: Samples that a page carries.
 SAMPLES = 1_000
 #: Longest horizon that a page offers, beyond the scenario's own. [month]
-LONGEST = 60
+LONGEST = 120
 HORIZON = "horizon_months"
 _MARKET, _LAW = "market", "law."
 #: Facts with samples that have rows: when the sites of others reached each size, and the sizes.
@@ -60,6 +62,8 @@ class WhatIf:
         In single precision, as a page carries them.
     medians : mapping of str to float
         Of the inputs that a reader may move, before any change.
+    swaps : sequence of Swap
+        Chips in numbers that a reader may choose, the scenario's own first.
     """
 
     story: Any
@@ -67,6 +71,7 @@ class WhatIf:
     record: Record
     samples: Mapping[str, numpy.ndarray]
     medians: Mapping[str, float]
+    swaps: Sequence[Swap]
 
     def limits(self, path: str) -> tuple[float, float]:
         """Return the least and the most that an input may be."""
@@ -80,8 +85,8 @@ class WhatIf:
         """Longest horizon that the samples reach. [month]"""
         return len(self.samples[_MARKET]) - 1
 
-    def changed(self, changes: Mapping[str, float]) -> dict[str, Any]:
-        """Return every input with some medians changed.
+    def changed(self, changes: Mapping[str, float], swap: int = 0) -> dict[str, Any]:
+        """Return every input with some medians changed, for one of the swaps, which moves medians too.
 
         Raises
         ------
@@ -90,7 +95,9 @@ class WhatIf:
         """
         given: dict[str, Any] = {name: values.astype(float) for name, values in self.samples.items()}
         given[HORIZON] = float(self.story.horizon_months)
-        for path, value in changes.items():
+        chosen, size = self.swaps[swap], len(self.samples[STOCK])
+        given |= {name: numpy.full(size, value) for name, value in chosen.facts.items()}
+        for path, value in (chosen.medians | dict(changes)).items():
             if path not in self.medians:
                 raise ValueError(f"{path!r} is no input that can be moved; there are: {', '.join(self.medians)}")
             least, most = self.limits(path)
@@ -99,14 +106,14 @@ class WhatIf:
             if path == HORIZON:
                 given[path] = float(value)
                 continue
-            old, drawn = self.medians[path], given[path]
+            old, drawn = self.medians[path], self.samples[path].astype(float)
             moved = drawn * (value / old) if old else drawn + value
             given[path] = numpy.minimum(numpy.maximum(moved, least), most)
         return given
 
-    def answers(self, changes: Mapping[str, float]) -> dict[str, numpy.ndarray]:
+    def answers(self, changes: Mapping[str, float], swap: int = 0) -> dict[str, numpy.ndarray]:
         """Return every answer by the models themselves, for what a page computes from the record."""
-        given = self.changed(changes)
+        given = self.changed(changes, swap)
         horizon = int(given.pop(HORIZON))
         groups = spine.answers(*_inputs(self.story, self.plan, given, horizon, None), horizon)
         size = len(self.samples[STOCK])
@@ -140,6 +147,16 @@ class WhatIf:
             "tables": [_packed(table, "float64") for table in self.record.tables],
             "horizon": int(self.story.horizon_months),
             "medians": dict(self.medians),
+            "swaps": [
+                {
+                    "key": swap.key,
+                    "chip": swap.chip,
+                    "count": swap.n_chips,
+                    "facts": swap.facts,
+                    "medians": swap.medians,
+                }
+                for swap in self.swaps
+            ],
             "limits": {path: [_finite(limit) for limit in self.limits(path)] for path in self.medians},
         }
 
@@ -156,6 +173,7 @@ def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int
     True
     """
     plan = plan or scenario.search_plan(story)
+    swaps = swaps_of(story, plan)
     (story,) = alike([story])
     drawn = draw_inputs([all_inputs(story, plan)], samples, seed)
     longest = max(LONGEST, int(story.horizon_months))
@@ -173,8 +191,11 @@ def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int
     return WhatIf(
         story=story,
         plan=plan,
-        record=with_length(lambda horizon: _record(story, plan, kept, horizon), HORIZON, _LENGTHS),
+        record=with_length(
+            lambda horizon: _record(story, plan, kept, list(swaps[0].facts), horizon), HORIZON, _LENGTHS
+        ),
         samples=kept,
+        swaps=[swap for swap in swaps if set(swap.medians) <= set(movable)],
         medians={HORIZON: float(story.horizon_months)} | movable,
     )
 
@@ -184,10 +205,10 @@ def _is_numbered(name: str) -> bool:
     return any(part.isdigit() for part in name.split("."))
 
 
-def _record(story: Any, plan: Any, kept: Mapping[str, numpy.ndarray], horizon: int) -> Record:
+def _record(story: Any, plan: Any, kept: Mapping[str, numpy.ndarray], facts: list[str], horizon: int) -> Record:
     record = Record()
     rows = {name: len(values) for name, values in kept.items() if values.ndim == 2} | {_MARKET: horizon + 1}
-    given = {name: record.input(name, rows=rows.get(name, 0)) for name in kept}
+    given = {name: record.input(name, rows=rows.get(name, 0)) for name in (*kept, *facts)}
     groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
     for group in groups:
         for item in fields(group):
@@ -210,15 +231,20 @@ def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, recor
     alone = {
         item.name: column(getattr(known, item.name))
         for item in fields(Known)
-        if item.name not in ("step", "law", "market", "world_h100e", *_REACHED)
+        if item.name not in ("step", "law", "market", "world_h100e", "h100e_per_chip", *_REACHED)
     }
     rows: dict[str, Any] = {
         name: record.space.reshape(given[name], (-1, 1)) if record else given[name] for name in _ROWS
     }
     rows[_MARKET] = rows[_MARKET] if record else rows[_MARKET][: horizon + 1]
-    drawn = {name: values for name, values in given.items() if name not in _ROWS and not name.startswith(_LAW)}
+    others = (_LAW, FACT)
+    drawn = {name: values for name, values in given.items() if name not in _ROWS and not name.startswith(others)}
+    own_plan = {name: given[f"{FACT}{name}"] for name in step_facts(story, plan)}
+    errors = {STEP_ERROR: given[STEP_ERROR] * given[ERROR_SCALE], CHIP_ERROR: given[CHIP_ERROR]}
+    errors |= {"training.batch_ratio": given["training.batch_ratio"]}
     return inputs_from([story], drawn), Known(
-        step=step_of([story], [plan], {name: given[name] for name in (STEP_ERROR, CHIP_ERROR, "training.batch_ratio")}),
+        step=step_with(own_plan, (scheme_of(story),), errors),
+        h100e_per_chip=given[f"{FACT}h100e_per_chip"],
         law={name: given[f"{_LAW}{name}"] for name in known.law},
         world_h100e=given[STOCK],
         **rows,

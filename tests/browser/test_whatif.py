@@ -43,9 +43,9 @@ def test_two_hundred_random_what_ifs_equal_the_models(file, made, open_page):
     page, rng = open_page(file.as_uri()), numpy.random.default_rng(3)
     assert page.faults == []
     for _ in range(200):
-        changes = random_changes(made, rng)
-        got = page.evaluate("changes => gigaclusterWhatIf(changes)", changes)
-        for name, values in made.answers(changes).items():
+        changes, swap = random_changes(made, rng), int(rng.integers(len(made.swaps)))
+        got = page.evaluate("([changes, swap]) => gigaclusterWhatIf(changes, swap)", [changes, swap])
+        for name, values in made.answers(changes, swap).items():
             known = values[~numpy.isnan(values)]
             spread = numpy.ptp(known) if known.size else 0.0
             wanted = numpy.quantile(known, [0.05, 0.5, 0.95]) if known.size else [math.nan] * 3
@@ -104,13 +104,32 @@ def test_a_link_carries_a_what_if_and_a_damaged_one_leaves_the_defaults(file, op
     assert page.faults == []
 
 
+def test_other_chips_are_chosen_by_menu_and_by_link_and_their_price_stands_in_its_field(file, made, open_page):
+    page = open_page(file.as_uri())
+    before = shown(page, "reference_run_days")
+    place = next(place for place, swap in enumerate(made.swaps) if swap.key == "GB200-100000")
+    page.locator("#what-if-chips").select_option(str(place))
+    wait(page)
+    assert shown(page, "reference_run_days") != before
+    assert "chips=GB200-100000" in page.url
+    usd = page.locator('[data-name="own.chip_usd"] input[type=number]').input_value()
+    assert float(usd) == pytest.approx(made.swaps[place].medians["own.chip_usd"], rel=1e-5)
+    assert "No rent of GB200 is listed" in page.locator(".chips-note").inner_text()
+    linked = open_page(page.url)
+    assert shown(linked, "reference_run_days") == shown(page, "reference_run_days")
+    damaged = open_page(f"{file.as_uri()}#chips=H100-7")
+    assert shown(damaged, "reference_run_days") == before
+    assert "are no chips of this page" in damaged.locator(".state").inner_text()
+    assert page.faults == linked.faults == damaged.faults == []
+
+
 def test_a_typed_value_out_of_range_says_its_range_and_changes_nothing(file, open_page):
     page = open_page(file.as_uri())
     before = shown(page, "own_capital_usd")
     field = page.locator('[data-name="horizon_months"]')
     field.locator("input[type=number]").fill("1000")
     wait(page)
-    assert "at most 60" in field.locator(".fault").inner_text()
+    assert "at most 120" in field.locator(".fault").inner_text()
     assert field.locator("input[type=number]").get_attribute("aria-invalid") == "true"
     assert shown(page, "own_capital_usd") == before
 

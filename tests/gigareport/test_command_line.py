@@ -229,4 +229,4 @@ def test_check_says_how_many_chips_stand_idle(run, tmp_path):
     file.write_text(text.replace("  n_chips: 512\n", "  n_chips: 512\n  sites: [{power_mw: 0.5, month: 0}]\n"))
     code, out, _ = run("check", str(file))
     assert code == 0
-    assert re.search(r"good; \d+ chips .*of 512 stand idle in 100 % of the samples: all need 1.0 MW", out)
+    assert re.search(r"good; \d+ chips .*of 512 stand idle at most, in 100 % of the samples: all need 1.0 MW", out)

@@ -1,61 +1,21 @@
 """Kinds of rent a file can name, three clusters that planners bring, and the decision as a map."""
 
+import math
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy
 import pytest
 
 from gigacluster import cost
 from gigacluster.arrays import to_host
+from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, decision, scenario
 
 STORY = scenario.load("xai-colossus-2024")
 
-#: What a planner would type, beside the fields of a bundled file.
-HOURLY_H200 = """
-name: hourly-h200
-title: Train by the hour on 1,024 H200, or own them?
-decided_on: 2025-06-01
-price_year: 2025
-horizon_months: 24
-cluster: {chip: H200, n_chips: 1024, it_power_w_per_chip: 1450}
-training: {model: llama2-70b, seq_len: 4096, global_batch: 1024, used_frac: 0.7}
-own: {deliveries: [{share: 1, month: 4}], chip_usd: [27000, 31000, 36000], server_usd_per_chip: 8000}
-rent: {kind: hourly, committed_usd_per_chip_hour: [2.5, 3.2, 4.0], start_month: 0.5}
-"""
-MI300X = """
-name: mi300x-16k
-title: What would 16,384 MI300X cost?
-decided_on: 2025-01-15
-price_year: 2025
-cluster: {chip: MI300X, n_chips: 16384, it_power_w_per_chip: 1500, nic_gbps_per_chip: 400}
-training: {model: llama3.1-405b, seq_len: 8192, global_batch: 2048}
-own: {deliveries: [{share: 1, month: [4, 6, 9]}], chip_usd: [12000, 15000, 20000], server_usd_per_chip: 7000}
-rent: {committed_usd_per_chip_hour: [1.6, 2.0, 2.6], term_months: 24, start_month: 3}
-"""
-GB300_TWO_SITES = """
-name: gb300-two-sites
-title: 50,000 GB300 on two sites, or a contract of take or pay?
-decided_on: 2026-01-15
-price_year: 2026
-horizon_months: 60
-cluster:
-  chip: GB300
-  n_chips: 50000
-  it_power_w_per_chip: [1900, 2100, 2400]
-  sites: [{name: first, power_mw: 56, month: 6}, {name: second, power_mw: 84, month: 14}]
-  nic_gbps_per_chip: 800
-training: {model: deepseek-v3, n_chips: 49152, seq_len: 4096, global_batch: 12288, precision: fp8}
-own:
-  deliveries: [{share: 0.4, month: 6}, {share: 0.6, month: 12}]
-  chip_usd: [38000, 45000, 55000]
-  server_usd_per_chip: 6000
-rent:
-  committed_usd_per_chip_hour: [4.0, 5.0, 6.0]
-  term_months: 36
-  minimum_take_frac: 0.8
-  prepaid_frac: 0.2
-  ramp_months: 6
-  start_month: [4, 8, 12]
-"""
+#: What planners would write from the README and the page of inputs.
+PLANNERS = sorted((Path(__file__).parent / "planners").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -63,25 +23,76 @@ def outlook():
     return scenario.evaluate(STORY, samples=1_000, device="cpu")
 
 
-@pytest.mark.parametrize("text", [HOURLY_H200, MI300X, GB300_TWO_SITES])
-def test_clusters_that_planners_bring_have_answers(text, tmp_path):
-    file = tmp_path / "mine.yaml"
-    file.write_text(text)
-    story = scenario.load(file)
-    found = scenario.evaluate(story, samples=200, device="cpu")
+@pytest.fixture(scope="module", params=PLANNERS, ids=lambda file: file.stem)
+def planned(request):
+    story = scenario.load(request.param)
+    return story, scenario.search_plan(story)
+
+
+def test_clusters_that_planners_bring_have_answers(planned):
+    story, plan = planned
+    found = scenario.evaluate(story, samples=200, device="cpu", plans=plan)
     for answer in ("own_usd", "rent_usd", "saving_usd", "advantage_usd", "own_net_usd", "rent_net_usd"):
         assert numpy.isfinite(to_host(getattr(found, answer))).all(), answer
     kinds = decision.by_kind(found, samples=200)
     assert kinds["cheaper_frac"].between(0, 1).all()
     assert decision.price_map(found, samples=100, prices=5, terms=3).better_frac.shape == (3, 5)
+    assert scenario.slips(story) == []
+    assert scenario.taken(story)  # what the tables know of the chip, in words
 
 
-def test_chips_wait_for_the_power_of_the_second_site(tmp_path):
-    file = tmp_path / "mine.yaml"
-    file.write_text(GB300_TWO_SITES)
-    found = scenario.evaluate(scenario.load(file), samples=100, device="cpu")
-    # 56 MW of the first site run 21,000 of the 50,000 that stand from month 12 on, until month 14
-    assert numpy.median(to_host(found.idle_chips)) == pytest.approx(50_000 - 56e6 / (2_100 * 1.25), rel=0.1)
+#: Every kind of rent, and every way to go on after a term.
+RENTS = (
+    {"kind": "contract", "term_months": math.inf},
+    {"kind": "contract", "term_months": 12.0, "after_term": "renew"},
+    {"kind": "contract", "term_months": 12.0, "after_term": "stop"},
+    {"kind": "contract", "term_months": 12.0, "after_term": "buy"},
+    {"kind": "reserved"},
+    {"kind": "hourly"},
+)
+
+
+def with_rent(story, **values):
+    plain = {"kind": "contract", "term_months": math.inf, "after_term": "renew"}
+    for name, value in (plain | values).items():
+        story = scenario.with_value(story, f"rent.{name}", value)
+    return story
+
+
+@pytest.mark.parametrize("rent", RENTS, ids=lambda rent: " ".join(map(str, rent.values())))
+def test_the_properties_of_a_true_headline_hold_for_every_kind_of_rent(planned, rent):
+    story, plan = planned
+    price, worth = story.rent.committed_usd_per_chip_hour.median, "race.value_of_month_usd"
+    cheap, dear = (
+        with_rent(story, committed_usd_per_chip_hour=Uncertain.fixed(price * by), **rent) for by in (1.0, 1.3)
+    )
+    first = dict(rent, committed_usd_per_chip_hour=Uncertain.fixed(price))
+    none = scenario.with_value(with_rent(story, **first), worth, Uncertain.fixed(0.0))
+    much = scenario.with_value(with_rent(story, **first), worth, Uncertain.fixed(1e9))
+    few = with_rent(scenario.with_value(story, "training.used_frac", Uncertain.fixed(0.4)), **first)
+    found = scenario.evaluate([cheap, dear, none, much, few], samples=40, plans=[plan] * 5, device="cpu")
+    usd = [{name: to_host(getattr(one, name)) for name in ("saving_usd", "rent_net_usd", "own_net_usd", "own_usd",
+            "rent_bill_usd", "advantage_usd")} for one in found]  # fmt: skip
+    assert numpy.all(usd[1]["rent_net_usd"] < usd[0]["rent_net_usd"])  # a dearer rent never helps renting
+    assert numpy.all(usd[1]["saving_usd"] > usd[0]["saving_usd"])
+    assert usd[1]["own_usd"] == pytest.approx(usd[0]["own_usd"], rel=1e-12)
+    # a worth of time moves what each choice is worth, never what the same work costs
+    assert usd[3]["saving_usd"] == pytest.approx(usd[2]["saving_usd"], rel=1e-12)
+    assert numpy.all(usd[3]["own_net_usd"] > usd[2]["own_net_usd"])
+    # worth nothing, the two choices differ by their bills
+    scale = numpy.abs(usd[2]["rent_bill_usd"]) + numpy.abs(usd[2]["own_usd"])
+    bills = usd[2]["rent_bill_usd"] - usd[2]["own_usd"]
+    assert numpy.all(numpy.abs(usd[2]["advantage_usd"] - bills) <= 1e-9 * scale)
+    # hours that are not used are never dearer than used ones
+    assert numpy.all(usd[4]["rent_bill_usd"] <= usd[0]["rent_bill_usd"] * (1 + 1e-9))
+
+
+def test_chips_wait_for_the_power_of_the_second_site():
+    story = scenario.load(Path(__file__).parent / "planners" / "gb300-two-sites.yaml")
+    found = scenario.evaluate(story, samples=200, device="cpu")
+    it_w, pue = (numpy.median(found.inputs[f"cluster.{name}"]) for name in ("it_power_w_per_chip", "pue"))
+    # 56 MW of the first site run so many of the 50,000 that stand from month 12 on, until the second has power
+    assert numpy.median(to_host(found.idle_chips)) == pytest.approx(50_000 - 56e6 / (it_w * pue), rel=0.1)
 
 
 def rental(**changes):
@@ -140,9 +151,15 @@ def test_own_gets_better_with_the_price_at_every_term(outlook):
 
 
 def test_unused_hours_raise_the_rent_that_owning_beats(outlook):
-    parity = decision.use_parity_usd(outlook, numpy.asarray([0.4, 0.7, 1.0]))
-    assert numpy.all(numpy.diff(parity, axis=1) < 0)
-    assert parity[1, 0] == pytest.approx(parity[1, 2] / 0.4)
+    """By the hour: more used hours make owning better at each rent, and so does a dearer rent at each share of them."""
+    chart = decision.draw_use(outlook, prices=12, samples=200)
+    plt.close(chart.fig)
+    (table,) = chart.tables
+    grid = table.pivot_table(index=decision.HOUR, columns=decision.USED, values="cheaper_frac").to_numpy()
+    assert numpy.all(numpy.diff(grid, axis=0) >= 0)
+    assert numpy.all(numpy.diff(grid, axis=1) >= 0)
+    assert grid.min() == 0
+    assert grid.max() == 1
 
 
 def test_a_kind_that_never_held_so_many_chips_is_a_benchmark(outlook):

@@ -8,7 +8,7 @@ import pytest
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import flips, opening, scenario
-from gigareport.decision import PriceMap
+from gigareport.decision import PriceMap, price_map
 from gigareport.scenario import with_value
 from gigareport.words import usd
 
@@ -99,3 +99,11 @@ def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_i
     assert (here["2024-10-01":] == 100_000).all()
     assert not any("Colossus" in name for name in table["site"])
     assert opening.place_title(table).startswith("This cluster was the largest listed site for")
+
+
+def test_a_rent_that_is_no_contract_is_answered_first():
+    story = scenario.load(scenario.STORY, changes={"rent.kind": "hourly", "training.used_frac": 0.7})
+    outlook = scenario.evaluate(story, samples=200, device="cpu")
+    said = opening.answer(outlook, price_map(outlook, samples=100, prices=9, terms=4))
+    assert said.startswith("**By the hour, as the market goes from $2.85 a chip-hour, with 70 % of the hours used ")
+    assert "Under a contract instead: at $2.85" in said

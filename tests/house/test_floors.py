@@ -10,7 +10,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 #: What is left of the exceptions of the day on which the contracts were written: none is ever added.
 EXCEPTIONS = {
-    "gigareport.plots.cost -> gigareport.facts.rents",
     "gigareport.plots.validation -> gigareport.calibration.runs",
 }
 

@@ -37,8 +37,9 @@ CPU_CHUNK = 65_536
 GPU_CHUNK = 4_194_304
 #: Memory that arrays of one plan take while it is evaluated.
 BYTES_A_PLAN = 1024
-#: Plans that a worker gets at once: some seconds of work. It does not depend on how many workers there are.
-_SHARE = 2**21
+#: Plans that a worker gets at once: a fifth of a second of work, so that none waits long for the last. It does not
+#: depend on how many workers there are.
+_SHARE = 2**19
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,9 @@ def build(
     ]
     _announce(files, jobs, more)
     answers = [_answers(story, more) for story in stories]
-    results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
+    with ThreadPoolExecutor(1) as thread:  # beside the kernels
+        whatifs = [thread.submit(whatif_of, story, answer.plan) for story, answer in zip(stories, answers, strict=True)]
+        results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
     sides = [
         _Side(
             name=story.name,
@@ -152,10 +155,10 @@ def build(
             story=story,
             answers=answer,
             samples=int(more.get("n_samples", SAMPLES)),
-            whatif=whatif_of(story, answer.plan),
+            whatif=whatif.result(),
             results=tuple(result for result in results if result.job.scenario == story.name),
         )
-        for story, file, answer in zip(stories, files, answers, strict=True)
+        for story, file, answer, whatif in zip(stories, files, answers, whatifs, strict=True)
     ]
     failures = tuple(
         f"{side.name}: {result.job.notebook.name}, {result.failure}"
@@ -330,6 +333,10 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
             verdict=side.answers.verdict,
             numbers=side.answers.numbers,
             data=side.whatif.data(),
+            swaps=[
+                {"chip": swap.chip, "n_chips": swap.n_chips, "place": place}
+                for place, swap in enumerate(side.whatif.swaps)
+            ],
             **fields_of_page(side.whatif),
         )
     if separate:

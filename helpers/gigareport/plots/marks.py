@@ -102,7 +102,10 @@ def rows(
     if {low, high} <= {*table}:
         ends = table[[low, high]].to_numpy(dtype=float)
         inner = table[[middle, *others]].to_numpy(dtype=float)
-        _intervals(chart, ends, (float(numpy.nanmin(inner)) / reach, float(numpy.nanmax(inner)) * reach), colours)
+        limits = (-math.inf, math.inf)  # a reach is a ratio: it has no meaning for values of both signs
+        if math.isfinite(reach):
+            limits = float(numpy.nanmin(inner)) / reach, float(numpy.nanmax(inner)) * reach
+        _intervals(chart, ends, limits, colours)
         texts = [f"{text} ({number(a)} to {number(b)})" for text, (a, b) in zip(texts, ends, strict=True)]
     ax.scatter(middles, places, c=colours, s=36, zorder=3, label=middle if others else None)
     for sign, colour, other in zip("xD^sv", style.colours(5, 1), others, strict=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, overload
 
 import numpy
@@ -157,7 +158,12 @@ def evaluate(
                 first,
                 [streams[number] for number in block] if streams else (),
             )
-            found |= zip(block, _block(chosen, forms, drawn, samples, seed, device, tuple(answers)), strict=True)
+            rows = _block(forms, [plan for _, plan in chosen], drawn, samples, device, tuple(answers))
+            for number, row in zip(block, rows, strict=True):
+                story, plan = stories[number], searched[number]
+                own = streams[number] if streams else {}
+                again = partial(_inputs_of, story, plan, samples=samples, seed=seed, first=first, streams=own)
+                found[number] = Outlook(scenario=story, plan=plan, drawn=again, seed=seed, **row)
     return [found[number] for number in range(len(stories))]
 
 
@@ -170,16 +176,14 @@ def _shared(story: Scenario) -> tuple[Any, ...]:
 
 
 def _block(
-    options: Sequence[tuple[Scenario, PlannedStep]],
     stories: Sequence[Scenario],
+    plans: Sequence[PlannedStep],
     drawn: Mapping[str, numpy.ndarray],
     samples: int,
-    seed: int,
     device: str,
     kept: tuple[str, ...],
-) -> list[Outlook]:
-    """Evaluate options of one group, whose scenarios in one form are ``stories``, some samples at a time."""
-    plans = [plan for _, plan in options]
+) -> list[dict[str, Array]]:
+    """Return every answer of scenarios of one form, some samples at a time; those not kept are empty."""
     names = kept or tuple(Outlook.answers())
     with_returns = any(item.name in names for item in fields(Returns))
     xp = device_namespace(device)
@@ -190,25 +194,26 @@ def _block(
             for name, values in drawn.items()
         }
         found = _answers(stories, plans, part, with_returns=with_returns)
-        return {name: xp.broadcast_to(found[name], (len(options), few.stop - few.start)) for name in names}
+        return {name: xp.broadcast_to(found[name], (len(stories), few.stop - few.start)) for name in names}
 
-    at_once = min(samples, _samples_at_once(xp, len(options) * int(stories[0].horizon_months)))
+    at_once = min(samples, _samples_at_once(xp, len(stories) * int(stories[0].horizon_months)))
     parts = [part for _, part in halving(some, samples, at_once, release=lambda: release(xp))]
     joined = {name: xp.concat([part[name] for part in parts], axis=1) for name in names}
     empty = joined[names[0]][0, :0]
     return [
-        Outlook(
-            scenario=story,
-            plan=plan,
-            inputs={
-                name: numpy.broadcast_to(drawn[name][0 if len(drawn[name]) == 1 else row], (samples,))
-                for name in words_of(story)
-            },
-            seed=seed,
-            **{name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()},
-        )
-        for row, (story, plan) in enumerate(options)
+        {name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()}
+        for row in range(len(stories))
     ]
+
+
+def _inputs_of(
+    story: Scenario, plan: PlannedStep, *, samples: int, seed: int, first: int, streams: Mapping[str, str]
+) -> dict[str, numpy.ndarray]:
+    """Draw the inputs of one scenario again, by their path in its file, each of shape (samples,)."""
+    (form,) = alike([story])
+    known = all_inputs(form, plan)
+    drawn = draw_inputs([{name: known[name] for name in words_of(story)}], samples, seed, first, [streams])
+    return {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
 
 
 def _samples_at_once(xp: Namespace, months: int) -> int:

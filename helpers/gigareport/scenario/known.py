@@ -74,17 +74,36 @@ def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: M
 def step_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Step:
     """Return the step of each option under its plan, at the drawn batch and with the drawn error of the prediction."""
     column = partial(column_of, drawn)
+    facts_of = [step_facts(*pair) for pair in zip(stories, plans, strict=True)]
+    columns = {name: column([facts[name] for facts in facts_of]) for name in facts_of[0]}
+    return step_with(columns, tuple(scheme_of(story) for story in stories), drawn)
+
+
+def step_facts(story: Scenario, plan: PlannedStep) -> dict[str, float]:
+    """Return the numbers of a plan that the step is computed from, ``gain_0`` and on at each of the batch ratios."""
+    return {
+        "job_chips": float(plan.n_chips),
+        "peak_bf16_flop_per_s": plan.peak_bf16_flop_per_s,
+        "step_flop": plan.step_flop,
+        "step_time_s": plan.step_time_s,
+        "n_replicas": float(plan.n_replicas),
+        "replicas_lost": replicas_lost(story, float(plan.n_replicas)),
+        **{f"gain_{place}": gain for place, gain in enumerate(plan.batch_gains)},
+    }
+
+
+def step_with(plan: Mapping[str, Array], schemes: tuple[str, ...], drawn: Mapping[str, Any]) -> Step:
+    """Return the step for the numbers of :func:`step_facts`, each as an array or a symbol."""
     xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
-    gain = batch_gain(ratio, [column(gains) for gains in zip(*(plan.batch_gains for plan in plans), strict=True)])
-    replicas = [float(plan.n_replicas) for plan in plans]
+    gain = batch_gain(ratio, [values for name, values in plan.items() if name.startswith("gain_")])
     return Step(
-        job_chips=column([float(plan.n_chips) for plan in plans]),
-        peak_bf16_flop_per_s=column([plan.peak_bf16_flop_per_s for plan in plans]),
-        step_flop=column([plan.step_flop for plan in plans]) * ratio,
-        step_time_s=column([plan.step_time_s for plan in plans]) * ratio * xp.exp(error - gain),
-        n_replicas=column(replicas),
-        replicas_lost=column([replicas_lost(*pair) for pair in zip(stories, replicas, strict=True)]),
-        schemes=tuple(scheme_of(story) for story in stories),
+        job_chips=plan["job_chips"],
+        peak_bf16_flop_per_s=plan["peak_bf16_flop_per_s"],
+        step_flop=plan["step_flop"] * ratio,
+        step_time_s=plan["step_time_s"] * ratio * xp.exp(error - gain),
+        n_replicas=plan["n_replicas"],
+        replicas_lost=plan["replicas_lost"],
+        schemes=schemes,
     )
 
 

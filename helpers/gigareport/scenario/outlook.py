@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -112,8 +114,13 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
 
     scenario: Scenario
     plan: Any  # the parallel plan that all samples share
-    inputs: dict[str, numpy.ndarray]  # drawn inputs by their path in the file, on the host
+    drawn: Callable[[], dict[str, numpy.ndarray]]  # draws the inputs again
     seed: int
+
+    @cached_property
+    def inputs(self) -> dict[str, numpy.ndarray]:
+        """The drawn inputs by their path in the file, on the host: drawn again, since a thousand options hold much."""
+        return self.drawn()
 
     @classmethod
     def answers(cls) -> dict[str, tuple[str, str]]:

@@ -43,3 +43,13 @@ def test_work_beyond_this_machine_says_what_was_measured():
         assert (row["known"] == headlines.NOT_MEASURED) is (not math.isfinite(row["hours"]))
     core, workers = (next(row["hours"] for row in rows if row["on"] == on) for on in ("1 core", "100 workers"))
     assert core / 100 <= workers < core / 50
+
+
+def test_other_ways_to_the_same_work_stand_beside_ours():
+    rows = headlines.beside_others()
+    for work in {row["work"] for row in rows}:
+        ours, *others = (row for row in rows if row["work"] == work)
+        assert (ours["by"], ours["times"]) == ("ours", 1.0)
+        assert math.isnan(ours["limit"]) or 0 < ours["limit"] < 1  # nothing is faster than its operations alone
+        assert others
+        assert all(row["times"] > 1 or row["known"] not in ("measured", "a sample of them measured") for row in others)

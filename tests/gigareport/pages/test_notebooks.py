@@ -12,7 +12,7 @@ from gigareport import scenario
 FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 #: Notebooks that print more than one sentence and hold longer lines: the list only shrinks.
-STILL_LONG = {"10-concentration", "50-cost"}
+STILL_LONG = {"10-concentration"}
 MENU_CELL = """
 from gigareport import scenario
 

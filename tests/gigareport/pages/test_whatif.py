@@ -26,8 +26,8 @@ def random_changes(made, rng):
     return changes
 
 
-def replayed(made, changes):
-    given = made.changed(changes)
+def replayed(made, changes, swap=0):
+    given = made.changed(changes, swap)
     given["market"] = given["market"][: int(given[whatif.HORIZON]) + 1]
     return replay(made.record, given)
 
@@ -35,8 +35,8 @@ def replayed(made, changes):
 def test_the_record_gives_the_models_answers_bit_for_bit_for_random_changes(made):
     rng = numpy.random.default_rng(1)
     for _ in range(12):
-        changes = random_changes(made, rng)
-        wanted, got = made.answers(changes), replayed(made, changes)
+        changes, swap = random_changes(made, rng), int(rng.integers(len(made.swaps)))
+        wanted, got = made.answers(changes, swap), replayed(made, changes, swap)
         for name, values in wanted.items():
             numpy.testing.assert_array_equal(
                 numpy.broadcast_to(got[name], SAMPLES), values, err_msg=f"{name} {changes}"
@@ -66,3 +66,15 @@ def test_a_changed_median_takes_its_samples_along_within_its_limits(made):
 def test_the_page_stays_small(made):
     assert len(made.record.needed()) <= 2000
     assert len(made.script()) < 30_000
+
+
+def test_another_chip_or_number_gives_what_its_own_scenario_gives(made):
+    """Medians alone: the page keeps the shape of the intervals, which moves a cost by a few per cent, a day by more."""
+    assert {swap.n_chips // made.swaps[0].n_chips for swap in made.swaps} >= {1, 2}
+    assert len({swap.chip for swap in made.swaps}) >= 4
+    for place, swap in enumerate(made.swaps):
+        wanted = scenario.evaluate(swap.story, samples=SAMPLES, plans=swap.plan, device="cpu")
+        got = made.answers({}, place)
+        for name, part in (("own_usd", 0.05), ("goodput_frac", 0.05), ("share_of_world", 1e-4), ("run_flop", 0.15)):
+            ours, theirs = (float(numpy.nanmedian(values)) for values in (got[name], getattr(wanted, name)))
+            assert ours == pytest.approx(theirs, rel=part), (swap.key, name)

@@ -58,7 +58,7 @@ def test_an_option_is_the_same_alone_and_among_others(number, stories, together)
 def test_options_in_another_order_and_in_blocks_are_the_same(stories, together, monkeypatch):
     module = sys.modules["gigareport.scenario.evaluate"]  # the package's own name is the function
     monkeypatch.setattr(module, "_OPTIONS_AT_ONCE", 2)
-    monkeypatch.setattr(module, "_SAMPLES_AT_ONCE", 70)
+    monkeypatch.setattr(module, "_samples_at_once", lambda *_: 70)
     turned = scenario.evaluate(stories[::-1], samples=300, device="cpu")
     for found, expected in zip(turned, together[::-1], strict=True):
         for name in scenario.Outlook.answers():

@@ -12,23 +12,25 @@
     return [name, Array.from({ length: count }, (_, i) => column.subarray(i * rows, (i + 1) * rows))];
   }));
   const names = data.outputs.map(([name]) => name);
+  let chosen = 0;  // of the chips and numbers on offer
 
-  // Every answer for changed medians, for the first `size` samples; a changed input takes its samples along.
-  const compute = (changes, size = count, wanted = names) => {
+  // Every answer for changed medians, for the first `size` samples; a changed input takes its samples along. `chips` is
+  // the place of the chosen chip and number, which brings facts of its plan and moves medians of its own.
+  const compute = (typed, size = count, wanted = names, chips = chosen) => {
+    const { facts, medians } = data.swaps[chips], changes = { ...medians, ...typed };
     const places = wanted.map((name) => names.indexOf(name));
     const given = data.inputs.map((name) => {
       if (name === "horizon_months") return changes[name] ?? data.horizon;
+      if (name in facts) return facts[name];
       if (!(name in changes)) return rowsOf[name] ?? columns[name];
       const old = data.medians[name], value = changes[name], [least, most] = data.limits[name].map((limit, place) => limit ?? [-Infinity, Infinity][place]);
       const moved = old ? (drawn) => drawn * (value / old) : (drawn) => drawn + value;
       return Float64Array.from(columns[name], (drawn) => Math.min(Math.max(moved(drawn), least), most));
     });
-    const horizon = data.inputs.indexOf("horizon_months");
-    const x = new Array(given.length), y = new Float64Array(names.length);
+    const x = given.slice(), y = new Float64Array(names.length), drawn = x.flatMap((value, k) => typeof value === "number" ? [] : [k]);
     const found = places.map(() => new Float64Array(size));
-    x[horizon] = given[horizon];
     for (let i = 0; i < size; i++) {
-      for (let k = 0; k < x.length; k++) if (k !== horizon) x[k] = given[k][i];
+      for (const k of drawn) x[k] = given[k][i];
       model(x, tables, y);
       for (let k = 0; k < places.length; k++) found[k][i] = y[places[k]];
     }
@@ -103,12 +105,13 @@
   };
 
   // What the reader changed; the address holds it, so that a link carries a what-if.
-  const state = {};
-  const fields = [...page.querySelectorAll(".field")];
+  const state = {}, menu = page.querySelector("select.chips");
+  const middleOf = (name) => data.swaps[chosen].medians[name] ?? data.medians[name];
+  const fields = [...page.querySelectorAll(".field[data-name]")];
   const allowed = (name) => { const [least, most] = data.limits[name]; return `${least === null ? "" : `at least ${+least.toPrecision(4)}`}${least !== null && most !== null ? ", " : ""}${most === null ? "" : `at most ${+most.toPrecision(4)}`}` || "any number"; };
   const isAllowed = (name, value) => Number.isFinite(value) && value >= (data.limits[name][0] ?? -Infinity) && value <= (data.limits[name][1] ?? Infinity);
   const sliderEnds = (name) => {
-    const middle = data.medians[name], [least, most] = data.limits[name];
+    const middle = middleOf(name), [least, most] = data.limits[name];
     if (name === "horizon_months" || middle === 0) return [least ?? 0, most ?? 1, false];
     return [Math.max(least ?? 0, middle / 4) || middle / 4, Math.min(most ?? Infinity, middle * 4), true];
   };
@@ -118,7 +121,7 @@
     const [low, high, isLog] = sliderEnds(name), value = isLog ? low * (high / low) ** (place / 100) : low + (high - low) * place / 100;
     return Number(value.toPrecision(3));
   };
-  const valueOf = (name) => state[name] ?? data.medians[name];
+  const valueOf = (name) => state[name] ?? middleOf(name);
   const fill = (field) => {
     const name = field.dataset.name, value = valueOf(name);
     field.querySelector("input[type=number]").value = Number(value.toPrecision(6));
@@ -136,13 +139,24 @@
   };
   const set = (name, value) => {
     const whole = name === "horizon_months" ? Math.round(value) : value;
-    if (whole === data.medians[name] || Math.abs(whole - data.medians[name]) < 1e-6 * Math.abs(data.medians[name])) delete state[name]; else state[name] = whole;
+    if (whole === middleOf(name) || Math.abs(whole - middleOf(name)) < 1e-6 * Math.abs(middleOf(name))) delete state[name]; else state[name] = whole;
   };
-  const status = page.querySelector(".state");
+  const status = page.querySelector(".state"), note = page.querySelector(".chips-note"), price = "rent.committed_usd_per_chip_hour";
+  const choose = (place) => {
+    chosen = Math.max(place, 0);
+    menu.value = String(chosen);
+    const { chip, medians } = data.swaps[chosen], own = data.swaps[0].chip;
+    const isWithout = chip !== own && price in data.medians && !(price in medians);
+    note.textContent = chosen === 0 ? "" : `The plan is the best one found for them; price, power, network and failures are those of the tables for ${chip}.` + (isWithout ? ` No rent of ${chip} is listed in the year before the decision: the price of the contract stays that of ${own}, type another.` : "");
+    note.hidden = !note.textContent;
+  };
   const readAddress = () => {
     for (const name of Object.keys(state)) delete state[name];
-    const faults = [];
-    for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
+    const faults = [], asked = new URLSearchParams(location.hash.slice(1)), chips = asked.get("chips");
+    choose(chips === null ? 0 : data.swaps.findIndex(({ key }) => key === chips));
+    if (chips !== null && data.swaps[chosen].key !== chips) faults.push(`“${chips.slice(0, 40)}” are no chips of this page`);
+    asked.delete("chips");
+    for (const [name, text] of asked) {
       const value = Number(text), field = fields.find((box) => box.dataset.name === name);
       if (!field) { faults.push(`“${name.slice(0, 40)}” is no input of this page`); continue; }
       if (text.trim() === "" || !isAllowed(name, value)) { faults.push(`${field.dataset.label}: ${allowed(name)}`); complain(field, `The link gave ${text.slice(0, 20)}; ${allowed(name)}.`); continue; }
@@ -151,7 +165,8 @@
     status.textContent = faults.length ? `The link was not followed in full: ${faults.join("; ")}.` : "";
   };
   const writeAddress = () => {
-    const text = new URLSearchParams(Object.entries(state).map(([name, value]) => [name, String(value)])).toString();
+    const chips = chosen ? [["chips", data.swaps[chosen].key]] : [];
+    const text = new URLSearchParams([...chips, ...Object.entries(state).map(([name, value]) => [name, String(value)])]).toString();
     try { history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search); } catch { location.hash = text; }
   };
 
@@ -161,7 +176,7 @@
     made.textContent = text;
     return made;
   };
-  const start = compute({});
+  const start = compute({}, count, names, 0);
   const histogram = (now) => {
     const box = page.querySelector(".histogram svg"), width = 600, height = 190, base = 160, bins = 40;
     const ends = interval(now.advantage_usd.map((value, i) => i % 2 ? value : start.advantage_usd[i]));
@@ -182,9 +197,9 @@
     box.setAttribute("aria-label", `How the advantage of owning is spread: ${between(...[interval(now.advantage_usd)].map(([a, , b]) => [a, b]).flat(), "USD", 2)}.`);
   };
   const map = () => {
-    const price = "rent.committed_usd_per_chip_hour", box = page.querySelector(".map svg");
+    const box = page.querySelector(".map svg");
     if (!(price in data.medians)) { page.querySelector(".map").hidden = true; return; }
-    const [nx, ny, few, width, height] = [12, 10, 120, 600, 300], centre = data.medians[price];
+    const [nx, ny, few, width, height] = [12, 10, 120, 600, 300], centre = middleOf(price);
     const terms = Array.from({ length: nx }, (_, i) => Math.round(12 + (data.limits.horizon_months[1] - 12) * i / (nx - 1)));
     const prices = Array.from({ length: ny }, (_, j) => centre * 2 ** (-1 + 2 * j / (ny - 1)));
     box.replaceChildren();
@@ -206,7 +221,7 @@
   let waiting = 0, mapping = 0;
   const show = () => {
     waiting = 0;
-    const isMoved = Object.keys(state).length > 0, now = compute(state);
+    const isMoved = chosen > 0 || Object.keys(state).length > 0, now = compute(state);
     if (isMoved || page.dataset.moved) {
       page.dataset.moved = "yes";
       for (const row of page.querySelectorAll("tr[data-name]")) {
@@ -237,12 +252,14 @@
     });
     slider.addEventListener("input", () => { complain(field, ""); set(name, fromSlider(name, Number(slider.value))); fill(field); later(); });
   }
-  page.querySelector(".reset").addEventListener("click", () => { for (const name of Object.keys(state)) delete state[name]; fields.forEach((field) => { complain(field, ""); fill(field); }); later(); });
+  menu.addEventListener("input", () => { choose(Number(menu.value)); fields.forEach(fill); later(); });
+  page.querySelector(".reset").addEventListener("click", () => { choose(0); for (const name of Object.keys(state)) delete state[name]; fields.forEach((field) => { complain(field, ""); fill(field); }); later(); });
   const saved = page.querySelector("a.csv");
   saved.addEventListener("click", () => {
     const now = compute(state), quoted = (text) => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     const lines = names.map((name, place) => [name, quoted(data.outputs[place][1]), ...interval(now[name]), data.outputs[place][2]].join(","));
     const changes = fields.filter((field) => field.dataset.name in state).map((field) => `# ${field.dataset.name}: ${state[field.dataset.name]}`);
+    if (chosen) changes.unshift(`# chips: ${data.swaps[chosen].count.toLocaleString("en-US")} ${data.swaps[chosen].chip}`);
     const head = [`# ${document.title}`, `# ${count} samples; changed inputs (medians):`, ...changes, "# source: gigacluster models; licence: MIT", "quantity,label,low,median,high,without_frac,unit"];
     saved.href = "data:text/csv;charset=utf-8," + encodeURIComponent([...head, ...lines].join("\n") + "\n");
   });
@@ -251,5 +268,5 @@
   fields.forEach(fill);
   page.querySelectorAll(".live").forEach((part) => { part.hidden = false; });
   show();
-  globalThis.gigaclusterWhatIf = (changes) => Object.fromEntries(Object.entries(compute(changes)).map(([name, values]) => [name, [...interval(values), ...told(interval(values), data.outputs[names.indexOf(name)][2])]]));
+  globalThis.gigaclusterWhatIf = (changes, chips = 0) => Object.fromEntries(Object.entries(compute(changes, count, names, chips)).map(([name, values]) => [name, [...interval(values), ...told(interval(values), data.outputs[names.indexOf(name)][2])]]));
 })();
