@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gigacluster.throughput.shipped import Calibration, read_calibration
 from gigacluster.units import format_share
 from gigareport.catalog import CatalogError, data_dir, load, names
 from gigareport.fields import Fault, number
@@ -85,19 +86,24 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
     validate.add_argument("--json", action="store_true", help="print JSON")
     validate.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    _add_calibration(validate)
+    _add_log(validate)
+    validate.add_argument("--vault", action="store_true", help="at a release: write the scores of new sources down")
     validate.add_argument("--by-source", action="store_true", help="errors of data/training_runs.csv, sources left out")
     validate.set_defaults(run=_validate)
 
     predict = commands.add_parser("predict", help="predict the runs of a CSV like training_runs.csv and print a CSV")
     predict.add_argument("runs", type=Path, help="CSV of runs")
     predict.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    _add_calibration(predict)
     predict.set_defaults(run=_predict)
 
     calibrate = commands.add_parser(
         "calibrate", help="learn from your runs; without a file, fit the shipped tables again"
     )
     calibrate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
-    calibrate.add_argument("--out", type=Path, help="file for the calibration; name it in GIGACLUSTER_CALIBRATION")
+    _add_log(calibrate)
+    calibrate.add_argument("--out", type=Path, help="file for the calibration, which --calibration and scenarios take")
     calibrate.set_defaults(run=_calibrate)
 
     update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
@@ -178,6 +184,24 @@ def _is_goal(item: str) -> bool:
         return "\nwant:" in Path(item).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
+
+
+def _add_calibration(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--calibration", type=_calibration, help="file that gigacluster calibrate RUNS.csv --out wrote"
+    )
+
+
+def _add_log(command: argparse.ArgumentParser) -> None:
+    what = "log of Megatron or torchtitan of one of the runs, which measured it; may be given several times"
+    command.add_argument("--log", action="append", default=[], metavar="[RUN_ID=]FILE", help=what)
+
+
+def _calibration(path: str) -> Calibration:
+    try:
+        return read_calibration(path)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:
@@ -295,8 +319,15 @@ def _validate(chosen: argparse.Namespace) -> int:
         table = validation.source_table()
         print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
         return 0
-    result = validation.validate(chosen.runs, chips=chosen.chips)
+    result = validation.validate(chosen.runs, chips=chosen.chips, calibration=chosen.calibration, logs=chosen.log)
     print(result.to_json() if chosen.json else result.to_text())
+    if chosen.vault:
+        from gigareport.calibration import vault
+
+        if chosen.calibration is not None or chosen.log:
+            raise CatalogError("the vault takes the calibration of the package and rows with their times, no --log")
+        vault.enter(result, chosen.runs)
+        print(vault.told(), file=sys.stderr)
     return 0
 
 
@@ -305,9 +336,8 @@ def _predict(chosen: argparse.Namespace) -> int:
     from gigareport.calibration.runs import columns
 
     chips = None if chosen.chips is None else load("chips", chosen.chips)
-    predict(columns(load("training_runs", chosen.runs)), chips=chips).to_csv(
-        sys.stdout, index=False, lineterminator="\n"
-    )
+    found = predict(columns(load("training_runs", chosen.runs)), chips=chips, calibration=chosen.calibration)
+    found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0
 
 
@@ -318,12 +348,13 @@ def _calibrate(chosen: argparse.Namespace) -> int:
         print("gigacluster calibrate: fits and cross-validates data/training_runs.csv, minutes", file=sys.stderr)
         crossvalidate.main()
         return 0
-    taught = own.calibrate(chosen.runs)
+    taught = own.calibrate(chosen.runs, logs=chosen.log)
     print(taught.to_text())
     if chosen.out is not None:
         taught.to_csv(chosen.out)
         print(
-            f"written to {chosen.out}; GIGACLUSTER_CALIBRATION={chosen.out} makes predict, search and scenarios use it"
+            f"written to {chosen.out}; predict and validate use it with --calibration {chosen.out}, "
+            f"throughput.search with calibration={str(chosen.out)!r}, a scenario as training.calibration"
         )
     return 0
 
