@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
+from gigacluster.arrays import DEVICE_VARIABLE, NUMPY, device_namespace
 from gigacluster.throughput.shipped import Calibration, read_calibration
 from gigacluster.units import format_share
 from gigareport.catalog import CatalogError, data_dir, load, names
@@ -243,12 +245,16 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
     """Evaluate one scenario, after a line that says what is at work."""
-    file = find(name)
+    file, device = find(name), os.environ.get(DEVICE_VARIABLE, "cpu")
+    try:
+        where = "CPU" if device_namespace(device) is NUMPY else "GPU"
+    except (RuntimeError, ValueError) as fault:
+        raise ScenarioError(f"{DEVICE_VARIABLE}: {fault}") from None
     print(
-        f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
+        f"gigacluster {version('gigacluster')}, {where}: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
         file=sys.stderr,
     )
-    return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device="cpu")
+    return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device=device)
 
 
 def _plan(chosen: argparse.Namespace) -> int:
