@@ -40,6 +40,7 @@ def test_every_question_has_its_notebook():
         "40-reliability",
         "50-cost",
         "60-comparison",
+        "70-planning",
         "90-validation",
     ]
 
