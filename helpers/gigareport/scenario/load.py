@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.scenario.reading import Reader, node_of, report
-from gigareport.scenario.record import fields_of, leaves
+from gigareport.scenario.record import fields_of, leaves, with_value
 from gigareport.scenario.register import Case, Scenario, default_of
 from gigareport.scenario.together import Impossible, impossible
 
@@ -86,7 +87,21 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     >>> load("xai-colossus-2024", changes={"cluster.n_chips": "50,000", "training.n_chips": 49152}).cluster.n_chips
     50000
     """
-    return read(find(name_or_path), Case, impossible, changes=changes)  # type: ignore[no-any-return]
+    file = find(name_or_path)
+    return _with_calibration(read(file, Case, impossible, changes=changes), file)
+
+
+def _with_calibration(story: Scenario, file: Path) -> Scenario:
+    """Return a scenario with the file of its calibration found: that beside it before one of the working directory."""
+    given = story.training.calibration
+    if not given:
+        return story
+    place = next((str(found) for found in (file.parent / given, Path(given)) if found.is_file()), given)
+    try:
+        read_calibration(place)
+    except ValueError as fault:
+        raise ScenarioError(f"{file} has 1 fault:\n  training.calibration: {fault}") from None
+    return with_value(story, "training.calibration", place)
 
 
 def made(values: Mapping[str, Any], *, what: str = "the scenario") -> Scenario:
