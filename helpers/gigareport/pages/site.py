@@ -141,6 +141,8 @@ def build(
         for source in sources
     ]
     _announce(files, jobs, more)
+    for line in (line for story in stories for line in scenario.slips(story)):
+        print(f"  {line}", file=sys.stderr)
     answers = [_answers(story, more) for story in stories]
     with ThreadPoolExecutor(1) as thread:  # beside the kernels
         whatifs = [thread.submit(whatif_of, story, answer.plan) for story, answer in zip(stories, answers, strict=True)]

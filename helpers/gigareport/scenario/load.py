@@ -189,14 +189,15 @@ def plain(record: Any) -> dict[str, Any]:
 def slips(story: Scenario) -> list[str]:
     """Return a line for each value beyond three times the range of its sourced default: good, and perhaps a slip.
 
-    Zeros are meant, and a default that is one exact number has no range.
+    Zeros are meant, and a default that is one exact number has no range. A decision dated after our newest fact is
+    told too: what the tables say of the world is carried ahead to it.
 
     Examples
     --------
     >>> slips(load("xai-colossus-2024", changes={"own.chip_usd": [20, 23, 27]}))[0][:46]
     'own.chip_usd: got 20 to 27 USD; the default is'
     """
-    found = []
+    found = _ahead(story)
     for path, field, value in leaves(story):
         row = field.entry.row
         if row is None or field.kind != "uncertain" or math.isnan(value.median):
@@ -210,6 +211,16 @@ def slips(story: Scenario) -> list[str]:
                 "is the unit right?"
             )
     return found
+
+
+def _ahead(story: Scenario) -> list[str]:
+    newest = catalog.vintage(catalog.load("sources"), "accessed")
+    if str(story.decided_on) <= newest:
+        return []
+    return [
+        f"decided_on: {story.decided_on} lies after our newest fact ({newest}): the world's stock, growth and prices "
+        "are carried ahead to it, and what nobody knows yet is in no interval"
+    ]
 
 
 def _compose(file: Path, what: str) -> yaml.Node | None:
