@@ -12,7 +12,7 @@ from gigacluster import race
 from gigacluster.arrays import Samples
 from gigacluster.concentration.timeline import rank
 from gigacluster.uncertainty import interval
-from gigacluster.units import format_interval
+from gigareport import words
 from gigareport.facts.plans import as_days, day_numbers
 from gigareport.facts.sites import CLUSTER, of_others
 from gigareport.facts.timeline import Timeline, latest
@@ -154,7 +154,7 @@ def place_in_words(found: Place, timeline: Timeline, start: Day) -> str:
     still = float(numpy.mean(found.still_ahead))
     longer = f" In {still:.0%} of samples no listed site is as large by {timeline.days[-1]}." if still else ""
     clusters = timeline.kinds.count(CLUSTER)
-    months = format_interval(lead.low, lead.median, lead.high, "months")
+    months = words.interval(lead.low, lead.median, lead.high, "month")
     led = f"another is as large **{months}** after it is complete{'' if lead.low > 0 else ' (negative: before)'}"
     return (
         f"Among {len(timeline.sites) - clusters} listed campuses and {clusters} clusters told of elsewhere, those of "
