@@ -33,11 +33,11 @@ def main() -> int:
     if kind not in ("cpu", "gpu"):
         print(f"usage: python -m benchmarks cpu|gpu [name ...]; got {kind!r}", file=sys.stderr)
         return 2
-    modules = [
-        importlib.import_module(f"benchmarks.{file.stem}")
-        for file in sorted(HERE.glob("[a-z]*.py"))
-        if not wanted or file.stem in wanted
-    ]
+    known = sorted(file.stem for file in HERE.glob("[a-z]*.py"))
+    if unknown := sorted(set(wanted) - set(known)):
+        print(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    modules = [importlib.import_module(f"benchmarks.{name}") for name in known if not wanted or name in wanted]
     return _run_gpu(modules) if kind == "gpu" else _run_cpu(modules, partial=bool(wanted))
 
 

@@ -23,8 +23,8 @@ from scipy import optimize, special
 
 from gigacluster import scaling
 from gigacluster.scaling.bootstrap import draw_rows
-from gigacluster.scaling.law import Objective
 from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Problem
 from gigacluster.scaling.replicates import Resampling, fit_replicates
 

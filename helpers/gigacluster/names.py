@@ -66,6 +66,43 @@ def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use 
     return f"unknown {kind} {said!r}; {hint}{where}: {', '.join(names)}"
 
 
+#: What people ask for that the models leave out: a pattern, and the sentence about it.
+_HYBRIDS = (
+    r"mamba|\bssm\b|state[- ]space|linear attention|gated deltanet|jamba|zamba|bamba|falcon[-_ ]?h1"
+    r"|nemotron[-_ ]?(h\b|3)|qwen3[-_ ]next|granite[-_ ]?4\.0"
+)
+_SCHEDULES = r"zero[-_ ]?bubble|\bzb[-_ ]?(h1|h2|v)\b|dual[-_ ]?pipe"
+OUTSIDE_MODEL = (
+    "hybrid models (Mamba, state space or linear attention beside attention) are outside: use a plain decoder"
+)
+OUTSIDE_SCHEDULE = (
+    "zero-bubble and DualPipe schedules are outside: a pipeline runs 1F1B, interleaved where vpp is above 1, whose "
+    "bubbles are longer"
+)
+
+
+def outside_model(*said: object) -> str:
+    """Return the sentence about a hybrid model where words name one, otherwise nothing.
+
+    Examples
+    --------
+    >>> outside_model("Nemotron-H 8B")[:30], outside_model("llama3-8b")
+    ('hybrid models (Mamba, state spa', '')
+    """
+    return OUTSIDE_MODEL if any(re.search(_HYBRIDS, str(word), re.IGNORECASE) for word in said) else ""
+
+
+def outside_schedule(*said: object) -> str:
+    """Return the sentence about a pipeline schedule that is left out where words name one, otherwise nothing.
+
+    Examples
+    --------
+    >>> outside_schedule("DualPipe")[:24], outside_schedule("1F1B")
+    ('zero-bubble and DualPipe', '')
+    """
+    return OUTSIDE_SCHEDULE if any(re.search(_SCHEDULES, str(word), re.IGNORECASE) for word in said) else ""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The words of one column: each with its synonyms. A word is one of them, or a fault; there is no default."""

@@ -139,7 +139,7 @@ class _Pool:
             failed: Future[Item] = Future()
             failed.set_exception(BrokenExecutor("the pool is broken"))
             return failed
-        except RuntimeError as fault:
+        except Exception as fault:  # a closed pool says RuntimeError, a closed client of Dask an error of its own
             raise RuntimeError(f"the executor takes no work ({fault}); open a new one, or give a number") from fault
 
     def replace(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from gigacluster import configuration, tables
 from gigacluster.arrays import Array, Samples, as_common
-from gigacluster.names import normal
+from gigacluster.names import normal, outside_model
 
 #: Sizes that only the count of parameters needs.
 _COUNTED = ("further_params", "further_active_params")
@@ -291,6 +291,8 @@ def model(name: str) -> Transformer:
         near = sorted((_distance(name, other), other) for other in known)
         close = [other for distance, other in near if distance < _FAR][:3]
         hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        if outside := outside_model(name):
+            raise ValueError(f"unknown model {name!r}; {outside}")
         raise ValueError(
             f"unknown model {name!r}; {hint}data/models.csv has: {', '.join(known)}. Another shape: "
             "transformer.from_config('config.json')"

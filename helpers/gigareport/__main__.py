@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
-from gigacluster.units import format_share
+from gigacluster.arrays import DEVICE_VARIABLE, NUMPY, device_namespace
+from gigacluster.throughput.shipped import Calibration, read_calibration
 from gigareport.catalog import CatalogError, data_dir, load, names
 from gigareport.fields import Fault, number
 from gigareport.scenario import (
@@ -26,6 +28,7 @@ from gigareport.scenario import (
 )
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
+from gigareport.words import share as share_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,19 +88,24 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
     validate.add_argument("--json", action="store_true", help="print JSON")
     validate.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    _add_calibration(validate)
+    _add_log(validate)
+    validate.add_argument("--vault", action="store_true", help="at a release: write the scores of new sources down")
     validate.add_argument("--by-source", action="store_true", help="errors of data/training_runs.csv, sources left out")
     validate.set_defaults(run=_validate)
 
     predict = commands.add_parser("predict", help="predict the runs of a CSV like training_runs.csv and print a CSV")
     predict.add_argument("runs", type=Path, help="CSV of runs")
     predict.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    _add_calibration(predict)
     predict.set_defaults(run=_predict)
 
     calibrate = commands.add_parser(
         "calibrate", help="learn from your runs; without a file, fit the shipped tables again"
     )
     calibrate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
-    calibrate.add_argument("--out", type=Path, help="file for the calibration; name it in GIGACLUSTER_CALIBRATION")
+    _add_log(calibrate)
+    calibrate.add_argument("--out", type=Path, help="file for the calibration, which --calibration and scenarios take")
     calibrate.set_defaults(run=_calibrate)
 
     update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
@@ -124,7 +132,8 @@ def _report(chosen: argparse.Namespace) -> int:
 
 def _check(chosen: argparse.Namespace) -> int:
     faults = []
-    everything = [*names(), *sorted((data_dir() / "scenarios").glob("*.yaml"))]
+    bundled = (file for kind in ("scenarios", "goals") for file in sorted((data_dir() / kind).glob("*.yaml")))
+    everything = [*names(), *bundled]
     for item in chosen.files or everything:
         try:
             said = _check_one(str(item))
@@ -150,6 +159,11 @@ def _check_one(item: str) -> str:
     if table in names() or (given and not Path(item).exists()):
         load(table, file or None)
         return ""
+    if _is_goal(item):
+        from gigareport import planner
+
+        planner.load(item)
+        return ""
     story = load_scenario(item)
     plan = search_plan(story)  # a file can be free of faults and its job impossible
     said = "".join(f"\n  {path}: {words}" for path, words in taken(story).items())
@@ -159,9 +173,37 @@ def _check_one(item: str) -> str:
     if len(places := dict.fromkeys(site.name for site in story.cluster.sites)) > 1:
         said += f"\n  cluster.sites: one job over {', '.join(filter(None, places))} is taken as on one fabric"
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
-    idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
-    share = format_share(found.probability("idle_chips"))
+    idle, need = found.say("idle_chips"), found.say("rated_power_mw")
+    share = share_text(found.probability("idle_chips"))
     return f"; {idle} of {story.cluster.n_chips:,} stand idle at most, in {share} of the samples: all need {need}{said}"
+
+
+def _is_goal(item: str) -> bool:
+    """Return whether a name or a file is that of a goal: a file that says what is wanted."""
+    if (data_dir() / "goals" / f"{item}.yaml").is_file():
+        return True
+    try:
+        return "\nwant:" in Path(item).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+
+
+def _add_calibration(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--calibration", type=_calibration, help="file that gigacluster calibrate RUNS.csv --out wrote"
+    )
+
+
+def _add_log(command: argparse.ArgumentParser) -> None:
+    what = "log of Megatron or torchtitan of one of the runs, which measured it; may be given several times"
+    command.add_argument("--log", action="append", default=[], metavar="[RUN_ID=]FILE", help=what)
+
+
+def _calibration(path: str) -> Calibration:
+    try:
+        return read_calibration(path)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
 
 
 def _add_form(command: argparse.ArgumentParser) -> None:
@@ -203,12 +245,16 @@ def _compare(chosen: argparse.Namespace) -> int:
 
 def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
     """Evaluate one scenario, after a line that says what is at work."""
-    file = find(name)
+    file, device = find(name), os.environ.get(DEVICE_VARIABLE, "cpu")
+    try:
+        where = "CPU" if device_namespace(device) is NUMPY else "GPU"
+    except (RuntimeError, ValueError) as fault:
+        raise ScenarioError(f"{DEVICE_VARIABLE}: {fault}") from None
     print(
-        f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
+        f"gigacluster {version('gigacluster')}, {where}: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
         file=sys.stderr,
     )
-    return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device="cpu")
+    return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device=device)
 
 
 def _plan(chosen: argparse.Namespace) -> int:
@@ -279,8 +325,15 @@ def _validate(chosen: argparse.Namespace) -> int:
         table = validation.source_table()
         print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
         return 0
-    result = validation.validate(chosen.runs, chips=chosen.chips)
+    result = validation.validate(chosen.runs, chips=chosen.chips, calibration=chosen.calibration, logs=chosen.log)
     print(result.to_json() if chosen.json else result.to_text())
+    if chosen.vault:
+        from gigareport.calibration import vault
+
+        if chosen.calibration is not None or chosen.log:
+            raise CatalogError("the vault takes the calibration of the package and rows with their times, no --log")
+        vault.enter(result, chosen.runs)
+        print(vault.told(), file=sys.stderr)
     return 0
 
 
@@ -289,9 +342,8 @@ def _predict(chosen: argparse.Namespace) -> int:
     from gigareport.calibration.runs import columns
 
     chips = None if chosen.chips is None else load("chips", chosen.chips)
-    predict(columns(load("training_runs", chosen.runs)), chips=chips).to_csv(
-        sys.stdout, index=False, lineterminator="\n"
-    )
+    found = predict(columns(load("training_runs", chosen.runs)), chips=chips, calibration=chosen.calibration)
+    found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0
 
 
@@ -302,12 +354,13 @@ def _calibrate(chosen: argparse.Namespace) -> int:
         print("gigacluster calibrate: fits and cross-validates data/training_runs.csv, minutes", file=sys.stderr)
         crossvalidate.main()
         return 0
-    taught = own.calibrate(chosen.runs)
+    taught = own.calibrate(chosen.runs, logs=chosen.log)
     print(taught.to_text())
     if chosen.out is not None:
         taught.to_csv(chosen.out)
         print(
-            f"written to {chosen.out}; GIGACLUSTER_CALIBRATION={chosen.out} makes predict, search and scenarios use it"
+            f"written to {chosen.out}; predict and validate use it with --calibration {chosen.out}, "
+            f"throughput.search with calibration={str(chosen.out)!r}, a scenario as training.calibration"
         )
     return 0
 

@@ -24,6 +24,9 @@ CORRECTIONS = {
     },
     "D0154": {"pp": "1", "vpp": "", "ep": "16", "dp": "16"},
     "P0055": {"ep": "16"},
+    # The recipes of these folders train with JAX: the citation and the note of each row say so.
+    **{f"D0{number}": {"framework": "MaxText (JAX)"} for number in range(334, 344)},
+    **{f"D0{number}": {"framework": "Paxml (JAX)"} for number in range(409, 422)},
 }  # fmt: skip
 
 
@@ -53,6 +56,7 @@ def build(raw_data):
     runs["cuda_graph"] = runs["cuda_graph"].str.partition("|")[0]
     runs["recompute_modules"] = runs["recompute_modules"].str.partition("|")[0]
     _of_the_model(runs)
+    _of_the_notes(runs)
     return runs.reset_index()[COLUMNS]
 
 
@@ -65,6 +69,14 @@ def _of_the_model(runs):
     # The launcher of NeMo 24 splits experts like the rest of the layer unless told otherwise.
     early = (runs["source_id"] == "dgxc") & (runs["arch"] == "moe")
     runs.loc[early, "etp"] = runs.loc[early, "tp"]
+
+
+def _of_the_notes(runs):
+    """Add what the note of a row alone says of its graphs and of its compiler."""
+    notes = runs["notes"].str.lower()
+    runs.loc[notes.str.contains("cuda graphs") & (runs["cuda_graph"] == ""), "cuda_graph"] = "layer"
+    runs.loc[notes.str.contains("compile"), "compiled"] = "1"
+    runs.loc[notes.str.contains("no compile"), "compiled"] = "0"
 
 
 def build_memory(raw_data):

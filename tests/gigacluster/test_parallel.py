@@ -146,6 +146,15 @@ def test_dask_loses_nothing_when_a_worker_is_killed(dask, tmp_path):
     assert len((tmp_path / "log").read_text().split()) <= 20 + 20  # finished results of the killed one go with it
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_closed_client_of_dask_says_what_to_do(dask):
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(dask.scheduler.address, set_as_default=False) as client:
+        executor = client.get_executor()
+    with pytest.raises(RuntimeError, match=r"takes no work \(.*closed.*\); open a new one, or give a number"):
+        list(in_order(abs, [1], executor=executor))
+
+
 def test_memory_that_runs_out_halves_the_pieces_and_goes_on():
     released = []
 

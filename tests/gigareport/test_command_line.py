@@ -3,10 +3,12 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from gigacluster import arrays
 from gigareport import catalog, scenario
 from gigareport.__main__ import main
 
@@ -230,3 +232,15 @@ def test_check_says_how_many_chips_stand_idle(run, tmp_path):
     code, out, _ = run("check", str(file))
     assert code == 0
     assert re.search(r"good; \d+ chips .*of 512 stand idle at most, in 100 % of the samples: all need 1.0 MW", out)
+
+
+@pytest.mark.parametrize(("wanted", "told"), [("cuda", "no GPU answers: CuPy is not installed"), ("gpu", "it can be")])
+def test_a_device_that_is_not_there_is_said_in_a_sentence(run, monkeypatch, wanted, told):
+    monkeypatch.setenv("GIGACLUSTER_DEVICE", wanted)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    arrays._gpu_fault.cache_clear()
+    code, out, err = run("evaluate", "xai-colossus-2024")
+    arrays._gpu_fault.cache_clear()
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("GIGACLUSTER_DEVICE: device")
+    assert told in err

@@ -30,7 +30,6 @@ INSIDES = {
     "gigacluster.throughput.plan_search",
     "gigacluster.throughput.plans",
     "gigacluster.throughput.roofline",
-    "gigacluster.throughput.shipped",
     "gigareport.beside.costs",
     "gigareport.beside.goodput",
     "gigareport.beside.operators",

@@ -21,13 +21,15 @@ from tests.mutants.session import Mutants
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("record.json")
 _OWN = "tests/gigacluster"
-#: Tests, by the beginning of a module's name; of the search, which runs every module of step time for minutes, none.
+_OWN = "tests/gigacluster"
+_QUICK = {
+    "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
+    "scaling": ("laws", "decisions", "any_law", "isoflop", "flags"),
+}
+#: Tests, by the beginning of a module's name: the folder that mirrors its package, less its simulations and searches.
 TESTS = {
-    "gigacluster.throughput": [
-        f"{_OWN}/throughput/test_{name}.py"
-        for name in ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations")
-    ],
-    **{f"gigacluster.{name}": [f"{_OWN}/{name}"] for name in ("cost", "reliability", "concentration", "scaling")},
+    **{f"gigacluster.{name}": [f"{_OWN}/{name}/test_{one}.py" for one in files] for name, files in _QUICK.items()},
+    **{f"gigacluster.{name}": [f"{_OWN}/{name}"] for name in ("cost", "reliability", "concentration")},
     **{f"gigacluster.{name}": [f"{_OWN}/test_{name}.py"] for name in ("uncertainty", "race")},
 }
 MODULES = [
@@ -37,7 +39,10 @@ MODULES = [
     *(f"gigacluster.cost.{name}" for name in ("own", "flows", "finance", "rent", "network", "decide")),
     *(f"gigacluster.reliability.{name}" for name in ("goodput", "checkpoints", "rates", "recovery", "restarts")),
     *(f"gigacluster.concentration.{name}" for name in ("measures", "bounds", "changes", "timeline")),
-    *(f"gigacluster.scaling.{name}" for name in ("law", "optimum", "isoflop", "estimate", "bootstrap", "noise")),
+    *(
+        f"gigacluster.scaling.{name}"
+        for name in ("law", "objective", "optimum", "isoflop", "parabola", "estimate", "noise")
+    ),
 ]
 
 

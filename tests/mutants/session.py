@@ -96,15 +96,19 @@ class Mutants:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run each module's sample."""
         files = {str(Path(importlib.import_module(name).__file__ or "").resolve()): name for name in self.modules}
+        sources = {
+            file: Path(file).read_text() for file in files
+        }  # as they were imported, whatever is edited meanwhile
         known = in_child(lambda: _baseline(session, files), limit_s=3600)
         if not isinstance(known, dict) or known["failed"]:
             raise pytest.UsageError(f"the tests must pass without a mutant: {known and known['failed']}")
         for file, name in files.items():
-            self.outcomes[name] = self._module(session, file, name, known["tests"])
+            self.outcomes[name] = self._module(session, file, name, ast.parse(sources[file]), known["tests"])
         return True
 
-    def _module(self, session: pytest.Session, file: str, name: str, tests: dict[str, dict[str, object]]) -> Outcome:
-        tree = ast.parse(Path(file).read_text())
+    def _module(
+        self, session: pytest.Session, file: str, name: str, tree: ast.Module, tests: dict[str, dict[str, object]]
+    ) -> Outcome:
         every = sites(tree)
         sample = random.Random(f"{self.seed}:{name}").sample(every, min(self.per_module, len(every)))
         functions = [

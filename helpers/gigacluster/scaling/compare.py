@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy
 
 from gigacluster.scaling.estimate import Estimate, Flag
-from gigacluster.scaling.isoflop import LEAST_BUDGETS, Curve, budget_groups, choose_window, line_through
+from gigacluster.scaling.isoflop import choose_window
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_optimum
+from gigacluster.scaling.parabola import LEAST_BUDGETS, Curve, budget_groups, line_through
 from gigacluster.scaling.replicates import Resampling, fit_replicates
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 from gigacluster.scaling.search import Solved

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +13,13 @@ from gigacluster.arrays import Samples, as_common, to_host
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.law import Law, Objective, get_law
+from gigacluster.scaling.law import Law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
+from gigacluster.scaling.published import published
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs
-from gigacluster.scaling.search import Solved, StartReport, make_problem, search
+from gigacluster.scaling.search import Solved, StartReport
+from gigacluster.scaling.storage import read, write
 
 #: Compute over that of the largest run from which a prediction is told to reach beyond the data.
 REACH_TOLD = 1.5
@@ -105,38 +106,7 @@ class Fit:
         >>> round(float(law.predict(70e9, 1.4e12).value), 3)
         1.974
         """
-        law = get_law(form)
-        values = {**dict(law.defaults), **{name: float(value) for name, value in coefficients.items()}}
-        faults = [f"{name!r} is missing" for name in law.names if name not in values]
-        faults += [f"{name!r} is unknown" for name in values if name not in law.names]
-        for symbol in law.symbols:
-            value = values.get(symbol.name, 1.0)
-            least = "above 0" if symbol.kind == "amplitude" else "at least 0"
-            bad = not numpy.isfinite(value) or (value <= 0 if symbol.kind == "amplitude" else value < 0)
-            if bad and symbol.kind != "free":
-                faults.append(f"{symbol.name} is {value:g} and must be {least}")
-        if faults:
-            raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {'; '.join(faults)}")
-        replicates: dict[str, numpy.ndarray] = {}
-        if covariance is not None:
-            matrix, names = numpy.asarray(covariance, dtype=float), list(coefficients)
-            if matrix.shape != (len(names), len(names)):
-                raise ValueError(f"covariance has shape {matrix.shape}; it must be {(len(names),) * 2}, for {names}")
-            stream = numpy.random.default_rng(seed)
-            drawn = stream.multivariate_normal([values[name] for name in names], matrix, samples, method="eigh")
-            table = {name: numpy.full(samples, value) for name, value in values.items()}
-            table |= dict(zip(names, drawn.T, strict=True))
-            good = numpy.all([table[s.name] > 0 for s in law.symbols if s.kind in ("amplitude", "exponent")], axis=0)
-            replicates = {**{name: numpy.where(good, table[name], numpy.nan) for name in law.names}, "converged": good}
-        return cls(
-            law=law,
-            parameters={name: values[name] for name in law.names},
-            fixed={name: value for name, value in values.items() if name not in coefficients},
-            coverage=coverage,
-            replicates=replicates,
-            flags=(),
-            kind="covariance" if replicates else "",
-        )
+        return cls(**published(form, coefficients, covariance, samples, seed, coverage))
 
     @property
     def converged(self) -> bool:
@@ -330,61 +300,12 @@ class Fit:
 
     def save(self, path: str | Path) -> None:
         """Write the fit as JSON; :meth:`load` reads it."""
-        content: dict[str, Any] = {
-            "form": self.law.name,
-            "parameters": self.parameters,
-            "fixed": self.fixed,
-            "coverage": self.coverage,
-            "kind": self.kind,
-            "objective": self.objective,
-            "flags": [[flag.kind, flag.symbol, flag.message] for flag in self.flags],
-            "replicates": {name: column.tolist() for name, column in self.replicates.items()},
-        }
-        if self.solved is not None:
-            problem = self.solved.problem
-            content["fitted"] = {
-                "columns": {name: column.tolist() for name, column in self.runs.columns.items()},
-                "loss_nat": self.runs.loss.tolist(),
-                "budget_flop": None if self.runs.budget_flop is None else self.runs.budget_flop.tolist(),
-                "weights": problem.weights[0].tolist(),
-                "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
-            }
-        Path(path).write_text(json.dumps(content), encoding="utf-8")
+        write(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path, form: Law | None = None) -> Fit:
         """Read a fit that :meth:`save` wrote; ``form`` is the law where it is one of yours."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        law = form or get_law(content["form"])
-        fitted, solved = content.get("fitted"), None
-        if fitted is not None:
-            budget = fitted["budget_flop"]
-            checked = Runs(
-                columns={name: numpy.asarray(column) for name, column in fitted["columns"].items()},
-                loss=numpy.asarray(fitted["loss_nat"]),
-                notes=(),
-                budget_flop=None if budget is None else numpy.asarray(budget),
-            )
-            loss, delta, quantile = fitted["objective"]
-            options = Objective(loss=loss, delta=delta, quantile=quantile)
-            problem, units = make_problem(
-                law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
-            )
-            values = numpy.asarray([[content["parameters"][name] for name in law.names]])
-            point, starts = search(problem, law.to_coordinates(values, units), units)
-            solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
-        return cls(
-            law=law,
-            parameters=content["parameters"],
-            fixed=content["fixed"],
-            coverage=content["coverage"],
-            replicates={name: numpy.asarray(column) for name, column in content["replicates"].items()},
-            flags=tuple(Flag(*parts) for parts in content["flags"]),
-            kind=content["kind"],
-            objective=content["objective"],
-            solved=solved,
-            noise=None if solved is None else judge.noise_of(solved),
-        )
+        return cls(**read(path, form))
 
 
 def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> numpy.ndarray:

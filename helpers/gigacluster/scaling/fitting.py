@@ -14,8 +14,9 @@ from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
 from gigacluster.scaling.compare import compare
 from gigacluster.scaling.fitted import Fit
-from gigacluster.scaling.law import Law, Objective, get_law
+from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import CONVERGED, Problem
 from gigacluster.scaling.replicates import Resampling, fit_replicates
 from gigacluster.scaling.runs import read_runs
@@ -81,7 +82,7 @@ def fit(
     device
         ``auto``, ``cpu`` or ``cuda``.
     loss, delta, quantile
-        ``huber``, ``squared``, ``absolute`` or ``asymmetric``; see :class:`gigacluster.scaling.law.Objective`.
+        ``huber``, ``squared``, ``absolute`` or ``asymmetric``; see :class:`gigacluster.scaling.objective.Objective`.
     weights, sigma
         Weight of each run, of any scale; or the standard error of its log loss, whose inverse square it is.
     fixed

@@ -15,18 +15,16 @@ import numpy
 from gigacluster.arrays import Samples
 from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns
 
-#: Runs whose compute differs by less than this share of a decade are one budget.
-_SAME_BUDGET_DECADES = 0.02
-#: Three runs fix a parabola, and three budgets show whether the optima lie on a line.
-_LEAST_RUNS = 3
-LEAST_BUDGETS = 3
 #: Windows that are tried, and the replicates that tell their noise.
 _WINDOWS = (2.0, 3.0, 5.0, 10.0, numpy.inf)
 _TRIALS = 100
 #: Share of replicates without an answer that is worth a flag.
 _LOST_SHARE = 0.02
+#: Optima bend if a straight line would look so bent less often than this.
+_CHANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +142,7 @@ def isoflop(
     if faults:
         raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     budget, loss = columns["budget_flop"], columns["loss"]
-    least = 1 if approach == 1 else _LEAST_RUNS
+    least = 1 if approach == 1 else LEAST_RUNS
     groups = budget_groups(budget, least)
     if len(groups) < LEAST_BUDGETS:
         raise ValueError(
@@ -185,15 +183,20 @@ def isoflop(
         window=float(window),
         flop_ratio=float(numpy.median(budget / (FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]))),
         coverage=coverage,
-        flags=_flags(told, best["params"], lines, slopes),
+        flags=_flags(told, log_budget, best["params"], lines, slopes),
         lines=lines,
     )
 
 
 def _flags(
-    told: str, points: numpy.ndarray, lines: dict[str, numpy.ndarray], slopes: dict[str, Estimate]
+    told: str,
+    log_budget: numpy.ndarray,
+    points: numpy.ndarray,
+    lines: dict[str, numpy.ndarray],
+    slopes: dict[str, Estimate],
 ) -> tuple[Flag, ...]:
     flags = [Flag("budgets left out", "", told)] if told else []
+    flags += _bend_flags(log_budget, points[0])
     lost = float(numpy.isnan(lines["params"][1:, 0]).mean()) if len(lines["params"]) > 1 else 0.0
     missing = float(numpy.isnan(points[1:][:, numpy.isfinite(points[0])]).mean()) if len(lines["params"]) > 1 else 0.0
     if max(lost, missing) > _LOST_SHARE:
@@ -209,6 +212,17 @@ def _flags(
             message = f"{name} grow as C^{float(estimate.value):.2f}, so that {other} would shrink with compute"
             flags.append(Flag("impossible exponent", name, message))
     return tuple(flags)
+
+
+def _bend_flags(log_budget: numpy.ndarray, log_params: numpy.ndarray) -> list[Flag]:
+    chance, lower, upper = bend(log_budget, log_params)
+    if not chance < _CHANCE:
+        return []
+    message = (
+        f"the optima bend: params grow as C^{lower:.2f} over the lower budgets and as C^{upper:.2f} over the upper "
+        f"ones (a straight line looks so bent in {chance:.1%} of cases); one exponent describes neither"
+    )
+    return [Flag("bend", "params", message)]
 
 
 def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray], seed: int = 42) -> float:
@@ -235,68 +249,6 @@ def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray]
             middle = numpy.quantile(known, [0.16, 0.84])  # robust: some replicates have few minima left
             seen.append((float(slopes[0]), float(middle[1] - middle[0]) / 2))
     return float(chosen)
-
-
-def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
-    """Return the rows of each budget, lowest first: sorted budgets are cut where they jump."""
-    order = numpy.argsort(budget, kind="stable")
-    jumps = numpy.flatnonzero(numpy.diff(numpy.log10(budget[order])) > _SAME_BUDGET_DECADES) + 1
-    return [rows for rows in numpy.split(order, jumps) if len(rows) >= least]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """The runs of one budget: those in the window, the parabola through them, and why there is none."""
-
-    x: numpy.ndarray  # all log sizes
-    near: numpy.ndarray  # rows in the window
-    fitted: numpy.ndarray  # losses of the window on the parabola (or as they are, for approach 1)
-    residuals: numpy.ndarray  # of the window, scaled by its degrees of freedom
-    reason: str
-    approach: int
-
-    @classmethod
-    def at(cls, x: numpy.ndarray, loss: numpy.ndarray, window: float, approach: int = 2) -> Curve:
-        """Choose the window around the lowest run and fit its parabola."""
-        order = numpy.argsort(x, kind="stable")
-        lowest = int(numpy.argmin(loss[order]))
-        edge = lowest in (0, len(x) - 1)
-        near = numpy.abs(x[order] - x[order[lowest]]) <= numpy.log(window)
-        first = min(max(lowest - 1, 0), max(len(x) - _LEAST_RUNS, 0))
-        near[first : first + _LEAST_RUNS] = True
-        rows = order[near]
-        reason = ""
-        if approach == 1:
-            return cls(x=x, near=order, fitted=loss[order], residuals=0 * x, reason="", approach=1)
-        if len(numpy.unique(x[rows])) < _LEAST_RUNS:
-            reason = "fewer than three sizes"
-        if reason:
-            return cls(x=x, near=rows, fitted=loss[rows], residuals=numpy.zeros(0), reason=reason, approach=2)
-        basis = numpy.stack([numpy.ones(len(rows)), x[rows] - x[rows].mean(), (x[rows] - x[rows].mean()) ** 2], axis=1)
-        fitted = basis @ numpy.linalg.lstsq(basis, loss[rows], rcond=None)[0]
-        left = len(rows) - _LEAST_RUNS
-        residuals = (loss[rows] - fitted) * numpy.sqrt(len(rows) / left) if left else numpy.zeros(0)
-        curve = cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason="", approach=2)
-        where = ("smallest", "largest")[lowest > 0]
-        outside = f"its lowest run is the {where}" if edge else "no minimum inside its sizes"
-        if numpy.isnan(curve.minima(fitted[None, :])[0]):
-            return cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason=outside, approach=2)
-        return curve
-
-    def minima(self, loss: numpy.ndarray) -> numpy.ndarray:
-        """Return where each row of losses of the window is lowest; ``nan`` where nowhere inside the sizes."""
-        x = self.x[self.near]
-        if self.approach == 1:
-            return x[numpy.argmin(loss, axis=1)]
-        if self.reason:
-            return numpy.full(len(loss), numpy.nan)
-        centre = x.mean()
-        basis = numpy.stack([numpy.ones(len(x)), x - centre, (x - centre) ** 2], axis=1)
-        _, tilt, bend = (loss @ numpy.linalg.pinv(basis).T).T
-        with numpy.errstate(all="ignore"):
-            lowest = centre - 0.5 * tilt / bend
-        inside = (bend > 0) & (lowest >= self.x.min()) & (lowest <= self.x.max())
-        return numpy.where(inside, lowest, numpy.nan)
 
 
 def _draws(
@@ -347,19 +299,6 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]
     drawn = y[1:] + size * stream.standard_normal((len(y) - 1, len(x)))
     return numpy.concatenate([observed, line_through(x, drawn)])
-
-
-def line_through(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
-    """Return slope and level of least squares through each row of ``y``, leaving out ``nan``; ``nan`` with too few."""
-    known = numpy.isfinite(y)
-    count = known.sum(axis=1)
-    usable = count >= LEAST_BUDGETS
-    mean_x = (known * x).sum(axis=1) / numpy.maximum(count, 1)
-    mean_y = numpy.where(known, y, 0.0).sum(axis=1) / numpy.maximum(count, 1)
-    dx = numpy.where(known, x - mean_x[:, None], 0.0)
-    around = (dx**2).sum(axis=1)
-    slope = (dx * numpy.where(known, y, 0.0)).sum(axis=1) / numpy.where(usable & (around > 0), around, numpy.nan)
-    return numpy.stack([slope, mean_y - slope * mean_x], axis=1)
 
 
 def _told(

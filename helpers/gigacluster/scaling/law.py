@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy
@@ -344,46 +343,3 @@ def get_law(form: str | Law) -> Law:
     if form not in LAWS:
         raise ValueError(f"form is {form!r}; it can be {', '.join(map(repr, LAWS))}, or a Law of yours")
     return LAWS[form]
-
-
-LOSSES = ("huber", "squared", "absolute", "asymmetric")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Objective:
-    """A function of a residual r = observed - predicted log loss.
-
-    ``huber``: r²/2 within ``delta``, ``delta`` (|r| - ``delta``/2) beyond. ``squared``: r²/2. ``asymmetric``: the
-    Huber function times 2 ``quantile`` for r > 0 and 2 (1 - ``quantile``) for r < 0. ``absolute``: ``delta`` times
-    |r| in the limit of a small ``delta``.
-    """
-
-    loss: str = "huber"
-    delta: float = 1e-3
-    quantile: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss is {self.loss!r}; it can be {', '.join(map(repr, LOSSES))}")
-        if not self.delta > 0:
-            raise ValueError(f"delta is {self.delta!r}; it must be positive, in units of log loss (1e-3 is usual)")
-        if not 0 < self.quantile < 1:
-            raise ValueError(f"quantile is {self.quantile!r}; it must lie between 0 and 1 (0.5 is symmetric)")
-
-    def __call__(self, xp: ModuleType, residual: Any) -> tuple[Any, Any, Any]:
-        """Return value, slope and (generalised) curvature at each residual."""
-        if self.loss == "squared":
-            return 0.5 * residual * residual, residual, 0.0 * residual + 1.0
-        slope = xp.clip(residual, -self.delta, self.delta)
-        value = slope * (residual - 0.5 * slope)
-        curvature = xp.astype(slope == residual, residual.dtype)
-        if self.loss == "asymmetric":
-            above = xp.astype(residual > 0, residual.dtype)
-            side = 2.0 * (1.0 - self.quantile) + (4.0 * self.quantile - 2.0) * above
-            return side * value, side * slope, side * curvature
-        return value, slope, curvature
-
-    @property
-    def unit(self) -> float:
-        """The size of a slope, which gradients are stated relative to: ``delta``, or 0.01 for squared loss."""
-        return 0.01 if self.loss == "squared" else self.delta

@@ -11,8 +11,9 @@ import numpy
 from gigacluster.arrays import Array, Samples, free_bytes, kernel, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
 from gigacluster.scaling.fused import fused
-from gigacluster.scaling.law import Law, Objective
+from gigacluster.scaling.law import Law
 from gigacluster.scaling.newton import minimise
+from gigacluster.scaling.objective import Objective
 
 #: Elements (problems x runs) evaluated at once: within the second-level cache of a core; a GPU takes more.
 _CHUNK_ELEMENTS = 30_000

@@ -9,7 +9,8 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import to_host
-from gigacluster.scaling.law import Law, Objective
+from gigacluster.scaling.law import Law
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Fits, Problem, reaches, solve
 from gigacluster.scaling.runs import Runs
 

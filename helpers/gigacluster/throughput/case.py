@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from gigacluster.arrays import Samples
+
 #: Number formats of the linear layers: 16 bit (bf16, fp16); FP8 with delayed, current (a scale a tensor) or block
 #: scaling; FP4; INT8; FP8 with a scale a row.
 (
@@ -35,107 +37,108 @@ class Case:
     """Model, chip, network, plan and batch of one training step, or of many at once."""
 
     # The model.
-    n_layers: Any  # all layers, dense and MoE [1]
-    d_model: Any
-    n_heads: Any
-    n_kv_heads: Any
-    d_head: Any
-    d_ff: Any  # width of a dense FFN
-    ffn_gated: Any = 1.0  # 1: three FFN matrices, 0: two
-    vocab: Any
-    seq_len: Any  # [token]
-    tied_embeddings: Any = 0.0
-    n_experts: Any = 0.0  # 0: a dense model
-    top_k: Any = 0.0
-    d_ff_expert: Any = 0.0
-    n_shared_experts: Any = 0.0
-    n_dense_layers: Any = 0.0  # dense layers of an MoE
-    token_drop: Any = 0.0  # 1: experts drop tokens over their capacity
-    attention_window: Any = 0.0  # length of sliding windows, 0 if there are none [token]
-    window_frac: Any = 0.0  # share of layers with a sliding window
-    mla_q_rank: Any = 0.0  # multi-head latent attention; 0: absent
-    mla_kv_rank: Any = 0.0
-    mla_rope_dim: Any = 0.0  # positional part of a key or query, beside d_head
-    mla_value_dim: Any = 0.0
-    attention_kernel: Any = float(ATTENTION_FLASH2)
-    attention_sinks: Any = 0.0  # 1: learned sinks beside the keys
-    attention_regressed: Any = 0.0  # 1: under a library that lost its fused kernel for them
-    fp8_attention: Any = 0.0  # 1: the core of attention computes in 8 bit too
+    n_layers: Samples  # all layers, dense and MoE [1]
+    d_model: Samples
+    n_heads: Samples
+    n_kv_heads: Samples
+    d_head: Samples
+    d_ff: Samples  # width of a dense FFN
+    ffn_gated: Samples = 1.0  # 1: three FFN matrices, 0: two
+    vocab: Samples
+    seq_len: Samples  # [token]
+    tied_embeddings: Samples = 0.0
+    n_experts: Samples = 0.0  # 0: a dense model
+    top_k: Samples = 0.0
+    d_ff_expert: Samples = 0.0
+    n_shared_experts: Samples = 0.0
+    n_dense_layers: Samples = 0.0  # dense layers of an MoE
+    token_drop: Samples = 0.0  # 1: experts drop tokens over their capacity
+    attention_window: Samples = 0.0  # length of sliding windows, 0 if there are none [token]
+    window_frac: Samples = 0.0  # share of layers with a sliding window
+    mla_q_rank: Samples = 0.0  # multi-head latent attention; 0: absent
+    mla_kv_rank: Samples = 0.0
+    mla_rope_dim: Samples = 0.0  # positional part of a key or query, beside d_head
+    mla_value_dim: Samples = 0.0
+    attention_kernel: Samples = float(ATTENTION_FLASH2)
+    attention_sinks: Samples = 0.0  # 1: learned sinks beside the keys
+    attention_regressed: Samples = 0.0  # 1: under a library that lost its fused kernel for them
+    fp8_attention: Samples = 0.0  # 1: the core of attention computes in 8 bit too
 
     # One chip, dense peaks.
-    peak_bf16_flop_per_s: Any
-    peak_fp8_flop_per_s: Any  # nan where the chip has none, as for the others
-    peak_fp4_flop_per_s: Any
-    gemm_bf16_flop_per_s: Any  # highest measured matmul rate
-    gemm_fp8_flop_per_s: Any
-    clock_frac: Any = 1.0  # of the clock that the power limit leaves
-    memory_bytes: Any
-    memory_bytes_per_s: Any
-    scaleup_bytes_per_s: Any  # NVLink, ICI: one chip, one direction
-    scaleup_domain: Any  # chips that the scale-up network joins
-    nic_bytes_per_s: Any  # scale-out network: one chip, one direction
-    pod_chips: Any = 0.0  # chips that full bisection joins; beyond, the next applies
-    oversubscription: Any = 1.0  # how far the upper tiers of the scale-out network are cut
-    n_processors: Any = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves
-    n_chips: Any
+    peak_bf16_flop_per_s: Samples
+    peak_fp8_flop_per_s: Samples  # nan where the chip has none, as for the others
+    peak_fp4_flop_per_s: Samples
+    gemm_bf16_flop_per_s: Samples  # highest measured matmul rate
+    gemm_fp8_flop_per_s: Samples
+    clock_frac: Samples = 1.0  # of the clock that the power limit leaves
+    memory_bytes: Samples
+    memory_bytes_per_s: Samples
+    scaleup_bytes_per_s: Samples  # NVLink, ICI: one chip, one direction
+    scaleup_domain: Samples  # chips that the scale-up network joins
+    nic_bytes_per_s: Samples  # scale-out network: one chip, one direction
+    pod_chips: Samples = 0.0  # chips that full bisection joins; beyond, the next applies
+    oversubscription: Samples = 1.0  # how far the upper tiers of the scale-out network are cut
+    n_processors: Samples = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves
+    n_chips: Samples
 
     # The plan.
-    tp: Any = 1.0
-    sp: Any = 1.0  # 1: sequence parallel beside tensor parallel
-    pp: Any = 1.0
-    vpp: Any = 1.0  # model chunks a pipeline rank holds
-    dp: Any = 1.0  # n_chips / (tp pp cp)
-    cp: Any = 1.0
-    ep: Any = 1.0
-    etp: Any = 1.0  # tensor parallel width of the experts
-    shard_params: Any = 0.0  # 1: parameters are gathered for every use (FSDP, ZeRO-3)
-    shard_grads: Any = 0.0  # 1: gradients are kept sharded (ZeRO-2, FSDP)
-    shard_optimizer: Any = 1.0  # 1: optimizer state is sharded (ZeRO-1)
-    shard_group: Any = 1.0  # chips over which the sharded states spread
-    micro_batch: Any = 1.0  # sequences a replica processes at once
-    global_batch: Any = 1.0  # sequences a step
-    precision: Any = float(PRECISION_BF16)
-    fp8_params: Any = 0.0  # 1: parameters are gathered in 8 bit
-    fused_gradients: Any = 1.0  # 1: matmuls add a micro-batch's gradient to the sum themselves
-    framework: Any = float(FRAMEWORK_MEGATRON)
-    software_year: Any = 2025.0  # date of the software [year]
+    tp: Samples = 1.0
+    sp: Samples = 1.0  # 1: sequence parallel beside tensor parallel
+    pp: Samples = 1.0
+    vpp: Samples = 1.0  # model chunks a pipeline rank holds
+    dp: Samples = 1.0  # n_chips / (tp pp cp)
+    cp: Samples = 1.0
+    ep: Samples = 1.0
+    etp: Samples = 1.0  # tensor parallel width of the experts
+    shard_params: Samples = 0.0  # 1: parameters are gathered for every use (FSDP, ZeRO-3)
+    shard_grads: Samples = 0.0  # 1: gradients are kept sharded (ZeRO-2, FSDP)
+    shard_optimizer: Samples = 1.0  # 1: optimizer state is sharded (ZeRO-1)
+    shard_group: Samples = 1.0  # chips over which the sharded states spread
+    micro_batch: Samples = 1.0  # sequences a replica processes at once
+    global_batch: Samples = 1.0  # sequences a step
+    precision: Samples = float(PRECISION_BF16)
+    fp8_params: Samples = 0.0  # 1: parameters are gathered in 8 bit
+    fused_gradients: Samples = 1.0  # 1: matmuls add a micro-batch's gradient to the sum themselves
+    framework: Samples = float(FRAMEWORK_MEGATRON)
+    software_year: Samples = 2025.0  # date of the software [year]
     # What the backward pass computes again, as a share of the forward pass, by part of a layer.
-    again_core: Any = 0.0  # the core of attention
-    again_projections: Any = 0.0  # the matmuls around it
-    again_ffn: Any = 0.0  # matmuls of a dense or shared FFN
-    again_experts: Any = 0.0
-    again_norms: Any = 0.0
-    again_activations: Any = 0.0
+    again_core: Samples = 0.0  # the core of attention
+    again_projections: Samples = 0.0  # the matmuls around it
+    again_ffn: Samples = 0.0  # matmuls of a dense or shared FFN
+    again_experts: Samples = 0.0
+    again_norms: Samples = 0.0
+    again_activations: Samples = 0.0
     # What is hidden behind computation where the framework can: 1, or 0.
-    overlap_tp: Any = 1.0
-    overlap_dp: Any = 1.0
-    overlap_pp: Any = 1.0
-    overlap_cp: Any = 1.0
-    overlap_ep: Any = 0.0  # the exchange of one micro-batch under the computation of another
+    overlap_tp: Samples = 1.0
+    overlap_dp: Samples = 1.0
+    overlap_pp: Samples = 1.0
+    overlap_cp: Samples = 1.0
+    overlap_ep: Samples = 0.0  # the exchange of one micro-batch under the computation of another
     # Software of mixtures of experts.
-    dispatcher: Any = float(DISPATCH_ALLTOALL)
-    graph_frac: Any = 0.0  # share of a layer's launches that CUDA graphs capture
-    sequential_experts: Any = 0.0  # 1: a launch an expert, not one grouped matmul
-    fused_experts: Any = 0.0  # 1: matmuls of the experts fused with their activation and quantising
-    routing_excess: Any = 1.0  # excess load of the busiest experts, over that of natural routing
-    padded_experts: Any = 0.0  # 1: experts compute whole capacities, filled up
+    dispatcher: Samples = float(DISPATCH_ALLTOALL)
+    graph_frac: Samples = 0.0  # share of a layer's launches that CUDA graphs capture
+    sequential_experts: Samples = 0.0  # 1: a launch an expert, not one grouped matmul
+    fused_experts: Samples = 0.0  # 1: matmuls of the experts fused with their activation and quantising
+    routing_excess: Samples = 1.0  # excess load of the busiest experts, over that of natural routing
+    expert_capacity: Samples = 0.0  # of an even share: what experts compute, filled up; 0: what is routed
+    fp8_dispatch: Samples = 0.0  # 1: tokens travel to their experts in 8 bit
     # Memory.
-    grad_bytes: Any = 4.0  # bytes a gradient element in the reduction and in its buffer
-    state_bytes: Any = 12.0  # bytes a parameter of the master copy and the optimizer's moments
-    update_bytes: Any = 0.0  # bytes a parameter of a further copy during an update without a fused kernel
-    param_bytes: Any = 2.0  # bytes a parameter of the working copy; 0 where the master copy serves
-    logit_bytes: Any = 6.0  # bytes an element of the logits held at once
-    logit_frac: Any = 1.0  # share of the logits held at once
-    compiled: Any = 0.0  # 1: element-wise operations are fused and compute their own inputs again
-    activation_offload: Any = 0.0  # layers of a chip whose activations go to the host [1]
-    optimizer_offload: Any = 0.0  # 1: the optimizer's states lie on the host
+    grad_bytes: Samples = 4.0  # bytes a gradient element in the reduction and in its buffer
+    state_bytes: Samples = 12.0  # bytes a parameter of the master copy and the optimizer's moments
+    update_bytes: Samples = 0.0  # bytes a parameter of a further copy during an update without a fused kernel
+    param_bytes: Samples = 2.0  # bytes a parameter of the working copy; 0 where the master copy serves
+    logit_bytes: Samples = 6.0  # bytes an element of the logits held at once
+    logit_frac: Samples = 1.0  # share of the logits held at once
+    compiled: Samples = 0.0  # 1: element-wise operations are fused and compute their own inputs again
+    activation_offload: Samples = 0.0  # layers of a chip whose activations go to the host [1]
+    optimizer_offload: Samples = 0.0  # 1: the optimizer's states lie on the host
 
     # What calibration learnt beyond the coefficients: logarithms of a time over the model's.
-    chip_effect: Any = 0.0  # matmul time on this kind of chip
-    family_effect: Any = 0.0  # step time in runs of this source family
+    chip_effect: Samples = 0.0  # matmul time on this kind of chip
+    family_effect: Samples = 0.0  # step time in runs of this source family
 
     @property
-    def n_micro_batches(self) -> Any:
+    def n_micro_batches(self) -> Samples:
         """Micro-batches a replica processes in a step."""
         return self.global_batch / (self.dp * self.micro_batch)
 

@@ -51,11 +51,14 @@ class Coefficients:
     wave_frac: float = _share(0.5, 0.7, "share of the idle last wave of tiles that costs time")
     small_tile_frac: float = _positive(0.85, 0.1, "1", "rate of matmuls in small tiles over large ones")
     attention_newer_chip: float = _positive(
-        0.7, 0.25, "1", "exponent of peak in the rate of fused kernels on chips newer than those they were written for"
+        0.45, 0.25, "1", "exponent of peak in the rate of fused kernels on chips newer than those they were written for"
+    )
+    attention_rewritten: float = _positive(
+        0.8, 0.2, "1", "the same of kernels that are written anew for newer chips: the third generation"
     )
     attention_unfused_frac: float = _positive(0.25, 0.4, "1", "rate of separate attention matmuls over peak")
     attention_flash1_frac: float = _positive(0.3, 0.4, "1", "rate of the first fused kernels over peak")
-    attention_flash2_frac: float = _positive(0.45, 0.3, "1", "rate of the second generation over peak")
+    attention_flash2_frac: float = _positive(0.6, 0.2, "1", "rate of the second generation over peak")
     attention_flash3_frac: float = _positive(0.55, 0.3, "1", "rate of the third generation over peak")
     attention_fill_tokens: float = _positive(
         400.0, 0.7, "token", "sequence length at which attention reaches half its rate"
@@ -108,7 +111,8 @@ class Coefficients:
     expert_imbalance: float = _positive(
         0.15, 0.6, "1", "excess load of the busiest chip's experts under natural routing"
     )
-    permute_passes: float = _positive(8.0, 0.5, "1", "times that routed tokens are moved to sort and merge them")
+    # In front of the exchange and behind it, there and back, forward and backward: each reads and writes.
+    permute_passes: float = _positive(16.0, 0.5, "1", "times that routed tokens are moved to sort and merge them")
     stage_imbalance_frac: float = _share(0.7, 0.8, "share of the excess of the slowest pipeline stage that costs time")
     gradient_bytes: float = _positive(
         10.0, 0.4, "byte", "memory moved to add one parameter's gradient of a micro-batch to the sum"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigacluster.hardware import Chip, Cluster, Rates
-from gigacluster.names import unknown
+from gigacluster.names import outside_model, unknown
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.software import Software
-from gigacluster.throughput.words import ATTENTION, ATTENTION_KERNELS, PRECISION, PRECISIONS
+from gigacluster.throughput.words import ATTENTION, ATTENTION_KERNELS, PRECISION, PRECISIONS, software_year
 from gigacluster.transformer import Transformer
 
 __all__ = ["FRAMEWORKS", "LARGEST_BATCH", "PRECISIONS", "Job"]
@@ -60,6 +60,9 @@ class Job(Software):
                 object.__setattr__(self, field, vocabulary.read(getattr(self, field)))
             except ValueError as fault:
                 faults.append(str(fault).replace(vocabulary.column, field))
+        faults += filter(None, [outside_model(self.model.name)])
+        # A release that is no date says nothing of when.
+        object.__setattr__(self, "software_year", software_year("", self.software_year - 0.5, self.release))
         faults += self._number_faults()
         if self.precision in PRECISIONS:
             self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gigacluster.arrays import Array, Namespace, Operand, Samples
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
@@ -16,17 +15,17 @@ _HOPPER_FLOP_PER_BYTE = 794.5e12 / 3350e9
 _AMPERE_PEAK_FLOP_PER_S, _HOPPER_PEAK_FLOP_PER_S = 312e12, 989.4e12
 
 
-def either(xp: Any, condition: Any, yes: Any, no: Any) -> Any:
+def either(xp: Namespace, condition: Operand, yes: Samples, no: Samples) -> Array:
     """Return one of two numbers for each element: ``where`` refuses two numbers in strict array libraries."""
     return no + (yes - no) * xp.astype(condition, xp.float64)
 
 
-def soft_maximum(xp: Any, a: Any, b: Any) -> Any:
+def soft_maximum(xp: Namespace, a: Samples, b: Samples) -> Array:
     """Return a smooth upper envelope of two non-negative times: 19 % above the larger where they are equal."""
     return xp.sqrt(xp.sqrt((a * a) ** 2 + (b * b) ** 2))
 
 
-def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
+def matmul_rate_flop_per_s(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the rate of a large matmul at the training precision."""
     effect = xp.exp(case.chip_effect)
     half = half_rate_flop_per_s(xp, case, k)
@@ -37,12 +36,21 @@ def matmul_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
     return xp.where(case.precision == codes.PRECISION_NVFP4, four, rate) / effect
 
 
-def half_rate_flop_per_s(xp: Any, case: Case, k: Coefficients) -> Any:
+def half_rate_flop_per_s(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the rate of a large matmul in 16 bit, without what this kind of chip adds."""
     return case.gemm_bf16_flop_per_s * either(xp, case.n_processors > 0, k.gemm_frac, k.gemm_fixed_frac)
 
 
-def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, case: Case, k: Coefficients) -> Any:
+def gemm_s(
+    xp: Namespace,
+    rows: Samples,
+    columns: Samples,
+    inner: Samples,
+    count: Samples,
+    rate: Samples,
+    case: Case,
+    k: Coefficients,
+) -> Array:
     """Return the time of ``count`` equal matmuls that run together, (rows x inner) by (inner x columns).
 
     The rate falls where a dimension is no multiple of a tile, where the last wave of tiles leaves processors idle, and
@@ -55,16 +63,16 @@ def gemm_s(xp: Any, rows: Any, columns: Any, inner: Any, count: Any, rate: Any, 
 
 
 def _tiled_flop(
-    xp: Any,
-    rows: Any,
-    columns: Any,
-    inner: Any,
-    count: Any,
-    rate: Any,
+    xp: Namespace,
+    rows: Samples,
+    columns: Samples,
+    inner: Samples,
+    count: Samples,
+    rate: Samples,
     case: Case,
     tile: tuple[float, float],
     k: Coefficients,
-) -> Any:
+) -> Array:
     """Return the FLOP of whole tiles, with what filling them and an incomplete last wave cost."""
     down, across = xp.ceil(rows / tile[0]), xp.ceil(columns / tile[1])
     whole_rows, whole_columns = tile[0] * down, tile[1] * across
@@ -75,7 +83,7 @@ def _tiled_flop(
     return 2.0 * count * whole_rows * whole_columns * inner * (1.0 + balance * short + k.wave_frac * idle)
 
 
-def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
+def cast_bytes_per_value(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the memory traffic of quantising one input value of a linear layer."""
     passes = xp.zeros_like(case.precision)
     for code, count in (
@@ -90,7 +98,7 @@ def cast_bytes_per_value(xp: Any, case: Case, k: Coefficients) -> Any:
     return 2.0 * passes
 
 
-def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
+def attention_s(xp: Namespace, case: Case, k: Coefficients) -> tuple[Array, Array]:
     """Return forward and backward time of the attention core of one layer and micro-batch on one chip."""
     tokens = case.micro_batch * case.seq_len / case.cp
     heads = case.n_heads / case.tp
@@ -107,7 +115,9 @@ def attention_s(xp: Any, case: Case, k: Coefficients) -> tuple[Any, Any]:
     fill = 1.0 + k.attention_fill_tokens / case.seq_len
     width_penalty = (1.0 + k.attention_half_head / case.d_head) / (1.0 + k.attention_half_head / 128.0)
     home = either(xp, third, _HOPPER_PEAK_FLOP_PER_S, _AMPERE_PEAK_FLOP_PER_S)
-    gain = xp.where(unfused, 1.0, (case.peak_bf16_flop_per_s / home) ** (k.attention_newer_chip - 1.0))
+    # The third generation is written anew for every kind of chip; the others run on chips that they do not know.
+    exponent = either(xp, third, k.attention_rewritten, k.attention_newer_chip)
+    gain = xp.where(unfused, 1.0, xp.exp((exponent - 1.0) * xp.log(case.peak_bf16_flop_per_s / home)))
     gain = gain * case.clock_frac * either(xp, case.fp8_attention > 0, k.fp8_attention_gain, 1.0)
     slow = either(xp, case.d_head % 8.0 > 0, k.misaligned_head, 1.0)
     slow = slow * either(xp, case.attention_sinks > 0, k.sink_factor, 1.0)

@@ -7,8 +7,8 @@ for the few distinct combinations of those.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
@@ -28,14 +28,14 @@ from gigacluster.throughput.network import all_to_all_s, ring_s
 class Parts:
     """Forward, backward and recomputation of one layer and micro-batch, by cause. [s]"""
 
-    matmul_s: Any
-    attention_s: Any
-    memory_s: Any  # norms, activations, quantising: bound by memory bandwidth
-    tensor_comm_s: Any  # what is not hidden, as for the next two
-    context_comm_s: Any
-    expert_comm_s: Any
-    host_s: Any  # waiting for launches
-    total_s: Any
+    matmul_s: Samples
+    attention_s: Samples
+    memory_s: Samples  # norms, activations, quantising: bound by memory bandwidth
+    tensor_comm_s: Samples  # what is not hidden, as for the next two
+    context_comm_s: Samples
+    expert_comm_s: Samples
+    host_s: Samples  # waiting for launches
+    total_s: Samples
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,14 +45,14 @@ class LayerTimes:
     dense: Parts
     moe: Parts
     head: Parts  # logits and loss, on the last pipeline stage
-    dense_params: Any
-    moe_shared_params: Any  # attention, router, shared experts of an MoE layer
-    expert_params: Any  # routed experts of an MoE layer
-    embedding_params: Any
-    boundary_bytes: Any  # activations that a pipeline stage passes on
+    dense_params: Samples
+    moe_shared_params: Samples  # attention, router, shared experts of an MoE layer
+    expert_params: Samples  # routed experts of an MoE layer
+    embedding_params: Samples
+    boundary_bytes: Samples  # activations that a pipeline stage passes on
 
 
-def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
+def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
     """Return the times of a dense layer, an MoE layer and the output head for every element of ``case``."""
     tokens = case.micro_batch * case.seq_len / case.cp
     rate = matmul_rate_flop_per_s(xp, case, k)
@@ -74,22 +74,26 @@ def layer_times(xp: Any, case: Case, k: Coefficients) -> LayerTimes:
     head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, 0.0, case, k)
     head_memory_s = k.logit_bytes * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
     moe_layers = case.n_experts > 0
-    moe = tuple(xp.where(moe_layers, a + b, 0.0) for a, b in zip(shared, routed, strict=True))
+    moe = (xp.where(moe_layers, shared[0] + routed[0], 0.0), xp.where(moe_layers, shared[1] + routed[1], 0.0))
     expert_s = _expert_comm(xp, case, k, tokens, moe[0] + moe[1] + attention)
     return LayerTimes(
         dense=_parts(xp, case, dense, attention, tensor_s, context_s, zero, _launching(xp, case, k, k.host_layer_s)),
         moe=_parts(xp, case, moe, attention, tensor_s, context_s, expert_s, _moe_launching(xp, case, k)),
         head=_parts(xp, case, (head_s, head_memory_s), zero, zero, zero, zero, zero),
-        dense_params=sum(width * inner for width, inner in [*projections, *dense_ffn]),
-        moe_shared_params=sum(width * inner for width, inner in [*projections, *shared_ffn])
-        + case.n_experts * case.d_model,
+        dense_params=_weights([*projections, *dense_ffn]),
+        moe_shared_params=_weights([*projections, *shared_ffn]) + case.n_experts * case.d_model,
         expert_params=case.n_experts / (case.ep * case.etp) * (gated + 1.0) * case.d_model * case.d_ff_expert,
         embedding_params=case.vocab * case.d_model / case.tp,
         boundary_bytes=2.0 * tokens * case.d_model / case.tp,
     )
 
 
-def _projections(xp: Any, case: Case) -> list[tuple[Any, Any]]:
+def _weights(shapes: list[tuple[Samples, Samples]]) -> Samples:
+    """Return the weights of matmuls, (output width, inner length) each."""
+    return sum((width * inner for width, inner in shapes), start=0.0)
+
+
+def _projections(xp: Namespace, case: Case) -> list[tuple[Samples, Samples]]:
     """Return (output width, inner length) of the matmuls around attention, on one chip."""
     latent = case.mla_kv_rank > 0
     ranked = case.mla_q_rank > 0  # otherwise queries come straight from the model's width
@@ -108,51 +112,63 @@ def _projections(xp: Any, case: Case) -> list[tuple[Any, Any]]:
 
 
 def _three_matmuls(
-    xp: Any, tokens: Any, width: Any, inner: Any, rate: Any, again: Any, case: Case, k: Coefficients
-) -> Any:
+    xp: Namespace,
+    tokens: Samples,
+    width: Samples,
+    inner: Samples,
+    rate: Samples,
+    again: Samples,
+    case: Case,
+    k: Coefficients,
+) -> Array:
     """Forward, ``again`` of it once more, and backward by inputs and by weights; absent where a dimension is zero."""
     present = (width > 0) & (inner > 0)
     width, inner = xp.where(present, width, 1.0), xp.where(present, inner, 1.0)
     forward = gemm_s(xp, tokens, width, inner, 1.0, rate, case, k)
     inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, case, k)
     weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, case, k)
+    added_s = _gradient_bytes(xp, case, k) * width * inner / (k.memory_frac * case.memory_bytes_per_s)
+    # A matmul that adds to the sum itself loads and stores it while it computes.
+    fused_s = soft_maximum(xp, weights_s, added_s)
+    weights_s = xp.where(case.fused_gradients > 0, fused_s, weights_s + added_s)
     return xp.where(present, (1.0 + again) * forward + inputs_s + weights_s, 0.0)
 
 
 def _linear(
-    xp: Any,
+    xp: Namespace,
     case: Case,
     k: Coefficients,
-    tokens: Any,
-    rate: Any,
-    projections: list[tuple[Any, Any]],
-    ffn: list[tuple[Any, Any]],
-    ffn_width: Any,
-) -> tuple[Any, Any]:
+    tokens: Samples,
+    rate: Samples,
+    projections: list[tuple[Samples, Samples]],
+    ffn: list[tuple[Samples, Samples]],
+    ffn_width: Samples,
+) -> tuple[Array, Array]:
     """Return matmul time and memory-bound time of a layer without its attention core and routed experts."""
-    matmul_s = sum(
-        _three_matmuls(xp, tokens, width, inner, rate, again, case, k)
-        for shapes, again in ((projections, case.again_projections), (ffn, case.again_ffn))
-        for width, inner in shapes
-    )
+    matmul_s = xp.zeros_like(tokens)
+    for shapes, again in ((projections, case.again_projections), (ffn, case.again_ffn)):
+        for width, inner in shapes:
+            matmul_s = matmul_s + _three_matmuls(xp, tokens, width, inner, rate, again, case, k)
     spread = xp.where(case.sp > 0, case.tp, 1.0)
     norms = k.norm_passes * case.d_model / spread * (1.0 + case.again_norms / 3.0)  # forward is a third of all
     inner_values = k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0 * (1.0 + case.again_activations / 3.0)
     lengths = sum(inner * (1.0 + case.again_projections / 3.0) for _, inner in projections)
     lengths = lengths + sum(inner * (1.0 + case.again_ffn / 3.0) for _, inner in ffn)
     cast = cast_bytes_per_value(xp, case, k) * lengths
-    eager = either(xp, case.framework == codes.FRAMEWORK_FSDP, k.eager_factor, 1.0)
-    gradients = _gradient_bytes(xp, case, k) * sum(width * inner for width, inner in [*projections, *ffn])
-    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager + gradients
+    eager = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.compiled == 0.0), k.eager_factor, 1.0)
+    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager
+    # FSDP quantises the gathered weights in every micro-batch, forward and backward; others keep them in 8 bit.
+    cast_again = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.fp8_params == 0.0), 2.0, 0.0)
+    bytes_moved = bytes_moved + cast_again * cast_bytes_per_value(xp, case, k) * _weights([*projections, *ffn])
     return matmul_s, bytes_moved / (k.memory_frac * case.memory_bytes_per_s)
 
 
-def _gradient_bytes(xp: Any, case: Case, k: Coefficients) -> Any:
+def _gradient_bytes(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the memory traffic of adding one parameter's gradient of a micro-batch to the sum."""
     return k.gradient_bytes * either(xp, case.fused_gradients > 0, 1.0, k.unfused_gradient_factor)
 
 
-def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
+def _attention(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the time of the attention core, with what of it is computed again.
 
     Fused kernels compute the scores again anyway: where only the core is to be, they keep their output instead.
@@ -163,18 +179,19 @@ def _attention(xp: Any, case: Case, k: Coefficients) -> Any:
     return forward_s * (1.0 + again) + backward_s
 
 
-def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tuple[Any, Any]:
+def _experts(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, rate: Samples) -> tuple[Array, Array]:
     """Return matmul and memory-bound time of the routed experts."""
     present = case.n_experts > 0
     n_experts = xp.where(present, case.n_experts, 1.0)
     top_k = xp.where(present, case.top_k, 1.0)
     width = xp.where(present, case.d_ff_expert / case.etp, 1.0)
     excess = k.expert_imbalance * case.routing_excess
-    routed = tokens / case.tp * top_k * (1.0 + excess) * case.etp  # token copies on a chip
+    load = xp.where(case.expert_capacity > 0, case.expert_capacity, 1.0 + excess)  # over an even share
+    routed = tokens / case.tp * top_k * load * case.etp  # token copies on a chip
     local = n_experts / case.ep
     rows = routed / local
     gated = 1.0 + case.ffn_gated
-    matmul_s = 0.0
+    matmul_s = xp.zeros_like(tokens)
     for across, inner in ((gated * width, case.d_model), (case.d_model, width)):
         matmul_s = matmul_s + (1.0 + case.again_experts) * gemm_s(xp, rows, across, inner, local, rate, case, k)
         matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case, k)
@@ -189,16 +206,16 @@ def _experts(xp: Any, case: Case, k: Coefficients, tokens: Any, rate: Any) -> tu
     return xp.where(present, matmul_s, 0.0), xp.where(present, memory_s, 0.0)
 
 
-def _drop_factor(xp: Any, case: Case, k: Coefficients) -> Any:
+def _drop_factor(xp: Namespace, case: Case, k: Coefficients) -> Array:
     return either(xp, case.token_drop > 0, k.token_drop_factor, 1.0)
 
 
-def _launching(xp: Any, case: Case, k: Coefficients, launches_s: Any) -> Any:
+def _launching(xp: Namespace, case: Case, k: Coefficients, launches_s: Samples) -> Array:
     """Return the time that the host takes to launch a layer; what CUDA graphs capture is launched at once."""
     return launches_s * (1.0 - k.graph_saved_frac * case.graph_frac) + xp.zeros_like(case.graph_frac)
 
 
-def _moe_launching(xp: Any, case: Case, k: Coefficients) -> Any:
+def _moe_launching(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return the same of an MoE layer: a launch an expert where they are computed one after another."""
     experts = xp.where(case.sequential_experts > 0, case.n_experts / case.ep, 0.0)
     launches_s = (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
@@ -207,7 +224,7 @@ def _moe_launching(xp: Any, case: Case, k: Coefficients) -> Any:
     return _launching(xp, case, k, launches_s * overlapped)
 
 
-def _tensor_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
+def _tensor_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples) -> Array:
     """Return exposed tensor-parallel communication: two all-reduces each way, or gathers and scatters of that size."""
     message = 2.0 * tokens * case.d_model
     once = 2.0 * ring_s(xp, message, case.tp, 1.0, case, k)  # an all-reduce is a reduce-scatter and an all-gather
@@ -215,7 +232,7 @@ def _tensor_comm(xp: Any, case: Case, k: Coefficients, tokens: Any) -> Any:
     return passes * once * (1.0 - k.tp_overlap_frac * case.overlap_tp)
 
 
-def _context_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, attention_time_s: Any) -> Any:
+def _context_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, attention_time_s: Samples) -> Array:
     """Return exposed exchange of keys and values around the context-parallel ring."""
     width = xp.where(case.mla_kv_rank > 0, 2.0 * case.n_heads * case.d_head, 2.0 * case.n_kv_heads * case.d_head)
     message = 2.0 * tokens * width / case.tp * case.cp
@@ -224,7 +241,7 @@ def _context_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, attention_t
     return xp.where(case.cp > 1.0, soft_maximum(xp, around_s, hidden) - hidden, 0.0)
 
 
-def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, compute_s: Any) -> Any:
+def _expert_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, compute_s: Samples) -> Array:
     """Return exposed exchange: tokens to their experts and back, forward and backward.
 
     Some of it hides behind the shared expert and its neighbours; with ``overlap_ep``, the rest behind the computation
@@ -233,14 +250,22 @@ def _expert_comm(xp: Any, case: Case, k: Coefficients, tokens: Any, compute_s: A
     message = 2.0 * tokens / case.tp * case.top_k * case.d_model
     once = all_to_all_s(xp, message, case.ep, case.etp, case.top_k, case, k)
     once = once + ring_s(xp, message * case.etp, case.etp, 1.0, case, k)  # received tokens, over the experts' own split
-    passes = 4.0 + 2.0 * case.again_experts
+    # Of two ways, the one to the experts can be in 8 bit, forward and backward (DeepSeek-V3, section 3.3.3).
+    passes = (4.0 + 2.0 * case.again_experts) * (1.0 - 0.25 * case.fp8_dispatch)
     exposed_s = passes * once * (1.0 - k.ep_overlap_frac)
     window = k.ep_window_frac * case.overlap_ep * compute_s
     return xp.where(case.n_experts > 0, soft_maximum(xp, exposed_s, window) - window, 0.0)
 
 
 def _parts(
-    xp: Any, case: Case, linear: tuple[Any, Any], attention: Any, tensor: Any, context: Any, expert: Any, host: Any
+    xp: Namespace,
+    case: Case,
+    linear: tuple[Samples, Samples],
+    attention: Samples,
+    tensor: Samples,
+    context: Samples,
+    expert: Samples,
+    host: Samples,
 ) -> Parts:
     matmul, memory = linear
     device = matmul + memory + attention + tensor + context + expert

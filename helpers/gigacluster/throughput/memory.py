@@ -11,8 +11,8 @@ shows; ``needed`` is what the step cannot do without, and decides whether it fit
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
+from gigacluster.arrays import Namespace, Samples
 from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_XLA, PRECISION_BF16, Case
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
@@ -30,6 +30,8 @@ _XLA_CONTEXT_SAVED = 0.9
 CACHED_FRAC = 0.04
 #: Layers whose parameters FSDP holds gathered at once: the one in use and the one fetched ahead.
 GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
+#: Share of a layer that XLA gathers at a time: a program gathers each of its three large matrices where it is used.
+_XLA_GATHERED_FRAC = 1.0 / 3.0
 #: Longest chunk of tokens in which a loss that is computed in chunks holds its logits. Assumption.
 _CHUNK_TOKENS = 2048.0
 #: Layers whose activations are on the chip where they are offloaded to the host.
@@ -40,53 +42,53 @@ _LAYERS_ON_CHIP = 2.0
 class LayerMemory:
     """What one chip holds of a dense layer, of an MoE layer and of the vocabulary; arrays of one shape."""
 
-    dense_params: Any  # attention, norms, FFN [parameter]
-    moe_params: Any  # attention, norms, shared FFN, router
-    expert_params: Any  # routed experts of an MoE layer
-    vocabulary_params: Any  # one table: embedding or output head
-    dense_kept_bytes: Any  # of one micro-batch, from forward to backward
-    moe_kept_bytes: Any
-    working_bytes: Any  # while a layer is computed or computed again, beyond what is kept
-    logit_bytes: Any
-    embedding_bytes: Any  # output of the embedding of one micro-batch
+    dense_params: Samples  # attention, norms, FFN [parameter]
+    moe_params: Samples  # attention, norms, shared FFN, router
+    expert_params: Samples  # routed experts of an MoE layer
+    vocabulary_params: Samples  # one table: embedding or output head
+    dense_kept_bytes: Samples  # of one micro-batch, from forward to backward
+    moe_kept_bytes: Samples
+    working_bytes: Samples  # while a layer is computed or computed again, beyond what is kept
+    logit_bytes: Samples
+    embedding_bytes: Samples  # output of the embedding of one micro-batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Memory:
     """Peak memory of the fullest chip by part; arrays of one shape. [byte]"""
 
-    parameters: Any
-    gradients: Any
-    optimizer: Any  # with what an update without a fused kernel copies, as far as activations leave no room for it
-    activations: Any  # with the working set of the layer being computed
-    logits: Any  # instead of that working set, where they take more: the loss comes between forward and backward
-    gathered: Any  # parameters and gradients that FSDP holds unsharded for a moment
-    context: Any  # outside the allocator: device context, communication buffers, workspaces
-    cached: Any  # held by the allocator beyond live tensors; given back when memory runs short
+    parameters: Samples
+    gradients: Samples
+    optimizer: Samples  # with what an update without a fused kernel copies, as far as activations leave no room for it
+    activations: Samples  # with the working set of the layer being computed
+    logits: Samples  # instead of that working set, where they take more: the loss comes between forward and backward
+    gathered: Samples  # parameters and gradients that FSDP holds unsharded for a moment
+    context: Samples  # outside the allocator: device context, communication buffers, workspaces
+    cached: Samples  # held by the allocator beyond live tensors; given back when memory runs short
 
     @property
-    def allocated(self) -> Any:
+    def allocated(self) -> Samples:
         """Peak of what live tensors take."""
         static = self.parameters + self.gradients + self.optimizer
         return static + self.activations + self.logits + self.gathered
 
     @property
-    def reserved(self) -> Any:
+    def reserved(self) -> Samples:
         """Peak of what the allocator holds."""
         return self.allocated + self.cached
 
     @property
-    def needed(self) -> Any:
+    def needed(self) -> Samples:
         """Least that the step runs in: the step fits where this is at most the memory of the chip."""
         return self.allocated + LEAST_CONTEXT_FRAC * self.context
 
     @property
-    def total(self) -> Any:
+    def total(self) -> Samples:
         """What a system monitor shows where memory does not run short."""
         return self.reserved + self.context
 
 
-def in_flight(xp: Any, pp: Any, vpp: Any, n_micro_batches: Any, rank: Any = 0.0) -> Any:
+def in_flight(xp: Namespace, pp: Samples, vpp: Samples, n_micro_batches: Samples, rank: Samples = 0.0) -> Samples:
     """Return the micro-batches whose activations a pipeline rank holds, in units of all its layers.
 
     Notes
@@ -100,7 +102,7 @@ def in_flight(xp: Any, pp: Any, vpp: Any, n_micro_batches: Any, rank: Any = 0.0)
     return xp.minimum(xp.where(vpp > 1.0, interleaved, plain), n_micro_batches)
 
 
-def layer_memory(xp: Any, case: Case) -> LayerMemory:
+def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     """Return what one chip holds of one layer; needs the model, tp, sp, cp, ep, etp, micro_batch and recompute.
 
     Notes
@@ -140,21 +142,23 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     opened = _HALF * (1.0 + case.ffn_gated)  # outputs of the first matmuls of an FFN, a unit of width
     dense_width = tokens / case.tp * case.d_ff
     shared_width = tokens / case.tp * case.n_shared_experts * case.d_ff_expert
-    routed = tokens * case.top_k * case.etp / case.tp  # tokens at the experts of one chip, with ep sharing them evenly
+    # Tokens at the experts of one chip: an even share, or the capacity to which it is filled up.
+    routed = tokens * case.top_k * case.etp / case.tp * xp.where(case.expert_capacity > 0, case.expert_capacity, 1.0)
     routed_width = routed * case.d_ff_expert / case.etp
     # Sorted copies of the tokens, before and after the experts; policies by operation keep results of matmuls alone.
+    # Routers weigh tokens in front of the last matmul: its output is passed on, and not kept.
     entered, left = routed * case.d_model * saved, routed * case.d_model * _HALF
     sorted_again = xp.maximum(case.again_experts, case.again_norms * case.again_activations)
 
-    def ffn(width: Any, again: Any) -> tuple[Any, Any]:
+    def ffn(width: Samples, again: Samples) -> tuple[Samples, Samples]:
         """Return what an FFN of a width keeps and what of it is computed again."""
         return width * (opened + saved), width * (opened * again + saved * activations)
 
     dense, dense_again = ffn(dense_width, case.again_ffn)
     shared, shared_again = ffn(shared_width, case.again_ffn)
     experts, experts_again = ffn(routed_width, case.again_experts)
-    experts = experts + entered + left
-    experts_again = experts_again + entered * sorted_again + left * case.again_experts
+    experts = experts + entered
+    experts_again = experts_again + entered * sorted_again
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     moe_layers = case.n_experts > 0
@@ -178,7 +182,7 @@ def layer_memory(xp: Any, case: Case) -> LayerMemory:
     )
 
 
-def _attention_bytes(xp: Any, case: Case, saved: Any) -> tuple[Any, Any]:
+def _attention_bytes(xp: Namespace, case: Case, saved: Samples) -> tuple[Samples, Samples]:
     """Return the bytes a token of queries, keys, values, and of the output of attention, before dividing by tp."""
     latent = case.mla_kv_rank > 0
     grouped = (2.0 * case.n_kv_heads + case.n_heads) * case.d_head
@@ -188,7 +192,7 @@ def _attention_bytes(xp: Any, case: Case, saved: Any) -> tuple[Any, Any]:
     return _HALF * xp.where(latent, expanded, grouped), (_HALF + quantised) * output
 
 
-def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
+def memory_from_layers(xp: Namespace, layers: LayerMemory, case: Case) -> Memory:
     """Return the peak of the fullest chip; needs what a layer holds, and pp, vpp, dp, sharding, batch and n_layers.
 
     Notes
@@ -223,7 +227,8 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     has_moe = xp.astype(case.n_experts > 0, xp.float64)
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
     shared = case.shard_params * xp.astype(case.shard_group > 1.0, xp.float64)  # one chip has all of it already
-    gathered = shared * (largest * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
+    at_once = 1.0 - (1.0 - _XLA_GATHERED_FRAC) * xp.astype(case.framework == FRAMEWORK_XLA, xp.float64)
+    gathered = shared * (largest * at_once * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
     states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
     # While the loss is computed no layer is: the larger of the two counts.
     in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)
@@ -245,7 +250,7 @@ def memory_from_layers(xp: Any, layers: LayerMemory, case: Case) -> Memory:
     )
 
 
-def _layers_of_stages(xp: Any, case: Case) -> tuple[Any, Any, Any]:
+def _layers_of_stages(xp: Namespace, case: Case) -> tuple[Samples, Samples, Samples]:
     """Return the layers of a middle stage, and how many fewer the first and the last have.
 
     Layers that do not divide leave one fewer to the stages of the embedding and of the loss, where that makes them
@@ -257,12 +262,14 @@ def _layers_of_stages(xp: Any, case: Case) -> tuple[Any, Any, Any]:
     return middle, both, xp.minimum(missing - both, middle - 1.0)
 
 
-def _expert_group(xp: Any, case: Case) -> Any:
+def _expert_group(xp: Namespace, case: Case) -> Samples:
     """Return the chips over which the states of an expert spread: the replicas of that expert."""
     return xp.maximum(case.shard_group * case.tp / (case.ep * case.etp), 1.0)
 
 
-def _stage(xp: Any, layers: LayerMemory, case: Case, n_layers: Any, dense_layers: Any, rank: Any) -> dict[str, Any]:
+def _stage(
+    xp: Namespace, layers: LayerMemory, case: Case, n_layers: Samples, dense_layers: Samples, rank: Samples
+) -> dict[str, Samples]:
     """Return what a pipeline stage holds, by part, without the vocabulary."""
     dense = xp.minimum(dense_layers, n_layers)
     moe = n_layers - dense
@@ -275,13 +282,15 @@ def _stage(xp: Any, layers: LayerMemory, case: Case, n_layers: Any, dense_layers
     return {**states, "activations": held * kept, "logits": xp.zeros_like(kept)}
 
 
-def _tables(xp: Any, layers: LayerMemory, case: Case, count: Any) -> dict[str, Any]:
+def _tables(xp: Namespace, layers: LayerMemory, case: Case, count: Samples) -> dict[str, Samples]:
     """Return what tables of the vocabulary add to a stage."""
     whole = count * layers.vocabulary_params
     return _states(xp, case, whole, case.shard_group, xp.zeros_like(whole), xp.ones_like(whole))
 
 
-def _states(xp: Any, case: Case, shared: Any, group: Any, experts: Any, expert_group: Any) -> dict[str, Any]:
+def _states(
+    xp: Namespace, case: Case, shared: Samples, group: Samples, experts: Samples, expert_group: Samples
+) -> dict[str, Samples]:
     """Return parameters, gradients and optimizer states of parameters spread over two groups. [byte]"""
     whole, spread = shared + experts, shared / group + experts / expert_group
     # With a pipeline, ZeRO-2 adds whole gradients up until the step ends.
@@ -295,16 +304,18 @@ def _states(xp: Any, case: Case, shared: Any, group: Any, experts: Any, expert_g
     }
 
 
-def _plus(stage: dict[str, Any], more: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+def _plus(stage: dict[str, Samples], more: dict[str, Samples] | None = None, **parts: Samples) -> dict[str, Samples]:
     """Return a stage with further parts added."""
     added = {**(more or {}), **parts}
     return {name: value + added[name] if name in added else value for name, value in stage.items()}
 
 
-def _fuller(xp: Any, layers: LayerMemory, one: dict[str, Any], other: dict[str, Any], exists: Any) -> dict[str, Any]:
+def _fuller(
+    xp: Namespace, layers: LayerMemory, one: dict[str, Samples], other: dict[str, Samples], exists: Samples
+) -> dict[str, Samples]:
     """Return the stage that holds more; the other only where it exists."""
 
-    def held(stage: dict[str, Any]) -> Any:
+    def held(stage: dict[str, Samples]) -> Samples:
         kept = stage["parameters"] + stage["gradients"] + stage["optimizer"] + stage["activations"]
         return kept + xp.maximum(stage["logits"], layers.working_bytes)
 

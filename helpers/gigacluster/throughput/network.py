@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import either
 
 
-def ring_s(xp: Any, bytes_in: Any, members: Any, inner_width: Any, case: Case, k: Coefficients) -> Any:
+def ring_s(
+    xp: Namespace, bytes_in: Samples, members: Samples, inner_width: Samples, case: Case, k: Coefficients
+) -> Array:
     """Return the time of an all-gather, or of a reduce-scatter, whose whole message is ``bytes_in``.
 
     Parameters
@@ -33,12 +34,12 @@ def ring_s(xp: Any, bytes_in: Any, members: Any, inner_width: Any, case: Case, k
     return xp.where(members > 1.0, bytes_in * share / bandwidth + latency, 0.0)
 
 
-def _within(xp: Any, members: Any, inner_width: Any, case: Case) -> Any:
+def _within(xp: Namespace, members: Samples, inner_width: Samples, case: Case) -> Array:
     """Return the members of a group that share a scale-up domain."""
     return xp.maximum(1.0, xp.minimum(members, case.scaleup_domain / inner_width))
 
 
-def _nic_bytes_per_s(xp: Any, domains: Any, spanned_chips: Any, case: Case, k: Coefficients) -> Any:
+def _nic_bytes_per_s(xp: Namespace, domains: Samples, spanned_chips: Samples, case: Case, k: Coefficients) -> Array:
     """Return what a card reaches in a group over several domains.
 
     A little less at every doubling of the domains, which meet on shared links; over the upper tiers of the network,
@@ -50,8 +51,14 @@ def _nic_bytes_per_s(xp: Any, domains: Any, spanned_chips: Any, case: Case, k: C
 
 
 def all_to_all_s(
-    xp: Any, bytes_out: Any, members: Any, inner_width: Any, copies: Any, case: Case, k: Coefficients
-) -> Any:
+    xp: Namespace,
+    bytes_out: Samples,
+    members: Samples,
+    inner_width: Samples,
+    copies: Samples,
+    case: Case,
+    k: Coefficients,
+) -> Array:
     """Return the time of an exchange in which each chip sends ``bytes_out``, ``copies`` of every token.
 
     A plain all-to-all sends every copy; DeepEP and HybridEP send a token to each domain once, and there once to each
@@ -62,7 +69,7 @@ def all_to_all_s(
     copies = xp.maximum(copies, 1.0)
     merged = (case.dispatcher == codes.DISPATCH_DEEPEP) | (case.dispatcher == codes.DISPATCH_HYBRIDEP)
 
-    def reached(places: Any) -> Any:
+    def reached(places: Samples) -> Array:
         """Return the messages for each copy of a token: one for each place that gets any, if copies are merged."""
         return xp.where(merged, places * (1.0 - (1.0 - 1.0 / places) ** copies) / copies, 1.0)
 
@@ -81,7 +88,7 @@ def all_to_all_s(
     return xp.where(members > 1.0, exchange_s, 0.0)
 
 
-def neighbour_s(xp: Any, bytes_sent: Any, apart: Any, case: Case, k: Coefficients) -> Any:
+def neighbour_s(xp: Namespace, bytes_sent: Samples, apart: Samples, case: Case, k: Coefficients) -> Array:
     """Return the time to send to a chip that stands ``apart`` places away in the numbering."""
     cut = xp.where(apart > case.pod_chips, case.oversubscription, 1.0)
     far = k.nic_frac * case.nic_bytes_per_s / cut

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -24,7 +25,7 @@ from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import Memory
 from gigacluster.throughput.plans import PlanSpace, PlanTable, enumerate_plans
-from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.shipped import Calibration, calibration_of
 from gigacluster.throughput.software import MOE_INPUTS
 from gigacluster.throughput.step import StepTime
 from gigacluster.throughput.words import ATTENTION_KERNELS, PART_NAMES, PRECISIONS
@@ -52,7 +53,8 @@ class Search:
     parts: dict[str, numpy.ndarray]  # of the step by cause, adding up to it [s]
     memory: Memory
     half_width: float  # of the 80 % interval of a step time, as a logarithm
-    untested: list[str]  # what of the job no calibrating run had: vendor, chip, precision, attention, scale
+    untested: list[str]  # what of the job hardly any calibrating run had: vendor, chip, precision, attention, scale
+    calibration: Calibration  # what step times come from
     considered: int  # tuples of axis values, before any rule
     feasible: int  # those that pass the rules
     evaluated: int  # whose full time and memory were computed: all feasible ones unless interrupted
@@ -74,6 +76,13 @@ class Search:
         """Low and high end of the 80 % interval of the step time, for a cluster that calibration has not seen."""
         factor = math.exp(self.half_width)
         return self.step_time_s / factor, self.step_time_s * factor
+
+    def told(self) -> str:
+        """Say in a sentence what the step times were calibrated on, and what of the job hardly any run had."""
+        untested = " and ".join(filter(None, [", ".join(self.untested[:-1]), *self.untested[-1:]]))
+        wider = f"; untested, so that the interval is wider: {untested}" if untested else ""
+        told = self.calibration.told()
+        return f"{told[0].upper()}{told[1:]}{wider}."
 
     @property
     def chips_used(self) -> numpy.ndarray:
@@ -142,7 +151,7 @@ def search(
     precision: str = "bf16",
     top: int = 10,
     limits: Mapping[str, Iterable[Any]] | None = None,
-    coefficients: Coefficients | None = None,
+    calibration: Calibration | str | Path | None = None,
     device: str = "auto",
     chunk: int | None = None,
     executor: Workers = None,
@@ -160,7 +169,7 @@ def search(
     top : Plans to keep.
     limits : mapping of axis to allowed values, optional
         Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
-    coefficients : Those shipped with the package, unless given.
+    calibration : A record, or a file that ``gigacluster calibrate`` wrote; that of the package unless given.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
     chunk
@@ -177,16 +186,13 @@ def search(
     ValueError
         If no plan is feasible, or none fits into memory: the message says what would fit.
     """
-    if coefficients is None:
-        known = shipped()
-        effects = {"chip_effect": known.chip_effect(cluster.chip.name), "family_effect": known.own_effect}
-        job_options = {**effects, **job_options}
+    known = calibration_of(calibration)
+    effects = {"chip_effect": known.chip_effect(cluster.chip.name), "family_effect": known.own_effect}
+    job_options = {**effects, **job_options}
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
-    return search_job(
-        job, top=top, limits=limits, coefficients=coefficients, device=device, chunk=chunk, executor=executor
-    )
+    return search_job(job, top=top, limits=limits, calibration=known, device=device, chunk=chunk, executor=executor)
 
 
 def search_job(
@@ -194,16 +200,20 @@ def search_job(
     *,
     top: int = 10,
     limits: Mapping[str, Iterable[Any]] | None = None,
-    coefficients: Coefficients | None = None,
+    calibration: Calibration | str | Path | None = None,
     device: str = "auto",
     chunk: int | None = None,
     executor: Workers = None,
 ) -> Search:
-    """Do what :func:`search` does for a job that exists, such as a variant of one searched before."""
+    """Do what :func:`search` does for a job that exists, such as a variant of one searched before.
+
+    What calibration adds for its chip and stack stands in the job: ``chip_effect`` and ``family_effect``.
+    """
     if not (top >= 1 and top == int(top)):
         raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
     began_s = time.perf_counter()
-    k = shipped().coefficients if coefficients is None else coefficients
+    known = calibration_of(calibration)
+    k = known.coefficients
     table, considered = enumerate_plans(job, limits)
     if executor is None:
         found = best_of(job, table, k, top=int(top), xp=device_namespace(device), chunk=chunk)
@@ -223,7 +233,8 @@ def search_job(
         step=_full(step, len(best)),
         parts={name: _whole(part, len(best)) for name, part in evaluator.breakdown(everything).items()},
         memory=_full(memory, len(best)),
-        **_certainty(job),
+        **_certainty(job, known),
+        calibration=known,
         considered=considered,
         feasible=len(table),
         evaluated=found.evaluated,
@@ -232,9 +243,9 @@ def search_job(
     )
 
 
-def _certainty(job: Job) -> dict[str, Any]:
+def _certainty(job: Job, calibration: Calibration) -> dict[str, Any]:
     """Return how sure the step times of a job are: of a cluster that calibration has not seen."""
-    calibration, n_chips = shipped(), float(job.cluster.n_chips)
+    n_chips = float(job.cluster.n_chips)
     codes = float(PRECISIONS[job.precision][0]), float(ATTENTION_KERNELS[job.attention])
     untested = calibration.untested_of(job.cluster.chip, *codes, n_chips)
     blanks = sum(not getattr(job, name) for name in MOE_INPUTS) / len(MOE_INPUTS)

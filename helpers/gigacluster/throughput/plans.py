@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import as_common
-from gigacluster.names import unknown
+from gigacluster.names import outside_schedule, unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.rules import RULES, SEARCHED, Rule, divisors
@@ -272,7 +272,9 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     """
     model, limits = job.model, dict(limits or {})
     if unknown := set(limits) - set(AXES):
-        raise ValueError(f"unknown axes {', '.join(sorted(unknown))}; a search can be restricted in: {', '.join(AXES)}")
+        said = f"unknown axes {', '.join(sorted(unknown))}; a search can be restricted in: {', '.join(AXES)}"
+        asked = [*unknown, *(word for axis in unknown for word in limits[axis])]
+        raise ValueError("; ".join(filter(None, [said, outside_schedule(*asked)])))
     domain = job.cluster.fabric.scaleup_domain
     values: dict[str, list[Any]] = {
         "tp": divisors(math.gcd(model.n_heads, model.n_kv_heads, model.d_ff)),

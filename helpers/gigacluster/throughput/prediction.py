@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy
 
 from gigacluster.hardware import Chip, chips_from
-from gigacluster.throughput.columns import Runs, cases_of
+from gigacluster.throughput.columns import cases_of
 from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.memory import peak_memory
-from gigacluster.throughput.shipped import Calibration, shipped
+from gigacluster.throughput.rows import Runs
+from gigacluster.throughput.shipped import Calibration, calibration_of
 from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers
 from gigacluster.throughput.words import PARTS_AGAIN
 from gigacluster.units import GIB
@@ -20,7 +22,7 @@ from gigacluster.units import GIB
 _TIGHT = "fits only with activations computed again, of which nothing is said"
 
 
-def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = None) -> Any:
+def predict(runs: Any, *, chips: Any = None, calibration: Calibration | str | Path | None = None) -> Any:
     """Predict runs described by columns as those of ``data/training_runs.csv``.
 
     Parameters
@@ -31,15 +33,15 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
     chips
         Chips of one's own: columns as in ``data/chips.csv``, or records by name. They go before those of that table.
     calibration
-        What to predict with; that of the package by default.
+        What to predict with: a record, or a file that ``gigacluster calibrate`` wrote; that of the package by default.
 
     Returns
     -------
     columns by name, or a pandas table with the index of ``runs`` where that is one
         A row a run, same order: ``run_id``; ``step_time_s`` with its 80 % interval ``step_time_low_s`` to
         ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the
-        run no calibrating run had (vendor, chip, format, kernel, scale), each of which widens the interval; ``fits``:
-        whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows it),
+        run fewer than three calibrating runs had (vendor, chip, precision, attention, scale), each of which widens the
+        interval; ``fits``: whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows),
         ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up
         to it; ``warnings``: what was not read, or what does not fit; ``inexpressible``: why there is no prediction,
         empty where there is one.
@@ -59,7 +61,7 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | None = N
     >>> bool(2 < found["step_time_s"][0] < 4), bool(found["fits"][0])
     (True, True)
     """
-    known = shipped() if calibration is None else calibration
+    known = calibration_of(calibration)
     table = Runs(runs)
     cases = cases_of(table, _records(chips))
     kept = table.take(cases.expressible)

@@ -1,22 +1,22 @@
-"""The calibration that ships with the package: ``data/throughput_coefficients.csv`` as records, and its certainty."""
+"""The calibration that ships with the package, or one taught by a reader's runs: records, and their certainty."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy
 
 from gigacluster import hardware, tables
 from gigacluster.throughput.case import Case
-from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.columns import Runs
+from gigacluster.throughput.coefficients import PRIORS, Coefficients
+from gigacluster.throughput.rows import Runs
 from gigacluster.throughput.software import MOE_INPUTS
 
 
@@ -37,7 +37,7 @@ class Certainty:
 
     half_width: numpy.ndarray  # of the 80 % interval, as a logarithm
     family_known: numpy.ndarray
-    untested: list[str]  # what no calibrating run had, separated by commas
+    untested: list[str]  # what hardly any calibrating run had, separated by commas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +50,27 @@ class Calibration:
     source_effects: Mapping[str, float]
     families: Mapping[str, str]  # source, and what releases of it are called without their number -> family
     spreads: Mapping[str, float]  # standard deviations of the error, as logarithms, by cause
-    tested: Mapping[str, frozenset[str]] = field(default_factory=dict)  # kind -> what calibrating runs had of it
+    tested: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # kind -> calibrating runs that had it
     constant_mfu: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     own_effect: float = 0.0  # of the reader's stack, for sources that calibration does not know
+    own_runs: float = 0.0  # runs of that stack
+    n_runs: float = 0.0  # published runs
+    name: str = ""  # of its file; blank: that of the package
+
+    def told(self) -> str:
+        """Return which calibration this is, as a part of a sentence.
+
+        Examples
+        --------
+        >>> shipped().told().startswith("calibrated on ")
+        True
+        """
+        told = f"calibrated on {self.n_runs:.0f} published runs"
+        if not self.own_runs:
+            return told
+        pace = "slower" if self.own_effect > 0 else "faster"
+        stack = f"a stack {abs(math.expm1(self.own_effect)):.1%} {pace} than the model"
+        return f"{told} and {self.own_runs:.0f} of one's own ({self.name}: {stack})"
 
     def chip_effect(self, name: str) -> float:
         """Return the effect of a chip, by any of its names; zero for one that no measured run used."""
@@ -87,7 +105,7 @@ class Calibration:
         moe
             Whether the model has experts.
         untested
-            Kinds of what no calibrating run had: vendor, chip, precision, attention, scale.
+            Kinds of what hardly any calibrating run had: vendor, chip, precision, attention, scale.
         blanks_frac
             Share of the software inputs of an MoE that are blank.
         n_chips
@@ -102,10 +120,10 @@ class Calibration:
         return float(variance**0.5)
 
     def untested_of(self, chip: hardware.Chip | None, precision: float, attention: float, n_chips: float) -> list[str]:
-        """Return which kinds of a run no calibrating run had."""
+        """Return which kinds of a run hardly any calibrating run had: fewer than three."""
         said = {"precision": f"{precision:g}", "attention": f"{attention:g}"}
         said |= {"chip": chip.name, "vendor": chip.vendor} if chip is not None else {"chip": "", "vendor": ""}
-        found = [kind for kind, name in said.items() if name not in self.tested.get(kind, frozenset())]
+        found = [kind for kind, name in said.items() if self.tested.get(kind, {}).get(name, 0.0) < _FEW]
         return [*found, "scale"] if n_chips > 1.02 * self.largest_chips else found
 
     @property
@@ -138,18 +156,41 @@ def _record(name: str) -> hardware.Chip | None:
 
 
 def shipped() -> Calibration:
-    """Return the calibration of ``data/throughput_coefficients.csv``, or of the file that the environment names.
+    """Return the calibration of ``data/throughput_coefficients.csv``."""
+    return read_calibration()
 
-    ``GIGACLUSTER_CALIBRATION`` is the path of a table that ``gigacluster calibrate RUNS.csv --out FILE`` wrote.
-    """
-    return _read(os.environ.get("GIGACLUSTER_CALIBRATION", ""))
+
+def calibration_of(given: Calibration | str | Path | None) -> Calibration:
+    """Return a calibration as given, read from a file, or that of the package."""
+    return given if isinstance(given, Calibration) else read_calibration(given or "")
 
 
 @cache
-def _read(path: str) -> Calibration:
+def read_calibration(path: str | Path = "") -> Calibration:
+    """Return the calibration of a file that ``gigacluster calibrate RUNS.csv --out FILE`` wrote; blank: the package's.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or is no calibration.
+    """
     kinds: dict[str, dict[str, Any]] = defaultdict(dict)
-    for row in tables.rows("throughput_coefficients", path or None):
-        kinds[str(row["kind"])][str(row["name"])] = float(row["value"])
+    try:
+        for row in tables.rows("throughput_coefficients", path or None):
+            kinds[str(row["kind"])][str(row["name"])] = float(row["value"])
+        return _of_rows(kinds, str(path))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ValueError(f"calibration {str(path)!r} cannot be read ({getattr(fault, 'strerror', fault)})") from None
+    except (KeyError, TypeError, ValueError) as fault:
+        raise ValueError(
+            f"{str(path)!r} is no calibration ({fault}); give a file that 'gigacluster calibrate RUNS.csv --out FILE' "
+            "wrote with this version"
+        ) from None
+
+
+def _of_rows(kinds: Mapping[str, Mapping[str, Any]], name: str) -> Calibration:
+    if absent := set(PRIORS) - set(kinds["coefficient"]):
+        raise ValueError(f"it lacks {', '.join(sorted(absent)[:3])}")
     members = [name.split("|") for name in kinds["source"]]
     families = {source: family for family, source in members}
     return Calibration(
@@ -160,9 +201,17 @@ def _read(path: str) -> Calibration:
         families={stem_of(source): family for source, family in families.items()} | families,
         spreads=kinds["interval"],
         own_effect=kinds["own"].get("stack", 0.0),
-        tested={kind: frozenset(n for k, n in (t.split("|") for t in kinds["tested"]) if k == kind) for kind in _KINDS},
+        own_runs=kinds["own"].get("runs", 0.0),
+        n_runs=sum(count for tested, count in kinds["tested"].items() if tested.startswith("chip|")),
+        name=name,
+        tested={
+            kind: {name.partition("|")[2]: n for name, n in kinds["tested"].items() if name.startswith(f"{kind}|")}
+            for kind in _KINDS
+        },
         constant_mfu={tuple(name.split("|")) if name != "all" else (): v for name, v in kinds["constant_mfu"].items()},
     )
 
 
+#: Fewer runs than these test nothing: the number that is enough to learn from.
+_FEW = 3.0
 _KINDS = ("vendor", "chip", "precision", "attention", "n_chips")

@@ -121,19 +121,19 @@ class Software:
     """Software inputs as words, blank where nobody said; read and checked at birth."""
 
     dispatcher: str = ""  # how tokens reach their experts
-    fp8_dispatch: str = ""  # 1: in 8 bit
+    fp8_dispatch: str = ""  # 1: tokens travel to their experts in 8 bit, and back in 16
     ep_overlap: str = ""  # 1: the exchange of one micro-batch under the computation of another
     cuda_graph: str = ""  # none, the scopes captured, full_iteration, xla
     grouped_gemm: str = ""  # kernel of the experts' matmuls
     fused_grouped_mlp: str = ""  # 1: these fused with activation and quantising
     fp8_attention: str = ""  # 1: the core of attention in 8 bit
     router: str = ""  # forced balance, random, natural, or dropping with a capacity
-    expert_padding: str = ""  # capacity to which experts are filled up; none
+    expert_padding: str = ""  # capacity to which experts are filled up, over an even share; none
     recompute_modules: str = ""  # of Megatron; none
     optimizer_offload: str = ""
     activation_offload: str = ""  # layers whose activations go to the host: 0, how many, all
     attention_backend: str = ""
-    release: str = ""
+    release: str = ""  # of the framework; one that is a date, such as 26.04, goes before the year of the software
     loss_impl: str = ""
     logits_dtype: str = ""
     optimizer: str = ""
@@ -188,7 +188,7 @@ class Software:
         package = _PACKAGE_SHARE if moe and megatron and not said and year >= _PACKAGE_SINCE else 0.0
         usual = "deepep" if year >= 2026.0 else "alltoall"
         drop = self.router == "tokendrop"
-        padded = drop if not self.expert_padding else not self.expert_padding.startswith("none")
+        capacity = {"": float(drop), "none": 0.0}.get(self.expert_padding)
         fused = self.fused_grouped_mlp == "1" or self.grouped_gemm == "te_op_fuser"
         told = self.activation_offload
         optimizer = self.optimizer or ("adamw_bf16" if pure else "adamw")
@@ -203,7 +203,8 @@ class Software:
             "fp8_attention": float(self.fp8_attention == "1"),
             "routing_excess": _EXCESS[self.router],
             "token_drop": float(drop),
-            "padded_experts": float(padded and moe),
+            "expert_capacity": float(self.expert_padding) if capacity is None else capacity,
+            "fp8_dispatch": float(self.fp8_dispatch == "1"),
             "state_bytes": _STATE_BYTES[optimizer],
             "update_bytes": 4.0 if optimizer == "adamw_unfused" else 0.0,
             "param_bytes": 0.0 if not megatron and optimizer in ("adamw", "adamw_unfused") else 2.0,
@@ -277,7 +278,7 @@ def _read(column: str, said: object) -> str:
     if column == "recompute_modules":
         return _listed(column, re.sub(r"\bcustom.*|\bselective\b|\bfull.*", "", text).strip(), _MODULES) or ""
     if column == "expert_padding":
-        return text
+        return _capacity(text)
     if column == "activation_offload":
         return _offloaded(text)
     if column == "optimizer_offload":
@@ -286,6 +287,20 @@ def _read(column: str, said: object) -> str:
         text = re.sub(r"te auto.*|auto.*", "", text).strip()  # what Transformer Engine chooses is not said
         return ATTENTION.read(text) if text else ""
     return (vocabulary or Vocabulary(column, _YES_NO)).read(_whole(said))
+
+
+def _capacity(text: str) -> str:
+    """Return the capacity to which experts are filled up, over an even share; ``none`` where there is none.
+
+    A capacity of ranks sizes buffers alone, and rows that are added for quantising fill tiles, which count as whole.
+    """
+    if text in ("none", "no", "0", "0.0") or re.search("^rank capacity|quanti", text):
+        return "none"
+    if found := re.fullmatch(r"(?:capacity)?(?: factor)?\s*(\d+(?:\.\d*)?)?\s*(?:\(.*\))?(?:,? ?padded)?", text):
+        if not (capacity := float(found[1] or 1.0)) > 0:
+            raise ValueError(f"expert_padding must be a capacity above 0, got {text!r}")
+        return f"{capacity:g}"
+    raise ValueError(f"unknown expert_padding {text!r}; use none, or the capacity over an even share, such as 1.25")
 
 
 def _offloaded(text: str) -> str:

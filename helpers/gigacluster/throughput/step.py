@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import Array, Namespace, Samples, as_common
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
@@ -18,14 +18,14 @@ from gigacluster.throughput.network import neighbour_s, ring_s
 class StepTime:
     """One optimizer step and where its time goes; the parts add up to ``total_s``. [s]"""
 
-    total_s: Any
-    layers_s: Any  # the slowest stage's layers and head, all micro-batches
-    bubble_s: Any  # waiting for the pipeline to fill and drain
-    stage_transfer_s: Any  # activations between stages that nothing hides
-    parameter_comm_s: Any  # gathering parameters and reducing gradients, as far as it shows
-    optimizer_s: Any
-    host_s: Any  # once a step
-    straggler_s: Any  # jitter, growing with the number of chips
+    total_s: Samples
+    layers_s: Samples  # the slowest stage's layers and head, all micro-batches
+    bubble_s: Samples  # waiting for the pipeline to fill and drain
+    stage_transfer_s: Samples  # activations between stages that nothing hides
+    parameter_comm_s: Samples  # gathering parameters and reducing gradients, as far as it shows
+    optimizer_s: Samples
+    host_s: Samples  # once a step
+    straggler_s: Samples  # jitter, growing with the number of chips
 
 
 def on_arrays(case: Case) -> tuple[Any, Case]:
@@ -41,7 +41,7 @@ def step_time(case: Case, k: Coefficients) -> StepTime:
     return step_from_layers(xp, layer_times(xp, case, k), case, k)
 
 
-def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -> StepTime:
+def step_from_layers(xp: Namespace, layers: LayerTimes, case: Case, k: Coefficients) -> StepTime:
     """Combine layer times into the step; ``layers`` and ``case`` are broadcastable."""
     moe = case.n_experts > 0
     moe_layers = xp.where(moe, case.n_layers - case.n_dense_layers, 0.0)
@@ -77,14 +77,15 @@ def step_from_layers(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -
     )
 
 
-def breakdown(xp: Any, layers: LayerTimes, step: StepTime, case: Case) -> dict[str, Any]:
+def breakdown(xp: Namespace, layers: LayerTimes, step: StepTime, case: Case) -> dict[str, Any]:
     """Return every part of the step by name, the layers' time divided by cause; the parts add up to the total. [s]"""
     moe_layers = xp.where(case.n_experts > 0, case.n_layers - case.n_dense_layers, 0.0)
     dense_layers = case.n_layers - moe_layers
 
-    def over_layers(part: str) -> Any:
+    def over_layers(part: str) -> Samples:
         dense, moe, head = (getattr(kind, part) for kind in (layers.dense, layers.moe, layers.head))
-        return dense_layers * dense + moe_layers * moe + head
+        total: Samples = dense_layers * dense + moe_layers * moe + head
+        return total
 
     scale = step.layers_s / over_layers("total_s")
     causes = ("matmul_s", "attention_s", "memory_s", "tensor_comm_s", "context_comm_s", "expert_comm_s", "host_s")
@@ -95,7 +96,7 @@ def breakdown(xp: Any, layers: LayerTimes, step: StepTime, case: Case) -> dict[s
     return parts
 
 
-def _slowest_stage_s(xp: Any, head_s: Any, layer_s: Any, case: Case, k: Coefficients) -> Any:
+def _slowest_stage_s(xp: Namespace, head_s: Samples, layer_s: Samples, case: Case, k: Coefficients) -> Array:
     """Return the time of a micro-batch in the stage that sets the pace.
 
     Layers that do not divide leave fewer to the first and last stage, which hold the embedding and the logits.
@@ -106,7 +107,7 @@ def _slowest_stage_s(xp: Any, head_s: Any, layer_s: Any, case: Case, k: Coeffici
     return mean_s + k.stage_imbalance_frac * (slowest_s - mean_s)
 
 
-def _transfer_s(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -> Any:
+def _transfer_s(xp: Namespace, layers: LayerTimes, case: Case, k: Coefficients) -> Array:
     """Return exposed sending of activations and their gradients, a micro-batch and stage."""
     apart = case.n_chips / case.pp
     once = neighbour_s(xp, layers.boundary_bytes, apart, case, k)
@@ -115,8 +116,8 @@ def _transfer_s(xp: Any, layers: LayerTimes, case: Case, k: Coefficients) -> Any
 
 
 def _parameter_comm_s(
-    xp: Any, replicated: Any, expert: Any, stage_s: Any, n_micro: Any, case: Case, k: Coefficients
-) -> Any:
+    xp: Namespace, replicated: Samples, expert: Samples, stage_s: Samples, n_micro: Samples, case: Case, k: Coefficients
+) -> Array:
     """Return exposed gathering of parameters and reduction of gradients."""
     replicas = case.dp * case.cp
     expert_replicas = _expert_replicas(xp, case)
@@ -125,12 +126,12 @@ def _parameter_comm_s(
     spread = case.ep * case.etp
     param_bytes = 2.0 - case.fp8_params
 
-    def rings_s(bytes_a_param: Any) -> Any:
+    def rings_s(bytes_a_param: Samples) -> Array:
         """Gather, or reduce and scatter, within the groups that states are sharded over."""
         dense_s = ring_s(xp, bytes_a_param * replicated, group, case.tp, case, k)
         return dense_s + ring_s(xp, bytes_a_param * expert, expert_group, spread, case, k)
 
-    def between_s(bytes_a_param: Any) -> Any:
+    def between_s(bytes_a_param: Samples) -> Array:
         """Reduce what groups hold alike: an all-reduce of each shard."""
         dense_s = ring_s(xp, bytes_a_param * replicated / group, replicas / group, case.tp * group, case, k)
         others = expert_replicas / expert_group
@@ -159,18 +160,18 @@ def _parameter_comm_s(
     return xp.where(case.shard_params > 0, fsdp_s, plain_s)
 
 
-def _exposed_s(xp: Any, communication_s: Any, window_s: Any, k: Coefficients) -> Any:
+def _exposed_s(xp: Namespace, communication_s: Samples, window_s: Samples, k: Coefficients) -> Array:
     """Return what of a communication shows behind a window of computation, which it slows down where it is hidden."""
     hidden = k.fsdp_contention * xp.minimum(communication_s, window_s)
     return soft_maximum(xp, communication_s, window_s) - window_s + hidden
 
 
-def _expert_replicas(xp: Any, case: Case) -> Any:
+def _expert_replicas(xp: Namespace, case: Case) -> Array:
     """Return how many chips hold the same experts."""
     return xp.maximum(case.dp * case.cp * case.tp / (case.ep * case.etp), 1.0)
 
 
-def _optimizer_s(xp: Any, replicated: Any, expert: Any, case: Case, k: Coefficients) -> Any:
+def _optimizer_s(xp: Namespace, replicated: Samples, expert: Samples, case: Case, k: Coefficients) -> Array:
     group = xp.minimum(case.shard_group, case.dp * case.cp)
     shards = xp.where(case.shard_optimizer > 0, group, 1.0)
     expert_shards = xp.where(case.shard_optimizer > 0, xp.minimum(group, _expert_replicas(xp, case)), 1.0)

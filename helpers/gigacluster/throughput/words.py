@@ -151,18 +151,21 @@ def stack_of(framework: str) -> int | None:
     return next((code for code, words in STACK.items() if re.search(words, framework.lower())), None)
 
 
-def software_year(framework: str, year: float) -> float:
-    """Return the date of the software as a year: from its release number if that is a date, else mid-year.
+def software_year(framework: str, year: float, release: str = "") -> float:
+    """Return the date of the software as a year: from its name or release if that is a date, else mid-year.
 
     Examples
     --------
     >>> software_year("NeMo 25.04", 2025), software_year("MLPerf Training v4.1 NVIDIA", 2024)
     (2025.25, 2024.75)
+    >>> software_year("Levanter", 2025, release="marin, 2026-07-17"), software_year("NeMo", 2024)
+    (2026.5, 2024.5)
     """
-    if found := re.search(r"\b(2\d)\.(0\d|1[0-2])\b", framework):
-        return 2000 + int(found[1]) + (int(found[2]) - 1) / 12
-    if found := re.search(r"MLPerf\D*v(\d)\.(\d)", framework):
-        return 2020.25 + int(found[1]) + 0.5 * int(found[2])
+    for said in (framework, release):
+        if found := re.search(r"\b(?:20)?(2\d)[.-](0[1-9]|1[0-2])\b", said):
+            return 2000 + int(found[1]) + (int(found[2]) - 1) / 12
+        if found := re.search(r"MLPerf\D*v(\d)\.(\d)", said):
+            return 2020.25 + int(found[1]) + 0.5 * int(found[2])
     return year + 0.5
 
 

@@ -111,7 +111,9 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
     sources = runs["source_id"].to_numpy(dtype=str)
     for name in names:
         here = folds == name
-        log_half_width[here] = half_widths(error[~here], moe[~here], sources[~here])[moe[here].astype(int)]
+        log_half_width[here] = half_widths(error[~here], moe[~here], sources[~here], new=split == "family")[
+            moe[here].astype(int)
+        ]
     return CrossValidation(
         split=split, log_predicted=log_predicted, log_half_width=log_half_width, log_constant_mfu=log_constant
     )
@@ -125,10 +127,13 @@ def predict_without(
     return {name: predict_log_s(found, select(data, folds == name)) for name in without}
 
 
-def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray, sources: numpy.ndarray) -> numpy.ndarray:
+def half_widths(
+    log_error: numpy.ndarray, moe: numpy.ndarray, sources: numpy.ndarray, *, new: bool = False
+) -> numpy.ndarray:
     """Return the half-widths of the intervals of dense and of MoE runs from held-out errors.
 
-    Runs of one source err together, so that a source with n runs counts as the square root of n.
+    Runs of one source err together, so that a source with n runs counts as the square root of n. For a new family the
+    share to be held is taken a little higher: it is one more draw among few, n + 1 for n sources.
     """
     _, index, count = numpy.unique(sources, return_inverse=True, return_counts=True)
     weight = count[index] ** -0.5
@@ -140,7 +145,8 @@ def half_widths(log_error: numpy.ndarray, moe: numpy.ndarray, sources: numpy.nda
             continue
         order = numpy.argsort(size)
         held = numpy.cumsum(share[order]) / share.sum()
-        widths.append(float(numpy.interp(COVERAGE, held, size[order])))
+        level = COVERAGE * (1.0 + new / len(set(sources[of_arch].tolist())))
+        widths.append(float(numpy.interp(level, held, size[order])))
     return numpy.array(widths)
 
 
@@ -172,7 +178,7 @@ def coefficient_table(
             )
     moe, sources = (runs["arch"] == "moe").to_numpy(), runs["source_id"].to_numpy(dtype=str)
     for known, split in zip(("known", "new"), splits[:2], strict=True):
-        widths = half_widths(split.log_predicted - log_measured, moe, sources)
+        widths = half_widths(split.log_predicted - log_measured, moe, sources, new=known == "new")
         for arch, width in zip(("dense", "moe"), widths, strict=True):
             meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
             rows.append(("interval", f"{known} {arch}", float(width), *[None] * 2, "1", *[None] * 3, meaning))
@@ -194,9 +200,9 @@ def _tested(runs: pd.DataFrame) -> dict[str, int]:
     had = {
         "vendor": [chip.vendor for chip in chips],
         "chip": [chip.name for chip in chips],
-        "precision": [f"{code:g}" for code in case.precision],
-        "attention": [f"{code:g}" for code in case.attention_kernel],
-        "n_chips": [f"{case.n_chips.max():g}"],
+        "precision": [f"{code:g}" for code in numpy.asarray(case.precision)],
+        "attention": [f"{code:g}" for code in numpy.asarray(case.attention_kernel)],
+        "n_chips": [f"{numpy.max(case.n_chips):g}"],
     }
     counts = {kind: pd.Series(names).value_counts().sort_index() for kind, names in had.items()}
     return {f"{kind}|{name}": int(n) for kind, found in counts.items() for name, n in found.items()}

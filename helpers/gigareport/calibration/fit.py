@@ -17,6 +17,7 @@ from typing import Any
 import numpy
 from scipy.optimize import least_squares
 
+from gigacluster.arrays import NUMPY
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients, Prior
 from gigacluster.throughput.layers import layer_times
@@ -27,7 +28,7 @@ NOISE = 0.1
 #: Runs of one source repeat each other: this many count as one independent run.
 REPETITION = 8.0
 #: Prior standard deviation of the effects, as logarithms of a time.
-EFFECT_SPREADS = {"chip": 0.14, "family": 0.34, "source": 0.085}
+EFFECT_SPREADS = {"chip": 0.10, "family": 0.12, "source": 0.12}
 _DIFFERENCE = 1e-5
 
 
@@ -204,8 +205,8 @@ def _robust(error: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
 
 def log_step_time(case: Case, coefficients: Coefficients) -> numpy.ndarray:
     """Return the logarithm of the step time; coefficients may carry further leading axes."""
-    layers = layer_times(numpy, case, coefficients)
-    return numpy.log(step_from_layers(numpy, layers, case, coefficients).total_s)
+    layers = layer_times(NUMPY, case, coefficients)
+    return numpy.log(step_from_layers(NUMPY, layers, case, coefficients).total_s)
 
 
 def predict_log_s(found: Fit, data: Observations) -> numpy.ndarray:

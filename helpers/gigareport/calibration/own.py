@@ -1,4 +1,4 @@
-"""A reader's own runs: what a few of them teach about their stack, and what logs of training say.
+"""A reader's own runs: what a few of them teach about their stack.
 
 The shipped fit is the prior: each coefficient with its width, and an effect of the stack with the spread of families.
 The reader's runs count in full, not as repetitions of one source.
@@ -6,8 +6,7 @@ The reader's runs count in full, not as repetitions of one source.
 
 from __future__ import annotations
 
-import re
-import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration.crossvalidate import observe
 from gigareport.calibration.fit import Observations, decode, encode, log_step_time
+from gigareport.calibration.logs import joined
 from gigareport.dictionary import columns_of
 
 #: Error of one of the reader's runs, as a logarithm: as in the shipped fit.
@@ -29,8 +29,6 @@ NOISE = 0.1
 STACK_SPREAD = 0.15
 CHIP_SPREAD = 0.10
 _NORMAL_80 = 1.2816
-#: Steps at the start of a log that warm up, as a share.
-_WARM_UP = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +56,29 @@ class Taught:
     def to_csv(self, path: Path) -> None:
         """Write the calibration in the form of ``data/throughput_coefficients.csv``."""
         table = catalog.load("throughput_coefficients")
-        values = {name: getattr(self.calibration.coefficients, name) for name in PRIORS}
-        coefficient = table["kind"] == "coefficient"
-        table.loc[coefficient, "value"] = table.loc[coefficient, "name"].map(values)
+        for i, row in table[table["kind"] == "coefficient"].iterrows():
+            prior, value = PRIORS[row["name"]], getattr(self.calibration.coefficients, row["name"])
+            moved = encode(prior, value) - encode(prior, row["value"])
+            ends = [decode(prior, encode(prior, row[end]) + moved) for end in ("low", "high")]
+            table.loc[i, ["value", "low", "high"]] = value, *ends
         chip = table["kind"] == "chip"
         table.loc[chip, "value"] = table.loc[chip, "name"].map(self.calibration.chip_effects)
-        row = {"kind": "own", "name": "stack", "value": self.stack_effect, "unit": "1"}
-        row["meaning"] = "logarithm of step time of the reader's stack over the model's"
-        own = pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+        stack = {"kind": "own", "name": "stack", "value": self.stack_effect, "unit": "1"}
+        stack["meaning"] = "logarithm of step time of the reader's stack over the model's"
+        runs = {"kind": "own", "name": "runs", "value": self.n_runs, "unit": "run", "meaning": "runs of that stack"}
+        own = pd.concat([table, pd.DataFrame([stack, runs])], ignore_index=True)
         own[columns_of("throughput_coefficients")].to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def calibrate(path: str | Path) -> Taught:
-    """Learn from the runs of a CSV file in the form of ``data/training_runs.csv``.
+def calibrate(path: str | Path, *, logs: Sequence[str] = ()) -> Taught:
+    """Learn from the runs of a CSV file in the form of ``data/training_runs.csv``, and from logs of these runs.
 
     Raises
     ------
     CatalogError
         If the file is not of that form, or no run of it can be scored.
     """
-    runs = catalog.load("training_runs", path=path)
+    runs = joined(catalog.load("training_runs", path=path), logs)
     reasons = table_of_runs.not_scored_reasons(runs)
     expressible = table_of_runs.cases(runs).expressible if len(runs) else numpy.zeros(0, dtype=bool)
     kept = numpy.array([not reason for reason in reasons], dtype=bool) & expressible
@@ -147,30 +148,3 @@ def learn(data: Observations, known: Calibration, widths: dict[str, float]) -> T
         mape_after=float(after),
         moved=pd.DataFrame(shown, columns=["name_", "before", "after"]),
     )
-
-
-_MEGATRON = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+).*?global batch size:\s*(\d+)")
-_TITAN = re.compile(r"step:\s*\d+.*?memory:\s*([\d.]+)\s*GiB.*?tps:\s*([\d,]+)")
-
-
-def read_log(text: str) -> dict[str, float] | None:
-    """Return what the lines of a log of Megatron or torchtitan say in the median, or nothing where there are none.
-
-    Examples
-    --------
-    >>> read_log("elapsed time per iteration (ms): 4320.1 | learning rate: 1 | global batch size: 256 |")
-    {'step_time_s': 4.3201, 'global_batch': 256.0}
-    """
-    if found := _MEGATRON.findall(text):
-        steady = found[int(_WARM_UP * len(found)) :]
-        return {
-            "step_time_s": statistics.median(float(ms) for ms, _ in steady) / 1000.0,
-            "global_batch": float(steady[-1][1]),
-        }
-    if found := _TITAN.findall(text):
-        steady = found[int(_WARM_UP * len(found)) :]
-        return {
-            "tokens_per_s_per_chip": statistics.median(float(tps.replace(",", "")) for _, tps in steady),
-            "peak_mem_gib": max(float(gib) for gib, _ in steady),
-        }
-    return None

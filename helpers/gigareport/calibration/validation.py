@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import numpy
 import pandas as pd
 
 from gigacluster.throughput.prediction import predict
-from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.shipped import Calibration, calibration_of
 from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
-from gigareport.calibration.own import read_log
+from gigareport.calibration.logs import joined, read_log
 
 _SCALES = (8, 64, 512, 4096)
 
@@ -83,15 +84,24 @@ class Validation:
         return "\n".join(lines)
 
 
-def validate(path: str | Path, *, chips: str | Path | None = None) -> Validation:
+def validate(
+    path: str | Path,
+    *,
+    chips: str | Path | None = None,
+    calibration: Calibration | str | Path | None = None,
+    logs: Sequence[str] = (),
+) -> Validation:
     """Predict the runs of a CSV file in the form of ``data/training_runs.csv`` and score them.
 
     Parameters
     ----------
     path : The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
-
     chips : path, optional
         A table of chips of one's own, in the form of ``data/chips.csv``.
+    calibration : optional
+        A record, or a file that ``gigacluster calibrate`` wrote; that of the package by default.
+    logs : sequence of str, optional
+        Logs of these runs, ``RUN_ID=FILE``: what they measured goes before what the rows say.
 
     Raises
     ------
@@ -100,12 +110,13 @@ def validate(path: str | Path, *, chips: str | Path | None = None) -> Validation
     """
     _refuse_a_log(Path(path))
     own_chips = None if chips is None else catalog.load("chips", path=chips)
-    runs = catalog.load("training_runs", path=path)
+    runs = joined(catalog.load("training_runs", path=path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
     scored = runs.loc[kept].reset_index(drop=True)
-    predicted = predict(table_of_runs.columns(scored), chips=own_chips)
-    yardstick = scoring.ConstantMfu(dict(shipped().constant_mfu)).step_time_s(scored)
+    known = calibration_of(calibration)
+    predicted = predict(table_of_runs.columns(scored), chips=own_chips, calibration=known)
+    yardstick = scoring.ConstantMfu(dict(known.constant_mfu)).step_time_s(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
     own = predicted["step_time_s"]
@@ -131,7 +142,8 @@ def _refuse_a_log(path: Path) -> None:
         cells = ", ".join(f"{name} = {value:g}" for name, value in said.items())
         raise catalog.CatalogError(
             f"{path} is a log of training; in the median it says {cells}. Wanted is a CSV with a row a run and the "
-            "columns of data/training_runs.csv: put these numbers there beside model, chip and plan"
+            "columns of data/training_runs.csv, with model, chip and plan; the log goes beside it: "
+            f"gigacluster validate PLAN.csv --log {path}"
         )
 
 
@@ -143,7 +155,7 @@ def source_table() -> pd.DataFrame:
 
 
 def by_source() -> dict[str, Any]:
-    """Return the same as plain numbers, with the mean over sources and the worst, by architecture."""
+    """Return the same as plain numbers, with the mean over sources and the worst, by architecture; and the vault."""
     table = catalog.load("throughput_accuracy")
     sources = source_table()
     found: dict[str, Any] = {}
@@ -158,7 +170,8 @@ def by_source() -> dict[str, Any]:
             "worst": {"source": worst["source"], "mape": float(worst["mape"]), "n": int(worst["n"])},
             "sources": {row["source"]: {c: float(row[c]) for c in columns} for _, row in of_arch.iterrows()},
         }
-    return found
+    vault = catalog.load("throughput_vault")
+    return {**found, "vault": json.loads(vault.to_json(orient="records", date_format="iso"))}
 
 
 def _listed(names: Any, reasons: Any) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from gigacluster import hardware
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import best_of
 from gigacluster.throughput.plans import enumerate_plans
-from gigacluster.throughput.shipped import shipped
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.calibration.fit import EFFECT_SPREADS
@@ -108,7 +108,7 @@ def plan_on(
     ValueError
         If no plan fits, or the chip has no peak in the run's number format.
     """
-    calibration = shipped()
+    calibration = read_calibration(run.calibration)
     kind = hardware.chip(chip) if isinstance(chip, str) else chip
     job = Job(
         model=run.model,
@@ -119,6 +119,7 @@ def plan_on(
         software_year=software_year,
         attention=attention,
         chip_effect=calibration.chip_effect(kind.name),
+        family_effect=calibration.own_effect,
     )
     table, _ = enumerate_plans(job, {**_LIMITS, "recompute": list(recompute)})
     best = best_of(job, table, calibration.coefficients, top=1)
@@ -147,7 +148,8 @@ def shared_error(run: Run) -> Uncertain:
 
     What calibration adds for runs of software that it never saw; it cancels out of an order.
     """
-    known, new = (shipped().half_width(known=known, moe=run.model.n_experts > 0) for known in (True, False))
+    calibration = read_calibration(run.calibration)
+    known, new = (calibration.half_width(known=known, moe=run.model.n_experts > 0) for known in (True, False))
     return _symmetric(math.sqrt(max(new**2 - known**2, 0.0)))
 
 
@@ -157,7 +159,7 @@ def chip_error(run: Run, chip: str) -> Uncertain:
     With the shared part it is the error that a scenario of the best measured chip has; for another chip the larger
     uncertainty of its fitted effect comes on top.
     """
-    of_run = shipped().half_width(known=True, moe=run.model.n_experts > 0, blanks_frac=1.0)
+    of_run = read_calibration(run.calibration).half_width(known=True, moe=run.model.n_experts > 0, blanks_frac=1.0)
     effects = _chip_half_widths()
     of_chip = effects.get(chip, _UNMEASURED_CHIP)
     return _symmetric(math.sqrt(of_run**2 + of_chip**2 - min(effects.values()) ** 2))

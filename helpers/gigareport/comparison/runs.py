@@ -26,6 +26,7 @@ class Run:
     seq_len: int  # [token]
     precision: str = "bf16"
     stand_ins: tuple[transformer.Transformer, ...] = ()  # other shapes, where the model's own is not public
+    calibration: str = ""  # file that step times come from; blank: that of the package
 
     def __post_init__(self) -> None:
         faults = [
@@ -109,4 +110,5 @@ def reference_run(story: Scenario) -> Run:
         global_batch=int(training.global_batch),
         seq_len=int(training.seq_len),
         precision=training.precision,
+        calibration=training.calibration,
     )

@@ -43,6 +43,7 @@ __all__ = [
     "largest_at",
     "latest",
     "leaders",
+    "leading",
     "predicted",
     "site_timeline",
 ]
@@ -243,6 +244,12 @@ def leaders(timeline: Timeline, top: int = 4) -> list[int]:
     first = middle.argmax(axis=0)[middle.max(axis=0) > 0]
     last = numpy.argsort(-middle[:, -1], kind="stable")[:top]
     return list(dict.fromkeys([*first.tolist(), *last.tolist()]))
+
+
+def leading(timeline: Timeline, dates: Sequence[str], top: int) -> list[int]:
+    """Return the rows of the sites that are among the largest at any of several dates, by their medians."""
+    sizes = [numpy.median(timeline.at(date), axis=1) for date in dates]
+    return list(dict.fromkeys(int(row) for size in sizes for row in numpy.argsort(-size, kind="stable")[:top]))
 
 
 def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:

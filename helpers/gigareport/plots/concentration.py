@@ -78,48 +78,9 @@ def plot_owner_shares(ax: Axes, dates: Any, shares: Any, *, labels: Sequence[str
         area.set(hatch=hatch, linewidth=0.5)
     middle = numpy.cumsum(shares[:, -1]) - numpy.asarray(shares)[:, -1] / 2
     for name, height in zip(labels, _apart(middle, 0.055), strict=True):
-        label_line(ax, dates[-1], height, name, "#333333")
+        label_line(ax, dates[-1], height, name, "#262626")
     ax.set(ylabel="Share of the world's stock", ylim=(0, 1), xlim=(dates[0], dates[-1]))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _date_axis(ax)
-    return ax
-
-
-def plot_sites(ax: Axes, dates: Any, sizes: Any, *, labels: Sequence[str], known_until: Any, here: Any = None) -> Axes:
-    """Draw the sizes of sites through time as steps; what is planned is dashed, line styles tell sites apart.
-
-    Parameters
-    ----------
-    ax : Axes
-    dates : array of datetime64, shape (n,)
-    sizes : array, shape (sites, n)
-        In H100 equivalents; what is 0 is not drawn.
-    labels : sequence of str
-    known_until : datetime64
-        Later dates are plans.
-    here : (date, size, str), optional
-        A cluster to mark, with its name.
-    """
-    last = max(int(numpy.searchsorted(dates, numpy.datetime64(known_until), side="right")), 1)
-    heights = []
-    for row, colour, marker in zip(sizes, itertools.cycle(COLOURS), itertools.cycle("osDv^X"), strict=False):
-        size = numpy.where(numpy.asarray(row) > 0, row, numpy.nan)
-        ax.step(dates[:last], size[:last], color=colour, where="post", marker=marker, markersize=3, markevery=6)
-        ax.step(dates[last - 1 :], size[last - 1 :], color=colour, where="post", linestyle="--")
-        heights.append(numpy.log10(size[-1]))
-    order = numpy.argsort(heights)
-    placed = numpy.empty(len(heights))
-    low, high = (numpy.log10(float(end(sizes[sizes > 0]))) for end in (numpy.min, numpy.max))
-    apart = _apart(numpy.asarray(heights)[order], 0.06 * max(high - low, 0.5))
-    placed[order] = apart - max(apart[-1] - high, 0.0) / 2  # the labels as a block stay beside their lines
-    for name, height in zip(labels, placed, strict=True):
-        label_line(ax, dates[-1], 10**height, name, "#333333")
-    if here is not None:
-        day, size, name = here
-        ax.plot([day], [size], marker="*", markersize=13, color="black", linestyle="none")
-        ax.annotate(name, (day, size), xytext=(0, 9), textcoords="offset points", ha="center", fontsize="small")
-    ax.set(yscale="log", ylabel="Size [H100 equivalents]", xlim=(dates[0], dates[-1]))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     _date_axis(ax)
     return ax
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import yaml
 
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
 from gigareport.scenario.chips import BY_CHIP, default_for
 from gigareport.scenario.reading import Reader, node_of, report
-from gigareport.scenario.record import fields_of, leaves
+from gigareport.scenario.record import fields_of, leaves, with_value
 from gigareport.scenario.register import Case, Scenario, default_of
 from gigareport.scenario.together import Impossible, impossible
 
@@ -87,7 +88,21 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     >>> load("xai-colossus-2024", changes={"cluster.n_chips": "50,000", "training.n_chips": 49152}).cluster.n_chips
     50000
     """
-    return read(find(name_or_path), Case, impossible, changes=changes)  # type: ignore[no-any-return]
+    file = find(name_or_path)
+    return _with_calibration(read(file, Case, impossible, changes=changes), file)
+
+
+def _with_calibration(story: Scenario, file: Path) -> Scenario:
+    """Return a scenario with the file of its calibration found: that beside it before one of the working directory."""
+    given = story.training.calibration
+    if not given:
+        return story
+    place = next((str(found) for found in (file.parent / given, Path(given)) if found.is_file()), given)
+    try:
+        read_calibration(place)
+    except ValueError as fault:
+        raise ScenarioError(f"{file} has 1 fault:\n  training.calibration: {fault}") from None
+    return with_value(story, "training.calibration", place)
 
 
 def made(values: Mapping[str, Any], *, what: str = "the scenario") -> Scenario:
@@ -176,14 +191,15 @@ def slips(story: Scenario) -> list[str]:
     """Return a line for each value beyond three times the range of its sourced default: good, and perhaps a slip.
 
     The default is that of the scenario's chip where the tables have one. Zeros are meant, and a default that is one
-    exact number has no range.
+    exact number has no range. A decision dated after our newest fact is told too: what the tables say of the world is
+    carried ahead to it.
 
     Examples
     --------
     >>> slips(load("xai-colossus-2024", changes={"own.chip_usd": [20, 23, 27]}))[0][:46]
     'own.chip_usd: got 20 to 27 USD; the default is'
     """
-    found = []
+    found = _ahead(story)
     for path, field, value in leaves(story):
         row = field.entry.row
         if row is None or field.kind != "uncertain" or math.isnan(value.median):
@@ -199,6 +215,16 @@ def slips(story: Scenario) -> list[str]:
                 "is the unit right?"
             )
     return found
+
+
+def _ahead(story: Scenario) -> list[str]:
+    newest = catalog.vintage(catalog.load("sources"), "accessed")
+    if str(story.decided_on) <= newest:
+        return []
+    return [
+        f"decided_on: {story.decided_on} lies after our newest fact ({newest}): the world's stock, growth and prices "
+        "are carried ahead to it, and what nobody knows yet is in no interval"
+    ]
 
 
 def _compose(file: Path, what: str) -> yaml.Node | None:

@@ -19,6 +19,7 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
 from gigacluster.throughput.plans import Plan, UnevenChipsError, plan_fields
+from gigacluster.throughput.shipped import read_calibration
 from gigacluster.throughput.step import step_time
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
@@ -87,7 +88,7 @@ def job_of(scenario: Scenario) -> Job:
     """Return the job of a scenario: model, cluster, batch and precision."""
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
-    n_chips = chips_of_job(scenario)
+    n_chips, calibration = chips_of_job(scenario), read_calibration(training.calibration)
     chip = chip_of(cluster)
     fabric = chip.fabric
     if not math.isnan(cluster.nic_gbps_per_chip):
@@ -98,6 +99,8 @@ def job_of(scenario: Scenario) -> Job:
         global_batch=int(training.global_batch),
         seq_len=int(training.seq_len),
         precision=training.precision,
+        chip_effect=calibration.chip_effect(chip.name),
+        family_effect=calibration.own_effect,
     )
 
 
@@ -112,7 +115,7 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     """
     with _told(scenario):
         job = job_of(scenario)
-        found = search_job(job, top=top, device="cpu")
+        found = search_job(job, top=top, calibration=scenario.training.calibration, device="cpu")
         step = _step(job, found)
     _check_replicas(scenario, step)
     return TrainingPlan(
@@ -134,14 +137,14 @@ def search_step(scenario: Scenario) -> PlannedStep:
         As :func:`search_plan`.
     """
     with _told(scenario):
-        step = _step_of(job_of(scenario))
+        step = _step_of(job_of(scenario), scenario.training.calibration)
     _check_replicas(scenario, step)
     return step
 
 
 @cache
-def _step_of(job: Job) -> PlannedStep:
-    return _step(job, search_job(job, top=1, device="cpu"))
+def _step_of(job: Job, calibration: str) -> PlannedStep:
+    return _step(job, search_job(job, top=1, calibration=calibration, device="cpu"))
 
 
 def _step(job: Job, found: Search) -> PlannedStep:
@@ -214,7 +217,8 @@ def _batch_gains(job: Job, found: Search) -> tuple[float, ...]:
         if batch == int(batch) and batch <= LARGEST_BATCH:
             other = replace(job, global_batch=int(batch))
             with contextlib.suppress(ValueError):  # no plan divides it
-                rate = other.step_flop / float(search_job(other, top=1, limits=near, device="cpu").step_time_s[0])
+                there = search_job(other, top=1, limits=near, calibration=found.calibration, device="cpu")
+                rate = other.step_flop / float(there.step_time_s[0])
                 gains[ratio] = max(math.log(rate / planned), gains[towards]) if ratio > 1 else math.log(rate / planned)
     return tuple(gains[ratio] for ratio in BATCH_RATIOS)
 
@@ -238,7 +242,7 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     samples : Draws of the coefficients, independent of each other.
     seed : int
     """
-    table = catalog.load("throughput_coefficients")
+    table = catalog.load("throughput_coefficients", path=plan.found.calibration.name or None)
     known = table[table["kind"] == "coefficient"]
     columns = (known[name].tolist() for name in ("name", "low", "value", "high"))
     intervals = {
@@ -247,7 +251,8 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
     drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}
-    times_s = step_time(plan.found.job.case(**plan_fields(plan.found.job, SimpleNamespace(**best))), drawn).total_s
+    job = plan.found.job
+    times_s = numpy.asarray(step_time(job.case(**plan_fields(job, SimpleNamespace(**best))), drawn).total_s)
     winner = numpy.argmin(times_s, axis=1)
     lost = times_s[:, 0] / times_s.min(axis=1) - 1
     return Rivals(

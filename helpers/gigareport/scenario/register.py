@@ -128,6 +128,11 @@ class Training(Generic[U, N, S]):
         Entry("1", 0.25, 4, SOURCED, moves="mfu_frac up"),
     ]
     precision: Annotated[S, "Precision of the linear layers", Entry(choices=("bf16", "fp8"), default="bf16")]
+    calibration: Annotated[
+        S,
+        "File of 'gigacluster calibrate RUNS.csv --out FILE', beside the scenario: step times as your runs taught them",
+        Entry(longest=300, default=""),
+    ]
     start: Annotated[
         S,
         "Whether a run grows with the chips that stand, or waits for the last of them",

@@ -75,6 +75,8 @@ def test_change_for_any_unchanged_structure_lies_between_its_extremes(before, af
     ends = sorted([float(found.if_countless), float(found.if_one)])
     assert ends[0] - 1e-6 <= change <= ends[1] + 1e-6
     flips = float(found.flips_at)
+    if abs(ends[0]) > 1e-3 and abs(ends[1]) > 1e-3:  # the trend turns within what Other may be, or nowhere
+        assert (0 <= flips <= 10_000) is (ends[0] < 0 < ends[1])
     if not numpy.isnan(flips) and abs(ends[1] - ends[0]) > 1e-3:
         inner = flips / 10_000
         assert index(after, others[1]) - index(before, others[0]) == pytest.approx(0, abs=1e-4)

@@ -223,3 +223,21 @@ def test_a_cluster_can_go_to_an_owner_or_a_new_one(xp):
 def test_what_cannot_be_measured_says_what_to_do(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+@pytest.mark.parametrize("k", [0, 1.5, [1, 0], [2.5, 1]])
+def test_a_share_of_no_whole_number_of_owners_is_refused(k):
+    with pytest.raises(ValueError, match="a whole number of owners, at least 1"):
+        c.top_share([50.0, 30.0, 20.0], k)
+
+
+@given(st.lists(st.floats(0.5, 40.0), min_size=2, max_size=12))
+def test_harm_is_presumed_by_the_levels_of_the_2023_guidelines(holdings):
+    """Above 1,800 points, or above 30 % merged, and in either case a rise of more than 100 points."""
+    total = sum(holdings)
+    a, b = (100 * x / total for x in holdings[:2])
+    after = sum((100 * x / total) ** 2 for x in holdings[2:]) + (a + b) ** 2
+    levels = (2 * a * b, 100), (after, 1_800), (a + b, 30)
+    if all(abs(value / level - 1) > 1e-9 for value, level in levels):
+        rises, concentrated, large = (value > level for value, level in levels)
+        assert float(c.merger(holdings, 0, 1).presumed) == float(rises and (concentrated or large))

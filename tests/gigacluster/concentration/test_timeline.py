@@ -130,6 +130,14 @@ def test_leaders_are_all_that_were_ever_largest_and_the_largest_at_the_end(sites
     assert set(timeline.largest_at(sites, timeline.LAST_DAY, 3)["site"]) <= names
 
 
+def test_the_leading_sites_of_dates_hold_the_largest_of_each(sites):
+    dates = ["2024-10-01", "2026-11-29", timeline.LAST_DAY]
+    names = [sites.sites[row] for row in timeline.leading(sites, dates, 2)]
+    assert len(names) == len(set(names)) <= 6
+    for date in dates:
+        assert set(timeline.largest_at(sites, date, 2)["site"]) <= set(names)
+
+
 @pytest.mark.parametrize(
     ("date", "first"), [("2024-10-01", "Colossus 1"), ("2026-09-30", "Colossus 2"), ("2026-11-29", "Colossus 2")]
 )

@@ -226,3 +226,18 @@ def test_impossible_inputs_are_refused_with_what_is_valid(change, message):
 def test_failures_per_day_follow_the_exposed_time():
     found = reliability.goodput(mttf_s=3600, checkpoint_write_s=10, restart_s=60, detection_s=3600)
     assert float(found.failures_per_day) == pytest.approx(12)
+
+
+def test_an_interval_of_any_length_gives_a_share_and_no_overflow():
+    """exp(710) is beyond the largest number: an interval of ten thousand times the MTTF finishes nothing."""
+    for periods in (100.0, 699.0, 701.0, 1e4):
+        found = reliability.goodput(mttf_s=1.0, restart_s=0.0, checkpoint_interval_s=periods, checkpoint_write_s=0.0)
+        assert 0.0 <= float(found.goodput_frac) < 1e-40
+
+
+@pytest.mark.parametrize(("name", "least"), [("mttf_s", 1e-6), ("checkpoint_interval_s", 1e-9)])
+def test_the_smallest_time_allowed_is_allowed_and_less_is_refused(name, least):
+    times = {"mttf_s": 1e3, "checkpoint_interval_s": 10.0, "checkpoint_write_s": 0.0, "restart_s": 0.0}
+    reliability.goodput(**times | {name: least})
+    with pytest.raises(ValueError, match=name):
+        reliability.goodput(**times | {name: 0.9 * least})

@@ -258,3 +258,15 @@ def test_restart_grows_with_size_as_measured():
     power = reliability.size_power(sizes, seconds)
     predicted = reliability.at_size_s(454.0, numpy.asarray(sizes), measured_at_gpus=2048, size_power=power)
     assert predicted == pytest.approx(seconds, rel=0.02)  # four points on one power
+
+
+@pytest.mark.parametrize("queue_s", [0.0, 600.0, 1e5, 1e7])
+def test_a_longer_stall_never_helps_however_long_nodes_are_waited_for(queue_s):
+    """The job stalls for a dropped replica while it runs, not while it waits for nodes."""
+    terms = {"mttf_s": 1e4, "n_replicas": 8, "queue_s": queue_s, "checkpoint_interval_s": 900.0}
+    short, long = (goodput_with(recovery("drop_replica", resume_s=seconds), **terms) for seconds in (60.0, 900.0))
+    assert 0 < float(long.goodput_frac) < float(short.goodput_frac)
+    for found in (short, long):
+        parts = [float(getattr(found, part)) for part in PARTS]
+        assert min(parts) >= 0
+        assert sum(parts) == pytest.approx(1.0, abs=1e-9)

@@ -7,7 +7,7 @@ import scaling_runs
 
 from gigacluster import scaling
 from gigacluster.scaling.derivatives import JetOperations
-from gigacluster.scaling.law import Objective
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Problem
 
 #: Parameters to make runs of each law with, in the order of its symbols.

@@ -7,11 +7,13 @@ import numpy
 import pandas as pd
 import pytest
 
-from gigacluster.throughput import predict
+from gigacluster import hardware
+from gigacluster.throughput import predict, search
 from gigacluster.throughput import shipped as shipping
-from gigareport import catalog
+from gigacluster.transformer import model
+from gigareport import catalog, scenario
 from gigareport.__main__ import main
-from gigareport.calibration import own
+from gigareport.calibration import logs, own
 from gigareport.calibration import runs as table_of_runs
 
 
@@ -35,16 +37,73 @@ def test_runs_of_a_slower_stack_teach_that_it_is_slower(foreign):
     assert "slower than the model expected" in taught.to_text()
 
 
-def test_what_was_learnt_is_used_by_predictions(foreign, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "calibration.csv"
-    assert main(["calibrate", str(foreign), "--out", str(out)]) == 0
+@pytest.fixture
+def learnt(foreign, tmp_path):
+    """The file of a calibration that these runs taught."""
+    file = tmp_path / "calibration.csv"
+    own.calibrate(foreign).to_csv(file)
+    return file
+
+
+def test_what_was_learnt_is_used_by_predictions(foreign, learnt, tmp_path, capsys):
+    again = tmp_path / "again.csv"
+    assert main(["calibrate", str(foreign), "--out", str(again)]) == 0
     assert "8 runs." in capsys.readouterr().out
+    assert again.read_text() == learnt.read_text()
     runs = table_of_runs.columns(catalog.load("training_runs", path=foreign))
     before = predict(runs)["step_time_s"] / runs["step_time_s"]
-    monkeypatch.setenv("GIGACLUSTER_CALIBRATION", str(out))
-    after = predict(runs)["step_time_s"] / runs["step_time_s"]
+    after = predict(runs, calibration=learnt)["step_time_s"] / runs["step_time_s"]
     assert numpy.abs(numpy.log(after)).max() < 0.05 < numpy.abs(numpy.log(before)).min()
-    assert shipping.shipped().own_effect > 0
+
+
+def test_what_was_learnt_is_used_by_commands(foreign, learnt, capsys):
+    option = ["--calibration", str(learnt)]
+    assert main(["validate", str(foreign), "--json", *option]) == 0
+    assert json.loads(capsys.readouterr().out)["dense"]["mape"] < 5
+    assert main(["predict", str(foreign)]) == 0
+    shipped = capsys.readouterr().out
+    assert main(["predict", str(foreign), *option]) == 0
+    assert capsys.readouterr().out != shipped
+
+
+def test_what_was_learnt_is_used_by_a_search_which_says_so(learnt):
+    cluster, limits = hardware.cluster("H100-SXM", 8), {"tp": [1], "pp": [1], "cp": [1]}
+    usual, mine = (
+        search(model("llama3-8b"), cluster, 16, seq_len=8192, limits=limits, device="cpu", calibration=given)
+        for given in (None, learnt)
+    )
+    assert mine.step_time_s[0] > 1.05 * usual.step_time_s[0]
+    assert "8 of one's own" in mine.told()
+    assert "own" not in usual.told()
+
+
+def test_what_was_learnt_is_used_by_a_scenario_beside_it(learnt):
+    file = learnt.parent / "mine.yaml"
+    text = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("training:\n", f"training:\n  calibration: {learnt.name}\n"), encoding="utf-8")
+    story = scenario.load(file)
+    assert story.training.calibration == str(learnt)
+    usual = scenario.search_plan(scenario.load("xai-colossus-2024"))
+    mine = scenario.search_plan(story)
+    assert mine.step_time_s > 1.05 * usual.step_time_s
+    assert mine.found.calibration.own_runs == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "cannot be read"), ("a,b\n1,2\n", "is no calibration"), ("kind,name,value\n", "is no calibration")],
+)
+def test_a_file_that_is_no_calibration_is_told(tmp_path, foreign, capsys, text, says):
+    file = tmp_path / "none.csv"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ValueError, match=says):
+        shipping.read_calibration(file)
+    with pytest.raises(SystemExit):
+        main(["predict", str(foreign), "--calibration", str(file)])
+    assert says in capsys.readouterr().err
+    with pytest.raises(scenario.ScenarioError, match=rf"training\.calibration: .*{says}"):
+        scenario.load("xai-colossus-2024", changes={"training.calibration": str(file)})
 
 
 def test_a_stack_as_expected_teaches_nothing():
@@ -78,9 +137,61 @@ LOGS = {
 def test_logs_are_read_in_the_median_of_their_steady_steps():
     slow = LOGS["megatron"].replace("4320.1", "99999")
     text = "\n".join([slow] + [LOGS["megatron"]] * 19)
-    assert own.read_log(text) == {"step_time_s": 4.3201, "global_batch": 256.0}
-    assert own.read_log(LOGS["titan"]) == {"tokens_per_s_per_chip": 5760.0, "peak_mem_gib": 47.65}
-    assert own.read_log("Epoch 1: loss 3") is None
+    assert logs.read_log(text) == {"step_time_s": 4.3201, "global_batch": 256.0}
+    assert logs.read_log(LOGS["titan"]) == {"tokens_per_s_per_chip": 5760.0, "peak_mem_gib": 47.65}
+    assert logs.read_log("Epoch 1: loss 3") is None
+
+
+def test_logs_measure_the_rows_of_their_plans(foreign, tmp_path, capsys):
+    table = pd.read_csv(foreign).assign(step_time_s=numpy.nan, tokens_per_s_per_chip=numpy.nan)
+    table.to_csv(foreign, index=False)
+    files = []
+    for i, run in table.iterrows():
+        file = tmp_path / f"{i}.log"
+        file.write_text(
+            LOGS["megatron"].replace("256 |", f"{run['global_batch']:.0f} |").replace("4320.1", f"{7000 + i}")
+        )
+        files.append(f"{run['run_id']}={file}")
+    read = logs.joined(catalog.load("training_runs", path=foreign), files)
+    assert read["step_time_s"].tolist() == [7.0 + i / 1000 for i in range(8)]
+    tokens = read["global_batch"] * read["seq_len"] / read["step_time_s"] / read["n_chips"]
+    numpy.testing.assert_allclose(read["tokens_per_s_per_chip"], tokens)
+    assert own.calibrate(foreign, logs=files).n_runs == 8
+    options = [part for file in files[:3] for part in ("--log", file)]
+    assert main(["validate", str(foreign), "--json", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["dense"]["n"] == 3
+
+
+def test_a_log_of_torchtitan_alone_gives_step_time_and_memory(foreign, tmp_path):
+    pd.read_csv(foreign).head(1).assign(global_batch=64, n_chips=8, seq_len=8192).to_csv(foreign, index=False)
+    file = tmp_path / "titan.log"
+    file.write_text(LOGS["titan"])
+    (run,) = logs.joined(catalog.load("training_runs", path=foreign), [str(file)]).to_dict("records")
+    assert run["step_time_s"] == pytest.approx(64 * 8192 / (5760 * 8))
+    assert run["peak_mem_gib"] == 47.65
+
+
+def test_every_log_that_does_not_belong_is_told(foreign, tmp_path):
+    runs = catalog.load("training_runs", path=foreign)
+    first, empty = str(runs["run_id"].iloc[0]), tmp_path / "empty.log"
+    empty.write_text("Epoch 1: loss 3")
+    other = tmp_path / "other.log"
+    other.write_text(LOGS["megatron"].replace("256 |", "31 |"))
+    with pytest.raises(catalog.CatalogError) as fault:
+        logs.joined(runs, [str(empty), f"nobody={empty}", f"{first}={empty}", f"{first}=gone", f"{first}={other}"])
+    said = str(fault.value).splitlines()
+    for line, part in zip(
+        said,
+        [
+            "of which of the 8 runs",
+            "no run is called 'nobody'",
+            "no line of Megatron",
+            "cannot be read",
+            "batch size 31",
+        ],
+        strict=True,
+    ):
+        assert part in line
 
 
 @pytest.mark.parametrize(("kind", "says"), [("megatron", "step_time_s = 4.3201"), ("titan", "peak_mem_gib = 47.65")])

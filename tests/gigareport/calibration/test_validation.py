@@ -1,6 +1,8 @@
 """``gigacluster validate``: scores a file without refitting, drops nothing in silence, and prints the agreed JSON."""
 
+import datetime
 import json
+import subprocess
 
 import numpy
 import pandas as pd
@@ -9,6 +11,8 @@ import pytest
 from gigacluster.throughput import predict
 from gigareport import catalog
 from gigareport.calibration import scores as scoring
+from gigareport.calibration import vault
+from gigareport.calibration.runs import columns, not_scored_reasons
 from gigareport.calibration.validation import validate
 
 ERRORS = {"n", "mape", "median_ape", "p90_ape", "bias", "coverage80", "memory_mape"}
@@ -42,7 +46,12 @@ def test_json_has_the_agreed_form(table, write):
 def test_plans_of_the_bloom_sweep_are_ranked(table, write):
     ranking = validate(write(table)).ranking
     assert ranking["pairs"] > 100
-    assert ranking["concordant"] / ranking["pairs"] >= 0.75  # the figure asked for; Calculon ranks 57 to 59 % right
+    assert ranking["concordant"] / ranking["pairs"] >= 0.8  # the figure asked for; Calculon ranks 57 to 59 % right
+
+
+def test_runs_of_the_table_are_said_to_fit(table):
+    scored = table[[not reason for reason in not_scored_reasons(table)]]
+    assert predict(columns(scored))["fits"].mean() >= 0.95
 
 
 def test_measured_times_are_not_looked_at(table):
@@ -156,3 +165,46 @@ def test_ties_count_half_and_close_pairs_are_left_out(table):
     assert tied["concordant"] == tied["pairs"] / 2
     perfect = scoring.ranking(sweep, sweep["step_time_s"].to_numpy())
     assert perfect["concordant"] == perfect["pairs"] == tied["pairs"]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder under version control that holds the vault of a checkout, empty."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    header = (catalog.data_dir() / "throughput_vault.csv").read_text(encoding="utf-8").partition("\n")[0]
+    (folder / "throughput_vault.csv").write_text(f"{header}\n", encoding="utf-8")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "vault"]):
+        subprocess.run([*git, *words], check=True)
+    return folder
+
+
+def test_the_vault_scores_a_new_source_once(table, write, checkout):
+    new = table[table["source_id"].isin(["korthikanti22", "nemo-24.05"])]
+    new = new.assign(source_id="new-" + new["source_id"].astype(str))
+    file = write(new)
+    found = validate(file)
+    held = vault.enter(found, file, into=checkout, on=datetime.date(2027, 1, 31))
+    assert held["source"].tolist() == ["new-korthikanti22", "new-nemo-24.05"]
+    assert held["mape"].tolist() == pytest.approx(
+        [found.summary(found.runs["source_id"] == s)["mape"] for s in held["source"]]
+    )
+    assert (held["entered_on"].dt.date == datetime.date(2027, 1, 31)).all()
+    assert held["commit"].str.fullmatch("[0-9a-f]{40}").all()
+    with pytest.raises(catalog.CatalogError, match="new-korthikanti22, new-nemo-24.05 was seen before"):
+        vault.enter(found, file, into=checkout)
+    other = write(new.assign(source_id="newer"))
+    assert len(vault.enter(validate(other), other, into=checkout)) == 3  # the vault's own change is no obstacle
+    (checkout / "chips.csv").write_text("changed")
+    third = write(new.assign(source_id="newest"))
+    with pytest.raises(catalog.CatalogError, match="commit these first"):
+        vault.enter(validate(third), third, into=checkout)
+
+
+def test_the_vault_takes_no_source_that_calibration_saw(table, write, checkout):
+    file = write(table[table["source_id"] == "korthikanti22"])
+    with pytest.raises(catalog.CatalogError, match="korthikanti22 was seen before"):
+        vault.enter(validate(file), file, into=checkout)
+    assert len(vault.read(checkout)) == 0
+    assert vault.told()

@@ -1,5 +1,8 @@
 import math
+import re
 from pathlib import Path
+
+import pytest
 
 from gigareport import headlines
 
@@ -10,6 +13,41 @@ def test_the_numbers_of_the_readme_are_those_of_the_models():
     text = README.read_text(encoding="utf-8")
     for line in headlines.lines():
         assert line in text, "the numbers moved: run `make readme`, and say why in CHANGELOG.md"
+
+
+#: What the changelog says a headline became, and where the README, whose numbers are computed, says the same.
+SAID_TWICE = {
+    "advantage": (
+        r"Advantage of owning with time .*?, now (\$[\d.]+ billion)",
+        r"is better by (\$[\d.]+ billion)",
+    ),
+    "chance": (r"better in over 99 %, now (\d+ %)", r"better in (\d+ %) where each is counted"),
+    "saving": (
+        r"Saving for the same .*?, now (\$[\d.]+ billion)",
+        r"over 48 months (\$[\d.]+ billion)",
+    ),
+    "lead": (r"- Lead: .*?, now ([\d.]+) months", r"as large ([\d.]+) months"),
+    "months": (r"story: 6\.0, now ([\d.]+\d)", r"done ([\d.]+) months"),
+    "share": (r"world when it started: .*? to ([\d.]+ %)", r"Place\.\*\* ([\d.]+ %)"),
+    "speed": (r"of peak .*? to (\d+ %) \(", r"Speed\.\*\* (\d+ %) of peak"),
+    "goodput": (r"Goodput of the story: .*? to (\d+ %) \(([^)]*)\) with", r"leave (\d+ %) of the time \(([^)]*)\)"),
+    "dense": (r"scored runs: dense ([\d.]+ %) on new", r"dense models: ([\d.]+ %) on new"),
+    "happened": (r"owning (\$[\d.]+ billion) and following", r"net present: own (\$[\d.]+ billion)"),
+}
+
+
+@pytest.mark.parametrize("name", SAID_TWICE)
+def test_a_number_that_moved_stands_in_the_changelog_as_it_is_now(name):
+    """Of what is not released yet; what earlier versions said stays as it was."""
+    unreleased = (README.parent / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1]
+    assert unreleased.startswith("Unreleased")
+    in_changelog, in_readme = SAID_TWICE[name]
+    moved = re.search(in_changelog, unreleased)
+    if moved is None:
+        pytest.skip(f"the {name} did not move since the last release")
+    now = re.search(in_readme, README.read_text(encoding="utf-8"))
+    assert now is not None, "the README's sentence changed: follow it here"
+    assert moved.groups() == now.groups()
 
 
 def test_a_gpu_figure_comes_from_a_record_or_is_not_measured():
@@ -27,8 +65,6 @@ def test_writing_replaces_the_text_between_the_marks_alone(tmp_path):
 
 
 def test_pictures_of_the_readme_exist():
-    import re
-
     for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README.read_text(encoding="utf-8")):
         assert (README.parent / picture).is_file(), picture
 

@@ -54,18 +54,12 @@ def test_what_lies_after_the_table_is_dashed(ax):
     assert [len(line.get_xdata()) for line in ax.lines] == [2, 3]
 
 
-def test_sites_are_named_planned_steps_are_dashed_and_the_cluster_is_marked(ax):
-    sizes = numpy.asarray([[0.0, 1e5, 2e5, 3e5], [1e4, 1e4, 1e4, 4e5]])
-    draw.plot_sites(ax, DATES, sizes, labels=["A", "B"], known_until=DATES[1], here=(DATES[1], 1e5, "ours"))
-    assert texts(ax) == ["A", "B", "ours"]
-    assert [line.get_linestyle() for line in ax.lines[:4]] == ["-", "--"] * 2
-    assert ax.lines[0].get_marker() != ax.lines[2].get_marker()
-
-
 def test_owners_are_told_apart_without_colour(ax):
     draw.plot_owner_shares(ax, DATES, numpy.full((9, 4), 1 / 9), labels=list("abcdefghi"))
     hatches = [area.get_hatch() for area in ax.collections]
     assert all(first != second for first, second in itertools.pairwise(hatches))
+    names = [text for text in ax.texts if text.get_text() in "abcdefghi"]
+    assert {text.get_color() for text in names} == {"#262626"}  # which a page writes in the colour of its text
 
 
 def test_a_folded_table_stays_folded_on_a_page(monkeypatch):

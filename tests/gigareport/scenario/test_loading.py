@@ -219,6 +219,15 @@ def test_a_slip_is_told_by_the_default_of_the_chip_itself(tmp_path):
     assert line.endswith("is the unit right?")
 
 
+def test_a_decision_after_our_newest_fact_is_told_as_carried_ahead():
+    """A day that the tables cannot know is allowed to 2035, with a word; later ones are refused."""
+    changes = {"price_year": 2028, "decided_on": "2028-01-01"}
+    (line,) = scenario.slips(scenario.load("xai-colossus-2024", changes=changes))
+    assert line.startswith("decided_on: 2028-01-01 lies after our newest fact (20")
+    with pytest.raises(scenario.ScenarioError, match="got 2040-01-01; give a day from 2016-01-01 to 2035-12-31"):
+        scenario.load("xai-colossus-2024", changes={"decided_on": "2040-01-01"})
+
+
 @pytest.mark.parametrize("name", scenario.names())
 def test_bundled_scenarios_hold_no_slip(name):
     assert scenario.slips(scenario.load(name)) == []

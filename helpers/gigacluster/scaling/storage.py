@@ -1,0 +1,77 @@
+"""A fit as JSON: what is written, and what is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from gigacluster.scaling import diagnose as judge
+from gigacluster.scaling.estimate import Flag
+from gigacluster.scaling.law import Law, get_law
+from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.runs import Runs
+from gigacluster.scaling.search import Solved, make_problem, search
+
+
+def write(path: str | Path, fit: Mapping[str, Any]) -> None:
+    """Write the fields of a fit as JSON."""
+    solved = fit["solved"]
+    content: dict[str, Any] = {
+        "form": fit["law"].name,
+        "parameters": fit["parameters"],
+        "fixed": fit["fixed"],
+        "coverage": fit["coverage"],
+        "kind": fit["kind"],
+        "objective": fit["objective"],
+        "flags": [[flag.kind, flag.symbol, flag.message] for flag in fit["flags"]],
+        "replicates": {name: column.tolist() for name, column in fit["replicates"].items()},
+    }
+    if solved is not None:
+        problem, runs = solved.problem, solved.runs
+        content["fitted"] = {
+            "columns": {name: column.tolist() for name, column in runs.columns.items()},
+            "loss_nat": runs.loss.tolist(),
+            "budget_flop": None if runs.budget_flop is None else runs.budget_flop.tolist(),
+            "weights": problem.weights[0].tolist(),
+            "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
+        }
+    Path(path).write_text(json.dumps(content), encoding="utf-8")
+
+
+def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
+    """Return the fields of a fit that :func:`write` wrote; ``form`` is the law where it is one of yours."""
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    law = form or get_law(content["form"])
+    fitted, solved = content.get("fitted"), None
+    if fitted is not None:
+        budget = fitted["budget_flop"]
+        checked = Runs(
+            columns={name: numpy.asarray(column) for name, column in fitted["columns"].items()},
+            loss=numpy.asarray(fitted["loss_nat"]),
+            notes=(),
+            budget_flop=None if budget is None else numpy.asarray(budget),
+        )
+        loss, delta, quantile = fitted["objective"]
+        options = Objective(loss=loss, delta=delta, quantile=quantile)
+        problem, units = make_problem(
+            law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
+        )
+        values = numpy.asarray([[content["parameters"][name] for name in law.names]])
+        point, starts = search(problem, law.to_coordinates(values, units), units)
+        solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
+    return {
+        "law": law,
+        "parameters": content["parameters"],
+        "fixed": content["fixed"],
+        "coverage": content["coverage"],
+        "replicates": {name: numpy.asarray(column) for name, column in content["replicates"].items()},
+        "flags": tuple(Flag(*parts) for parts in content["flags"]),
+        "kind": content["kind"],
+        "objective": content["objective"],
+        "solved": solved,
+        "noise": None if solved is None else judge.noise_of(solved),
+    }

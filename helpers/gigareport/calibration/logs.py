@@ -1,0 +1,110 @@
+"""Logs of training: what the lines of Megatron and of torchtitan say, joined to the row of the plan that was run."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from gigareport import catalog
+
+__all__ = ["joined", "read_log"]
+
+_MEGATRON = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+).*?global batch size:\s*(\d+)")
+_TITAN = re.compile(r"step:\s*\d+.*?memory:\s*([\d.]+)\s*GiB.*?tps:\s*([\d,]+)")
+#: Steps at the start of a log that warm up, as a share.
+_WARM_UP = 0.1
+
+
+def read_log(text: str) -> dict[str, float] | None:
+    """Return what the lines of a log of Megatron or torchtitan say in the median, or nothing where there are none.
+
+    Examples
+    --------
+    >>> read_log("elapsed time per iteration (ms): 4320.1 | learning rate: 1 | global batch size: 256 |")
+    {'step_time_s': 4.3201, 'global_batch': 256.0}
+    """
+    if found := _MEGATRON.findall(text):
+        steady = found[int(_WARM_UP * len(found)) :]
+        return {
+            "step_time_s": statistics.median(float(ms) for ms, _ in steady) / 1000.0,
+            "global_batch": float(steady[-1][1]),
+        }
+    if found := _TITAN.findall(text):
+        steady = found[int(_WARM_UP * len(found)) :]
+        return {
+            "tokens_per_s_per_chip": statistics.median(float(tps.replace(",", "")) for _, tps in steady),
+            "peak_mem_gib": max(float(gib) for gib, _ in steady),
+        }
+    return None
+
+
+def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
+    """Return runs with what their logs measured: step time, rate and memory, in the place of what the rows say.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        Rows in the form of ``data/training_runs.csv``, with model, chip and plan.
+    logs : sequence of str
+        ``RUN_ID=FILE``, or a file alone where there is one run.
+
+    Raises
+    ------
+    CatalogError
+        With every log that is none, belongs to no run, or contradicts the batch of its run.
+    """
+    table, faults = runs.copy(), []
+    for said in logs:
+        try:
+            row, measured = _matched(table, said)
+        except catalog.CatalogError as fault:
+            faults.append(str(fault))
+            continue
+        for name, value in measured.items():
+            table.loc[row, name] = value
+    if faults:
+        raise catalog.CatalogError("\n".join(faults))
+    return table
+
+
+def _matched(runs: pd.DataFrame, said: str) -> tuple[object, dict[str, float]]:
+    """Return the index of the run of a log, and the cells that the log fills."""
+    name, given, file = said.partition("=")
+    if not given or Path(said).is_file():
+        name, file = "", said
+    if not name and len(runs) != 1:
+        raise catalog.CatalogError(f"--log {said}: of which of the {len(runs)} runs? Write RUN_ID={file}")
+    rows = runs.index if not name else runs.index[runs["run_id"] == name]
+    if len(rows) != 1:
+        raise catalog.CatalogError(f"--log {said}: no run is called {name!r}; the table has {_some(runs['run_id'])}")
+    try:
+        measured = read_log(Path(file).read_text(encoding="utf-8", errors="replace"))
+    except OSError as fault:
+        raise catalog.CatalogError(f"--log {said}: {file} cannot be read ({fault.strerror})") from None
+    if measured is None:
+        raise catalog.CatalogError(
+            f"--log {said}: {file} has no line of Megatron ('elapsed time per iteration (ms): ... global batch size: "
+            "...') nor of torchtitan ('step: ... memory: ...GiB ... tps: ...')"
+        )
+    run = runs.loc[rows[0]]
+    batch = measured.get("global_batch", run["global_batch"])
+    if pd.notna(run["global_batch"]) and run["global_batch"] != batch:
+        raise catalog.CatalogError(
+            f"--log {said}: the log says global batch size {batch:g}, its row {run['global_batch']:g}; correct one"
+        )
+    tokens = batch * run["seq_len"]
+    rate = measured.get("tokens_per_s_per_chip")
+    step_s = measured["step_time_s"] if rate is None else tokens / (rate * run["n_chips"])
+    return rows[0], {
+        **measured,
+        "step_time_s": step_s,
+        "tokens_per_s_per_chip": tokens / (step_s * run["n_chips"]),
+    }
+
+
+def _some(names: pd.Series, most: int = 8) -> str:
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
