@@ -13,7 +13,6 @@ import pandas as pd
 
 from gigacluster.arrays import DEVICE_VARIABLE, NUMPY, device_namespace
 from gigacluster.throughput.shipped import Calibration, read_calibration
-from gigacluster.units import format_share
 from gigareport.catalog import CatalogError, data_dir, load, names
 from gigareport.fields import Fault, number
 from gigareport.scenario import (
@@ -29,6 +28,7 @@ from gigareport.scenario import (
 )
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
+from gigareport.words import share as share_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,7 +132,8 @@ def _report(chosen: argparse.Namespace) -> int:
 
 def _check(chosen: argparse.Namespace) -> int:
     faults = []
-    everything = [*names(), *sorted((data_dir() / "scenarios").glob("*.yaml"))]
+    bundled = (file for kind in ("scenarios", "goals") for file in sorted((data_dir() / kind).glob("*.yaml")))
+    everything = [*names(), *bundled]
     for item in chosen.files or everything:
         try:
             said = _check_one(str(item))
@@ -158,6 +159,11 @@ def _check_one(item: str) -> str:
     if table in names() or (given and not Path(item).exists()):
         load(table, file or None)
         return ""
+    if _is_goal(item):
+        from gigareport import planner
+
+        planner.load(item)
+        return ""
     story = load_scenario(item)
     plan = search_plan(story)  # a file can be free of faults and its job impossible
     said = "".join(f"\n  {path}: {words}" for path, words in taken(story).items())
@@ -167,9 +173,19 @@ def _check_one(item: str) -> str:
     if len(places := dict.fromkeys(site.name for site in story.cluster.sites)) > 1:
         said += f"\n  cluster.sites: one job over {', '.join(filter(None, places))} is taken as on one fabric"
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
-    idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
-    share = format_share(found.probability("idle_chips"))
+    idle, need = found.say("idle_chips"), found.say("rated_power_mw")
+    share = share_text(found.probability("idle_chips"))
     return f"; {idle} of {story.cluster.n_chips:,} stand idle at most, in {share} of the samples: all need {need}{said}"
+
+
+def _is_goal(item: str) -> bool:
+    """Return whether a name or a file is that of a goal: a file that says what is wanted."""
+    if (data_dir() / "goals" / f"{item}.yaml").is_file():
+        return True
+    try:
+        return "\nwant:" in Path(item).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
 
 
 def _add_calibration(command: argparse.ArgumentParser) -> None:

@@ -53,6 +53,7 @@ class _Side:
     """One scenario of a build."""
 
     name: str
+    folder: str  # of its site
     title: str
     file: Path
     story: Any
@@ -98,7 +99,8 @@ def build(
     scenarios : name or path, or several
         See :func:`gigareport.scenario.find`. With several, ``out_dir/index.html`` puts them side by side.
     out_dir : path, default "reports"
-        The site of a scenario goes to ``out_dir/<name>/index.html``, with a page for each notebook.
+        The site of a scenario goes to ``out_dir/<name>/index.html``, with a page for each notebook; that of a file
+        that has the name of a bundled scenario to ``out_dir/<file>/index.html``.
     notebooks : path, optional
         Folder of the notebooks; by default that of the checkout.
     parameters : mapping, optional
@@ -128,8 +130,7 @@ def build(
     wanted = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
     files = [scenario.find(name) for name in wanted or [""]]
     stories = [scenario.load(file) for file in files]
-    if len({story.name for story in stories}) < len(stories):
-        raise ReportError(f"two scenarios are named {stories[0].name!r}; give each file a name of its own")
+    _check_names(files, [story.name for story in stories])
     folder = Path(notebooks) if notebooks is not None else notebooks_dir()
     sources = sorted(folder.glob("[!.]*.ipynb"))
     if not sources:
@@ -150,6 +151,7 @@ def build(
     sides = [
         _Side(
             name=story.name,
+            folder=_folder_of(file, story.name),
             title=story.title,
             file=file,
             story=story,
@@ -169,17 +171,43 @@ def build(
     suffix = ".incomplete" if failures else ""
     for side in sides:
         shutil.rmtree(_executed(out, side.name), ignore_errors=True)
-        with replacing(out / f"{side.name}{suffix}") as new:
+        with replacing(out / f"{side.folder}{suffix}") as new:
             _write_site(side, new, separate)
         if not failures:
-            shutil.rmtree(out / f"{side.name}.incomplete", ignore_errors=True)
+            shutil.rmtree(out / f"{side.folder}.incomplete", ignore_errors=True)
     if len(sides) > 1 and not failures:
         if separate:
             _write_assets(out)
         _write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
-    return Built(out / f"{first.name}{suffix}" / "index.html", failures)
+    return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
+
+
+def _check_names(files: Sequence[Path], names: Sequence[str]) -> None:
+    """Refuse two scenarios of one name, by their files."""
+    first: dict[str, Path] = {}
+    for file, name in zip(files, names, strict=True):
+        if name in first:
+            same = "stands there twice" if file.resolve() == first[name].resolve() else f"and {file} have one name"
+            raise ReportError(f"{first[name]} {same}: name: {name}; give each file a name of its own")
+        first[name] = file
+
+
+def _folder_of(file: Path, name: str) -> str:
+    """Return the folder of a scenario's site: its name, and never that of a bundled scenario for another file.
+
+    >>> _folder_of(Path("mine.yaml"), "my-cluster"), _folder_of(Path("mine.yaml"), "xai-colossus-2024")
+    ('my-cluster', 'mine')
+    """
+    bundled = scenario.names()
+    if name not in bundled or _is_bundled(file):
+        return name
+    return file.stem if file.stem not in bundled else f"{file.stem}-of-mine"
+
+
+def _is_bundled(file: Path) -> bool:
+    return file.parent.resolve() == (catalog.data_dir() / "scenarios").resolve()
 
 
 def _executed(out: Path, name: str) -> Path:
@@ -213,7 +241,7 @@ def _sizes(folder: Path) -> str:
 
 def _argument(file: Path) -> str:
     """Return how a notebook names a scenario: the bundled ones by name, others by their full path."""
-    return file.stem if file.parent == catalog.data_dir() / "scenarios" else str(file.resolve())
+    return file.stem if _is_bundled(file) else str(file.resolve())
 
 
 def _announce(files: Sequence[Path], jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
@@ -283,7 +311,7 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         title="Inputs",
         scenario_name=side.name,
         scenario_text=side.file.read_text(encoding="utf-8"),
-        bundled=side.file.parent == catalog.data_dir() / "scenarios",
+        bundled=_is_bundled(side.file),
         versions=versions(),
         samples=f"{side.samples:,}",
         labels={**dict(menu), first.name: menu[0][1]},
@@ -377,7 +405,7 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         first, second = numbers[0], numbers[1]
         ratio = f"{second.raw / first.raw:.2g}" if first and second and first.raw else "–"
         rows.append({"label": label, "numbers": numbers, "ratio": ratio})
-    shown = [{"name": side.name, "title": side.title, "outlook": side.answers} for side in sides]
+    shown = [{"name": side.name, "folder": side.folder, "title": side.title, "outlook": side.answers} for side in sides]
     names = [result.job.name for result in sides[0].results]
     menu = [("index", _label(names[0])), *((name, _label(name)) for name in names[1:])]
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"

@@ -6,6 +6,17 @@ from gigareport.planner.hardware import Advice, Model, advice, best_model, chips
 from gigareport.planner.load import find, goal_of, load, names
 from gigareport.planner.plan import Found, Plan, Regret, plan
 from gigareport.planner.register import Aim, Goal
+from gigareport.planner.tables import (
+    by_deadline,
+    chosen,
+    draw_front,
+    flip_table,
+    happened,
+    lose_table,
+    offered_table,
+    promise,
+    with_probability,
+)
 from gigareport.planner.words import Bind, answer, binding, day_of, losers, not_offered, regret
 
 __all__ = [
@@ -22,19 +33,28 @@ __all__ = [
     "answer",
     "best_model",
     "binding",
+    "by_deadline",
     "chips_needed",
+    "chosen",
     "day_of",
+    "draw_front",
     "find",
+    "flip_table",
     "flips",
     "goal_of",
+    "happened",
     "load",
+    "lose_table",
     "losers",
     "names",
     "not_offered",
+    "offered_table",
     "on",
     "plan",
+    "promise",
     "regret",
     "renting_wins",
     "scenario_text",
+    "with_probability",
     "write_scenario",
 ]

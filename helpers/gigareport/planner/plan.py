@@ -186,10 +186,11 @@ def plan(
 def _stages(screen: int, samples: int) -> list[int]:
     """Return the numbers of samples after the screen.
 
-    >>> _stages(200, 10_000), _stages(200, 500), _stages(500, 500)
-    ([1000, 10000], [500], [])
+    >>> _stages(200, 10_000), _stages(200, 1_000), _stages(500, 500)
+    ([1000, 10000], [1000], [])
     """
-    return [n for n in (_BETWEEN, samples) if screen < n <= samples and (n == samples or 2 * n <= samples)]
+    between = [_BETWEEN] if 2 * screen <= _BETWEEN <= samples / 2 else []
+    return [*between, samples] if screen < samples else []
 
 
 def _screened(

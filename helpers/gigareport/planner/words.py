@@ -28,7 +28,7 @@ def day_of(goal: Goal, months: float) -> str:
     --------
     >>> from gigareport import planner
     >>> day_of(planner.load("grok-3-2024"), 6.0)
-    '7 January 2025'
+    '8 January 2025'
     """
     if not months < 2400:
         return "never"
@@ -196,12 +196,12 @@ def not_offered(found: Plan) -> str:
     without = [item.chip for item in found.refused if item.what == "everything"]
     ways = sum(item.what in WAYS.values() and not item.n_options for item in found.refused)
     least = min((item.score.samples for item in found.everything), default=0)
+    again = f", {len(found.found):,} of them again on {found.n_samples:,}" if least < found.n_samples else ""
     late = f" {found.n_late:,} take more than twenty years." if found.n_late else ""
     return (
-        f"{len(found.everything):,} options were priced on {least:,} samples, {len(found.found):,} of them again on "
-        f"{found.n_samples:,}. Not offered: {len(without)} chips without a sourced price or power; {ways} ways of "
-        f"having one of the others without a sourced price; {counted:,} options larger than any known block of "
-        f"their kind of rent, or whose job no plan fits.{late}"
+        f"{len(found.everything):,} options were priced on {least:,} samples{again}. Not offered: {len(without)} chips "
+        f"without a sourced price or power; {ways} ways of having one of the others without a sourced price; "
+        f"{counted:,} options larger than any known block of their kind of rent, or whose job no plan fits.{late}"
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import report_samples
 
+from gigareport import catalog
 from gigareport import pages as report
 from gigareport.pages import glossary, render, site, text
 
@@ -336,3 +337,25 @@ def test_a_page_renders_in_under_a_second(executed_samples):
     started = time.process_time()
     render.page_of("00-first", notebook)
     assert time.process_time() - started < 1.0
+
+
+def test_a_copy_with_a_bundled_name_leaves_the_bundled_report_alone(tmp_path, faked):
+    story = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(story)
+    report_samples.write_notebooks(tmp_path / "notebooks")
+    out, options = tmp_path / "reports", {"notebooks": tmp_path / "notebooks"}
+    bundled = report.build("xai-colossus-2024", out, **options)
+    before = bundled.index.read_bytes()
+    mine = report.build(tmp_path / "mine.yaml", out, **options)
+    assert mine.index == out / "mine" / "index.html"
+    assert bundled.index.read_bytes() == before
+
+
+def test_two_files_of_one_name_are_told_by_file_at_once(tmp_path):
+    story = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text()
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(story)
+    with pytest.raises(report.ReportError) as fault:
+        report.build([tmp_path / "a.yaml", tmp_path / "b.yaml"], tmp_path / "reports")
+    assert all(part in str(fault.value) for part in ("a.yaml", "b.yaml", "xai-colossus-2024"))
+    assert not (tmp_path / "reports").exists()

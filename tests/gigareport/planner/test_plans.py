@@ -1,5 +1,7 @@
 """A plan keeps the laws that any right plan keeps, equals brute force, and says what its scenarios say."""
 
+import datetime
+import importlib
 import math
 from dataclasses import replace
 
@@ -17,6 +19,8 @@ from gigareport.planner.scores import dominated, front, margin
 SMALL = {"chips": [{"chip": name} for name in ("A100-80", "H100-SXM", "B200")], "least_chips": 64, "most_chips": 512}
 SMALL["sizes_per_doubling"] = 1
 SAMPLES = 1_000
+#: A hall whose power comes in two phases.
+HALL = [{"name": "hall", "power_mw": 0.3, "month": 0}, {"name": "hall", "power_mw": 0.5, "month": 6}]
 
 
 def planned(changes=None, **options):
@@ -37,10 +41,10 @@ def names(found):
     "changes",
     [
         {},
-        {"prefer": "soonest", "budget_usd": 3e6},
-        {"probability": 0.5, "afterwards": "used", "capital_usd": 2e7},
+        pytest.param({"prefer": "soonest", "budget_usd": 3e6}, marks=pytest.mark.slow),
+        pytest.param({"probability": 0.5, "afterwards": "used", "capital_usd": 2e7}, marks=pytest.mark.slow),
         {"by": "2025-07-01", "budget_usd": 1e5},  # impossible
-        {"sites": [{"name": "hall", "power_mw": 0.3, "month": 0}, {"name": "hall", "power_mw": 0.5, "month": 6}]},
+        pytest.param({"sites": HALL}, marks=pytest.mark.slow),
     ],
     ids=["cheapest", "soonest", "used", "impossible", "sites"],
 )
@@ -136,13 +140,14 @@ def test_more_options_never_make_the_front_worse(small):
         )
 
 
+@pytest.mark.slow
 def test_the_same_from_any_number_of_workers(small):
     other = planned(executor=2)
     assert other.to_frame().equals(small.to_frame())
 
 
 def test_interrupted_it_keeps_what_was_found(monkeypatch):
-    module = __import__("gigareport.planner.plan", fromlist=["plan"])
+    module = importlib.import_module("gigareport.planner.plan")
     real, calls = module.drawn, []
 
     def interrupting(tasks, samples, *arguments, **options):
@@ -177,7 +182,8 @@ def test_an_impossible_goal_says_which_limit_binds_first_and_by_how_much():
     nearly = planned({"by": "2025-07-20", "budget_usd": 5e6, "ways": "own"})
     first = planner.binding(nearly)[0]
     assert first.limit == "by"
-    mended = planned({"by": str(nearly.goal.decided_on + __import__("datetime").timedelta(first.needed * 30.4375 + 1))})
+    day = nearly.goal.decided_on + datetime.timedelta(first.needed * 30.4375 + 1)
+    mended = planned({"by": str(day), "budget_usd": 5e6, "ways": "own"})
     assert mended.best is not None
 
 
