@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy
@@ -25,6 +26,8 @@ SIZE = "Computing power [H100-equivalents, 8-bit peak]"
 #: Smaller than this a site is not drawn. [H100-equivalents]
 _LEAST_SITE = 5_000.0
 _DAYS_PER_MONTH = 30.44
+#: What a choice says of the prices behind it, which its page tells.
+_COUNT = re.compile(r" \(\d+ prices\)|, \d+ prices")
 _PRICE = "rent.committed_usd_per_chip_hour"
 # Where numbers of the first screen are explained.
 _MAP, _KINDS, _PAST = "index.html#00-the-decision-figure-1", "50-cost.html", "index.html#what-happened"
@@ -52,7 +55,10 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
     happened = {}
     if story.name == scenario.STORY:
         past = hindsight(samples=samples, seed=seed).table
-        happened = {row.choice: named(usd(row.median), f"happened {row.choice}", _PAST) for row in past.itertuples()}
+        happened = {
+            _COUNT.sub("", row.choice): named(usd(row.median), f"happened {row.choice}", _PAST)
+            for row in past.itertuples()
+        }
     vintage = catalog.vintage(catalog.load("sources"), "accessed")
     return Front(
         answer=answer(outlook, mapped),
