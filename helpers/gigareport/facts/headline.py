@@ -44,7 +44,7 @@ def headline(
     import pandas as pd
 
     def told_as(text: str, name: str) -> str:
-        return named(text, f"owners {name}", "10-concentration.html#who-owns-it")
+        return named(text.replace("%", " %"), f"owners {name}", "10-concentration.html#who-owns-it")
 
     day = world.dates[-1]
     five = interval(fives_share(world, day))
