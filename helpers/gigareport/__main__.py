@@ -13,7 +13,6 @@ import pandas as pd
 
 from gigacluster.arrays import DEVICE_VARIABLE, NUMPY, device_namespace
 from gigacluster.throughput.shipped import Calibration, read_calibration
-from gigacluster.units import format_share
 from gigareport.catalog import CatalogError, data_dir, load, names
 from gigareport.fields import Fault, number
 from gigareport.scenario import (
@@ -29,6 +28,7 @@ from gigareport.scenario import (
 )
 from gigareport.scenario import load as load_scenario
 from gigareport.scenario import names as scenario_names
+from gigareport.words import share as share_text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -173,8 +173,8 @@ def _check_one(item: str) -> str:
     if len(places := dict.fromkeys(site.name for site in story.cluster.sites)) > 1:
         said += f"\n  cluster.sites: one job over {', '.join(filter(None, places))} is taken as on one fabric"
     found = evaluate(story, samples=1_000, plans=plan, device="cpu")
-    idle, need = found.say("idle_chips", unit="chips"), found.say("rated_power_mw", unit="MW")
-    share = format_share(found.probability("idle_chips"))
+    idle, need = found.say("idle_chips"), found.say("rated_power_mw")
+    share = share_text(found.probability("idle_chips"))
     return f"; {idle} of {story.cluster.n_chips:,} stand idle at most, in {share} of the samples: all need {need}{said}"
 
 

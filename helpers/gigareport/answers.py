@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gigacluster.uncertainty import Interval
 from gigareport import words
 from gigareport.plots.display import on_page
 from gigareport.scenario import Outlook
+from gigareport.scenario.outlook import digits_of
 from gigareport.words import quantity as number_text
 
 __all__ = [
@@ -72,7 +74,10 @@ class Answers:
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
-    numbers = [_number(row, row.without_frac) for row in outlook.to_frame().itertuples()]
+    numbers = [
+        _number_of(row.quantity, row.label, row.unit, outlook.interval(row.quantity))
+        for row in outlook.to_frame().itertuples()
+    ]
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     numbers.sort(key=lambda number: order.get(number.quantity, len(order)))
     return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)
@@ -91,12 +96,8 @@ def tell(outlook: Outlook, name: str, *, median_alone: bool = False) -> str:
     --------
     ``tell(found, "own_usd")`` gives ``$5.2 billion (4.2 to 6.3)``.
     """
-    found, (label, unit) = outlook.interval(name), outlook.answers()[name]
-    number = _number_of(name, label, unit, found.low, found.median, found.high, found.without_frac)
-    text = number.median
-    if not median_alone:
-        text = words.interval(found.low, found.median, found.high, unit, number.digits)
-        text += f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else ""
+    found, unit = outlook.interval(name), outlook.answers()[name][1]
+    text = words.quantity(found.median, unit, digits_of(found)) if median_alone else outlook.say(name)
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
 
 
@@ -130,7 +131,7 @@ def tell_table(outlook: Outlook, names: Sequence[str], heading: str = "Answer") 
     rows = []
     for name in names:
         found, (label, unit) = outlook.interval(name), outlook.answers()[name]
-        number = _number_of(name, label, unit, found.low, found.median, found.high, found.without_frac)
+        number = _number_of(name, label, unit, found)
         rows.append(f"| {label} | {tell(outlook, name, median_alone=True)} | {number.interval} |")
     return "\n".join([f"| {heading} | Median | 5 to 95 % |", "|---|---|---|", *rows])
 
@@ -139,15 +140,9 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _number(row: Any, without_frac: float) -> Number:
-    return _number_of(row.quantity, row.label, row.unit, row.low, row.median, row.high, without_frac)
-
-
-def _number_of(
-    quantity: str, label: str, unit: str, low: float, median: float, high: float, without_frac: float
-) -> Number:
-    digits = 2 if abs(high - low) > 0.2 * abs(median) else 3
-    text = words.interval_alone(low, high, unit, digits)
-    if without_frac:
-        text += f"; none in {words.share(without_frac)} of the samples"
-    return Number(quantity, label, words.quantity(median, unit, digits), text, float(median), digits)
+def _number_of(quantity: str, label: str, unit: str, found: Interval) -> Number:
+    digits = digits_of(found)
+    text = words.interval_alone(found.low, found.high, unit, digits)
+    if found.without_frac:
+        text += f"; none in {words.share(found.without_frac)} of the samples"
+    return Number(quantity, label, words.quantity(found.median, unit, digits), text, float(found.median), digits)

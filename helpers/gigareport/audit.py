@@ -19,8 +19,8 @@ from scipy import stats
 from gigacluster import cost
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import interval
-from gigacluster.units import SECONDS_PER_DAY, format_interval, format_share, format_usd
-from gigareport import catalog, facts, scenario
+from gigacluster.units import SECONDS_PER_DAY
+from gigareport import catalog, facts, scenario, words
 from gigareport.facts import rents
 from gigareport.facts.ownership import trend_tests
 from gigareport.facts.sites import states_of_others
@@ -157,7 +157,7 @@ def _oracle_24k(outlook: Outlook) -> Finding:
     chip_flop_per_day = to_host(rented.useful_flop_per_s) / rented.plan.n_chips * SECONDS_PER_DAY
     run_flop = outlook.inputs["training.reference_run_flop"]
     days = {n_chips: interval(run_flop / (chip_flop_per_day * n_chips)) for n_chips in (said, listed)}
-    texts = [format_interval(found.low, found.median, found.high, "days") for found in days.values()]
+    texts = [words.interval(found.low, found.median, found.high, "day") for found in days.values()]
     apart = days[said].high < days[listed].low
     return Finding(
         "partly" if apart else "not knowable",
@@ -171,7 +171,7 @@ def _oracle_24k(outlook: Outlook) -> Finding:
 def _ten_billion(outlook: Outlook) -> Finding:
     deal = catalog.load("contracts").set_index("contract_id").loc[_DEAL]
     usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
-    three, four = (format_usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years))) for years in (3, 4))
+    three, four = (words.usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years)), 3) for years in (3, 4))
     # What was asked for such chips then, by others than the deal itself: the scenario's price is made from the deal.
     quotes = rents.quoted(outlook.scenario.cluster.chip)
     quote = quotes[quotes["date"] <= pd.Timestamp(_STORY_DATE)].iloc[-1]
@@ -180,9 +180,10 @@ def _ten_billion(outlook: Outlook) -> Finding:
     return Finding(
         "true" if published else "partly",
         f"That nothing was signed xAI confirmed; its chips and years were not published. For {n_chips:,} H100 "
-        f"{format_usd(usd)} is {three} an hour over three years and {four} over four. Others asked "
-        f"{format_usd(quote['usd_per_chip_hour'])} ({quote['date']:%B %Y}, quoted) and {format_usd(listed)} (middle of "
-        f"{n_listed} list prices of the year before): a size and a term of that order are plausible, and not shown.",
+        f"{words.usd(usd, 3)} is {three} an hour over three years and {four} over four. Others asked "
+        f"{words.usd(quote['usd_per_chip_hour'], 3)} ({quote['date']:%B %Y}, quoted) and {words.usd(listed, 3)} "
+        f"(middle of {n_listed} list prices of the year before): a size and a term of that order are plausible, and "
+        "not shown.",
         f"{four} to {three} an H100-hour, if it was {n_chips:,} for four to three years",
     )
 
@@ -193,8 +194,8 @@ def _own_for_speed(outlook: Outlook) -> Finding:
     return Finding(
         verdict,
         f"For the same useful work owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} "
-        f"months; a run is done {outlook.say('months_gained', unit='months')} earlier. Owning is cheaper in "
-        f"{format_share(cheaper)} of samples without any worth of time, and better in {format_share(better)} where "
+        f"months; a run is done {outlook.say('months_gained')} earlier. Owning is cheaper in "
+        f"{words.share(cheaper)} of samples without any worth of time, and better in {words.share(better)} where "
         "each choice is counted with its own months: "
         + (
             "speed adds to a choice that cost already makes."
@@ -264,7 +265,7 @@ def _better_models(outlook: Outlook) -> Finding:
         verdict,
         f"Over {len(scores)} base models with known compute the rank correlation of compute and MMLU score is "
         f"{rank.statistic:.2f}. Grok-3 took {ratio:.0f} times the compute of Grok-2. By the fitted law a run of the "
-        f"scenario's length reaches a loss of {outlook.say('run_loss', digits=3)}; what a loss is worth in answers "
+        f"scenario's length reaches a loss of {outlook.say('run_loss')}; what a loss is worth in answers "
         "is the weak link.",
         f"rank correlation {rank.statistic:.2f} over {len(scores)} models (p = {rank.pvalue:.0e})",
     )

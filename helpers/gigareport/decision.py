@@ -15,13 +15,14 @@ import pandas as pd
 from gigacluster import cost
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import interval
-from gigacluster.units import format_share, format_usd
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
 from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from
 from gigareport.scenario.market import market_of
 from gigareport.scenario.outlook import Outlook
+from gigareport.words import share as share_text
+from gigareport.words import usd as usd_text
 
 __all__ = [
     "AFTER_WORDS",
@@ -75,8 +76,8 @@ class PriceMap:
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
                 choice = "own" if share >= self.sure_frac else "rent" if share <= 1 - self.sure_frac else "too close"
                 tip = (
-                    f"{term:.0f} months at ${usd:.2f}: owning saves {format_usd(saving, 2)} in the middle, "
-                    f"cheaper in {format_share(share)}"
+                    f"{term:.0f} months at ${usd:.2f}: owning saves {usd_text(saving)} in the middle, "
+                    f"cheaper in {share_text(share)}"
                 )
                 rows.append((term, usd, choice, share, saving, tip))
         table = pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
@@ -303,7 +304,7 @@ def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
     deal_usd = story.rent.contract_usd.median
     if numpy.isfinite(deal_usd):
         prices = cost.deal_usd_per_chip_hour(deal_usd, float(story.cluster.n_chips), found.term_months)
-        name = f"{format_usd(deal_usd, 2)} for these chips"
+        name = f"{usd_text(deal_usd)} for these chips"
         lines += [(term, float(usd), name) for term, usd in zip(found.term_months, prices, strict=True)]
     table = pd.DataFrame(lines, columns=[TERM, PRICE, "mark"])
     return table[table[PRICE].between(found.usd_per_chip_hour[0], found.usd_per_chip_hour[-1])]
@@ -365,7 +366,7 @@ def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_f
         for share in used:
             better = float(numpy.mean(usd * share > available))
             choice = "own" if better >= sure_frac else "rent" if better <= 1 - sure_frac else "too close"
-            tip = f"{share:.0%} used at ${usd:.2f}: owning is cheaper in {format_share(better)}"
+            tip = f"{share:.0%} used at ${usd:.2f}: owning is cheaper in {share_text(better)}"
             rows.append((100 * share, usd, choice, better, tip))
     table = pd.DataFrame(rows, columns=[USED, HOUR, "choice", "cheaper_frac", "tip"])
     table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")

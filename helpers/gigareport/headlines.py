@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gigacluster.units import SECONDS_PER_HOUR, TERA, format_share, format_usd
+from gigacluster.units import SECONDS_PER_HOUR
 from gigareport import audit as claims
-from gigareport import catalog, decision, hindsight, scenario
+from gigareport import catalog, decision, hindsight, scenario, words
 from gigareport.calibration.validation import by_source
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
@@ -31,19 +31,19 @@ def lines() -> list[str]:
         *_by_kind(outlook),
         f"- **Inside that contract.** {outlook.verdict} Owning costs {outlook.say('own_usd')}, renting "
         f"{outlook.say('rent_usd')} for the same useful work; a run is done "
-        f"{outlook.say('months_gained', unit='months')} earlier, and with the months of each counted owning is better "
+        f"{outlook.say('months_gained')} earlier, and with the months of each counted owning is better "
         f"by {outlook.say('advantage_usd')}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
-        f"- **Speed.** {outlook.say('mfu_frac', 100, '% of peak')} while training; failures every "
-        f"{outlook.say('mttf_hours', 60, 'minutes')} leave {outlook.say('goodput_frac', 100, '% of the time')} useful "
+        f"- **Speed.** {outlook.say('mfu_frac')} of peak while training; failures every "
+        f"{outlook.say('mttf_hours')} leave {outlook.say('goodput_frac')} of the time useful "
         f"under {outlook.recovery}. "
-        f"A run of Grok-2's size takes {outlook.say('reference_run_days', unit='days')}.",
+        f"A run of Grok-2's size takes {outlook.say('reference_run_days')}.",
         f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
-        f"{outlook.say('run_flop', 1e-26, '× 10²⁶ FLOP')}; compute-optimal that is "
-        f"{outlook.say('run_params', 1 / TERA, 'trillion parameters')}, at a loss of "
-        f"{outlook.say('run_loss', digits=3)}.",
-        f"- **Place.** {outlook.say('share_of_world', 100, '% of the world’s AI compute')} when it started; a listed "
-        f"site of others was as large {outlook.say('lead_months', unit='months')} after it was complete.",
+        f"{outlook.say('run_flop')}; compute-optimal that is "
+        f"{outlook.say('run_params')}, at a loss of "
+        f"{outlook.say('run_loss')}.",
+        f"- **Place.** {outlook.say('share_of_world')} of the world’s AI compute when it started; a listed "
+        f"site of others was as large {outlook.say('lead_months')} after it was complete.",
         f"- **The story, claim by claim**: {told}.",
         "",
         *_accuracy(),
@@ -54,11 +54,11 @@ def lines() -> list[str]:
 def _by_kind(outlook: scenario.Outlook) -> list[str]:
     """Say at what price the answer turns, and what each kind of rent makes of it."""
     mapped, kinds = decision.price_map(outlook), decision.by_kind(outlook)
-    rent_below, parity, own_above = (format_usd(float(usd), 3) for usd in mapped.parity_usd[:, -1])
-    price = format_usd(outlook.scenario.rent.committed_usd_per_chip_hour.median)
+    rent_below, parity, own_above = (words.usd(float(usd), 3) for usd in mapped.parity_usd[:, -1])
+    price = words.usd(outlook.scenario.rent.committed_usd_per_chip_hour.median, 3)
     names = kinds["against"].where(~kinds["is_benchmark"], kinds["against"] + " *")
     savings = zip(names, kinds["saving_usd"], kinds["cheaper_frac"], strict=True)
-    told = "; ".join(f"{name} {format_usd(usd, 2)} ({format_share(share)})" for name, usd, share in savings)
+    told = "; ".join(f"{name} {words.usd(usd)} ({words.share(share)})" for name, usd, share in savings)
     return [
         f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
         f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "
@@ -70,7 +70,7 @@ def _by_kind(outlook: scenario.Outlook) -> list[str]:
 
 def _happened() -> str:
     rows = hindsight.hindsight().table.itertuples()
-    return "; ".join(f"{row.choice} {format_usd(row.median, 2)}" for row in rows)
+    return "; ".join(f"{row.choice} {words.usd(row.median)}" for row in rows)
 
 
 def write(readme: Path) -> None:

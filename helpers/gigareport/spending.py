@@ -11,11 +11,12 @@ import pandas as pd
 from gigacluster import cost, race
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
-from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR, format_usd
+from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
 from gigareport.facts import cost_inputs, leases, rents
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
 from gigareport.scenario.market import market_of
+from gigareport.words import usd as usd_text
 
 __all__ = ["deal_sizes", "deciding", "known_rents", "parts", "so_far", "waiting", "worths"]
 
@@ -109,7 +110,7 @@ def deal_sizes(outlook: Outlook, terms: tuple[int, ...] = (24, 36, 48, 60, 72)) 
         sizes = cost.deal_size_chips(usd, parity * given[_PRICE], float(months))
         rows.append((months, *numpy.nanquantile(sizes, [0.05, 0.5, 0.95])))
     table = pd.DataFrame(rows, columns=["Term [months]", "low", "median", "high"])
-    table.attrs["words"] = words.format(format_usd(usd, 2))
+    table.attrs["words"] = words.format(usd_text(usd))
     return table
 
 

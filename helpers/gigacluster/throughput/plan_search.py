@@ -185,6 +185,14 @@ def search(
     ------
     ValueError
         If no plan is feasible, or none fits into memory: the message says what would fit.
+
+    Examples
+    --------
+    >>> from gigacluster import hardware, throughput, transformer
+    >>> cluster = hardware.cluster("H100-SXM", 512)
+    >>> found = throughput.search(transformer.model("gpt3-175b"), cluster, 768, seq_len=2048, limits={"tp": [8]}, top=3)
+    >>> found.plans.plan(0).tp, round(float(found.mfu[0]), 1)
+    (8, 0.5)
     """
     known = calibration_of(calibration)
     effects = {"chip_effect": known.chip_effect(cluster.chip.name), "family_effect": known.own_effect}

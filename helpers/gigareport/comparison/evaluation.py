@@ -25,6 +25,7 @@ from gigareport.comparison.plans import FittedPlan, fit_plan
 from gigareport.comparison.runs import Run, reference_run
 from gigareport.scenario import Outlook, Scenario, evaluate, search_plan
 from gigareport.scenario.inputs import CHIP_ERROR
+from gigareport.scenario.register import OWN
 
 _FAILURES = "reliability.failures_per_1000_node_days"
 #: Answers of an outlook that the measures are made of.
@@ -244,7 +245,8 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
     """
     is_own = option == own_cluster(story) and run == reference_run(story)
     planned = search_plan(story)
-    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, option.chip, option.n_chips)
+    kind = chip.record if option.chip == OWN else option.chip
+    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, kind, option.n_chips)
     if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
         fitted = replace(fitted, plan=replace(fitted.plan, batch_gains=planned.batch_gains))
     streams = {CHIP_ERROR: f"{CHIP_ERROR} {option.chip}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -40,9 +41,10 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
     """
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = next(reader, [])
-            lines = [(reader.line_num, row) for row in reader if row]
+            text = stream.read()
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(reader, [])
+        lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         return pd.DataFrame(), [f"{file.name}: cannot be read as CSV in UTF-8 ({fault}); download it again"]
     columns = [column for column in dictionary.table(table).columns if column.column not in _OURS]
@@ -57,6 +59,8 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
     places = {name: place for name, place in at.items() if place is not None}
     notes = _place(header, ["Notes", "notes"])
     rows, faults = [], []
+    if lines and not text.endswith("\n"):  # a cut inside a last cell of text would go unseen, and with it a mark
+        faults.append(f"{file.name}, line {lines[-1][0]}: the last line has no end, as if cut; download the file again")
     for line, row in lines:
         where = f"{file.name}, line {line}"
         if len(row) != len(header):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 _SAMPLES = 1_000
 
 
-def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vintage: str) -> str:
+def headline(
+    world: WorldStock,
+    anchors: pd.DataFrame,
+    sources: pd.DataFrame,
+    vintage: str,
+    named: Callable[[str, str, str], str] = lambda text, _name, _place: text,
+) -> str:
     """Say in Markdown how concentrated ownership is and whether it rose, beside what the publisher says of it.
 
     Parameters
@@ -32,8 +39,12 @@ def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vi
     world : WorldStock
     anchors, sources : Tables ``published_anchors`` and ``sources``.
     vintage : The latest vintage behind the stock, as ``2026-09-24``.
+    named : Writes a number with its name and the place that explains it, such as :func:`gigareport.answers.named`.
     """
     import pandas as pd
+
+    def told_as(text: str, name: str) -> str:
+        return named(text.replace("%", " %"), f"owners {name}", "10-concentration.html#who-owns-it")
 
     day = world.dates[-1]
     five = interval(fives_share(world, day))
@@ -45,15 +56,18 @@ def headline(world: WorldStock, anchors: pd.DataFrame, sources: pd.DataFrame, vi
     low_end, high_end = interval(low).low, interval(high).high
     since = trend_start(world)
     nothing, crowd = (row for _, row in trend_tests(world, since, day).head(2).iterrows())
+    said = told_as(f"{published['value']:.0%}", "publisher's share")
+    months = told_as(f"{age} months", "publisher's age")
+    bounds = told_as(f"{low_end:,.0f} and {high_end:,.0f}", "HHI")
+    alike = told_as(f"{10_000 / high_end:.1f} to {10_000 / low_end:.1f}", "equal owners")
+    moved = f"{crowd['change_median']:+,.0f} points ({crowd['change_p5']:+,.0f} to {crowd['change_p95']:+,.0f})"
     return (
-        f"On {in_words(day)} {', '.join(LARGE_CLOUDS[:-1])} and {LARGE_CLOUDS[-1]} owned **{_percent(five)}** of the "
-        f"AI compute sold so far; Epoch AI says {published['value']:.0%} (published {told}, {age} months before the "
-        f"vintage of {vintage} that is used here), {agrees} our interval. The Herfindahl-Hirschman index of owners lay "
-        f"between **{low_end:,.0f} and {high_end:,.0f}** points whoever the unnamed owners are: like "
-        f"{10_000 / high_end:.1f} to {10_000 / low_end:.1f} equal owners. Since {in_words(since)} its trend is "
-        f"**{nothing['answer']}** with nothing assumed about the unnamed; if they stayed a crowd of small owners it "
-        f"moved by **{crowd['change_median']:+,.0f} points** ({crowd['change_p5']:+,.0f} to "
-        f"{crowd['change_p95']:+,.0f})."
+        f"On {in_words(day)} {', '.join(LARGE_CLOUDS[:-1])} and {LARGE_CLOUDS[-1]} owned "
+        f"**{told_as(_percent(five), 'share of five')}** of the AI compute sold so far; Epoch AI says {said} "
+        f"(published {told}, {months} before the vintage of {vintage} that is used here), {agrees} our interval. The "
+        f"Herfindahl-Hirschman index of owners lay between **{bounds}** points whoever the unnamed owners are: like "
+        f"{alike} equal owners. Since {in_words(since)} its trend is **{nothing['answer']}** with nothing assumed "
+        f"about the unnamed; if they stayed a crowd of small owners it moved by **{told_as(moved, 'HHI of a crowd')}**."
     )
 
 

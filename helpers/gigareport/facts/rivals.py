@@ -9,12 +9,14 @@ from typing import Any, Literal
 import numpy
 
 from gigacluster import race
+from gigacluster.arrays import Samples
 from gigacluster.concentration.timeline import rank
 from gigacluster.uncertainty import interval
-from gigacluster.units import format_interval
+from gigareport import words
 from gigareport.facts.plans import as_days, day_numbers
 from gigareport.facts.sites import CLUSTER, of_others
 from gigareport.facts.timeline import Timeline, latest
+from gigareport.facts.world import Day
 
 __all__ = ["Place", "drop_in", "in_years", "place_in_words", "reached"]
 
@@ -46,7 +48,7 @@ def in_years(days: Any) -> Any:
     return _year(day_numbers(days))
 
 
-def _year(day_number: Any) -> Any:
+def _year(day_number: Samples) -> Any:
     return 2000.0 + (day_number - day_numbers("2000-01-01")) / _DAYS_PER_YEAR
 
 
@@ -96,12 +98,12 @@ def latest_reached(owner: str) -> tuple[Any, Any]:
 
 def drop_in(
     timeline: Timeline,
-    h100e_8bit: Any,
-    start: Any,
+    h100e_8bit: Samples,
+    start: Day,
     *,
     owner: str = "",
     by: Literal["campus", "cluster"] = "campus",
-    growth_per_year: Any = 2.5,
+    growth_per_year: Samples = 2.5,
 ) -> Place:
     """Drop a cluster in among the listed sites of others: its rank at each date, and its months of lead.
 
@@ -142,7 +144,7 @@ def drop_in(
     )
 
 
-def place_in_words(found: Place, timeline: Timeline, start: Any) -> str:
+def place_in_words(found: Place, timeline: Timeline, start: Day) -> str:
     """Say in Markdown where a dropped-in cluster stands at its start, and for how long it leads."""
     day = numpy.datetime64(str(start)[:10], "D")
     at = int(numpy.searchsorted(timeline.days, day))
@@ -152,7 +154,7 @@ def place_in_words(found: Place, timeline: Timeline, start: Any) -> str:
     still = float(numpy.mean(found.still_ahead))
     longer = f" In {still:.0%} of samples no listed site is as large by {timeline.days[-1]}." if still else ""
     clusters = timeline.kinds.count(CLUSTER)
-    months = format_interval(lead.low, lead.median, lead.high, "months")
+    months = words.interval(lead.low, lead.median, lead.high, "month")
     led = f"another is as large **{months}** after it is complete{'' if lead.low > 0 else ' (negative: before)'}"
     return (
         f"Among {len(timeline.sites) - clusters} listed campuses and {clusters} clusters told of elsewhere, those of "

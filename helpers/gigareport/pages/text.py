@@ -97,7 +97,7 @@ def table(text: str) -> str:
     head = head.replace('<th scope="col"ead', "<thead")
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
     text = re.sub(r"<td>(\d{5,})</td>", lambda match: f"<td>{int(match[1]):,}</td>", text)
-    text = re.sub(r"<td>(?=[^<]{70})", '<td class="long">', text)
+    text = re.sub(r"<td>(?=(?:(?!</td>)(?:<[^>]*>|[^<])){70})", '<td class="long">', text)
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy
 
@@ -252,7 +251,7 @@ def _finish(option: Option, days: numpy.ndarray, starts: Mapping[str, numpy.ndar
     return months
 
 
-def _finite(values: Any) -> numpy.ndarray:
+def _finite(values: numpy.ndarray) -> numpy.ndarray:
     """Return an answer on the host, without an answer infinite: it is reached never, or at no price."""
     host = numpy.array(to_host(values), dtype=float)
     host[numpy.isnan(host)] = numpy.inf

@@ -28,7 +28,7 @@ def day_of(goal: Goal, months: float) -> str:
     --------
     >>> from gigareport import planner
     >>> day_of(planner.load("grok-3-2024"), 6.0)
-    '7 January 2025'
+    '8 January 2025'
     """
     if not months < 2400:
         return "never"

@@ -37,7 +37,9 @@ def on_page() -> bool:
 
 def say(markdown: str) -> None:
     """Show a sentence or a paragraph in Markdown: an answer with its computed numbers. A ``$`` in it means dollars."""
-    display(Markdown(dollars(markdown)))
+    text = dollars(markdown)
+    # JupyterLab takes what stands between two dollars of one paragraph for a formula, however they are written.
+    display(Markdown(text if on_page() else text.replace("\\$", "<span>\\$</span>")))
 
 
 def dollars(markdown: str) -> str:

@@ -58,6 +58,8 @@ class Caption:
 def use() -> None:
     """Set the look for every figure drawn after it."""
     pd.set_option("display.max_colwidth", None)  # a table says its texts in full
+    pd.set_option("display.html.use_mathjax", False)  # two dollars in a cell are no formula
+    pd.set_option("styler.html.mathjax", False)
     sns.set_theme(context="notebook", style="ticks", palette=COLOURS, font="DejaVu Sans")
     mpl.rcParams.update(
         {

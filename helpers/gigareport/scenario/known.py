@@ -153,18 +153,18 @@ def _law_table() -> dict[str, numpy.ndarray]:
     return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
 
 
-def _law_samples(position: Any) -> dict[str, Any]:
+def _law_samples(position: Array) -> dict[str, Any]:
     """Return the parameters of the stored replicate that each position in (0, 1) points to."""
     return {name: _taken(column, position) for name, column in _law_table().items()}
 
 
-def _rivals(owner: str, position: Any) -> tuple[Array, Array]:
+def _rivals(owner: str, position: Array) -> tuple[Array, Array]:
     """Return when the sites of others reach each size, in the sample of the timeline that a position points to."""
     year, h100e = (_taken(values, position) for values in latest_reached(owner))
     return year, h100e
 
 
-def _taken(stored: numpy.ndarray, position: Any) -> Array:
+def _taken(stored: numpy.ndarray, position: Array) -> Array:
     """Return the stored samples, along the last axis, that positions in (0, 1) point to, in their shape."""
     xp, (position,) = as_common(position)
     count = stored.shape[-1]

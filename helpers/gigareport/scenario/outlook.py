@@ -12,13 +12,18 @@ import numpy
 from gigacluster.arrays import Array, to_host
 from gigacluster.reliability import NEVER_BELOW
 from gigacluster.uncertainty import Interval, interval
-from gigacluster.units import format_interval, format_share, format_usd
+from gigareport import words
 from gigareport.facts.recovery import WORDS
 from gigareport.scenario.recovery import scheme_of
 from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def digits_of(found: Interval) -> int:
+    """Return the digits that a median deserves: three where its interval is narrow."""
+    return 2 if abs(found.high - found.low) > 0.2 * abs(found.median) else 3
 
 
 def _answer(label: str, unit: str) -> Any:
@@ -150,17 +155,11 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
         """Return median and interval of one answer."""
         return interval(getattr(self, name), coverage)
 
-    def say(self, name: str, scale: float = 1.0, unit: str = "", digits: int = 2) -> str:
-        """Write one answer as ``median (low to high)``, multiplied by ``scale``.
-
-        Dollars are written as such; of other units give the text that follows the median.
-        """
-        found = self.interval(name)
-        never = f"; none in {format_share(found.without_frac)} of the samples" if found.without_frac else ""
-        if self.answers()[name][1].startswith("USD"):
-            low, median, high = (format_usd(scale * value, digits) for value in (found.low, found.median, found.high))
-            return f"{median}{unit} ({low} to {high}){never}"
-        return format_interval(scale * found.low, scale * found.median, scale * found.high, unit, digits) + never
+    def say(self, name: str) -> str:
+        """Write one answer as ``median (low to high)``, as every page writes it."""
+        found, unit = self.interval(name), self.answers()[name][1]
+        text = words.interval(found.low, found.median, found.high, unit, digits_of(found))
+        return text + (f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else "")
 
     def probability(self, name: str, above: float = 0.0) -> float:
         """Return the share of samples in which an answer exceeds ``above``; samples without one do not count."""
@@ -197,7 +196,7 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
             choice = f"{'Owning' if better > 0.5 else 'Renting'} is the better bet, not a sure one"
         own, rent = self.probability("own_net_usd"), self.probability("rent_net_usd")
         return (
-            f"{choice}: owning is cheaper for the same useful work in {format_share(cheaper)} of the samples, and "
-            f"better in {format_share(better)} where each is counted with its own months. Beside doing neither, owning "
-            f"gains in {format_share(own)} and renting in {format_share(rent)}."
+            f"{choice}: owning is cheaper for the same useful work in {words.share(cheaper)} of the samples, and "
+            f"better in {words.share(better)} where each is counted with its own months. Beside doing neither, owning "
+            f"gains in {words.share(own)} and renting in {words.share(rent)}."
         )

@@ -47,6 +47,7 @@ def held_out(scored, found):
     return splits
 
 
+@pytest.mark.slow
 def test_the_coefficient_table_follows_from_the_runs(scored, found, held_out):
     runs, data = scored
     committed = catalog.load("throughput_coefficients").set_index(["kind", "name"])

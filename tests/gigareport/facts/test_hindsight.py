@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from gigareport import decision, scenario
+from gigareport import catalog, decision, scenario
 from gigareport.facts import leases
 from gigareport.facts.sites import listed_states, of_others, states_of_others, told_clusters, traits
 from gigareport.hindsight import hindsight
@@ -71,6 +71,19 @@ def test_a_cluster_on_a_listed_campus_is_no_site_of_its_own():
     largest = listed_states().groupby("site")["h100e_8bit"].max()
     on = told[told["on_campus"]]
     assert (on["h100e_8bit"].to_numpy() <= 1.001 * largest[on["site"]].to_numpy()).all()
+
+
+def test_no_cluster_on_a_listed_campus_is_planned_in_the_past():
+    clusters, names = catalog.load("clusters"), catalog.load("site_names").set_index("name")["site"]
+    here = clusters[(clusters["record_type"] == "cluster") & clusters["site_id"].isin(names.index)]
+    assert set(here["status"]) == {"operational", "planned"}
+    states = listed_states()
+    vintage = pd.Timestamp(states["vintage"].iloc[0])
+    for row in here.itertuples():
+        stands = states[
+            (states["site"] == names[row.site_id]) & (states["date"] <= row.as_of) & (states["h100e_8bit"] > 0)
+        ]
+        assert row.as_of > vintage if row.status == "planned" else len(stands) or row.n_chips <= 25_000, row.name
 
 
 def test_the_map_names_its_three_regions_and_the_lines_on_it():

@@ -108,6 +108,36 @@ def test_a_number_is_the_same_wherever_it_stands(site):
     assert {name: texts for name, texts in found.items() if len(texts) > 1} == {}
 
 
+#: Words with digits that are no numbers of ours: names of chips and models, kinds of number, ends of an interval.
+NAMES = "|".join(
+    (
+        r"\d{4}-\d\d-\d\d",
+        r"\b\d{1,2} [A-Z][a-z]+ \d{4}",
+        r"\b[A-Za-z][\w.]*[- ]?\d[\w.-]*",
+        r"\b\d+-(?:bit|way)\b",
+        r"\b5 to 95 %|\bwithin 20 %",
+        r"\b(?:19|20)\d\d\b",
+    )
+)
+
+
+def headlines_of(page):
+    """The text of a page's answer: its first screen, or its first sentences in bold."""
+    front = re.search(r'<section class="front".*?</section>', page, re.DOTALL)
+    if front:
+        kept = re.sub(r"<figure.*?</figure>|<p class=\"(dated|muted)[^>]*>.*?</p>", " ", front[0], flags=re.DOTALL)
+        return re.sub(r"<h2>What is decided</h2><p>.*?</p>", " ", kept, flags=re.DOTALL)
+    return re.search(r'<div class="said">(.*?)</div>', page, re.DOTALL)[1]
+
+
+def test_no_number_of_a_headline_is_without_its_name(site):
+    _, folder = site
+    for notebook in NOTEBOOKS:
+        text = re.sub(r'<a class="number".*?</a>', "#", headlines_of(read_page(folder, notebook)), flags=re.DOTALL)
+        plain = re.sub(NAMES, " ", re.sub(r"<[^>]+>", " ", text).replace("&#39;", "'"))
+        assert re.findall(r"[\w$.-]*\d[\w.,%]*", plain) == [], notebook.stem
+
+
 def test_a_title_holds_no_number_that_its_figures_own_data_lack(site):
     folder, _ = site
     for file in folder.glob("*.html"):

@@ -31,6 +31,7 @@ GRID = pd.DataFrame({"x [m]": [1.0, 2.0] * 2, "y [s]": [1.0, 1.0, 2.0, 2.0], "wh
 
 @pytest.fixture(autouse=True)
 def closed():
+    plt.close("all")  # what other tests and examples left
     yield
     plt.close("all")
 

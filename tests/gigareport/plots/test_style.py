@@ -138,9 +138,13 @@ def test_a_page_gets_the_record(finished, shown, monkeypatch):
     assert bundle[FIGURE_MIME]["title"] == "Twice the chips <halve> the time"
 
 
-def test_dollars_said_are_money_not_formulas(shown):
+def test_dollars_said_are_money_not_formulas(shown, monkeypatch):
+    monkeypatch.setenv(PAGE_VARIABLE, "1")
     plots.say(r"from $2 to $4, and \$6")
     assert shown[0][0][0].data == r"from \$2 to \$4, and \$6"
+    monkeypatch.delenv(PAGE_VARIABLE)
+    plots.say("from $2 to $4")  # in JupyterLab two dollars of one paragraph begin and end a formula
+    assert shown[1][0][0].data == r"from <span>\$</span>2 to <span>\$</span>4"
 
 
 def test_a_dollar_in_a_title_is_money_not_a_formula(finished):

@@ -300,4 +300,4 @@ def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
 
 def test_what_no_sample_has_is_counted_beside_the_interval(outlook):
     with_holes = replace(outlook, months_gained=numpy.asarray([1.0, numpy.nan, 3.0, numpy.nan]))
-    assert with_holes.say("months_gained", unit="months").endswith("none in 50 % of the samples")
+    assert with_holes.say("months_gained").endswith("none in 50 % of the samples")
