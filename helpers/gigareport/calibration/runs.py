@@ -27,8 +27,9 @@ def load(path: str | Path) -> pd.DataFrame:
     header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else ""
     if file.is_file() and not any(name in header for name in _TELLING):
         raise catalog.CatalogError(
-            f"{path} holds no runs. Wanted is a CSV with commas, a row a run, and the columns of data/training_runs.csv "
-            f"that are known: run_id, source_id, arch, chip, precision, {', '.join(_TELLING)}, step_time_s, and the plan"
+            f"{path} holds no runs. Wanted is a CSV with commas, a row a run, and the columns of "
+            "data/training_runs.csv that are known: run_id, source_id, arch, chip, precision, "
+            f"{', '.join(_TELLING)}, step_time_s, and the plan"
         )
     return catalog.load("training_runs", path=path)
 
