@@ -90,7 +90,7 @@ class Comparison:
             ``rank, name, chip, n_chips, low, median, high`` (5, 50 and 95 % of the samples), ``beats_next`` (share of
             joint samples in which the row is better than the next one, equal ones counting half), ``is_best`` (share in
             which it is the best of all). Options without the measure, such as dollars of a chip without a price, are
-            left out.
+            left out; a sample in which an option's job never ends counts as its worst.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Comparison:
         rows = [interval(row) for row in values]
         sign = -1.0 if MEASURES[measure].more_is_better else 1.0
         order = sorted(range(len(options)), key=lambda i: sign * rows[i].median)
-        ordered = sign * values[order]
+        ordered = _or_worst(sign * values[order])
         best = ordered == ordered.min(axis=0, initial=numpy.inf)
         wins = [_share_below(row, following) for row, following in pairwise(ordered)]
         return pd.DataFrame(
@@ -125,7 +125,8 @@ class Comparison:
         if unknown := [wanted for wanted in (name, other) if wanted not in names]:
             raise ValueError(f"no {measure} for {' and '.join(unknown)}; there are: {', '.join(names)}")
         sign = -1.0 if MEASURES[measure].more_is_better else 1.0
-        return _share_below(sign * values[names.index(name)], sign * values[names.index(other)])
+        ours, theirs = (_or_worst(sign * values[names.index(wanted)]) for wanted in (name, other))
+        return _share_below(ours, theirs)
 
     def table(self) -> pd.DataFrame:
         """Return every measure of every option: its name, chips, MFU, and ``measure_low, measure, measure_high``."""
@@ -148,8 +149,13 @@ class Comparison:
         if measure not in self.samples:
             raise ValueError(f"there is no measure {measure!r}; a comparison has: {', '.join(MEASURES)}")
         values = self.samples[measure]
-        known = numpy.isfinite(values).all(axis=1)
+        known = numpy.isfinite(values).any(axis=1)
         return values[known], [option for option, is_known in zip(self.options, known, strict=True) if is_known]
+
+
+def _or_worst(lower_is_better: numpy.ndarray) -> numpy.ndarray:
+    """Return samples in which the job never ends as the worst there can be: an option with a few of them has a rank."""
+    return numpy.where(numpy.isnan(lower_is_better), numpy.inf, lower_is_better)
 
 
 def _share_below(a: numpy.ndarray, b: numpy.ndarray) -> float:
