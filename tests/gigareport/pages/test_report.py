@@ -187,6 +187,18 @@ def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(
     assert len(list((folder / "files").glob("*.csv"))) >= 2
 
 
+def test_a_site_with_an_address_has_a_picture_for_those_who_share_it(built, tmp_path, faked):
+    address = "https://example.org/reports/"
+    report.build("xai-colossus-2024", tmp_path, notebooks=built[0] / "notebooks", address=address)
+    folder = tmp_path / "xai-colossus-2024"
+    page = (folder / "inputs.html").read_text(encoding="utf-8")
+    assert 'property="og:image" content="https://example.org/reports/xai-colossus-2024/share.png"' in page
+    assert 'rel="canonical" href="https://example.org/reports/xai-colossus-2024/inputs.html"' in page
+    picture = (folder / "share.png").read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (1200, 630)
+
+
 def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     (notebooks := tmp_path / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "10-second.ipynb", report_samples.markdown("# Second?", 0))
