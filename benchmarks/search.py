@@ -50,11 +50,20 @@ H100 = Chip(
 COEFFICIENTS = Coefficients()
 
 
+#: Sizes of a hybrid sharding group that are searched.
+LIMITS = {"shard_group": [2**power for power in range(1, 12)]}
+
+
+def large_job():
+    """Return the job whose plans are searched."""
+    cluster = Cluster(name="4,096 H100", chip=H100, n_chips=4096, fabric=H100.fabric)
+    return Job(model=GPT3, cluster=cluster, global_batch=3840, seq_len=2048, attention="unfused", idle_frac=0.5)
+
+
 def large_table():
     """Return the job and the synthetic table of some 8 million plans, and how many tuples were considered for it."""
-    cluster = Cluster(name="4,096 H100", chip=H100, n_chips=4096, fabric=H100.fabric)
-    job = Job(model=GPT3, cluster=cluster, global_batch=3840, seq_len=2048, attention="unfused", idle_frac=0.5)
-    return job, *enumerate_plans(job, {"shard_group": [2**power for power in range(1, 12)]})
+    job = large_job()
+    return job, *enumerate_plans(job, LIMITS)
 
 
 def measure():

@@ -62,10 +62,9 @@ def _own_cpu_s(_: int) -> tuple[int, float]:
 
 
 def _search(executor: Workers) -> Any:
-    job, _, _ = search.large_table()
-    limits = {"shard_group": [2**power for power in range(1, 12)]}
     untouched = replace(shipped(), coefficients=search.COEFFICIENTS)
-    return plan_search.search_job(job, limits=limits, calibration=untouched, device="cpu", executor=executor)
+    options = {"limits": search.LIMITS, "calibration": untouched, "device": "cpu"}
+    return plan_search.search_job(search.large_job(), executor=executor, **options)
 
 
 def _bootstrap(executor: Workers) -> Any:

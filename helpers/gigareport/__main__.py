@@ -346,10 +346,10 @@ def _validate(chosen: argparse.Namespace) -> int:
 
 def _predict(chosen: argparse.Namespace) -> int:
     from gigacluster.throughput import predict
-    from gigareport.calibration.runs import columns
+    from gigareport.calibration import runs as table_of_runs
 
     chips = None if chosen.chips is None else load("chips", chosen.chips)
-    found = predict(columns(load("training_runs", chosen.runs)), chips=chips, calibration=chosen.calibration)
+    found = predict(table_of_runs.columns(table_of_runs.load(chosen.runs)), chips=chips, calibration=chosen.calibration)
     found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0
 

@@ -11,7 +11,7 @@ import pandas as pd
 from gigacluster import __version__
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
-from gigareport import beside, catalog, decision, facts, scenario
+from gigareport import beside, catalog, decision, scenario
 from gigareport.answers import named, tell, tell_input
 from gigareport.facts import timeline
 from gigareport.facts.sites import of_others
@@ -178,7 +178,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     """
     sites = timeline.latest(samples=samples)
     story = outlook.scenario
-    size = story.cluster.n_chips * facts.h100e_per_chip(catalog.load("chips"), story.cluster.chip)
+    size = story.cluster.n_chips * scenario.h100e_of(story.cluster)
     ready = max(part.month.median for part in story.own.deliveries)
     start = pd.Timestamp(story.decided_on) + pd.Timedelta(days=round(_DAYS_PER_MONTH * ready))
     dates = pd.to_datetime(sites.days)
@@ -261,9 +261,12 @@ def say_power(outlook: scenario.Outlook) -> str:
         "samples."
     )
     reported = cluster.reported_power_mw
-    if not numpy.isfinite(reported.median):
-        return said
-    return f"{said} Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
+    if numpy.isfinite(reported.median):
+        said += f" Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
+    known = "; ".join(f"`{path}`: {words}" for path, words in scenario.taken(outlook.scenario).items())
+    return said + (
+        f" What the file leaves out of the {cluster.chip} is its own, not an H100's. {known}." if known else ""
+    )
 
 
 def _range(value: Uncertain) -> str:

@@ -270,6 +270,21 @@ def test_sites_fail_at_rates_of_their_own(story, run):
     np.testing.assert_allclose(np.quantile(a, 0.5), np.quantile(own, 0.5), rtol=0.05)
 
 
+def test_a_sample_in_which_a_job_never_ends_is_the_worst_and_takes_no_option_out():
+    never = np.array([[1.0, 2.0, np.nan, 3.0], [4.0, 4.0, 4.0, 4.0], [np.nan] * 4])
+    found = comparison.Comparison(
+        run=comparison.run("gpt3-175b"),
+        options=tuple(sized(8, 16, 32)),
+        plans=(),
+        samples={"days": never, "flop_per_usd": never},
+        mfu_frac=np.zeros(3),
+        left_out=pd.DataFrame(columns=["name", "why"]),
+    )
+    assert found.ranked("days")["name"].tolist() == ["8", "16"]  # the third has no answer at all
+    assert found.beats("8", "16") == found.ranked("days")["beats_next"].iloc[0] == 3 / 4
+    assert found.beats("16", "8", "flop_per_usd") == 1  # more is better, and what never ends gives none
+
+
 def test_the_share_of_samples_is_counted_pair_by_pair():
     found = comparison.Comparison(
         run=comparison.run("gpt3-175b"),

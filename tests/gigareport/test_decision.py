@@ -188,6 +188,7 @@ def test_blocks_of_chips_grow_with_time():
         ({"rent.leave_month": 10}, "the rented chips may start in month 14; leave later"),
         ({"rent.kind": "hourlyy"}, "must be 'contract', 'reserved', 'hourly' or 'followed'"),
         ({"rent.kind": "followed", "cluster.chip": "B200"}, "no rents of B200 were quoted after 2024-07-09"),
+        ({"rent.kind": "followed", "cluster.chip": "H200"}, "as contracts; give rent.follows: listed or marketplace"),
         ({"training.used_frac": 0}, "training.used_frac: must be within 0.01 and 1"),
     ],
 )

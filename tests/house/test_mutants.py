@@ -56,3 +56,11 @@ def test_a_test_that_cannot_see_lets_mutants_live(tmp_path, claim, killed):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (json.loads(done.stdout.splitlines()[-1]) == []) is killed
+
+
+def test_the_recorded_run_has_every_module_and_its_sums_are_right():
+    record = json.loads((ROOT / "tests" / "mutants" / "record.json").read_text())
+    assert len(record) >= 20
+    for name, one in record.items():
+        assert one["killed"] + len(one["survivors"]) == one["sampled"], name
+        assert (ROOT / "helpers" / f"{name.replace('.', '/')}.py").exists()

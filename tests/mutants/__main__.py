@@ -97,6 +97,7 @@ def page(record: dict) -> str:
         "a term left out, two values exchanged), and the tests of its package run until one fails. Places are drawn",
         "with a seed. A survivor is read: it is killed by a test that states a law, or it computes the same number,",
         "and why is said below. `make mutants` writes this page. Share: killed, of those that compute something else.",
+        "A mutant that a new test was shown to kill counts as killed.",
         "",
         "| module | places | drawn | killed | of them hung | the same number | share |",
         "|---|---|---|---|---|---|---|",
@@ -113,6 +114,9 @@ def page(record: dict) -> str:
     lines.append(
         f"| all | {total['sites']} | {total['sampled']} | {total['killed']} | {total['hung']} | {same} | {rate:.0%} |"
     )
+    missing = [name.removeprefix("gigacluster.") for name in MODULES if name not in record]
+    if missing:
+        lines += ["", f"Not run yet: {', '.join(missing)}."]
     lines += ["", "## Survivors", ""]
     for name, one in sorted(record.items()):
         for survivor in one["survivors"]:

@@ -203,7 +203,10 @@ def _survives(
     *,
     constants: bool,
 ) -> str:
-    _install(module, functions, code, constants=constants)
+    try:
+        _install(module, functions, code, constants=constants)
+    except Exception as error:  # the module cannot even be imported
+        return f"killed by its import: {error}"
     items = {item.nodeid: item for item in session.items}
     for item in _run(session, [items[name] for name in chosen]):
         if session.testsfailed:

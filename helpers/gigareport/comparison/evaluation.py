@@ -25,6 +25,7 @@ from gigareport.comparison.plans import FittedPlan, fit_plan
 from gigareport.comparison.runs import Run, reference_run
 from gigareport.scenario import Outlook, Scenario, evaluate, search_plan
 from gigareport.scenario.inputs import CHIP_ERROR
+from gigareport.scenario.register import OWN
 
 _FAILURES = "reliability.failures_per_1000_node_days"
 #: Answers of an outlook that the measures are made of.
@@ -89,7 +90,7 @@ class Comparison:
             ``rank, name, chip, n_chips, low, median, high`` (5, 50 and 95 % of the samples), ``beats_next`` (share of
             joint samples in which the row is better than the next one, equal ones counting half), ``is_best`` (share in
             which it is the best of all). Options without the measure, such as dollars of a chip without a price, are
-            left out.
+            left out; a sample in which an option's job never ends counts as its worst.
 
         Raises
         ------
@@ -100,7 +101,7 @@ class Comparison:
         rows = [interval(row) for row in values]
         sign = -1.0 if MEASURES[measure].more_is_better else 1.0
         order = sorted(range(len(options)), key=lambda i: sign * rows[i].median)
-        ordered = sign * values[order]
+        ordered = _or_worst(sign * values[order])
         best = ordered == ordered.min(axis=0, initial=numpy.inf)
         wins = [_share_below(row, following) for row, following in pairwise(ordered)]
         return pd.DataFrame(
@@ -124,7 +125,8 @@ class Comparison:
         if unknown := [wanted for wanted in (name, other) if wanted not in names]:
             raise ValueError(f"no {measure} for {' and '.join(unknown)}; there are: {', '.join(names)}")
         sign = -1.0 if MEASURES[measure].more_is_better else 1.0
-        return _share_below(sign * values[names.index(name)], sign * values[names.index(other)])
+        ours, theirs = (_or_worst(sign * values[names.index(wanted)]) for wanted in (name, other))
+        return _share_below(ours, theirs)
 
     def table(self) -> pd.DataFrame:
         """Return every measure of every option: its name, chips, MFU, and ``measure_low, measure, measure_high``."""
@@ -147,8 +149,13 @@ class Comparison:
         if measure not in self.samples:
             raise ValueError(f"there is no measure {measure!r}; a comparison has: {', '.join(MEASURES)}")
         values = self.samples[measure]
-        known = numpy.isfinite(values).all(axis=1)
+        known = numpy.isfinite(values).any(axis=1)
         return values[known], [option for option, is_known in zip(self.options, known, strict=True) if is_known]
+
+
+def _or_worst(lower_is_better: numpy.ndarray) -> numpy.ndarray:
+    """Return samples in which the job never ends as the worst there can be: an option with a few of them has a rank."""
+    return numpy.where(numpy.isnan(lower_is_better), numpy.inf, lower_is_better)
 
 
 def _share_below(a: numpy.ndarray, b: numpy.ndarray) -> float:
@@ -244,7 +251,8 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
     """
     is_own = option == own_cluster(story) and run == reference_run(story)
     planned = search_plan(story)
-    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, option.chip, option.n_chips)
+    kind = chip.record if option.chip == OWN else option.chip
+    fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, kind, option.n_chips)
     if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
         fitted = replace(fitted, plan=replace(fitted.plan, batch_gains=planned.batch_gains))
     streams = {CHIP_ERROR: f"{CHIP_ERROR} {option.chip}"}

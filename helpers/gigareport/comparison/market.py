@@ -12,6 +12,7 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario import Scenario, inputs_of
+from gigareport.scenario.chips import chip_of
 
 __all__ = ["PRICE_YEARS", "ChipMarket", "chip_facts", "markets", "quoted_usd", "quotes"]
 
@@ -26,6 +27,7 @@ class ChipMarket:
     """Price and power of one kind of chip beside those of a scenario's chip."""
 
     chip: str
+    record: hardware.Chip
     is_own: bool  # the scenario's chip: then its file says what it costs and draws
     server_usd: Uncertain | None  # chip with its part of the server [USD/chip]; None: no price known
     power_ratio: float  # rated power over that of the scenario's chip
@@ -61,7 +63,7 @@ def markets(story: Scenario) -> dict[str, ChipMarket]:
     >>> 40_000 < found.server_usd.median < 55_000
     True
     """
-    own_w = hardware.chip(story.cluster.chip).tdp_w
+    own_w = chip_of(story.cluster).tdp_w
     if math.isnan(own_w):
         raise ValueError(
             f"{story.cluster.chip} has no tdp_w in data/chips.csv, so the power of other chips cannot follow from the "
@@ -73,12 +75,13 @@ def markets(story: Scenario) -> dict[str, ChipMarket]:
     return {
         name: ChipMarket(
             chip=name,
+            record=chip,
             is_own=name == story.cluster.chip,
             server_usd=own_usd if name == story.cluster.chip else prices.get(name),
             power_ratio=chip.tdp_w / own_w,
             power_error=Uncertain.fixed(1.0) if name == story.cluster.chip else _POWER_OF_OTHERS,
         )
-        for name, chip in hardware.chips().items()
+        for name, chip in (hardware.chips() | {story.cluster.chip: chip_of(story.cluster)}).items()
         if not math.isnan(chip.tdp_w)
     }
 
@@ -106,7 +109,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
         rows.append(
             {
                 "chip": name,
-                "peak_bf16_flop_per_s": hardware.chip(name).peak_bf16_flop_per_s,
+                "peak_bf16_flop_per_s": found.record.peak_bf16_flop_per_s,
                 "it_power_w": found.it_power_w(story).median,
                 "usd": math.nan if usd is None else usd.median,
                 "usd_low": math.nan if usd is None else usd.low,

@@ -13,6 +13,7 @@ from gigacluster import cost, hardware
 from gigareport import catalog
 from gigareport.comparison.market import ChipMarket, markets
 from gigareport.scenario import Scenario, inputs_of
+from gigareport.scenario.register import OWN
 
 #: What can be equal, with the unit of its amount.
 BASES = {"money": "USD", "power": "W", "chips": "chip"}
@@ -26,14 +27,15 @@ class Option:
     """So many chips of one kind, whoever has them."""
 
     name: str
-    chip: str  # of data/chips.csv
+    chip: str  # of data/chips.csv, or that of the scenario's own record
     n_chips: float
     basis: str = "cluster"  # or one of BASES: n_chips then is the median of what the amount gives
     amount: float = math.nan
     site: str = ""  # whose rate of failures it has; blank: the scenario's
 
     def __post_init__(self) -> None:
-        hardware.chip(self.chip)  # raises where unknown, with the nearest name
+        if self.chip != OWN:
+            hardware.chip(self.chip)  # raises where unknown, with the nearest name
         if not 1 <= self.n_chips < math.inf:
             raise ValueError(f"{self.name}: n_chips must be at least 1, got {self.n_chips!r}")
 

@@ -45,7 +45,7 @@ class FittedPlan:
 
 
 @cache
-def fit_plan(run: Run, chip: str, n_chips: float) -> FittedPlan:
+def fit_plan(run: Run, chip: str | hardware.Chip, n_chips: float) -> FittedPlan:
     """Search the plan of a run for about ``n_chips``, leaving chips idle where fewer are faster.
 
     The number searched for has only 2 and one 3 as factors, so that the axes of a plan divide it; it is within 23 % of
@@ -94,7 +94,7 @@ def _splittable(n_chips: float) -> int:
 @cache
 def plan_on(
     run: Run,
-    chip: str,
+    chip: str | hardware.Chip,
     n_chips: int,
     *,
     software_year: float = 2025.0,
@@ -109,15 +109,16 @@ def plan_on(
         If no plan fits, or the chip has no peak in the run's number format.
     """
     calibration = read_calibration(run.calibration)
+    kind = hardware.chip(chip) if isinstance(chip, str) else chip
     job = Job(
         model=run.model,
-        cluster=hardware.cluster(chip, n_chips),
+        cluster=hardware.Cluster(name=f"{n_chips} x {kind.name}", chip=kind, n_chips=n_chips, fabric=kind.fabric),
         global_batch=divisible_batch(run.global_batch, n_chips),
         seq_len=run.seq_len,
         precision=run.precision,
         software_year=software_year,
         attention=attention,
-        chip_effect=calibration.chip_effect(chip),
+        chip_effect=calibration.chip_effect(kind.name),
         family_effect=calibration.own_effect,
     )
     table, _ = enumerate_plans(job, {**_LIMITS, "recompute": list(recompute)})
@@ -131,7 +132,7 @@ def plan_on(
         step_flop=job.step_flop,
         step_time_s=float(best.step_time_s[0]),
         log_error=shared_error(run),
-        chip_log_error=chip_error(run, chip),
+        chip_log_error=chip_error(run, kind.name),
     )
 
 

@@ -150,6 +150,18 @@ def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
     return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
 
 
+def last_quoted(chip: str, series: str) -> str:
+    """Return the day of the last observation of a series, ``YYYY-MM-DD``; empty for a chip without any.
+
+    Examples
+    --------
+    >>> last_quoted("H100-SXM", "contracts"), last_quoted("H200", "contracts")
+    ('2026-06-01', '')
+    """
+    dates = quoted(chip, series)["date"]
+    return "" if dates.empty else str(dates.max())[:10]
+
+
 def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
     """Return the middle of a chip's prices in the year before a day, and how many they are, by kind of rent.
 
@@ -168,21 +180,40 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
     return found
 
 
+def _in_the_year(chip: str, decided: str) -> pd.DataFrame:
+    """Return a chip's prices on demand and under contract in the year before a day."""
+    import pandas as pd
+
+    prices, day = catalog.load("rental_prices"), pd.Timestamp(decided)
+    of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
+    return prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day)]
+
+
 def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
     """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day.
 
     Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
     """
-    import pandas as pd
-
-    prices = catalog.load("rental_prices")
-    day = pd.Timestamp(decided)
-    of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
-    usd = prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
+    usd = _in_the_year(chip, decided)["usd_per_chip_hour"]
     if usd.empty:
         return None
     low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
     return Uncertain(low=min(low, median / LEAST_SPREAD), median=median, high=max(high, median * LEAST_SPREAD))
+
+
+def origin_of_the_year(chip: str, decided: str) -> str:
+    """Say how many prices :func:`spread_of_the_year` rests on, and the sources of most of them.
+
+    Examples
+    --------
+    >>> origin_of_the_year("GB300", "2026-08-01")
+    'one price (semianalysis-tco-2026)'
+    """
+    rows = _in_the_year(chip, decided)
+    most = rows["source_id"].value_counts().index
+    others = " and others" if len(most) > 2 else ""
+    number = "one price" if len(rows) == 1 else f"{len(rows)} prices"
+    return f"{number} ({', '.join(most[:2])}{others})"
 
 
 def first_known(chip: str) -> str:

@@ -1,6 +1,6 @@
 """A scenario file in, every answer about its cluster out: :func:`load`, :func:`evaluate`."""
 
-from gigareport.scenario.chips import taken
+from gigareport.scenario.chips import h100e_of, taken
 from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
@@ -31,6 +31,7 @@ __all__ = [
     "entry_of",
     "evaluate",
     "find",
+    "h100e_of",
     "inputs_of",
     "job_of",
     "json_schema",

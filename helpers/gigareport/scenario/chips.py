@@ -75,7 +75,7 @@ def default_for(
     --------
     >>> value, words = default_for("own.chip_usd", "H200", None)
     >>> round(value.median, -3), words
-    (36000.0, '2 prices of 2024 and 2025, of a chip with its part of the server')
+    (36000.0, '2 prices of 2024 and 2025, of a chip with its part of the server (epoch-hardware-prices)')
     >>> default_for("own.chip_usd", "TPUv5p", None)
     (None, 'a TPUv5p is not for sale')
     """
@@ -112,18 +112,20 @@ def _price_of(name: str, chip: str, own: OwnChip[float, str] | None) -> tuple[Un
         return Uncertain.fixed(0.0), "within the price of the chip"
     if chip == OWN:
         return found, "your own record, a chip with its part of the server"
-    number, (first, last) = int((quotes()["chip"] == chip).sum()), PRICE_YEARS
-    said = "one price" if number == 1 else f"{number} prices"
-    return found, f"{said} of {first} and {last}, of a chip with its part of the server"
+    rows, (first, last) = quotes()[quotes()["chip"] == chip], PRICE_YEARS
+    said = "one price" if len(rows) == 1 else f"{len(rows)} prices"
+    origin = ", ".join(sorted(set(rows["source_id"])))
+    return found, f"{said} of {first} and {last}, of a chip with its part of the server ({origin})"
 
 
 def _rent_of(chip: str, decided_on: datetime.date | None) -> tuple[Uncertain | None, str]:
     if chip == OWN:
         return None, "nobody but you knows a rent of your own chip"
-    found = rents.spread_of_the_year(chip, str(decided_on or datetime.date.today()))
+    day = str(decided_on or datetime.date.today())
+    found = rents.spread_of_the_year(chip, day)
     if found is None:
         return None, f"no rent of {chip} is listed in the year before the decision ({rents.first_known(chip)})"
-    return found, "rents of the year before the decision, list prices and quotes"
+    return found, f"rents of the year before the decision, {rents.origin_of_the_year(chip, day)}"
 
 
 def _by(chip: str) -> str:

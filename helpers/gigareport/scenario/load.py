@@ -17,6 +17,7 @@ import yaml
 from gigacluster.throughput.shipped import read_calibration
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, fields
+from gigareport.scenario.chips import BY_CHIP, default_for
 from gigareport.scenario.reading import Reader, node_of, report
 from gigareport.scenario.record import fields_of, leaves, with_value
 from gigareport.scenario.register import Case, Scenario, default_of
@@ -189,8 +190,9 @@ def plain(record: Any) -> dict[str, Any]:
 def slips(story: Scenario) -> list[str]:
     """Return a line for each value beyond three times the range of its sourced default: good, and perhaps a slip.
 
-    Zeros are meant, and a default that is one exact number has no range. A decision dated after our newest fact is
-    told too: what the tables say of the world is carried ahead to it.
+    The default is that of the scenario's chip where the tables have one. Zeros are meant, and a default that is one
+    exact number has no range. A decision dated after our newest fact is told too: what the tables say of the world is
+    carried ahead to it.
 
     Examples
     --------
@@ -203,6 +205,8 @@ def slips(story: Scenario) -> list[str]:
         if row is None or field.kind != "uncertain" or math.isnan(value.median):
             continue
         usual = default_of(row)
+        if path in BY_CHIP:
+            usual = default_for(path, story.cluster.chip, story.decided_on, story.cluster.own_chip)[0] or usual
         below = 0 < value.high < usual.low / _SLIP or 0 < value.low < usual.low / _SLIP
         if usual.low < usual.high and (below or value.high > _SLIP * usual.high):
             given = f"{value.low:,.10g}" if value.low == value.high else f"{value.low:,.10g} to {value.high:,.10g}"

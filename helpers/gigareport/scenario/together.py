@@ -116,11 +116,14 @@ def _rents(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if start and leave and leave <= start.high:
         yield "rent.leave_month", f"got {leave:g}, but the rented chips may start in month {start.high:g}; leave later"
     if kind == "followed" and chip and good.get("decided_on") is not None:
-        quotes = rents.quoted(chip, good.get("rent.follows") or "contracts")
-        if quotes.empty or str(quotes["date"].max())[:10] <= str(good["decided_on"]):
+        series = good.get("rent.follows") or "contracts"
+        known = [name for name in rents.FOLLOWED if rents.last_quoted(chip, name) > str(good["decided_on"])]
+        if series not in known:
+            other = f"rent.follows: {' or '.join(known)}, or " if known else ""
             yield (
                 "rent.kind",
-                f"no rents of {chip} were quoted after {good['decided_on']}; give contract, reserved or hourly",
+                f"no rents of {chip} were quoted after {good['decided_on']} as {series}; give {other}kind: contract, "
+                "reserved or hourly",
             )
 
 

@@ -241,3 +241,13 @@ def test_harm_is_presumed_by_the_levels_of_the_2023_guidelines(holdings):
     if all(abs(value / level - 1) > 1e-9 for value, level in levels):
         rises, concentrated, large = (value > level for value, level in levels)
         assert float(c.merger(holdings, 0, 1).presumed) == float(rises and (concentrated or large))
+
+
+@pytest.mark.parametrize("owner", [0, 1, 2])
+def test_a_cluster_goes_to_the_owner_named_and_to_no_other(owner):
+    before = numpy.asarray([50.0, 30.0, 20.0])
+    gained = c.add(before, 7.0, owner) - before
+    assert gained.tolist() == [7.0 if row == owner else 0.0 for row in range(3)]
+    for nobody in (-1, 3):
+        with pytest.raises(ValueError, match="owner"):
+            c.add(before, 7.0, nobody)

@@ -84,3 +84,9 @@ def test_flows_that_turn_twice_have_no_one_rate():
     flows = numpy.zeros((25, 1))
     flows[[0, 12, 24], 0] = -1.0, 2.5, -1.54
     assert numpy.isnan(_internal_rate(numpy, flows)[0])
+
+
+@pytest.mark.parametrize("ports", [3.9, float("inf")])
+def test_a_switch_has_four_ports_or_more_and_an_end(ports):
+    with pytest.raises(ValueError, match=f"switch_ports must be 4 or more ports, got {ports}"):
+        network_tiers(100.0, ports)

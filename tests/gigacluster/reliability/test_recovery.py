@@ -270,3 +270,9 @@ def test_a_longer_stall_never_helps_however_long_nodes_are_waited_for(queue_s):
         parts = [float(getattr(found, part)) for part in PARTS]
         assert min(parts) >= 0
         assert sum(parts) == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("shares", [[1.1, -0.1], [-0.1, 1.1], [0.5, 0.4]])
+def test_shares_of_kinds_of_failure_are_shares(shares):
+    with pytest.raises(ValueError, match="shares"):
+        Blast(chips=[8, 256], shares=shares)

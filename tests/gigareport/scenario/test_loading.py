@@ -206,6 +206,16 @@ def test_what_no_table_knows_of_a_chip_is_asked_for(faults):
 def test_a_value_far_beyond_its_default_is_told(path, value, said):
     (line,) = scenario.slips(scenario.load("xai-colossus-2024", changes={path: value}))
     assert said in line
+
+
+def test_a_slip_is_told_by_the_default_of_the_chip_itself(tmp_path):
+    """A chip of 600 W: what lies beyond three times its own range is within three times an H100's."""
+    file = own_chip(tmp_path)
+    usual = scenario.load(file).cluster.it_power_w_per_chip
+    story = scenario.load(file, changes={"cluster.it_power_w_per_chip": round(3.2 * usual.high)})
+    (line,) = scenario.slips(story)
+    assert line.startswith(f"cluster.it_power_w_per_chip: got {round(3.2 * usual.high):,} W/chip; the default is")
+    assert 3.2 * usual.high < 3 * scenario.load("xai-colossus-2024").cluster.it_power_w_per_chip.high
     assert line.endswith("is the unit right?")
 
 
