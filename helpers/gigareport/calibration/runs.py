@@ -23,15 +23,18 @@ def load(path: str | Path) -> pd.DataFrame:
     CatalogError
         If the file holds no column of runs: with the form that is wanted; or if it is not of that form.
     """
-    file = Path(path)
-    header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else ""
-    if file.is_file() and not any(name in header for name in _TELLING):
+    try:
+        return catalog.load("training_runs", path=path)
+    except catalog.CatalogError as fault:
+        file = Path(path)
+        header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else "n_chips"
+        if any(name in header for name in _TELLING):
+            raise
         raise catalog.CatalogError(
-            f"{path} holds no runs. Wanted is a CSV with commas, a row a run, and the columns of "
+            f"{fault}\n{path} holds no runs. Wanted is a CSV with commas, a row a run, and the columns of "
             "data/training_runs.csv that are known: run_id, source_id, arch, chip, precision, "
             f"{', '.join(_TELLING)}, step_time_s, and the plan"
-        )
-    return catalog.load("training_runs", path=path)
+        ) from None
 
 
 def columns(runs: pd.DataFrame) -> pd.DataFrame:
