@@ -15,6 +15,8 @@ from gigareport.scenario.register import Scenario
 
 #: Paths that are kept for each date and horizon.
 _N_PATHS, _SEED = 4096, 7
+#: The longest horizon of a scenario. [month]
+_LONGEST_MONTHS = 240
 
 
 def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
@@ -44,10 +46,15 @@ def market_of(story: Scenario, drawn: Mapping[str, Any]) -> Array:
     return path
 
 
-@cache
 def _paths(decided: str, horizon_months: int) -> numpy.ndarray:
+    """Return the paths to a horizon: the beginning of the longest, so that many horizons take the memory of one."""
+    return _longest_paths(decided)[: horizon_months + 1]
+
+
+@cache
+def _longest_paths(decided: str) -> numpy.ndarray:
     changes = rents.known_changes(decided)
-    return rents.paths(1.0, changes, months=horizon_months, samples=_N_PATHS, seed=_SEED)
+    return rents.paths(1.0, changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
 
 
 def _quoted(story: Scenario, decided: str, horizon_months: int) -> numpy.ndarray:
