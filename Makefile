@@ -39,7 +39,7 @@ $(READY): requirements.lock
 	@echo "The environment is ready: $(BIN)/python"
 
 report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.html
-	@$(BIN)/gigacluster report $(SCENARIO)
+	@$(BIN)/gigacluster report $(SCENARIO) $(if $(ADDRESS),--address $(ADDRESS))
 
 test: $(READY)  ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile

@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--separate", action="store_true", help="style, pictures and data beside the pages, for strict servers"
     )
+    report.add_argument(
+        "--address",
+        default="",
+        help="where the site will stand, such as https://example.org/reports",
+    )
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="check scenario files and tables; without names, all of data/")
@@ -127,7 +132,9 @@ def _parser() -> argparse.ArgumentParser:
 def _report(chosen: argparse.Namespace) -> int:
     from gigareport import pages as report
 
-    return report.main(chosen.scenarios, chosen.out, limit_s=chosen.limit, separate=chosen.separate)
+    return report.main(
+        chosen.scenarios, chosen.out, limit_s=chosen.limit, separate=chosen.separate, address=chosen.address
+    )
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -339,10 +346,10 @@ def _validate(chosen: argparse.Namespace) -> int:
 
 def _predict(chosen: argparse.Namespace) -> int:
     from gigacluster.throughput import predict
-    from gigareport.calibration.runs import columns
+    from gigareport.calibration import runs as table_of_runs
 
     chips = None if chosen.chips is None else load("chips", chosen.chips)
-    found = predict(columns(load("training_runs", chosen.runs)), chips=chips, calibration=chosen.calibration)
+    found = predict(table_of_runs.columns(table_of_runs.load(chosen.runs)), chips=chips, calibration=chosen.calibration)
     found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0
 

@@ -74,10 +74,10 @@ class Answers:
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""
-    numbers = [
-        _number_of(row.quantity, row.label, row.unit, outlook.interval(row.quantity))
-        for row in outlook.to_frame().itertuples()
-    ]
+    numbers = []
+    for row in outlook.to_frame().itertuples():
+        found = Interval(row.low, row.median, row.high, without_frac=row.without_frac)
+        numbers.append(_number_of(row.quantity, row.label, row.unit, found))
     order = {quantity: place for place, quantity in enumerate(HEADLINES)}
     numbers.sort(key=lambda number: order.get(number.quantity, len(order)))
     return Answers(str(outlook.verdict), tuple(numbers), outlook.plan)

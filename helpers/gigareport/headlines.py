@@ -83,20 +83,33 @@ def write(readme: Path) -> None:
     part.replace(readme)
     picture = readme.parent / "docs" / "pictures" / "choice.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    _draw_choice(picture)
+    found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
+    draw_choice(found, picture, "Own 100,000 H100 or rent them?")
     print(f"Written: {readme}, {picture}")
 
 
-def _draw_choice(file: Path) -> None:
-    """Draw the map of price and term on which owning, renting or neither is better for the story."""
+def draw_choice(found: scenario.Outlook, file: Path, title: str, size_in: tuple[float, float] | None = None) -> None:
+    """Draw the map of price and term on which owning, renting or neither is better, as a picture.
+
+    Parameters
+    ----------
+    found : Outlook
+    file : Where to write it.
+    title : Above the map.
+    size_in : Width and height at 120 dots an inch; otherwise that of a figure on a page. [in]
+    """
+    import matplotlib.pyplot as plt
+
     from gigareport.plots import use
 
     use()
-    found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")
     chart = decision.draw_map(found, decision.price_map(found))
-    chart.ax.set_title("Own 100,000 H100 or rent them?")
+    chart.ax.set_title(title)
     chart.place_names()
+    if size_in:
+        chart.fig.set_size_inches(*size_in)
     chart.fig.savefig(file, dpi=120, metadata={"Software": None})
+    plt.close(chart.fig)
 
 
 def _accuracy() -> list[str]:

@@ -78,7 +78,7 @@ def calibrate(path: str | Path, *, logs: Sequence[str] = ()) -> Taught:
     CatalogError
         If the file is not of that form, or no run of it can be scored.
     """
-    runs = joined(catalog.load("training_runs", path=path), logs)
+    runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs)
     expressible = table_of_runs.cases(runs).expressible if len(runs) else numpy.zeros(0, dtype=bool)
     kept = numpy.array([not reason for reason in reasons], dtype=bool) & expressible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy
 import pandas as pd
@@ -12,6 +13,28 @@ from gigacluster.names import is_blank
 from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
 from gigareport import catalog
+
+
+def load(path: str | Path) -> pd.DataFrame:
+    """Return the runs of a CSV file in the form of ``data/training_runs.csv``.
+
+    Raises
+    ------
+    CatalogError
+        If the file holds no column of runs: with the form that is wanted; or if it is not of that form.
+    """
+    try:
+        return catalog.load("training_runs", path=path)
+    except catalog.CatalogError as fault:
+        file = Path(path)
+        header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else "n_chips"
+        if any(name in header for name in _TELLING):
+            raise
+        raise catalog.CatalogError(
+            f"{fault}\n{path} holds no runs. Wanted is a CSV with commas, a row a run, and the columns of "
+            "data/training_runs.csv that are known: run_id, source_id, arch, chip, precision, "
+            f"{', '.join(_TELLING)}, step_time_s, and the plan"
+        ) from None
 
 
 def columns(runs: pd.DataFrame) -> pd.DataFrame:
@@ -26,6 +49,10 @@ def cases(runs: pd.DataFrame, chips: pd.DataFrame | None = None) -> RunCases:
     """Return the cases of runs in the form of ``data/training_runs.csv``, with chips of one's own."""
     own = {} if chips is None else hardware.chips_from({str(name): list(chips[name]) for name in chips})
     return cases_of(columns(runs), own)
+
+
+#: Columns of which a table of runs has at least one.
+_TELLING = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch")
 
 
 @cache

@@ -110,7 +110,7 @@ def validate(
     """
     _refuse_a_log(Path(path))
     own_chips = None if chips is None else catalog.load("chips", path=chips)
-    runs = joined(catalog.load("training_runs", path=path), logs)
+    runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
     scored = runs.loc[kept].reset_index(drop=True)

@@ -142,7 +142,8 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
         failure = f"{running[0] or 'no cell of its own'}: {type(error).__name__}: {error}"
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
-        cell.outputs = [output for output in cell.get("outputs", []) if not _is_about_the_machine(output)]
+        if cell.get("outputs"):
+            cell.outputs = [output for output in cell.outputs if not _is_about_the_machine(output)]
     return Result(job, notebook, failure)
 
 

@@ -21,6 +21,7 @@ import gigacluster
 from gigareport import catalog, scenario
 from gigareport.answers import Answers, answers_of
 from gigareport.explore import PAGE_BUDGET_BYTES
+from gigareport.headlines import draw_choice
 from gigareport.pages import inputs
 from gigareport.pages.derivation import derivations, fields_of_page, inputs_of_story
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
@@ -32,6 +33,8 @@ from gigareport.whatif import WhatIf, whatif_of
 
 WHAT_IF = ("what-if", "What if")
 INPUTS = ("inputs", "Inputs")
+#: The picture for those who share a page.
+SHARED = "share.png"
 #: Joint draws of the inputs, unless a parameter says otherwise.
 SAMPLES = 10_000
 
@@ -64,12 +67,17 @@ class _Side:
 
 
 def main(
-    scenarios: Sequence[str], out_dir: str | Path = "reports", *, limit_s: float = LIMIT_S, separate: bool = False
+    scenarios: Sequence[str],
+    out_dir: str | Path = "reports",
+    *,
+    limit_s: float = LIMIT_S,
+    separate: bool = False,
+    address: str = "",
 ) -> int:
     """Build the report for the command line, say where it lies, and return the exit code."""
     started = time.monotonic()
     try:
-        built = build(list(scenarios), out_dir, limit_s=limit_s, separate=separate)
+        built = build(list(scenarios), out_dir, limit_s=limit_s, separate=separate, address=address)
     except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -91,6 +99,7 @@ def build(
     processes: int = 2,
     limit_s: float = LIMIT_S,
     separate: bool = False,
+    address: str = "",
 ) -> Built:
     """Execute the notebooks for one scenario or several, and write a site for each.
 
@@ -112,6 +121,10 @@ def build(
     separate : bool, default False
         Write style, script, pictures and data beside the pages, for servers that allow none within a page. Otherwise
         each page is one file that reads alone.
+
+    address : str
+        Where the sites will stand, such as ``https://example.org/reports``: pages then name their address and a picture
+        for those who share them, which lies beside them.
 
     Returns
     -------
@@ -172,7 +185,7 @@ def build(
     for side in sides:
         shutil.rmtree(_executed(out, side.name), ignore_errors=True)
         with replacing(out / f"{side.folder}{suffix}") as new:
-            _write_site(side, new, separate)
+            _write_site(side, new, separate, address)
         if not failures:
             shutil.rmtree(out / f"{side.folder}.incomplete", ignore_errors=True)
     if len(sides) > 1 and not failures:
@@ -256,7 +269,7 @@ def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
     return answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
 
 
-def _write_site(side: _Side, folder: Path, separate: bool) -> None:
+def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None:
     pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
     first, others = pages[0], pages[1:]
     extra = [] if side.whatif is None else [WHAT_IF]
@@ -268,7 +281,11 @@ def _write_site(side: _Side, folder: Path, separate: bool) -> None:
         "menu": menu,
         "story_title": side.title,
         "index": _search_index(pages, menu, side.answers),
+        "address": f"{address.rstrip('/')}/{side.folder}" if address else "",
     }
+    if address:
+        found = scenario.evaluate(side.story, samples=2_000, device="cpu", plans=side.answers.plan)
+        draw_choice(found, folder / SHARED, side.title, (10.0, 5.25))
 
     def write(name: str, template: str, description: str, **values: Any) -> None:
         place = [entry[0] for entry in menu].index(name)
@@ -413,6 +430,8 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         "compare.html.j2",
         separate=separate,
         index=None,
+        address="",
+        current="index",
         title=title,
         description=_plain(" ".join(side.answers.verdict for side in sides)),
         sides=shown,

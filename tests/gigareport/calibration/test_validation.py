@@ -10,8 +10,8 @@ import pytest
 
 from gigacluster.throughput import predict
 from gigareport import catalog
+from gigareport.calibration import own, vault
 from gigareport.calibration import scores as scoring
-from gigareport.calibration import vault
 from gigareport.calibration.runs import columns, not_scored_reasons
 from gigareport.calibration.validation import validate
 
@@ -165,6 +165,15 @@ def test_ties_count_half_and_close_pairs_are_left_out(table):
     assert tied["concordant"] == tied["pairs"] / 2
     perfect = scoring.ranking(sweep, sweep["step_time_s"].to_numpy())
     assert perfect["concordant"] == perfect["pairs"] == tied["pairs"]
+
+
+@pytest.mark.parametrize("text", ["", "a;b;c\n1;2;3\n", "name,age\nx,3\n", "\0\1 binary"])
+@pytest.mark.parametrize("read", [validate, own.calibrate])
+def test_an_empty_or_foreign_file_is_told_the_form_that_is_wanted(tmp_path, text, read):
+    file = tmp_path / "runs.csv"
+    file.write_text(text)
+    with pytest.raises(catalog.CatalogError, match="holds no runs. Wanted is a CSV with commas, a row a run"):
+        read(file)
 
 
 @pytest.fixture

@@ -187,6 +187,21 @@ def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(
     assert len(list((folder / "files").glob("*.csv"))) >= 2
 
 
+def test_a_site_with_an_address_has_a_picture_for_those_who_share_it(built, tmp_path, faked, monkeypatch):
+    def drawn(found, file, title, size_in):
+        assert size_in == (10.0, 5.25)  # 1,200 by 630 dots, as those who show links ask for
+        file.write_bytes(b"picture")
+
+    monkeypatch.setattr("gigareport.pages.site.draw_choice", drawn)
+    address = "https://example.org/reports/"
+    report.build("xai-colossus-2024", tmp_path, notebooks=built[0] / "notebooks", address=address)
+    folder = tmp_path / "xai-colossus-2024"
+    page = (folder / "inputs.html").read_text(encoding="utf-8")
+    assert 'property="og:image" content="https://example.org/reports/xai-colossus-2024/share.png"' in page
+    assert 'rel="canonical" href="https://example.org/reports/xai-colossus-2024/inputs.html"' in page
+    assert (folder / "share.png").read_bytes() == b"picture"
+
+
 def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     (notebooks := tmp_path / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "10-second.ipynb", report_samples.markdown("# Second?", 0))
