@@ -135,7 +135,7 @@ def headlines_of(page):
 
 
 def test_no_number_of_a_headline_is_without_its_name(site):
-    _, folder = site
+    folder, _ = site
     for notebook in (file for file in NOTEBOOKS if file.stem not in UNNAMED):
         text = re.sub(r'<a class="number".*?</a>', "#", headlines_of(read_page(folder, notebook)), flags=re.DOTALL)
         plain = re.sub(NAMES, " ", re.sub(r"<[^>]+>", " ", text).replace("&#39;", "'"))
