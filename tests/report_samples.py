@@ -7,6 +7,8 @@ import nbformat
 import pandas as pd
 import pytest
 
+from gigacluster.uncertainty import Interval
+
 DRAW = """
 import numpy as np, pandas as pd
 from gigareport import plots
@@ -133,6 +135,10 @@ class Outlook(SimpleNamespace):
         rows = [(f"quantity_{n}", f"Quantity {n}", 1.0 * n, 2.0 * n, 4.0 * n, "days", 0) for n in range(1, 8)]
         rows.append(("own_usd", "Cost to own", 3e9, 4e9, 5e9, "USD", 0.05))
         return pd.DataFrame(rows, columns=["quantity", "label", "low", "median", "high", "unit", "without_frac"])
+
+    def interval(self, name):
+        row = self.to_frame().set_index("quantity").loc[name]
+        return Interval(row["low"], row["median"], row["high"], without_frac=row["without_frac"])
 
 
 def fake_scenarios(monkeypatch):
