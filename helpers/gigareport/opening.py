@@ -185,7 +185,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     parts = [pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})]
     others = set(of_others(story.owner))
     middle = numpy.median(sites.h100e, axis=2)
-    for row in timeline.leaders(sites):
+    for row in timeline.leaders(sites, top=3):
         if sites.sites[row] in others:
             height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
             parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))

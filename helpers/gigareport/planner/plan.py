@@ -204,7 +204,7 @@ def _screened(
     n_late = 0
     try:
         for few in progress(list(by_chip.values()), what="chips", unit="chip"):
-            tasks, late = _tasks(base, few, refused, samples, seed, executor)
+            tasks, late = _tasks(base, few, refused, seed, executor)
             n_late += late
             results = drawn(tasks, samples, seed, executor=executor)
             found += [Found(task=task, score=score(one, base.goal)) for task, one in zip(tasks, results, strict=True)]
@@ -214,7 +214,7 @@ def _screened(
 
 
 def _tasks(
-    base: Base, options: Sequence[Option], refused: list[NotOffered], samples: int, seed: int, executor: Workers
+    base: Base, options: Sequence[Option], refused: list[NotOffered], seed: int, executor: Workers
 ) -> tuple[list[Task], int]:
     """Return the options of a chip with plans and months, by month and kind of rent, and how many take too long."""
     planned: dict[tuple[str, int], Any] = {}
@@ -224,7 +224,8 @@ def _tasks(
             refused.append(NotOffered(option.chip, f"{option.n_chips:,} chips", step, same))
         else:
             planned[option.cluster] = (option, step)
-    days = days_of(base, planned, samples, seed, executor=executor)
+    # Months are booked by the same few samples however many the screen draws: they are a part of the option.
+    days = days_of(base, planned, SCREEN_SAMPLES, seed, executor=executor)
     tasks, n_late = [], 0
     for option in options:
         if option.cluster not in planned:

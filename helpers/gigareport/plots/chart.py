@@ -23,6 +23,8 @@ from gigareport.words import number
 NAMED = 8
 #: Longest line of the name of a row. [letter]
 _NAME_LENGTH = 38
+#: Names of lines longer than this stand above their ends instead of beside them. [letter]
+_LONG_NAME = 22
 #: Between these a tick is a plain number.
 _PLAIN = (1e-4, 2e6)
 #: A logarithmic axis that spans less has ticks at even distances.
@@ -70,6 +72,8 @@ class Chart:
         span = self.ax.transData.transform
         height = self.ax.bbox.height or 1.0
         last = -numpy.inf
+        # Long names beside the axes would leave a telephone no room for the lines.
+        is_inside = self.is_plane or any(len(text) > _LONG_NAME for _, _, text, _ in self.names)
         for x, y, text, colour in sorted(self.names, key=lambda name: float(span((name[0], name[1]))[1])):
             at = float(span((x, y))[1]) / height
             place = max(at, last + 0.055)
@@ -78,8 +82,8 @@ class Chart:
             self.ax.annotate(
                 text,
                 (x, y),
-                xytext=(-4, shift_pt + 7) if self.is_plane else (5, shift_pt),
-                ha="right" if self.is_plane else "left",
+                xytext=(-4, shift_pt + 7) if is_inside else (5, shift_pt),
+                ha="right" if is_inside else "left",
                 textcoords="offset points",
                 color=colour
                 if colour in (style.ACCENT, style.SECOND) and not self.is_plane
