@@ -43,7 +43,7 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
     """
     story = outlook.scenario
     mapped = decision.price_map(outlook, samples=min(samples, 1_000))
-    kinds = decision.by_kind(outlook, samples=samples)
+    kinds = decision.by_kind(outlook)
     rows = []
     for row in kinds.itertuples():
         kind = f"{row.against}{' *' if row.is_benchmark else ''}"
@@ -254,12 +254,16 @@ def say_power(outlook: scenario.Outlook) -> str:
     for place, site in enumerate(cluster.sites, 1):
         name = site.name or f"site {place}"
         parts.append(f"{name} {_range(site.power_mw)} MW from month {_range(site.month)}")
+    without = outlook.probability("idle_chips")
+    idle = (
+        f"Chips that stand without power: {tell(outlook, 'idle_chips')} at most, in {share(without)} of the samples."
+        if without > 0
+        else "In no sample does a chip stand without power."
+    )
     draw = f"; the sites may draw: {'; '.join(parts)}" if parts else ""
     said = (
         f"All chips need {tell(outlook, 'rated_power_mw')} at their rating and draw {tell(outlook, 'site_power_mw')} "
-        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. Chips that stand "
-        f"without power: {tell(outlook, 'idle_chips')} at most, in {share(outlook.probability('idle_chips'))} of the "
-        "samples."
+        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. {idle}"
     )
     reported = cluster.reported_power_mw
     if numpy.isfinite(reported.median):
