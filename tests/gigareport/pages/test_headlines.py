@@ -34,7 +34,7 @@ SAID_TWICE = {
         r"Best size for a run .*?, now ([\d.]+ trillion parameters \([^)]*\))",
         r"compute-optimal that is ([\d.]+ trillion parameters \([^)]*\))",
     ),
-    "goodput": (r"Goodput of the story: .*? to (\d+ %) \(([^)]*)\) with", r"leave (\d+ %) of the time \(([^)]*)\)"),
+    "goodput": (r"Goodput of the story: .*? to (\d+ %) \(([^)]*)\) with", r"leave (\d+ %) \(([^)]*)\) of the time"),
     "dense": (r"scored runs: dense ([\d.]+ %) on new", r"dense models: ([\d.]+ %) on new"),
     "happened": (r"owning (\$[\d.]+ billion) and following", r"net present: own (\$[\d.]+ billion)"),
 }
