@@ -87,7 +87,7 @@ def outside_model(*said: object) -> str:
     Examples
     --------
     >>> outside_model("Nemotron-H 8B")[:30], outside_model("llama3-8b")
-    ('hybrid models (Mamba, state spa', '')
+    ('hybrid models (Mamba, state sp', '')
     """
     return OUTSIDE_MODEL if any(re.search(_HYBRIDS, str(word), re.IGNORECASE) for word in said) else ""
 

@@ -39,10 +39,11 @@ def wait(page):
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def test_two_hundred_random_what_ifs_equal_the_models(file, made, open_page):
+@pytest.mark.parametrize("n_what_ifs", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_random_what_ifs_equal_the_models(file, made, open_page, n_what_ifs):
     page, rng = open_page(file.as_uri()), numpy.random.default_rng(3)
     assert page.faults == []
-    for _ in range(200):
+    for _ in range(n_what_ifs):
         changes, swap = random_changes(made, rng), int(rng.integers(len(made.swaps)))
         got = page.evaluate("([changes, swap]) => gigaclusterWhatIf(changes, swap)", [changes, swap])
         for name, values in made.answers(changes, swap).items():

@@ -14,7 +14,7 @@ from gigacluster.scaling.fused import fused
 from gigacluster.scaling.fused import iteration as iteration_record
 from gigacluster.trace import ELEMENTWISE, Record, replay, with_length
 from gigareport import scenario
-from gigareport.whatif import HORIZON, WhatIf, whatif_of
+from gigareport.whatif import HORIZON, whatif_of
 from tests import cuda_on_host, scaling_runs
 from tests.gigacluster.test_trace import _ARGUMENTS, apply, edge_columns, months
 from tests.nvrtc import compiled, library, resources
@@ -126,7 +126,7 @@ def spine(request):
     for number, (name, values) in enumerate(broken.items()):
         if name != "market":
             values[..., number] = -1.0
-    wild = WhatIf(story=made.story, plan=made.plan, record=made.record, samples=broken, medians=made.medians)
+    wild = replace(made, samples=broken)
     return wild, wild.changed({HORIZON: 50.0})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gigacluster import arrays
-from gigareport import catalog, scenario
+from gigareport import catalog, planner, scenario
 from gigareport.__main__ import main
 
 STORY = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text(encoding="utf-8")
@@ -119,7 +119,9 @@ def test_every_fault_of_every_file_is_told_and_the_good_ones_are_named(run):
 def test_check_without_names_checks_all_of_data(run):
     code, out, err = run("check")
     assert (code, err) == (0, "")
-    assert sum(": good" in line for line in out.splitlines()) == len(catalog.names()) + len(scenario.names())
+    assert sum(": good" in line for line in out.splitlines()) == sum(
+        map(len, (catalog.names(), scenario.names(), planner.names()))
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,30 @@ def test_every_module_of_the_library_imports_with_numpy_and_scipy_alone():
     assert run(ALONE.format(helpers=str(HELPERS))).split() == []
 
 
+COMMAND = """
+import importlib.abc, sys
+sys.path.insert(0, {helpers!r})
+
+class NoPandas(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError("No module named 'pandas'", name=name)
+
+sys.meta_path.insert(0, NoPandas())
+from gigareport.command import main
+sys.exit(main())
+"""
+
+
+def test_the_command_of_a_library_alone_says_in_one_line_what_to_install():
+    code = COMMAND.format(helpers=str(HELPERS))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()
+    assert "'pandas' is not installed" in said
+    assert "pip install 'gigacluster[report]'" in said
+
+
 def test_a_model_is_imported_in_well_under_half_a_second():
     code = (
         f"import sys, time; sys.path.insert(0, {str(HELPERS)!r}); start = time.process_time(); "

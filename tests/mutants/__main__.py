@@ -21,14 +21,25 @@ from tests.mutants.session import Mutants
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("record.json")
 _OWN = "tests/gigacluster"
-_OWN = "tests/gigacluster"
+#: The files of tests of a module or package, where they are fewer than those of the folder that mirrors the package.
 _QUICK = {
     "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
-    "scaling": ("laws", "decisions", "any_law", "isoflop", "flags"),
+    "throughput.roofline": ("roofline",),
+    "reliability.restarts": ("goodput", "recovery"),
+    "scaling.law": ("laws", "any_law"),
+    "scaling.objective": ("fit", "laws", "inputs"),
+    "scaling.optimum": ("decisions", "any_law"),
+    "scaling.isoflop": ("isoflop",),
+    "scaling.parabola": ("isoflop",),
+    "scaling.estimate": ("bootstrap", "decisions", "flags"),
+    "scaling.noise": ("flags", "inputs"),
 }
-#: Tests, by the beginning of a module's name: the folder that mirrors its package, less its simulations and searches.
+#: Tests, by the beginning of a module's name (the longest that fits), without simulations and searches.
 TESTS = {
-    **{f"gigacluster.{name}": [f"{_OWN}/{name}/test_{one}.py" for one in files] for name, files in _QUICK.items()},
+    **{
+        f"gigacluster.{name}": [f"{_OWN}/{name.split('.')[0]}/test_{one}.py" for one in files]
+        for name, files in _QUICK.items()
+    },
     **{f"gigacluster.{name}": [f"{_OWN}/{name}"] for name in ("cost", "reliability", "concentration")},
     **{f"gigacluster.{name}": [f"{_OWN}/test_{name}.py"] for name in ("uncertainty", "race")},
 }
@@ -58,7 +69,7 @@ def main() -> int:
     os.chdir(ROOT)
     chosen = [name for name in MODULES if not given.words or any(word in name for word in given.words)]
     for start, tests in TESTS.items():
-        modules = [name for name in chosen if name.startswith(start)]
+        modules = [name for name in chosen if max((one for one in TESTS if name.startswith(one)), key=len) == start]
         if not modules:
             continue
         plugin = Mutants(modules, per_module=given.each, seed=given.seed, seconds=given.seconds)

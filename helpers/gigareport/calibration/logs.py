@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Sequence
@@ -9,12 +10,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from gigareport import catalog
+from gigareport import catalog, fields
 
 __all__ = ["joined", "read_log"]
 
-_MEGATRON = re.compile(r"elapsed time per iteration \(ms\):\s*([\d.]+).*?global batch size:\s*(\d+)")
-_TITAN = re.compile(r"step:\s*\d+.*?memory:\s*([\d.]+)\s*GiB.*?tps:\s*([\d,]+)")
+#: A number as these programs print it: thousands may have commas; "4.3.2", "1e5" and "4,5" are none.
+_NUMBER = r"((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+_END = r"(?!\w|[.,]\d)"
+#: What a line says, in the order in which it says it. One search each: a pattern of all may take forever on a line.
+_MEGATRON = (
+    re.compile(rf"elapsed time per iteration \(ms\):\s*{_NUMBER}{_END}", re.ASCII),
+    re.compile(rf"global batch size:\s*{_NUMBER}{_END}", re.ASCII),
+)
+_TITAN = (
+    re.compile(rf"step:\s*{_NUMBER}{_END}", re.ASCII),
+    re.compile(rf"memory:\s*{_NUMBER}\s*GiB", re.ASCII),
+    re.compile(rf"tps:\s*{_NUMBER}{_END}", re.ASCII),
+)
 #: Steps at the start of a log that warm up, as a share.
 _WARM_UP = 0.1
 
@@ -22,24 +34,42 @@ _WARM_UP = 0.1
 def read_log(text: str) -> dict[str, float] | None:
     """Return what the lines of a log of Megatron or torchtitan say in the median, or nothing where there are none.
 
+    Lines whose numbers are cut, zero or not finite are left out.
+
     Examples
     --------
     >>> read_log("elapsed time per iteration (ms): 4320.1 | learning rate: 1 | global batch size: 256 |")
     {'step_time_s': 4.3201, 'global_batch': 256.0}
     """
-    if found := _MEGATRON.findall(text):
-        steady = found[int(_WARM_UP * len(found)) :]
+    if steady := _steady(text, _MEGATRON):
         return {
-            "step_time_s": statistics.median(float(ms) for ms, _ in steady) / 1000.0,
-            "global_batch": float(steady[-1][1]),
+            "step_time_s": statistics.median(ms for ms, _ in steady) / 1000.0,
+            "global_batch": steady[-1][1],
         }
-    if found := _TITAN.findall(text):
-        steady = found[int(_WARM_UP * len(found)) :]
+    if steady := _steady(text, _TITAN):
         return {
-            "tokens_per_s_per_chip": statistics.median(float(tps.replace(",", "")) for _, tps in steady),
-            "peak_mem_gib": max(float(gib) for gib, _ in steady),
+            "tokens_per_s_per_chip": statistics.median(tps for _, _, tps in steady),
+            "peak_mem_gib": max(gib for _, gib, _ in steady),
         }
     return None
+
+
+def _steady(text: str, patterns: Sequence[re.Pattern[str]]) -> list[list[float]]:
+    """Return the numbers of every line that has them all, without those that warm up."""
+    found = [numbers for line in text.splitlines() if (numbers := _numbers(line, patterns))]
+    return found[int(_WARM_UP * len(found)) :]
+
+
+def _numbers(line: str, patterns: Sequence[re.Pattern[str]]) -> list[float]:
+    at, numbers = 0, []
+    for pattern in patterns:
+        match = pattern.search(line, at)
+        if match is None:
+            return []
+        at = match.end()
+        numbers.append(float(match[1].replace(",", "")))
+    # The number of a step, which torchtitan alone names first, may be 0.
+    return numbers if all(0.0 < number < math.inf for number in numbers[-2:]) else []
 
 
 def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
@@ -67,7 +97,7 @@ def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
         for name, value in measured.items():
             table.loc[row, name] = value
     if faults:
-        raise catalog.CatalogError("\n".join(faults))
+        raise catalog.CatalogError(fields.message("--log", faults))
     return table
 
 
@@ -95,6 +125,11 @@ def _matched(runs: pd.DataFrame, said: str) -> tuple[object, dict[str, float]]:
     if pd.notna(run["global_batch"]) and run["global_batch"] != batch:
         raise catalog.CatalogError(
             f"--log {said}: the log says global batch size {batch:g}, its row {run['global_batch']:g}; correct one"
+        )
+    blank = [name for name in ("global_batch", "seq_len", "n_chips") if name not in measured and pd.isna(run[name])]
+    if blank and "step_time_s" not in measured:
+        raise catalog.CatalogError(
+            f"--log {said}: the log gives a rate a chip, which is a step time where its row gives {', '.join(blank)}"
         )
     tokens = batch * run["seq_len"]
     rate = measured.get("tokens_per_s_per_chip")

@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
 from gigacluster.throughput.shipped import Calibration, shipped
-from gigareport import catalog
+from gigareport import catalog, fields
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration.crossvalidate import observe
 from gigareport.calibration.fit import Observations, decode, encode, log_step_time
@@ -83,8 +83,8 @@ def calibrate(path: str | Path, *, logs: Sequence[str] = ()) -> Taught:
     expressible = table_of_runs.cases(runs).expressible if len(runs) else numpy.zeros(0, dtype=bool)
     kept = numpy.array([not reason for reason in reasons], dtype=bool) & expressible
     if not kept.any():
-        said = "; ".join(f"{run}: {why}" for run, why in zip(runs["run_id"], reasons, strict=True) if why)
-        raise catalog.CatalogError(f"{path}: no run to learn from; {said or 'the file has no rows'}")
+        said = [f"{run}: {why}" for run, why in zip(runs["run_id"], reasons, strict=True) if why]
+        raise catalog.CatalogError(fields.message(f"{path}: no run to learn from; it", said or ["there are no rows"]))
     return learn(observe(runs[kept].reset_index(drop=True)), shipped(), _widths())
 
 

@@ -301,6 +301,7 @@ def readable(table: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> readable(pd.DataFrame({"hhi_low": [1234.567, float("nan")]}), 1)["hhi low"].tolist()
     ['1,234.6', '–']
     """

@@ -67,6 +67,7 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> lease = pd.DataFrame({"lessor": ["A"], "lessee": ["B"], "h100e": [2.0]})
     >>> {name: float(used) for name, used in used_by({"A": 5.0}, lease).items()}
     {'A': 3.0, 'B': 2.0}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy
-import pandas as pd
 
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import search_job
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def mfu_by_size(job: Job, sizes: Sequence[int], *, device: str = "auto") -> pd.DataFrame:
@@ -30,6 +33,8 @@ def mfu_by_size(job: Job, sizes: Sequence[int], *, device: str = "auto") -> pd.D
         ``n_chips, batch`` ("same batch", "batch grows"), ``low, median, high``: share of the chip's peak, with the 80 %
         interval of its step time; nan where no plan fits into memory.
     """
+    import pandas as pd
+
     base = max(job.global_batch // 2 ** round(numpy.log2(job.cluster.n_chips / 1024)), 1)
     rows = []
     for name, batches in (

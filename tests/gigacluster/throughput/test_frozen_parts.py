@@ -70,7 +70,7 @@ CHOICES = {
     "sequential_experts": (0, 1),
     "fused_experts": (0, 1),
     "routing_excess": (0.7, 1),
-    "padded_experts": (0, 1),
+    "expert_capacity": (0, 1.25),
     "grad_bytes": (2, 4),
     "state_bytes": (8, 12),
     "update_bytes": (0, 4),

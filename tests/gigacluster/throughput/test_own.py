@@ -124,7 +124,7 @@ def test_a_stack_as_expected_teaches_nothing():
 def test_a_file_without_a_run_to_learn_from_says_why(foreign):
     runs = pd.read_csv(foreign)
     runs.assign(step_time_s=0.0).to_csv(foreign, index=False)
-    with pytest.raises(catalog.CatalogError, match="no run to learn from; .*no step time"):
+    with pytest.raises(catalog.CatalogError, match=r"(?s)no run to learn from; .*no step time"):
         own.calibrate(foreign)
 
 
@@ -179,7 +179,8 @@ def test_every_log_that_does_not_belong_is_told(foreign, tmp_path):
     other.write_text(LOGS["megatron"].replace("256 |", "31 |"))
     with pytest.raises(catalog.CatalogError) as fault:
         logs.joined(runs, [str(empty), f"nobody={empty}", f"{first}={empty}", f"{first}=gone", f"{first}={other}"])
-    said = str(fault.value).splitlines()
+    heading, *said = str(fault.value).splitlines()
+    assert heading == "--log has 5 faults:"
     for line, part in zip(
         said,
         [

@@ -58,6 +58,7 @@ def test_the_coefficient_table_follows_from_the_runs(scored, found, held_out):
     numpy.testing.assert_allclose(committed["low"].dropna(), made["low"].dropna().astype(float), rtol=5e-3, atol=5e-5)
 
 
+@pytest.mark.slow
 def test_the_accuracy_table_follows_from_the_runs(scored, held_out):
     runs, data = scored
     keys = ["split", "arch", "family"]

@@ -265,7 +265,7 @@ def test_place_says_what_is_known_at_any_date(world, date, start):
 
 def test_the_headline_stands_beside_the_publishers_with_its_age(world):
     said = headline.headline(world, catalog.load("published_anchors"), catalog.load("sources"), "2026-09-24")
-    for words in ("70%", "Epoch AI says 71%", "6 months before", "inside our interval", "whoever the unnamed"):
+    for words in ("70 %", "Epoch AI says 71 %", "6 months before", "inside our interval", "whoever the unnamed"):
         assert words in said
 
 

@@ -32,6 +32,13 @@ def faked(monkeypatch):
     report_samples.fake_scenarios(monkeypatch)
 
 
+def one_notebook(folder):
+    """Write a folder of one notebook without code, which needs no kernel, and return it."""
+    (notebooks := folder / "notebooks").mkdir()
+    report_samples.write_notebook(notebooks / "10-second.ipynb", report_samples.markdown("# Second?", 0))
+    return notebooks
+
+
 def pages_of(folder, name="xai-colossus-2024"):
     return {file.stem: file.read_text(encoding="utf-8") for file in sorted((folder / "reports" / name).glob("*.html"))}
 
@@ -187,14 +194,14 @@ def test_for_strict_servers_style_script_pictures_and_data_lie_beside_the_pages(
     assert len(list((folder / "files").glob("*.csv"))) >= 2
 
 
-def test_a_site_with_an_address_has_a_picture_for_those_who_share_it(built, tmp_path, faked, monkeypatch):
+def test_a_site_with_an_address_has_a_picture_for_those_who_share_it(tmp_path, faked, monkeypatch):
     def drawn(found, file, title, size_in):
         assert size_in == (10.0, 5.25)  # 1,200 by 630 dots, as those who show links ask for
         file.write_bytes(b"picture")
 
     monkeypatch.setattr("gigareport.pages.site.draw_choice", drawn)
     address = "https://example.org/reports/"
-    report.build("xai-colossus-2024", tmp_path, notebooks=built[0] / "notebooks", address=address)
+    report.build("xai-colossus-2024", tmp_path, notebooks=one_notebook(tmp_path), address=address)
     folder = tmp_path / "xai-colossus-2024"
     page = (folder / "inputs.html").read_text(encoding="utf-8")
     assert 'property="og:image" content="https://example.org/reports/xai-colossus-2024/share.png"' in page
@@ -203,9 +210,8 @@ def test_a_site_with_an_address_has_a_picture_for_those_who_share_it(built, tmp_
 
 
 def test_two_scenarios_stand_side_by_side(tmp_path, faked):
-    (notebooks := tmp_path / "notebooks").mkdir()
-    report_samples.write_notebook(notebooks / "10-second.ipynb", report_samples.markdown("# Second?", 0))
-    made = report.build(["xai-colossus-2024", "oracle-24k-2024"], tmp_path / "reports", notebooks=notebooks)
+    stories, notebooks = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path)
+    made = report.build(stories, tmp_path / "reports", notebooks=notebooks)
     assert made == report.Built(tmp_path / "reports" / "index.html")
     page = made.index.read_text(encoding="utf-8")
     assert 'href="xai-colossus-2024/index.html"' in page
@@ -357,8 +363,7 @@ def test_a_page_renders_in_under_a_second(executed_samples):
 def test_a_copy_with_a_bundled_name_leaves_the_bundled_report_alone(tmp_path, faked):
     story = (catalog.data_dir() / "scenarios" / "xai-colossus-2024.yaml").read_text()
     (tmp_path / "mine.yaml").write_text(story)
-    report_samples.write_notebooks(tmp_path / "notebooks")
-    out, options = tmp_path / "reports", {"notebooks": tmp_path / "notebooks"}
+    out, options = tmp_path / "reports", {"notebooks": one_notebook(tmp_path)}
     bundled = report.build("xai-colossus-2024", out, **options)
     before = bundled.index.read_bytes()
     mine = report.build(tmp_path / "mine.yaml", out, **options)
