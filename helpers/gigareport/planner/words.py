@@ -55,6 +55,8 @@ def answer(found: Plan, named: Namer = _unnamed) -> str:
     """
     goal, best, told = found.goal, found.best, _told(named)
     early = " Interrupted: this is the best of what was looked at until then." if found.interrupted else ""
+    if found.interrupted and not found.everything:
+        return "**Interrupted before any option was priced.** Let it run longer, or offer fewer chips or sizes."
     if best is None:
         return _impossible(found, told) + early
     said = best.score
@@ -68,10 +70,30 @@ def answer(found: Plan, named: Namer = _unnamed) -> str:
     usd = told(words.interval(said.usd.low, said.usd.median, said.usd.high, "USD"), "cost in the middle")
     day = told(day_of(goal, said.months.median), "day in the middle")
     second = f"In the middle of the samples it costs {usd} and is done on {day}."
-    third = f" It holds {' and '.join(held)} of the samples{together}." if held else ""
-    capital = told(words.usd(said.capital_usd), "capital")
-    money = f" The cluster takes {capital} of capital." if said.capital_usd else ""
-    return f"{first} {second}{third}{money}{early}"
+    third = f" It holds {_listed(held)} of the samples{together}." if held else ""
+    return f"{first} {second}{third}{_owning(found, told)}{early}"
+
+
+def _owning(found: Plan, told: Callable[[str, str], str]) -> str:
+    """Say of an owned choice what it takes, and what becomes of it: on that the cost of the run rests."""
+    if found.best is None or found.best.option.way not in ("own", "bridge"):
+        return ""
+    money = f" The cluster takes {told(words.usd(found.best.score.capital_usd), 'capital')} of capital"
+    if found.goal.afterwards == "sold":
+        return f"{money}; it is sold after the run, which bears all of its cost (`afterwards: sold`)."
+    return (
+        f"{money}, of which the run bears only its own hours: the chips are taken to work on until the horizon "
+        "(`afterwards: used`; `sold` lets the run bear all)."
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    """Return parts as a list in words.
+
+    >>> _listed(["a", "b", "c"]), _listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _given(goal: Goal) -> list[str]:
@@ -85,7 +107,9 @@ def _capital(text: str) -> str:
 
 
 def regret(found: Plan, named: Namer = _unnamed) -> str:
-    """Say what the second best is, what it loses and how surely; empty where there is none."""
+    """Say what the second best is, what it loses and how surely, or that there is none; empty without a choice."""
+    if found.best is not None and found.second is None and not found.interrupted:
+        return "No other chip and no other way of having one reaches the goal: there is no second best."
     if found.second is None or found.regret is None:
         return ""
     goal, lost, told = found.goal, found.regret, _told(named)
@@ -109,9 +133,11 @@ def _more_usd(usd: float) -> str:
 
 
 def _later(months: float) -> str:
-    if abs(months) < 0.05:
-        return "done at the same time"
-    return f"done {words.number(abs(months))} months {'later' if months > 0 else 'sooner'}"
+    days = round(abs(months) * HOURS_PER_MONTH / HOURS_PER_DAY)
+    if days < 1:
+        return "done on the same day"
+    took = f"{days} day{'s' * (days > 1)}" if abs(months) < 2 else f"{words.number(abs(months))} months"
+    return f"done {took} {'later' if months > 0 else 'sooner'}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,19 +184,35 @@ def _impossible(found: Plan, told: Callable[[str, str], str]) -> str:
         why = "; ".join(f"{item.chip}: {item.why}" for item in found.refused[:3])
         return f"**Nothing is on offer for this goal.** {_cut(why)}"
     nearest = max(found.everything, key=lambda item: item.score.holds_all)
-    probability = told(words.share(goal.probability), "probability")
-    first = (
-        f"**No option reaches the goal with {probability} probability.** The nearest is "
-        f"{told(nearest.option.name, 'nearest')}, in {told(words.share(nearest.score.holds_all), 'nearest held')} of "
-        "the samples."
+    near = (
+        f"The nearest is {told(nearest.option.name, 'nearest')}, in "
+        f"{told(words.share(nearest.score.holds_all), 'nearest held')} of the samples."
     )
+    if nearest.score.holds_all == 0:
+        near = "None reaches it in any sample."
+    probability = told(words.share(goal.probability), "probability")
+    first = f"**No option reaches the goal with {probability} probability.** {near}"
     binds = binding(found)
     if not binds:
-        return f"{first} No single limit, moved alone, would do: the goal needs several of them wider."
+        wider = "No single limit, moved alone, would do: the goal needs several of them wider."
+        return f"{first} {wider} {_ends(found, told)}"
     reached = [told(bind.say(goal), f"{bind.limit} moved") for bind in binds]
     then = f"{_capital(LIMITS[binds[0].limit])} binds first: the goal is reached {reached[0]}."
     others = f" Or {'; or '.join(reached[1:])}." if reached[1:] else ""
     return f"{first} {then}{others}"
+
+
+def _ends(found: Plan, told: Callable[[str, str], str]) -> str:
+    """Say how much wider limits of date and cost would have to be: the soonest and the cheapest of the front."""
+    if not found.front:
+        return "Capital and power alone leave no option."
+    said = [
+        f"the {what}, {told(item.option.name, what)}, is done by "
+        f"{told(day_of(found.goal, item.score.sure_months), f'{what} day')} for "
+        f"{told(words.usd(item.score.sure_usd), f'{what} cost')}"
+        for what, item in (("soonest", found.front[0]), ("cheapest", found.front[-1]))
+    ]
+    return f"With {words.share(found.goal.probability)} probability {'; '.join(said[: len(found.front)])}."
 
 
 def losers(found: Plan) -> Iterator[tuple[str, str]]:
@@ -219,11 +261,13 @@ def not_offered(found: Plan) -> str:
     without = [item.chip for item in found.refused if item.what == "everything"]
     ways = sum(item.what in WAYS.values() and not item.n_options for item in found.refused)
     least = min((item.score.samples for item in found.everything), default=0)
-    again = f", {len(found.found):,} of them again on {found.n_samples:,}" if least < found.n_samples else ""
+    most = max((item.score.samples for item in found.found), default=0)  # less than asked for if interrupted
+    again = f", {len(found.found):,} of them again on {most:,}" if least < most else ""
     late = f" {found.n_late:,} take more than twenty years." if found.n_late else ""
     return (
-        f"{len(found.everything):,} options were priced on {least:,} samples{again}. Not offered: {len(without)} chips "
-        f"without a sourced price or power; {ways} ways of having one of the others without a sourced price; "
+        f"{len(found.everything):,} options were priced on {least:,} samples{again}. Not offered: "
+        f"{len(without)} chip{'s' * (len(without) != 1)} without a sourced price, rate or power; "
+        f"{ways} ways of having one of the others without a sourced price; "
         f"{counted:,} options larger than any known block of their kind of rent, or whose job no plan fits.{late}"
     )
 
