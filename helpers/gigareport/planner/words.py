@@ -212,7 +212,8 @@ def _ends(found: Plan, told: Callable[[str, str], str]) -> str:
         f"{told(words.usd(item.score.sure_usd), f'{what} cost')}"
         for what, item in (("soonest", found.front[0]), ("cheapest", found.front[-1]))
     ]
-    return f"With {words.share(found.goal.probability)} probability {'; '.join(said[: len(found.front)])}."
+    probability = told(words.share(found.goal.probability), "probability")
+    return f"With {probability} probability {'; '.join(said[: len(found.front)])}."
 
 
 def losers(found: Plan) -> Iterator[tuple[str, str]]:
