@@ -120,7 +120,7 @@ def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
 
     rows = [
         (
-            f"{row.subject}: {row.claim.replace('-', ' ') if ' ' not in row.claim else row.claim} ({row.inputs})",
+            f"{row.subject}: {row.claim.replace('-', ' ') if ' ' not in row.claim else row.claim} ({row.inputs.replace('_', ' ')})",
             words.number(row.published, 3),
             written(row),
             words.number(row.ratio, 3),
