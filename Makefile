@@ -68,6 +68,7 @@ lab: $(READY)  ## open JupyterLab on notebooks/
 
 calibrate: $(READY)  ## fit the throughput coefficients and the law replicates again from data/
 	@$(BIN)/python -m gigareport.calibration.crossvalidate
+	@$(BIN)/python -m gigareport.calibration.law
 
 bench: $(READY)  ## time the models on one thread, beside the chinchilla package, and write benchmarks/results/cpu.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "chinchilla>=0.2.0" \

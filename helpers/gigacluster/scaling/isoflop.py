@@ -16,7 +16,7 @@ from gigacluster.arrays import Samples
 from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, read_columns
 
 #: Windows that are tried, and the replicates that tell their noise.
 _WINDOWS = (2.0, 3.0, 5.0, 10.0, numpy.inf)
@@ -25,6 +25,8 @@ _TRIALS = 100
 _LOST_SHARE = 0.02
 #: Optima bend if a straight line would look so bent less often than this.
 _CHANCE = 0.01
+#: Budgets with too few runs that a refusal names.
+_MOST_TOLD = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +64,10 @@ class IsoFlop:
 
     def predict(self, budget_flop: Samples) -> dict[str, Estimate]:
         """Return the best ``params`` and ``tokens`` at any budget, with intervals and a flag beyond the budgets run."""
-        log_flop = numpy.log(numpy.asarray(budget_flop, dtype=float))
-        if not numpy.isfinite(log_flop).all():
-            raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
+        flop = numpy.asarray(budget_flop, dtype=float)
+        if not (numpy.isfinite(flop) & (flop > 0)).all():
+            raise ValueError(f"budget_flop must be positive and finite, got {budget_flop!r}")
+        log_flop = numpy.log(flop)
         reach = float(numpy.exp(log_flop.max())) / float(self.budgets_flop.max())
         flags = self.flags
         if reach > 1.5:
@@ -134,22 +137,12 @@ def isoflop(
     if approach not in (1, 2):
         raise ValueError(f"approach is {approach!r}; it can be 1 or 2 (approach 3 is scaling.fit)")
     columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))
-    faults = [
-        f"{name} is not a positive number in row {numpy.flatnonzero(bad)[0]} ({bad.sum()} in all); drop these runs"
-        for name, values in columns.items()
-        if (bad := ~(numpy.isfinite(values) & (values > 0))).any()
-    ]
-    if faults:
-        raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    check_columns(columns)
     budget, loss = columns["budget_flop"], columns["loss"]
     least = 1 if approach == 1 else LEAST_RUNS
     groups = budget_groups(budget, least)
     if len(groups) < LEAST_BUDGETS:
-        raise ValueError(
-            f"{len(groups)} budgets have {least} runs or more; {LEAST_BUDGETS} are needed: add runs, or round "
-            "budget_flop "
-            "to its nominal values"
-        )
+        raise ValueError(_too_few(budget, len(groups), least))
     log_budget = numpy.asarray([numpy.log(budget[rows]).mean() for rows in groups])
     best, reasons = {}, {}
     if window is None:
@@ -185,6 +178,19 @@ def isoflop(
         coverage=coverage,
         flags=_flags(told, log_budget, best["params"], lines, slopes),
         lines=lines,
+    )
+
+
+def _too_few(budget: numpy.ndarray, known: int, least: int) -> str:
+    """Say how many budgets can be used, and which have too few runs."""
+    groups = budget_groups(budget, 1)
+    short = [f"{budget[rows].mean():.3g} FLOP ({len(rows)})" for rows in groups if len(rows) < least]
+    more = f" and {len(short) - _MOST_TOLD} more" if len(short) > _MOST_TOLD else ""
+    which = f"; fewer at {', '.join(short[:_MOST_TOLD])}{more}" if short else ""
+    enough = "1 run" if least == 1 else f"{least} runs"
+    return (
+        f"{known} of {len(groups)} budgets have {enough} or more{which}. {LEAST_BUDGETS} such budgets are needed: add "
+        "runs, or round budget_flop to its nominal values"
     )
 
 

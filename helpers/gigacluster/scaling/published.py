@@ -20,7 +20,7 @@ def published(
 ) -> dict[str, Any]:
     """Return the fields of a fit with these coefficients; see :meth:`gigacluster.scaling.Fit.from_coefficients`."""
     law = get_law(form)
-    values = {**dict(law.defaults), **{name: float(value) for name, value in coefficients.items()}}
+    values = {**dict(law.defaults), **{name: _number(value) for name, value in coefficients.items()}}
     faults = [f"{name!r} is missing" for name in law.names if name not in values]
     faults += [f"{name!r} is unknown" for name in values if name not in law.names]
     for symbol in law.symbols:
@@ -28,7 +28,8 @@ def published(
         least = "above 0" if symbol.kind == "amplitude" else "at least 0"
         bad = not numpy.isfinite(value) or (value <= 0 if symbol.kind == "amplitude" else value < 0)
         if bad and symbol.kind != "free":
-            faults.append(f"{symbol.name} is {value:g} and must be {least}")
+            given = coefficients.get(symbol.name, value)
+            faults.append(f"{symbol.name} is {given!r} and must be a finite number {least}")
     if faults:
         raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {'; '.join(faults)}")
     replicates: dict[str, numpy.ndarray] = {}
@@ -51,3 +52,11 @@ def published(
         "flags": (),
         "kind": "covariance" if replicates else "",
     }
+
+
+def _number(value: Any) -> float:
+    """Return a number, ``nan`` for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -93,6 +93,11 @@ def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
     ValueError
         If a column is missing and cannot be derived, is not numeric, or the columns differ in length.
     """
+    if not hasattr(runs, "keys") and not hasattr(runs, "columns"):
+        raise ValueError(
+            f"runs must be a table or a mapping of columns, got a {type(runs).__name__}; pandas.DataFrame(runs) makes "
+            "one of a list of records"
+        )
     found = {name: values for name in names if (values := _column(runs, name)) is not None}
     missing = [name for name in names if name not in found]
     for name in [m for m in missing if m in ("params", "tokens", "budget_flop")]:
@@ -150,9 +155,9 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
         loss = _LOSS_UNITS[loss_unit](loss)
         faults = _cell_faults({"loss": loss})
     if not faults:
-        faults = _unit_faults(columns, loss, loss_unit) + _order_faults(columns, budget) or _design_faults(
-            columns, law, free
-        )
+        faults = _unit_faults(columns) + _loss_faults(columns, loss, loss_unit) + _order_faults(
+            columns, budget
+        ) or _design_faults(columns, law, free)
     if faults:
         raise ValueError(f"the runs cannot be fitted by {law.name!r}:\n" + "\n".join(f"  {fault}" for fault in faults))
     if "unique_tokens" in columns:
@@ -164,6 +169,19 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
         notes += _doubtful_unit(columns, loss)
     usable = budget is not None and bool(numpy.isfinite(budget).all() and (budget > 0).all())
     return Runs(columns=columns, loss=loss, notes=tuple(notes), budget_flop=budget if usable else None)
+
+
+def check_columns(columns: Mapping[str, numpy.ndarray]) -> None:
+    """Refuse columns that no run can have: missing or negative cells, wrong units, params and tokens swapped.
+
+    Raises
+    ------
+    ValueError
+        With every fault: column, rows (counted from 0) and what to do.
+    """
+    faults = _cell_faults(columns) or _unit_faults(columns) + _order_faults(columns, columns.get("budget_flop"))
+    if faults:
+        raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
 
 
 def _plain(name: object) -> str:
@@ -214,7 +232,7 @@ def _cell_faults(columns: Mapping[str, numpy.ndarray]) -> list[str]:
     return faults
 
 
-def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss_unit: str | None) -> list[str]:
+def _unit_faults(columns: Mapping[str, numpy.ndarray]) -> list[str]:
     faults = []
     for name, values in columns.items():
         low, high, unit = _RANGES.get(name, (0.0, numpy.inf, ""))
@@ -226,6 +244,11 @@ def _unit_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss
                     "wrong; "
                     f"{remedy} by 1e9 if it is billions or billionths, or drop these runs"
                 )
+    return faults
+
+
+def _loss_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss_unit: str | None) -> list[str]:
+    faults = []
     wrong = loss > _LARGEST_LOSS
     if wrong.any():
         faults.append(

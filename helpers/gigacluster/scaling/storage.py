@@ -16,6 +16,9 @@ from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.runs import Runs
 from gigacluster.scaling.search import Solved, make_problem, search
 
+#: What every file of a fit has, whether fitted or published.
+_FIELDS = ("form", "parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
+
 
 def write(path: str | Path, fit: Mapping[str, Any]) -> None:
     """Write the fields of a fit as JSON."""
@@ -44,7 +47,7 @@ def write(path: str | Path, fit: Mapping[str, Any]) -> None:
 
 def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
     """Return the fields of a fit that :func:`write` wrote; ``form`` is the law where it is one of yours."""
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    content = _content(path)
     law = form or get_law(content["form"])
     fitted, solved = content.get("fitted"), None
     if fitted is not None:
@@ -75,3 +78,16 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
         "solved": solved,
         "noise": None if solved is None else judge.noise_of(solved),
     }
+
+
+def _content(path: str | Path) -> dict[str, Any]:
+    """Return what a file holds, if it is a fit."""
+    text = Path(path).read_text(encoding="utf-8")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
+    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
+    return dict(content)

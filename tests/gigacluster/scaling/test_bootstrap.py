@@ -1,5 +1,7 @@
 """Resampling, its intervals, and that devices agree."""
 
+import tracemalloc
+
 import numpy
 import pytest
 import scaling_runs
@@ -108,6 +110,31 @@ def test_very_many_runs_are_fitted_on_all_and_searched_and_judged_on_a_sample():
     assert fitted.parameters["E"] == pytest.approx(1.69, abs=0.005)
     assert len(fitted.residuals) == 60_000
     assert not fitted.flags
+
+
+@pytest.mark.parametrize("kind", ["case", "cluster", "model", "shared"])
+def test_memory_is_that_of_a_block_whatever_the_replicates(monkeypatch, kind):
+    """A block a 64th of the usual one may take a 64th of 4 GB, and three times the replicates no more."""
+    elements = 2**18
+    monkeypatch.setattr("gigacluster.scaling.replicates._BLOCK_ELEMENTS", elements)
+    stream = numpy.random.default_rng(0)
+    params, tokens = 10 ** stream.choice([8.0, 8.5, 9.0, 9.5, 10.0], 5_000), 10 ** stream.uniform(9, 11.5, 5_000)
+    loss = (1.69 + 406.4 / params**0.34 + 410.7 / tokens**0.28) * numpy.exp(0.01 * stream.standard_normal(5_000))
+    runs = {"N": params, "D": tokens, "loss": loss}
+
+    def peak(count):
+        tracemalloc.start()
+        fitted = scaling.fit(
+            runs, bootstrap=count, kind=kind, clusters="N", starts=2, device="cpu", flags=False, loss="squared"
+        )
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(fitted.replicates["A"]) == count
+        return taken
+
+    few, many = (peak(blocks * (elements // len(loss))) for blocks in (2, 6))
+    assert many < 1.1 * few  # two, since a block is drawn while the last is still held
+    assert many < 4e9 / 64
 
 
 def test_fits_go_on_in_halves_where_memory_runs_out(monkeypatch):

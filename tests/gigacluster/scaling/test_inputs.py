@@ -202,6 +202,33 @@ def test_predictions_say_what_they_need(runs, values):
         fitted.predict(*values)
 
 
+def test_a_list_of_records_is_told_what_a_table_is(runs):
+    with pytest.raises(ValueError, match=r"runs must be a table or a mapping of columns, got a list; pandas.DataFrame"):
+        scaling.fit(runs.to_dict("records"), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no fit", "fit.json is not JSON"),
+        ("[]", "holds no fit: it has no form"),
+        ('{"form": "kaplan"}', "no parameters"),
+    ],
+)
+def test_a_file_that_holds_no_fit_is_refused(tmp_path, text, message):
+    file = tmp_path / "fit.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        scaling.Fit.load(file)
+
+
+@pytest.mark.parametrize("value", ["many", None, float("nan"), -1.0])
+def test_a_coefficient_that_is_no_number_is_named(value):
+    symbols = {"A": value, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28}
+    with pytest.raises(ValueError, match=r"A is .* and must be a finite number above 0"):
+        scaling.Fit.from_coefficients("chinchilla", symbols)
+
+
 def any_answer(seed):
     """Fit, choose, profile and print something unusual; a ``ValueError`` with a reason is an answer too."""
     stream = numpy.random.default_rng(seed)

@@ -63,7 +63,8 @@ def test_a_known_law_is_carried_on_to_a_larger_budget(raw_data):
     width=st.floats(1.5, 6.0),
 )
 def test_exponents_of_any_law_are_found_from_three_runs_a_budget_or_more(alpha, beta, each, width):
-    law = (500.0, 1500.0, 1.8, alpha, beta)
+    params, tokens = numpy.sqrt(1e19 / 120), numpy.sqrt(20 * 1e19 / 6)  # 20 tokens a parameter are best at 1e19 FLOP
+    law = (500.0, 500.0 * (alpha / beta) * tokens**beta / params**alpha, 1.8, alpha, beta)
     found = scaling.isoflop(budget_runs(law, each=each, width=width), bootstrap=0)
     assert float(found.params_exponent.value) == pytest.approx(beta / (alpha + beta), abs=0.02)
 
@@ -153,9 +154,16 @@ def test_approaches_that_disagree_are_flagged_by_the_fit_itself():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.assign(loss=t["loss"].where(t.index != 4, -1.0)), "loss is not a positive number in row 4"),
-        (lambda t: t.assign(params=t["params"].where(t.index != 7, 0.0)), "params is not a positive number in row 7"),
-        (lambda t: t[t["budget_flop"] < 5e19], "2 budgets have 3 runs or more; 3 are needed"),
+        (lambda t: t.assign(loss=t["loss"].where(t.index != 4, -1.0)), r"loss is zero or negative in row 4 .*-1\)"),
+        (lambda t: t.assign(params=t["params"].where(t.index != 7, 0.0)), "params is zero or negative in row 7"),
+        (lambda t: t[t["budget_flop"] < 5e19], "2 of 2 budgets have 3 runs or more. 3 such budgets are needed"),
+        (
+            lambda t: t[(t["budget_flop"] < 5e19) | (t["params"] == t["params"].max())],
+            r"2 of 3 budgets have 3 runs or more; fewer at 1e\+20 FLOP \(1\)",
+        ),
+        (lambda t: t.rename(columns={"params": "tokens", "tokens": "params"}), "params and tokens look swapped"),
+        (lambda t: t.rename(columns={"params": "loss", "loss": "params"}), "params is .*: the unit looks wrong"),
+        (lambda t: t.assign(budget_flop=t["budget_flop"] / 1e3), r"budget_flop is 0.001 times 6 params tokens"),
         (lambda t: t.drop(columns=["tokens", "budget_flop"]), "no column 'tokens'.*two of params, tokens, budget_flop"),
     ],
 )
@@ -168,3 +176,10 @@ def test_budgets_without_a_column_of_their_own_come_from_size_and_tokens(raw_dat
     runs = scaling_runs.load("isoflop ml_scalefit__massivetext__chinchilla", lambda: raw_data)
     fitted = scaling.approaches(runs, device="cpu", bootstrap=50)
     assert fitted.difference is not None
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, numpy.nan, numpy.inf])
+def test_a_budget_that_is_none_is_refused(budget):
+    found = scaling.isoflop(budget_runs(), bootstrap=0)
+    with pytest.raises(ValueError, match="budget_flop must be positive and finite"):
+        found.predict([1e20, budget])

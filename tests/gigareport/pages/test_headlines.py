@@ -30,6 +30,10 @@ SAID_TWICE = {
     "months": (r"story: 6\.0, now ([\d.]+\d)", r"done ([\d.]+) months"),
     "share": (r"world when it started: .*? to ([\d.]+ %)", r"Place\.\*\* ([\d.]+ %)"),
     "speed": (r"of peak .*? to (\d+ %) \(", r"Speed\.\*\* (\d+ %) \([^)]*\) of peak"),
+    "size": (
+        r"Best size for a run .*?, now ([\d.]+ trillion parameters \([^)]*\))",
+        r"compute-optimal that is ([\d.]+ trillion parameters \([^)]*\))",
+    ),
     "goodput": (r"Goodput of the story: .*? to (\d+ %) \(([^)]*)\) with", r"leave (\d+ %) \(([^)]*)\) of the time"),
     "dense": (r"scored runs: dense ([\d.]+ %) on new", r"dense models: ([\d.]+ %) on new"),
     "happened": (r"owning (\$[\d.]+ billion) and following", r"net present: own (\$[\d.]+ billion)"),
