@@ -273,17 +273,15 @@ def _plan(chosen: argparse.Namespace) -> int:
     print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
     goal = planner.load(file)
     found = planner.plan(goal, samples=chosen.samples, seed=chosen.seed, executor=chosen.workers)
-    options = found.to_frame()
-    tables = {
-        "flips": pd.DataFrame([(flip.what, flip.from_where, flip.then) for flip in planner.flips(found)]),
-        "others": pd.DataFrame(planner.losers(found), columns=["chip", "why it is not the choice"]),
-        "options": options,
-    }
-    tables["flips"].columns = ["what", "from_where", "then"][: tables["flips"].shape[1]]
-    if not (chosen.json or chosen.csv):
-        shown = ["name", "sure_months", "sure_usd", "by_frac", "budget_frac", "all_frac"]
-        tables["options"] = options.loc[options["on_front"], shown].round(3)
     said = {"answer": planner.answer(found), "second": planner.regret(found), "offered": planner.not_offered(found)}
+    tables = {"flips": planner.flip_table(found).rename(columns={"from where": "from_where"})}
+    if chosen.json or chosen.csv:
+        tables["others"] = pd.DataFrame(planner.losers(found), columns=["chip", "why it is not the choice"])
+        tables["options"] = found.to_frame()
+    else:
+        tables["front"] = planner.by_deadline(found)
+        reasons = [f"  {chips}: {why}" for chips, why in planner.lose_table(found).itertuples(index=False)]
+        said["why not another chip"] = "\n" + "\n".join(reasons) if reasons else ""
     print(_written(chosen, tables, goal=goal.name, **{name: text for name, text in said.items() if text}))
     if chosen.winner and found.best:
         planner.write_scenario(found.best, chosen.winner)
@@ -319,7 +317,8 @@ def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **text
     if chosen.csv:
         return next(reversed(tables.values())).to_csv(index=False).rstrip()
     heads = [f"{name}: {text}" for name, text in texts.items()]
-    return "\n\n".join(["\n".join(heads), *(table.to_string(index=False) for table in tables.values())])
+    filled = [table.to_string(index=False) for table in tables.values() if len(table)]
+    return "\n\n".join(["\n".join(heads), *filled])
 
 
 def _validate(chosen: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gigareport import dictionary
+from gigareport.planner import Aim
 from gigareport.scenario.reference import paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,8 @@ def test_the_reference_names_every_input_and_every_column(tmp_path):
     reference.write(tmp_path / "site" / "generated")
     inputs, tables = ((tmp_path / "site" / "generated" / f"{name}.md").read_text() for name in ("inputs", "tables"))
     assert [path for path, _ in paths() if f"`{path}`" not in inputs] == []
+    goals = (tmp_path / "site" / "generated" / "goals.md").read_text()
+    assert [path for path, _ in paths(Aim) if f"`{path}`" not in goals] == []
     for table in dictionary.tables().values():
         assert f"## {table.table}" in tables
         assert [column.column for column in table.columns if f"`{column.column}`" not in tables] == []

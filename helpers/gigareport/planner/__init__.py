@@ -1,8 +1,9 @@
 """From a goal to a cluster: which chips, how many, owned or rented, from when, and how surely: :func:`plan`."""
 
+from gigareport.planner.advice import Advice, advice
 from gigareport.planner.export import scenario_text, write_scenario
 from gigareport.planner.flips import Flip, flips
-from gigareport.planner.hardware import Advice, Model, advice, best_model, chips_needed, on, renting_wins
+from gigareport.planner.hardware import Model, best_model, chips_needed, on, renting_wins
 from gigareport.planner.load import find, goal_of, load, names
 from gigareport.planner.plan import Found, Plan, Regret, plan
 from gigareport.planner.register import Aim, Goal

@@ -21,8 +21,8 @@ from gigareport.scenario.register import OWN, default_of
 
 __all__ = ["Base", "base_of", "flop_of_loss", "nearest_shape"]
 
-#: Tokens of a step where nobody says the batch: that of Llama 3.1 405B in its last phase. [token]
-_USUAL_BATCH_TOKENS = 16e6
+#: Run of ``data/comparison_runs.csv`` whose tokens of a step are taken where nobody says the batch: an assumption.
+_USUAL_BATCH_OF = "llama3.1-405b"
 #: Most FLOP that a scenario takes.
 _MOST_FLOP = 1e32
 
@@ -65,8 +65,7 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     seq_len = _first(job.seq_len, named.training.seq_len if named else DEFAULT_SEQ_LEN)
     flop = _flop(goal, model, seq_len)
     model = model or nearest_shape(flop)
-    usual = 2 ** round(math.log2(_USUAL_BATCH_TOKENS / seq_len))
-    batch = _first(job.global_batch, named.training.global_batch if named else usual)
+    batch = _first(job.global_batch, named.training.global_batch if named else _usual_batch(seq_len))
     precision = job.precision or (named.training.precision if named else "bf16")
     whole: Mapping[str, Any] = {
         "name": goal.name,
@@ -122,6 +121,13 @@ def _median(value: Uncertain) -> float:
 
 def _first(value: float, other: float) -> int:
     return int(other if math.isnan(value) else value)
+
+
+def _usual_batch(seq_len: int) -> int:
+    """Return the power of two of sequences nearest to the tokens of a step of a known run. [sequence]"""
+    runs = catalog.load("comparison_runs").set_index("run")
+    tokens = float(runs.loc[_USUAL_BATCH_OF, "global_batch"] * runs.loc[_USUAL_BATCH_OF, "seq_len"])
+    return int(2 ** max(round(math.log2(tokens / seq_len)), 0))
 
 
 def _flop(goal: Goal, model: str, seq_len: int) -> Uncertain:

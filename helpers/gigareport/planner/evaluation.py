@@ -25,13 +25,14 @@ from gigacluster.parallel import Workers, in_order
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import HOURS_PER_DAY, HOURS_PER_MONTH
 from gigareport.planner.base import Base
-from gigareport.planner.options import LATEST_START, Option, story_of
+from gigareport.planner.options import Option
 from gigareport.planner.register import NEVER, Goal, months_between
+from gigareport.planner.stories import LATEST_START, story_of
 from gigareport.scenario import Scenario, ScenarioError, evaluate, search_step
 from gigareport.scenario.inputs import STEP_ERROR
 from gigareport.scenario.plans import PlannedStep
 
-__all__ = ["LONGEST_MONTHS", "Drawn", "Task", "booked_months", "days_of", "drawn", "searched"]
+__all__ = ["LONGEST_MONTHS", "Drawn", "Task", "booked_months", "bridge_usd", "days_of", "drawn", "searched"]
 
 #: Longest time that a plan looks ahead. [month]
 LONGEST_MONTHS = 240
@@ -220,9 +221,7 @@ def _of_outlook(task: Task, answer: Mapping[str, numpy.ndarray], samples: int, s
     owns = option.way in ("own", "bridge")
     usd = own_usd if option.way == "own" else rent_usd
     if option.way == "bridge":
-        before = starts["own"] - starts["rent"]
-        rented = numpy.clip(before * HOURS_PER_MONTH / (days * HOURS_PER_DAY), 0.0, 1.0)
-        usd = rented * rent_usd + (own_usd if task.sold else (1 - rented) * own_usd)
+        usd = bridge_usd(starts["own"] - starts["rent"], days, rent_usd, own_usd, sold=task.sold)
     mw = Uncertain.fixed(math.inf) if option.site_mw is None else option.site_mw
     limit = draw({f"sites.{option.site}.mw": mw}, samples, seed)
     return Drawn(
@@ -234,6 +233,27 @@ def _of_outlook(task: Task, answer: Mapping[str, numpy.ndarray], samples: int, s
         site_mw=next(iter(limit.values())),
         days=days,
     )
+
+
+def bridge_usd(
+    before_months: numpy.ndarray, days: numpy.ndarray, rent_usd: numpy.ndarray, own_usd: numpy.ndarray, *, sold: bool
+) -> numpy.ndarray:
+    """Return the cost of a run on rented chips until the own cluster stands: each pays its part of the days. [USD]
+
+    Parameters
+    ----------
+    before_months, days : ndarray
+        Months from the rental's start to the own cluster's; days of the run, infinite where it never ends.
+    rent_usd, own_usd : ndarray
+        Cost of the whole run on either.
+    sold : bool
+        Whether the run bears all of the own cluster.
+    """
+    rented = numpy.clip(before_months * HOURS_PER_MONTH / (days * HOURS_PER_DAY), 0.0, 1.0)
+    ends = numpy.isfinite(days)  # a run without an end has no price, not none times infinity
+    part_usd = rented * numpy.where(ends, rent_usd, 0.0)
+    usd = part_usd + (own_usd if sold else (1 - rented) * own_usd)
+    return numpy.where(ends, usd, numpy.inf)
 
 
 def _starts(option: Option, samples: int, seed: int) -> dict[str, numpy.ndarray]:

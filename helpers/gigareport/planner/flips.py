@@ -94,9 +94,9 @@ def _by_limits(found: Plan) -> list[Flip]:
         next_one = min(sooner, key=lambda item: item.score.sure_usd)
         if goal.prefer == "cheapest":
             more = words.usd(next_one.score.sure_usd - said.sure_usd)
-            here.append(
-                Flip("an earlier date", f"before {day_of(goal, said.sure_months)}", f"{_name(next_one)}, {more} more")
-            )
+            beyond = ", beyond the budget" if next_one.score.sure_usd > goal.budget_usd else ""
+            then = f"{_name(next_one)}, {more} more{beyond}"
+            here.append(Flip("an earlier date", f"before {day_of(goal, said.sure_months)}", then))
         else:
             less = words.number(said.sure_months - next_one.score.sure_months)
             budget = f"from {words.usd(next_one.score.sure_usd)} on"

@@ -7,36 +7,29 @@ scenario that is named.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy
 import pandas as pd
 
 from gigacluster.arrays import to_host
-from gigacluster.throughput.plan_search import search_job
 from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport import scenario
 from gigareport.comparison.plans import divisible_batch
 from gigareport.planner.base import nearest_shape
 from gigareport.planner.flips import critical
-from gigareport.planner.options import cluster_of
+from gigareport.planner.stories import cluster_of
 from gigareport.scenario import Outlook, Scenario, ScenarioError
 from gigareport.scenario.chips import chip_of
 from gigareport.scenario.plans import PlannedStep
-from gigareport.words import share
 
-__all__ = ["Advice", "Model", "advice", "best_model", "chips_needed", "on", "renting_wins"]
+__all__ = ["Model", "best_model", "chips_needed", "on", "renting_wins"]
 
 #: Share of the peak from which a first shape is guessed.
 _USUAL_FRAC = 0.35
 #: Samples of a bisection, and its steps.
 _SAMPLES, _STEPS = 500, 12
-#: How the plan's batch may be moved. [sequence over sequence]
-_BATCHES = (0.5, 0.75, 1.0, 1.125, 1.5, 2.0)
-#: Least to most that is computed again.
-_RECOMPUTE = ("none", "selective", "full")
 #: Inputs that decide between owning and renting, with the factors between which a turn is looked for.
 _DECIDING = {
     "rent.committed_usd_per_chip_hour": "price of the rent",
@@ -235,79 +228,3 @@ def renting_wins(
             turn, wins = factor * value.median, "below" if at_low >= 0 else "above"
         rows.append((path, what, value.median, turn, entry.unit, wins, here))
     return pd.DataFrame(rows, columns=["input", "what", "given", "turns_at", "unit", "rent_wins", "share"])
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Advice:
-    """Hints on a job: batch and split, the least recomputation that fits, spares and the checkpoint interval."""
-
-    batches: pd.DataFrame  # n_chips, global_batch, mfu_frac, plan; the best first
-    recompute: pd.DataFrame  # recompute, fits, mfu_frac, memory_frac
-    checkpoint_interval_s: float
-    spare_nodes: int
-
-    def say(self) -> str:
-        """Write the hints as sentences."""
-        lines = []
-        now = self.batches[self.batches["is_now"]]
-        if len(now):
-            n_chips, batch, frac = (now.iloc[0][name] for name in ("n_chips", "global_batch", "mfu_frac"))
-            same = self.batches[self.batches["n_chips"] == n_chips].iloc[0]
-            lines.append(
-                f"{n_chips:,} chips with a batch of {batch:,}: {share(frac)} of peak; with {same['global_batch']:,}: "
-                f"{share(same['mfu_frac'])}, as {same['plan']}."
-            )
-        fits = self.recompute[self.recompute["fits"]]
-        if len(fits):
-            least = fits.iloc[0]
-            lines.append(
-                f"The least that must be computed again is {least['recompute']!r} ({share(least['mfu_frac'])})."
-            )
-        minutes = self.checkpoint_interval_s / 60
-        lines.append(f"Write a checkpoint every {minutes:.0f} minutes; keep {self.spare_nodes:,} nodes of 8 spare.")
-        return " ".join(lines)
-
-
-def advice(story: Scenario, *, around: Sequence[float] = (0.75, 1.0, 1.5), samples: int = 500, seed: int = 7) -> Advice:
-    """Return hints on the job of a scenario.
-
-    Parameters
-    ----------
-    story : Scenario
-    around : sequence of float
-        Numbers of chips that are tried, over that of the job.
-    samples, seed : int
-    """
-    job = scenario.job_of(story)
-    rows = []
-    for chips in dict.fromkeys(_even(job.cluster.n_chips * factor) for factor in around):
-        for batch in dict.fromkeys(round(job.global_batch * factor) for factor in _BATCHES):
-            other = replace(job, cluster=replace(job.cluster, n_chips=chips), global_batch=max(batch, 1))
-            try:
-                found = search_job(other, top=1, device="cpu")
-            except ValueError:  # no plan divides it, or none fits
-                continue
-            is_now = chips == job.cluster.n_chips and batch == job.global_batch
-            rows.append((chips, batch, float(found.mfu[0]), str(found.plans.plan(0)), is_now))
-    batches = pd.DataFrame(rows, columns=["n_chips", "global_batch", "mfu_frac", "plan", "is_now"])
-    again = []
-    for recompute in _RECOMPUTE:
-        try:
-            found = search_job(job, top=1, limits={"recompute": [recompute]}, device="cpu")
-        except ValueError:
-            again.append((recompute, False, math.nan, math.nan))
-        else:
-            again.append((recompute, True, float(found.mfu[0]), float(found.memory_frac[0])))
-    outlook = scenario.evaluate(story, samples=samples, seed=seed, plans=scenario.search_step(story), device="cpu")
-    spares = float(numpy.median(outlook.inputs["own.spares_frac"])) * job.cluster.n_chips / 8
-    return Advice(
-        batches=batches.sort_values("mfu_frac", ascending=False, kind="stable").reset_index(drop=True),
-        recompute=pd.DataFrame(again, columns=["recompute", "fits", "mfu_frac", "memory_frac"]),
-        checkpoint_interval_s=float(numpy.median(to_host(outlook.checkpoint_interval_s))),
-        spare_nodes=math.ceil(spares),
-    )
-
-
-def _even(n_chips: float) -> int:
-    """Return the number of whole nodes of 8 nearest to a number of chips."""
-    return max(8 * round(n_chips / 8), 1) if n_chips >= 8 else max(round(n_chips), 1)

@@ -1,4 +1,4 @@
-"""The options of a goal: chip, number, own or kind of rent, order now or later, site; and each as a scenario.
+"""The options of a goal: chip, number, own or kind of rent, order now or later, and site.
 
 An option that the tables cannot price or date, or that is larger than any block known of its kind of rent, is not
 offered; why is kept and told.
@@ -6,29 +6,21 @@ offered; why is kept and told.
 
 from __future__ import annotations
 
-import datetime
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, TypeAlias
-
-import numpy
-import pandas as pd
+from typing import TypeAlias
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.comparison.plans import divisible_batch
-from gigareport.facts import plans
 from gigareport.planner import prices
 from gigareport.planner.base import Base
 from gigareport.planner.register import ALWAYS, KINDS, Goal, Rental, months_between
-from gigareport.scenario import Delivery, Scenario
-from gigareport.scenario.chips import BY_CHIP, default_for
-from gigareport.scenario.record import Field, rebuild
-from gigareport.scenario.register import OWN, Cluster, OwnChip, default_of
+from gigareport.planner.sites import later, phases
+from gigareport.scenario.chips import default_for
+from gigareport.scenario.register import OWN
 
-__all__ = ["WAYS", "NotOffered", "Option", "later", "offered", "sizes", "story_of"]
+__all__ = ["WAYS", "NotOffered", "Option", "offered", "sizes"]
 
 #: What can be done, in words.
 WAYS = {
@@ -43,8 +35,6 @@ _Rental: TypeAlias = Rental[Uncertain, float, str]
 _WAIT_STEP = 3
 #: Kinds of rent that last as long as an own cluster takes.
 _BRIDGES = ("contract", "hourly")
-#: A scenario refuses a start beyond this share of its horizon.
-LATEST_START = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,133 +255,3 @@ def _rent_option(goal: Goal, rental: _Rental, chip: str, n_chips: int, wait: int
 
 def _shifted(months: Uncertain, wait: int) -> Uncertain:
     return Uncertain(low=months.low + wait, median=months.median + wait, high=months.high + wait, lower=0.0)
-
-
-def later(first: Uncertain, second: Uncertain) -> Uncertain:
-    """Return the later of two days, percentile by percentile: whoever is late is taken to be late together.
-
-    Examples
-    --------
-    >>> later(Uncertain(low=1, median=4, high=9), Uncertain.fixed(5.0))
-    Uncertain(low=5.0, median=5.0, high=9, lower=0.0, upper=inf, is_uniform=False)
-    """
-    low, median, high = (max(getattr(first, name), getattr(second, name)) for name in ("low", "median", "high"))
-    return Uncertain(low=low, median=median, high=high, lower=0.0)
-
-
-def phases(goal: Goal) -> Iterator[tuple[str, Uncertain, Uncertain]]:
-    """Yield name, power and month of every phase of every site: what was there before stays."""
-    power: dict[str, tuple[Uncertain, Uncertain]] = {}
-    for site in goal.sites:
-        month = _slipped(site.month, goal.decided_on)
-        mw, since = power.get(site.name, (Uncertain.fixed(0.0), Uncertain.fixed(0.0)))
-        low, median, high = (getattr(mw, name) + getattr(site.power_mw, name) for name in ("low", "median", "high"))
-        power[site.name] = Uncertain(low=low, median=median, high=high), later(since, month)
-        yield site.name or "the site", *power[site.name]
-
-
-def _slipped(month: Uncertain, decided_on: datetime.date) -> Uncertain:
-    """Return when power is there: as given, or, of one planned month, with the slips of known sites."""
-    slips = _slips(decided_on)
-    if month.low < month.high or month.median == 0 or slips is None:
-        return month
-    low, median, high = (max(0.0, month.median * (1 + part)) for part in slips)
-    return Uncertain(low=low, median=max(low, median), high=max(low, median, high))
-
-
-@cache
-def _slips(decided_on: datetime.date) -> tuple[float, float, float] | None:
-    """Return the slips of planned sites, 5, 50 and 95 %, in months for each month waited; None before any is known."""
-    vintages = plans.vintages()
-    if len(vintages) < 2 or pd.Timestamp(vintages[-1]) > pd.Timestamp(decided_on):
-        return None
-    states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
-    revisions = plans.revisions_between(states, names, *vintages[-2:])
-    slips = revisions.by_site.iloc[:, 0].to_numpy() / revisions.window_months
-    low, median, high = (float(value) for value in numpy.quantile(slips, [0.05, 0.5, 0.95]))
-    return low, median, high
-
-
-def cluster_of(like: Scenario, chip: str, n_chips: int) -> Cluster[Uncertain, float, str]:
-    """Return the cluster of a scenario with other chips; what one draws is said by the scenario or by the tables."""
-    return replace(
-        like.cluster,
-        chip=chip,
-        n_chips=float(n_chips),
-        own_chip=like.cluster.own_chip if chip == OWN else rebuild(like.cluster.own_chip, _left_out),
-        nic_gbps_per_chip=like.cluster.nic_gbps_per_chip if chip == like.cluster.chip else math.nan,
-        it_power_w_per_chip=_by_chip("cluster.it_power_w_per_chip", like, chip),
-        sites=(),
-    )
-
-
-def _by_chip(path: str, like: Scenario, chip: str) -> Uncertain:
-    """Return what a scenario says of its chip, or the tables of another one, or of an H100 where they say nothing."""
-    section, _, name = path.partition(".")
-    if like.cluster.chip == chip:
-        value: Uncertain = getattr(getattr(like, section), name)
-        return value
-    return _default(path, chip, like.decided_on, like.cluster.own_chip)
-
-
-def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
-    """Return an option as a scenario: what :func:`gigareport.scenario.evaluate` says of it is what a plan says.
-
-    What the option does not use and no table says, such as the price of a chip that is only rented, stands at an
-    H100's, because a scenario holds both sides; its story says so.
-    """
-    like = base.story
-    never = Uncertain.fixed(min(1.0, LATEST_START * horizon_months))
-    own = replace(
-        like.own,
-        deliveries=(Delivery(share=1.0, month=option.own_start or never),),
-        chip_usd=option.chip_usd or _by_chip("own.chip_usd", like, option.chip),
-        server_usd_per_chip=Uncertain.fixed(0.0),
-        network_usd_per_tier_per_chip=_by_chip("own.network_usd_per_tier_per_chip", like, option.chip),
-        let_from_month=math.inf,
-    )
-    rent = replace(
-        like.rent,
-        kind="contract" if option.way in ("own", "bridge") else option.way,
-        committed_usd_per_chip_hour=option.rent_usd or _by_chip("rent.committed_usd_per_chip_hour", like, option.chip),
-        term_months=math.inf,
-        after_term="renew",
-        renewal_usd_per_chip_hour=Uncertain.left_out(),
-        leave_month=math.inf,
-        start_month=option.rent_start or never,
-    )
-    batch = divisible_batch(int(like.training.global_batch), option.n_chips)
-    return replace(
-        like,
-        name=_name(base.goal.name, option),
-        title=option.name[:120],
-        story=f"{like.story} {_unused(option)}".strip()[:4000],
-        horizon_months=float(horizon_months),
-        cluster=cluster_of(like, option.chip, option.n_chips),
-        training=replace(like.training, global_batch=batch),
-        own=own,
-        rent=rent,
-    )
-
-
-@cache
-def _default(path: str, chip: str, decided_on: datetime.date, own: OwnChip[float, str]) -> Uncertain:
-    return default_for(path, chip, decided_on, own)[0] or default_of(BY_CHIP[path])
-
-
-def _left_out(_: str, field: Field, __: Any) -> Any:
-    """Return what stands for a field of the record of a chip that is not there."""
-    return field.entry.default if field.kind == "text" else math.nan
-
-
-def _unused(option: Option) -> str:
-    if option.chip_usd is None:
-        return "Planned as a rental: the owned side stands at usual prices and was not looked at."
-    return (
-        "" if option.rent_usd else "Planned to be owned: the rented side stands at usual prices and was not looked at."
-    )
-
-
-def _name(goal: str, option: Option) -> str:
-    text = f"{goal}-{option.n_chips}-{option.chip}-{option.way}".lower()
-    return "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in text)[:63].rstrip("-")

@@ -22,10 +22,11 @@ from gigareport.planner.evaluation import (
     is_bridge,
     searched,
 )
-from gigareport.planner.options import WAYS, NotOffered, Option, offered, story_of
+from gigareport.planner.options import WAYS, NotOffered, Option, offered
 from gigareport.planner.register import Goal
 from gigareport.planner.scores import Score, front, score
 from gigareport.planner.screen import objective, survivors
+from gigareport.planner.stories import story_of
 from gigareport.scenario import Scenario
 
 __all__ = ["Found", "Plan", "Regret", "plan"]
@@ -180,7 +181,7 @@ def plan(
         except KeyboardInterrupt:
             found, stopped = kept, True
             break
-    return _chosen(base, found, dropped, refused, samples, seed, stopped=stopped, n_late=n_late, executor=executor)
+    return _chosen(base, found, dropped, refused, samples, seed, stopped=stopped, n_late=n_late)
 
 
 def _stages(screen: int, samples: int) -> list[int]:
@@ -264,7 +265,6 @@ def _chosen(
     *,
     stopped: bool,
     n_late: int,
-    executor: Workers,
 ) -> Plan:
     goal = base.goal
     standing = [item for item in found if item.score.may_stand(goal)]
@@ -289,7 +289,10 @@ def _chosen(
     )
     if best is None or second is None or stopped:
         return made
-    pair = dict(zip(("best", "second"), drawn([best.task, second.task], samples, seed, apart=True), strict=True))
+    try:
+        pair = dict(zip(("best", "second"), drawn([best.task, second.task], samples, seed, apart=True), strict=True))
+    except KeyboardInterrupt:
+        return replace(made, interrupted=True)
     return replace(made, regret=_regret(goal, pair["best"], pair["second"]), samples=pair)
 
 

@@ -59,7 +59,8 @@ class Job(Generic[N, S]):
             1,
             LARGEST_BATCH,
             whole=True,
-            optional="that of like, or the power of two nearest to 16 million tokens",
+            optional="that of like, or, an assumption, the power of two nearest to "
+            "the tokens of a step of Llama 3.1 405B",
         ),
     ]
     precision: Annotated[
@@ -188,8 +189,8 @@ class Aim(Generic[U, N, S]):
     training: Job[N, S]
     sites: Annotated[
         tuple[Site[U, N, S], ...],
-        "Sites for owned chips with their power; a site that grows has a line for each phase. A month that is one "
-        "number is a plan, which slips as those of known sites did, where their slips were known by then",
+        "Sites for owned chips with their power, one for a cluster; a site that grows has a line a phase. A month of "
+        "one number is a plan, which slips as those of known sites did, where their slips were known by then",
         Entry(optional="as much power as the chips need, from the start"),
     ]
     chips: Annotated[

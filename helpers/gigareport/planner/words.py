@@ -40,6 +40,8 @@ def answer(found: Plan) -> str:
     """Say in a paragraph which option is chosen and how surely, or that none is and which limit binds first."""
     goal, best = found.goal, found.best
     early = " Interrupted: this is the best of what was looked at until then." if found.interrupted else ""
+    if found.interrupted and not found.everything:
+        return "**Interrupted before any option was priced.** Let it run longer, or offer fewer chips or sizes."
     if best is None:
         return _impossible(found) + early
     said = best.score
@@ -51,9 +53,30 @@ def answer(found: Plan) -> str:
     )
     usd = words.interval(said.usd.low, said.usd.median, said.usd.high, "USD")
     second = f"In the middle of the samples it costs {usd} and is done on {day_of(goal, said.months.median)}."
-    third = f" It holds {' and '.join(held)} of the samples{together}." if held else ""
-    money = f" The cluster takes {words.usd(said.capital_usd)} of capital." if said.capital_usd else ""
-    return f"{first} {second}{third}{money}{early}"
+    third = f" It holds {_listed(held)} of the samples{together}." if held else ""
+    return f"{first} {second}{third}{_owning(found)}{early}"
+
+
+def _owning(found: Plan) -> str:
+    """Say of an owned choice what it takes, and what becomes of it: on that the cost of the run rests."""
+    if found.best is None or found.best.option.way not in ("own", "bridge"):
+        return ""
+    money = f" The cluster takes {words.usd(found.best.score.capital_usd)} of capital"
+    if found.goal.afterwards == "sold":
+        return f"{money}; it is sold after the run, which bears all of its cost (`afterwards: sold`)."
+    return (
+        f"{money}, of which the run bears only its own hours: the chips are taken to work on until the horizon "
+        "(`afterwards: used`; `sold` lets the run bear all)."
+    )
+
+
+def _listed(parts: list[str]) -> str:
+    """Return parts as a list in words.
+
+    >>> _listed(["a", "b", "c"]), _listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _given(goal: Goal) -> list[str]:
@@ -67,7 +90,9 @@ def _capital(text: str) -> str:
 
 
 def regret(found: Plan) -> str:
-    """Say what the second best is, what it loses and how surely; empty where there is none."""
+    """Say what the second best is, what it loses and how surely, or that there is none; empty without a choice."""
+    if found.best is not None and found.second is None and not found.interrupted:
+        return "No other chip and no other way of having one reaches the goal: there is no second best."
     if found.second is None or found.regret is None:
         return ""
     goal, lost = found.goal, found.regret
@@ -89,9 +114,11 @@ def _more_usd(usd: float) -> str:
 
 
 def _later(months: float) -> str:
-    if abs(months) < 0.05:
-        return "done at the same time"
-    return f"done {words.number(abs(months))} months {'later' if months > 0 else 'sooner'}"
+    days = round(abs(months) * HOURS_PER_MONTH / HOURS_PER_DAY)
+    if days < 1:
+        return "done on the same day"
+    took = f"{days} day{'s' * (days > 1)}" if abs(months) < 2 else f"{words.number(abs(months))} months"
+    return f"done {took} {'later' if months > 0 else 'sooner'}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,16 +165,28 @@ def _impossible(found: Plan) -> str:
         why = "; ".join(f"{item.chip}: {item.why}" for item in found.refused[:3])
         return f"**Nothing is on offer for this goal.** {_cut(why)}"
     nearest = max(found.everything, key=lambda item: item.score.holds_all)
-    first = (
-        f"**No option reaches the goal with {words.share(goal.probability)} probability.** The nearest is "
-        f"{nearest.option.name}, in {words.share(nearest.score.holds_all)} of the samples."
-    )
+    near = f"The nearest is {nearest.option.name}, in {words.share(nearest.score.holds_all)} of the samples."
+    if nearest.score.holds_all == 0:
+        near = "None reaches it in any sample."
+    first = f"**No option reaches the goal with {words.share(goal.probability)} probability.** {near}"
     binds = binding(found)
     if not binds:
-        return f"{first} No single limit, moved alone, would do: the goal needs several of them wider."
+        return f"{first} No single limit, moved alone, would do: the goal needs several of them wider. {_ends(found)}"
     then = f"{_capital(LIMITS[binds[0].limit])} binds first: the goal is reached {binds[0].say(goal)}."
     others = f" Or {'; or '.join(bind.say(goal) for bind in binds[1:])}." if binds[1:] else ""
     return f"{first} {then}{others}"
+
+
+def _ends(found: Plan) -> str:
+    """Say how much wider limits of date and cost would have to be: the soonest and the cheapest of the front."""
+    if not found.front:
+        return "Capital and power alone leave no option."
+    said = [
+        f"the {what}, {item.option.name}, is done by {day_of(found.goal, item.score.sure_months)} for "
+        f"{words.usd(item.score.sure_usd)}"
+        for what, item in (("soonest", found.front[0]), ("cheapest", found.front[-1]))
+    ]
+    return f"With {words.share(found.goal.probability)} probability {'; '.join(said[: len(found.front)])}."
 
 
 def losers(found: Plan) -> Iterator[tuple[str, str]]:
@@ -196,11 +235,13 @@ def not_offered(found: Plan) -> str:
     without = [item.chip for item in found.refused if item.what == "everything"]
     ways = sum(item.what in WAYS.values() and not item.n_options for item in found.refused)
     least = min((item.score.samples for item in found.everything), default=0)
-    again = f", {len(found.found):,} of them again on {found.n_samples:,}" if least < found.n_samples else ""
+    most = max((item.score.samples for item in found.found), default=0)  # less than asked for if interrupted
+    again = f", {len(found.found):,} of them again on {most:,}" if least < most else ""
     late = f" {found.n_late:,} take more than twenty years." if found.n_late else ""
     return (
-        f"{len(found.everything):,} options were priced on {least:,} samples{again}. Not offered: {len(without)} chips "
-        f"without a sourced price or power; {ways} ways of having one of the others without a sourced price; "
+        f"{len(found.everything):,} options were priced on {least:,} samples{again}. Not offered: "
+        f"{len(without)} chip{'s' * (len(without) != 1)} without a sourced price, rate or power; "
+        f"{ways} ways of having one of the others without a sourced price; "
         f"{counted:,} options larger than any known block of their kind of rent, or whose job no plan fits.{late}"
     )
 

@@ -4,10 +4,14 @@ import json
 
 import numpy
 import pytest
+from scipy import stats
 
+from gigacluster import reliability
 from gigacluster.arrays import to_host
+from gigacluster.units import SECONDS_PER_DAY
 from gigareport import planner, scenario
 from gigareport.__main__ import main
+from gigareport.facts import failures
 from gigareport.planner.flips import critical
 from gigareport.scenario import ScenarioError
 
@@ -67,6 +71,17 @@ def test_advice_is_about_the_job_and_its_plans_run(story):
     assert found.batches["mfu_frac"].is_monotonic_decreasing
     assert found.recompute["fits"].any()
     assert "256 chips" in found.say()
+
+
+@pytest.mark.parametrize("n_chips", [8, 256, 2048])
+def test_the_spares_advised_keep_the_job_complete_and_one_fewer_does_not(story, n_chips):
+    found = planner.advice(planner.on(story, "H200", n_chips), around=(), samples=50)
+    rate = failures.failure_rate("H200", n_chips, counts="hardware").pooled.rate.median
+    broken = float(reliability.broken_frac(rate, found.repair_days * SECONDS_PER_DAY))
+    complete = [
+        stats.binom.cdf(spares, n_chips // 8 + spares, broken) for spares in (found.spare_nodes, found.spare_nodes - 1)
+    ]
+    assert complete[0] >= 0.99 > complete[1]
 
 
 @pytest.mark.parametrize(

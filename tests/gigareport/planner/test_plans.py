@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
-from gigareport import planner, scenario
+from gigareport import planner, scenario, words
 from gigareport.planner.base import base_of
+from gigareport.planner.evaluation import bridge_usd
 from gigareport.planner.options import offered, sizes
 from gigareport.planner.scores import dominated, front, margin
 
@@ -164,6 +167,48 @@ def test_interrupted_it_keeps_what_was_found(monkeypatch):
     assert "Interrupted" in planner.answer(found)
 
 
+@pytest.mark.parametrize("call", [1, 4, 5])
+def test_interrupted_it_claims_no_more_than_was_looked_at(monkeypatch, call):
+    module = importlib.import_module("gigareport.planner.plan")
+    real, calls = module.drawn, []
+
+    def interrupting(*arguments, **options):
+        calls.append(options)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, "drawn", interrupting)
+    found = planned()
+    assert found.interrupted
+    said = planner.answer(found)
+    if call == 1:  # before the first chip
+        assert "before any option was priced" in said
+    else:  # in the second look, and in the comparison of the two best
+        assert found.best is not None
+        assert found.best.score.samples == (200 if call == 4 else SAMPLES)
+        assert (f"again on {SAMPLES:,}" in planner.not_offered(found)) == (call == 5)
+
+
+def test_of_an_owned_choice_is_said_what_becomes_of_its_chips(small):
+    for afterwards in ("used", "sold"):
+        said = planner.answer(planned({"ways": "own", "afterwards": afterwards, "by": "2027-12-01", "budget_usd": 1e8}))
+        assert f"`afterwards: {afterwards}`" in said
+    assert "afterwards" not in planner.answer(planned({"ways": "rent"}))
+
+
+def test_where_several_limits_bind_the_soonest_and_the_cheapest_say_by_how_much():
+    found = planned({"by": "2025-06-20", "budget_usd": 1e4})
+    said = planner.answer(found)
+    soonest, cheapest = found.front[0], found.front[-1]
+    assert "No single limit" in said
+    assert soonest.option.name in said
+    assert words.usd(cheapest.score.sure_usd) in said
+    assert cheapest.score.sure_usd == min(
+        item.score.sure_usd for item in found.found if item.score.may_stand(found.goal)
+    )
+
+
 def test_what_is_not_for_sale_is_not_offered_and_told():
     found = planned({"chips": [{"chip": name} for name in ("TPUv5p", "MI355X", "H100-SXM")], "ways": "own"})
     told = dict(planner.losers(found))
@@ -203,6 +248,22 @@ def test_a_rental_is_no_larger_than_the_largest_block_known():
     assert max(option.n_chips for option in options if option.way == "hourly") <= 1000
     assert any("no block beyond 1,000" in item.why and item.n_options for item in refused)
     assert sizes(base.goal) == (64, 128, 256, 512, 1024, 2048, 4096)
+
+
+@given(
+    before=st.floats(-12, 24),
+    days=st.floats(0.1, 1e5) | st.just(math.inf),
+    usd=st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)),
+)
+def test_a_run_begun_rented_and_ended_owned_costs_between_both_and_never_ends_at_any_price(before, days, usd):
+    rent_usd, own_usd = usd if math.isfinite(days) else (math.inf, math.inf)
+    given = [numpy.array([value]) for value in (before, days, rent_usd, own_usd)]
+    (cost,) = bridge_usd(*given, sold=False)
+    if math.isinf(days):
+        assert cost == math.inf
+    else:
+        assert min(usd) * (1 - 1e-9) <= cost <= max(usd) * (1 + 1e-9)
+    assert bridge_usd(*given, sold=True)[0] >= own_usd
 
 
 @pytest.mark.parametrize("seed", range(20))
