@@ -118,9 +118,12 @@ def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
         spread = f" ({words.number(row.low, 3)} to {words.number(row.high, 3)})" if row.low < row.high else ""
         return f"{words.number(row.ours, 3)}{spread}"
 
+    def called(claim: str) -> str:
+        return claim if " " in claim else claim.replace("-", " ")
+
     rows = [
         (
-            f"{row.subject}: {row.claim.replace('-', ' ') if ' ' not in row.claim else row.claim} ({row.inputs.replace('_', ' ')})",
+            f"{row.subject}: {called(row.claim)} ({row.inputs.replace('_', ' ')})",
             words.number(row.published, 3),
             written(row),
             words.number(row.ratio, 3),
