@@ -178,7 +178,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     DataFrame
         ``Date``, :data:`SIZE` (median), ``site`` and :data:`LEAD` (median); the scenario's cluster, the
         first, from its last delivery on. The others are the largest when it is complete, when it is
-        matched, at the vintage and at the end.
+        matched and at the end: more names have no room on a phone.
     """
     sites = timeline.latest(samples=samples)
     story = outlook.scenario
@@ -192,7 +192,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     lead = outlook.interval("lead_months").median
     matched = start + pd.Timedelta(days=round(_DAYS_PER_MONTH * (lead + 1 if numpy.isfinite(lead) else 0)))
     when = [str(day.date()) for day in numpy.clip(pd.DatetimeIndex([start, matched]), dates[0], dates[-1])]
-    for row in timeline.leading(sites, (*when, sites.vintage, timeline.LAST_DAY), top=1, among=others):
+    for row in timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=others):
         height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
         parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
     table = pd.concat(parts, ignore_index=True).assign(**{LEAD: lead})

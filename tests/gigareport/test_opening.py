@@ -103,7 +103,7 @@ def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_i
     written = opening.place_title(found, table)
     assert f"largest listed site for {led:.1f} months" in written
     assert unsupported(written, table) == []
-    assert table["site"].nunique() <= 5  # names beside lines have no more room on a phone
+    assert table["site"].nunique() <= 4  # names beside lines have no more room on a phone
 
 
 def test_a_rent_that_is_no_contract_is_answered_first():
