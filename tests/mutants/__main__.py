@@ -24,13 +24,13 @@ _OWN = "tests/gigacluster"
 #: The files of tests of a module or package, where they are fewer than those of the folder that mirrors the package.
 _QUICK = {
     "throughput": ("frozen_parts", "step_time", "kernels", "memory", "properties", "plans", "operations"),
-    "throughput.roofline": ("roofline",),
+    "throughput.roofline": ("roofline", "operations"),
     "reliability.restarts": ("goodput", "recovery"),
-    "scaling.law": ("laws", "any_law"),
-    "scaling.objective": ("fit", "laws", "inputs"),
+    "scaling.law": ("formulas",),
+    "scaling.objective": ("objective",),
     "scaling.optimum": ("decisions", "any_law"),
-    "scaling.isoflop": ("isoflop",),
-    "scaling.parabola": ("isoflop",),
+    "scaling.isoflop": ("isoflop", "parabola"),
+    "scaling.parabola": ("parabola",),
     "scaling.estimate": ("bootstrap", "decisions", "flags"),
     "scaling.noise": ("flags", "inputs"),
 }

@@ -62,11 +62,9 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
     rate = matmul_rate_flop_per_s(xp, case, k)
     gated = 1.0 + case.ffn_gated
     moe = bool(case.n_experts > 0)
-    copies = (
-        case.top_k * case.ep / case.n_experts if moe else 1.0
-    )  # routed tokens at an expert, for each token of a chip
     width = case.d_ff_expert if moe else case.d_ff / case.tp
-    rows = tokens / case.tp * copies if moe else tokens
+    # At an expert as many tokens of a chip arrive as its share of all that are routed.
+    rows = tokens / case.tp * case.top_k * case.ep / case.n_experts if moe else tokens
     experts = case.n_experts / case.ep if moe else 1.0
     latent = bool(case.mla_kv_rank > 0)
     keys = (

@@ -2,6 +2,8 @@
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gigacluster import scaling
 from gigacluster.arrays import to_host
@@ -65,6 +67,10 @@ def test_serving_moves_to_smaller_models_and_never_costs_more(xp):
     assert params[0] == pytest.approx(float(scaling.optimum(1e25, *LAW).params), rel=1e-6)  # golden section: 1e-7
     assert loss_of(params, tokens) == pytest.approx(target, rel=1e-9)
     assert (to_host(plan.total_flop) <= to_host(plan.total_flop_if_training_optimal) * (1 + 1e-12)).all()
+    assert to_host(plan.training_flop) == pytest.approx(6 * params * tokens, rel=1e-12)
+    assert to_host(plan.total_flop) == pytest.approx(
+        6 * params * tokens + 2 * params * [0.0, 1e12, 1e14, 1e16], rel=1e-12
+    )
     grid = numpy.geomspace(params[2] / 3, params[2] * 3, 20_001)
     left = numpy.maximum(target - E - A / grid**ALPHA, 1e-30)
     total = 6 * grid * (B / left) ** (1 / BETA) + 2 * grid * 1e14
@@ -84,6 +90,24 @@ def test_repeating_tokens_lies_between_endless_and_capped_data(xp):
     assert (repeated >= endless * (1 - 1e-12)).all()
     assert (repeated <= capped * (1 + 1e-12)).all()
     assert repeated[-1] == pytest.approx(endless, rel=1e-12)
+
+
+@given(st.floats(20.0, 28.0), st.floats(9.0, 14.0), st.floats(1.0, 60.0))
+def test_the_best_model_of_repeated_tokens_has_the_least_loss_of_a_grid(log_flop, log_unique, scale):
+    budget, unique = 10**log_flop, 10**log_unique
+    best = scaling.repeated_optimum(budget, unique, *LAW, scale)
+    assert float(best.params * best.tokens) == pytest.approx(budget / 6, rel=1e-12)
+
+    def loss(params):
+        tokens = budget / (6 * params)
+        worth = numpy.where(
+            tokens > unique, unique * (1 + scale * (1 - numpy.exp((1 - tokens / unique) / scale))), tokens
+        )
+        return E + A / params**ALPHA + B / worth**BETA
+
+    assert float(best.loss) == pytest.approx(float(loss(float(best.params))), rel=1e-12)
+    grid = numpy.geomspace(float(best.params) / 1e3, float(best.params) * 1e3, 2_001)
+    assert float(best.loss) <= loss(grid).min() * (1 + 1e-12)
 
 
 def test_compute_optimal_has_intervals_of_the_shape_of_budgets(fitted):

@@ -68,3 +68,28 @@ def test_inputs_are_read_and_outputs_written_once(precision, input_bytes):
     assert found["FFN down"].bytes_moved == pytest.approx(read + 2.0 * TOKENS * model.d_model, rel=1e-12)
     head = 2.0 * ((TOKENS + model.vocab) * model.d_model + TOKENS * model.vocab)  # the head stays in 16 bit
     assert found["output head"].bytes_moved == pytest.approx(head, rel=1e-12)
+
+
+def test_operations_come_once_each_in_the_order_of_the_forward_pass():
+    names = ["queries, keys, values", "attention output", "attention core", "FFN up", "FFN down", "output head", "norm"]
+    assert [one.name for one in operations(case_of("llama3-8b"), Coefficients())] == names
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+def test_latent_attention_projects_from_its_rank_and_to_its_own_width_of_values(tp):
+    model = transformer.model("deepseek-v3")
+    found = by_name(case_of("deepseek-v3", tp=tp, sp=tp > 1, ep=8))
+    queries = model.mla_q_rank * model.n_heads * (model.d_head + model.mla_rope_dim)
+    assert found["queries, keys, values"].flop == pytest.approx(2 * TOKENS * queries / tp, rel=1e-12)
+    output = model.n_heads * model.mla_value_dim * model.d_model
+    assert found["attention output"].flop == pytest.approx(2 * TOKENS * output / tp, rel=1e-12)
+
+
+def test_a_large_matmul_in_16_bit_takes_its_operations_over_the_reached_share_of_the_peak():
+    """The head, with a vocabulary so large that neither its launch nor its edges count."""
+    case = dataclasses.replace(case_of("llama3-8b"), vocab=2.0**24)
+    for share in (0.4, 0.8):
+        k = dataclasses.replace(Coefficients(), gemm_frac=share)
+        (head,) = (one for one in operations(case, k) if one.name == "output head")
+        # Sizes that fill no last tile and the ramp of short inner products leave a few percent.
+        assert head.flop_per_s == pytest.approx(share * case.gemm_bf16_flop_per_s, rel=0.1)

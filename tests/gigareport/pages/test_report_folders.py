@@ -1,5 +1,6 @@
 """A site is whole at every moment: exchanged at once, nothing of the reader's lost, nothing left behind."""
 
+import contextlib
 import os
 import random
 import signal
@@ -32,6 +33,23 @@ with pytest.MonkeyPatch.context() as patch:
     report_samples.fake_scenarios(patch)
     print("begin", flush=True)
     assert not pages.build("xai-colossus-2024", sys.argv[1], notebooks=sys.argv[2]).failures
+"""
+BUILD_A_LINE = """
+import os, sys
+import pytest, report_samples
+from gigareport import pages
+with pytest.MonkeyPatch.context() as patch:
+    report_samples.fake_scenarios(patch)
+    for _ in sys.stdin:  # a process for every line, forked: a report takes seconds to import
+        if (child := os.fork()) == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            failed = True
+            try:
+                failed = bool(pages.build("xai-colossus-2024", sys.argv[1], notebooks=sys.argv[2]).failures)
+            finally:
+                os._exit(failed)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -128,17 +146,36 @@ def test_thirty_kills_of_whole_reports_at_random_moments_lose_nothing(tmp_path):
     import report_samples
 
     (notebooks := tmp_path / "notebooks").mkdir()
-    for number in range(3):
+    for number in range(2):
         report_samples.write_notebook(notebooks / f"{number}0-page.ipynb", report_samples.code(f"{number} + 1", 0))
     reports = tmp_path / "reports"
     site = reports / "xai-colossus-2024"
-    begun = time.monotonic()
-    run(BUILD, reports, notebooks)
-    lasts_s, before, moments = time.monotonic() - begun, contents(site), random.Random(9)
-    for _ in range(30):
-        kill_after(start(BUILD, reports, notebooks), moments.uniform(0.0, 1.1 * lasts_s))
-        assert contents(site) == before
-    run(BUILD, reports, notebooks)
+    command = [sys.executable, "-c", BUILD_A_LINE, str(reports), str(notebooks)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=ENVIRONMENT) as builder:
+
+        def build(seconds=None):
+            """Return how a report ended that is killed after a time, and how long it lasted."""
+            builder.stdin.write("again\n")
+            child, begun = int(builder.stdout.readline()), time.monotonic()
+            if seconds is not None:
+                time.sleep(seconds)
+                with contextlib.suppress(ProcessLookupError):  # it has ended
+                    os.kill(child, signal.SIGKILL)
+            return int(builder.stdout.readline()), time.monotonic() - begun
+
+        ended, lasts_s = build()
+        assert ended == 0
+        before, moments, killed = contents(site), random.Random(9), 0
+        for _ in range(100):
+            ended, _ = build(moments.uniform(0.0, lasts_s))
+            assert ended in (0, -signal.SIGKILL)
+            assert contents(site) == before
+            killed += ended != 0
+            if killed == 30:
+                break
+        assert killed == 30
+        assert build()[0] == 0
     assert contents(site) == before
     assert [file.name for file in reports.iterdir()] == ["xai-colossus-2024"]
 
