@@ -220,6 +220,20 @@ def test_what_is_not_for_sale_is_not_offered_and_told():
     assert "not for sale" in planner.answer(nothing)
 
 
+@pytest.mark.parametrize("changes", [{"ways": "own"}, {"by": "2025-07-20", "budget_usd": 5e6, "ways": "own"}])
+def test_every_number_of_an_answer_can_be_named(changes):
+    found = planned(changes)
+    given = {}
+
+    def named(text, name, place):
+        assert given.setdefault(name, text) == text  # one name, one text
+        return "#"
+
+    said = f"{planner.answer(found, named)} {planner.regret(found, named)}"
+    assert not any(letter.isdigit() for letter in said), said
+    assert f"{planner.answer(found)} {planner.regret(found)}" != said
+
+
 def test_an_impossible_goal_says_which_limit_binds_first_and_by_how_much():
     found = planned({"by": "2025-07-01", "budget_usd": 1e5})
     assert found.best is None
