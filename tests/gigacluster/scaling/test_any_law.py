@@ -79,7 +79,10 @@ def test_coefficients_with_a_covariance_have_intervals():
     [
         ({"A": 1.0, "B": 1.0, "E": 1.0, "alpha": 0.3}, "'beta' is missing"),
         ({**PUBLISHED, "gamma": 1.0}, "'gamma' is unknown"),
-        ({**PUBLISHED, "A": -1.0, "alpha": -0.3}, "A is -1 and must be above 0; alpha is -0.3 and must be at least 0"),
+        (
+            {**PUBLISHED, "A": -1.0, "alpha": -0.3},
+            "A is -1.0 and must be a finite number above 0; alpha is -0.3 and must be a finite number at least 0",
+        ),
     ],
 )
 def test_bad_coefficients_are_all_named(coefficients, message):
