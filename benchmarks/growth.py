@@ -15,14 +15,15 @@ import numpy
 from benchmarks import reliability as failures
 from benchmarks import scaling as fits
 from benchmarks import search as plans
-from gigacluster import reliability
+from gigacluster import reliability, scaling
 from gigacluster.scaling.replicates import fit_replicates
 from gigacluster.throughput.plan_search import best_of
 
-#: Plans, fits and failures, four decades of each.
+#: Plans, fits, runs that a law and its replicates are fitted to, and failures: four decades of each.
 SIZES = {
     "plans": (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
     "fits": (4, 40, 400, 4_000, 40_000),
+    "runs": (100, 1_000, 10_000, 100_000, 1_000_000),
     "failures": (10**4, 10**5, 10**6, 10**7, 10**8),
 }
 
@@ -46,7 +47,7 @@ def _in_a_process(what: str, size: int) -> dict[str, float]:
 
 def _here(what: str, size: int) -> dict[str, float]:
     began = time.process_time()
-    done = {"plans": _plans, "fits": _fits, "failures": _failures}[what](size)
+    done = {"plans": _plans, "fits": _fits, "runs": _runs, "failures": _failures}[what](size)
     seconds = time.process_time() - began
     return {
         "done": done,
@@ -67,6 +68,11 @@ def _fits(size: int) -> int:
     *arguments, resampling, random, units = fits._arguments(numpy, 0)
     columns, _ = fit_replicates(*arguments, replace(resampling, bootstrap=size), random, units)
     return len(columns["objective"])
+
+
+def _runs(size: int) -> int:
+    """Fit a law to so many runs, with flags and 100 replicates."""
+    return len(scaling.fit(fits.many_runs(size), bootstrap=100, device="cpu").residuals)
 
 
 def _failures(size: int) -> int:

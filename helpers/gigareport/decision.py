@@ -106,14 +106,14 @@ class _Samples:
         return self.given | {_PRICE: self.given[_PRICE] * usd / middle}
 
 
-def by_kind(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
+def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside each kind of rent that could be known on the day of the decision.
 
     Parameters
     ----------
     outlook : Outlook
-    samples : int, default 2,000
-        The first so many samples are used.
+    samples : int, default 10,000
+        The first so many samples are used: all, for the saving to be the outlook's own.
 
     Returns
     -------
@@ -184,14 +184,14 @@ def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> 
     return story
 
 
-def after_the_term(outlook: Outlook, *, samples: int = 2_000) -> pd.DataFrame:
+def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside one contract and each way to go on when its term ends.
 
     Parameters
     ----------
     outlook : Outlook
         The term is that of its contract, or half the horizon where that runs over all of it.
-    samples : int, default 2,000
+    samples : int, default 10,000
 
     Returns
     -------

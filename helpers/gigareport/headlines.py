@@ -254,7 +254,7 @@ def growth() -> list[dict[str, Any]]:
     columns = ("done", "CPU time [s]", "peak memory [MB]")
     return [
         {"work": what, **dict(zip(columns, row, strict=True)), "a second": row[0] / row[1]}
-        for what in ("plans", "fits", "failures")
+        for what in ("plans", "fits", "runs", "failures")
         for row in zip(*(found.get(f"{what}_{column}", []) for column in _GROWN), strict=True)
     ]
 

@@ -18,11 +18,13 @@ from gigareport.facts.sites import of_others
 from gigareport.flips import flips
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
-from gigareport.words import interval, number, share, usd
+from gigareport.scenario.outlook import digits_of
+from gigareport.words import interval, quantity, share, usd
 
 _SOURCE = "gigacluster models, inputs of the scenario"
-#: Label of the axis of :func:`sites_with`.
+#: Columns of :func:`sites_with`.
 SIZE = "Computing power [H100-equivalents, 8-bit peak]"
+LEAD = "Lead of this cluster [months]"
 #: Smaller than this a site is not drawn. [H100-equivalents]
 _LEAST_SITE = 5_000.0
 _DAYS_PER_MONTH = 30.44
@@ -41,7 +43,7 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
     """
     story = outlook.scenario
     mapped = decision.price_map(outlook, samples=min(samples, 1_000))
-    kinds = decision.by_kind(outlook, samples=samples)
+    kinds = decision.by_kind(outlook)
     rows = []
     for row in kinds.itertuples():
         kind = f"{row.against}{' *' if row.is_benchmark else ''}"
@@ -154,7 +156,7 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
     tables = {
         "useful time": beside.goodput_beside_published(samples=samples, seed=seed).query("not solved"),
         "costs of 2024": beside.costs_beside_published(samples, seed),
-        "costs of 2026": beside.operators_beside(samples, seed),
+        "costs of 2026": pd.concat([beside.operators_beside(samples, seed), beside.gigawatt_beside(samples, seed)]),
     }
     missed = []
     for name, table in tables.items():
@@ -174,7 +176,9 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        ``Date``, :data:`SIZE` (median) and ``site``; the scenario's cluster, the first, from its last delivery on.
+        ``Date``, :data:`SIZE` (median), ``site`` and :data:`LEAD` (median); the scenario's cluster, the
+        first, from its last delivery on. The others are the largest when it is complete, when it is
+        matched and at the end: more names have no room on a phone.
     """
     sites = timeline.latest(samples=samples)
     story = outlook.scenario
@@ -185,37 +189,34 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     parts = [pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})]
     others = set(of_others(story.owner))
     middle = numpy.median(sites.h100e, axis=2)
-    for row in timeline.leaders(sites, top=3):
-        if sites.sites[row] in others:
-            height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
-            parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
-    table = pd.concat(parts, ignore_index=True)
+    lead = outlook.interval("lead_months").median
+    matched = start + pd.Timedelta(days=round(_DAYS_PER_MONTH * (lead + 1 if numpy.isfinite(lead) else 0)))
+    when = [str(day.date()) for day in numpy.clip(pd.DatetimeIndex([start, matched]), dates[0], dates[-1])]
+    for row in timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=others):
+        height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
+        parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
+    table = pd.concat(parts, ignore_index=True).assign(**{LEAD: lead})
     table.attrs["vintage"] = sites.vintage
     return table
 
 
-def place_title(table: pd.DataFrame) -> str:
-    """Say how large a cluster stands among the sites of :func:`sites_with` on the day it is complete: a title."""
+def place_title(outlook: scenario.Outlook, table: pd.DataFrame) -> str:
+    """Say how a cluster stands among the sites of :func:`sites_with` from the day it is complete: a title.
+
+    The lead is the outlook's own, as every page tells it, and is not counted on the months of the figure.
+    """
     sizes = table.pivot_table(index="Date", columns="site", values=SIZE)
-    here = sizes.pop("this cluster").dropna()
-    if here.empty:
+    if "this cluster" not in sizes:
         return f"Complete after {table['Date'].max():%Y}, this cluster is not on the timeline"
-    others = sizes.loc[here.index].max(axis=1).fillna(0.0)
-    larger = others[others > here]
-    if larger.empty:
-        return "No listed site is larger than this cluster"
-    if larger.index[0] > here.index[0]:
-        months = round((larger.index[0] - here.index[0]) / pd.Timedelta(days=_DAYS_PER_MONTH))
-        return f"This cluster was the largest listed site for {_count(months)}"
-    times = others.iloc[0] / here.iloc[0]
-    name = sizes.loc[here.index[0]].idxmax()
-    return f"{name} was {times:.3g} times this cluster on the day it was complete"
-
-
-def _count(months: int) -> str:
-    """Write a small number of months in words, as titles do."""
-    words = ("no month", "a month", "two months", "three months", "four months", "five months", "half a year")
-    return words[months] if months < len(words) else f"{number(months / 12)} years"
+    lead = outlook.interval("lead_months")
+    if lead.median > 0:
+        led = quantity(lead.median, "month", digits_of(lead))
+        return f"This cluster was the largest listed site for {led} from when it was complete"
+    here = sizes.pop("this cluster").dropna()
+    first = sizes.loc[here.index[0]].dropna()
+    if first.empty or first.max() <= here.iloc[0]:
+        return "Another listed site was as large before this cluster was complete"
+    return f"{first.idxmax()} was {first.max() / here.iloc[0]:.3g} times this cluster on the day it was complete"
 
 
 #: Labels of the axes of :func:`spread`.
@@ -253,12 +254,16 @@ def say_power(outlook: scenario.Outlook) -> str:
     for place, site in enumerate(cluster.sites, 1):
         name = site.name or f"site {place}"
         parts.append(f"{name} {_range(site.power_mw)} MW from month {_range(site.month)}")
+    without = outlook.probability("idle_chips")
+    idle = (
+        f"Chips that stand without power: {tell(outlook, 'idle_chips')} at most, in {share(without)} of the samples."
+        if without > 0
+        else "In no sample does a chip stand without power."
+    )
     draw = f"; the sites may draw: {'; '.join(parts)}" if parts else ""
     said = (
         f"All chips need {tell(outlook, 'rated_power_mw')} at their rating and draw {tell(outlook, 'site_power_mw')} "
-        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. Chips that stand "
-        f"without power: {tell(outlook, 'idle_chips')} at most, in {share(outlook.probability('idle_chips'))} of the "
-        "samples."
+        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. {idle}"
     )
     reported = cluster.reported_power_mw
     if numpy.isfinite(reported.median):

@@ -226,7 +226,7 @@ def waiting(outlook: Outlook) -> pd.DataFrame:
     for factor in (10, 30, 100):
         done = starts + to_host(race.train_months(factor * months_now, starts, per_year))
         best = float(race.best_start_months(factor * months_now, per_year))
-        name = f"{factor} reference runs, best after {best:.0f}"
+        name = f"{factor} runs: best at {best:.0f}"
         tables.append(pd.DataFrame({"Start after [months]": starts, "Done after [months]": done, "run": name}))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(**{"longest sensible run [months]": float(race.longest_run_months(per_year))})

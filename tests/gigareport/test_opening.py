@@ -9,6 +9,7 @@ import pytest
 from gigacluster.uncertainty import Uncertain
 from gigareport import flips, opening, scenario
 from gigareport.decision import PriceMap, price_map
+from gigareport.plots.titles import unsupported
 from gigareport.scenario import with_value
 from gigareport.words import usd
 
@@ -98,7 +99,11 @@ def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_i
     assert here[:"2024-08-01"].isna().all()
     assert (here["2024-10-01":] == 100_000).all()
     assert not any("Colossus" in name for name in table["site"])
-    assert opening.place_title(table).startswith("This cluster was the largest listed site for")
+    led = found.interval("lead_months").median
+    written = opening.place_title(found, table)
+    assert f"largest listed site for {led:.1f} months" in written
+    assert unsupported(written, table) == []
+    assert table["site"].nunique() <= 4  # names beside lines have no more room on a phone
 
 
 def test_a_rent_that_is_no_contract_is_answered_first():

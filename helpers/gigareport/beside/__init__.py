@@ -1,6 +1,6 @@
 """Our numbers beside the published ones."""
 
-from gigareport.beside.claims import ledger
+from gigareport.beside.claims import ledger, read_ledger
 from gigareport.beside.costs import beside_published as costs_beside_published
 from gigareport.beside.goodput import beside_published as goodput_beside_published
 from gigareport.beside.goodput import goodput_by_form, not_compared, orders
@@ -21,5 +21,6 @@ __all__ = [
     "orders",
     "published_optima",
     "ratio_rows",
+    "read_ledger",
     "worst_factor",
 ]

@@ -11,11 +11,11 @@ import numpy
 import pandas as pd
 
 from gigacluster import cost, race, reliability, scaling, throughput
-from gigareport import catalog, facts
+from gigareport import catalog, facts, words
 from gigareport.beside import accounts, costs, goodput, operators
 from gigareport.facts.growth import published_growth, published_shares
 
-__all__ = ["follow", "ledger"]
+__all__ = ["follow", "ledger", "read_ledger"]
 
 #: How far a default estimate without an interval of its own may lie from a published one.
 _NEAR = 0.2
@@ -103,6 +103,36 @@ def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
         "holds",
     ]
     return order[columns].reset_index(drop=True)
+
+
+def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a ledger to be read: claims and their inputs as a text, numbers rounded, our 90 % beside our median.
+
+    Returns
+    -------
+    DataFrame
+        ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
+    """
+
+    def written(row: Any) -> str:
+        spread = f" ({words.number(row.low, 3)} to {words.number(row.high, 3)})" if row.low < row.high else ""
+        return f"{words.number(row.ours, 3)}{spread}"
+
+    def called(claim: str) -> str:
+        return claim if " " in claim else claim.replace("-", " ")
+
+    rows = [
+        (
+            f"{row.subject}: {called(row.claim)} ({row.inputs.replace('_', ' ')})",
+            words.number(row.published, 3),
+            written(row),
+            words.number(row.ratio, 3),
+            row.allowed,
+            row.source_id,
+        )
+        for row in table.itertuples()
+    ]
+    return pd.DataFrame(rows, columns=["claim", "published", "ours", "times", "tolerance", "source"])
 
 
 def _from_inputs() -> Iterator[dict[str, Any]]:

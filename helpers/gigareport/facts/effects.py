@@ -85,22 +85,6 @@ def index_change(
     return pd.DataFrame(rows, columns=["owner", "change_p5", "change_median", "change_p95", "change_if_other_is_one"])
 
 
-def place_in_words(world: WorldStock, h100e_8bit: float, date: Day) -> str:
-    """Say in Markdown what a cluster is of the world's stock when it starts, and when the table ends."""
-    start = numpy.datetime64(str(date)[:10], "D")
-    shares = [_share_in_words(world, h100e_8bit, when) for when in dict.fromkeys([start, max(start, world.dates[-1])])]
-    return f"A cluster of {h100e_8bit:,.0f} H100 equivalents is {', and '.join(shares)}."
-
-
-def _share_in_words(world: WorldStock, h100e_8bit: float, day: numpy.datetime64) -> str:
-    if day < world.dates[0]:
-        return f"an unknown part of the world's stock on {in_words(day)}, before the table begins"
-    share = interval(share_of_world(h100e_8bit, world, day))
-    extended = ", as carried ahead of the table" if world.is_extrapolated(day) else ""
-    low, median, high = (f"{100 * value:.2g}%" for value in (share.low, share.median, share.high))
-    return f"**{median}** ({low} to {high}) of the stock of {in_words(day)}{extended}"
-
-
 def in_words(day: numpy.datetime64) -> str:
     """Return a day as 31 December 2025."""
     import pandas as pd

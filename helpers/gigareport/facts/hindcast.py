@@ -101,19 +101,29 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["of", "cases", "inside", "share", "p_value", "median_width"])
 
 
-def say(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> str:
-    """Return in words what the intervals held: of :func:`coverage`, :func:`revisions`, and of predicted sites."""
-    told = "; ".join(
-        f"of {row.of} **{row.inside} of {row.cases}** (p = {row.p_value:.2f}, median width a factor "
-        f"{numpy.exp(row.median_width):.2f})"
+def held_table(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame:
+    """Return what the intervals held: of :func:`coverage`, :func:`revisions`, and of predicted sites.
+
+    Returns
+    -------
+    DataFrame
+        ``what``, ``inside`` (of how many), ``p`` (that a 90 % interval holds so few or so many) and ``width`` (median
+        of the upper end over the lower); a dash where there is none.
+    """
+    import pandas as pd
+
+    rows = [
+        (
+            f"{row.of}, one to four quarters ahead",
+            f"{row.inside} of {row.cases}",
+            f"{row.p_value:.2f}",
+            f"{numpy.exp(row.median_width):.2f} times",
+        )
         for row in held.itertuples()
-    )
-    return (
-        f"Forecasts by one to four quarters: {told}. Makers' totals of the next vintage: **{vintages['inside'].sum()} "
-        f"of {len(vintages)}**. Sites predicted without their own revisions: **{plans['inside'].sum()} of "
-        f"{len(plans)}**. Cases overlap in time, so they tell less than as many independent ones; the totals' "
-        "intervals are rather too wide than too narrow."
-    )
+    ]
+    others = {"makers' totals, of the next vintage": vintages, "sites, without their own revisions": plans}
+    rows += [(what, f"{table['inside'].sum()} of {len(table)}", "–", "–") for what, table in others.items()]
+    return pd.DataFrame(rows, columns=["what", "inside", "p", "width"])
 
 
 def _until(table: pd.DataFrame, day: Day) -> pd.DataFrame:

@@ -145,20 +145,20 @@ def drop_in(
 
 
 def place_in_words(found: Place, timeline: Timeline, start: Day) -> str:
-    """Say in Markdown where a dropped-in cluster stands at its start, and for how long it leads."""
+    """Say where a dropped-in cluster stands at its start, and for how long it leads."""
     day = numpy.datetime64(str(start)[:10], "D")
     at = int(numpy.searchsorted(timeline.days, day))
     if not (timeline.days[0] <= day and at < len(timeline.days)):
         return f"The timeline runs from {timeline.days[0]} to {timeline.days[-1]}; the cluster starts on {day}."
     rank_now, lead = interval(found.rank[at]), interval(found.lead_months)
     still = float(numpy.mean(found.still_ahead))
-    longer = f" In {still:.0%} of samples no listed site is as large by {timeline.days[-1]}." if still else ""
+    longer = f" In {words.share(still)} of samples no listed site is as large by {timeline.days[-1]}." if still else ""
     clusters = timeline.kinds.count(CLUSTER)
     months = words.interval(lead.low, lead.median, lead.high, "month")
-    led = f"another is as large **{months}** after it is complete{'' if lead.low > 0 else ' (negative: before)'}"
+    led = f"another is as large {months} after it is complete{'' if lead.low > 0 else ' (negative: before)'}"
     return (
         f"Among {len(timeline.sites) - clusters} listed campuses and {clusters} clusters told of elsewhere, those of "
         f"its owner left out, the cluster is the largest at its start with a probability of "
-        f"**{float(numpy.mean(found.rank[at] == 1.0)):.0%}** (rank {rank_now.median:.0f}, {rank_now.low:.0f} to "
+        f"{words.share(float(numpy.mean(found.rank[at] == 1.0)))} (rank {rank_now.median:.0f}, {rank_now.low:.0f} to "
         f"{rank_now.high:.0f}); {led}.{longer}"
     )

@@ -7,7 +7,7 @@ one machine: the largest coherent cluster on it is at least the one that was tol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,7 +42,6 @@ __all__ = [
     "by_owner",
     "largest_at",
     "latest",
-    "leaders",
     "leading",
     "predicted",
     "site_timeline",
@@ -238,18 +237,14 @@ def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
     return table.sort_values("h100e_median", ascending=False, kind="stable").head(top).reset_index(drop=True)
 
 
-def leaders(timeline: Timeline, top: int = 4) -> list[int]:
-    """Return the rows of the sites that are ever the largest, and of the largest at the end, by their medians."""
-    middle = numpy.median(timeline.h100e, axis=2)
-    first = middle.argmax(axis=0)[middle.max(axis=0) > 0]
-    last = numpy.argsort(-middle[:, -1], kind="stable")[:top]
-    return list(dict.fromkeys([*first.tolist(), *last.tolist()]))
+def leading(timeline: Timeline, dates: Sequence[str], top: int, among: Collection[str] = ()) -> list[int]:
+    """Return the rows of the sites that are among the largest at any of several dates, by their medians.
 
-
-def leading(timeline: Timeline, dates: Sequence[str], top: int) -> list[int]:
-    """Return the rows of the sites that are among the largest at any of several dates, by their medians."""
-    sizes = [numpy.median(timeline.at(date), axis=1) for date in dates]
-    return list(dict.fromkeys(int(row) for size in sizes for row in numpy.argsort(-size, kind="stable")[:top]))
+    ``among`` keeps to some sites, by name; all if it is empty.
+    """
+    rows = numpy.array([row for row, site in enumerate(timeline.sites) if not among or site in among], dtype=int)
+    sizes = [numpy.median(timeline.at(date)[rows], axis=1) for date in dates]
+    return list(dict.fromkeys(int(row) for size in sizes for row in rows[numpy.argsort(-size, kind="stable")[:top]]))
 
 
 def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:

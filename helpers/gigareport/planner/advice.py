@@ -49,7 +49,7 @@ class Advice:
             same = self.batches[self.batches["n_chips"] == n_chips].iloc[0]
             gains = same["mfu_frac"] - frac >= _LEAST_GAIN
             other = (
-                f"with {same['global_batch']:,}: {share(same['mfu_frac'])}, as {same['plan']}"
+                f"with {same['global_batch']:,}: {share(same['mfu_frac'])}"
                 if gains
                 else "no other batch tried gains 1 % of peak"
             )

@@ -15,7 +15,7 @@ import pandas as pd
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
-from gigareport import scenario
+from gigareport import scenario, words
 from gigareport.comparison.plans import divisible_batch
 from gigareport.planner.base import nearest_shape
 from gigareport.planner.flips import critical
@@ -99,6 +99,13 @@ class Model:
         )
         table = self.outlook.to_frame().set_index("quantity").loc[list(wanted)]
         return table.reset_index()[["quantity", "label", "low", "median", "high", "unit"]]
+
+    def read(self) -> pd.DataFrame:
+        """Return the same in words: ``what``, ``median (5 to 95 %)``."""
+        rows = [
+            (row.label, words.interval(row.low, row.median, row.high, row.unit)) for row in self.to_frame().itertuples()
+        ]
+        return pd.DataFrame(rows, columns=["what", "median (5 to 95 %)"])
 
 
 def best_model(like: Scenario, chip: str, n_chips: int, days: float, *, samples: int = 2_000, seed: int = 7) -> Model:

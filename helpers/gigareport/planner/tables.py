@@ -59,7 +59,6 @@ def _facts(found: Plan, item: Found) -> dict[str, str]:
         "capital": words.usd(said.capital_usd) if said.capital_usd else "none",
         "power": f"{words.number(said.rated_mw)} MW" if said.rated_mw else "the landlord's",
         "energy": f"{words.number(said.energy_mwh / 1000)} GWh",
-        "parallel plan": item.task.step.name,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gigacluster.units import HOURS_PER_DAY, HOURS_PER_MONTH
@@ -19,6 +19,18 @@ __all__ = ["Bind", "answer", "binding", "day_of", "losers", "not_offered", "regr
 
 #: Longest reason that is told in full.
 _LONGEST_WHY = 160
+#: Writes a number with its name and the place that explains it, such as :func:`gigareport.answers.named`.
+Namer = Callable[[str, str, str], str]
+#: Where the numbers of an answer come about.
+_PLACE = "70-planning.html#what-is-an-option"
+
+
+def _unnamed(text: str, _name: str, _place: str) -> str:
+    return text
+
+
+def _told(named: Namer) -> Callable[[str, str], str]:
+    return lambda text, name: named(text, f"planned {name}", _PLACE)
 
 
 def day_of(goal: Goal, months: float) -> str:
@@ -36,32 +48,37 @@ def day_of(goal: Goal, months: float) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def answer(found: Plan) -> str:
-    """Say in a paragraph which option is chosen and how surely, or that none is and which limit binds first."""
-    goal, best = found.goal, found.best
+def answer(found: Plan, named: Namer = _unnamed) -> str:
+    """Say in a paragraph which option is chosen and how surely, or that none is and which limit binds first.
+
+    ``named`` writes each number with a name, such as :func:`gigareport.answers.named` for a page.
+    """
+    goal, best, told = found.goal, found.best, _told(named)
     early = " Interrupted: this is the best of what was looked at until then." if found.interrupted else ""
     if found.interrupted and not found.everything:
         return "**Interrupted before any option was priced.** Let it run longer, or offer fewer chips or sizes."
     if best is None:
-        return _impossible(found) + early
+        return _impossible(found, told) + early
     said = best.score
-    held = [f"{LIMITS[name]} in {words.share(said.holds[name])}" for name in _given(goal)]
-    together = f", all together in {words.share(said.holds_all)}" if len(held) > 1 else ""
+    held = [f"{LIMITS[name]} in {told(words.share(said.holds[name]), f'{name} held')}" for name in _given(goal)]
+    together = f", all together in {told(words.share(said.holds_all), 'all held')}" if len(held) > 1 else ""
     first = (
-        f"**{_capital(best.option.name)}**: done by {day_of(goal, said.sure_months)} for at most "
-        f"{words.usd(said.sure_usd)}, each with {words.share(goal.probability)} probability."
+        f"**{told(_capital(best.option.name), 'choice')}**: done by {told(day_of(goal, said.sure_months), 'day')} for "
+        f"at most {told(words.usd(said.sure_usd), 'cost')}, each with "
+        f"{told(words.share(goal.probability), 'probability')} probability."
     )
-    usd = words.interval(said.usd.low, said.usd.median, said.usd.high, "USD")
-    second = f"In the middle of the samples it costs {usd} and is done on {day_of(goal, said.months.median)}."
+    usd = told(words.interval(said.usd.low, said.usd.median, said.usd.high, "USD"), "cost in the middle")
+    day = told(day_of(goal, said.months.median), "day in the middle")
+    second = f"In the middle of the samples it costs {usd} and is done on {day}."
     third = f" It holds {_listed(held)} of the samples{together}." if held else ""
-    return f"{first} {second}{third}{_owning(found)}{early}"
+    return f"{first} {second}{third}{_owning(found, told)}{early}"
 
 
-def _owning(found: Plan) -> str:
+def _owning(found: Plan, told: Callable[[str, str], str]) -> str:
     """Say of an owned choice what it takes, and what becomes of it: on that the cost of the run rests."""
     if found.best is None or found.best.option.way not in ("own", "bridge"):
         return ""
-    money = f" The cluster takes {words.usd(found.best.score.capital_usd)} of capital"
+    money = f" The cluster takes {told(words.usd(found.best.score.capital_usd), 'capital')} of capital"
     if found.goal.afterwards == "sold":
         return f"{money}; it is sold after the run, which bears all of its cost (`afterwards: sold`)."
     return (
@@ -89,23 +106,25 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def regret(found: Plan) -> str:
+def regret(found: Plan, named: Namer = _unnamed) -> str:
     """Say what the second best is, what it loses and how surely, or that there is none; empty without a choice."""
     if found.best is not None and found.second is None and not found.interrupted:
         return "No other chip and no other way of having one reaches the goal: there is no second best."
     if found.second is None or found.regret is None:
         return ""
-    goal, lost = found.goal, found.regret
+    goal, lost, told = found.goal, found.regret, _told(named)
     said = found.second.score
     more = said.sure_usd - (found.best.score.sure_usd if found.best else math.nan)
     less = said.sure_months - (found.best.score.sure_months if found.best else math.nan)
     text = (
-        f"Second best of another kind is {found.second.option.name}: {_more_usd(more)} and {_later(less)} at "
-        f"{words.share(goal.probability)} probability. Sample by sample, with errors of their own for each chip, it is "
-        f"the better one in {words.share(lost.better_frac)}"
+        f"Second best of another kind is {told(found.second.option.name, 'second')}: "
+        f"{told(_more_usd(more), 'second dearer')} and {told(_later(less), 'second later')} at "
+        f"{told(words.share(goal.probability), 'probability')} probability. Sample by sample, with errors of their own "
+        f"for each chip, it is the better one in {told(words.share(lost.better_frac), 'second better')}"
     )
     if goal.prefer == "cheapest" and math.isfinite(lost.expected_usd):
-        text += f"; not to have chosen the cheaper of the two each time loses {words.usd(lost.expected_usd)} on average"
+        average = told(words.usd(lost.expected_usd), "regret")
+        text += f"; not to have chosen the cheaper of the two each time loses {average} on average"
     return f"{text}."
 
 
@@ -159,34 +178,42 @@ def binding(found: Plan) -> list[Bind]:
     return sorted(binds, key=lambda bind: bind.excess)
 
 
-def _impossible(found: Plan) -> str:
+def _impossible(found: Plan, told: Callable[[str, str], str]) -> str:
     goal = found.goal
     if not found.everything:
         why = "; ".join(f"{item.chip}: {item.why}" for item in found.refused[:3])
         return f"**Nothing is on offer for this goal.** {_cut(why)}"
     nearest = max(found.everything, key=lambda item: item.score.holds_all)
-    near = f"The nearest is {nearest.option.name}, in {words.share(nearest.score.holds_all)} of the samples."
+    near = (
+        f"The nearest is {told(nearest.option.name, 'nearest')}, in "
+        f"{told(words.share(nearest.score.holds_all), 'nearest held')} of the samples."
+    )
     if nearest.score.holds_all == 0:
         near = "None reaches it in any sample."
-    first = f"**No option reaches the goal with {words.share(goal.probability)} probability.** {near}"
+    probability = told(words.share(goal.probability), "probability")
+    first = f"**No option reaches the goal with {probability} probability.** {near}"
     binds = binding(found)
     if not binds:
-        return f"{first} No single limit, moved alone, would do: the goal needs several of them wider. {_ends(found)}"
-    then = f"{_capital(LIMITS[binds[0].limit])} binds first: the goal is reached {binds[0].say(goal)}."
-    others = f" Or {'; or '.join(bind.say(goal) for bind in binds[1:])}." if binds[1:] else ""
+        wider = "No single limit, moved alone, would do: the goal needs several of them wider."
+        return f"{first} {wider} {_ends(found, told)}"
+    reached = [told(bind.say(goal), f"{bind.limit} moved") for bind in binds]
+    then = f"{_capital(LIMITS[binds[0].limit])} binds first: the goal is reached {reached[0]}."
+    others = f" Or {'; or '.join(reached[1:])}." if reached[1:] else ""
     return f"{first} {then}{others}"
 
 
-def _ends(found: Plan) -> str:
+def _ends(found: Plan, told: Callable[[str, str], str]) -> str:
     """Say how much wider limits of date and cost would have to be: the soonest and the cheapest of the front."""
     if not found.front:
         return "Capital and power alone leave no option."
     said = [
-        f"the {what}, {item.option.name}, is done by {day_of(found.goal, item.score.sure_months)} for "
-        f"{words.usd(item.score.sure_usd)}"
+        f"the {what}, {told(item.option.name, what)}, is done by "
+        f"{told(day_of(found.goal, item.score.sure_months), f'{what} day')} for "
+        f"{told(words.usd(item.score.sure_usd), f'{what} cost')}"
         for what, item in (("soonest", found.front[0]), ("cheapest", found.front[-1]))
     ]
-    return f"With {words.share(found.goal.probability)} probability {'; '.join(said[: len(found.front)])}."
+    probability = told(words.share(found.goal.probability), "probability")
+    return f"With {probability} probability {'; '.join(said[: len(found.front)])}."
 
 
 def losers(found: Plan) -> Iterator[tuple[str, str]]:

@@ -47,9 +47,9 @@ def dollars(markdown: str) -> str:
     return re.sub(r"(?<!\\)\$", r"\\$", markdown)
 
 
-def fold(title: str, table: pd.DataFrame) -> None:
-    """Show a table behind its title, closed until a reader opens it."""
-    shown = table.to_html(index=False, border=0)
+def fold(title: str, table: pd.DataFrame, note: str = "") -> None:
+    """Show a table behind its title, closed until a reader opens it, and what is to be said of it above it."""
+    shown = (f"<p>{html.escape(note)}</p>" if note else "") + table.to_html(index=False, border=0)
     display(HTML(f"<details><summary>{html.escape(title)}</summary>{shown}</details>"))
 
 

@@ -34,6 +34,19 @@ def test_two_steps_hold_the_measured_scores_of_the_13b_on_five_of_six_tasks(ladd
 
 
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
+def test_both_steps_hold_the_measured_scores_without_the_measured_loss(ladder):
+    held = {}
+    for task, table in ladder.groupby("task"):
+        runs, goal = table[table["role"] == "ladder"], table[table["role"] == "target-13B-5T"].iloc[0]
+        seen = runs[["params", "tokens"]].assign(loss=runs["bpb"])
+        fitted = scaling.fit(seen, bootstrap=200, loss_unit="nat", starts=16, device="cpu", flags=False)
+        link = scaling.link_score(-runs["bpb"], runs["score_frac"], chance=goal["chance_frac"])
+        found = link.of_fit(fitted, goal["params"], goal["tokens"])
+        held[task] = bool(found.low <= goal["score_frac"] <= found.high)
+    assert sum(held.values()) >= 5, held
+
+
+@pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
 def test_the_first_step_may_be_a_fit_with_its_own_uncertainty(ladder):
     table = ladder[(ladder["task"] == "hellaswag_val") & (ladder["role"] == "ladder")]
     runs = {"params": table["params"], "tokens": table["tokens"], "loss": table["bpb"]}

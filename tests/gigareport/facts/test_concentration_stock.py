@@ -254,13 +254,11 @@ def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
         assert n_chips * facts.h100e_per_chip(chips, names[chip]) == pytest.approx(by_bf16, rel=0.03)
 
 
-@pytest.mark.parametrize(
-    ("date", "start"), [("2024-09-02", "2.3%"), ("2021-01-01", "unknown part"), ("2026-06-30", "carried ahead")]
-)
-def test_place_says_what_is_known_at_any_date(world, date, start):
-    said = effects.place_in_words(world, 100_000, date)
-    assert start in said
-    assert "nan" not in said
+def test_a_share_through_time_says_what_is_known_at_any_date(world):
+    found = effects.share_over_time(world, 100_000, ["2021-01-01", "2024-09-02", "2026-06-30"])
+    assert found["share_median"].isna().tolist() == [True, False, False]
+    assert found["share_median"][1] == pytest.approx(0.023, abs=0.0005)
+    assert found["extrapolated"][2]
 
 
 def test_the_headline_stands_beside_the_publishers_with_its_age(world):

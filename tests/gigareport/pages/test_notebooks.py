@@ -11,10 +11,6 @@ from gigareport import scenario
 
 FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-#: Notebooks that print more than one sentence and hold longer lines: the list only shrinks.
-STILL_LONG = {"10-concentration"}
-#: A page with a second sentence of its own, on runs nobody tuned to: the list only shrinks.
-SAYS_MORE = {"90-validation"}
 MENU_CELL = """
 from gigareport import scenario
 
@@ -70,11 +66,9 @@ class TestStored:
         assert any("## What could change this answer" in text for text in prose)
 
     def test_with_one_cell_that_prints_sentences_and_short_lines(self, notebook):
-        if notebook.stem in STILL_LONG:
-            return
         saying = [cell.id for cell in cells_of(notebook) if re.search(r"^(say|show_front|print)\(", cell.source, re.M)]
         tables = [cell.id for cell in cells_of(notebook) if re.search(r"^say\(tell_table\(", cell.source, re.M)]
-        assert len(set(saying) - set(tables)) <= 1 + (notebook.stem in SAYS_MORE)
+        assert len(set(saying) - set(tables)) <= 1
         assert max(len(line) for cell in cells_of(notebook) for line in cell.source.splitlines()) <= 100
 
     def test_with_short_cells_and_no_logic_of_their_own(self, notebook):
@@ -123,10 +117,6 @@ NAMES = "|".join(
 )
 
 
-#: Pages whose headline is written without names as yet: the list only shrinks.
-UNNAMED = {"70-planning"}
-
-
 def headlines_of(page):
     """The text of a page's answer: its first screen, or its first sentences in bold."""
     front = re.search(r'<section class="front".*?</section>', page, re.DOTALL)
@@ -138,7 +128,7 @@ def headlines_of(page):
 
 def test_no_number_of_a_headline_is_without_its_name(site):
     folder, _ = site
-    for notebook in (file for file in NOTEBOOKS if file.stem not in UNNAMED):
+    for notebook in NOTEBOOKS:
         text = re.sub(r'<a class="number".*?</a>', "#", headlines_of(read_page(folder, notebook)), flags=re.DOTALL)
         plain = re.sub(NAMES, " ", re.sub(r"<[^>]+>", " ", text).replace("&#39;", "'"))
         assert re.findall(r"[\w$.-]*\d[\w.,%]*", plain) == [], notebook.stem

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain
 from gigareport import planner, scenario, words
 from gigareport.planner.base import base_of
-from gigareport.planner.evaluation import bridge_usd
+from gigareport.planner.evaluation import Drawn, bridge_usd
 from gigareport.planner.options import offered, sizes
-from gigareport.planner.scores import dominated, front, margin
+from gigareport.planner.scores import dominated, front, margin, score
+from gigareport.planner.screen import objective
 
 #: A small grid: three chips, four sizes, all ways, orders now and three months later.
 SMALL = {"chips": [{"chip": name} for name in ("A100-80", "H100-SXM", "B200")], "least_chips": 64, "most_chips": 512}
@@ -219,6 +220,20 @@ def test_what_is_not_for_sale_is_not_offered_and_told():
     assert "not for sale" in planner.answer(nothing)
 
 
+@pytest.mark.parametrize("changes", [{"ways": "own"}, {"by": "2025-07-20", "budget_usd": 5e6, "ways": "own"}])
+def test_every_number_of_an_answer_can_be_named(changes):
+    found = planned(changes)
+    given = {}
+
+    def named(text, name, place):
+        assert given.setdefault(name, text) == text  # one name, one text
+        return "#"
+
+    said = f"{planner.answer(found, named)} {planner.regret(found, named)}"
+    assert not any(letter.isdigit() for letter in said), said
+    assert f"{planner.answer(found)} {planner.regret(found)}" != said
+
+
 def test_an_impossible_goal_says_which_limit_binds_first_and_by_how_much():
     found = planned({"by": "2025-07-01", "budget_usd": 1e5})
     assert found.best is None
@@ -264,6 +279,36 @@ def test_a_run_begun_rented_and_ended_owned_costs_between_both_and_never_ends_at
     else:
         assert min(usd) * (1 - 1e-9) <= cost <= max(usd) * (1 + 1e-9)
     assert bridge_usd(*given, sold=True)[0] >= own_usd
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    widened=st.sampled_from(("by", "budget_usd", "capital_usd")),
+    days=st.integers(1, 400),
+    more=st.floats(1, 3),
+)
+@settings(max_examples=60, deadline=None)  # each draws eight options of 40 samples
+def test_a_wider_limit_never_makes_the_choice_dearer_or_later(seed, widened, days, more):
+    rng = numpy.random.default_rng(seed)
+    names = ("usd", "months", "energy_mwh", "capital_usd", "rated_mw", "site_mw", "days")
+    options = [Drawn(**{name: rng.lognormal(2, 0.4, 40) for name in names}) for _ in range(8)]
+    tight = planner.load("startup-2025", changes={"by": "2026-03-01", "budget_usd": 12, "capital_usd": 12})
+    tight = replace(tight, probability=float(rng.uniform(0.1, 0.9)))
+    wide = (
+        replace(tight, by=tight.by + datetime.timedelta(days))
+        if widened == "by"
+        else replace(tight, **{widened: 12 * more})
+    )
+    scores = [[score(option, goal) for option in options] for goal in (tight, wide)]
+    for prefer in ("cheapest", "soonest"):
+        best = [
+            min(
+                (objective(replace(goal, prefer=prefer), one) for one in found if one.reaches(goal)),
+                default=(math.inf,),
+            )
+            for goal, found in zip((tight, wide), scores, strict=True)
+        ]
+        assert best[1] <= best[0]
 
 
 @pytest.mark.parametrize("seed", range(20))
