@@ -183,3 +183,13 @@ def test_a_budget_that_is_none_is_refused(budget):
     found = scaling.isoflop(budget_runs(), bootstrap=0)
     with pytest.raises(ValueError, match="budget_flop must be positive and finite"):
         found.predict([1e20, budget])
+
+
+def test_replicates_of_approach_1_choose_among_the_runs_that_they_drew():
+    """With noise the lowest run is not always the same: the exponent has spread, around that of all runs."""
+    found = scaling.isoflop(budget_runs(each=9, noise=0.02), approach=1, bootstrap=200)
+    params = found.replicates[:, 0]
+    assert len(numpy.unique(params.round(9))) > 5
+    assert found.params_exponent.low < found.params_exponent.value < found.params_exponent.high
+    # Every replicate's line goes through sizes that were run: 9 a budget make few slopes.
+    assert abs(numpy.median(params) - float(found.params_exponent.value)) < numpy.std(params)

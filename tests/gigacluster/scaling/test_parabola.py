@@ -25,7 +25,16 @@ def test_the_lowest_point_of_a_parabola_is_found_in_any_order_and_window(chance,
     within = numpy.flatnonzero(abs(x - lowest) <= window_log)
     assert set(within) <= set(curve.near)
     assert len(curve.near) <= max(3, len(within) + 2)
-    assert Curve.at(x, loss, 2.0, approach=1).minima(loss[numpy.argsort(x)][None, :])[0] == lowest
+    as_they_are = Curve.at(x, loss, 2.0, approach=1)
+    assert as_they_are.minima(loss[numpy.argsort(x)][None, :])[0] == lowest
+    assert (as_they_are.residuals == 0).all()
+
+
+@pytest.mark.parametrize(("lowest", "expected"), [(0, [0, 1, 2]), (1, [0, 1, 2]), (3, [2, 3, 4]), (5, [3, 4, 5])])
+def test_the_narrowest_window_holds_the_lowest_run_and_its_neighbours(lowest, expected):
+    x = numpy.arange(6.0)
+    assert sorted(Curve.at(x, (x - lowest) ** 2, 1.1).near) == expected
+    assert sorted(Curve.at(x[:3], (x[:3] - min(lowest, 2)) ** 2, 1.1).near) == [0, 1, 2]
 
 
 def test_a_budget_without_a_minimum_says_why():
