@@ -63,7 +63,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     story = scenario.with_value(scenario.load(scenario.STORY), "horizon_months", MONTHS)
     told = scenario.evaluate(story, samples=samples, seed=seed, device=device)
     goodput = to_host(told.goodput_frac)
-    given = told.inputs | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
+    given = dict(told.inputs) | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
     owned, contract = scenario.cash_flows(story, given, goodput)
     quotes = {name: rents.quoted(story.cluster.chip, name) for name in rents.FOLLOWED}
     last = pd.Timestamp(story.decided_on) + pd.Timedelta(days=MONTHS * HOURS_PER_MONTH / 24)

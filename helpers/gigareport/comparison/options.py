@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -146,14 +147,14 @@ def _takes(found: ChipMarket, story: Scenario, given: dict[str, Any], basis: str
     return it_w * given["cluster.pue"] if basis == "power" else 1.0
 
 
-def capital_usd_per_chip(story: Scenario, n_chips: float, given: dict[str, Any]) -> Any:
+def capital_usd_per_chip(story: Scenario, n_chips: float, given: Mapping[str, Any]) -> Any:
     """Return what a chip costs with its part of server, network, storage and site. [USD/chip]
 
     Parameters
     ----------
     story : Scenario
     n_chips : Sets the tiers of the network. [chip]
-    given : dict
+    given : mapping
         Inputs of the scenario by name, numbers or samples.
     """
     network = cost.network_usd_per_chip(n_chips, given["own.network_usd_per_tier_per_chip"], story.own.switch_ports)

@@ -9,7 +9,7 @@ import datetime
 import math
 from dataclasses import fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
@@ -19,6 +19,9 @@ from gigareport.facts import h100e_per_chip, rents
 from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario.record import leaves
 from gigareport.scenario.register import OWN, Cluster, OwnChip, Scenario, default_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The chip that the sourced defaults of these fields are about, and their rows.
 CHIP_OF_DEFAULTS = "H100-SXM"
@@ -63,7 +66,13 @@ def h100e_of(cluster: Cluster[Any, float, str]) -> float:
 
 @cache
 def _listed_h100e(chip: str) -> float:
-    return h100e_per_chip(catalog.load("chips"), chip)
+    return h100e_per_chip(_chips(), chip)
+
+
+@cache
+def _chips() -> pd.DataFrame:
+    """Return the table of chips, which a comparison asks for once a chip: to be read, not written."""
+    return catalog.load("chips")
 
 
 def default_for(

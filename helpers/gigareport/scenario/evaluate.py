@@ -32,6 +32,7 @@ from gigareport.scenario.inputs import (
     RIVALS,
     STEP_ERROR,
     STOCK,
+    DrawnInputs,
     alike,
     draw_inputs,
     inputs_from,
@@ -208,12 +209,11 @@ def _block(
 
 def _inputs_of(
     story: Scenario, plan: PlannedStep, *, samples: int, seed: int, first: int, streams: Mapping[str, str]
-) -> dict[str, numpy.ndarray]:
-    """Draw the inputs of one scenario again, by their path in its file, each of shape (samples,)."""
+) -> DrawnInputs:
+    """Return the inputs of one scenario by their path in its file, to be drawn again."""
     (form,) = alike([story])
     known = all_inputs(form, plan)
-    drawn = draw_inputs([{name: known[name] for name in words_of(story)}], samples, seed, first, [streams])
-    return {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
+    return DrawnInputs({name: known[name] for name in words_of(story)}, samples, seed, first, streams)
 
 
 def _samples_at_once(xp: Namespace, months: int) -> int:

@@ -8,7 +8,7 @@ options share the draws of what they have in common. The times of a recovery sch
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -93,6 +93,46 @@ def draw_inputs(
         return _column(values, [own.get(name, shared) for own in apart], samples, seed, first)
 
     return {name: column(name) for name in names}
+
+
+class DrawnInputs(Mapping[str, numpy.ndarray]):
+    """The inputs of one scenario by path, each drawn when it is asked for: arrays of shape (samples,) on the host.
+
+    Parameters
+    ----------
+    inputs : mapping of path to Uncertain
+    samples, seed, first, streams
+        As in :func:`draw_inputs`, streams of the one scenario.
+
+    Examples
+    --------
+    >>> found = DrawnInputs({"price": Uncertain.fixed(2.0)}, 3, 7)
+    >>> list(found), found["price"].tolist()
+    (['price'], [2.0, 2.0, 2.0])
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Uncertain],
+        samples: int,
+        seed: int,
+        first: int = 0,
+        streams: Mapping[str, str] | None = None,
+    ) -> None:
+        self._inputs, self._how = inputs, (samples, seed, first, [streams or {}])
+        self._drawn: dict[str, numpy.ndarray] = {}
+
+    def __getitem__(self, path: str) -> numpy.ndarray:
+        if path not in self._drawn:
+            values = draw_inputs([{path: self._inputs[path]}], *self._how)[path][0]
+            self._drawn[path] = numpy.broadcast_to(values, (self._how[0],))
+        return self._drawn[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
 
 
 def _column(values: list[Uncertain], streams: list[str], samples: int, seed: int, first: int) -> numpy.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -119,12 +119,12 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
 
     scenario: Scenario
     plan: Any  # the parallel plan that all samples share
-    drawn: Callable[[], dict[str, numpy.ndarray]]  # draws the inputs again
+    drawn: Callable[[], Mapping[str, numpy.ndarray]]  # draws the inputs again
     seed: int
 
     @cached_property
-    def inputs(self) -> dict[str, numpy.ndarray]:
-        """The drawn inputs by their path in the file, on the host: drawn again, since a thousand options hold much."""
+    def inputs(self) -> Mapping[str, numpy.ndarray]:
+        """The drawn inputs by their path in the file, on the host: each drawn anew when asked for."""
         return self.drawn()
 
     @classmethod
