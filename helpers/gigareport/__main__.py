@@ -298,8 +298,8 @@ def _model(chosen: argparse.Namespace) -> int:
     chip, count = chosen.have
     try:
         n_chips = _whole(count, most=100_000_000)
-        here = planner.on(load_scenario(chosen.like), chip, n_chips)
-        found = planner.best_model(here, chip, n_chips, chosen.days, samples=chosen.samples, seed=chosen.seed)
+        like = load_scenario(chosen.like)
+        found = planner.best_model(like, chip, n_chips, chosen.days, samples=chosen.samples, seed=chosen.seed)
     except (argparse.ArgumentTypeError, ValueError) as fault:
         raise ScenarioError(f"--have {chip} {count} --days {chosen.days:g}: {fault}") from None
     hints = planner.advice(found.outlook.scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -77,6 +78,13 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
     if verified and "source_id" in table:
         table["verification"] = table["source_id"].map(verified)
     return table
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that no reader ever sees half of it, and a kill leaves the earlier one."""
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8", newline="\n")
+    new.replace(file)
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:

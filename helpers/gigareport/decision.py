@@ -129,18 +129,18 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     own_price = story.rent.committed_usd_per_chip_hour.median
     quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
     whole, short, own = float("inf"), _term(outlook), (own_price, 0)
+    contract, then = f"contract over {short:.0f} months", AFTER_WORDS
+    cases = [
+        ("contract", whole, "renew", own, f"contract over {story.horizon_months} months"),
+        ("contract", short, "renew", own, f"{contract}, {then['renew']}"),
+        ("contract", short, "buy", own, f"{contract}, {then['buy']}"),
+        ("reserved", whole, "renew", quotes.get("reserved", own), kinds.loc["reserved", "words"]),
+        ("hourly", whole, "renew", own, "by the hour from the scenario's price, as the market goes"),
+    ]
+    if quotes.get("hourly", own)[0] != own_price:  # otherwise the last row says the same
+        cases.insert(-1, ("hourly", whole, "renew", quotes["hourly"], "by the hour at list prices, as the market goes"))
     rows = []
-    for kind, term, (usd, n_prices), words in (
-        ("contract", whole, own, f"contract over {story.horizon_months} months"),
-        ("contract", short, own, f"contract over {short:.0f} months, {AFTER_WORDS['renew']}"),
-        ("contract", short, own, f"contract over {short:.0f} months, {AFTER_WORDS['buy']}"),
-        ("reserved", whole, quotes.get("reserved", own), kinds.loc["reserved", "words"]),
-        ("hourly", whole, quotes.get("hourly", own), "by the hour at list prices, as the market goes"),
-        ("hourly", whole, own, "by the hour from the scenario's price, as the market goes"),
-    ):
-        if kind == "hourly" and "list" in words and (n_prices == 0 or usd == own_price):
-            continue  # the next row is the same
-        after = "buy" if words.endswith(AFTER_WORDS["buy"]) else "renew"
+    for kind, term, after, (usd, n_prices), words in cases:
         _, rented = cash_flows(_rental(story, kind, term, after), basis.at(usd), basis.goodput_frac)
         found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
         saving, advantage = interval(found.same_work_usd), interval(found.advantage_usd)

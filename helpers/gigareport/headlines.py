@@ -78,9 +78,7 @@ def write(readme: Path) -> None:
     before, _, rest = readme.read_text(encoding="utf-8").partition(_START)
     after = rest.partition(_END)[2]
     text = "\n".join([before + _START, *lines(), _END]) + after
-    part = readme.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(readme)
+    catalog.write_whole(readme, text)
     picture = readme.parent / "docs" / "pictures" / "choice.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     found = scenario.evaluate(scenario.load(scenario.STORY), device="cpu")

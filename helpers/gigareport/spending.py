@@ -11,7 +11,7 @@ import pandas as pd
 from gigacluster import cost, race
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
-from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR
+from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
 from gigareport.facts import cost_inputs, leases, rents
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
@@ -221,7 +221,7 @@ def waiting(outlook: Outlook) -> pd.DataFrame:
     """
     known = catalog.load("race_facts").set_index("fact_id")["value"]
     per_year = float(known["price-performance-growth"] * known["algorithm-growth"])
-    months_now = float(numpy.median(to_host(outlook.reference_run_days))) * 12 / 365.25
+    months_now = float(numpy.median(to_host(outlook.reference_run_days))) * 12 / DAYS_PER_YEAR
     starts, tables = numpy.linspace(0.0, 24.0, 49), []
     for factor in (10, 30, 100):
         done = starts + to_host(race.train_months(factor * months_now, starts, per_year))

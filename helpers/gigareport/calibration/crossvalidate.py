@@ -253,7 +253,8 @@ def main() -> None:
         "throughput_accuracy": accuracy_table(runs, data.log_step_time, splits),
     }
     for name, table in tables.items():
-        table.to_csv(catalog.data_dir() / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        catalog.write_whole(catalog.data_dir() / f"{name}.csv", text)
         catalog.load(name)  # checks what was written
     shown = tables["throughput_accuracy"]
     print(shown[shown["family"] == "all"].drop(columns="family").round(1).to_string(index=False))

@@ -33,7 +33,8 @@ def replicate_table() -> pd.DataFrame:
 def main() -> None:
     """Write the table and print how well each symbol is known."""
     table = replicate_table()
-    table.to_csv(catalog.data_dir() / f"{_TABLE}.csv", index=False, float_format="%.9g", lineterminator="\n")
+    text = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    catalog.write_whole(catalog.data_dir() / f"{_TABLE}.csv", text)
     stored = catalog.load(_TABLE)  # checks what was written
     print(stored[list(scaling.LAWS["chinchilla"].names)].quantile([0.05, 0.5, 0.95]).to_string())
 

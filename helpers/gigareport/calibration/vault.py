@@ -79,7 +79,7 @@ def enter(found: Validation, file: Path, *, into: Path | None = None, on: dateti
         rows.append((day, commit, digest, source, arch, *(errors[name] for name in _ERRORS)))
     table = pd.concat([before, pd.DataFrame(rows, columns=columns_of("throughput_vault"))], ignore_index=True)
     table["entered_on"] = pd.to_datetime(table["entered_on"]).dt.date
-    table.to_csv(folder / _TABLE, index=False, float_format="%.6g", lineterminator="\n")
+    catalog.write_whole(folder / _TABLE, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return read(into)
 
 

@@ -10,6 +10,7 @@ import numpy
 from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
+from gigacluster.units import DAYS_PER_YEAR
 from gigareport.facts.known import active_clusters
 from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import Day, WorldStock
@@ -28,7 +29,6 @@ QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
 }
 #: The years that Pilz et al. 2025 fit, and the end of their data.
 PUBLISHED_WINDOW = ("2019-01-01", "2025-03-31")
-_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
     known = inside & (values > 0)
     if known.sum() < 3:
         raise ValueError(f"{quantity} is known of {known.sum()} clusters between the dates; a trend needs at least 3")
-    years = (opened[known] - opened.min()).dt.days.to_numpy() / _DAYS_PER_YEAR
+    years = (opened[known] - opened.min()).dt.days.to_numpy() / DAYS_PER_YEAR
     line = stats.linregress(years, numpy.log(values[known].to_numpy()))
     reach = float(stats.t.ppf(0.95, len(years) - 2)) * line.stderr
     low, middle, high = (float(numpy.exp(line.slope + side * reach)) for side in (-1, 0, 1))
@@ -110,7 +110,7 @@ def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = 
     inside = (dates >= (dates[0] if start is None else pd.Timestamp(str(start)[:10]))) & (
         dates <= (dates[-1] if end is None else pd.Timestamp(str(end)[:10]))
     )
-    years = (dates[inside] - dates[0]).days.to_numpy() / _DAYS_PER_YEAR
+    years = (dates[inside] - dates[0]).days.to_numpy() / DAYS_PER_YEAR
     if len(years) < 2:
         raise ValueError(f"the table has {len(years)} dates between {start} and {end}; growth needs at least 2")
     centred = years - years.mean()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.world import Day
 
@@ -24,7 +25,6 @@ OWNERS_OF_SITES = {"SpaceXAI": "xAI", "Coreweave": "CoreWeave"}
 #: A step counts as reached where the new plan has as many buildings, and this part of its power where buildings alone
 #: do not tell steps apart.
 _REACHED = 0.97
-DAYS_PER_MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

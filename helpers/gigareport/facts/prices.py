@@ -22,15 +22,27 @@ PRICE_YEARS = (2024, 2025)
 
 @cache
 def quotes() -> pd.DataFrame:
-    """Return the quotes that count: ``chip, date, scope, usd, low_usd, high_usd``, a chip with its part of the server.
+    """Return the quotes that count, those of :data:`PRICE_YEARS`: as :func:`all_quotes`."""
+    table = all_quotes()
+    return table[table["date"].dt.year.between(*PRICE_YEARS)]
+
+
+@cache
+def all_quotes() -> pd.DataFrame:
+    """Return every quote of a chip with its part of the server.
 
     Quotes of servers and racks stand as they are; to those of a chip alone the usual rest of a server is added.
+
+    Returns
+    -------
+    DataFrame
+        ``chip, date, date_precision, scope, source_id, usd, low_usd, high_usd``.
     """
     table = catalog.headline(catalog.load("hardware_prices"))
-    table = table[table["date"].dt.year.between(*PRICE_YEARS) & (table["scope"] != "cluster")]
+    table = table[table["scope"] != "cluster"]
     rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
     added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
-    return table[["chip", "date", "scope", "source_id"]].assign(
+    return table[["chip", "date", "date_precision", "scope", "source_id"]].assign(
         usd=table["usd_per_chip"] + added,
         low_usd=table["low_usd_per_chip"].fillna(table["usd_per_chip"]) + added,
         high_usd=table["high_usd_per_chip"].fillna(table["usd_per_chip"]) + added,

@@ -6,6 +6,7 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ KIND_WORDS = {
     "reserved_3y": "three-year contract",
     "spot": "marketplace",
 }
+#: Kinds that a landlord lists.
+_LISTED = ("on_demand", "reserved_1y", "reserved_3y")
 
 
 def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
@@ -167,34 +170,35 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
 
     ``hourly`` are prices on demand, ``reserved`` those of a year's contract; a kind without prices is missing.
     """
-    import pandas as pd
-
-    prices = catalog.load("rental_prices")
-    day = pd.Timestamp(decided)
-    year = prices[(prices["chip"] == chip) & prices["date"].between(day - pd.Timedelta(days=365), day)]
     found = {}
     for kind, listed in (("hourly", "on_demand"), ("reserved", "reserved_1y")):
-        usd = year.loc[year["kind"] == listed, "usd_per_chip_hour"]
+        usd = _in_the_year(chip, decided, (listed,))["usd_per_chip_hour"]
         if len(usd):
             found[kind] = (float(usd.median()), len(usd))
     return found
 
 
-def _in_the_year(chip: str, decided: str) -> pd.DataFrame:
-    """Return a chip's prices on demand and under contract in the year before a day."""
+@cache
+def _prices() -> pd.DataFrame:
+    """Return the table of rents, which planning asks for once a chip and kind: to be read, not written."""
+    return catalog.load("rental_prices")
+
+
+def _in_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> pd.DataFrame:
+    """Return a chip's prices of some kinds in the year before a day."""
     import pandas as pd
 
-    prices, day = catalog.load("rental_prices"), pd.Timestamp(decided)
-    of_chip = (prices["chip"] == chip) & prices["kind"].isin(["on_demand", "reserved_1y", "reserved_3y"])
+    prices, day = _prices(), pd.Timestamp(decided)
+    of_chip = (prices["chip"] == chip) & prices["kind"].isin(kinds)
     return prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day)]
 
 
-def spread_of_the_year(chip: str, decided: str) -> Uncertain | None:
-    """Return the 10, 50 and 90 % of a chip's prices on demand and under contract in the year before a day.
+def spread_of_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> Uncertain | None:
+    """Return the 10, 50 and 90 % of a chip's prices of some kinds in the year before a day.
 
     Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
     """
-    usd = _in_the_year(chip, decided)["usd_per_chip_hour"]
+    usd = _in_the_year(chip, decided, kinds)["usd_per_chip_hour"]
     if usd.empty:
         return None
     low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
@@ -224,7 +228,7 @@ def first_known(chip: str) -> str:
     >>> first_known("GB300")
     'the first in the tables is $5.00 of July 2026, three-year contract'
     """
-    prices = catalog.load("rental_prices").query("chip == @chip").sort_values("date")
+    prices = _prices().query("chip == @chip").sort_values("date")
     if prices.empty:
         return "the tables have none at all"
     row = prices.iloc[0]

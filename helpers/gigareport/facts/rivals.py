@@ -12,6 +12,7 @@ from gigacluster import race
 from gigacluster.arrays import Samples
 from gigacluster.concentration.timeline import rank
 from gigacluster.uncertainty import interval
+from gigacluster.units import DAYS_PER_YEAR
 from gigareport import words
 from gigareport.facts.plans import as_days, day_numbers
 from gigareport.facts.sites import CLUSTER, of_others
@@ -19,8 +20,6 @@ from gigareport.facts.timeline import Timeline, latest
 from gigareport.facts.world import Day
 
 __all__ = ["Place", "drop_in", "in_years", "place_in_words", "reached"]
-
-_DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def in_years(days: Any) -> Any:
 
 
 def _year(day_number: Samples) -> Any:
-    return 2000.0 + (day_number - day_numbers("2000-01-01")) / _DAYS_PER_YEAR
+    return 2000.0 + (day_number - day_numbers("2000-01-01")) / DAYS_PER_YEAR
 
 
 def reached(timeline: Timeline, owner: str, by: Literal["campus", "cluster"] = "campus") -> tuple[Any, Any]:

@@ -16,9 +16,9 @@ import numpy
 from scipy import stats
 
 from gigacluster.concentration.timeline import built
+from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.plans import (
-    DAYS_PER_MONTH,
     LAST_DAY,
     Revisions,
     as_days,

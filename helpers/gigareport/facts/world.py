@@ -10,13 +10,12 @@ import numpy
 
 from gigacluster.arrays import AnyArray, Samples
 from gigacluster.uncertainty import Uncertain, draw
+from gigacluster.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 #: A day as callers give it: a date, a timestamp of pandas, a datetime64, or text such as 2026-03-31.
 Day: TypeAlias = datetime.date | numpy.datetime64 | str
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
-_DAYS_PER_YEAR = 365.25
-_DAYS_PER_MONTH = _DAYS_PER_YEAR / 12
 #: Months from a chip's sale to its work, and of its working life; see :func:`running`.
 _LAG_MONTHS = Uncertain(low=1.5, median=2.8, high=4.5, lower=0.0)
 _LIFE_MONTHS = Uncertain(low=60.0, median=72.0, high=84.0, lower=0.0)
@@ -60,9 +59,9 @@ class WorldStock:
         lag_months, life_months : float or array, shape (samples,)
             From the sale of a chip to its work, and how long it works. [month]
         """
-        day = _number(_day(date)) - numpy.asarray(lag_months) * _DAYS_PER_MONTH
+        day = _number(_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
         day, life = numpy.broadcast_arrays(day * numpy.ones(self.h100e_8bit.shape[2]), life_months)
-        worn = self._on(day - life * _DAYS_PER_MONTH)
+        worn = self._on(day - life * DAYS_PER_MONTH)
         return self._on(day) - numpy.nan_to_num(worn)
 
     def _on(self, days: numpy.ndarray) -> numpy.ndarray:
@@ -149,4 +148,4 @@ def _number(days: Any) -> Any:
 
 def years_between(first: AnyArray, last: AnyArray) -> Any:
     """Return the years from one day to another, both datetime64."""
-    return (last - first) / numpy.timedelta64(1, "D") / _DAYS_PER_YEAR
+    return (last - first) / numpy.timedelta64(1, "D") / DAYS_PER_YEAR

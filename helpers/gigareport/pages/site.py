@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 import re
 import shutil
 import sys
@@ -191,7 +190,7 @@ def build(
     if len(sides) > 1 and not failures:
         if separate:
             _write_assets(out)
-        _write_whole(out / "index.html", _comparison(sides, separate))
+        catalog.write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
     first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
@@ -231,7 +230,7 @@ def _keep_while_running(out: Path, result: Result) -> None:
     """Put an executed notebook, whole, where a reader finds it if this run is killed; no later run reads it."""
     folder = _executed(out, result.job.scenario)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
+    catalog.write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
 
 
 def notebooks_dir() -> Path:
@@ -440,10 +439,3 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         version=gigacluster.__version__,
         vintage=inputs.vintage(),
     )
-
-
-def _write_whole(file: Path, content: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.write_text(content, encoding="utf-8")
-    new.replace(file)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy
 import pandas as pd
@@ -19,6 +20,7 @@ from gigareport import scenario, words
 from gigareport.comparison.plans import divisible_batch
 from gigareport.planner.base import nearest_shape
 from gigareport.planner.flips import critical
+from gigareport.planner.options import even_sizes
 from gigareport.planner.stories import cluster_of
 from gigareport.scenario import Outlook, Scenario, ScenarioError
 from gigareport.scenario.chips import chip_of
@@ -163,9 +165,8 @@ def chips_needed(
     """
     if not 0 < probability < 1:
         raise ScenarioError(f"probability must lie between 0 and 1; got {probability!r}")
-    sizes = sorted({2**k for k in range(3, 24)} | {3 * 2**k for k in range(2, 23)})
     rows = []
-    for size in (size for size in sizes if size <= most):
+    for size in even_sizes(8, most):
         here = on(like, chip, size)
         try:
             step = scenario.search_step(here)
@@ -223,6 +224,7 @@ def renting_wins(
             continue
         low, high = max(entry.least / value.low, 0.1), min(entry.most / value.high, 10.0)
 
+        @cache  # the low end is asked for by the bisection too
         def beyond(factor: float, path: str = path, value: Uncertain = value) -> float:
             parts = {name: getattr(value, name) * factor for name in ("low", "median", "high")}
             return share_of(scenario.with_value(story, path, replace(value, **parts))) - probability

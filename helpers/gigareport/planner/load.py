@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gigacluster.uncertainty import Uncertain
-from gigareport import catalog, fields, scenario
+from gigareport import scenario
 from gigareport.planner.register import ALWAYS, NEVER, Aim, Goal, Job, Want
 from gigareport.scenario import Scenario, ScenarioError
-from gigareport.scenario.load import read
+from gigareport.scenario.load import bundled, find_file, read
 
 #: What a goal without a named scenario is built on beside the sourced defaults.
 DEFAULT_SEQ_LEN, DEFAULT_HORIZON_MONTHS = 8192.0, 48.0
@@ -20,7 +20,7 @@ DEFAULT_SEQ_LEN, DEFAULT_HORIZON_MONTHS = 8192.0, 48.0
 
 def names() -> tuple[str, ...]:
     """Return the names of the bundled goals."""
-    return tuple(sorted(file.stem for file in (catalog.data_dir() / "goals").glob("*.yaml")))
+    return bundled("goal")
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -31,20 +31,7 @@ def find(name_or_path: str | Path) -> Path:
     ScenarioError
         If there is no such file.
     """
-    wanted = str(name_or_path)
-    bundled = catalog.data_dir() / "goals" / f"{wanted}.yaml"
-    try:
-        if bundled.is_file():
-            return bundled
-        if Path(wanted).is_file():
-            return Path(wanted)
-    except (OSError, ValueError):  # a name longer than the system takes, or with a zero byte
-        pass
-    near = fields.near(wanted, names())
-    hint = f"did you mean {near!r}? " if near else ""
-    raise ScenarioError(
-        f"there is no goal {fields.shown(wanted)}: {hint}give the path of a YAML file or one of: {', '.join(names())}"
-    )
+    return find_file(str(name_or_path), "goal")
 
 
 def load(name_or_path: str | Path, *, changes: Mapping[str, Any] | None = None) -> Goal:

@@ -81,11 +81,20 @@ def sizes(goal: Goal) -> tuple[int, ...]:
 
     Only such numbers are split evenly by plans of any shape.
     """
-    found = {2**k for k in range(24)}
-    if goal.sizes_per_doubling > 1:
-        found |= {3 * 2**k for k in range(23)}
-    inside = sorted(size for size in found if goal.least_chips <= size <= goal.most_chips)
-    return tuple(inside) or (int(goal.least_chips),)
+    found = even_sizes(goal.least_chips, goal.most_chips, with_three=goal.sizes_per_doubling > 1)
+    return found or (int(goal.least_chips),)
+
+
+def even_sizes(least: float, most: float, *, with_three: bool = True) -> tuple[int, ...]:
+    """Return the powers of two between two numbers, and, with three, three times those.
+
+    Examples
+    --------
+    >>> even_sizes(8, 50), even_sizes(8, 50, with_three=False)
+    ((8, 12, 16, 24, 32, 48), (8, 16, 32))
+    """
+    found = {2**k for k in range(24)} | ({3 * 2**k for k in range(23)} if with_three else set())
+    return tuple(sorted(size for size in found if least <= size <= most))
 
 
 def waits(goal: Goal) -> tuple[int, ...]:
@@ -232,7 +241,7 @@ def _rentals(base: Base, chip: str, refused: list[NotOffered]) -> Iterator[_Rent
                 why = f"no such price of it was listed in the year before {goal.decided_on}"
                 refused.append(NotOffered(chip, WAYS[kind], why))
                 continue
-            usd = listed[0]
+            usd = listed
         if math.isnan(block):
             block = prices.block_of(kind, goal.decided_on)
         start = rental.start_months if not math.isnan(rental.start_months.median) else base.start_months

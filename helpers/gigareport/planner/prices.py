@@ -16,14 +16,14 @@ import pandas as pd
 from scipy import stats
 
 from gigacluster.uncertainty import Uncertain
+from gigacluster.units import DAYS_PER_YEAR
 from gigareport import catalog
-from gigareport.facts import cost_inputs, rents
+from gigareport.facts import rents
+from gigareport.facts.prices import all_quotes
+from gigareport.facts.rents import LEAST_SPREAD
 
-__all__ = ["Decline", "block_of", "chips_for_sale", "decline", "price_usd", "rent_usd"]
+__all__ = ["Decline", "block_of", "decline", "price_usd", "rent_usd"]
 
-_DAYS_PER_YEAR = 365.25
-#: At least so far do the prices paid lie around the quotes. An assumption, as in ``facts.prices``.
-_LEAST_SPREAD = 1.15
 #: How long a date lasts, by its precision. [day]
 _DAYS_OF = {"day": 0.0, "month": 30.0, "year": 365.0}
 #: Rows of ``data/rental_prices.csv`` that price each kind of rent.
@@ -40,40 +40,21 @@ class Decline:
     error: float  # standard error of it
     n_quotes: int
 
-    @property
-    def frac_per_year(self) -> Uncertain:
-        """Share of its price that a chip loses a year."""
-        low, median, high = (1 - math.exp(self.per_year + z * self.error) for z in (1.645, 0.0, -1.645))
-        return Uncertain(low=low, median=median, high=high)
-
 
 @cache
 def _quotes(until: datetime.date) -> pd.DataFrame:
-    """Return quotes known on a day: ``chip, scope, year, usd, low, high``, a chip with its part of the server.
+    """Return quotes known on a day, with the ``year`` that each stands for: as :func:`facts.prices.all_quotes`.
 
     A figure for a whole month or year was known when that was over, and stands for its middle.
     """
-    table = catalog.headline(catalog.load("hardware_prices"))
-    lasts = table["date_precision"].map(_DAYS_OF)
-    known = table["date"] + pd.to_timedelta(lasts, unit="D") <= pd.Timestamp(until)
-    table = table[known & (table["scope"] != "cluster")]
-    rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
-    added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
-    usd = table["usd_per_chip"] + added
-    return pd.DataFrame(
-        {
-            "chip": table["chip"],
-            "scope": table["scope"],
-            "year": _year(table["date"] + pd.to_timedelta(lasts[table.index] / 2, unit="D")),
-            "usd": usd,
-            "low": (table["low_usd_per_chip"] + added).fillna(usd),
-            "high": (table["high_usd_per_chip"] + added).fillna(usd),
-        }
-    )
+    table = all_quotes()
+    lasts = pd.to_timedelta(table["date_precision"].map(_DAYS_OF), unit="D")
+    known = table["date"] + lasts <= pd.Timestamp(until)
+    return table.assign(year=_year(table["date"] + lasts / 2))[known]
 
 
 def _year(dates: pd.Series) -> pd.Series:
-    return (dates - pd.Timestamp("2020-01-01")).dt.days / _DAYS_PER_YEAR
+    return (dates - pd.Timestamp("2020-01-01")).dt.days / DAYS_PER_YEAR
 
 
 @cache
@@ -83,7 +64,7 @@ def decline(until: datetime.date) -> Decline:
     Examples
     --------
     >>> known = decline(datetime.date(2025, 6, 1))
-    >>> 0.02 < known.frac_per_year.median < 0.15
+    >>> 0.02 < 1 - math.exp(known.per_year) < 0.15
     True
     """
     quotes = _quotes(until)
@@ -103,11 +84,6 @@ def decline(until: datetime.date) -> Decline:
     # A normal error as wide at 90 % as Student's with so few quotes.
     wider = float(stats.t.ppf(0.95, spare) / stats.norm.ppf(0.95))
     return Decline(slope, wider * math.sqrt(noise / squares), len(repeated))
-
-
-def chips_for_sale(until: datetime.date) -> tuple[str, ...]:
-    """Return the chips with a quote by a day."""
-    return tuple(sorted(set(_quotes(until)["chip"])))
 
 
 @cache
@@ -137,14 +113,13 @@ def price_usd(chip: str, until: datetime.date, months: float = 0.0) -> Uncertain
     if rows.empty:
         return None
     known = decline(until)
-    day = (until - datetime.date(2020, 1, 1)).days / _DAYS_PER_YEAR + months / 12
+    day = (until - datetime.date(2020, 1, 1)).days / DAYS_PER_YEAR + months / 12
     ages = day - rows["year"]
     moved = numpy.log(rows["usd"]) + known.per_year * ages
     log_usd = float(moved.median())
-    down = max(
-        log_usd - float((numpy.log(rows["low"]) + known.per_year * ages).quantile(0.05)), math.log(_LEAST_SPREAD)
-    )
-    up = max(float((numpy.log(rows["high"]) + known.per_year * ages).quantile(0.95)) - log_usd, math.log(_LEAST_SPREAD))
+    moved_low, moved_high = (numpy.log(rows[name]) + known.per_year * ages for name in ("low_usd", "high_usd"))
+    down = max(log_usd - float(moved_low.quantile(0.05)), math.log(LEAST_SPREAD))
+    up = max(float(moved_high.quantile(0.95)) - log_usd, math.log(LEAST_SPREAD))
     drift = 1.645 * known.error * float(ages.mean())
     return Uncertain(
         low=math.exp(log_usd - math.hypot(down, drift)),
@@ -154,21 +129,9 @@ def price_usd(chip: str, until: datetime.date, months: float = 0.0) -> Uncertain
 
 
 @cache
-def _rents() -> pd.DataFrame:
-    return catalog.load("rental_prices")
-
-
-@cache
-def rent_usd(chip: str, kind: str, until: datetime.date) -> tuple[Uncertain, int] | None:
-    """Return prices of a kind of rent in the year before a day, 10 to 90 %, and how many they are. [USD/(chip h)]"""
-    prices, day = _rents(), pd.Timestamp(until)
-    rows = prices[(prices["chip"] == chip) & prices["kind"].isin(_LISTED[kind])]
-    usd = rows.loc[rows["date"].between(day - pd.Timedelta(days=365), day), "usd_per_chip_hour"]
-    if usd.empty:
-        return None
-    low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
-    spread = Uncertain(low=min(low, median / _LEAST_SPREAD), median=median, high=max(high, median * _LEAST_SPREAD))
-    return spread, len(usd)
+def rent_usd(chip: str, kind: str, until: datetime.date) -> Uncertain | None:
+    """Return prices of a kind of rent in the year before a day, 10 to 90 %, or None without any. [USD/(chip h)]"""
+    return rents.spread_of_the_year(chip, str(until), _LISTED[kind])
 
 
 @cache

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from gigacluster.units import HOURS_PER_DAY, HOURS_PER_MONTH
 from gigareport import catalog, words
 from gigareport.planner.flips import flips
 from gigareport.planner.options import WAYS, NotOffered
 from gigareport.planner.plan import Found, Plan
-from gigareport.planner.register import Goal
+from gigareport.planner.register import Goal, months_between
 from gigareport.planner.scores import LIMITS
 from gigareport.planner.words import binding, day_of, losers
 
@@ -176,13 +174,9 @@ def happened(found: Plan) -> pd.DataFrame:
                 f"{row['publication_date']:%Y-%m-%d}",
                 words.quantity(float(row["training_flop"]), "FLOP"),
                 words.number(float(row["n_chips"]), 3) if row["n_chips"] == row["n_chips"] else "not published",
-                round(_months(found.goal.decided_on, row["publication_date"].date()), 1),
+                round(months_between(found.goal.decided_on, row["publication_date"].date()), 1),
             )
             for _, row in known.iterrows()
         ],
         columns=["model", "released", "compute", "chips", "months after the decision"],
     )
-
-
-def _months(first: datetime.date, last: datetime.date) -> float:
-    return (last - first).days * HOURS_PER_DAY / HOURS_PER_MONTH

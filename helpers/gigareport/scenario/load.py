@@ -37,7 +37,12 @@ class ScenarioError(ValueError):
 
 def names() -> tuple[str, ...]:
     """Return the names of the bundled scenarios."""
-    return tuple(sorted(file.stem for file in (catalog.data_dir() / "scenarios").glob("*.yaml")))
+    return bundled("scenario")
+
+
+def bundled(what: str) -> tuple[str, ...]:
+    """Return the names of the bundled files of a kind: those of ``data/<what>s``."""
+    return tuple(sorted(file.stem for file in (catalog.data_dir() / f"{what}s").glob("*.yaml")))
 
 
 def find(name_or_path: str | Path = "") -> Path:
@@ -48,21 +53,31 @@ def find(name_or_path: str | Path = "") -> Path:
     ScenarioError
         If there is no such file.
     """
-    wanted = str(name_or_path) or os.environ.get(SCENARIO_VARIABLE, "") or STORY
-    bundled = catalog.data_dir() / "scenarios" / f"{wanted}.yaml"
+    return find_file(str(name_or_path) or os.environ.get(SCENARIO_VARIABLE, "") or STORY, "scenario")
+
+
+def find_file(wanted: str, what: str) -> Path:
+    """Return the file of a bundled name or a path; ``what`` it is, such as ``"scenario"``, says where to look.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such file.
+    """
+    inside = catalog.data_dir() / f"{what}s" / f"{wanted}.yaml"
     try:
-        if bundled.is_file():
-            return bundled
+        if inside.is_file():
+            return inside
         if Path(wanted).is_file():
             return Path(wanted)
         folder = "it is a folder; " if Path(wanted).is_dir() else ""
     except (OSError, ValueError):  # a name longer than the system takes, or with a zero byte
         folder = ""
-    near = fields.near(wanted, names())
+    known = bundled(what)
+    near = fields.near(wanted, known)
     hint = folder or (f"did you mean {near!r}? " if near else "")
     raise ScenarioError(
-        f"there is no scenario {fields.shown(wanted)}: {hint}give the path of a YAML file or one of: "
-        f"{', '.join(names())}"
+        f"there is no {what} {fields.shown(wanted)}: {hint}give the path of a YAML file or one of: {', '.join(known)}"
     )
 
 
