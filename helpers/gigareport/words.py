@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 _PLURALS = {
     "chip": "chips",
@@ -134,6 +135,15 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
         return texts[1]
     low_text, high_text = _ends(texts[0], texts[2], texts[1])
     return f"{texts[1]} ({low_text} to {high_text})"
+
+
+def intervals(rows: Iterable[Sequence[float]], unit: str) -> list[str]:
+    """Write each row of 5, 50 and 95 % as :func:`interval` does, for a column of a table.
+
+    >>> intervals([(1e9, 2e9, 3e9), (4e9, 4e9, 4e9)], "USD")
+    ['$2.0 billion (1.0 to 3.0)', '$4.0 billion']
+    """
+    return [interval(low, median, high, unit) for low, median, high in rows]
 
 
 def _ends(low: str, high: str, said: str) -> tuple[str, str]:
