@@ -149,8 +149,8 @@ def _year(story: Scenario) -> float:
 
 @cache
 def _law_table() -> dict[str, numpy.ndarray]:
-    table = catalog.load("scaling_law_replicates")
-    return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
+    table = catalog.read("scaling_law_replicates")
+    return {name: table[name] for name in ("A", "B", "E", "alpha", "beta")}
 
 
 def _law_samples(position: Array) -> dict[str, Any]:

@@ -59,4 +59,4 @@ def _longest_paths(decided: str) -> numpy.ndarray:
 
 def _quoted(story: Scenario, decided: str, horizon_months: int) -> numpy.ndarray:
     quotes = rents.quoted(story.cluster.chip, story.rent.follows)
-    return rents.followed(quotes["date"].to_numpy(), quotes["usd_per_chip_hour"], decided, horizon_months)[:, 0]
+    return rents.followed(quotes["date"], quotes["usd_per_chip_hour"], decided, horizon_months)[:, 0]
