@@ -88,6 +88,21 @@ class Cluster(Generic[U, N, S]):
     nic_gbps_per_chip: Annotated[
         N, "Network rate of a chip, one way", Entry("Gbit/s", 0.1, 100_000, optional="the chip's own network")
     ]
+    rails: Annotated[
+        N,
+        "Whether the cards of one place in every server share a leaf switch: 1 yes, 0 no",
+        Entry("1", 0, 1, whole=True, default=1),
+    ]
+    pod_chips: Annotated[
+        N,
+        "Chips that the network joins at full bisection; beyond, the oversubscription counts",
+        Entry("chip", 0, 1e8, whole=True, default=0, optional="one server"),
+    ]
+    oversubscription: Annotated[
+        N,
+        "What the cards of a pod could send, over what the upper tiers carry: 7 beyond 3,072 chips at Meta in 2024",
+        Entry("1", 1, 1000, default=1, optional="full bisection"),
+    ]
     sites: Annotated[
         tuple[Site[U, N, S], ...],
         "Sites with their power; chips beyond it stand idle and are paid for, and a chip may stand at any site",
