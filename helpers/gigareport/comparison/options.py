@@ -6,6 +6,7 @@ A scenario with other chips has their price and power from the tables; its site,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -209,7 +210,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
         model was fitted to or tested on; few or none of them make a chip's days less sure).
     """
     runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
-    n_quotes = quotes()["chip"].value_counts()
+    n_quotes = Counter(quotes()["chip"])
     rows = []
     for name in known_chips(story):
         usd = server_usd(story, name)
@@ -222,7 +223,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
                 "usd": math.nan if usd is None else usd.median,
                 "usd_low": math.nan if usd is None else usd.low,
                 "usd_high": math.nan if usd is None else usd.high,
-                "n_quotes": int(n_quotes.get(name, 0)),
+                "n_quotes": n_quotes[name],
                 "n_runs": int(runs["count"].get(name, 0)),
                 "largest_run_chips": float(runs["max"].get(name, math.nan)),
             }
