@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gigacluster import hardware, transformer
 from gigacluster.throughput import case as codes
@@ -198,6 +200,72 @@ def test_an_optimizer_without_a_fused_kernel_needs_one_more_copy():
     shard_gib = transformer.model("llama2-7b").params * 4 / 8 / GIB
     assert shard_gib == pytest.approx(3.14, abs=0.01)
     assert 0 <= float(copied.optimizer - fused.optimizer) / GIB <= shard_gib + 1e-9
+
+
+#: Llama 7B on 8 V100 under a trainer of Hugging Face, as in hiyouga/LlamaFactory#1221.
+LLAMA_V100 = {
+    "framework": "DeepSpeed", "n_layers": 32, "d_model": 4096, "n_heads": 32, "d_ff": 11008, "ffn_act": "swiglu",
+    "vocab": 32000, "seq_len": 1024, "chip": "V100-SXM", "n_chips": 8, "tp": 1, "pp": 1, "micro_batch": 1,
+    "global_batch": 8, "precision": "fp16", "recompute": "full", "year": 2023,
+}  # fmt: skip
+
+
+def predicted(**run):
+    return {name: values[0] for name, values in predict({name: [value] for name, value in run.items()}).items()}
+
+
+def test_deepspeed_runs_out_with_zero2_where_it_did_and_runs_with_zero3():
+    # 28.28 GiB were allocated and 3.14 asked for.
+    out, ran = (predicted(**LLAMA_V100, shard_strategy=word) for word in ("zero2", "zero3"))
+    assert out["allocated_memory_gib"] == pytest.approx(28.28 + 3.14, rel=0.05)
+    assert not out["fits"]
+    assert ran["fits"]
+
+
+@given(n_chips=st.sampled_from([2, 4, 8, 16]), sharding=st.sampled_from(["zero2", "zero3"]))
+def test_states_of_deepspeed_are_those_of_its_own_estimate(n_chips, sharding):
+    # DeepSpeed's estimates: 2 P + 18 P / n with ZeRO-2, 18 P / n with ZeRO-3; 2 P / n more of them are 16-bit
+    # gradients, which its estimate for ZeRO-3 leaves out. The buffer of 5e8 gradients, inputs and logits come besides.
+    run = LLAMA_V100 | {"n_chips": n_chips, "global_batch": n_chips, "seq_len": 1, "optimizer": "adamw"}
+    params = transformer.model("llama2-7b").params
+    whole = 2 * params + 2 * 5e8 if sharding == "zero2" else 0
+    estimate = (whole + (18 if sharding == "zero2" else 20) * params / n_chips) / GIB
+    found = predicted(**run, shard_strategy=sharding)["allocated_memory_gib"]
+    assert found == pytest.approx(estimate, rel=0.005)
+
+
+def test_a_trainer_of_hugging_face_updates_without_a_fused_kernel_until_2025():
+    run = LLAMA_V100 | {"framework": "HF Trainer", "shard_strategy": "zero2"}
+    late, early, said = (
+        predicted(**{**run, "year": year}, optimizer=word)["allocated_memory_gib"]
+        for year, word in ((2026, ""), (2024, ""), (2024, "adamw fused"))
+    )
+    assert early > late == said
+
+
+def test_pytorch_keeps_a_stage_gathered_with_a_pipeline():
+    base = job(n_chips=32, batch=32, framework="fsdp")
+    plans = (Plan(dp=32, sharding="zero3"), Plan(pp=4, dp=8, sharding="zero3"))
+    alone, piped = (peak_memory(case_of_plan(base, plan)) for plan in plans)
+    params = GPT3.params
+    assert float(piped.gathered) == pytest.approx(2 * params / 4, rel=0.05)  # and the gradients of a layer
+    assert float(alone.gathered) < float(piped.gathered)
+
+
+def test_scores_of_an_unfused_core_take_their_bytes_and_those_of_their_gradients():
+    said = {"seq_len": 8192, "recompute": "full", "shard_strategy": "zero3", "n_chips": 64, "global_batch": 64}
+    run = LLAMA_V100 | {"framework": "HF Trainer", **said, "chip": "H100-SXM", "precision": "bf16"}
+    fused, unfused = (
+        predicted(**run, attention_backend=word)["allocated_memory_gib"] for word in ("flash2", "unfused")
+    )
+    scores_gib = 32 * 8192**2 * 6 / GIB  # softmax in 32 bit and its 16-bit copy
+    assert scores_gib < unfused - fused < 2 * scores_gib
+
+
+def test_memory_that_a_device_says_it_has_goes_before_that_of_the_chip():
+    run = LLAMA_V100 | {"shard_strategy": "zero3"}
+    fits = [predicted(**run, capacity_gib=gib)["fits"] for gib in (16.0, 20.0, 24.0)]
+    assert fits == [False, False, True]
 
 
 @pytest.mark.parametrize(
