@@ -278,7 +278,8 @@ def _software(runs: Runs, reader: Reader) -> dict[str, numpy.ndarray]:
 
 def _deepspeed(reader: Reader) -> numpy.ndarray:
     """Tell where DeepSpeed itself shards the states, not Megatron under it."""
-    return reader.named("deepspeed") & (reader.stack == codes.FRAMEWORK_FSDP)
+    found: numpy.ndarray = reader.named("deepspeed") & (reader.stack == codes.FRAMEWORK_FSDP)
+    return found
 
 
 def _pure(runs: Runs) -> numpy.ndarray:
