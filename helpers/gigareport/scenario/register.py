@@ -12,6 +12,7 @@ import datetime
 import math
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from gigacluster.reliability.recovery import SCHEMES
@@ -573,3 +574,13 @@ def default_of(row: str) -> Uncertain:
 def source_of(row: str) -> str:
     """Return the source of a default, an id of ``data/sources.csv``."""
     return _defaults()[row][1]
+
+
+def loaded(scenario: object) -> Scenario:
+    """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
+    if not isinstance(scenario, Case):
+        example = scenario if isinstance(scenario, str | Path) else "xai-colossus-2024"
+        raise TypeError(
+            f"scenario must be a Scenario, got {scenario!r}; load it first: scenario.load({str(example)!r})"
+        )
+    return scenario
