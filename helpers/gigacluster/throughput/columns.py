@@ -72,6 +72,7 @@ class RunCases:
     contradictions: list[str]  # of these, what a run says against itself
     warnings: list[str]  # what was not read of a run that is expressed
     recompute_blank: numpy.ndarray  # one flag an expressible run: nobody says what is computed again
+    memory_blank: numpy.ndarray  # the same: that, the micro-batch or a part of the plan is not told
 
 
 def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None = None) -> RunCases:
@@ -102,14 +103,16 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
     kept_chips = [chip for chip, flag in zip(found, expressible, strict=True) if flag]
     of_kept = Reader(kept, kept_chips)
     policies = zip(of_kept.recompute, of_kept.software, strict=True)
-    blank = [not word and told.recompute_modules in ("", "none") for word, told in policies]
+    again = [not word and told.recompute_modules in ("", "none") for word, told in policies]
+    batch = numpy.isnan(kept.number("micro_batch", kept.number("grad_accum")))
     return RunCases(
         case=_case(kept, of_kept, [chip for chip in kept_chips if chip is not None]),
         expressible=expressible,
         reasons=reasons,
         contradictions=contradictions,
         warnings=reader.warnings,
-        recompute_blank=numpy.array(blank, dtype=bool),
+        recompute_blank=numpy.array(again, dtype=bool),
+        memory_blank=numpy.array(again, dtype=bool) | batch | (kept.number("plan_complete") == 0),
     )
 
 
