@@ -92,7 +92,7 @@ def test_equal_power_gives_fewer_chips_of_more_power(story):
 
 
 def test_prices_keep_their_order_and_contain_their_quotes(story):
-    quotes = comparison.quotes()
+    quotes = comparison.quotes().to_frame()
     assert quotes["date"].dt.year.between(*comparison.PRICE_YEARS).all()
     for chip, market in comparison.markets(story).items():
         usd = quotes.loc[quotes["chip"] == chip, "usd"]

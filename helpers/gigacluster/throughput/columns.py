@@ -24,7 +24,7 @@ need may be missing. The rules for what a source did not publish:
 - optimizer: AdamW; without a fused kernel under trainers of Hugging Face before PyTorch 2.8;
 - memory: what the chip has, or ``capacity_gib``, what a device said that it has;
 - software of an MoE: what nobody says is absent, but for the recipes of Megatron since mid 2026 (:mod:`.software`);
-- scale-up domain and scale-out rate: those of the chip's usual system.
+- scale-up domain and scale-out rate: those of the chip's usual system; network: rails, and full bisection.
 """
 
 from __future__ import annotations
@@ -200,6 +200,9 @@ def _hardware(runs: Runs, chips: list[Chip]) -> dict[str, Any]:
         "memory_bytes_per_s": of_chip(lambda chip: chip.memory_bytes_per_s),
         "scaleup_bytes_per_s": of_chip(lambda chip: chip.fabric.scaleup_bytes_per_s),
         "scaleup_domain": runs.number("scaleup_domain", of_chip(lambda chip: chip.fabric.scaleup_domain)),
+        "rails": runs.number("rails", 1.0),
+        "pod_chips": runs.number("pod_chips", 0.0),
+        "oversubscription": runs.number("oversubscription", 1.0),
         "nic_bytes_per_s": numpy.where(numpy.isnan(nic), of_chip(lambda chip: chip.fabric.nic_bytes_per_s), nic),
         "n_processors": of_chip(lambda chip: chip.n_processors),
         "n_chips": runs.number("n_chips"),

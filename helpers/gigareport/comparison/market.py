@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -102,7 +103,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
         model was fitted to or tested on; few or none of them make a chip's days less sure).
     """
     runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
-    n_quotes = quotes()["chip"].value_counts()
+    n_quotes = Counter(quotes()["chip"])
     rows = []
     for name, found in markets(story).items():
         usd = found.server_usd
@@ -114,7 +115,7 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
                 "usd": math.nan if usd is None else usd.median,
                 "usd_low": math.nan if usd is None else usd.low,
                 "usd_high": math.nan if usd is None else usd.high,
-                "n_quotes": int(n_quotes.get(name, 0)),
+                "n_quotes": n_quotes[name],
                 "n_runs": int(runs["count"].get(name, 0)),
                 "largest_run_chips": float(runs["max"].get(name, math.nan)),
             }

@@ -47,7 +47,7 @@ def _quotes(until: datetime.date) -> pd.DataFrame:
 
     A figure for a whole month or year was known when that was over, and stands for its middle.
     """
-    table = all_quotes()
+    table = all_quotes().to_frame()
     lasts = pd.to_timedelta(table["date_precision"].map(_DAYS_OF), unit="D")
     known = table["date"] + lasts <= pd.Timestamp(until)
     return table.assign(year=_year(table["date"] + lasts / 2))[known]

@@ -9,7 +9,7 @@ import datetime
 import math
 from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
@@ -19,9 +19,6 @@ from gigareport.facts import h100e_per_chip, rents
 from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario.record import leaves
 from gigareport.scenario.register import OWN, Cluster, OwnChip, Scenario, default_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: The chip that the sourced defaults of these fields are about, and their rows.
 CHIP_OF_DEFAULTS = "H100-SXM"
@@ -66,13 +63,7 @@ def h100e_of(cluster: Cluster[Any, float, str]) -> float:
 
 @cache
 def _listed_h100e(chip: str) -> float:
-    return h100e_per_chip(_chips(), chip)
-
-
-@cache
-def _chips() -> pd.DataFrame:
-    """Return the table of chips, which a comparison asks for once a chip: to be read, not written."""
-    return catalog.load("chips")
+    return h100e_per_chip(catalog.read("chips"), chip)
 
 
 def default_for(
@@ -121,7 +112,7 @@ def _price_of(name: str, chip: str, own: OwnChip[float, str] | None) -> tuple[Un
         return Uncertain.fixed(0.0), "within the price of the chip"
     if chip == OWN:
         return found, "your own record, a chip with its part of the server"
-    rows, (first, last) = quotes()[quotes()["chip"] == chip], PRICE_YEARS
+    rows, (first, last) = quotes().where(quotes()["chip"] == chip), PRICE_YEARS
     said = "one price" if len(rows) == 1 else f"{len(rows)} prices"
     origin = ", ".join(sorted(set(rows["source_id"])))
     return found, f"{said} of {first} and {last}, of a chip with its part of the server ({origin})"

@@ -88,7 +88,12 @@ def job_of(scenario: Scenario) -> Job:
     cluster, training = scenario.cluster, scenario.training
     n_chips, calibration = job_chips(scenario), read_calibration(training.calibration)
     chip = chip_of(cluster)
-    fabric = chip.fabric
+    fabric = replace(
+        chip.fabric,
+        rails=bool(cluster.rails),
+        pod_chips=int(cluster.pod_chips),
+        oversubscription=float(cluster.oversubscription),
+    )
     if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
     return Job(
