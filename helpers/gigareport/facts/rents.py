@@ -238,6 +238,25 @@ def first_known(chip: str) -> str:
     return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {day:%B %Y}, {words}"
 
 
+def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
+    """Return the largest block of each kind of rent that was known by a day: at most so many chips were to be had.
+
+    Parameters
+    ----------
+    day : YYYY-MM-DD
+    or_first : Whether the first block known stands for a kind of which none was known by then.
+
+    Returns
+    -------
+    DataFrame
+        By ``kind``: the columns of ``data/rent_kinds.csv``, and ``n_blocks`` known; a kind without any is missing.
+    """
+    table = catalog.load("rent_kinds").sort_values("as_of")
+    known = table[(table["as_of"] <= day) | (or_first & ~table.duplicated("kind"))]
+    largest = known.sort_values("obtainable_chips", kind="stable").drop_duplicates("kind", keep="last")
+    return largest.set_index("kind").assign(n_blocks=known.groupby("kind").size())
+
+
 def paths(
     start_usd: Any,
     changes: numpy.ndarray,
