@@ -1,4 +1,4 @@
-"""Inputs of memory: every word is taken by a table of runs, a plan and a search alike, and moves the bytes it should."""
+"""Inputs of memory: every word is taken by a table of runs, a plan and a search alike, and moves the right bytes."""
 
 import dataclasses
 
@@ -63,8 +63,9 @@ def by_three_ways(*, seq_len=4096, recompute="none", micro_batch=1, **said):
     plan = {"dp": 8, "micro_batch": micro_batch, "recompute": recompute, "sharding": "zero3"}
     shape = {name: getattr(MODEL, name) for name in ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_ff", "vocab")}
     row = {
-        **shape, **software, **plan, "framework": "torchtitan", "ffn_act": "swiglu", "seq_len": seq_len, "tp": 1, "pp": 1,
-        "global_batch": 32, "precision": "bf16", "chip": "H100-SXM", "n_chips": 8, "shard_strategy": "zero3", "year": 2025,
+        **shape, **software, **plan, "framework": "torchtitan", "ffn_act": "swiglu", "seq_len": seq_len, "tp": 1,
+        "pp": 1, "global_batch": 32, "precision": "bf16", "chip": "H100-SXM", "n_chips": 8, "shard_strategy": "zero3",
+        "year": 2025,
     }  # fmt: skip
     table = predict({name: [value] for name, value in row.items()})
     assert table["inexpressible"][0] == ""
