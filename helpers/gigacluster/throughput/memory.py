@@ -166,7 +166,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     moe_layers = case.n_experts > 0
-    # While a layer is computed again, the gradients of an FFN stand beside it, or those of the scores of attention.
+    # While a layer is computed again, the gradient of its output stands beside it, and those of its FFN or scores.
     has_dense = xp.astype(~moe_layers | (case.n_dense_layers > 0), xp.float64)
     routed_again = shared_again + experts_again
     gradient = (opened + saved) * xp.maximum(has_dense * dense_width, shared_width + routed_width) + left
@@ -180,7 +180,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
         vocabulary_params=case.vocab * case.d_model / case.tp,
         dense_kept_bytes=dense_kept,
         moe_kept_bytes=xp.where(moe_layers, moe_kept, 0.0),
-        working_bytes=around_again + xp.maximum(xp.maximum(dense_again, routed_again) + gradient, maps),
+        working_bytes=around_again + layer_input + xp.maximum(xp.maximum(dense_again, routed_again) + gradient, maps),
         logit_bytes=logit_tokens * case.vocab / case.tp * case.logit_bytes,
         embedding_bytes=layer_input,
     )

@@ -83,7 +83,8 @@ class Search:
         wider = f"; untested, so that the interval is wider: {untested}" if untested else ""
         told = self.calibration.told()
         spare, chance = 1.0 - float(self.memory_frac[0]), float(self.fit_probability[0])
-        fits = f"The best plan fits with {100 * spare:.0f} % of the memory to spare, a chance of {100 * chance:.0f} %."
+        sure = "almost surely" if chance > 0.99 else f"with a chance of {100 * chance:.0f} %"
+        fits = f"The best plan leaves {100 * spare:.0f} % of the memory and fits {sure}."
         return f"{told[0].upper()}{told[1:]}{wider}. {fits}"
 
     @property

@@ -201,7 +201,7 @@ def memory_widths() -> dict[str, float]:
 
     Runs of one source err together, and are weighed as those of step times are.
     """
-    errors = weighed.peaks(weighed.runs())
+    errors = weighed.peaks(weighed.known())
     widths = half_widths(
         errors["log_error"].to_numpy(), errors["blank"].to_numpy(), errors["source_id"].to_numpy(dtype=str)
     )

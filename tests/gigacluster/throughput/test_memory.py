@@ -161,7 +161,7 @@ BY_HAND = {"M0002": 59.2, "M0007": 102.5, "M0029": 51.7, "M0051": 69.5, "M0095":
 @pytest.fixture(scope="module")
 def decided():
     """Runs of both tables, with what the model says of their memory."""
-    return weighed_runs.runs()
+    return weighed_runs.known()
 
 
 @pytest.fixture(scope="module")
