@@ -15,10 +15,12 @@ import numpy
 from benchmarks import reliability as failures
 from benchmarks import scaling as fits
 from benchmarks import search as plans
+from benchmarks.scenario import story_with_plan
 from gigacluster import reliability, scaling
 from gigacluster.scaling.replicates import fit_replicates
 from gigacluster.throughput.plan_search import best_of
 from gigacluster.uncertainty import Uncertain
+from gigareport import scenario
 
 #: Plans, fits, runs that a law and its replicates are fitted to, and failures: four decades of each.
 SIZES = {
@@ -83,11 +85,9 @@ def _failures(size: int) -> int:
 def _options(size: int) -> int:
     """Evaluate so many options of the story on 10,000 samples each, four answers kept, the tables' part included.
 
-    Chips, dates of delivery and prices differ: ``python -m benchmarks.growth options 1040``. Needs the report.
+    Chips, dates of delivery and prices differ: ``python -m benchmarks.growth options 1040``.
     """
-    from benchmarks import scenario as report
-
-    scenario, story, plan = report.story_with_plan()
+    story, plan = story_with_plan()
     options = []
     for number in range(size):
         chips, months, usd = number % 13, number // 13 % 8, number // 104

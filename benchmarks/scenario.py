@@ -27,6 +27,7 @@ def measure() -> dict[str, float]:
 
 
 def story_with_plan() -> tuple[scenario.Scenario, scenario.TrainingPlan]:
+    """Return the story and its parallel plan."""
     story = scenario.load(scenario.STORY)
     return story, scenario.search_plan(story)
 
