@@ -32,10 +32,12 @@ class Limit:
 
 
 POSITIVE = Limit(0.0, math.inf, "above 0", low_included=False, high_included=False)
+ABOVE_ZERO = Limit(0.0, math.inf, "above 0, or infinite", low_included=False)
 NON_NEGATIVE = Limit(0.0, math.inf, "0 or more", high_included=False)
 AT_LEAST_ONE = Limit(1.0, math.inf, "1 or more", high_included=False)
 SHARE = Limit(0.0, 1.0, "from 0 to 1")
 SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
+SHARE_WITHIN = Limit(0.0, 1.0, "between 0 and 1", low_included=False, high_included=False)
 LOGNORMAL_SIGMA = Limit(0.0, 5.0, "a spread from 0 to 5")
 POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
 
@@ -88,7 +90,11 @@ def _fault(name: str, value: object, limit: Limit | None) -> str:
     """Say what is wrong with a plain value, or nothing."""
     if not isinstance(value, numbers.Real):
         return f"{name} must be a number or an array of numbers, got {value!r}"
-    if limit is not None and not limit.holds(float(value)):
+    try:
+        number = float(value)
+    except OverflowError:
+        return f"{name} must be a number that a computer can hold, below 1.8e308"
+    if limit is not None and not limit.holds(number):
         return f"{name} must be {limit.words}, got {value}"
     return ""
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from gigacluster.scaling.runs import whole
+
 #: "auto" is "case", or "shared" where residuals are shared by groups of runs, or "model" for squared loss.
 KINDS = ("auto", "case", "cluster", "model", "shared")
 
@@ -14,9 +16,7 @@ KINDS = ("auto", "case", "cluster", "model", "shared")
 def check_rows(bootstrap: Any, count: int) -> int:
     """Return the number of replicates that ``bootstrap`` asks for: a count, or rows of shape (replicates, count)."""
     if numpy.ndim(bootstrap) == 0:
-        if int(bootstrap) != bootstrap or bootstrap < 0:
-            raise ValueError(f"bootstrap is {bootstrap!r}; give a count of replicates, or an array of row numbers")
-        return int(bootstrap)
+        return whole("bootstrap", bootstrap)
     rows = numpy.asarray(bootstrap)
     if rows.ndim != 2 or not numpy.issubdtype(rows.dtype, numpy.integer):
         raise ValueError(

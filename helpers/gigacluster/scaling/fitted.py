@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Samples, as_common, to_host
+from gigacluster.arrays import Samples
+from gigacluster.limits import POSITIVE, checked
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
@@ -17,7 +18,7 @@ from gigacluster.scaling.law import Law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
 from gigacluster.scaling.published import published
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive, whole
 from gigacluster.scaling.search import Solved, StartReport
 from gigacluster.scaling.storage import read, write
 
@@ -185,6 +186,7 @@ class Fit:
         """Draw parameters jointly from the converged replicates, by symbol, each of shape (samples,)."""
         if not self.replicates:
             raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
+        samples, seed = whole("samples", samples), whole("seed", seed)
         good = self.samples
         count = len(good[self.law.names[0]])
         rows = numpy.random.default_rng([seed, *b"scaling law"]).integers(0, count, samples)
@@ -211,7 +213,8 @@ class Fit:
         """
         host = self.columns_for(*values, **columns)
         value = self.law.loss(JetOperations(numpy), self.parameters, host)
-        flags = tuple(f for f in self.flags if f.kind in ("not converged",)) + self.reach_flags(self._flop(host))
+        flop = known_columns(host, ("budget_flop",)).get("budget_flop")
+        flags = tuple(f for f in self.flags if f.kind == "not converged") + self.reach_flags(flop)
         if not self.replicates:
             return spread(value, None, self.coverage, flags)
         losses = numpy.log(self.loss_samples(host))
@@ -231,35 +234,25 @@ class Fit:
     def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
         """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
         law = self.law
-        if len(values) == 1 and hasattr(values[0], "keys"):
-            columns = {**{name: values[0][name] for name in values[0]}, **columns}
+        if len(values) == 1 and is_table(values[0]):
+            given = {**values[0], **columns}
         elif len(values) > len(law.columns):
             raise ValueError(f"{law.name!r} reads {', '.join(law.columns)}; got {len(values)} values")
         else:
-            columns = {**dict(zip(law.columns, values, strict=False)), **columns}
-        if law.columns == ("budget_flop",) and "budget_flop" not in columns and {"params", "tokens"} <= set(columns):
-            columns = {"budget_flop": FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]}
-        missing = [name for name in law.columns if name not in columns]
+            given = {**dict(zip(law.columns, values, strict=False)), **columns}
+        found = known_columns(given, law.columns)
+        missing = [name for name in law.columns if name not in found]
         if missing:
-            given = ", ".join(columns) or "nothing"
             raise ValueError(
                 f"{law.name!r} needs {', '.join(law.columns)} to predict a loss; missing: {', '.join(missing)} "
-                f"(given: {given})"
+                f"(given: {', '.join(map(str, given)) or 'nothing'})"
             )
-        plain = [c.to_numpy() if hasattr(c := columns[name], "to_numpy") else c for name in law.columns]
-        host = numpy.broadcast_arrays(*(to_host(as_common(column)[1][0]) for column in plain))
-        bad = [name for name, column in zip(law.columns, host, strict=True) if not (column > 0).all()]
-        if bad:
-            raise ValueError(f"{', '.join(bad)} must be positive to predict a loss")
-        return dict(zip(law.columns, host, strict=True))
-
-    @staticmethod
-    def _flop(host: Mapping[str, numpy.ndarray]) -> numpy.ndarray | None:
-        if "budget_flop" in host:
-            return host["budget_flop"]
-        if {"params", "tokens"} <= set(host):
-            return FLOP_PER_PARAM_TOKEN * host["params"] * host["tokens"]
-        return None
+        host = {name: positive(name, column) for name, column in found.items()}
+        try:
+            return dict(zip(host, numpy.broadcast_arrays(*host.values()), strict=True))
+        except ValueError:
+            shapes = ", ".join(f"{name} {column.shape}" for name, column in host.items())
+            raise ValueError(f"the columns have shapes that do not go together: {shapes}") from None
 
     def reach_flags(self, flop: Any | None) -> tuple[Flag, ...]:
         """Return a flag where compute lies beyond that of the largest run."""
@@ -281,9 +274,8 @@ class Fit:
 
         ``inf`` where no compute reaches it (at or below E); the share of replicates that say so is told by a flag.
         """
-        goal = numpy.asarray(to_host(loss), dtype=float)
-        if not (goal > 0).all():
-            raise ValueError(f"loss must be positive, got {loss!r}")
+        goal = positive("loss", loss)
+        checked(flop_per_param_token=(flop_per_param_token, POSITIVE))
         options = {"flop_per_param_token": flop_per_param_token}
         value = law_compute_for(self.law, self.parameters, goal, **options)
         samples, flags = None, tuple[Flag, ...]()
@@ -308,6 +300,15 @@ class Fit:
         return cls(**read(path, form))
 
 
+def as_fit(fitted: object) -> Fit:
+    """Return a fit, and refuse what is none."""
+    if not isinstance(fitted, Fit):
+        raise ValueError(
+            f"fitted is a {type(fitted).__name__}; it must be a Fit, as scaling.fit and Fit.from_coefficients give"
+        )
+    return fitted
+
+
 def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> numpy.ndarray:
     """Return samples (along axis 0) with residuals added, each sample often enough that the tails are well drawn.
 
@@ -327,4 +328,4 @@ def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> dict[str, nump
         ``value``; ``objective``; ``evidence``, the fall of log likelihood against the optimum, calibrated by the
         residuals whatever their distribution (errors shared by groups allowed for); ``ruled_out`` at 95 %.
     """
-    return judge.profile(fitted.solved_or_raise("profile"), symbol, values)
+    return judge.profile(as_fit(fitted).solved_or_raise("profile"), symbol, values)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
+from gigacluster.limits import SHARE_WITHIN, checked, one_of
 from gigacluster.parallel import Workers
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
@@ -18,8 +19,9 @@ from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import CONVERGED, Problem
+from gigacluster.scaling.published import symbol_values
 from gigacluster.scaling.replicates import Resampling, fit_replicates
-from gigacluster.scaling.runs import read_runs
+from gigacluster.scaling.runs import read_runs, whole
 from gigacluster.scaling.search import Solved, make_problem, random_starts, search
 
 #: Groups from which on drawing whole groups anew is trusted, whatever their errors are distributed like.
@@ -117,15 +119,18 @@ def fit(
     (0.34, 1.7)
     """
     law = get_law(form)
-    held = dict(law.defaults) if fixed is None else {k: float(v) for k, v in fixed.items()}
-    _check_options(law, held, kind, clusters, coverage)
+    held = dict(law.defaults) if fixed is None else symbol_values(law, fixed, "fixed")
+    _check_options(kind, clusters, coverage)
+    seed, replicate_starts = whole("seed", seed), whole("replicate_starts", replicate_starts)
     options = Objective(loss=loss, delta=delta, quantile=quantile)
-    checked = read_runs(runs, law, len(law.names) - len(held), loss_unit)
-    run_weights, unit_weight = _weights(weights, sigma, len(checked))
-    problem, units = make_problem(law, checked, options, run_weights, held, _like(runs, device))
+    checked_runs = read_runs(runs, law, len(law.names) - len(held), loss_unit)
+    if held.get("E", 0.0) >= checked_runs.loss.max():
+        raise ValueError(f"E is held at {held['E']:g}, above every loss (the largest is {checked_runs.loss.max():g})")
+    run_weights, unit_weight = _weights(weights, sigma, len(checked_runs))
+    problem, units = make_problem(law, checked_runs, options, run_weights, held, _like(runs, device))
     point, report = search(problem, _starting_points(problem, starts, seed, units), units)
-    labels = None if clusters is None else _labels(runs, clusters, len(checked))
-    solved = Solved(problem=problem, runs=checked, point=point, starts=report, units=units, clusters=labels)
+    labels = None if clusters is None else _labels(runs, clusters, len(checked_runs))
+    solved = Solved(problem=problem, runs=checked_runs, point=point, starts=report, units=units, clusters=labels)
     values = law.to_symbols(solved.theta[None, :], units)[0]
     always = "clusters" if kind == "shared" and labels is not None else "params" if kind == "shared" else None
     noise = judge.noise_of(solved, always)
@@ -158,16 +163,11 @@ def fit(
     return result
 
 
-def _check_options(law: Law, fixed: Mapping[str, float], kind: str, clusters: Any, coverage: float) -> None:
-    unknown = [name for name in fixed if name not in law.names]
-    if unknown:
-        raise ValueError(f"fixed names {unknown}; the symbols of {law.name!r} are {', '.join(law.names)}")
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; it can be {', '.join(map(repr, KINDS))}")
+def _check_options(kind: str, clusters: Any, coverage: float) -> None:
+    one_of("kind", kind, KINDS)
     if kind == "cluster" and clusters is None:
         raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
-    if not 0 < coverage < 1:
-        raise ValueError(f"coverage is {coverage!r}; it must lie between 0 and 1 (0.95 is usual)")
+    checked(coverage=(coverage, SHARE_WITHIN))
 
 
 def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:
@@ -186,6 +186,8 @@ def _drawn_units(kind: str, solved: Solved, group: numpy.ndarray | None) -> int:
 
 
 def _labels(runs: Any, clusters: Any, count: int) -> numpy.ndarray:
+    if isinstance(clusters, str) and clusters not in runs:
+        raise ValueError(f"clusters is {clusters!r}, and the runs have no such column")
     labels = numpy.asarray(runs[clusters] if isinstance(clusters, str) else clusters)
     if labels.shape != (count,):
         raise ValueError(f"clusters must be a column of the runs or {count} labels; got shape {labels.shape}")
@@ -227,9 +229,7 @@ def _weights(weights: Any, sigma: Any, count: int) -> tuple[numpy.ndarray, float
 def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[str, float]) -> numpy.ndarray:
     law = problem.law
     if numpy.ndim(starts) == 0:
-        if starts < 1:
-            raise ValueError(f"starts is {starts}; at least 1 is needed")
-        return random_starts(problem, int(starts), seed)
+        return random_starts(problem, whole("starts", starts, 1), seed)
     missing = [name for name in law.names if name not in starts]
     if missing:
         raise ValueError(f"starts has no column {missing}; it needs one for each of {', '.join(law.names)}")

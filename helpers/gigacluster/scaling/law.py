@@ -323,6 +323,8 @@ def power_law(column: str, *, floor: bool = True) -> Law:
     >>> power_law("tokens", floor=False).names
     ('A', 'alpha')
     """
+    if not isinstance(column, str):
+        raise ValueError(f"column is {column!r}; it must be the name of a column of the runs, such as 'tokens'")
     return Law(
         name=f"power-{column}" if floor else f"power-{column}-to-zero",
         about=f"L = {'E + ' if floor else ''}A / {column}^alpha",
@@ -340,6 +342,6 @@ def get_law(form: str | Law) -> Law:
     """Return a law by its name, or the law given."""
     if isinstance(form, Law):
         return form
-    if form not in LAWS:
+    if not isinstance(form, str) or form not in LAWS:
         raise ValueError(f"form is {form!r}; it can be {', '.join(map(repr, LAWS))}, or a Law of yours")
     return LAWS[form]

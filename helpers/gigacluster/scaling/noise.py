@@ -197,9 +197,9 @@ def curvature_test(
     outer = numpy.linalg.qr(own(numpy.column_stack([numpy.ones(len(residuals)), jacobian])))[0]
     extra = own(numpy.stack(basis, axis=1))
     clipped = own(clipped[:, None])[:, 0]
-    extra = extra - outer @ (outer.T @ extra)
-    left, size, _ = numpy.linalg.svd(extra, full_matrices=False)
-    directions = left[:, size > 1e-6 * max(float(size[0]), 1e-300)]
+    new = extra - outer @ (outer.T @ extra)
+    left, size, _ = numpy.linalg.svd(new, full_matrices=False)
+    directions = left[:, size > 1e-6 * numpy.linalg.norm(extra)]  # what is left of the others is rounding
     clipped = clipped - outer @ (outer.T @ clipped)
     count = directions.shape[1]
     free = len(residuals) - outer.shape[1] - count
