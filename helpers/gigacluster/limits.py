@@ -118,3 +118,10 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of the allowed names."""
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}")
+
+
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """Return a count or a seed, which must be a whole number from ``least``."""
+    if not isinstance(value, numbers.Real) or not least <= float(value) < 2**32 or float(value) % 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} to below 2^32")
+    return int(float(value))

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy
 
-from gigacluster.scaling.runs import whole
-
 #: "auto" is "case", or "shared" where residuals are shared by groups of runs, or "model" for squared loss.
 KINDS = ("auto", "case", "cluster", "model", "shared")
 

@@ -11,7 +11,6 @@ from scipy import special
 from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.noise import SIGNIFICANT, Noise, curvature_test, find_noise, groupings, spread_test
 from gigacluster.scaling.problem import Fits, Problem
-from gigacluster.scaling.published import symbol_values
 from gigacluster.scaling.runs import numbers
 from gigacluster.scaling.search import Solved, random_starts
 
@@ -102,7 +101,7 @@ def profile(solved: Solved, symbol: str, values: Sequence[float]) -> dict[str, n
     targets = numpy.atleast_1d(numbers(symbol, values)).ravel()
     index = law.names.index(symbol)
     for target in targets:
-        symbol_values(law, {symbol: target}, "profile")
+        law.values_of({symbol: target}, "profile")
     # An amplitude is held in SI units where its columns are in them too.
     columns = {column for column, other, _ in law.symbols[index].shifts if isinstance(other, str)}
     shifted = {name: 0.0 if name in columns else unit for name, unit in solved.units.items()}

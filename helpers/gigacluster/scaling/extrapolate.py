@@ -16,12 +16,12 @@ import numpy
 from scipy import special
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import SHARE_WITHIN, Limit, checked
+from gigacluster.limits import SHARE_WITHIN, Limit, checked, whole
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import ConvergenceWarning, fit
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, RunsWarning, check_columns, read_columns, whole
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, RunsWarning, check_columns, read_columns
 
 #: Forms that are compared by default.
 FORMS = ("chinchilla", "chinchilla-tied", "kaplan")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import POSITIVE, checked
+from gigacluster.limits import POSITIVE, checked, whole
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
@@ -18,7 +18,7 @@ from gigacluster.scaling.law import Law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
 from gigacluster.scaling.published import published
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive, whole
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive
 from gigacluster.scaling.search import Solved, StartReport
 from gigacluster.scaling.storage import read, write
 

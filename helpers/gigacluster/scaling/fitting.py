@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
-from gigacluster.limits import SHARE_WITHIN, checked, one_of
+from gigacluster.limits import SHARE_WITHIN, checked, one_of, whole
 from gigacluster.parallel import Workers
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
@@ -19,9 +19,8 @@ from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import CONVERGED, Problem
-from gigacluster.scaling.published import symbol_values
 from gigacluster.scaling.replicates import Resampling, fit_replicates
-from gigacluster.scaling.runs import read_runs, whole
+from gigacluster.scaling.runs import read_runs
 from gigacluster.scaling.search import Solved, make_problem, random_starts, search
 
 #: Groups from which on drawing whole groups anew is trusted, whatever their errors are distributed like.
@@ -119,7 +118,7 @@ def fit(
     (0.34, 1.7)
     """
     law = get_law(form)
-    held = dict(law.defaults) if fixed is None else symbol_values(law, fixed, "fixed")
+    held = dict(law.defaults) if fixed is None else law.values_of(fixed, "fixed")
     _check_options(kind, clusters, coverage)
     seed, replicate_starts = whole("seed", seed), whole("replicate_starts", replicate_starts)
     options = Objective(loss=loss, delta=delta, quantile=quantile)

@@ -122,6 +122,31 @@ class Law:
         values[..., self.is_amplitude] = numpy.log(values[..., self.is_amplitude])
         return values - self._shift(values, units)
 
+    def values_of(self, given: Any, what: str) -> dict[str, float]:
+        """Return values of symbols by name, each in its range.
+
+        Raises
+        ------
+        ValueError
+            With every name that is unknown and every value that is none.
+        """
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{what} is {given!r}; it must be a dict of values by symbol: {', '.join(self.names)}")
+        values, faults = {}, [f"{name!r} is unknown" for name in given if name not in self.names]
+        for symbol in self.symbols:
+            if symbol.name in given:
+                try:
+                    value = values[symbol.name] = float(given[symbol.name])
+                except (TypeError, ValueError, OverflowError):
+                    value = numpy.nan
+                least = {"amplitude": "above 0", "free": "of any sign"}.get(symbol.kind, "at least 0")
+                low = symbol.kind != "free" and (value < 0 or (symbol.kind == "amplitude" and value == 0))
+                if low or not numpy.isfinite(value):
+                    faults.append(f"{symbol.name} is {given[symbol.name]!r} and must be a finite number {least}")
+        if faults:
+            raise ValueError(f"{what} of {self.name!r} ({', '.join(self.names)}): {'; '.join(faults)}")
+        return values
+
     def _shift(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
         shift = numpy.zeros_like(theta)
         for i, symbol in enumerate(self.symbols):

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy
 
-from gigacluster.limits import SHARE_WITHIN, checked
+from gigacluster.limits import SHARE_WITHIN, checked, whole
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.runs import whole
 
 
 def published(
@@ -23,7 +22,7 @@ def published(
     """Return the fields of a fit with these coefficients; see :meth:`gigacluster.scaling.Fit.from_coefficients`."""
     law = get_law(form)
     checked(coverage=(coverage, SHARE_WITHIN))
-    values = {**dict(law.defaults), **symbol_values(law, coefficients, "coefficients")}
+    values = {**dict(law.defaults), **law.values_of(coefficients, "coefficients")}
     missing = [name for name in law.names if name not in values]
     if missing:
         raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {', '.join(missing)} missing")
@@ -47,29 +46,3 @@ def published(
         "flags": (),
         "kind": "covariance" if replicates else "",
     }
-
-
-def symbol_values(law: Law, given: Any, what: str) -> dict[str, float]:
-    """Return values of symbols by name, each in its range.
-
-    Raises
-    ------
-    ValueError
-        With every name that is unknown and every value that is none.
-    """
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{what} is {given!r}; it must be a dict of values by symbol: {', '.join(law.names)}")
-    values, faults = {}, [f"{name!r} is unknown" for name in given if name not in law.names]
-    for symbol in law.symbols:
-        if symbol.name in given:
-            try:
-                value = values[symbol.name] = float(given[symbol.name])
-            except (TypeError, ValueError, OverflowError):
-                value = numpy.nan
-            least = {"amplitude": "above 0", "free": "of any sign"}.get(symbol.kind, "at least 0")
-            low = symbol.kind != "free" and (value < 0 or (symbol.kind == "amplitude" and value == 0))
-            if low or not numpy.isfinite(value):
-                faults.append(f"{symbol.name} is {given[symbol.name]!r} and must be a finite number {least}")
-    if faults:
-        raise ValueError(f"{what} of {law.name!r} ({', '.join(law.names)}): {'; '.join(faults)}")
-    return values

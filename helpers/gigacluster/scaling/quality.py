@@ -13,11 +13,11 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Array, Samples
-from gigacluster.limits import SHARE_BELOW_ONE, SHARE_WITHIN, checked
+from gigacluster.limits import SHARE_BELOW_ONE, SHARE_WITHIN, checked, whole
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.noise import Noise, find_noise
-from gigacluster.scaling.runs import numbers, whole
+from gigacluster.scaling.runs import numbers
 
 #: Ceilings and floors that are tried.
 _CEILINGS, _FLOORS = 25, 9

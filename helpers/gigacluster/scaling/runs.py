@@ -10,7 +10,6 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy
@@ -220,13 +219,6 @@ def positive(name: str, values: object) -> numpy.ndarray:
     if faults:
         raise ValueError("; ".join(faults))
     return host
-
-
-def whole(name: str, value: Any, least: int = 0) -> int:
-    """Return a count or a seed, which must be a whole number from ``least``."""
-    if not isinstance(value, Real) or not least <= float(value) < 2**32 or float(value) % 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} to below 2^32")
-    return int(float(value))
 
 
 def _plain(name: object) -> str:
