@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from gigacluster.limits import whole
+
 #: "auto" is "case", or "shared" where residuals are shared by groups of runs, or "model" for squared loss.
 KINDS = ("auto", "case", "cluster", "model", "shared")
 
