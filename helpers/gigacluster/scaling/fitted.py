@@ -229,7 +229,7 @@ class Fit:
         """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
         shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
         table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        return self.law.loss(JetOperations(numpy), table, host)
+        return numpy.asarray(self.law.loss(JetOperations(numpy), table, host))
 
     def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
         """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
@@ -316,7 +316,7 @@ def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> n
     """
     times = -(-_NOISY_SAMPLES // len(samples))
     drawn = numpy.random.default_rng(seed).choice(residuals, size=len(samples) * times)
-    return numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1))
+    return numpy.asarray(numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1)))
 
 
 def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:

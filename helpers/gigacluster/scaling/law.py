@@ -111,7 +111,7 @@ class Law:
 
     def to_symbols(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
         """Return parameters in SI units from fitted coordinates; both of shape (..., symbols)."""
-        values = theta + self._shift(theta, units)
+        values: numpy.ndarray = theta + self._shift(theta, units)
         with numpy.errstate(over="ignore"):  # a start that went astray may lie anywhere
             values[..., self.is_amplitude] = numpy.exp(values[..., self.is_amplitude])
         return values
@@ -120,7 +120,7 @@ class Law:
         """Return fitted coordinates from parameters in SI units; both of shape (..., symbols)."""
         values = numpy.array(values, dtype=float)
         values[..., self.is_amplitude] = numpy.log(values[..., self.is_amplitude])
-        return values - self._shift(values, units)
+        return numpy.asarray(values - self._shift(values, units))
 
     def values_of(self, given: Any, what: str) -> dict[str, float]:
         """Return values of symbols by name, each in its range.

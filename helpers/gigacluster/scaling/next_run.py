@@ -179,7 +179,7 @@ def _information(solved: Solved, shared: Any, variance: float, between: float) -
         number = numpy.bincount(shared.group)
         sums = numpy.stack([numpy.bincount(shared.group, column) for column in slopes.T], axis=1)
         total = total - (sums * (between / (variance + between * number))[:, None]).T @ sums
-    return total / variance
+    return numpy.asarray(total / variance)
 
 
 def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray:
@@ -194,4 +194,4 @@ def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray
     values = law.to_symbols(points, solved.units)
     best = law_optimum(law, dict(zip(law.names, values.T, strict=True)), at_flop)
     found = numpy.log(best.loss if target == "loss" else best.params)
-    return (found[::2] - found[1::2]) / (2 * steps)
+    return numpy.asarray((found[::2] - found[1::2]) / (2 * steps))

@@ -186,7 +186,7 @@ def curvature_test(
             return columns
         number = numpy.bincount(shared.group)
         means = numpy.stack([numpy.bincount(shared.group, c) for c in columns.T], axis=1) / number[:, None]
-        return columns - ((1 - (1 + shared.ratio * number) ** -0.5)[:, None] * means)[shared.group]
+        return numpy.asarray(columns - ((1 - (1 + shared.ratio * number) ** -0.5)[:, None] * means)[shared.group])
 
     limit = 3.0 * 1.4826 * numpy.median(numpy.abs(residuals)) + 1e-300
     clipped = numpy.clip(residuals, -limit, limit)

@@ -78,7 +78,7 @@ class Problem:
         """Fits evaluated at once."""
         elements = min(free_bytes(self.xp) / 2 / _BYTES_AN_ELEMENT, _CHUNK_ELEMENTS_GPU)
         elements = elements if self.xp.__name__ == "cupy" else _CHUNK_ELEMENTS
-        return max(1, int(elements) // self.log_loss.shape[1])
+        return max(1, int(elements // self.log_loss.shape[1]))
 
     def solve(
         self,
@@ -244,7 +244,7 @@ def looks_flat(problem: Problem, fits: Fits) -> numpy.ndarray:
     share = _NORMAL_SHARE[problem.objective.loss == "squared"]
     runs = problem.log_loss.shape[1]
     variance = 2.0 * _RULED_OUT * fits.objective[:, None] / (share * runs) * curvature
-    return (judged & ~((variance > 0) & (variance < reach**2))).any(axis=1)
+    return numpy.asarray((judged & ~((variance > 0) & (variance < reach**2))).any(axis=1))
 
 
 def solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:

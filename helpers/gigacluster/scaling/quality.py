@@ -115,7 +115,7 @@ class QualityLink:
         low, high = self.x_range
         edge = sigmoid(numpy.clip(x, low, high), *columns)
         beyond = numpy.maximum(low - x, 0.0) + numpy.maximum(x - high, 0.0)
-        return edge + (sigmoid(x, *columns) - edge) * numpy.exp(level * beyond / (high - low))
+        return numpy.asarray(edge + (sigmoid(x, *columns) - edge) * numpy.exp(level * beyond / (high - low)))
 
     def _own_errors(self, curve: numpy.ndarray, chance_draw: numpy.ndarray) -> numpy.ndarray:
         """Draw a model's own error from those of the models of nearest fitted score."""
@@ -124,7 +124,7 @@ class QualityLink:
         near = min(max(_LEAST_NEAR, round(_NEAR_SHARE * len(order))), len(order))
         place = numpy.searchsorted(fitted[order], curve)
         first = numpy.clip(place - near // 2, 0, len(order) - near)
-        return self.residuals[order][first + (chance_draw * near).astype(int)]
+        return numpy.asarray(self.residuals[order][first + (chance_draw * near).astype(int)])
 
 
 def link_score(

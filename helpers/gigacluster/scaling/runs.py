@@ -83,9 +83,7 @@ class Runs:
         """Compute of each run, None where the columns do not tell."""
         if self.budget_flop is not None:
             return self.budget_flop
-        if {"params", "tokens"} <= set(self.columns):
-            return FLOP_PER_PARAM_TOKEN * self.columns["params"] * self.columns["tokens"]
-        return None
+        return known_columns(self.columns, ("budget_flop",)).get("budget_flop")
 
 
 def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
@@ -138,9 +136,9 @@ def known_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]
 def _third(name: str, parts: Mapping[str, Any]) -> numpy.ndarray:
     with numpy.errstate(all="ignore"):  # rows that are not positive are named later
         if name == "budget_flop":
-            return FLOP_PER_PARAM_TOKEN * parts["params"] * parts["tokens"]
+            return numpy.asarray(FLOP_PER_PARAM_TOKEN * parts["params"] * parts["tokens"])
         other = parts["tokens" if name == "params" else "params"]
-        return numpy.divide(parts["budget_flop"], FLOP_PER_PARAM_TOKEN * other)
+        return numpy.asarray(parts["budget_flop"] / (FLOP_PER_PARAM_TOKEN * other))
 
 
 def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> Runs:
