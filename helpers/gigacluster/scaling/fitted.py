@@ -10,14 +10,13 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import POSITIVE, checked, whole
+from gigacluster.limits import POSITIVE, SHARE_WITHIN, checked, whole
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.law import Law
+from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
-from gigacluster.scaling.published import published
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive
 from gigacluster.scaling.search import Solved, StartReport
 from gigacluster.scaling.storage import read, write
@@ -107,7 +106,32 @@ class Fit:
         >>> round(float(law.predict(70e9, 1.4e12).value), 3)
         1.974
         """
-        return cls(**published(form, coefficients, covariance, samples, seed, coverage))
+        law, (samples, seed) = get_law(form), (whole("samples", samples, 1), whole("seed", seed))
+        checked(coverage=(coverage, SHARE_WITHIN))
+        values = {**dict(law.defaults), **law.values_of(coefficients, "coefficients")}
+        missing = [name for name in law.names if name not in values]
+        if missing:
+            raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {', '.join(missing)} missing")
+        replicates: dict[str, numpy.ndarray] = {}
+        if covariance is not None:
+            matrix, names = numpy.asarray(covariance, dtype=float), list(coefficients)
+            if matrix.shape != (len(names), len(names)):
+                raise ValueError(f"covariance has shape {matrix.shape}; it must be {(len(names),) * 2}, for {names}")
+            stream = numpy.random.default_rng(seed)
+            drawn = stream.multivariate_normal([values[name] for name in names], matrix, samples, method="eigh")
+            table = {name: numpy.full(samples, value) for name, value in values.items()}
+            table |= dict(zip(names, drawn.T, strict=True))
+            good = numpy.all([table[s.name] > 0 for s in law.symbols if s.kind in ("amplitude", "exponent")], axis=0)
+            replicates = {**{name: numpy.where(good, table[name], numpy.nan) for name in law.names}, "converged": good}
+        return cls(
+            law=law,
+            parameters={name: values[name] for name in law.names},
+            fixed={name: value for name, value in values.items() if name not in coefficients},
+            coverage=coverage,
+            replicates=replicates,
+            flags=(),
+            kind="covariance" if replicates else "",
+        )
 
     @property
     def converged(self) -> bool:

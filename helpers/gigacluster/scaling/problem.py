@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Samples, free_bytes, kernel, namespace_of, to_host
+from gigacluster.arrays import Array, Samples, free_bytes, kernel, moved, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
 from gigacluster.scaling.fused import fused
 from gigacluster.scaling.law import Law
@@ -173,12 +173,9 @@ class Problem:
             weights=weights / (weights.mean() or 1.0),
         )
 
-    def array(self, values: Any, dtype: Any = None) -> Any:
-        """Copy host values to the library and device of the problem."""
-        dtype = self.xp.float64 if dtype is None else dtype
-        if self.xp.__name__ in ("numpy", "cupy"):
-            return self.xp.asarray(values, dtype=dtype)
-        return self.xp.asarray(values, dtype=dtype, device=self.like.device)
+    def array(self, values: Any) -> Any:
+        """Copy host values to the library and device of the problem, as float64."""
+        return moved(values, self.like)
 
     def _prediction(self) -> tuple[Any, Any]:
         """Return the prediction with its derivatives, and how a step moves."""
@@ -190,7 +187,7 @@ class Problem:
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
         xp = self.xp
         weights, observed = self.array(self.weights), self.array(self.log_loss)
-        of_problem = self.array(numbers, xp.int64)
+        of_problem = xp.astype(self.array(numbers), xp.int64)
 
         def rows(table: Any, problem: Any) -> Any:
             return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)
