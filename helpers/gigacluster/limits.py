@@ -145,6 +145,21 @@ def checked(function: Callable[..., object], *values: Samples) -> tuple[Namespac
     return xp, list(named.values())
 
 
+def within(**options: tuple[object, Limit]) -> None:
+    """Raise ``ValueError`` unless each option, given as ``name=(value, limit)``, is a plain number within its limit.
+
+    Examples
+    --------
+    >>> within(coverage=(95, SHARE_WITHIN))
+    Traceback (most recent call last):
+    ...
+    ValueError: coverage must be between 0 and 1, got 95
+    """
+    faults = [fault for name, (value, limit) in options.items() if (fault := _fault(name, value, limit))]
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of the allowed names."""
     if value not in allowed:

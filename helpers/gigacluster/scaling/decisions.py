@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples, to_host
-from gigacluster.limits import ABOVE_ZERO, POSITIVE, SHARE_WITHIN, checked
+from gigacluster.limits import ABOVE_ZERO, POSITIVE, SHARE_WITHIN, within
 from gigacluster.scaling.estimate import Estimate, Flag, quantiles, spread
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
@@ -81,7 +81,7 @@ def compute_optimal(
     72
     """
     law, budget = as_fit(fitted).law, positive("budget_flop", budget_flop)
-    checked(token_cap=(token_cap, ABOVE_ZERO), flop_per_param_token=(flop_per_param_token, POSITIVE))
+    within(token_cap=(token_cap, ABOVE_ZERO), flop_per_param_token=(flop_per_param_token, POSITIVE))
     options: dict[str, Any] = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
     best, samples = law_optimum(law, fitted.parameters, budget, **options), None
     if fitted.replicates:
@@ -141,7 +141,7 @@ def budget_table(
         A row a cluster and duration: ``label``, ``cluster``, ``days``, and ``flop``, ``params``, ``tokens``, ``loss``
         (medians), each with ``_low`` and ``_high``.
     """
-    checked(coverage=(coverage, SHARE_WITHIN))
+    within(coverage=(coverage, SHARE_WITHIN))
     table: dict[str, list[Any]] = {}
     for cluster, rate in useful_flop_per_s.items():
         for count in days:

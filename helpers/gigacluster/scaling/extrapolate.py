@@ -16,7 +16,7 @@ import numpy
 from scipy import special
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import SHARE_WITHIN, Limit, checked, whole
+from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import ConvergenceWarning, fit
@@ -170,7 +170,7 @@ def rollouts(
     ValueError
         If the runs leave no rollout of a reach of 3: too few runs, or too little compute between them.
     """
-    checked(reach=(reach, _BEYOND), coverage=(coverage, SHARE_WITHIN))
+    within(reach=(reach, _BEYOND), coverage=(coverage, SHARE_WITHIN))
     cuts = whole("cuts", cuts, 1)
     laws = [get_law(form) for form in ([forms] if isinstance(forms, str | Law) else forms)]
     columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import POSITIVE, SHARE_WITHIN, checked, whole
+from gigacluster.limits import POSITIVE, SHARE_WITHIN, whole, within
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
@@ -107,7 +107,7 @@ class Fit:
         1.974
         """
         law, (samples, seed) = get_law(form), (whole("samples", samples, 1), whole("seed", seed))
-        checked(coverage=(coverage, SHARE_WITHIN))
+        within(coverage=(coverage, SHARE_WITHIN))
         values = {**dict(law.defaults), **law.values_of(coefficients, "coefficients")}
         missing = [name for name in law.names if name not in values]
         if missing:
@@ -299,7 +299,7 @@ class Fit:
         ``inf`` where no compute reaches it (at or below E); the share of replicates that say so is told by a flag.
         """
         goal = positive("loss", loss)
-        checked(flop_per_param_token=(flop_per_param_token, POSITIVE))
+        within(flop_per_param_token=(flop_per_param_token, POSITIVE))
         options = {"flop_per_param_token": flop_per_param_token}
         value = law_compute_for(self.law, self.parameters, goal, **options)
         samples, flags = None, tuple[Flag, ...]()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
-from gigacluster.limits import SHARE_WITHIN, checked, one_of, whole
+from gigacluster.limits import SHARE_WITHIN, one_of, whole, within
 from gigacluster.parallel import Workers
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
@@ -166,7 +166,7 @@ def _check_options(kind: str, clusters: Any, coverage: float) -> None:
     one_of("kind", kind, KINDS)
     if kind == "cluster" and clusters is None:
         raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
-    checked(coverage=(coverage, SHARE_WITHIN))
+    within(coverage=(coverage, SHARE_WITHIN))
 
 
 def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import SHARE_WITHIN, Limit, checked, whole
+from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
 from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
@@ -135,7 +135,7 @@ def isoflop(
     """
     if not (numpy.isscalar(approach) and approach in (1, 2)):
         raise ValueError(f"approach is {approach!r}; it can be 1 or 2 (approach 3 is scaling.fit)")
-    checked(coverage=(coverage, SHARE_WITHIN), window=(numpy.inf if window is None else window, _FACTOR))
+    within(coverage=(coverage, SHARE_WITHIN), window=(numpy.inf if window is None else window, _FACTOR))
     seed = whole("seed", seed)
     columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))
     check_columns(columns)

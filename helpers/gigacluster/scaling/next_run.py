@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 from scipy import special
 
-from gigacluster.limits import POSITIVE, checked
+from gigacluster.limits import POSITIVE, within
 from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.law import Law
@@ -104,7 +104,7 @@ def next_run(
         raise ValueError(
             "this law was not fitted here, so that nothing tells its errors; fit it with scaling.fit(runs)"
         )
-    checked(at_flop=(at_flop, POSITIVE), budget_flop=(1.0 if budget_flop is None else budget_flop, POSITIVE))
+    within(at_flop=(at_flop, POSITIVE), budget_flop=(1.0 if budget_flop is None else budget_flop, POSITIVE))
     solved, law = fitted.solved, fitted.law
     made = solved.runs.flop
     most = budget_flop if budget_flop is not None else float(made.max()) if made is not None else numpy.inf

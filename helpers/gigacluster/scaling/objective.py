@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from gigacluster.limits import POSITIVE, SHARE_WITHIN, checked, one_of
+from gigacluster.limits import POSITIVE, SHARE_WITHIN, one_of, within
 
 LOSSES = ("huber", "squared", "absolute", "asymmetric")
 
@@ -26,7 +26,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         one_of("loss", self.loss, LOSSES)
-        checked(delta=(self.delta, POSITIVE), quantile=(self.quantile, SHARE_WITHIN))
+        within(delta=(self.delta, POSITIVE), quantile=(self.quantile, SHARE_WITHIN))
 
     def __call__(self, xp: ModuleType, residual: Any) -> tuple[Any, Any, Any]:
         """Return value, slope and (generalised) curvature at each residual."""

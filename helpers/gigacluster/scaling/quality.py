@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Array, Samples
-from gigacluster.limits import SHARE_BELOW_ONE, SHARE_WITHIN, checked, whole
+from gigacluster.limits import SHARE_BELOW_ONE, SHARE_WITHIN, whole, within
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.noise import Noise, find_noise
@@ -174,7 +174,7 @@ def link_score(
     >>> round(link.ceiling, 3)
     0.85
     """
-    checked(chance=(chance, SHARE_BELOW_ONE), coverage=(coverage, SHARE_WITHIN))
+    within(chance=(chance, SHARE_BELOW_ONE), coverage=(coverage, SHARE_WITHIN))
     bootstrap, seed = whole("bootstrap", bootstrap, 1), whole("seed", seed)
     x, score = numbers("x", x).ravel(), numbers("score_frac", score_frac).ravel()
     labels = numpy.arange(len(x)) if family is None else numpy.asarray(family, dtype=str)
@@ -225,7 +225,7 @@ def link_score(
         for name, (low, high) in zip(("ceiling", "floor"), intervals, strict=True)
         if high - low > _OPEN
     ]
-    within = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
+    inside = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
     families = int(number.max()) + 1
     return QualityLink(
         slope=float(best[0]),
@@ -235,7 +235,7 @@ def link_score(
         ceiling_interval=intervals[0],
         floor_interval=intervals[1],
         error=float(numpy.sqrt(numpy.mean(residuals**2))),
-        error_within_family=float(numpy.sqrt(numpy.sum(within**2) / max(len(x) - families, 1))),
+        error_within_family=float(numpy.sqrt(numpy.sum(inside**2) / max(len(x) - families, 1))),
         x_range=(float(x.min()), float(x.max())),
         coverage=coverage,
         flags=tuple(flags),

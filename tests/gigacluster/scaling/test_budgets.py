@@ -224,6 +224,10 @@ def test_replicates_without_a_minimum_are_counted_and_told():
     gone = float(numpy.isnan(found.replicates[:, 0]).mean())
     assert len(lost) == 1
     assert f"{gone:.1%} of the replicates have fewer than 3 left" in lost[0]
+    share = float(lost[0].split("%")[0]) / 100
+    # A replicate of five minima has fewer than three left where three or more are lost.
+    assert 0.6 * gone <= share <= 1 - 0.6 * (1 - gone)
+    assert 0.02 < share < 0.9
     assert not [
         f for f in scaling.isoflop(parabolas(BUDGETS, noise=1e-4), bootstrap=100).flags if f.kind == "minima lost"
     ]
@@ -246,5 +250,19 @@ def test_three_budgets_with_enough_runs_are_needed(least, approach):
     runs = parabolas(BUDGETS[:3], factors=FACTORS[2 : 2 + max(least, 2)])
     assert scaling.isoflop(runs, approach=approach, bootstrap=0).budgets_flop == pytest.approx(BUDGETS[:3])
     short = {name: values[1:] for name, values in runs.items()} if least == 3 else parabolas(BUDGETS[:2])
-    with pytest.raises(ValueError, match="3 such budgets are needed"):
+    enough = (
+        "have 1 run or more. 3 such" if least == 1 else "have 3 runs or more; fewer at 1e[+]18 FLOP [(]2[)]. 3 such"
+    )
+    with pytest.raises(ValueError, match=f"2 of {3 if least == 3 else 2} budgets {enough} budgets are needed"):
         scaling.isoflop(short, approach=approach, bootstrap=0)
+
+
+@pytest.mark.parametrize("count", [8, 9, 11])
+def test_a_refusal_names_eight_budgets_with_too_few_runs_and_counts_the_rest(count):
+    runs = parabolas(numpy.geomspace(1e18, 1e22, count), factors=FACTORS[2:4])
+    more = f" and {count - 8} more" if count > 8 else ""
+    with pytest.raises(ValueError, match=f"0 of {count} budgets have 3 runs or more") as caught:
+        scaling.isoflop(runs, bootstrap=0)
+    assert str(caught.value).count(" FLOP (2)") == 8
+    assert "; fewer at 1e+18 FLOP (2), " in str(caught.value)
+    assert f" FLOP (2){more}. 3 such budgets are needed" in str(caught.value)
