@@ -30,17 +30,9 @@ def check_rows(bootstrap: Any, count: int) -> int:
 def draw_rows(bootstrap: Any, count: int, seed: int, block: int | None = None) -> Iterator[numpy.ndarray]:
     """Yield the rows of the replicates in blocks of shape (up to ``block`` replicates, count).
 
-    Parameters
-    ----------
-    bootstrap
-        How many replicates, or their rows of shape (replicates, count).
-    count
-        Units to draw from: runs, or clusters of runs.
-    seed
-        Of ``numpy.random.RandomState``, whose stream is frozen for good: replicate i is the i-th call of
-        ``RandomState(seed).choice(count, count)``, whatever the number of replicates and the block.
-    block
-        Replicates at once; all by default.
+    ``bootstrap``: how many replicates, or their rows of shape (replicates, count); ``count``: units to draw from, runs
+    or clusters of runs. The stream of ``numpy.random.RandomState(seed)`` is frozen for good: replicate i is the i-th
+    call of ``choice(count, count)``, whatever the number of replicates and the block.
 
     Examples
     --------

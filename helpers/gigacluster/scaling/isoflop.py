@@ -111,10 +111,8 @@ def isoflop(
         Replicates, or the rows that each draws, shape (replicates, runs). Every budget keeps its runs and gets new
         errors, drawn from what the parabolas leave; optima that scatter more about their line than that explains get
         the rest as an error of their own.
-    seed
-        Of the draws.
-    coverage
-        Of intervals.
+    seed, coverage
+        Of the draws, and of intervals.
     window
         Runs within this factor of the size of the lowest one make its parabola, and at least three: far runs steady the
         minimum and bend it, since the curve is no parabola. ``inf`` takes all runs; None the widest window whose

@@ -228,7 +228,10 @@ def _gadre_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"params": 6.0 * params * params, "tokens": 6.0 * tokens * tokens}
 
 
-_CHINCHILLA = (_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR)
+_CHINCHILLA = (
+    *(_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR),
+    *(_exponent("alpha"), _exponent("beta")),
+)
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -236,7 +239,7 @@ LAWS: dict[str, Law] = {
         Law(
             name="chinchilla",
             about="L = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3)",
-            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta")),
+            symbols=_CHINCHILLA,
             columns=("params", "tokens"),
             terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "beta", "tokens")),
             source_id="hoffmann-2022",
@@ -270,7 +273,7 @@ LAWS: dict[str, Law] = {
         Law(
             name="coupled",
             about="L = E + (A / N^alpha + B / D^beta)^k: k = 1 is chinchilla, E = 0 is kaplan (Busbridge et al. 2025)",
-            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta"), _exponent("k", (0.3, 1.5))),
+            symbols=(*_CHINCHILLA, _exponent("k", (0.3, 1.5))),
             columns=("params", "tokens"),
             log_loss=_coupled,
             source_id="busbridge-2025",
@@ -294,8 +297,6 @@ LAWS: dict[str, Law] = {
             about="L = E + A / N'^alpha + B / D'^beta with repeats discounted by R_N*, R_D* (Muennighoff et al. 2023)",
             symbols=(
                 *_CHINCHILLA,
-                _exponent("alpha"),
-                _exponent("beta"),
                 Symbol(name="R_D*", kind="amplitude", start=(-1.0, 6.0)),
                 Symbol(name="R_N*", kind="amplitude", start=(-1.0, 6.0)),
             ),

@@ -188,7 +188,7 @@ def curvature_test(
         means = numpy.stack([numpy.bincount(shared.group, c) for c in columns.T], axis=1) / number[:, None]
         return numpy.asarray(columns - ((1 - (1 + shared.ratio * number) ** -0.5)[:, None] * means)[shared.group])
 
-    limit = 3.0 * 1.4826 * numpy.median(numpy.abs(residuals)) + 1e-300
+    limit = 3.0 * 1.4826 * numpy.median(numpy.abs(residuals))
     clipped = numpy.clip(residuals, -limit, limit)
     names = list(log_columns)
     unit = {k: (log_columns[k] - log_columns[k].mean()) / max(float(log_columns[k].std()), 1e-9) for k in names}

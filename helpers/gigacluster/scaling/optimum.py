@@ -99,7 +99,7 @@ def excess_compute(params_ratio: Samples, alpha: Samples, beta: Samples) -> Arra
     Parameters
     ----------
     params_ratio : Parameters over the compute-optimal ones, both at the budget spent.
-    alpha, beta : float or array
+    alpha, beta : Exponents of the law.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def cheapest_to_serve(
     ----------
     loss : Loss to reach, above E. [nat/token]
     served_tokens : Tokens read and written in service over the model's life.
-    A, B, E, alpha, beta : float or array
+    A, B, E, alpha, beta : Parameters of the law.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def repeated_optimum(
     ----------
     budget_flop : Training compute. [FLOP]
     unique_tokens : Different tokens there are.
-    A, B, E, alpha, beta : float or array
+    A, B, E, alpha, beta : Parameters of the law.
     repeats_scale : R_D*: repeats after which another pass adds little (15 as published; poorly known).
 
     Returns

@@ -142,18 +142,9 @@ def _third(name: str, parts: Mapping[str, Any]) -> numpy.ndarray:
 
 
 def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> Runs:
-    """Check a table of runs against what a law needs.
+    """Check a table of runs against what a law with so many ``free`` parameters needs.
 
-    Parameters
-    ----------
-    runs
-        Table or mapping with columns ``loss`` and those of ``law.columns``, under these names or usual others.
-    law
-        Which columns are read.
-    free
-        Parameters to be fitted.
-    loss_unit
-        ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
+    ``loss_unit``: ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
 
     Raises
     ------

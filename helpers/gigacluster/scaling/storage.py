@@ -50,7 +50,13 @@ def write(path: str | Path, fit: Mapping[str, Any]) -> None:
 
 def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
     """Return the fields of a fit that :func:`write` wrote; ``form`` is the law where it is one of yours."""
-    content = _content(path)
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
+    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
     law = form or get_law(content["form"])
     fitted, solved, noise, rates = content.get("fitted"), None, None, None
     if fitted is not None:
@@ -94,16 +100,3 @@ def _lists(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in fields.items()}
-
-
-def _content(path: str | Path) -> dict[str, Any]:
-    """Return what a file holds, if it is a fit."""
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
-    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
-    if missing:
-        raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
-    return dict(content)
