@@ -28,6 +28,7 @@ __all__ = [
     "named",
     "number_text",
     "tell",
+    "tell_difference",
     "tell_input",
     "tell_table",
 ]
@@ -99,6 +100,25 @@ def tell(outlook: Outlook, name: str, *, median_alone: bool = False) -> str:
     found, unit = outlook.interval(name), outlook.answers()[name][1]
     text = words.quantity(found.median, unit, digits_of(found)) if median_alone else outlook.say(name)
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
+
+
+def tell_difference(outlook: Outlook, name: str, said: words.Difference) -> str:
+    """Write an answer that may be negative with its sign in words, linked as :func:`tell` does.
+
+    Examples
+    --------
+    ``tell_difference(found, "advantage_usd", words.BETTER)`` gives ``worse by $1.3 million (400,000 to 2,600,000)``.
+    """
+    found, unit = outlook.interval(name), outlook.answers()[name][1]
+    called, place = (f"{name} as a loss", f"inputs.html#number-{name}") if found.median < 0 else (name, "")
+
+    def mark(text: str) -> str:
+        if place or not on_page():
+            return named(text, called, place, of=outlook)
+        return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})"
+
+    text = words.difference(found.low, found.median, found.high, said, unit=unit, digits=digits_of(found), mark=mark)
+    return text + (f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else "")
 
 
 def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str:
