@@ -11,7 +11,7 @@ from typing import Any
 from gigacluster.units import SECONDS_PER_HOUR
 from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario, words
-from gigareport.answers import tell_difference
+from gigareport.answers import say_difference
 from gigareport.calibration.validation import by_source
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
@@ -28,14 +28,14 @@ def lines() -> list[str]:
     verdicts = claims.audit(outlook)["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
-    better = tell_difference(outlook, "advantage_usd", words.BETTER)
+    better = say_difference(outlook, "advantage_usd", words.BETTER)
     return [
         f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
         *_by_kind(outlook),
         f"- **Inside that contract.** {outlook.verdict} Owning costs {outlook.say('own_usd')}, renting "
         f"{outlook.say('rent_usd')} for the same useful work; a run is done "
-        f"{tell_difference(outlook, 'months_gained', words.EARLIER)}, and with the months of each counted owning is "
+        f"{say_difference(outlook, 'months_gained', words.EARLIER)}, and with the months of each counted owning is "
         f"{better}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac')} of peak while training; failures every "

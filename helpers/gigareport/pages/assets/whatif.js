@@ -229,7 +229,7 @@
   const put = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
   const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
   const svg = (tag, attributes, parent) => parent.appendChild(put(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
-  const ink = { "font-size": 13, fill: "currentColor" };
+  const ink = { fill: "currentColor" };
 
   // The figures are made once; a change moves their attributes.
   const spread = (() => {
@@ -262,12 +262,11 @@
     const terms = Array.from({ length: nx }, (_, i) => Math.round(12 + (data.limits.horizon_months[1] - 12) * i / (nx - 1)));
     const fills = { own: "var(--r-own)", rent: "var(--r-rent)", close: "var(--r0)" };
     const cells = Array.from({ length: ny }, (_, j) => terms.map((_, i) => {
-      const cell = svg("rect", { x: 60 + i * (width - 60) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - 60) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: fills.close }, box);
+      const cell = svg("rect", { x: 60 + i * (width - 60) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - 60) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: "var(--tint)" }, box);
       return [cell, svg("title", {}, cell)];
     }));
     const sides = [0, ny - 1].map((j) => [svg("text", { ...ink, x: 54, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end" }, box), j]);
-    [0, nx - 1].forEach((i) => write(svg("text", { ...ink, x: i ? width : 60, y: height - 22, "text-anchor": i ? "end" : "start" }, box), `${terms[i]} months`));
-    write(svg("text", { ...ink, x: width / 2 + 30, y: height - 5, "text-anchor": "middle" }, box), "Horizon; upwards: price of a chip-hour under the contract");
+    [0, nx - 1].forEach((i) => write(svg("text", { ...ink, x: i ? width : 60, y: height - 12, "text-anchor": i ? "end" : "start" }, box), `${terms[i]} months`));
     return function* () {
       const parts = { own: 0, rent: 0, close: 0 }, prices = Array.from({ length: ny }, (_, j) => middleOf(price) * 2 ** (-1 + 2 * j / (ny - 1)));
       for (const [text, j] of sides) write(text, usd(prices[j], 3));
