@@ -23,7 +23,7 @@ from gigareport.words import quantity, share, usd
 
 _SOURCE = "gigacluster models, inputs of the scenario"
 #: Columns of :func:`sites_with`.
-SIZE = "Computing power [H100-equivalents, 8-bit peak]"
+SIZE = "Size [H100-equivalents, 8-bit peak]"
 LEAD = "Lead of this cluster [months]"
 #: Smaller than this a site is not drawn. [H100-equivalents]
 _LEAST_SITE = 5_000.0

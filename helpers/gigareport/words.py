@@ -173,17 +173,17 @@ def difference(
     >>> difference(-2.6e6, -1.3e6, 4e5, BETTER)
     'worse by $1.3 million ($2.6 million worse to $400,000 better)'
     >>> difference(-31.0, 12.0, 62.0, EARLIER, unit="day")
-    '12 days (31 days later to 62 days earlier) earlier'
+    '12 days earlier (31 days later to 62 days earlier)'
     """
-    sizes = sorted((abs(low), abs(high)))
-    text = interval(sizes[0], abs(median), sizes[1], unit, digits)
+    if not math.isfinite(median):
+        return _UNKNOWN
+    form = said.behind if median < 0 else said.ahead
     if low < 0 < high:
-        ends = (
-            (said.behind_end if end < 0 else said.ahead_end).format(quantity(abs(end), unit, digits))
-            for end in (low, high)
-        )
-        text = f"{quantity(abs(median), unit, digits)} ({' to '.join(ends)})"
-    return (said.behind if median < 0 else said.ahead).format(mark(text)) if math.isfinite(median) else _UNKNOWN
+        worst, best = (quantity(abs(end), unit, digits) for end in (low, high))
+        ends = f"{said.behind_end.format(worst)} to {said.ahead_end.format(best)}"
+        return f"{form.format(mark(quantity(abs(median), unit, digits)))} ({ends})"
+    smallest, largest = sorted((abs(low), abs(high)))
+    return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
 
 
 def difference_alone(value: float, said: Difference, *, unit: str = "USD", digits: int = 2) -> str:
