@@ -16,10 +16,11 @@ from gigacluster import cost
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import interval
 from gigareport import catalog
-from gigareport.facts import cost_inputs, rents
+from gigareport.facts import rents
+from gigareport.facts.prices import cost_inputs
 from gigareport.scenario import Scenario, cash_flows, spine, with_value
-from gigareport.scenario.inputs import alike, inputs_from
-from gigareport.scenario.market import market_of
+from gigareport.scenario.inputs import alike, inputs_from, market_of
+from gigareport.scenario.known import facts_of
 from gigareport.scenario.outlook import Outlook
 from gigareport.words import SAVES, difference_alone
 from gigareport.words import share as share_text
@@ -126,7 +127,7 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
         of each counted. Each share of samples is inside its kind of rent.
     """
     story, basis = outlook.scenario, _Samples.of(outlook, samples)
-    kinds = _kinds_on(pd.Timestamp(story.decided_on))
+    kinds = rents.blocks(str(story.decided_on), or_first=True)
     own_price = story.rent.committed_usd_per_chip_hour.median
     quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
     whole, short, own = float("inf"), _term(outlook), (own_price, 0)
@@ -163,14 +164,6 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
-    """Return each kind of rent with the largest block known on a day, or with the first one known."""
-    table = catalog.load("rent_kinds").sort_values("as_of")
-    known = pd.concat([table.groupby("kind").head(1), table[table["as_of"] <= day]])
-    known = known.drop_duplicates()
-    return known.groupby("kind").tail(1).set_index("kind").assign(n_blocks=known.groupby("kind").size())
 
 
 def _term(outlook: Outlook) -> float:
@@ -272,7 +265,8 @@ def price_map(
 
 def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarray, horizon: int) -> cost.CashFlows:
     """Return rentals of the scenario under contracts of one dollar, an option a term: (months, terms, samples)."""
-    (form,) = alike([with_value(story, "rent.kind", "contract")])
+    case = with_value(story, "rent.kind", "contract")
+    (form,) = alike([case])
     given = {name: numpy.asarray(values)[None, :] for name, values in basis.given.items()}
     inputs = inputs_from([form], given)
     price, renewal = inputs.rent.committed_usd_per_chip_hour, inputs.rent.renewal_usd_per_chip_hour
@@ -284,7 +278,7 @@ def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarr
     )
     return spine.rent_flows(
         replace(inputs, rent=rent),
-        market_of(form, given),
+        market_of(facts_of(case), given),
         basis.goodput_frac[None, :],
         horizon,
         basis.owned.discount_rate_per_year,
@@ -385,7 +379,7 @@ def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int =
         ``data/cost_inputs.csv``.
     """
     basis = _Samples.of(outlook, samples)
-    let = cost_inputs.inputs(["utilisation_frac"])["utilisation_frac"].median
+    let = cost_inputs(["utilisation_frac"])["utilisation_frac"].median
     owned = replace(basis.owned, utilisation_frac=let, goodput_frac=1.0)
     hour = interval(owned.usd_per_useful_chip_hour).median
     rows = []

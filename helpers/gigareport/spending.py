@@ -13,9 +13,11 @@ from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
 from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
-from gigareport.facts import cost_inputs, leases, rents
+from gigareport.facts import leases, rents
+from gigareport.facts.prices import cost_inputs
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
-from gigareport.scenario.market import market_of
+from gigareport.scenario.inputs import market_of
+from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
 
 __all__ = ["deal_sizes", "deciding", "known_rents", "parts", "so_far", "waiting", "worths"]
@@ -166,12 +168,12 @@ def known_rents(outlook: Outlook) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
     words = quotes["kind"].map(lambda kind: f"quoted, {rents.KIND_WORDS[kind]}")
     quotes = quotes.assign(kind=words).sort_values("Date")
     if ((prices["chip"] == story.cluster.chip) & (prices["kind"] == "on_demand")).any():
-        typical = rents.typical_rents(catalog.load("rental_prices"), story.cluster.chip)
+        typical = rents.typical_rents(catalog.read("rental_prices"), story.cluster.chip).to_frame()
         typical = typical[typical["n_providers"] >= 3]
         middle = typical["quarter_start"] + pd.Timedelta(days=45)
         listed = pd.DataFrame({"Date": middle, usd: typical["usd_per_chip_hour"], "kind": "typical list price"})
     case = with_value(story, "rent.kind", "hourly")
-    drawn = to_host(market_of(case, outlook.inputs)) * to_host(outlook.inputs[_PRICE])
+    drawn = to_host(market_of(facts_of(case), outlook.inputs)) * to_host(outlook.inputs[_PRICE])
     low, middle, high = numpy.quantile(drawn, [0.05, 0.5, 0.95], axis=-1)
     dates = pd.date_range(str(story.decided_on), periods=len(middle), freq="30D")
     return listed, quotes, pd.DataFrame({"Date": dates, "low": low, "median": middle, "high": high})
@@ -188,7 +190,7 @@ def worths(outlook: Outlook) -> pd.DataFrame:
         equivalent, and the same lease as if it were of its first site alone.
     """
     story = outlook.scenario
-    usual = cost_inputs.inputs(["it_power_w_per_chip", "pue"])
+    usual = cost_inputs(["it_power_w_per_chip", "pue"])
     h100_w = usual["it_power_w_per_chip"].median * usual["pue"].median
     prior, own = story.race.revenue_usd_per_site_w_year, story.race.value_of_month_usd
     cluster = story.cluster
@@ -197,7 +199,7 @@ def worths(outlook: Outlook) -> pd.DataFrame:
     if numpy.isfinite(own.median):
         low, middle, high = (12 * end / site_w for end in (own.low, own.median, own.high))
         rows.append(("the scenario's own figure", low, middle, high))
-    quote = rents.quoted("H100-SXM").iloc[-1]
+    quote = rents.quoted("H100-SXM").to_frame().iloc[-1]
     asked = float(quote["usd_per_chip_hour"]) * HOURS_PER_YEAR / h100_w
     rows.append((f"H100, one-year contract of {quote['date']:%B %Y}, every hour let", asked, asked, asked))
     lease = 12 * leases.usd_per_h100e_month(_LEASE) / h100_w

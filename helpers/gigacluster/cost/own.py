@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Any, Literal, TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
-from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
+    Worth,
     bought,
     check_horizon,
     discount,
@@ -20,85 +21,153 @@ from gigacluster.cost.flows import (
     paid_once,
 )
 from gigacluster.limits import (
-    AT_LEAST_ONE,
     NON_NEGATIVE,
-    POSITIVE,
-    POSITIVE_SHARE,
     SHARE,
-    SHARE_BELOW_ONE,
+    AtLeastOne,
     Limit,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    ShareBelowOne,
     admit,
+    checked,
+    limits_of,
 )
 from gigacluster.units import HOURS_PER_MONTH
 
-NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
-#: What each input of :func:`own` may be.
-OWN_LIMITS = {
-    "n_chips": POSITIVE,
-    "chip_usd": POSITIVE,
-    "server_usd_per_chip": NON_NEGATIVE,
-    "network_usd_per_chip": NON_NEGATIVE,
-    "storage_usd_per_chip": NON_NEGATIVE,
-    "building_usd_per_it_w": NON_NEGATIVE,
-    "power_plant_usd_per_it_w": NON_NEGATIVE,
-    "it_power_w_per_chip": POSITIVE,
-    "load_frac": POSITIVE_SHARE,
-    "pue": AT_LEAST_ONE,
-    "energy_usd_per_kwh": NON_NEGATIVE,
-    "site_rent_usd_per_kw_month": NON_NEGATIVE,
-    "staff_usd_per_chip_year": NON_NEGATIVE,
-    "maintenance_frac_per_year": NON_NEGATIVE,
-    "spares_frac": NON_NEGATIVE,
-    "running_cost_growth_per_year": SHARE_BELOW_ONE,
-    "hardware_life_months": POSITIVE,
-    "hardware_value_decline_per_year": SHARE_BELOW_ONE,
-    "selling_cost_frac": SHARE,
-    "building_life_months": POSITIVE,
-    "utilisation_frac": POSITIVE_SHARE,
-    "goodput_frac": POSITIVE_SHARE,
-    "debt_frac": SHARE,
-    "debt_effective_rate_per_year": NON_NEGATIVE,
-    "equity_rate_per_year": NON_NEGATIVE,
-    "loan_months": POSITIVE,
-    "delay_months": NON_NEGATIVE,
-    "overrun_frac": NON_NEGATIVE,
-}
+def weighted_cost_of_capital(
+    debt_frac: Share, debt_effective_rate_per_year: NonNegative, equity_rate_per_year: NonNegative
+) -> Any:
+    """Return the nominal rate that discounts cash flows without interest.
+
+    Parameters
+    ----------
+    debt_frac : Share of the capital that is lent, 0 to 1. [1]
+    debt_effective_rate_per_year, equity_rate_per_year
+        Nominal yearly cost of debt and of equity, effective, 0 or more. [1/year] An APR that is paid by the month is
+        (1 + APR / 12)^12 - 1 effective. Taxes are left out, so interest saves none.
+
+    Examples
+    --------
+    >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
+    0.126
+    """
+    _, (lent, debt_rate, equity_rate) = checked(
+        weighted_cost_of_capital, debt_frac, debt_effective_rate_per_year, equity_rate_per_year
+    )
+    return lent * debt_rate + (1 - lent) * equity_rate
+
+
+def annuity_factor(xp: Namespace, rate_per_year: Array, months: Array) -> Any:
+    """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
+    per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
+    earned = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
+    return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
+
+
+def loan(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> tuple[Any, Any]:
+    """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
+
+    A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
+    """
+    payment = 1 / annuity_factor(xp, rate_per_year, months)
+    service: Any = -paid_once(xp, rows, month)
+    owed: Any = 0.0
+    first = xp.floor(month)
+    for start, share in ((first, 1 - (month - first)), (first + 1, month - first)):
+        left = xp.clip(start + months - rows, 0.0, months)
+        service = service + share * payment * in_month(xp, rows, start, start + months)
+        owed = owed + xp.where(rows >= start, share * payment * annuity_factor(xp, rate_per_year, left), 0.0)
+    return service, owed
+
+
+_RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
+
+
+def network_tiers(n_chips: Positive, switch_ports: Annotated[Samples, _RADIX] = 128) -> Any:
+    """Return the tiers of switches that a full fat tree needs for so many chips.
+
+    Parameters
+    ----------
+    n_chips : [chip]
+    switch_ports : Ports of a switch, 4 or more: 128 for 400 Gbit/s Ethernet, 64 for InfiniBand.
+
+    Examples
+    --------
+    >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
+    (3.0, 4.0)
+    """
+    xp, (chips, ports) = checked(network_tiers, n_chips, switch_ports)
+    needed = xp.log(chips / 2) / xp.log(ports / 2)
+    return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
+
+
+def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, switch_ports: Samples = 128) -> Any:
+    """Return the price of the network between servers, per chip.
+
+    Parameters
+    ----------
+    n_chips : [chip]
+    usd_per_tier_per_chip : Price of one tier: a chip's links, optics and share of switches. [USD/chip/tier]
+    switch_ports : Ports of a switch.
+
+    Notes
+    -----
+    Each tier needs as many links as there are chips, each with optics at both ends, so optics grow like the tiers:
+    four tiers need 4/3 of the transceivers of three, as SemiAnalysis states (data/sources.csv, id
+    ``semianalysis-100k-2024``). An oversubscribed network costs less.
+
+    Examples
+    --------
+    >>> float(network_usd_per_chip(104_858, 2200))
+    6600.0
+    """
+    tiers = network_tiers(n_chips, switch_ports)
+    given = {"usd_per_tier_per_chip": usd_per_tier_per_chip, "tiers": tiers}
+    _, a, _ = admit(given, limits_of(network_usd_per_chip))
+    return a["usd_per_tier_per_chip"] * a["tiers"]
+
+
+NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
+#: From inputs, months and the month of a delivery to what happens then, per dollar or chip of it.
+_Schedule: TypeAlias = Callable[[Namespace, dict[str, Any], Array, Array], Array]
 
 
 def own(
     *,
-    n_chips: Samples,
+    n_chips: Positive,
     horizon_months: int,
     deliveries: Sequence[tuple[Any, Any]],
-    chip_usd: Samples,
-    server_usd_per_chip: Samples,
-    network_usd_per_chip: Samples,
-    storage_usd_per_chip: Samples,
-    building_usd_per_it_w: Samples,
-    power_plant_usd_per_it_w: Samples,
-    it_power_w_per_chip: Samples,
-    load_frac: Samples,
-    pue: Samples,
-    energy_usd_per_kwh: Samples,
-    staff_usd_per_chip_year: Samples,
-    maintenance_frac_per_year: Samples,
-    spares_frac: Samples,
-    hardware_life_months: Samples,
-    hardware_value_decline_per_year: Samples,
-    building_life_months: Samples,
-    debt_frac: Samples,
-    debt_effective_rate_per_year: Samples,
-    equity_rate_per_year: Samples,
-    loan_months: Samples = 60.0,
-    goodput_frac: Samples = 1.0,
-    utilisation_frac: Samples = 1.0,
-    delay_months: Samples = 0.0,
-    overrun_frac: Samples = 0.0,
+    chip_usd: Positive,
+    server_usd_per_chip: NonNegative,
+    network_usd_per_chip: NonNegative,
+    storage_usd_per_chip: NonNegative,
+    building_usd_per_it_w: NonNegative,
+    power_plant_usd_per_it_w: NonNegative,
+    it_power_w_per_chip: Positive,
+    load_frac: PositiveShare,
+    pue: AtLeastOne,
+    energy_usd_per_kwh: NonNegative,
+    staff_usd_per_chip_year: NonNegative,
+    maintenance_frac_per_year: NonNegative,
+    spares_frac: NonNegative,
+    hardware_life_months: Positive,
+    hardware_value_decline_per_year: ShareBelowOne,
+    building_life_months: Positive,
+    debt_frac: Share,
+    debt_effective_rate_per_year: NonNegative,
+    equity_rate_per_year: NonNegative,
+    loan_months: Positive = 60.0,
+    goodput_frac: PositiveShare = 1.0,
+    utilisation_frac: PositiveShare = 1.0,
+    delay_months: NonNegative = 0.0,
+    overrun_frac: NonNegative = 0.0,
     sites: Sequence[tuple[Any, Any]] = ((0.0, math.inf),),
-    selling_cost_frac: Samples = 0.0,
-    site_rent_usd_per_kw_month: Samples = 0.0,
-    running_cost_growth_per_year: Samples = 0.0,
+    selling_cost_frac: Share = 0.0,
+    site_rent_usd_per_kw_month: NonNegative = 0.0,
+    running_cost_growth_per_year: ShareBelowOne = 0.0,
     method: Literal["wacc", "equity"] = "wacc",
 ) -> CashFlows:
     """Cash flows of owning a cluster from the decision (month 0) to a sale after ``horizon_months``.
@@ -174,16 +243,22 @@ def own(
         rate = weighted_cost_of_capital(a["debt_frac"], a["debt_effective_rate_per_year"], rate)
     rows = month_rows(xp, horizon_months, valid, max(array.ndim for array in a.values()))
     factor = discount(xp, rows, rate)
-    schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
-    standing = schedule["stand"]
+    each = partial(_over_phases, xp, a, len(phases) // 2)
+    standing = each(_standing, rows)
     powered = _powered(xp, rows, a, len(powers) // 2)
     working = xp.minimum(powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     paid = 1 + a["overrun_frac"]
     groups = (
-        ({name: paid * usd for name, usd in hardware.items()}, schedule["pay"]),
-        ({name: paid * usd for name, usd in site.items()}, schedule["build"]),
+        (
+            {name: paid * usd for name, usd in hardware.items()},
+            each(_paid, rows),
+        ),
+        (
+            {name: paid * usd for name, usd in site.items()},
+            each(_built, rows),
+        ),
         (energy, working * growth),
         (upkeep, standing * growth),
     )
@@ -191,13 +266,13 @@ def own(
     hardware_usd = sum(hardware.values())
     kept = 1 - a["selling_cost_frac"]
     resale = {
-        "hardware": Flow(kept * hardware_usd, schedule["worth"]),
-        "site": Flow(kept * sum(site.values()), schedule["book"]),
+        "hardware": Worth(kept * hardware_usd, partial(each, _hardware_left)),
+        "site": Worth(kept * sum(site.values()), partial(each, _site_left)),
     }
     if method == "equity":
         lent_usd = a["debt_frac"] * hardware_usd
-        flows["loan"] = Flow(lent_usd, schedule["service"])
-        resale["loan"] = Flow(-lent_usd, schedule["owed"])
+        flows["loan"] = Flow(lent_usd, each(_service, rows))
+        resale["loan"] = Worth(-lent_usd, partial(each, _owed))
     return CashFlows(
         flows=flows,
         resale=resale,
@@ -208,6 +283,44 @@ def own(
         discount_rate_per_year=rate,
         discount_factor=factor,
     )
+
+
+#: What each input of :func:`own` may be.
+OWN_LIMITS = limits_of(own)
+
+
+def capital_usd_per_chip(
+    server_usd_per_chip: NonNegative,
+    network_usd_per_chip: NonNegative = 0.0,
+    storage_usd_per_chip: NonNegative = 0.0,
+    site_usd_per_chip: NonNegative = 0.0,
+    spares_frac: NonNegative = 0.0,
+    overrun_frac: NonNegative = 0.0,
+) -> Array:
+    """Return the capital of a cluster per working chip, as :func:`own` pays it.
+
+    Parameters
+    ----------
+    server_usd_per_chip : Price of a server over its chips, the chips included. [USD/chip]
+    network_usd_per_chip, storage_usd_per_chip : [USD/chip]
+    site_usd_per_chip : Building, cooling and power; no spares are bought of it. [USD/chip]
+    spares_frac, overrun_frac : Hardware bought on top, and what all of it costs more than planned. [1]
+
+    Examples
+    --------
+    >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
+    51613.0
+    """
+    _, (server, network, storage, site, spares, overrun) = checked(
+        capital_usd_per_chip,
+        server_usd_per_chip,
+        network_usd_per_chip,
+        storage_usd_per_chip,
+        site_usd_per_chip,
+        spares_frac,
+        overrun_frac,
+    )
+    return ((server + network + storage) * (1 + spares) + site) * (1 + overrun)
 
 
 def _deliveries(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
@@ -245,28 +358,41 @@ def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_sites: int) -> Any
     return found / need_w
 
 
-def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
-    """Return what happens in each month per dollar, or per chip, of the whole cluster."""
-    total: dict[str, Any] = {}
-    for index in range(n_phases):
-        month = a[f"deliveries[{index}] month"] + a["delay_months"]
-        end = month + a["hardware_life_months"]
-        owned = bought(xp, rows, month)
-        age_years = xp.clip(rows - month, 0.0, xp.inf) / 12
-        weights = {
-            "pay": paid_once(xp, rows, month),
-            "build": paid_evenly(xp, rows, month),
-            "stand": in_month(xp, rows, month, end),
-            "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
-            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, xp.inf),
-        }
-        if with_loan:
-            weights["service"], weights["owed"] = loan(
-                xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"]
-            )
-        for name, weight in weights.items():
-            total[name] = total.get(name, 0.0) + a[f"deliveries[{index}] share"] * weight
-    return total
+def _over_phases(xp: Namespace, a: dict[str, Any], n_phases: int, what: _Schedule, rows: Array) -> Any:
+    """Add up what happens in each month per dollar, or per chip, of the whole cluster, delivery by delivery."""
+    months = (a[f"deliveries[{index}] month"] + a["delay_months"] for index in range(n_phases))
+    return sum(a[f"deliveries[{index}] share"] * what(xp, a, rows, month) for index, month in enumerate(months))
+
+
+def _paid(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return paid_once(xp, rows, month)
+
+
+def _built(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return paid_evenly(xp, rows, month)
+
+
+def _standing(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return in_month(xp, rows, month, month + a["hardware_life_months"])
+
+
+def _hardware_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    lives = bought(xp, rows, month) - bought(xp, rows, month + a["hardware_life_months"])
+    worth: Array = lives * (1 - a["hardware_value_decline_per_year"]) ** (xp.clip(rows - month, 0.0, xp.inf) / 12)
+    return worth
+
+
+def _site_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    age_months = xp.clip(rows - month, 0.0, xp.inf)
+    return bought(xp, rows, month) * xp.clip(1 - age_months / a["building_life_months"], 0.0, xp.inf)
+
+
+def _service(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
+    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[0]
+
+
+def _owed(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
+    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[1]
 
 
 def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -1,76 +1,67 @@
 """To rent a cluster: on demand, under a term, prepaid or take-or-pay, at a price that moves.
 
 A contract has a price, a term, a ramp, a minimum, steps down, a prepayment, a notice and a fee for leaving; what
-follows it is the market, or nothing.
+follows it is the market, or nothing. A tenant may also buy what was rented.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
+    Worth,
     at_start,
+    bought,
     by_month,
     check_horizon,
     discount,
+    in_month,
     month_rows,
     paid_once,
 )
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, Limit, admit
+from gigacluster.limits import (
+    NON_NEGATIVE,
+    Limit,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    ShareBelowOne,
+    admit,
+    limits_of,
+)
 from gigacluster.units import HOURS_PER_MONTH
 
 _NEVER_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
-#: What each input of :func:`rent` may be.
-RENT_LIMITS = {
-    "n_chips": POSITIVE,
-    "start_month": NON_NEGATIVE,
-    "market_usd_per_chip_hour": NON_NEGATIVE,
-    "discount_rate_per_year": NON_NEGATIVE,
-    "committed_frac": SHARE,
-    "committed_usd_per_chip_hour": NON_NEGATIVE,
-    "term_months": NON_NEGATIVE,
-    "ramp_months": NON_NEGATIVE,
-    "step_down_frac_per_year": SHARE_BELOW_ONE,
-    "leave_month": _NEVER_IS_INFINITE,
-    "notice_months": _NEVER_IS_INFINITE,
-    "exit_fee_frac": SHARE,
-    "minimum_take_frac": SHARE,
-    "prepaid_frac": SHARE,
-    "extras_frac": NON_NEGATIVE,
-    "setup_usd": NON_NEGATIVE,
-    "goodput_frac": POSITIVE_SHARE,
-    "utilisation_frac": POSITIVE_SHARE,
-}
-
 
 def rent(
     *,
-    n_chips: Samples,
+    n_chips: Positive,
     horizon_months: int,
-    market_usd_per_chip_hour: Samples | None = None,
-    discount_rate_per_year: Samples,
+    market_usd_per_chip_hour: NonNegative | None = None,
+    discount_rate_per_year: NonNegative,
     market_path_usd_per_chip_hour: Array | None = None,
-    start_month: Samples = 0.0,
-    committed_frac: Samples = 0.0,
-    committed_usd_per_chip_hour: Samples = 0.0,
-    term_months: Samples = 0.0,
-    ramp_months: Samples = 0.0,
-    step_down_frac_per_year: Samples = 0.0,
-    leave_month: Samples = math.inf,
-    notice_months: Samples = math.inf,
-    exit_fee_frac: Samples = 0.0,
+    start_month: NonNegative = 0.0,
+    committed_frac: Share = 0.0,
+    committed_usd_per_chip_hour: NonNegative = 0.0,
+    term_months: NonNegative = 0.0,
+    ramp_months: NonNegative = 0.0,
+    step_down_frac_per_year: ShareBelowOne = 0.0,
+    leave_month: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
+    notice_months: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
+    exit_fee_frac: Share = 0.0,
     renews: bool = True,
-    minimum_take_frac: Samples = 1.0,
-    prepaid_frac: Samples = 0.0,
-    extras_frac: Samples = 0.0,
-    setup_usd: Samples = 0.0,
-    goodput_frac: Samples = 1.0,
-    utilisation_frac: Samples = 1.0,
+    minimum_take_frac: Share = 1.0,
+    prepaid_frac: Share = 0.0,
+    extras_frac: NonNegative = 0.0,
+    setup_usd: NonNegative = 0.0,
+    goodput_frac: PositiveShare = 1.0,
+    utilisation_frac: PositiveShare = 1.0,
 ) -> CashFlows:
     """Cash flows of renting a cluster from the decision (month 0) to ``horizon_months``.
 
@@ -175,6 +166,10 @@ def rent(
     )
 
 
+#: What each input of :func:`rent` may be.
+RENT_LIMITS = limits_of(rent)
+
+
 def _ramped(xp: Namespace, rows: Array, ramp_months: Array, start: Array, stop: Array) -> Any:
     """Return the chips that stand in each month, as a share: from ``start`` on more and more, all after the ramp."""
 
@@ -199,3 +194,62 @@ def _refuse_unclear_price(market: Samples | None, path: object, horizon_months: 
             f"horizon_months={horizon_months} and its day of decision: for a price that moves from month to month give "
             "market_path_usd_per_chip_hour; for as many samples of a constant price reshape it to (1, samples)"
         )
+
+
+#: Parts of an owner's cost that are paid while chips stand, and so by a tenant who has bought them.
+RUNNING = ("energy", "site rent", "staff", "maintenance")
+
+
+def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples) -> CashFlows:
+    """Return a rental whose chips, with their place in the hall, the tenant buys in a month.
+
+    Parameters
+    ----------
+    rented : CashFlows
+        From :func:`gigacluster.cost.rent`, ending in that month.
+    owned : CashFlows
+        From :func:`gigacluster.cost.own`, of chips delivered when the rental began: what the hardware is worth and how
+        long it lasts go by that date.
+    month : When the tenant buys, 0 or more; beyond the horizon nothing is bought. [month]
+    usd : What he pays, once, 0 or more. [USD]
+
+    Returns
+    -------
+    CashFlows
+        Elements out of range are ``nan``. Since that month running costs, hours and the final sale are the owner's.
+
+    Examples
+    --------
+    >>> from gigacluster import cost
+    >>> terms = {"horizon_months": 24, "discount_rate_per_year": 0.0, "market_usd_per_chip_hour": 2.0}
+    >>> rented = cost.rent(n_chips=10, leave_month=12.0, **terms)
+    >>> kept = buy_out(rented, cost.rent(n_chips=10, **terms), month=12.0, usd=1e5)
+    >>> float(kept.chip_hours.sum() / rented.chip_hours.sum()), float(kept.parts_usd["purchase"][0])
+    (2.0, 100000.0)
+    """
+    xp, a, _ = admit(
+        {"month": month, "usd": usd, "hours": rented.chip_hours + owned.chip_hours},
+        {"month": NON_NEGATIVE, "usd": NON_NEGATIVE},
+    )
+    rows = month_rows(xp, a["hours"].shape[0] - 1, a["hours"], a["hours"].ndim - 1)
+    since = in_month(xp, rows, a["month"])
+    running = {name: _times(owned.flows[name], since) for name in RUNNING if name in owned.flows}
+    return CashFlows(
+        flows={**rented.flows, "purchase": Flow(a["usd"], paid_once(xp, rows, a["month"])), **running},
+        resale={name: _from(part, xp, a["month"]) for name, part in owned.resale.items()},
+        chip_hours=rented.chip_hours + owned.chip_hours * since,
+        idle_chips=rented.idle_chips + owned.idle_chips * since,
+        utilisation_frac=rented.utilisation_frac,
+        goodput_frac=rented.goodput_frac,
+        discount_rate_per_year=rented.discount_rate_per_year,
+        discount_factor=rented.discount_factor,
+    )
+
+
+def _from(part: Worth, xp: Namespace, month: Array) -> Worth:
+    """Return what a sale brings to whoever has the chips from a month on."""
+    return Worth(part.amount_usd, lambda rows: part.left(rows) * bought(xp, rows, month))
+
+
+def _times(flow: Flow, share: Array) -> Flow:
+    return Flow(flow.amount_usd, flow.by_month * share)

@@ -16,20 +16,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
-from gigacluster.limits import (
-    LOGNORMAL_SIGMA,
-    SHARE,
-    SHARE_BELOW_ONE,
-    Limit,
-    checked,
-    one_of,
-)
+from gigacluster.limits import LOGNORMAL_SIGMA, Limit, NonNegative, Positive, Share, ShareBelowOne, checked, one_of
 from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
+from gigacluster.reliability.checkpoints import survival_of_restart
 from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
-from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
 #: Times of a job in seconds: 30,000 years are as good as for ever, and larger numbers would overflow.
@@ -71,28 +64,32 @@ class Goodput:
         return SECONDS_PER_DAY * exposed / self.mttf_s
 
 
+_Duration: TypeAlias = Annotated[Samples, DURATION]
+_Interval: TypeAlias = Annotated[Samples, INTERVAL]
+
+
 def goodput(
     n_gpus: Samples | None = None,
     *,
     failures_per_1000_node_days: Samples | None = None,
     gpus_per_node: Samples = 8,
-    mttf_s: Samples | None = None,
-    checkpoint_write_s: Samples,
-    restart_s: Samples,
-    checkpoint_interval_s: Samples | None = None,
+    mttf_s: Annotated[Samples, _MTTF] | None = None,
+    checkpoint_write_s: _Duration,
+    restart_s: _Duration,
+    checkpoint_interval_s: _Interval | None = None,
     method: str = "exact",
     mode: str = "blocking",
-    checkpoint_stall_s: Samples = 0.0,
-    writes_at_once: Samples = 1.0,
-    restart_sigma: Samples = 0.0,
-    detection_s: Samples = 0.0,
-    queue_s: Samples = 0.0,
-    overhead_frac: Samples = 0.0,
-    planned_stops_per_day: Samples = 0.0,
-    planned_stop_s: Samples = 0.0,
-    lost_frac: Samples = 0.0,
-    stored_restart_s: Samples | None = None,
-    stored_interval_s: Samples = 3600.0,
+    checkpoint_stall_s: _Duration = 0.0,
+    writes_at_once: Annotated[Samples, WRITES] = 1.0,
+    restart_sigma: Annotated[Samples, LOGNORMAL_SIGMA] = 0.0,
+    detection_s: _Duration = 0.0,
+    queue_s: _Duration = 0.0,
+    overhead_frac: ShareBelowOne = 0.0,
+    planned_stops_per_day: Annotated[Samples, _STOPS] = 0.0,
+    planned_stop_s: _Duration = 0.0,
+    lost_frac: Share = 0.0,
+    stored_restart_s: _Duration | None = None,
+    stored_interval_s: _Interval = 3600.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress, for a job that stops with any of its nodes.
 
@@ -151,23 +148,14 @@ def goodput(
     """
     one_of("mode", mode, MODES)
     mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
+    first_tau_s = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
+    deep_s = restart_s if stored_restart_s is None else stored_restart_s
+    xp, (mttf, write, restart, tau, stall, at_once, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
         checked(
-            mttf_s=(mttf_s, _MTTF),
-            checkpoint_write_s=(checkpoint_write_s, DURATION),
-            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, INTERVAL),
-            checkpoint_stall_s=(checkpoint_stall_s, DURATION),
-            writes_at_once=(writes_at_once, WRITES),
-            restart_s=(restart_s, DURATION),
-            restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-            detection_s=(detection_s, DURATION),
-            queue_s=(queue_s, DURATION),
-            overhead_frac=(overhead_frac, SHARE_BELOW_ONE),
-            planned_stops_per_day=(planned_stops_per_day, _STOPS),
-            planned_stop_s=(planned_stop_s, DURATION),
-            lost_frac=(lost_frac, SHARE),
-            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, DURATION),
-            stored_interval_s=(stored_interval_s, INTERVAL),
+            goodput,
+            *(mttf_s, checkpoint_write_s, restart_s, first_tau_s, checkpoint_stall_s, writes_at_once, restart_sigma),
+            *(detection_s, queue_s, overhead_frac, planned_stops_per_day, planned_stop_s, lost_frac, deep_s),
+            stored_interval_s,
         )
     )
     if mode == "blocking":
@@ -235,3 +223,56 @@ def _kept_of_memory(xp: Namespace, period: Array, first: Array, q: Array, n_peri
     g = xp.minimum(g, 1 - 2.0**-53)
     tried = (1 - g) * xp.expm1(xp.minimum(-n_periods * xp.log1p(-g), _MOST))
     return xp.where(g > 0, n_periods * g / xp.where(g > 0, tried, 1.0), 1.0 + 0 * g)
+
+
+def kokolis_2025(
+    mttf_s: Positive, restart_s: NonNegative, checkpoint_interval_s: Positive, checkpoint_write_s: NonNegative
+) -> Array:
+    """Effective training time ratio of Kokolis et al. at HPCA: blocking checkpoint writes, no queue.
+
+    Parameters
+    ----------
+    mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s : [s]
+
+    Returns
+    -------
+    array
+        (1 - (u + dt/2) / M) / (1 + w/dt); its best interval is Young's.
+
+    Notes
+    -----
+    Without a write it is the paper's first version, for long runs without a queue. Source: data/sources.csv, id
+    ``kokolis-2025``.
+
+    Examples
+    --------
+    >>> round(float(kokolis_2025(86_400 / 6.5, 300, 1800, 60)), 3)
+    0.88
+    """
+    _, (mttf, restart, interval, write) = checked(
+        kokolis_2025, mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s
+    )
+    return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
+
+
+def stall_goodput(interval_s: Positive, stall_s: NonNegative, stall: str = "inside") -> Array:
+    """Share of time left when each failure stalls the job: two conventions that differ much at 100,000 GPUs.
+
+    Parameters
+    ----------
+    interval_s : Time between failures. [s]
+    stall_s : Lost at each. [s]
+    stall : {"inside", "outside"}, default "inside"
+        ``inside``: the interval runs from failure to failure and holds the stall, (I - s) / I; ``nan`` where s > I.
+        ``outside``: it counts running time alone, M / (M + s).
+
+    Examples
+    --------
+    >>> [round(float(stall_goodput(18 * 60, 10 * 60, stall)), 3) for stall in ("inside", "outside")]
+    [0.444, 0.643]
+    """
+    one_of("stall", stall, ("inside", "outside"))
+    xp, (interval, lost) = checked(stall_goodput, interval_s, stall_s)
+    if stall == "outside":
+        return interval / (interval + lost)
+    return xp.where(lost <= interval, 1 - lost / interval, xp.nan)

@@ -76,6 +76,7 @@ class Case:
     scaleup_bytes_per_s: Samples  # NVLink, ICI: one chip, one direction
     scaleup_domain: Samples  # chips that the scale-up network joins
     nic_bytes_per_s: Samples  # scale-out network: one chip, one direction
+    rails: Samples = 1.0  # 1: the cards of one place in every domain share a leaf switch
     pod_chips: Samples = 0.0  # chips that full bisection joins; beyond, the next applies
     oversubscription: Samples = 1.0  # how far the upper tiers of the scale-out network are cut
     n_processors: Samples = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves
@@ -126,6 +127,7 @@ class Case:
     grad_bytes: Samples = 4.0  # bytes a gradient element in the reduction and in its buffer
     state_bytes: Samples = 12.0  # bytes a parameter of the master copy and the optimizer's moments
     update_bytes: Samples = 0.0  # bytes a parameter of a further copy during an update without a fused kernel
+    bucket_params: Samples = 0.0  # gradients that a buffer holds beside the states until they are reduced [parameter]
     param_bytes: Samples = 2.0  # bytes a parameter of the working copy; 0 where the master copy serves
     logit_bytes: Samples = 6.0  # bytes an element of the logits held at once
     logit_frac: Samples = 1.0  # share of the logits held at once
