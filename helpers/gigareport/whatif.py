@@ -318,7 +318,7 @@ def _inputs(
     """Return inputs and facts of the spine for columns by name: numbers, or symbols of a record."""
     xp: Any = record.space if record else numpy
 
-    def column(values: Any) -> Any:
+    def column(values: object) -> Any:
         """Return numbers as one axis, which is that of the samples; texts as they are."""
         return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
 
@@ -358,7 +358,7 @@ def _packed(values: numpy.ndarray, dtype: str = "float32") -> str:
     ).decode()
 
 
-def _ranks(values: Any) -> numpy.ndarray:
+def _ranks(values: numpy.ndarray) -> numpy.ndarray:
     return numpy.argsort(numpy.argsort(numpy.nan_to_num(values)))
 
 
