@@ -83,6 +83,7 @@ def sizes_of(config: Mapping[str, Any]) -> dict[str, Any]:
     sizes["tied_embeddings"] = bool(config.get("tie_word_embeddings", kind in _TIED))
     _experts(config, kind, sizes)
     sizes["attention_window"], sizes["window_frac"] = _window(config, kind, sizes["n_layers"])
+    sizes["attention_sinks"] = kind == "gpt_oss"
     further, of_expert = _vectors(config, kind, sizes)
     moe_layers = sizes["n_layers"] - sizes["n_dense_layers"] if sizes["n_experts"] else 0
     sizes["further_params"] = further + moe_layers * sizes["n_experts"] * of_expert

@@ -138,6 +138,7 @@ class Transformer:
     n_dense_layers: int = 0  # dense layers of an MoE, in front
     attention_window: int = 0  # length of sliding windows; 0: none [token]
     window_frac: float = 0.0  # share of layers with a sliding window
+    attention_sinks: bool = False  # a learned sink a head, beside the keys
     mla_q_rank: int = 0
     mla_kv_rank: int = 0  # 0: no latent attention
     mla_rope_dim: int = 0  # part of a query or key with position, beside d_head
