@@ -264,9 +264,10 @@ def _numbers_of(row: dict[str, Any]) -> dict[str, float]:
 
 
 #: Columns of ``data/chips.csv`` that hold words.
-_TEXTS = frozenset(
-    "chip vendor available_on memory_basis scaleup_basis scaleup_topology recalled source_id further_source_ids note".split()
-)
+_TEXTS = {
+    "chip", "vendor", "available_on", "memory_basis", "scaleup_basis", "scaleup_topology", "recalled", "source_id",
+    "further_source_ids", "note",
+}  # fmt: skip
 
 
 def _said_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -21,13 +21,17 @@ _NEEDED = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch
 #: What a cell of a number may be: least, most, and whether it is whole.
 _LIMITS = {
     **dict.fromkeys(
-        "n_layers d_model n_heads n_kv_heads d_head vocab seq_len n_chips scaleup_domain tp pp cp ep etp vpp dp "
-        "shard_group micro_batch global_batch grad_accum".split(),
+        (
+            "n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab", "seq_len", "n_chips", "scaleup_domain",
+            "tp", "pp", "cp", "ep", "etp", "vpp", "dp", "shard_group", "micro_batch", "global_batch", "grad_accum",
+        ),
         (1.0, 1e15, True),
     ),
     **dict.fromkeys(
-        "d_ff n_experts top_k d_ff_expert n_shared_experts n_dense_layers pod_chips attention_window mla_q_rank "
-        "mla_kv_rank mla_rope_dim mla_value_dim".split(),
+        (
+            "d_ff", "n_experts", "top_k", "d_ff_expert", "n_shared_experts", "n_dense_layers", "pod_chips",
+            "attention_window", "mla_q_rank", "mla_kv_rank", "mla_rope_dim", "mla_value_dim",
+        ),
         (0.0, 1e15, True),
     ),
     **dict.fromkeys(("sp", "rails", "fp8_params", "tied_embeddings", "attention_sinks"), (0.0, 1.0, True)),
@@ -35,7 +39,7 @@ _LIMITS = {
     "nic_gbps_per_chip": (1e-3, 1e6, False),
     "oversubscription": (1.0, 1e6, False),
     "year": (1990.0, 2100.0, False),
-}
+}  # fmt: skip
 
 
 class Runs:
@@ -271,47 +275,30 @@ class Reader:
 
 def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
     """Say of every run whose numbers are known where they contradict each other, or nothing."""
-    cp, dp, micro = runs.number("cp", 1.0), reader.replicas(), runs.number("micro_batch")
-    tp, pp, ep = reader.width("tp"), reader.width("pp"), runs.number("ep", 1.0)
-    n_chips, batch = runs.number("n_chips"), runs.number("global_batch")
-    layers, experts = runs.number("n_layers"), runs.number("n_experts", 0.0)
-    heads, key_heads, top_k = runs.number("n_heads"), runs.number("n_kv_heads", 1.0), runs.number("top_k", 0.0)
-    width = runs.number("d_ff")
-    in_front, accumulated = runs.number("n_dense_layers", 0.0), runs.number("grad_accum")
-    group = runs.number("shard_group", 1.0)
-    found = []
-    for i, faults_of_row in enumerate(zip(reader.missing, reader.faults(), strict=True)):
-        if any(faults_of_row):
-            found.append("")
-            continue
-        product = tp[i] * pp[i] * cp[i] * dp[i]
-        faults = []
-        if not abs(product / n_chips[i] - 1) < 1e-6:
-            faults.append(f"tp*pp*cp*dp = {product:g} is not n_chips = {n_chips[i]:g}")
-        elif dp[i] != round(dp[i]):
-            faults.append(f"{n_chips[i]:g} chips are no multiple of tp*pp*cp = {n_chips[i] / dp[i]:g}")
-        least = dp[i] * (1.0 if numpy.isnan(micro[i]) else micro[i])
-        if batch[i] < least * (1 - 1e-9):
-            faults.append(f"global_batch {batch[i]:g} is less than dp*micro_batch = {least:g}")
-        if layers[i] < pp[i]:
-            faults.append(f"{layers[i]:g} layers do not fill {pp[i]:g} pipeline stages")
-        if ep[i] > max(experts[i], 1):
-            faults.append(f"ep = {ep[i]:g} is more than the {experts[i]:g} experts")
-        elif experts[i] > 0 and experts[i] % ep[i]:
-            faults.append(f"ep = {ep[i]:g} does not divide the {experts[i]:g} experts")
-        elif not experts[i] and width[i] == 0:
-            faults.append("a dense model needs d_ff, got 0")
-        if top_k[i] > experts[i] > 0:
-            faults.append(f"top_k = {top_k[i]:g} is more than the {experts[i]:g} experts")
-        if in_front[i] > layers[i]:
-            faults.append(f"n_dense_layers = {in_front[i]:g} is more than the {layers[i]:g} layers")
-        if heads[i] % key_heads[i]:
-            faults.append(f"{heads[i]:g} heads are no multiple of n_kv_heads = {key_heads[i]:g}")
-        if group[i] > n_chips[i]:
-            faults.append(f"shard_group = {group[i]:g} is more than the {n_chips[i]:g} chips")
-        if abs(dp[i] * micro[i] * accumulated[i] / batch[i] - 1) > 1e-6:
-            faults.append(
-                f"dp*micro_batch*grad_accum = {dp[i] * micro[i] * accumulated[i]:g} is not global_batch = {batch[i]:g}"
-            )
-        found.append("; ".join(faults))
-    return found
+    number, tp, pp, dp = runs.number, reader.width("tp"), reader.width("pp"), reader.replicas()
+    cp, ep, micro, group = (number(name, 1.0) for name in ("cp", "ep", "micro_batch", "shard_group"))
+    n_chips, batch, layers, heads = (number(name) for name in ("n_chips", "global_batch", "n_layers", "n_heads"))
+    experts, top_k, in_front = (number(name, 0.0) for name in ("n_experts", "top_k", "n_dense_layers"))
+    key_heads, width = number("n_kv_heads", 1.0), number("d_ff")
+    split, whole = tp * pp * cp, abs(tp * pp * cp * dp / n_chips - 1) < 1e-6
+    summed = dp * number("micro_batch") * number("grad_accum")
+    faults: list[tuple[Any, str, tuple[Any, ...]]] = [
+        (~whole, "tp*pp*cp*dp = {} is not n_chips = {}", (split * dp, n_chips)),
+        (whole & (dp != numpy.round(dp)), "{} chips are no multiple of tp*pp*cp = {}", (n_chips, split)),
+        (batch < dp * micro * (1 - 1e-9), "global_batch {} is less than dp*micro_batch = {}", (batch, dp * micro)),
+        (abs(summed / batch - 1) > 1e-6, "dp*micro_batch*grad_accum = {} is not global_batch = {}", (summed, batch)),
+        (layers < pp, "{} layers do not fill {} pipeline stages", (layers, pp)),
+        (ep > numpy.maximum(experts, 1.0), "ep = {} is more than the {} experts", (ep, experts)),
+        ((experts > ep) & (experts % ep > 0), "ep = {} does not divide the {} experts", (ep, experts)),
+        ((experts > 0) & (top_k > experts), "top_k = {} is more than the {} experts", (top_k, experts)),
+        ((experts == 0) & (width == 0), "a dense model needs d_ff, got {}", (width,)),
+        (in_front > layers, "n_dense_layers = {} is more than the {} layers", (in_front, layers)),
+        (heads % key_heads > 0, "{} heads are no multiple of n_kv_heads = {}", (heads, key_heads)),
+        (group > n_chips, "shard_group = {} is more than the {} chips", (group, n_chips)),
+    ]
+    return [
+        ""
+        if any(told)
+        else "; ".join(said.format(*(f"{v[i]:g}" for v in of)) for flags, said, of in faults if flags[i])
+        for i, told in enumerate(zip(reader.missing, reader.faults(), strict=True))
+    ]
