@@ -281,12 +281,13 @@ def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
     experts, top_k, in_front = (number(name, 0.0) for name in ("n_experts", "top_k", "n_dense_layers"))
     key_heads, width = number("n_kv_heads", 1.0), number("d_ff")
     split, whole = tp * pp * cp, abs(tp * pp * cp * dp / n_chips - 1) < 1e-6
-    summed = dp * number("micro_batch") * number("grad_accum")
+    least, summed = dp * micro, dp * number("micro_batch") * number("grad_accum")
+    unsummed = (batch >= least * (1 - 1e-9)) & (abs(summed / batch - 1) > 1e-6)
     faults: list[tuple[Any, str, tuple[Any, ...]]] = [
         (~whole, "tp*pp*cp*dp = {} is not n_chips = {}", (split * dp, n_chips)),
         (whole & (dp != numpy.round(dp)), "{} chips are no multiple of tp*pp*cp = {}", (n_chips, split)),
-        (batch < dp * micro * (1 - 1e-9), "global_batch {} is less than dp*micro_batch = {}", (batch, dp * micro)),
-        (abs(summed / batch - 1) > 1e-6, "dp*micro_batch*grad_accum = {} is not global_batch = {}", (summed, batch)),
+        (batch < least * (1 - 1e-9), "global_batch {} is less than dp*micro_batch = {}", (batch, least)),
+        (unsummed, "dp*micro_batch*grad_accum = {} is not global_batch = {}", (summed, batch)),
         (layers < pp, "{} layers do not fill {} pipeline stages", (layers, pp)),
         (ep > numpy.maximum(experts, 1.0), "ep = {} is more than the {} experts", (ep, experts)),
         ((experts > ep) & (experts % ep > 0), "ep = {} does not divide the {} experts", (ep, experts)),
