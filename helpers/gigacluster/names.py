@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+#: Of a longer word a message repeats the beginning. [characters]
+_LONGEST_SAID = 60
 #: Cells that say that nothing is known.
 _BLANKS = frozenset({"", "nan", "unknown", "unstated", "n/a", "?"})
 
@@ -63,7 +65,11 @@ def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use 
     near = begins[:4] or filter(None, [alike(wanted, names)])
     offered = " or ".join(near)
     hint = f"did you mean {offered}? " if offered else ""
-    return f"unknown {kind} {said!r}; {hint}{where}: {', '.join(names)}"
+    word = repr(said)
+    short = (
+        word if len(word) <= _LONGEST_SAID else f"{word[:_LONGEST_SAID]}...{word[-1]} ({len(str(said)):,} characters)"
+    )
+    return f"unknown {kind} {short}; {hint}{where}: {', '.join(names)}"
 
 
 #: What people ask for that the models leave out: a pattern, and the sentence about it.

@@ -155,9 +155,10 @@ def _record(name: str) -> hardware.Chip | None:
         return None
 
 
+@cache
 def shipped() -> Calibration:
     """Return the calibration of ``data/throughput_coefficients.csv``."""
-    return read_calibration()
+    return _read("")
 
 
 def calibration_of(given: Calibration | str | Path | None) -> Calibration:
@@ -165,7 +166,6 @@ def calibration_of(given: Calibration | str | Path | None) -> Calibration:
     return given if isinstance(given, Calibration) else read_calibration(given or "")
 
 
-@cache
 def read_calibration(path: str | Path = "") -> Calibration:
     """Return the calibration of a file that ``gigacluster calibrate RUNS.csv --out FILE`` wrote; blank: the package's.
 
@@ -174,6 +174,10 @@ def read_calibration(path: str | Path = "") -> Calibration:
     ValueError
         If the file cannot be read, or is no calibration.
     """
+    return _read(path) if path else shipped()
+
+
+def _read(path: str | Path) -> Calibration:
     kinds: dict[str, dict[str, Any]] = defaultdict(dict)
     try:
         for row in tables.rows("throughput_coefficients", path or None):

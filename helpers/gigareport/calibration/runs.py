@@ -12,7 +12,7 @@ from gigacluster import hardware
 from gigacluster.names import is_blank
 from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
-from gigareport import catalog
+from gigareport import catalog, fields
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -26,8 +26,10 @@ def load(path: str | Path) -> pd.DataFrame:
     try:
         return catalog.load("training_runs", path=path)
     except catalog.CatalogError as fault:
-        file = Path(path)
-        header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else "n_chips"
+        try:
+            header = fields.file_text(Path(path), "a CSV file", errors="replace").partition("\n")[0]
+        except fields.Fault:
+            raise fault from None  # it says so
         if any(name in header for name in _TELLING):
             raise
         raise catalog.CatalogError(

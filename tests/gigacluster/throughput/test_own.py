@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from gigacluster import hardware
+from gigacluster.tables import data_dir
 from gigacluster.throughput import predict, search
 from gigacluster.throughput import shipped as shipping
 from gigacluster.transformer import model
@@ -104,6 +105,14 @@ def test_a_file_that_is_no_calibration_is_told(tmp_path, foreign, capsys, text, 
     assert says in capsys.readouterr().err
     with pytest.raises(scenario.ScenarioError, match=rf"training\.calibration: .*{says}"):
         scenario.load("xai-colossus-2024", changes={"training.calibration": str(file)})
+
+
+def test_a_calibration_that_was_written_again_is_read_again(tmp_path):
+    file = tmp_path / "mine.csv"
+    text = (data_dir() / "throughput_coefficients.csv").read_text()
+    for n_runs in (4, 9):
+        file.write_text(f"{text}own,runs,{n_runs}\n")
+        assert shipping.read_calibration(file).own_runs == n_runs
 
 
 def test_a_stack_as_expected_teaches_nothing():
