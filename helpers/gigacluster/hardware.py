@@ -25,6 +25,7 @@ class Fabric:
     scaleup_domain: int  # chips that the scale-up network joins
     scaleup_bytes_per_s: float  # one chip, one direction, sum over its links
     nic_bytes_per_s: float  # scale-out network: one chip, one direction
+    rails: bool = True  # cards of one place in every domain share a leaf switch; False: the cards of a few domains do
     oversubscription: float = 1.0  # how far the upper tiers of the scale-out network are cut, at least 1
     pod_chips: int = 0  # chips that full bisection joins, beyond which the cut applies; 0: the scale-up domain
 
@@ -34,6 +35,10 @@ class Fabric:
         if not 1 <= self.oversubscription < math.inf:
             raise ValueError(
                 f"fabric: oversubscription must be at least 1 (1: full bisection), got {self.oversubscription!r}"
+            )
+        if not (self.pod_chips >= 0 and self.pod_chips == int(self.pod_chips)):
+            raise ValueError(
+                f"fabric: pod_chips must be a whole number of chips (0: the scale-up domain), got {self.pod_chips!r}"
             )
 
 

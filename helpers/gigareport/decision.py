@@ -18,8 +18,8 @@ from gigacluster.uncertainty import interval
 from gigareport import catalog
 from gigareport.facts import cost_inputs, rents
 from gigareport.scenario import Scenario, cash_flows, spine, with_value
-from gigareport.scenario.inputs import alike, inputs_from
-from gigareport.scenario.market import market_of
+from gigareport.scenario.inputs import alike, inputs_from, market_of
+from gigareport.scenario.known import facts_of
 from gigareport.scenario.outlook import Outlook
 from gigareport.words import share as share_text
 from gigareport.words import usd as usd_text
@@ -271,7 +271,8 @@ def price_map(
 
 def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarray, horizon: int) -> cost.CashFlows:
     """Return rentals of the scenario under contracts of one dollar, an option a term: (months, terms, samples)."""
-    (form,) = alike([with_value(story, "rent.kind", "contract")])
+    case = with_value(story, "rent.kind", "contract")
+    (form,) = alike([case])
     given = {name: numpy.asarray(values)[None, :] for name, values in basis.given.items()}
     inputs = inputs_from([form], given)
     price, renewal = inputs.rent.committed_usd_per_chip_hour, inputs.rent.renewal_usd_per_chip_hour
@@ -283,7 +284,7 @@ def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarr
     )
     return spine.rent_flows(
         replace(inputs, rent=rent),
-        market_of(form, given),
+        market_of(facts_of(case), given),
         basis.goodput_frac[None, :],
         horizon,
         basis.owned.discount_rate_per_year,

@@ -15,7 +15,8 @@ from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
 from gigareport.facts import cost_inputs, leases, rents
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
-from gigareport.scenario.market import market_of
+from gigareport.scenario.inputs import market_of
+from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
 
 __all__ = ["deal_sizes", "deciding", "known_rents", "parts", "so_far", "waiting", "worths"]
@@ -171,7 +172,7 @@ def known_rents(outlook: Outlook) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
         middle = typical["quarter_start"] + pd.Timedelta(days=45)
         listed = pd.DataFrame({"Date": middle, usd: typical["usd_per_chip_hour"], "kind": "typical list price"})
     case = with_value(story, "rent.kind", "hourly")
-    drawn = to_host(market_of(case, outlook.inputs)) * to_host(outlook.inputs[_PRICE])
+    drawn = to_host(market_of(facts_of(case), outlook.inputs)) * to_host(outlook.inputs[_PRICE])
     low, middle, high = numpy.quantile(drawn, [0.05, 0.5, 0.95], axis=-1)
     dates = pd.date_range(str(story.decided_on), periods=len(middle), freq="30D")
     return listed, quotes, pd.DataFrame({"Date": dates, "low": low, "median": middle, "high": high})

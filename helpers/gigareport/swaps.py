@@ -14,10 +14,9 @@ from typing import Any
 from gigareport import scenario
 from gigareport.facts.prices import quoted_usd
 from gigareport.scenario.chips import BY_CHIP, default_for, h100e_of
-from gigareport.scenario.inputs import alike, uncertain_of
-from gigareport.scenario.known import step_facts
+from gigareport.scenario.inputs import alike, step_facts, uncertain_of
+from gigareport.scenario.known import facts_of, scheme_of
 from gigareport.scenario.plans import TrainingPlan
-from gigareport.scenario.recovery import scheme_of
 
 #: Numbers of chips that are offered, over the scenario's.
 FACTORS = (0.5, 1.0, 2.0)
@@ -99,7 +98,7 @@ def _swap(other: scenario.Scenario, plan: TrainingPlan, story: scenario.Scenario
         if path in before and value.median != before[path].median
     }
     widths = [made.log_error.high - made.log_error.low for made in (plan, own)]
-    facts = {f"{FACT}{name}": value for name, value in step_facts(settled, plan).items()}
+    facts = {f"{FACT}{name}": value for name, value in step_facts(facts_of(other), plan).items()}
     facts |= {f"{FACT}h100e_per_chip": h100e_of(other.cluster), ERROR_SCALE: widths[0] / widths[1]}
     facts |= {"cluster.n_chips": float(other.cluster.n_chips)}
     return Swap(

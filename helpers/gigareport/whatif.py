@@ -19,7 +19,6 @@ from gigacluster.emission import input_names, javascript
 from gigacluster.trace import Record, with_length
 from gigareport import scenario
 from gigareport.scenario import Scenario, spine
-from gigareport.scenario.evaluate import all_inputs
 from gigareport.scenario.inputs import (
     CHIP_ERROR,
     LAW,
@@ -27,15 +26,19 @@ from gigareport.scenario.inputs import (
     RIVALS,
     STEP_ERROR,
     STOCK,
+    Known,
     alike,
+    all_inputs,
     draw_inputs,
     inputs_from,
+    known_of,
+    step_facts,
+    step_with,
     uncertain_of,
 )
-from gigareport.scenario.known import Known, known_of, step_facts, step_with
+from gigareport.scenario.known import facts_of
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.plans import TrainingPlan
-from gigareport.scenario.recovery import scheme_of
 from gigareport.swaps import ERROR_SCALE, FACT, Swap, swaps_of
 
 #: Samples that a page carries.
@@ -175,10 +178,11 @@ def whatif_of(story: Scenario, plan: TrainingPlan | None = None, *, samples: int
     """
     plan = plan or scenario.search_plan(story)
     swaps = swaps_of(story, plan)
-    (story,) = alike([story])
-    drawn = draw_inputs([all_inputs(story, plan)], samples, seed)
     longest = max(LONGEST, int(story.horizon_months))
-    known = known_of([replace(story, horizon_months=longest)], [plan], drawn)
+    facts = facts_of(replace(story, horizon_months=longest))
+    (story,) = alike([story])
+    drawn = draw_inputs([all_inputs(story, facts, plan)], samples, seed)
+    known = known_of([facts], [plan], drawn)
     columns = {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
     columns |= {f"{_LAW}{name}": numpy.broadcast_to(values[0], (samples,)) for name, values in known.law.items()}
     columns[_MARKET] = numpy.broadcast_to(numpy.squeeze(known.market, axis=1), (longest + 1, samples))
@@ -232,7 +236,8 @@ def _inputs(
     host = {STEP_ERROR: numpy.zeros((1, 1)), STOCK: numpy.ones((1, 1))}
     host |= dict.fromkeys((LAW, RIVALS), numpy.full((1, 1), 0.5))
     host |= dict.fromkeys(("rent.committed_usd_per_chip_hour", "training.batch_ratio"), numpy.ones((1, 1)))
-    known = known_of([story], [plan], host)
+    facts = facts_of(story)
+    known = known_of([facts], [plan], host)
     alone = {
         item.name: column(getattr(known, item.name))
         for item in fields(Known)
@@ -244,11 +249,11 @@ def _inputs(
     rows[_MARKET] = rows[_MARKET] if record else rows[_MARKET][: horizon + 1]
     others = (_LAW, FACT)
     drawn = {name: values for name, values in given.items() if name not in _ROWS and not name.startswith(others)}
-    own_plan = {name: given[f"{FACT}{name}"] for name in step_facts(story, plan)}
+    own_plan = {name: given[f"{FACT}{name}"] for name in step_facts(facts, plan)}
     errors = {STEP_ERROR: given[STEP_ERROR] * given[ERROR_SCALE], CHIP_ERROR: given[CHIP_ERROR]}
     errors |= {"training.batch_ratio": given["training.batch_ratio"]}
     return inputs_from([story], drawn), Known(
-        step=step_with(own_plan, (scheme_of(story),), errors),
+        step=step_with(own_plan, (facts.scheme,), errors),
         h100e_per_chip=given[f"{FACT}h100e_per_chip"],
         law={name: given[f"{_LAW}{name}"] for name in known.law},
         world_h100e=given[STOCK],

@@ -24,6 +24,8 @@ CORRECTIONS = {
     },
     "D0154": {"pp": "1", "vpp": "", "ep": "16", "dp": "16"},
     "P0055": {"ep": "16"},
+    # Llama 3 405B trained on the RoCE cluster of Meta: pods of 3,072 chips, a seventh beyond (section 3.3.1).
+    **{f"D0{number}": {"pod_chips": "3072", "oversubscription": "7"} for number in (602, 603)},
     # The recipes of these folders train with JAX: the citation and the note of each row say so.
     **{f"D0{number}": {"framework": "MaxText (JAX)"} for number in range(334, 344)},
     **{f"D0{number}": {"framework": "Paxml (JAX)"} for number in range(409, 422)},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gigacluster.arrays import Array, Samples
-from gigacluster.cost.flows import CashFlows, Flow, bought, in_month, month_rows, paid_once
+from gigacluster.arrays import Array, Namespace, Samples
+from gigacluster.cost.flows import CashFlows, Flow, Worth, bought, in_month, month_rows, paid_once
 from gigacluster.limits import NON_NEGATIVE, admit
 
 #: Parts of an owner's cost that are paid while chips stand, and so by a tenant who has bought them.
@@ -46,7 +46,7 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
     running = {name: _times(owned.flows[name], since) for name in RUNNING if name in owned.flows}
     return CashFlows(
         flows={**rented.flows, "purchase": Flow(a["usd"], paid_once(xp, rows, a["month"])), **running},
-        resale={name: _times(flow, bought(xp, rows, a["month"])) for name, flow in owned.resale.items()},
+        resale={name: _from(part, xp, a["month"]) for name, part in owned.resale.items()},
         chip_hours=rented.chip_hours + owned.chip_hours * since,
         idle_chips=rented.idle_chips + owned.idle_chips * since,
         utilisation_frac=rented.utilisation_frac,
@@ -54,6 +54,11 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
         discount_rate_per_year=rented.discount_rate_per_year,
         discount_factor=rented.discount_factor,
     )
+
+
+def _from(part: Worth, xp: Namespace, month: Array) -> Worth:
+    """Return what a sale brings to whoever has the chips from a month on."""
+    return Worth(part.amount_usd, lambda rows: part.left(rows) * bought(xp, rows, month))
 
 
 def _times(flow: Flow, share: Array) -> Flow:

@@ -24,28 +24,51 @@ _LOWEST, _HIGHEST, _STEPS = -3.0, 5.0, 8
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Appraisal:
-    """One option beside doing neither, which costs and earns nothing; each of shape (samples,)."""
+    """One option beside doing neither, which costs and earns nothing; each of shape (samples,).
 
-    #: Present worth of its useful compute, and present value of all its payments less the final sale. [USD]
-    worth_usd: Any
-    cost_usd: Any
-    #: Compute that moves training forward within the horizon, not discounted. [chip h]
-    useful_chip_hours: Any
-    #: Worth of the compute of each month less what is paid in it, nothing sold, and what the final sale brings. [USD]
-    gain_by_month_usd: Any
-    sale_usd: Any
+    What is counted month by month is computed when it is asked for: it takes far longer than all sums together.
+    """
+
+    flows: CashFlows
+    #: Worth of a useful chip-hour: at the decision, and in each month over that. [USD/chip/h], [1]
+    hour_usd: Array
+    worth_by_month: Array
+
+    @cached_property
+    def worth_usd(self) -> Array:
+        """Present worth of its useful compute. [USD]"""
+        flows, xp = self.flows, namespace_of(self.flows.chip_hours)
+        factor = flows.discount_factor * self.worth_by_month if self.worth_by_month.ndim else flows.discount_factor
+        return self.hour_usd * flows.useful_frac * xp.sum(factor * flows.chip_hours, axis=0)
 
     @property
-    def net_usd(self) -> Any:
+    def cost_usd(self) -> Array:
+        """Present value of all its payments less the final sale. [USD]"""
+        return self.flows.net_present_usd
+
+    @property
+    def net_usd(self) -> Array:
         """Net present value beside doing neither. [USD]"""
         return self.worth_usd - self.cost_usd
+
+    @property
+    def useful_chip_hours(self) -> Array:
+        """Compute that moves training forward within the horizon, not discounted. [chip h]"""
+        xp = namespace_of(self.flows.chip_hours)
+        return self.flows.useful_frac * xp.sum(self.flows.chip_hours, axis=0)
+
+    @cached_property
+    def gain_by_month_usd(self) -> Array:
+        """Worth of the compute of each month less what is paid in it, nothing sold. [USD]"""
+        return self.hour_usd * self.worth_by_month * self.flows.useful_chip_hours - self.flows.spend_usd
 
     @cached_property
     def return_per_year(self) -> Any:
         """Yearly rate at which worth and payments balance; ``nan`` where no single rate does. [1/year]"""
         xp, gain = namespace_of(self.gain_by_month_usd), self.gain_by_month_usd
         rows = month_rows(xp, gain.shape[0] - 1, gain, gain.ndim - 1)
-        return _internal_rate(xp, gain + xp.where(rows == gain.shape[0] - 1, self.sale_usd, 0.0))
+        sale_usd = sum(self.flows.sale_usd.values())
+        return _internal_rate(xp, gain + xp.where(rows == gain.shape[0] - 1, sale_usd, 0.0))
 
     @cached_property
     def payback_month(self) -> Any:
@@ -60,15 +83,14 @@ class Decision:
 
     own: Appraisal
     rent: Appraisal
+    #: Levelised cost of an hour of the rent that moves training forward. [USD/chip/h]
+    rent_usd_per_useful_chip_hour: Array
     #: Time not counted: what renting the owner's useful work would cost more than owning it. [USD]
     same_work_usd: Any
     #: Price of the rent at which that is 0, over the price it has; below 1 owning is cheaper. [1]
     parity_frac: Any
     #: Share of available time used above which owning beats a rent paid for used time only; above 1: it never does. [1]
     utilisation_frac: Any
-    #: First month from which owning and then selling costs less than renting the work done until then, hour by hour at
-    #: the rent's levelised price; ``nan`` if there is none within the horizon.
-    month: Any
     #: Worth of a useful chip-hour from which owning is better with time counted; ``nan`` where it gives no more
     #: compute. [USD/chip/h]
     needed_usd_per_useful_chip_hour: Any
@@ -77,6 +99,19 @@ class Decision:
     def advantage_usd(self) -> Any:
         """Time counted: net present value of owning less that of renting, each with its own months. [USD]"""
         return self.own.net_usd - self.rent.net_usd
+
+    @cached_property
+    def month(self) -> Array:
+        """First month from which owning and then selling costs less than renting the work done until then.
+
+        Hour by hour at the rent's levelised price; ``nan`` if there is none within the horizon.
+        """
+        owned = self.own.flows
+        xp, factor = namespace_of(owned.chip_hours), owned.discount_factor
+        work_so_far = xp.cumulative_sum(factor * owned.useful_chip_hours, axis=0)
+        sold_usd = owned.so_far_usd - factor * owned.exit_usd
+        behind = ~(sold_usd <= self.rent_usd_per_useful_chip_hour * work_so_far)
+        return xp.where(xp.isfinite(self.same_work_usd), first_lasting_month(xp, behind), xp.nan)
 
 
 def appraise(flows: CashFlows, usd_per_useful_chip_hour: Samples, worth_by_month: Samples = 1.0) -> Appraisal:
@@ -109,7 +144,7 @@ def appraise(flows: CashFlows, usd_per_useful_chip_hour: Samples, worth_by_month
     >>> bool(abs(appraise(rented, 2.0).net_usd[0]) < 1e-6)
     True
     """
-    hours = flows.useful_chip_hours + 0.0 * flows.spend_usd
+    hours = flows.chip_hours
     xp, named, _ = admit(
         {"usd_per_useful_chip_hour": usd_per_useful_chip_hour, "worth_by_month": worth_by_month, "hours": hours},
         {"usd_per_useful_chip_hour": NON_NEGATIVE},
@@ -117,14 +152,7 @@ def appraise(flows: CashFlows, usd_per_useful_chip_hour: Samples, worth_by_month
     hour_usd, path, hours = named.values()
     if path.ndim:
         path = by_month(xp, "worth_by_month", path, hours.shape[0] - 1, hours.ndim)
-    earned_usd = hour_usd * path * hours
-    return Appraisal(
-        worth_usd=xp.sum(flows.discount_factor * earned_usd, axis=0),
-        cost_usd=flows.net_present_usd,
-        useful_chip_hours=xp.sum(hours, axis=0),
-        gain_by_month_usd=earned_usd - flows.spend_usd,
-        sale_usd=flows.exit_usd[-1, ...],
-    )
+    return Appraisal(flows=flows, hour_usd=hour_usd, worth_by_month=path)
 
 
 def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Samples) -> Decision:
@@ -174,17 +202,15 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Sam
     hour_usd = rented.usd_per_useful_chip_hour
     same_usd = hour_usd * own_hours - own_usd
     parity = own_usd / xp.where(hour_usd > 0, hour_usd * own_hours, xp.nan)
-    work_so_far = xp.cumulative_sum(owned.discount_factor * owned.useful_chip_hours, axis=0)
-    sold_usd = owned.so_far_usd - owned.discount_factor * owned.exit_usd
     extra_usd, extra_hours = own_usd - rented.net_present_usd, own_hours - rent_hours
     needed = xp.where(extra_usd > 0, extra_usd, 0.0 * extra_usd) / xp.where(extra_hours > 0, extra_hours, xp.nan)
     return Decision(
         own=own,
         rent=rent,
+        rent_usd_per_useful_chip_hour=hour_usd,
         same_work_usd=same_usd,
         parity_frac=parity,
         utilisation_frac=owned.utilisation_frac * parity,
-        month=xp.where(xp.isfinite(same_usd), first_lasting_month(xp, ~(sold_usd <= hour_usd * work_so_far)), xp.nan),
         needed_usd_per_useful_chip_hour=needed,
     )
 

@@ -7,7 +7,7 @@ axis of every schedule, samples the last; inputs of shape (options, samples) put
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,9 +21,19 @@ class Flow:
     """Money that follows a schedule: an amount, times the part of it that falls into each month."""
 
     #: Of shape (samples,) or of none. [USD]
-    amount_usd: Any
+    amount_usd: Samples
     #: Of shape (months + 1, samples) or (months + 1, 1). [1]
-    by_month: Any
+    by_month: Array
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Worth:
+    """What a sale at the end of a month would bring, worked out for the months that are asked for."""
+
+    #: Of shape (samples,) or of none. [USD]
+    amount_usd: Samples
+    #: From months to the share that is left then. [1]
+    left: Callable[[Array], Array]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,76 +45,90 @@ class CashFlows:
 
     #: What is paid, by name; an income is negative.
     flows: Mapping[str, Flow]
-    #: What a sale of everything at the end of each month would bring, by name, less open debt; none for rent.
-    resale: Mapping[str, Flow]
+    #: What a sale of everything at the end of a month would bring, by name, less open debt; none for rent.
+    resale: Mapping[str, Worth]
     #: Hours of chips that can work in each month: those that stand, have power and have not worn out. [chip h]
-    chip_hours: Any
+    chip_hours: Array
     #: Chips that stand and are paid for without power, on average over each month. [chip]
-    idle_chips: Any
+    idle_chips: Array
     #: Share of these hours that is used, and share of the used ones that moves training forward. [1]
-    utilisation_frac: Any
-    goodput_frac: Any
+    utilisation_frac: Samples
+    goodput_frac: Samples
     #: Yearly nominal rate that discounts. [1/year]
-    discount_rate_per_year: Any
+    discount_rate_per_year: Array
     #: Factor from each month's money to present money. [1]
-    discount_factor: Any
+    discount_factor: Array
 
     @cached_property
-    def spend_usd(self) -> Any:
+    def spend_usd(self) -> Array:
         """Money paid in each month. [USD]"""
-        return _by_month_usd(self.flows) + 0.0 * self.chip_hours
+        return _by_month_usd(self.flows, 0.0 * self.chip_hours)
 
     @cached_property
-    def exit_usd(self) -> Any:
+    def exit_usd(self) -> Array:
         """What a sale of everything would bring at the end of each month, less open debt; 0 for rent. [USD]"""
-        return _by_month_usd(self.resale) + 0.0 * self.chip_hours
+        rows = self._rows
+        return sum((part.amount_usd * part.left(rows) for part in self.resale.values()), start=0.0 * self.chip_hours)
 
     @cached_property
-    def parts_usd(self) -> dict[str, Any]:
+    def sale_usd(self) -> dict[str, Array]:
+        """What the final sale brings, by name. [USD]"""
+        last = self._rows[-1, ...]
+        return {name: part.amount_usd * part.left(last) for name, part in self.resale.items()}
+
+    @property
+    def _rows(self) -> Array:
+        hours = self.chip_hours
+        return month_rows(namespace_of(hours), hours.shape[0] - 1, hours, hours.ndim - 1)
+
+    @cached_property
+    def parts_usd(self) -> dict[str, Array]:
         """Present value of each part, by name; they add up to ``net_present_usd``. [USD]"""
         xp, factor = namespace_of(self.discount_factor), self.discount_factor
         shares = {id(flow.by_month): xp.sum(factor * flow.by_month, axis=0) for flow in self.flows.values()}
         parts = {name: flow.amount_usd * shares[id(flow.by_month)] for name, flow in self.flows.items()}
-        for name, flow in self.resale.items():  # a loan is paid back at the sale; everything else is sold
+        for name, usd in self.sale_usd.items():  # a loan is paid back at the sale; everything else is sold
             part = name if name in parts else "sale"
-            parts[part] = parts.get(part, 0.0) - factor[-1, ...] * flow.amount_usd * flow.by_month[-1, ...]
+            parts[part] = parts.get(part, 0.0) - factor[-1, ...] * usd
         return parts
 
     @property
-    def cash_usd(self) -> Any:
+    def cash_usd(self) -> Array:
         """Money paid in each month, with the sale at the end of the last month taken off. [USD]"""
         xp = namespace_of(self.spend_usd)
         return xp.concat([self.spend_usd[:-1, ...], self.spend_usd[-1:, ...] - self.exit_usd[-1:, ...]], axis=0)
 
     @property
-    def so_far_usd(self) -> Any:
+    def so_far_usd(self) -> Array:
         """Present value of what was paid by the end of each month, nothing sold. [USD]"""
         xp = namespace_of(self.spend_usd)
         return xp.cumulative_sum(self.discount_factor * self.spend_usd, axis=0)
 
     @cached_property
-    def net_present_usd(self) -> Any:
+    def net_present_usd(self) -> Array:
         """Present value of all payments less the final sale. [USD]"""
-        return sum(self.parts_usd.values())
+        first, *others = self.parts_usd.values()
+        return sum(others, start=first)
 
-    def nominal_usd(self, *names: str) -> Any:
+    def nominal_usd(self, *names: str) -> Array:
         """Return the dollars that leave for these parts, or for all, whenever they do: not discounted. [USD]"""
         xp = namespace_of(self.discount_factor)
-        chosen = (self.flows[name] for name in names or self.flows)
-        return sum(flow.amount_usd * xp.sum(flow.by_month, axis=0) for flow in chosen)
+        first, *others = (self.flows[name] for name in names or self.flows)
+        paid_usd = first.amount_usd * xp.sum(first.by_month, axis=0)
+        return sum((flow.amount_usd * xp.sum(flow.by_month, axis=0) for flow in others), start=paid_usd)
 
     @property
-    def useful_frac(self) -> Any:
+    def useful_frac(self) -> Samples:
         """Share of the chip-hours that moves training forward. [1]"""
         return self.utilisation_frac * self.goodput_frac
 
     @property
-    def useful_chip_hours(self) -> Any:
+    def useful_chip_hours(self) -> Array:
         """Chip-hours that move training forward, in each month. [chip h]"""
         return self.chip_hours * self.useful_frac
 
     @cached_property
-    def present_chip_hours(self) -> Any:
+    def present_chip_hours(self) -> Array:
         """Chip-hours discounted like money, so that dollars per hour level early and late work. [chip h]
 
         ``nan`` where nothing works within the horizon.
@@ -114,12 +138,12 @@ class CashFlows:
         return xp.where(hours > 0, hours, xp.nan)
 
     @property
-    def usd_per_chip_hour(self) -> Any:
+    def usd_per_chip_hour(self) -> Array:
         """Levelised cost of an available chip-hour. [USD/chip/h]"""
         return self.net_present_usd / self.present_chip_hours
 
     @property
-    def usd_per_useful_chip_hour(self) -> Any:
+    def usd_per_useful_chip_hour(self) -> Array:
         """Levelised cost of a chip-hour that moves training forward. [USD/chip/h]"""
         return self.usd_per_chip_hour / self.useful_frac
 
@@ -155,11 +179,11 @@ class CashFlows:
         income = Flow(-usd * share, let_hours)
         return replace(self, flows={**self.flows, "letting": income}, chip_hours=hours - let_hours)
 
-    def usd_per_useful_flop(self, flop_per_s_per_chip: Samples) -> Any:
+    def usd_per_useful_flop(self, flop_per_s_per_chip: Samples) -> Array:
         """Levelised cost of a useful FLOP, for chips that reach this rate while they train. [USD/FLOP]"""
         return self.usd_per_useful_chip_hour / (SECONDS_PER_HOUR * flop_per_s_per_chip)
 
-    def usd_per_run(self, run_flop: Samples, flop_per_s_per_chip: Samples) -> Any:
+    def usd_per_run(self, run_flop: Samples, flop_per_s_per_chip: Samples) -> Array:
         """Cost of a training run of ``run_flop``, for chips that reach this rate while they train. [USD]"""
         return run_flop * self.usd_per_useful_flop(flop_per_s_per_chip)
 
@@ -196,13 +220,13 @@ class CashFlows:
         return xp.where((done[-1, ...] >= need) & (need > 0), months, xp.nan)
 
 
-def _by_month_usd(flows: Mapping[str, Flow]) -> Any:
+def _by_month_usd(flows: Mapping[str, Flow], nothing: Array) -> Array:
     """Add up flows month by month; what shares a schedule is added before it is spread."""
     schedules = {id(flow.by_month): flow.by_month for flow in flows.values()}
-    amounts: dict[int, Any] = {}
+    amounts: dict[int, Samples] = {}
     for flow in flows.values():
         amounts[id(flow.by_month)] = amounts.get(id(flow.by_month), 0.0) + flow.amount_usd
-    return sum(amounts[key] * schedule for key, schedule in schedules.items()) if flows else 0.0
+    return sum((amounts[key] * schedule for key, schedule in schedules.items()), start=nothing)
 
 
 def check_horizon(horizon_months: int) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
+    Worth,
     bought,
     check_horizon,
     discount,
@@ -32,6 +34,9 @@ from gigacluster.limits import (
 from gigacluster.units import HOURS_PER_MONTH
 
 NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
+
+#: From inputs, months and the month of a delivery to what happens then, per dollar or chip of it.
+_Schedule: TypeAlias = Callable[[Namespace, dict[str, Any], Array, Array], Array]
 
 #: What each input of :func:`own` may be.
 OWN_LIMITS = {
@@ -174,16 +179,22 @@ def own(
         rate = weighted_cost_of_capital(a["debt_frac"], a["debt_effective_rate_per_year"], rate)
     rows = month_rows(xp, horizon_months, valid, max(array.ndim for array in a.values()))
     factor = discount(xp, rows, rate)
-    schedule = _schedule(xp, rows, a, len(phases) // 2, with_loan=method == "equity")
-    standing = schedule["stand"]
+    each = partial(_over_phases, xp, a, len(phases) // 2)
+    standing = each(_standing, rows)
     powered = _powered(xp, rows, a, len(powers) // 2)
     working = xp.minimum(powered, standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     paid = 1 + a["overrun_frac"]
     groups = (
-        ({name: paid * usd for name, usd in hardware.items()}, schedule["pay"]),
-        ({name: paid * usd for name, usd in site.items()}, schedule["build"]),
+        (
+            {name: paid * usd for name, usd in hardware.items()},
+            each(_paid, rows),
+        ),
+        (
+            {name: paid * usd for name, usd in site.items()},
+            each(_built, rows),
+        ),
         (energy, working * growth),
         (upkeep, standing * growth),
     )
@@ -191,13 +202,13 @@ def own(
     hardware_usd = sum(hardware.values())
     kept = 1 - a["selling_cost_frac"]
     resale = {
-        "hardware": Flow(kept * hardware_usd, schedule["worth"]),
-        "site": Flow(kept * sum(site.values()), schedule["book"]),
+        "hardware": Worth(kept * hardware_usd, partial(each, _hardware_left)),
+        "site": Worth(kept * sum(site.values()), partial(each, _site_left)),
     }
     if method == "equity":
         lent_usd = a["debt_frac"] * hardware_usd
-        flows["loan"] = Flow(lent_usd, schedule["service"])
-        resale["loan"] = Flow(-lent_usd, schedule["owed"])
+        flows["loan"] = Flow(lent_usd, each(_service, rows))
+        resale["loan"] = Worth(-lent_usd, partial(each, _owed))
     return CashFlows(
         flows=flows,
         resale=resale,
@@ -245,28 +256,41 @@ def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_sites: int) -> Any
     return found / need_w
 
 
-def _schedule(xp: Namespace, rows: Array, a: dict[str, Any], n_phases: int, *, with_loan: bool) -> dict[str, Any]:
-    """Return what happens in each month per dollar, or per chip, of the whole cluster."""
-    total: dict[str, Any] = {}
-    for index in range(n_phases):
-        month = a[f"deliveries[{index}] month"] + a["delay_months"]
-        end = month + a["hardware_life_months"]
-        owned = bought(xp, rows, month)
-        age_years = xp.clip(rows - month, 0.0, xp.inf) / 12
-        weights = {
-            "pay": paid_once(xp, rows, month),
-            "build": paid_evenly(xp, rows, month),
-            "stand": in_month(xp, rows, month, end),
-            "worth": (owned - bought(xp, rows, end)) * (1 - a["hardware_value_decline_per_year"]) ** age_years,
-            "book": owned * xp.clip(1 - age_years * 12 / a["building_life_months"], 0.0, xp.inf),
-        }
-        if with_loan:
-            weights["service"], weights["owed"] = loan(
-                xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"]
-            )
-        for name, weight in weights.items():
-            total[name] = total.get(name, 0.0) + a[f"deliveries[{index}] share"] * weight
-    return total
+def _over_phases(xp: Namespace, a: dict[str, Any], n_phases: int, what: _Schedule, rows: Array) -> Any:
+    """Add up what happens in each month per dollar, or per chip, of the whole cluster, delivery by delivery."""
+    months = (a[f"deliveries[{index}] month"] + a["delay_months"] for index in range(n_phases))
+    return sum(a[f"deliveries[{index}] share"] * what(xp, a, rows, month) for index, month in enumerate(months))
+
+
+def _paid(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return paid_once(xp, rows, month)
+
+
+def _built(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return paid_evenly(xp, rows, month)
+
+
+def _standing(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    return in_month(xp, rows, month, month + a["hardware_life_months"])
+
+
+def _hardware_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    lives = bought(xp, rows, month) - bought(xp, rows, month + a["hardware_life_months"])
+    worth: Array = lives * (1 - a["hardware_value_decline_per_year"]) ** (xp.clip(rows - month, 0.0, xp.inf) / 12)
+    return worth
+
+
+def _site_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
+    age_months = xp.clip(rows - month, 0.0, xp.inf)
+    return bought(xp, rows, month) * xp.clip(1 - age_months / a["building_life_months"], 0.0, xp.inf)
+
+
+def _service(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
+    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[0]
+
+
+def _owed(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
+    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[1]
 
 
 def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -76,6 +76,7 @@ class Case:
     scaleup_bytes_per_s: Samples  # NVLink, ICI: one chip, one direction
     scaleup_domain: Samples  # chips that the scale-up network joins
     nic_bytes_per_s: Samples  # scale-out network: one chip, one direction
+    rails: Samples = 1.0  # 1: the cards of one place in every domain share a leaf switch
     pod_chips: Samples = 0.0  # chips that full bisection joins; beyond, the next applies
     oversubscription: Samples = 1.0  # how far the upper tiers of the scale-out network are cut
     n_processors: Samples = 132.0  # streaming multiprocessors: a matmul runs in waves of as many tiles; nan: no waves

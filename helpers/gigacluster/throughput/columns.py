@@ -21,7 +21,7 @@ need may be missing. The rules for what a source did not publish:
 - gradients: 16 bit in NeMo, Megatron-Bridge and MLPerf since 2023, 32 bit elsewhere; parameters gathered in 8 bit in
   FP8 runs of Megatron since 2024; gradients added by kernels of their own in DeepSpeed and GPT-NeoX alone;
 - software of an MoE: what nobody says is absent, but for the recipes of Megatron since mid 2026 (:mod:`.software`);
-- scale-up domain and scale-out rate: those of the chip's usual system.
+- scale-up domain and scale-out rate: those of the chip's usual system; network: rails, and full bisection.
 """
 
 from __future__ import annotations
@@ -188,6 +188,9 @@ def _hardware(runs: Runs, chips: list[Chip]) -> dict[str, Any]:
         "memory_bytes_per_s": of_chip(lambda chip: chip.memory_bytes_per_s),
         "scaleup_bytes_per_s": of_chip(lambda chip: chip.fabric.scaleup_bytes_per_s),
         "scaleup_domain": runs.number("scaleup_domain", of_chip(lambda chip: chip.fabric.scaleup_domain)),
+        "rails": runs.number("rails", 1.0),
+        "pod_chips": runs.number("pod_chips", 0.0),
+        "oversubscription": runs.number("oversubscription", 1.0),
         "nic_bytes_per_s": numpy.where(numpy.isnan(nic), of_chip(lambda chip: chip.fabric.nic_bytes_per_s), nic),
         "n_processors": of_chip(lambda chip: chip.n_processors),
         "n_chips": runs.number("n_chips"),

@@ -118,6 +118,7 @@ class Job(Software):
                 "scaleup_bytes_per_s": fabric.scaleup_bytes_per_s,
                 "scaleup_domain": float(fabric.scaleup_domain),
                 "nic_bytes_per_s": fabric.nic_bytes_per_s,
+                "rails": float(fabric.rails),
                 "oversubscription": fabric.oversubscription,
                 "pod_chips": float(fabric.pod_chips),
                 "n_processors": chip.n_processors,

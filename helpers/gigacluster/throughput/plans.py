@@ -55,7 +55,7 @@ class Plan(Software):
     micro_batch: int = 1
     recompute: str = "none"
     sharding: str = "zero1"
-    shard_group: int = 0  # chips that states are sharded over; 0: all replicas, dp x cp
+    shard_group: int = 0  # chips that states are sharded over, each group with a copy; 0: all replicas, dp x cp
 
     def __post_init__(self) -> None:
         faults = []
@@ -81,7 +81,7 @@ class Plan(Software):
         shown = [n for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch") if getattr(self, n) > 1]
         words = [f"{name}={getattr(self, name)}" for name in shown or ["dp"]]
         words += ["sp"] * self.sp + [f"recompute={self.recompute}", self.sharding]
-        return " ".join(words) + (f" in groups of {self.shard_group}" if self.sharding == "hsdp" else "")
+        return " ".join(words) + (f" in groups of {self.shard_group}" if self.shard_group < self.dp * self.cp else "")
 
     def codes(self) -> dict[str, int]:
         """Return every axis as a whole number: words as their codes."""
@@ -263,7 +263,8 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     job : Job
     limits : mapping of axis to allowed values, optional
         For instance ``{"tp": [4, 8], "sharding": ["zero1"]}``; see :data:`AXES`. Groups of hybrid sharding are one and
-        eight scale-up domains unless ``shard_group`` says otherwise.
+        eight scale-up domains unless ``shard_group`` says otherwise; without hybrid sharding, it says those of ZeRO-1
+        and ZeRO-2.
 
     Raises
     ------
@@ -314,21 +315,23 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
         If no plan is feasible: which rule the last ones broke, and what would fit.
     """
     values = axis_values(job, limits)
-    options = _options(values)
+    options = _options(values, asked="shard_group" in (limits or {}))
     considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
     try:
-        return _table(job, values, (*RULES, *SEARCHED.values())), considered
+        return _table(job, values, options, (*RULES, *SEARCHED.values())), considered
     except UnevenChipsError:
         raise
     except ValueError:
         if not set(SEARCHED) & set(limits or {}):
             raise
-        return _table(job, values, RULES), considered  # what is asked for has no plan that a search would look at
+        return _table(
+            job, values, options, RULES
+        ), considered  # what is asked for has no plan that a search would look at
 
 
-def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> PlanSpace:
+def _table(job: Job, values: dict[str, list[int]], pairs: list[tuple[int, int]], rules: tuple[Rule, ...]) -> PlanSpace:
     """Return the plans of a job that hold some rules."""
-    options = numpy.asarray(_options(values), dtype=numpy.int32)
+    options = numpy.asarray(pairs, dtype=numpy.int32)
     replicas = divisors(job.global_batch)
     rows: dict[str, Any] = {}
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
@@ -354,10 +357,15 @@ def _table(job: Job, values: dict[str, list[int]], rules: tuple[Rule, ...]) -> P
     return PlanSpace(rows=rows, options=options, groups=tuple(groups))
 
 
-def _options(values: dict[str, list[int]]) -> list[tuple[int, int]]:
-    """Return sharding with its groups: whole replicas are one; hybrid sharding comes once for every size of group."""
-    options = [(code, 0) for code in values["sharding"] if code != _HYBRID]
-    return options + [(_HYBRID, size) for size in values["shard_group"] if _HYBRID in values["sharding"]]
+def _options(values: dict[str, list[int]], *, asked: bool) -> list[tuple[int, int]]:
+    """Return sharding with its groups: whole replicas, 0, are one; hybrid sharding comes once for every size of group.
+
+    Groups that are asked for without hybrid sharding are those of ZeRO-1 and ZeRO-2.
+    """
+    whole = [(code, 0) for code in values["sharding"] if code != _HYBRID]
+    in_groups = [_HYBRID] if _HYBRID in values["sharding"] else [SHARDINGS.index(word) for word in ("zero1", "zero2")]
+    in_groups = [code for code in in_groups if code in values["sharding"] and (code == _HYBRID or asked)]
+    return whole + [(code, size) for code in in_groups for size in values["shard_group"]]
 
 
 def _allowed(
@@ -366,11 +374,13 @@ def _allowed(
     """Tell which tuples of a table may have which choice of a further axis (or of two): flags, tuples down."""
     rows = {name: column[:, None] for name, column in table.items()}
     across = {name: values[None, :] for name, values in choices.items()}
-    if "shard_group" in across:  # 0 stands for all replicas
-        across["shard_group"] = numpy.where(choices["shard_group"] > 0, choices["shard_group"], rows["dp"] * rows["cp"])
+    flags = numpy.ones((len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values())))), dtype=bool)
+    if "shard_group" in across:  # 0 stands for all replicas, which no size of a group stands for a second time
+        replicas, size = rows["dp"] * rows["cp"], across["shard_group"]
+        flags &= size != replicas
+        across["shard_group"] = numpy.where(size > 0, size, replicas)
     seen = SimpleNamespace(**rows, **across)
     applied = [rule for rule in rules if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
-    flags = numpy.ones((len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values())))), dtype=bool)
     for rule in applied:
         flags &= rule.holds(job, seen)
     if not flags.any():

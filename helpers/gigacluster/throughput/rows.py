@@ -226,6 +226,7 @@ def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
     tp, pp, ep = reader.width("tp"), reader.width("pp"), runs.number("ep", 1.0)
     n_chips, batch = runs.number("n_chips"), runs.number("global_batch")
     layers, experts = runs.number("n_layers"), runs.number("n_experts", 0.0)
+    group, cut = runs.number("shard_group", 1.0), runs.number("oversubscription", 1.0)
     found = []
     for i, missing in enumerate(reader.missing):
         if missing:
@@ -241,5 +242,9 @@ def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
             faults.append(f"{layers[i]:g} layers do not fill {pp[i]:g} pipeline stages")
         if ep[i] > max(experts[i], 1):
             faults.append(f"ep = {ep[i]:g} is more than the {experts[i]:g} experts")
+        if not 1 <= group[i] <= n_chips[i]:
+            faults.append(f"shard_group = {group[i]:g} is no group of the {n_chips[i]:g} chips")
+        if not cut[i] >= 1:
+            faults.append(f"oversubscription = {cut[i]:g} is below 1, which is full bisection")
         found.append("; ".join(faults))
     return found

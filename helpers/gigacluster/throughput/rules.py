@@ -10,7 +10,7 @@ from gigacluster.throughput.job import Job
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
-_ZERO2 = 2  # code of a table of plans
+_ZERO1, _ZERO2, _HYBRID = 1, 2, 4  # codes of a table of plans
 
 
 class Rule(NamedTuple):
@@ -170,9 +170,10 @@ def _says_routes(job: Job, p: Any) -> str:
 
 def _shards(job: Job, p: Any) -> Any:
     replicas = p.dp * p.cp
-    hybrid = (p.shard_group > 1) & (p.shard_group < replicas) & (replicas % p.shard_group == 0)
+    parts = (p.shard_group > 1) & (p.shard_group < replicas) & (replicas % p.shard_group == 0)
     whole = (p.shard_group == replicas) & ((p.sharding == 0) | (replicas > 1))
-    return ((p.sharding == 4) & hybrid) | ((p.sharding < 4) & whole)
+    in_groups = (p.sharding == _ZERO1) | (p.sharding == _ZERO2) | (p.sharding == _HYBRID)
+    return (parts & in_groups) | (whole & (p.sharding < _HYBRID))
 
 
 def _says_shards(job: Job, p: Any) -> str:
@@ -181,7 +182,8 @@ def _says_shards(job: Job, p: Any) -> str:
         return "one replica cannot be sharded; sharding='none' would fit"
     return (
         f"shard_group={p.shard_group} does not fit the sharding over dp*cp = {replicas} replicas: hsdp needs a divisor "
-        f"between 1 and {replicas} ({_list(divisors(replicas)[1:-1]) or 'there is none'}), the others all of them"
+        f"between 1 and {replicas} ({_list(divisors(replicas)[1:-1]) or 'there is none'}), zero1 and zero2 may have "
+        "one; the others take all replicas"
     )
 
 

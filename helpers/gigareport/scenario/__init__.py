@@ -4,14 +4,21 @@ from gigareport.scenario.chips import h100e_of, taken
 from gigareport.scenario.difference import differences, differing_inputs
 from gigareport.scenario.evaluate import cash_flows, deciding_inputs, evaluate
 from gigareport.scenario.inputs import inputs_of, words_of
-from gigareport.scenario.load import STORY, ScenarioError, find, load, names, plain, slips
-from gigareport.scenario.menu import menu
+from gigareport.scenario.load import STORY, ScenarioError, find, load, menu, names, plain, slips
 from gigareport.scenario.outlook import Outlook
-from gigareport.scenario.plans import BATCH_RATIOS, Rivals, TrainingPlan, job_of, rivals, search_plan, search_step
+from gigareport.scenario.plans import (
+    BATCH_RATIOS,
+    Rivals,
+    TrainingPlan,
+    job_of,
+    mfu_by_size,
+    rivals,
+    search_plan,
+    search_step,
+)
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
 from gigareport.scenario.register import Delivery, Scenario, Site
-from gigareport.scenario.sizes import mfu_by_size
 
 __all__ = [
     "BATCH_RATIOS",

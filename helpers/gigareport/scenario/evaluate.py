@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 import numpy
 
@@ -23,29 +23,27 @@ from gigacluster.arrays import (
     to_host,
 )
 from gigacluster.parallel import halving
-from gigacluster.uncertainty import Uncertain, sobol_indices
+from gigacluster.uncertainty import sobol_indices
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
-    CHIP_ERROR,
-    LAW,
-    RENT_PATH,
-    RIVALS,
-    STEP_ERROR,
-    STOCK,
+    Drawn,
     DrawnInputs,
     alike,
+    all_inputs,
     draw_inputs,
+    exact_columns,
     inputs_from,
-    uncertain_of,
+    known_of,
+    market_of,
     words_of,
 )
-from gigareport.scenario.known import known_of, world_stock_of
-from gigareport.scenario.load import loaded
-from gigareport.scenario.market import market_of
+from gigareport.scenario.known import Facts, facts_of
 from gigareport.scenario.outlook import Outlook, Returns
 from gigareport.scenario.plans import PlannedStep, TrainingPlan, search_plan
-from gigareport.scenario.register import Scenario
+from gigareport.scenario.register import Scenario, loaded
 
+#: A scenario in the form of its block, what the tables say of it, and its plan.
+_Option: TypeAlias = tuple[Scenario, Facts, PlannedStep]
 #: Options, and samples times months, evaluated at once on a CPU: arrays by month then stay in the cache.
 _OPTIONS_AT_ONCE, _MONTHS_AT_ONCE, _LEAST_SAMPLES = 64, 96_000, 256
 #: Memory that all arrays by month take together, a sample and month.
@@ -150,20 +148,15 @@ def evaluate(
     for members in groups.values():
         for start in range(0, len(members), _OPTIONS_AT_ONCE):
             block = members[start : start + _OPTIONS_AT_ONCE]
-            chosen = [(stories[number], searched[number]) for number in block]
-            forms = alike([story for story, _ in chosen])
-            drawn = draw_inputs(
-                [all_inputs(form, plan) for form, (_, plan) in zip(forms, chosen, strict=True)],
-                samples,
-                seed,
-                first,
-                [streams[number] for number in block] if streams else (),
-            )
-            rows = _block(forms, [plan for _, plan in chosen], drawn, samples, device, tuple(answers))
+            cases = _cases([stories[number] for number in block], [searched[number] for number in block])
+            own = [streams[number] for number in block] if streams else ()
+            drawn = draw_inputs([all_inputs(*case) for case in cases], samples, seed, first, own)
+            drawn |= exact_columns([form for form, *_ in cases], drawn)
+            rows = _block(cases, drawn, samples, device, tuple(answers))
             for number, row in zip(block, rows, strict=True):
                 story, plan = stories[number], searched[number]
-                own = streams[number] if streams else {}
-                again = partial(_inputs_of, story, plan, samples=samples, seed=seed, first=first, streams=own)
+                apart = streams[number] if streams else {}
+                again = partial(_inputs_of, story, plan, samples=samples, seed=seed, first=first, streams=apart)
                 found[number] = Outlook(scenario=story, plan=plan, drawn=again, seed=seed, **row)
     return [found[number] for number in range(len(stories))]
 
@@ -176,9 +169,13 @@ def _shared(story: Scenario) -> tuple[Any, ...]:
     return story.horizon_months, story.owner, story.decided_on, *how
 
 
+def _cases(stories: Sequence[Scenario], plans: Sequence[PlannedStep]) -> list[_Option]:
+    """Return scenarios in one form, what the tables say of each, and its plan."""
+    return list(zip(alike(stories), map(facts_of, stories), plans, strict=True))
+
+
 def _block(
-    stories: Sequence[Scenario],
-    plans: Sequence[PlannedStep],
+    cases: Sequence[_Option],
     drawn: Mapping[str, numpy.ndarray],
     samples: int,
     device: str,
@@ -194,16 +191,16 @@ def _block(
             name: xp.asarray(values[:, few] if values.shape[1] > 1 else values, dtype=xp.float64)
             for name, values in drawn.items()
         }
-        found = _answers(stories, plans, part, with_returns=with_returns)
-        return {name: xp.broadcast_to(found[name], (len(stories), few.stop - few.start)) for name in names}
+        found = _answers(cases, part, with_returns=with_returns)
+        return {name: xp.broadcast_to(found[name], (len(cases), few.stop - few.start)) for name in names}
 
-    at_once = min(samples, _samples_at_once(xp, len(stories) * int(stories[0].horizon_months)))
+    at_once = min(samples, _samples_at_once(xp, len(cases) * int(cases[0][0].horizon_months)))
     parts = [part for _, part in halving(some, samples, at_once, release=lambda: release(xp))]
     joined = {name: xp.concat([part[name] for part in parts], axis=1) for name in names}
     empty = joined[names[0]][0, :0]
     return [
         {name: joined[name][row, ...] if name in joined else empty for name in Outlook.answers()}
-        for row in range(len(stories))
+        for row in range(len(cases))
     ]
 
 
@@ -211,8 +208,8 @@ def _inputs_of(
     story: Scenario, plan: PlannedStep, *, samples: int, seed: int, first: int, streams: Mapping[str, str]
 ) -> DrawnInputs:
     """Return the inputs of one scenario by their path in its file, to be drawn again."""
-    (form,) = alike([story])
-    known = all_inputs(form, plan)
+    (case,) = _cases([story], [plan])
+    known = all_inputs(*case)
     return DrawnInputs({name: known[name] for name in words_of(story)}, samples, seed, first, streams)
 
 
@@ -223,27 +220,13 @@ def _samples_at_once(xp: Namespace, months: int) -> int:
     return max(int(min(free_bytes(xp) / 2 / _BYTES_A_MONTH, 2**40)) // months, _LEAST_SAMPLES)
 
 
-def _answers(
-    stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any], *, with_returns: bool = True
-) -> dict[str, Array]:
+def _answers(cases: Sequence[_Option], drawn: Drawn, *, with_returns: bool = True) -> dict[str, Array]:
     """Return every answer by name, for scenarios of one form and inputs drawn by path."""
-    known = known_of(stories, plans, drawn)
-    horizon_months = int(stories[0].horizon_months)
-    groups = spine.answers(inputs_from(stories, drawn), known, horizon_months, with_returns=with_returns)
+    forms, facts, plans = zip(*cases, strict=True)
+    known = known_of(facts, plans, drawn)
+    horizon_months = int(forms[0].horizon_months)
+    groups = spine.answers(inputs_from(forms, drawn), known, horizon_months, with_returns=with_returns)
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
-
-
-def all_inputs(story: Scenario, plan: PlannedStep) -> dict[str, Uncertain]:
-    """Return the inputs of the file and those of the models themselves."""
-    between = Uncertain.uniform(0.0, 1.0)
-    return uncertain_of(story) | {
-        STEP_ERROR: plan.log_error,
-        CHIP_ERROR: plan.chip_log_error,
-        LAW: between,
-        STOCK: world_stock_of(story),
-        RENT_PATH: between,
-        RIVALS: between,
-    }
 
 
 def _spread(values: Array, shape: tuple[int, int]) -> Array:
@@ -265,18 +248,16 @@ def deciding_inputs(
     samples : Base sample, a power of two: the model sees that many times the number of inputs plus two.
     seed : int, default 7
     """
-    loaded(scenario)
     if answer not in Outlook.answers():
         raise ValueError(f"there is no answer {answer!r}; an outlook has: {', '.join(Outlook.answers())}")
-    plan = plan or search_plan(scenario)
-    (story,) = alike([scenario])
+    (case,) = _cases([loaded(scenario)], [plan or search_plan(scenario)])
 
     def model(given: dict[str, numpy.ndarray]) -> numpy.ndarray:
         rows = {name: values[None, :] for name, values in given.items()}
         size = next(iter(rows.values())).shape
-        return numpy.array(to_host(_spread(_answers([story], [plan], rows)[answer], size))[0])
+        return numpy.array(to_host(_spread(_answers([case], rows)[answer], size))[0])
 
-    return sobol_indices(model, all_inputs(story, plan), samples=samples, seed=seed)
+    return sobol_indices(model, all_inputs(*case), samples=samples, seed=seed)
 
 
 def cash_flows(
@@ -292,5 +273,5 @@ def cash_flows(
     goodput_frac : [1]
     """
     (story,) = alike([loaded(scenario)])
-    market = market_of(story, given)
+    market = market_of(facts_of(scenario), given)
     return spine.flows(inputs_from([story], given), market, goodput_frac, int(story.horizon_months))

@@ -1,6 +1,7 @@
 """The inputs of scenarios as arrays: options on the first axis, samples on the last, of length 1 where one will do.
 
-``Inputs`` is the record class of a scenario with an array in the place of each number. Every uncertain input has a
+``Inputs`` is the record class of a scenario with an array in the place of each number, ``Known`` what the tables say
+beside it. Every uncertain input has a
 stream of random numbers that its path in the file names, so that adding an input changes no draw of another, and
 options share the draws of what they have in common. The times of a recovery scheme share one stream.
 """
@@ -9,19 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy
 
-from gigacluster.arrays import Array, as_common
+from gigacluster.arrays import Array, Samples, as_common, moved
 from gigacluster.uncertainty import Uncertain
+from gigareport.scenario.known import RECOVERY_TIMES, TOGETHER, Facts, filled
+from gigareport.scenario.plans import DOUBLINGS, PlannedStep
 from gigareport.scenario.record import Field, leaves, rebuild
-from gigareport.scenario.recovery import RECOVERY_TIMES, TOGETHER, settled
 from gigareport.scenario.reference import entry_of
 from gigareport.scenario.register import Case, Delivery, Scenario, Site
 
 Inputs: TypeAlias = Case[Array, Array, Any]
+#: What was drawn, by path: arrays, or symbols of a record that stand for them.
+Drawn: TypeAlias = Mapping[str, Any]
 
 #: Inputs of the models rather than of a file: where law, prediction, the world's stock, rents and rivals stand.
 LAW, STEP_ERROR, STOCK = "scaling.replicate", "throughput.log_error", "concentration.world_stock"
@@ -35,13 +39,11 @@ _MODEL_INPUTS = {
     RENT_PATH: "Which path the market's rent takes",
     RIVALS: "What the sites of others are and become",
 }
-#: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
-LATEST_START = 0.98
 
 
 def inputs_of(story: Scenario) -> dict[str, Uncertain]:
     """Return every uncertain input of a scenario, by its path in the file, such as ``"own.energy_usd_per_kwh"``."""
-    return uncertain_of(_in_time(story))
+    return uncertain_of(filled(story))
 
 
 def uncertain_of(story: Scenario) -> dict[str, Uncertain]:
@@ -156,17 +158,25 @@ def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs
         Of one form, from :func:`alike`.
     drawn : mapping of path to array
     """
-    sides = [{path: value for path, _, value in leaves(story)} for story in stories]
+    drawn = exact_columns(stories, drawn) | dict(drawn)
 
     def array(path: str, field: Field, value: Any) -> Any:
-        if field.kind not in ("uncertain", "number"):
-            return value
-        if path in drawn:
-            return drawn[path]
-        exact = [value.median if isinstance(value, Uncertain) else float(value) for value in (s[path] for s in sides)]
-        return column_of(drawn, exact)
+        return drawn[path] if field.kind in ("uncertain", "number") else value
 
     return rebuild(stories[0], array)  # type: ignore[no-any-return]
+
+
+def exact_columns(stories: Sequence[Scenario], drawn: Drawn) -> dict[str, Array]:
+    """Return the numbers of the options that were not drawn, by path: empty where all are among ``drawn``."""
+    first = [path for path, field, _ in leaves(stories[0]) if field.kind in ("uncertain", "number")]
+    if not (left := [path for path in first if path not in drawn]):
+        return {}
+    sides = [{path: value for path, _, value in leaves(story)} for story in stories]
+    return {path: column_of(drawn, [_middle(side[path]) for side in sides]) for path in left}
+
+
+def _middle(value: Uncertain | float) -> float:
+    return value.median if isinstance(value, Uncertain) else float(value)
 
 
 def column_of(drawn: Mapping[str, Any], values: Sequence[float]) -> Array:
@@ -191,7 +201,7 @@ def alike(stories: Sequence[Scenario]) -> list[Scenario]:
             own=replace(story.own, deliveries=_filled(story.own.deliveries, delivery, n_deliveries)),
             cluster=replace(story.cluster, sites=_filled(there, site, n_sites)),
         )
-        for story, there in zip(map(_in_time, stories), sites, strict=True)
+        for story, there in zip(map(filled, stories), sites, strict=True)
     ]
 
 
@@ -199,15 +209,125 @@ def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
     return (*parts, *[part] * (number - len(parts)))
 
 
-def _in_time(story: Scenario) -> Scenario:
-    """Return a scenario whose starts lie within its horizon, with the rate and the recovery of its chip and size."""
-    story = settled(story)
-    latest = LATEST_START * story.horizon_months
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One step of the job under its plan."""
 
-    def clipped(month: Uncertain) -> Uncertain:
-        low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))
-        return replace(month, low=low, median=median, high=high, upper=min(month.upper, latest))
+    job_chips: Array
+    peak_bf16_flop_per_s: Array  # of a chip
+    step_flop: Array
+    step_time_s: Array  # as predicted, its error among the samples
+    n_replicas: Array  # data-parallel
+    replicas_lost: Array  # by one failure, on average
+    schemes: tuple[str, ...]  # of recovery, one an option
 
-    deliveries = tuple(replace(part, month=clipped(part.month)) for part in story.own.deliveries)
-    rent = replace(story.rent, start_month=clipped(story.rent.start_month))
-    return replace(story, own=replace(story.own, deliveries=deliveries), rent=rent)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """Facts of options as arrays of shape (options or 1, samples or 1)."""
+
+    step: Step
+    law: Mapping[str, Array]
+    h100e_per_chip: Array
+    world_h100e: Array  # when the last part of the cluster is due
+    owner_share: Array  # of the world, 0 for an owner that the table does not list
+    sum_of_squared_shares: Array  # of the owners listed
+    decided_year: Array
+    rivals_year: Array  # shape (n, ...): when the listed sites of others first reached each size
+    rivals_h100e: Array
+    market: Array  # rent month by month over that of the day of the decision, months first
+
+
+def all_inputs(form: Scenario, facts: Facts, plan: PlannedStep) -> dict[str, Uncertain]:
+    """Return the inputs of a scenario of :func:`alike`, and those of the models themselves."""
+    between = Uncertain.uniform(0.0, 1.0)
+    return uncertain_of(form) | {
+        STEP_ERROR: plan.log_error,
+        CHIP_ERROR: plan.chip_log_error,
+        LAW: between,
+        STOCK: facts.world_stock,
+        RENT_PATH: between,
+        RIVALS: between,
+    }
+
+
+def known_of(facts: Sequence[Facts], plans: Sequence[PlannedStep], drawn: Drawn) -> Known:
+    """Gather the facts of options of one group of :func:`gigareport.scenario.evaluate`, for inputs drawn by name."""
+    numbers = [step_facts(*pair) for pair in zip(facts, plans, strict=True)]
+    columns = {name: column_of(drawn, [one[name] for one in numbers]) for name in numbers[0]}
+    return Known(
+        step=step_with(columns, tuple(one.scheme for one in facts), drawn),
+        law={name: _taken(replicates, drawn[LAW]) for name, replicates in facts[0].law.items()},
+        h100e_per_chip=column_of(drawn, [one.h100e_per_chip for one in facts]),
+        world_h100e=drawn[STOCK],
+        owner_share=column_of(drawn, [one.owner_share for one in facts]),
+        sum_of_squared_shares=column_of(drawn, [one.sum_of_squared_shares for one in facts]),
+        decided_year=column_of(drawn, [one.decided_year for one in facts]),
+        rivals_year=_taken(facts[0].rivals_year, drawn[RIVALS]),
+        rivals_h100e=_taken(facts[0].rivals_h100e, drawn[RIVALS]),
+        market=market_of(facts[0], drawn),
+    )
+
+
+def step_facts(facts: Facts, plan: PlannedStep) -> dict[str, float]:
+    """Return the numbers of a plan that the step is computed from, ``gain_0`` and on at each of the batch ratios."""
+    return {
+        "job_chips": float(plan.n_chips),
+        "peak_bf16_flop_per_s": plan.peak_bf16_flop_per_s,
+        "step_flop": plan.step_flop,
+        "step_time_s": plan.step_time_s,
+        "n_replicas": float(plan.n_replicas),
+        "replicas_lost": float(facts.blast.replicas_lost(max(1.0, facts.job_chips / plan.n_replicas))),
+        **{f"gain_{place}": gain for place, gain in enumerate(plan.batch_gains)},
+    }
+
+
+def step_with(plan: Drawn, schemes: tuple[str, ...], drawn: Drawn) -> Step:
+    """Return the step for the numbers of :func:`step_facts`, each as an array or a symbol."""
+    xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
+    gain = batch_gain(ratio, [values for name, values in plan.items() if name.startswith("gain_")])
+    return Step(
+        job_chips=plan["job_chips"],
+        peak_bf16_flop_per_s=plan["peak_bf16_flop_per_s"],
+        step_flop=plan["step_flop"] * ratio,
+        step_time_s=plan["step_time_s"] * ratio * xp.exp(error - gain),
+        n_replicas=plan["n_replicas"],
+        replicas_lost=plan["replicas_lost"],
+        schemes=schemes,
+    )
+
+
+def batch_gain(ratio: Samples, gains: Sequence[Array | float]) -> Array:
+    """Return the logarithm of the rate at a batch that is ``ratio`` times the planned one, over that at the latter.
+
+    A larger batch leaves a pipeline fewer bubbles and gradients more to hide behind. Between the batches that plans
+    were searched for, a line over the doublings.
+    """
+    xp, (ratio, *gains) = as_common(ratio, *gains)
+    doublings = xp.log2(ratio)
+    gain = gains[0] + 0.0 * doublings
+    for start, low, high in zip(DOUBLINGS, gains, gains[1:], strict=False):
+        gain = gain + (high - low) * xp.minimum(xp.maximum(doublings - start, 0.0 * doublings), 1.0 + 0.0 * doublings)
+    return gain
+
+
+def market_of(facts: Facts, drawn: Drawn) -> Array:
+    """Return the market's rent by month over that of the day of the decision: (months + 1, ...) with the draws' shape.
+
+    Rents that were quoted later are over the price of the file, so that they come out as quoted. Without a drawn
+    :data:`RENT_PATH` the first path is taken.
+    """
+    price = drawn["rent.committed_usd_per_chip_hour"]
+    xp, (position, price) = as_common(drawn.get(RENT_PATH, 0.0 * price), price)
+    if facts.is_quoted:
+        return xp.reshape(moved(facts.market[:, 0], price), (-1, *(1,) * price.ndim)) / price
+    return _taken(facts.market, position)
+
+
+def _taken(stored: numpy.ndarray, position: Array) -> Array:
+    """Return the stored samples, along the last axis, that positions in (0, 1) point to, in their shape."""
+    xp, (position,) = as_common(position)
+    count = stored.shape[-1]
+    index = xp.astype(xp.clip(xp.floor(position * count), 0.0, count - 1.0), xp.int64)
+    taken = xp.take(moved(stored, position), xp.reshape(index, (-1,)), axis=stored.ndim - 1)
+    return xp.reshape(taken, (*stored.shape[:-1], *index.shape))

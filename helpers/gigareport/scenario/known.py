@@ -1,115 +1,157 @@
-"""What the spine knows beside the file: the plan, the law, the world's stock, the rivals."""
+"""What the tables say about a scenario: what its file leaves out, and what stands beside it in every answer.
+
+A scenario keeps what its file says, so that a page never shows a default as if the reader had typed it. What stands in
+the place of what was left out is gathered here, once a scenario, before anything is drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, as_common, moved
+from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
-from gigacluster.units import HOURS_PER_MONTH
+from gigacluster.units import HOURS_PER_MONTH, SECONDS_PER_DAY, SECONDS_PER_HOUR
 from gigareport import catalog, facts
+from gigareport.facts import rents
+from gigareport.facts.failures import failure_rate
+from gigareport.facts.recovery import blast, default_scheme, inputs
 from gigareport.facts.rivals import in_years, latest_reached
-from gigareport.scenario.chips import h100e_of
-from gigareport.scenario.inputs import CHIP_ERROR, LAW, RIVALS, STEP_ERROR, STOCK, column_of
-from gigareport.scenario.market import market_of
-from gigareport.scenario.plans import PlannedStep, batch_gain
-from gigareport.scenario.recovery import replicas_lost, scheme_of
+from gigareport.scenario.chips import chip_of, h100e_of
 from gigareport.scenario.register import Scenario
 
+_TIMES = (
+    "detection_s",
+    "restart_s",
+    "resume_s",
+    "rebuild_s",
+    "lost_frac",
+    "overhead_frac",
+    "checkpoint_write_s",
+    "checkpoint_stall_s",
+)
+#: Inputs that one stream of random numbers draws together: who is slow at one is slow at all.
+RECOVERY_TIMES = frozenset(f"reliability.{name}" for name in _TIMES)
+TOGETHER = "reliability.recovery"
+#: A cluster that starts later than this share of the horizon is taken to start then: it has no cost of an hour.
+LATEST_START = 0.98
+_RACK_CHIPS = 72
+_NODE_CHIPS = 8.0
+#: Paths of rents that are kept for each date, up to the longest horizon of a scenario. [month]
+_N_PATHS, _SEED, _LONGEST_MONTHS = 4096, 7, 240
+#: Scenarios whose facts are kept: those of a large plan.
+_KEPT = 4096
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
-    """One step of the job under its plan."""
+class Facts:
+    """What is known beside the file of one scenario; arrays are of the tables, and shared by scenarios."""
 
-    job_chips: Array
-    peak_bf16_flop_per_s: Array  # of a chip
-    step_flop: Array
-    step_time_s: Array  # as predicted, its error among the samples
-    n_replicas: Array  # data-parallel
-    replicas_lost: Array  # by one failure, on average
-    schemes: tuple[str, ...]  # of recovery, one an option
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Known:
-    """Facts of options as arrays of shape (options or 1, samples or 1)."""
-
-    step: Step
-    law: Mapping[str, Array]
-    h100e_per_chip: Array
-    world_h100e: Array  # when the last part of the cluster is due
-    owner_share: Array  # of the world, 0 for an owner that the table does not list
-    sum_of_squared_shares: Array  # of the owners listed
-    decided_year: Array
-    rivals_year: Array  # shape (n, ...): when the listed sites of others first reached each size
-    rivals_h100e: Array
-    market: Array  # rent month by month over that of the day of the decision, months first
+    scheme: str  # of recovery
+    job_chips: int
+    blast: reliability.Blast
+    h100e_per_chip: float
+    world_stock: Uncertain  # when the last part of the cluster is due [H100 equivalents]
+    owner_share: float  # of the world, 0 for an owner that the table does not list
+    sum_of_squared_shares: float  # of the owners listed
+    decided_year: float
+    law: Mapping[str, numpy.ndarray]  # replicates of the scaling law: (replicates,)
+    rivals_year: numpy.ndarray  # (n, samples): when the listed sites of others first reached each size
+    rivals_h100e: numpy.ndarray
+    #: Rent month by month, (months + 1, paths): over that of the day of the decision, or as quoted since, in dollars.
+    market: numpy.ndarray
+    is_quoted: bool
 
 
-def known_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Known:
-    """Gather the facts of options of one group of :func:`gigareport.scenario.evaluate`, for inputs drawn by name."""
-    column = partial(column_of, drawn)
-    worlds = [_world(_completed_on(story)) for story in stories]
-    shares = [[world.share_of(story.owner), world.sum_of_squares] for story, world in zip(stories, worlds, strict=True)]
-    rivals_year, rivals_h100e = _rivals(stories[0].owner, drawn[RIVALS])
-    return Known(
-        step=step_of(stories, plans, drawn),
-        law=_law_samples(drawn[LAW]),
-        h100e_per_chip=column([h100e_of(story.cluster) for story in stories]),
-        world_h100e=drawn[STOCK],
-        owner_share=column([share for share, _ in shares]),
-        sum_of_squared_shares=column([squares for _, squares in shares]),
-        decided_year=column([_year(story) for story in stories]),
+@lru_cache(_KEPT)
+def facts_of(story: Scenario) -> Facts:
+    """Gather what the tables say beside the file of a scenario."""
+    world = _world(_completed_on(filled(story)))
+    rivals_year, rivals_h100e = latest_reached(story.owner)
+    decided, horizon, is_quoted = str(story.decided_on), int(story.horizon_months), story.rent.kind == "followed"
+    return Facts(
+        scheme=scheme_of(story),
+        job_chips=job_chips(story),
+        blast=blast_of(story),
+        h100e_per_chip=h100e_of(story.cluster),
+        world_stock=world.total,
+        owner_share=world.share_of(story.owner),
+        sum_of_squared_shares=world.sum_of_squares,
+        decided_year=float(in_years(numpy.datetime64(story.decided_on))),
+        law=_law_replicates(),
         rivals_year=rivals_year,
         rivals_h100e=rivals_h100e,
-        market=market_of(stories[0], drawn),
+        market=_quoted(story) if is_quoted else _paths(decided, horizon, by_year=story.rent.kind == "reserved"),
+        is_quoted=is_quoted,
     )
 
 
-def step_of(stories: Sequence[Scenario], plans: Sequence[PlannedStep], drawn: Mapping[str, Any]) -> Step:
-    """Return the step of each option under its plan, at the drawn batch and with the drawn error of the prediction."""
-    column = partial(column_of, drawn)
-    facts_of = [step_facts(*pair) for pair in zip(stories, plans, strict=True)]
-    columns = {name: column([facts[name] for facts in facts_of]) for name in facts_of[0]}
-    return step_with(columns, tuple(scheme_of(story) for story in stories), drawn)
+@lru_cache(_KEPT)
+def filled(story: Scenario) -> Scenario:
+    """Return a scenario with what was left out about failures filled in, and whose starts lie within its horizon."""
+    latest = LATEST_START * story.horizon_months
+
+    def clipped(month: Uncertain) -> Uncertain:
+        low, median, high = (min(value, latest) for value in (month.low, month.median, month.high))
+        return replace(month, low=low, median=median, high=high, upper=min(month.upper, latest))
+
+    story = _with_recovery(story)
+    deliveries = tuple(replace(part, month=clipped(part.month)) for part in story.own.deliveries)
+    rent = replace(story.rent, start_month=clipped(story.rent.start_month))
+    return replace(story, own=replace(story.own, deliveries=deliveries), rent=rent)
 
 
-def step_facts(story: Scenario, plan: PlannedStep) -> dict[str, float]:
-    """Return the numbers of a plan that the step is computed from, ``gain_0`` and on at each of the batch ratios."""
-    return {
-        "job_chips": float(plan.n_chips),
-        "peak_bf16_flop_per_s": plan.peak_bf16_flop_per_s,
-        "step_flop": plan.step_flop,
-        "step_time_s": plan.step_time_s,
-        "n_replicas": float(plan.n_replicas),
-        "replicas_lost": replicas_lost(story, float(plan.n_replicas)),
-        **{f"gain_{place}": gain for place, gain in enumerate(plan.batch_gains)},
+def job_chips(story: Scenario) -> int:
+    """Return how many chips train; those of the cluster beyond them are spares."""
+    return int(min(story.training.n_chips, story.cluster.n_chips))
+
+
+def scheme_of(story: Scenario) -> str:
+    """Return the recovery scheme of a scenario: its own, or the usual one of the job's size and the year."""
+    named = story.reliability.recovery
+    return default_scheme(job_chips(story), story.decided_on.year) if named == "by_size_and_year" else named
+
+
+def blast_of(story: Scenario) -> reliability.Blast:
+    """Return what one failure takes out: of the system that the scenario names, or of its chip's."""
+    system = story.reliability.blast
+    if system == "by_chip":
+        system = "NVL72" if chip_of(story.cluster).fabric.scaleup_domain >= _RACK_CHIPS else "HGX"
+    return blast(system)
+
+
+def _with_recovery(story: Scenario) -> Scenario:
+    """Return a scenario with a failure rate and times of recovery in the place of those left out."""
+    given, scheme = story.reliability, scheme_of(story)
+    power = None if math.isnan(given.size_power.median) else given.size_power
+    ranges = inputs(scheme, job_chips(story), power=power)
+    if scheme == "restart_all":  # training waits for the whole write, whichever of the two is given
+        both = [value for value in (given.checkpoint_write_s, given.checkpoint_stall_s) if not math.isnan(value.median)]
+        ranges |= dict.fromkeys(("checkpoint_write_s", "checkpoint_stall_s"), both[0]) if both else {}
+    found: dict[str, Any] = {
+        name: ranges.get(name, Uncertain.fixed(0.0)) for name in _TIMES if math.isnan(getattr(given, name).median)
     }
+    if math.isnan(given.failures_per_1000_node_days.median):
+        found["failures_per_1000_node_days"] = _rate(story)
+    return replace(story, reliability=replace(given, **found))
 
 
-def step_with(plan: Mapping[str, Array], schemes: tuple[str, ...], drawn: Mapping[str, Any]) -> Step:
-    """Return the step for the numbers of :func:`step_facts`, each as an array or a symbol."""
-    xp, (error, ratio) = as_common(drawn[STEP_ERROR] + drawn.get(CHIP_ERROR, 0.0), drawn["training.batch_ratio"])
-    gain = batch_gain(ratio, [values for name, values in plan.items() if name.startswith("gain_")])
-    return Step(
-        job_chips=plan["job_chips"],
-        peak_bf16_flop_per_s=plan["peak_bf16_flop_per_s"],
-        step_flop=plan["step_flop"] * ratio,
-        step_time_s=plan["step_time_s"] * ratio * xp.exp(error - gain),
-        n_replicas=plan["n_replicas"],
-        replicas_lost=plan["replicas_lost"],
-        schemes=schemes,
-    )
-
-
-def world_stock_of(story: Scenario) -> Uncertain:
-    """Return the world's stock of chips when the last part of a scenario's cluster is due. [H100 equivalents]"""
-    return _world(_completed_on(story)).total
+def _rate(story: Scenario) -> Uncertain:
+    """Return failures per 1,000 node-days: as counted, from the MTTF of the job, or of published runs."""
+    given, n_chips = story.reliability, job_chips(story)
+    if not (math.isnan(given.failures) or math.isnan(given.node_days)):
+        return reliability.counted_rate(given.failures, given.node_days)
+    if not math.isnan(given.mttf_hours.median):
+        node_days = n_chips / _NODE_CHIPS * SECONDS_PER_HOUR / SECONDS_PER_DAY  # in an hour of the job
+        hours = given.mttf_hours
+        low, median, high = (1000 / (node_days * value) for value in (hours.high, hours.median, hours.low))
+        return Uncertain(low=low, median=median, high=high)
+    return failure_rate(story.cluster.chip, float(n_chips)).pooled.rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,31 +185,29 @@ def _completed_on(story: Scenario) -> numpy.datetime64:
     return numpy.datetime64(story.decided_on) + numpy.timedelta64(round(month * HOURS_PER_MONTH / 24), "D")
 
 
-def _year(story: Scenario) -> float:
-    return float(in_years(numpy.datetime64(story.decided_on)))
-
-
 @cache
-def _law_table() -> dict[str, numpy.ndarray]:
+def _law_replicates() -> dict[str, numpy.ndarray]:
     table = catalog.load("scaling_law_replicates")
     return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
 
 
-def _law_samples(position: Array) -> dict[str, Any]:
-    """Return the parameters of the stored replicate that each position in (0, 1) points to."""
-    return {name: _taken(column, position) for name, column in _law_table().items()}
+@cache
+def _paths(decided: str, horizon_months: int, *, by_year: bool) -> numpy.ndarray:
+    """Return paths that the market's rent may take: the beginning of the longest, which all horizons share.
+
+    A year's contract keeps the rent of its anniversary.
+    """
+    found = _longest_paths(decided)[: horizon_months + 1]
+    return found[numpy.arange(horizon_months + 1) // 12 * 12] if by_year else found
 
 
-def _rivals(owner: str, position: Array) -> tuple[Array, Array]:
-    """Return when the sites of others reach each size, in the sample of the timeline that a position points to."""
-    year, h100e = (_taken(values, position) for values in latest_reached(owner))
-    return year, h100e
+@cache
+def _longest_paths(decided: str) -> numpy.ndarray:
+    changes = rents.known_changes(decided)
+    return rents.paths(1.0, changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
 
 
-def _taken(stored: numpy.ndarray, position: Array) -> Array:
-    """Return the stored samples, along the last axis, that positions in (0, 1) point to, in their shape."""
-    xp, (position,) = as_common(position)
-    count = stored.shape[-1]
-    index = xp.astype(xp.clip(xp.floor(position * count), 0.0, count - 1.0), xp.int64)
-    taken = xp.take(moved(stored, position), xp.reshape(index, (-1,)), axis=stored.ndim - 1)
-    return xp.reshape(taken, (*stored.shape[:-1], *index.shape))
+def _quoted(story: Scenario) -> numpy.ndarray:
+    quotes = rents.quoted(story.cluster.chip, story.rent.follows)
+    dates, usd = quotes["date"].to_numpy(), quotes["usd_per_chip_hour"]
+    return rents.followed(dates, usd, str(story.decided_on), int(story.horizon_months))

@@ -6,6 +6,7 @@ constructed from it, and what the register does not ask for is named, not visite
 
 from __future__ import annotations
 
+import html
 import math
 import os
 from collections.abc import Mapping
@@ -176,16 +177,6 @@ def _read(
     return record
 
 
-def loaded(scenario: object) -> Scenario:
-    """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
-    if not isinstance(scenario, Case):
-        example = scenario if isinstance(scenario, str | Path) else STORY
-        raise TypeError(
-            f"scenario must be a Scenario, got {scenario!r}; load it first: scenario.load({str(example)!r})"
-        )
-    return scenario
-
-
 def plain(record: Any) -> dict[str, Any]:
     """Return a scenario as a file says it: numbers, percentiles and texts by field, without what was left out."""
     found: dict[str, Any] = {}
@@ -256,3 +247,28 @@ def _compose(file: Path, what: str) -> yaml.Node | None:
         raise ScenarioError(f"{file} is not YAML: {where}{problem[:300]}; see data/{what}s for examples") from None
     except RecursionError:
         raise ScenarioError(f"{file} is nested too deeply; a {what} has sections of fields: see data/{what}s") from None
+
+
+def menu() -> None:
+    """Show a menu in JupyterLab: the scenario chosen is what ``""`` means in the cells below.
+
+    On a page it shows nothing, since a page tells of one scenario.
+    """
+    from gigareport.plots.display import on_page  # not at the top: the commands start without pictures
+
+    if on_page():
+        return
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    chosen = os.environ.get(SCENARIO_VARIABLE, "") or STORY
+    known = names()
+    box = widgets.Dropdown(options=known, value=chosen if chosen in known else None, description="Scenario")
+    told = widgets.HTML("Choose one, then run all cells: menu Run, Run All Cells.")
+
+    def choose(change: Mapping[str, str]) -> None:
+        os.environ[SCENARIO_VARIABLE] = change["new"]
+        told.value = f"Now run all cells for {html.escape(change['new'])}: menu Run, Run All Cells."
+
+    box.observe(choose, names="value")
+    display(widgets.HBox([box, told]))

@@ -14,7 +14,7 @@ from gigacluster.reliability import NEVER_BELOW
 from gigacluster.uncertainty import Interval, interval
 from gigareport import words
 from gigareport.facts.recovery import WORDS
-from gigareport.scenario.recovery import scheme_of
+from gigareport.scenario.known import scheme_of
 from gigareport.scenario.register import Scenario
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ class Costs:
     rent_reference_run_usd: Array = _answer("Cost of the reference run, rented", "USD")
     saving_usd: Array = _answer("Saving of owning for the same useful work", "USD")
     break_even_rent_usd_per_chip_hour: Array = _answer("Price of the rent at which both cost the same", "USD/(chip h)")
-    break_even_month: Array = _answer("First month from which owning stays cheaper", "month")
     own_useful_flop: Array = _answer("Useful compute within the horizon, own", "FLOP")
     rent_useful_flop: Array = _answer("Useful compute within the horizon, rented", "FLOP")
 
@@ -94,11 +93,12 @@ class Time:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Returns:
-    """When a run is done, and when and how well owning pays for itself."""
+    """When a run is done, when and how well owning pays for itself, and when it is cheaper."""
 
     months_gained: Array = _answer("Months that owning finishes a run earlier (negative: later)", "month")
     own_return_per_year: Array = _answer("Rate of return of owning at that worth", "1/year")
     own_payback_month: Array = _answer("Month in which owning has paid for itself, nothing sold", "month")
+    break_even_month: Array = _answer("First month from which owning stays cheaper", "month")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,4 +1,4 @@
-"""The parallel plan of a scenario: searched once, shared by all samples."""
+"""The parallel plan of a scenario: searched once, shared by all samples; and the best ones at other sizes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from scipy import special
 
 from gigacluster import hardware, transformer
-from gigacluster.arrays import Samples, as_common
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import LARGEST_BATCH, Job
 from gigacluster.throughput.plan_search import Search, search_job
@@ -25,13 +24,17 @@ from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
 from gigareport.scenario.chips import chip_of
-from gigareport.scenario.load import ScenarioError, loaded
-from gigareport.scenario.recovery import scheme_of
-from gigareport.scenario.register import Scenario
+from gigareport.scenario.known import job_chips, scheme_of
+from gigareport.scenario.load import ScenarioError
+from gigareport.scenario.register import Scenario, loaded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 #: Batches over that of the scenario that plans are searched for.
 BATCH_RATIOS = (0.25, 0.5, 1.0, 2.0, 4.0)
-_DOUBLINGS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+DOUBLINGS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,11 +69,6 @@ class Rivals:
     strongest: str  # the plan that wins most often then
 
 
-def chips_of_job(scenario: Scenario) -> int:
-    """Return how many chips train; those of the cluster beyond them are spares."""
-    return int(min(scenario.training.n_chips, scenario.cluster.n_chips))
-
-
 def replicas_of(plan: Plan) -> int:
     """Return how many copies of the whole model a plan holds: those of which one can be dropped.
 
@@ -88,9 +86,14 @@ def job_of(scenario: Scenario) -> Job:
     """Return the job of a scenario: model, cluster, batch and precision."""
     loaded(scenario)
     cluster, training = scenario.cluster, scenario.training
-    n_chips, calibration = chips_of_job(scenario), read_calibration(training.calibration)
+    n_chips, calibration = job_chips(scenario), read_calibration(training.calibration)
     chip = chip_of(cluster)
-    fabric = chip.fabric
+    fabric = replace(
+        chip.fabric,
+        rails=bool(cluster.rails),
+        pod_chips=int(cluster.pod_chips),
+        oversubscription=float(cluster.oversubscription),
+    )
     if not math.isnan(cluster.nic_gbps_per_chip):
         fabric = replace(fabric, nic_bytes_per_s=cluster.nic_gbps_per_chip * GIGA / BITS_PER_BYTE)
     return Job(
@@ -166,7 +169,7 @@ def _told(scenario: Scenario) -> Iterator[None]:
     try:
         yield
     except UnevenChipsError as fault:
-        batch, n_chips = int(scenario.training.global_batch), chips_of_job(scenario)
+        batch, n_chips = int(scenario.training.global_batch), job_chips(scenario)
         raise ScenarioError(
             f"scenario {scenario.name!r}, training: no parallel plan spreads a global_batch of {batch} over {n_chips} "
             f"chips; give training.n_chips: {fault.n_chips} (chips beyond that are spares), or "
@@ -183,20 +186,6 @@ def _check_replicas(scenario: Scenario, step: PlannedStep) -> None:
             f"replicas, and the plan {step.name!r} has {step.n_replicas}; take another scheme, or a larger "
             "training.global_batch"
         )
-
-
-def batch_gain(ratio: Samples, gains: Sequence[Any]) -> Any:
-    """Return the logarithm of the rate at a batch that is ``ratio`` times the planned one, over that at the latter.
-
-    A larger batch leaves a pipeline fewer bubbles and gradients more to hide behind. Between the batches that plans
-    were searched for, a line over the doublings.
-    """
-    xp, (ratio, *gains) = as_common(ratio, *gains)
-    doublings = xp.log2(ratio)
-    gain = gains[0] + 0.0 * doublings
-    for start, low, high in zip(_DOUBLINGS, gains, gains[1:], strict=False):
-        gain = gain + (high - low) * xp.minimum(xp.maximum(doublings - start, 0.0 * doublings), 1.0 + 0.0 * doublings)
-    return gain
 
 
 def _batch_gains(job: Job, found: Search) -> tuple[float, ...]:
@@ -260,3 +249,46 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
         lost_frac=float(numpy.median(lost[lost > 0])) if (lost > 0).any() else 0.0,
         strongest=str(plan.found.plans.plan(int(numpy.bincount(winner[winner > 0], minlength=1).argmax()))),
     )
+
+
+def mfu_by_size(job: Job, sizes: Sequence[int], *, device: str = "auto") -> pd.DataFrame:
+    """Return the utilisation of the best plan at each size: with the job's batch, and with one that grows along.
+
+    Parameters
+    ----------
+    job : Job
+        Whose model, chip and number format hold.
+    sizes : sequence of int
+        Numbers of chips.
+    device : str
+        See :func:`gigacluster.arrays.to_device`.
+
+    Returns
+    -------
+    DataFrame
+        ``n_chips, batch`` ("same batch", "batch grows"), ``low, median, high``: share of the chip's peak, with the 80 %
+        interval of its step time; nan where no plan fits into memory.
+    """
+    import pandas as pd
+
+    base = max(job.global_batch // 2 ** round(numpy.log2(job.cluster.n_chips / 1024)), 1)
+    rows = []
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for name, batches in (
+        ("same batch", [job.global_batch] * len(sizes)),
+        ("batch grows", [base * n // 1024 for n in sizes]),
+    ):
+        for size in zip(map(int, sizes), map(int, batches), strict=True):
+            mfu, spread = found[size] = found.get(size) or _best(job, *size, device)
+            rows.append((size[0], name, mfu / spread, mfu, mfu * spread))
+    return pd.DataFrame(rows, columns=["n_chips", "batch", "low", "median", "high"])
+
+
+def _best(job: Job, n_chips: int, batch: int, device: str) -> tuple[float, float]:
+    """Return the utilisation of the best plan and the factor of its interval."""
+    changed = replace(job, cluster=replace(job.cluster, n_chips=n_chips), global_batch=batch)
+    try:
+        found = search_job(changed, top=1, device=device)
+    except ValueError:  # no plan fits into memory
+        return numpy.nan, numpy.nan
+    return float(found.mfu[0]), float(numpy.exp(found.half_width))

@@ -12,6 +12,7 @@ import datetime
 import math
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from gigacluster.reliability.recovery import SCHEMES
@@ -86,6 +87,21 @@ class Cluster(Generic[U, N, S]):
     n_chips: Annotated[N, "Accelerators installed", Entry("chip", 1, 1e8, whole=True, moves="own_usd up")]
     nic_gbps_per_chip: Annotated[
         N, "Network rate of a chip, one way", Entry("Gbit/s", 0.1, 100_000, optional="the chip's own network")
+    ]
+    rails: Annotated[
+        N,
+        "Whether the cards of one place in every server share a leaf switch: 1 yes, 0 no",
+        Entry("1", 0, 1, whole=True, default=1),
+    ]
+    pod_chips: Annotated[
+        N,
+        "Chips that the network joins at full bisection; beyond, the oversubscription counts",
+        Entry("chip", 0, 1e8, whole=True, default=0, optional="one server"),
+    ]
+    oversubscription: Annotated[
+        N,
+        "What the cards of a pod could send, over what the upper tiers carry: 7 beyond 3,072 chips at Meta in 2024",
+        Entry("1", 1, 1000, default=1, optional="full bisection"),
     ]
     sites: Annotated[
         tuple[Site[U, N, S], ...],
@@ -573,3 +589,13 @@ def default_of(row: str) -> Uncertain:
 def source_of(row: str) -> str:
     """Return the source of a default, an id of ``data/sources.csv``."""
     return _defaults()[row][1]
+
+
+def loaded(scenario: object) -> Scenario:
+    """Return a scenario as it is, and raise ``TypeError`` for what is none, such as the name of one."""
+    if not isinstance(scenario, Case):
+        example = scenario if isinstance(scenario, str | Path) else "xai-colossus-2024"
+        raise TypeError(
+            f"scenario must be a Scenario, got {scenario!r}; load it first: scenario.load({str(example)!r})"
+        )
+    return scenario

@@ -15,8 +15,7 @@ from gigacluster import cost, race, reliability, scaling
 from gigacluster.arrays import Array, Samples, as_common
 from gigacluster.concentration import HHI_OF_MONOPOLY
 from gigacluster.units import GIGA, HOURS_PER_MONTH, HOURS_PER_YEAR, MEGA, SECONDS_PER_DAY, SECONDS_PER_HOUR
-from gigareport.scenario.inputs import Inputs
-from gigareport.scenario.known import Known, Step
+from gigareport.scenario.inputs import Inputs, Known, Step
 from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Training
 
 #: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
@@ -30,7 +29,7 @@ def answers(
 ) -> list[Speed | Training | Costs | Time | Returns | Place]:
     """Return every answer: what the cluster does, trains, takes and changes.
 
-    ``with_returns=False`` leaves out one group, which takes as long as all others.
+    ``with_returns=False`` leaves out one group: what is found month by month takes as long as all others.
     """
     speed = speed_of(inputs, known.step)
     training = _training(inputs, known, speed.useful_flop_per_s)
@@ -285,7 +284,6 @@ def _costs(
         saving_usd=decision.same_work_usd,
         break_even_rent_usd_per_chip_hour=inputs.rent.committed_usd_per_chip_hour
         * _parity_frac(inputs, rented, decision),
-        break_even_month=decision.month,
         own_useful_flop=decision.own.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
         rent_useful_flop=decision.rent.useful_chip_hours * SECONDS_PER_HOUR * chip_flop_per_s,
     )
@@ -324,6 +322,7 @@ def _returns(
         - owned.finish_month(run_chip_hours, waits=waits),
         own_return_per_year=decision.own.return_per_year,
         own_payback_month=decision.own.payback_month,
+        break_even_month=decision.month,
     )
 
 

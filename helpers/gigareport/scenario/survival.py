@@ -13,11 +13,10 @@ from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport.facts.recovery import WORDS, size_power
-from gigareport.scenario.inputs import alike, draw_inputs, inputs_from, uncertain_of
-from gigareport.scenario.known import Step
+from gigareport.scenario.inputs import Step, alike, draw_inputs, inputs_from, uncertain_of
+from gigareport.scenario.known import RECOVERY_TIMES, blast_of, job_chips, scheme_of
 from gigareport.scenario.outlook import Outlook
 from gigareport.scenario.record import with_value
-from gigareport.scenario.recovery import RECOVERY_TIMES, replicas_lost, scheme_of
 from gigareport.scenario.register import Scenario
 from gigareport.scenario.spine import after_failures
 
@@ -66,7 +65,7 @@ def survived(
         story = with_value(with_value(story, "cluster.n_chips", n_chips), "training.n_chips", n_chips)
     (settled,) = alike([story])
     drawn = draw_inputs([uncertain_of(settled)], samples, seed)
-    size = float(min(story.training.n_chips, story.cluster.n_chips))
+    size = float(job_chips(story))
     n_replicas = max(2.0, size / chips_per_replica)
     one = numpy.ones((1, 1))
     step = Step(
@@ -75,7 +74,7 @@ def survived(
         step_flop=one,
         step_time_s=one,
         n_replicas=n_replicas * one,
-        replicas_lost=replicas_lost(story, n_replicas) * one,
+        replicas_lost=float(blast_of(story).replicas_lost(max(1.0, size / n_replicas))) * one,
         schemes=(scheme_of(story),),
     )
     return after_failures(inputs_from([settled], drawn), step)
@@ -83,7 +82,7 @@ def survived(
 
 def _grown(story: Scenario, n_chips: int) -> Scenario:
     """Take times that the file gives at its own size to another; those of the tables follow by themselves."""
-    own = min(story.training.n_chips, story.cluster.n_chips)
+    own = job_chips(story)
     for name, scheme in (("restart_s", "restart_all"), ("resume_s", scheme_of(story))):
         given = getattr(story.reliability, name)
         power = story.reliability.size_power.median

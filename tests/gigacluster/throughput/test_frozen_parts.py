@@ -42,6 +42,7 @@ CHOICES = {
     "attention_regressed": (0, 0, 1),
     "fp8_attention": (0, 1),
     "clock_frac": (0.8, 1),
+    "rails": (0, 1),
     "pod_chips": (0, 512),
     "oversubscription": (1, 3),
     "n_processors": (108, 132, numpy.nan),

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy
 import pytest
 from conftest import Backend
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gigacluster import hardware
 from gigacluster.throughput import case as codes
@@ -128,14 +130,85 @@ def test_gathering_all_tokens_costs_what_a_ring_does(xp):
     assert float(found[0]) == pytest.approx(float(ring_s(xp, xp.array([8e8]), xp.array([8.0]), 1.0, case, IDEAL)[0]))
 
 
-def test_rings_over_more_domains_share_links_and_oversubscription_acts_beyond_a_pod(xp):
+def test_rings_over_more_domains_share_links(xp):
     crowded = replace(IDEAL, nic_crowding_per_doubling=0.1)
     members = xp.array([8.0, 16.0, 64.0, 512.0])
-    case = case_on(xp, scaleup_domain=1.0, pod_chips=64.0, oversubscription=4.0)
+    case = case_on(xp, scaleup_domain=1.0)
     plain, slower = (ring_s(xp, xp.array([1e9] * 4), members, 1.0, case, k) for k in (IDEAL, crowded))
     ratio = [float(slower[i] / plain[i]) for i in range(4)]
     assert ratio == pytest.approx([1.3, 1.4, 1.6, 1.9], rel=1e-9)
-    assert float(plain[3] / plain[2]) == pytest.approx(4 * (511 / 512) / (63 / 64), rel=1e-9)
+
+
+def test_upper_tiers_slow_down_what_crosses_them_and_only_beyond_what_they_carry(xp):
+    """Of 512 cards of a pod, a seventh fits through: a ring leaves it once in 8 to 512, an exchange mostly."""
+    cut = case_on(xp, scaleup_domain=1.0, pod_chips=512.0, oversubscription=7.0, n_chips=8192)
+    one, free = xp.array([1e9]), case_on(xp, scaleup_domain=1.0)
+
+    def slower(time_s):
+        return float(time_s(cut)[0] / time_s(free)[0])
+
+    for inner, members, factor in ((1.0, 4096.0, 1), (64.0, 64.0, 1), (128.0, 32.0, 7 / 4), (1024.0, 4.0, 7)):
+        found = slower(lambda case, n=members, i=inner: ring_s(xp, one, xp.array([n]), i, case, IDEAL))
+        assert found == pytest.approx(factor, rel=1e-9)
+    for members, factor in ((512.0, 1), (1024.0, 7 * 512 / 1023), (4096.0, 7 * 3584 / 4095)):
+        found = slower(lambda case, n=members: all_to_all_s(xp, one, xp.array([n]), 1.0, xp.array([8.0]), case, IDEAL))
+        assert found == pytest.approx(factor, rel=1e-9)
+    for apart, factor in ((32.0, 1), (256.0, 7 / 2), (512.0, 7), (4096.0, 7)):
+        found = slower(lambda case, n=apart: neighbour_s(xp, one, xp.array([n]), case, IDEAL))
+        assert found == pytest.approx(factor, rel=1e-9)
+
+
+def test_without_rails_an_exchange_spares_the_links_of_the_domain_and_meets_more_peers(xp):
+    message, members, copies = xp.array([1e9]), xp.array([64.0]), xp.array([8.0])
+    crowded = replace(IDEAL, nic_crowding_per_doubling=0.1)
+    rails, none = (
+        float(all_to_all_s(xp, message, members, 1.0, copies, case_on(xp, rails=flag), crowded)[0])
+        for flag in (1.0, 0.0)
+    )
+    assert rails == pytest.approx(1e9 * 7 / 8 / 4e11 + 1e9 * 7 / 8 / 5e10 * 1.3, rel=1e-12)  # 8 peers a card
+    assert none == pytest.approx(1e9 * 7 / 64 / 4e11 + 1e9 * 7 / 8 / 5e10 * 1.6, rel=1e-12)  # 64 of them
+    merged = [case_on(xp, rails=flag, dispatcher=codes.DISPATCH_DEEPEP) for flag in (1.0, 0.0)]
+    found = [float(all_to_all_s(xp, message, members, 1.0, copies, case, crowded)[0]) for case in merged]
+    assert found[0] == found[1]  # its kernels forward over the links themselves
+
+
+@settings(deadline=None)
+@given(
+    inner=st.integers(0, 12),
+    doublings=st.integers(1, 16),
+    pod=st.integers(0, 17),
+    cuts=st.tuples(st.floats(1, 64), st.floats(1, 64)),
+    dispatcher=st.sampled_from((codes.DISPATCH_ALLTOALL, codes.DISPATCH_DEEPEP, codes.DISPATCH_ALLGATHER)),
+    rails=st.booleans(),
+)
+def test_at_any_scale_messages_never_gain_by_a_cut_a_smaller_pod_or_a_larger_group(
+    inner, doublings, pod, cuts, dispatcher, rails
+):
+    """On up to 268 million chips: at full bisection pods do not count, and no cut costs more than itself."""
+    width, members = 2.0**inner, 2.0**doublings
+    k, copies = replace(Coefficients(), scaleup_frac=1.0), numpy.array([8.0])
+    message = numpy.array([1e9])
+
+    def times_s(cut, pod_chips, members=members):
+        network = {"oversubscription": cut, "pod_chips": pod_chips, "rails": float(rails), "n_chips": 2.0**28}
+        case, group = case_on(ON_NUMPY, dispatcher=dispatcher, **network), numpy.array([members])
+        return numpy.array([
+            ring_s(numpy, message, group, width, case, k)[0],
+            all_to_all_s(numpy, message, group, width, copies, case, k)[0],
+            neighbour_s(numpy, message, width * group, case, k)[0],
+        ])  # fmt: skip
+
+    less, more = sorted(cuts)
+    here = times_s(less, 2.0**pod)
+    assert (here <= times_s(more, 2.0**pod) * (1 + 1e-12)).all()
+    assert (times_s(less, 2.0 ** (pod + 1)) <= here * (1 + 1e-12)).all()
+    assert (here <= times_s(less, 2.0**pod, 2 * members) * (1 + 1e-12)).all()
+    free = times_s(1.0, 2.0**pod)
+    assert (free == times_s(1.0, 0.0)).all()
+    assert (free <= here * (1 + 1e-12)).all()
+    assert (here <= less * free * (1 + 1e-12)).all()
+    assert (times_s(more, 2.0**28) == times_s(1.0, 0.0)).all()  # all chips in one pod
+    assert (times_s(more, width * members)[:2] == times_s(1.0, 0.0)[:2]).all()  # a group in one pod
 
 
 def test_neighbours_in_a_domain_use_its_links(xp):

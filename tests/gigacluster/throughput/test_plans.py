@@ -7,7 +7,9 @@ import numpy
 import pytest
 
 from gigacluster import hardware, transformer
+from gigacluster.throughput import predict
 from gigacluster.throughput.job import Job
+from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.plans import (
     RECOMPUTES,
     SHARDINGS,
@@ -201,3 +203,38 @@ def test_divisors_of_powers_and_primes():
     assert divisors(1) == [1]
     assert divisors(13) == [1, 13]
     assert numpy.prod(divisors(36)) == 36 ** (9 / 2)  # the product of the divisors is n to half their number
+
+
+def test_states_of_zero_may_be_sharded_over_groups_of_the_replicas():
+    asked = job(batch=16)
+    for limits, expected in (
+        ({"sharding": ["zero1", "none"], "shard_group": [4]}, {("none", False), ("zero1", False), ("zero1", True)}),
+        ({"sharding": ["zero1", "hsdp"], "shard_group": [4]}, {("zero1", False), ("hsdp", True)}),
+        ({"sharding": ["zero1"]}, {("zero1", False)}),
+    ):
+        table = enumerate_plans(asked, limits)[0].take(slice(None))
+        plans = [table.plan(index) for index in range(len(table))]
+        assert len(set(plans)) == len(plans)
+        assert {(plan.sharding, plan.shard_group < plan.dp * plan.cp) for plan in plans} == expected
+    with pytest.raises(ValueError, match="zero1 and zero2 may have"):
+        case_of_plan(asked, Plan(dp=16, sharding="zero1", shard_group=3))
+
+
+def test_smaller_groups_of_zero1_take_more_memory_and_leave_only_shards_to_the_network_between_them():
+    asked = Job(
+        model=transformer.model("llama3-70b"),
+        cluster=hardware.cluster("H100-SXM", 1024),
+        global_batch=1024,
+        seq_len=8192,
+    )
+    cases = [case_of_plan(asked, Plan(tp=8, sp=True, dp=128, shard_group=group)) for group in (2, 8, 32, 128)]
+    needed = [float(peak_memory(case).needed) for case in cases]
+    assert needed == sorted(needed, reverse=True)
+    assert len(set(needed)) == 4
+    predicted = predict(
+        {"chip": ["H100-SXM"] * 2, "n_chips": [1024] * 2, "tp": [8] * 2, "pp": [1] * 2, "precision": ["bf16"] * 2}
+        | {name: [value] * 2 for name, value in asked.model.shape().items()}
+        | {"seq_len": [8192] * 2, "global_batch": [1024] * 2, "shard_strategy": ["zero1"] * 2, "shard_group": [8, 128]}
+    )
+    assert predicted["allocated_memory_gib"][0] > predicted["allocated_memory_gib"][1]
+    assert predicted["parameter_comm_s"][0] != predicted["parameter_comm_s"][1]

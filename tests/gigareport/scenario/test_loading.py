@@ -8,8 +8,8 @@ import yaml
 from gigareport import catalog, scenario
 from gigareport.facts import failures, recovery
 from gigareport.scenario import ScenarioError, reference
+from gigareport.scenario.known import filled, scheme_of
 from gigareport.scenario.record import fields_of
-from gigareport.scenario.recovery import scheme_of, settled
 from gigareport.scenario.register import OwnChip, default_of
 
 SCENARIOS = catalog.data_dir() / "scenarios"
@@ -50,20 +50,20 @@ def test_a_left_out_field_takes_the_sourced_row():
 def test_left_out_failures_and_recovery_are_those_of_the_chip_the_size_and_the_year():
     story = scenario.load("xai-colossus-2024")
     assert math.isnan(story.reliability.failures_per_1000_node_days.median)
-    found = settled(story).reliability
+    found = filled(story).reliability
     assert found.failures_per_1000_node_days == failures.failure_rate("H100-SXM", 98_304).pooled.rate
     assert (scheme_of(story), scheme_of(scenario.load("startup-512-2025"))) == ("hot_spare", "restart_all")
     assert found.resume_s == recovery.inputs("hot_spare", 98_304)["resume_s"]
     own = scenario.load(changes={"reliability.recovery": "restart_all", "reliability.checkpoint_write_s": 12})
-    assert settled(own).reliability.checkpoint_stall_s.median == 12  # training waits for the whole write
+    assert filled(own).reliability.checkpoint_stall_s.median == 12  # training waits for the whole write
 
 
 def test_a_readers_own_failures_give_the_rate_with_its_counting_interval():
     counted = scenario.load(changes={"reliability.failures": 466, "reliability.node_days": "110,592"})
-    rate = settled(counted).reliability.failures_per_1000_node_days
+    rate = filled(counted).reliability.failures_per_1000_node_days
     assert (rate.low, rate.median, rate.high) == pytest.approx((3.9, 4.21, 4.55), abs=0.01)
     mttf = scenario.load(changes={"reliability.mttf_hours": [2, 3, 4]})
-    rate = settled(mttf).reliability.failures_per_1000_node_days
+    rate = filled(mttf).reliability.failures_per_1000_node_days
     assert 1000 * 24 * 8 / (98_304 * rate.median) == pytest.approx(3)
     assert (rate.low, rate.high) == pytest.approx((rate.median * 3 / 4, rate.median * 3 / 2))
 

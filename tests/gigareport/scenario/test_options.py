@@ -122,7 +122,8 @@ def influence(story, plan):
 
 
 #: Numbers that choose a plan, a date or a shape: the search and the calendar see them, not the arithmetic.
-NOT_A_MODEL_INPUT = {"cluster.nic_gbps_per_chip", "training.seq_len", "training.global_batch", "training.n_chips",
+NOT_A_MODEL_INPUT = {"cluster.nic_gbps_per_chip", "cluster.rails", "cluster.pod_chips", "cluster.oversubscription",
+                     "training.seq_len", "training.global_batch", "training.n_chips",
                      "price_year", "horizon_months",
                      *(f"cluster.own_chip.{field.name}" for field in fields_of(OwnChip))}  # fmt: skip
 
@@ -236,3 +237,23 @@ MAY_STOP_A_JOB = {
 def test_common_draws_pair_options(stories):
     dear, same = scenario.evaluate([stories[1], stories[0]], samples=200, device="cpu", answers=("own_usd",))
     assert numpy.array_equal(dear.own_usd, same.own_usd)
+
+
+def test_a_network_that_is_cut_slows_down_the_step_and_pods_of_the_whole_cluster_do_not():
+    base = "startup-512-2025"
+    chips = scenario.load(base).cluster.n_chips
+
+    def step_s(**network):
+        story = scenario.load(base, changes={f"cluster.{name}": value for name, value in network.items()})
+        return scenario.plans.search_step(story).step_time_s
+
+    usual = step_s()
+    assert step_s(pod_chips=16, oversubscription=8) > 1.02 * usual
+    assert step_s(pod_chips=chips, oversubscription=8) == usual
+    assert step_s(pod_chips=16) == usual
+
+
+def test_rails_count_where_experts_exchange_across_servers():
+    job = scenario.plans.job_of(scenario.load("gigawatt-2026", changes={"cluster.rails": 0}))
+    assert job.cluster.fabric.rails is False
+    assert scenario.plans.job_of(scenario.load("gigawatt-2026")).cluster.fabric.rails is True
