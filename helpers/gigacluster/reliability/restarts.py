@@ -64,7 +64,8 @@ def size_power(n_gpus: Array, seconds: Array) -> float:
     points = numpy.asarray([n_gpus, seconds], dtype=float)
     if not ((points > 0).all() and numpy.isfinite(points).all() and numpy.unique(points[0]).size > 1):
         raise ValueError(f"n_gpus is {n_gpus!r} and seconds {seconds!r}; give times above 0 at two or more sizes")
-    return float(numpy.polyfit(*numpy.log(points), 1)[0])
+    sizes, times = numpy.log(points)
+    return float(numpy.polyfit(sizes, times, 1)[0])
 
 
 def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: Array) -> Array:
