@@ -75,7 +75,7 @@ bench: $(READY)  ## time the models on one thread, beside the chinchilla package
 	  || echo "The chinchilla package could not be installed; its row will say so." >&2
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks cpu
 
-gpu:  ## on a CUDA machine with numpy, scipy and cupy: parity and benchmark, straight from the checkout
+gpu:  ## on a CUDA machine with numpy, scipy, pyyaml and cupy: parity and benchmark, straight from the checkout
 	@PYTHONPATH=helpers $(PYTHON) -m benchmarks gpu
 
 browser: $(READY)  ## test every page and JupyterLab in Chromium

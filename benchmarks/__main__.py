@@ -2,7 +2,7 @@
 
 A benchmark is a module here with ``measure() -> dict`` of named figures (times in seconds, units in the names). One
 that also runs on a GPU has ``measure_gpu(cupy) -> dict``, and ``parity(xp) -> dict`` of the largest relative difference
-between NumPy and that library. The GPU run needs NumPy, SciPy and CuPy alone.
+between NumPy and that library. The GPU run needs NumPy, SciPy, PyYAML and CuPy alone.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import time
 from typing import Any
 from unittest import mock
@@ -11,14 +10,12 @@ from unittest import mock
 import numpy
 
 from gigacluster.arrays import to_host
-
-#: What a machine without pandas says: the tables of a scenario are read by it.
-LEFT_OUT = "left out: the tables of a scenario need pandas"
+from gigareport import scenario
 
 
 def measure() -> dict[str, float]:
     """Return the time of one evaluation (the best of five: the others show the machine's other work)."""
-    scenario, story, plan = _story()
+    story, plan = _story()
     scenario.evaluate(story, samples=10, plans=plan, device="cpu")  # reads the tables
     wall_s, cpu_s = [], []
     for _ in range(5):
@@ -29,18 +26,14 @@ def measure() -> dict[str, float]:
     return {"evaluate_10000_samples_s": min(wall_s), "evaluate_10000_samples_cpu_s": min(cpu_s)}
 
 
-def _story() -> Any:
-    from gigareport import scenario  # reads tables: not on a machine with NumPy and SciPy alone
-
+def _story() -> tuple[scenario.Scenario, scenario.TrainingPlan]:
     story = scenario.load(scenario.STORY)
-    return scenario, story, scenario.search_plan(story)
+    return story, scenario.search_plan(story)
 
 
 def parity(xp: Any) -> dict[str, float]:
     """Return the largest relative difference of every answer between NumPy and a library, over 1,000 samples."""
-    if importlib.util.find_spec("pandas") is None:
-        return {}
-    scenario, story, plan = _story()
+    story, plan = _story()
     here = scenario.evaluate(story, samples=1_000, plans=plan, device="cpu")
     module = importlib.import_module("gigareport.scenario.evaluate")
     with mock.patch.object(module, "device_namespace", return_value=xp):
@@ -59,10 +52,8 @@ def _difference(wanted: numpy.ndarray, found: numpy.ndarray) -> float:
 
 
 def measure_gpu(cupy: Any, samples: int = 10_000_000) -> dict[str, Any]:
-    """Time ten million samples of every answer with arrays on the device; without pandas there is no story."""
-    if importlib.util.find_spec("pandas") is None:
-        return {"evaluate": LEFT_OUT}
-    scenario, story, plan = _story()
+    """Time ten million samples of every answer with arrays on the device."""
+    story, plan = _story()
     scenario.evaluate(story, samples=1_000, plans=plan, device="cuda")
     began = time.perf_counter()
     scenario.evaluate(story, samples=samples, plans=plan, device="cuda", answers=("own_usd", "advantage_usd"))

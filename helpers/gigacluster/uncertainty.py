@@ -204,3 +204,43 @@ def tornado(
     answers = to_host(model(points)).reshape(-1, 2) if varying else numpy.empty((0, 2))
     pairs = {name: (float(low), float(high)) for name, (low, high) in zip(varying, answers, strict=True)}
     return dict(sorted(pairs.items(), key=lambda item: -abs(item[1][1] - item[1][0])))
+
+
+def turning_point(
+    difference: Callable[[numpy.ndarray], numpy.ndarray],
+    low: float,
+    high: float,
+    *,
+    near: float,
+    points: int = 13,
+    rounds: int = 2,
+) -> float:
+    """Return where a difference changes its sign: on points from ``low`` to ``high``, then between two of them.
+
+    Parameters
+    ----------
+    difference : Takes values of shape (n,) and returns an array of that shape; ``nan`` has no sign.
+    low, high : Both above 0: points in equal ratios; ``low`` 0: in equal steps.
+    near : Of several turns that nearest to it is returned.
+    points, rounds : Points of a round, and how often the gap of the turn is divided again.
+
+    Returns
+    -------
+    float
+        On the line between the last two points; ``nan`` where no two neighbours have other signs.
+
+    Examples
+    --------
+    >>> round(turning_point(lambda x: x**2 - 2, 0.1, 10.0, near=1.0), 3)
+    1.414
+    """
+    spaced = numpy.geomspace if low > 0 else numpy.linspace
+    for _ in range(rounds):
+        at = spaced(low, high, points)
+        found = numpy.asarray(difference(at), dtype=float)
+        turns = numpy.flatnonzero((numpy.sign(found[:-1]) != numpy.sign(found[1:])) & numpy.isfinite(numpy.diff(found)))
+        if not len(turns):
+            return math.nan
+        left = min(turns, key=lambda place: abs(at[place] - near))
+        (low, high), ends = at[left : left + 2], found[left : left + 2]
+    return float(low + (high - low) * ends[0] / (ends[0] - ends[1]))

@@ -173,7 +173,7 @@ def _ten_billion(outlook: Outlook) -> Finding:
     usd, n_chips = float(deal["value_usd"]), outlook.scenario.cluster.n_chips
     three, four = (words.usd(float(cost.deal_usd_per_chip_hour(usd, n_chips, 12 * years)), 3) for years in (3, 4))
     # What was asked for such chips then, by others than the deal itself: the scenario's price is made from the deal.
-    quotes = rents.quoted(outlook.scenario.cluster.chip)
+    quotes = rents.quoted(outlook.scenario.cluster.chip).to_frame()
     quote = quotes[quotes["date"] <= pd.Timestamp(_STORY_DATE)].iloc[-1]
     listed, n_listed = rents.of_the_year(outlook.scenario.cluster.chip, str(_STORY_DATE))["hourly"]
     published = pd.notna(deal["n_chips"]) and pd.notna(deal["term_years"])

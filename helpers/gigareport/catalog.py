@@ -8,18 +8,23 @@ import os
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy
 
 from gigacluster.tables import data_dir
 from gigareport import dictionary, fields
-from gigareport.dictionary import Column, Table
+from gigareport.dictionary import Column, Schema
 from gigareport.fields import Fault
+from gigareport.table import Table, given
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "vintage"]
+__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "vintage"]
+
+_Rows = TypeVar("_Rows", Table, "pd.DataFrame")
 
 
 class CatalogError(ValueError):
@@ -27,11 +32,22 @@ class CatalogError(ValueError):
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the tables that :func:`load` knows."""
+    """Return the names of the tables that :func:`read` knows."""
     return tuple(dictionary.tables())
 
 
 def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
+    """Read one table as :func:`read` does, and return it as a DataFrame of pandas.
+
+    Examples
+    --------
+    >>> load("sources").columns[0]
+    'source_id'
+    """
+    return read(name, path).to_frame()
+
+
+def read(name: str, path: str | Path | None = None) -> Table:
     """Read one table and check it.
 
     Parameters
@@ -42,9 +58,9 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        The columns of ``data/columns.csv``, dates as ``datetime64``, blanks as missing values; and ``verification``
-        (how the source was verified) where a row has a ``source_id``.
+    Table
+        The columns of ``data/columns.csv``; and ``verification`` (how the source was verified) where a row has a
+        ``source_id``.
 
     Raises
     ------
@@ -53,32 +69,48 @@ def load(name: str, path: str | Path | None = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> load("sources").columns[0]
-    'source_id'
+    >>> "H100-SXM" in read("chips")["chip"]
+    True
     """
-    import pandas as pd
-
     try:
         schema = dictionary.table(name)
     except Fault as fault:
         raise CatalogError(str(fault)) from None
-    file = Path(path) if path is not None else data_dir() / f"{name}.csv"
+    if path is not None:
+        return _checked(Path(path), schema, published=True)
+    files = [data_dir() / f"{one}.csv" for one in (name, "sources")]
+    return _bundled(name, *((file, file.stat().st_mtime_ns if file.exists() else 0) for file in files))
+
+
+@cache
+def _bundled(name: str, file: tuple[Path, int], sources: tuple[Path, int]) -> Table:
+    """Return a table of ``data/``, read once for each time that it or the table of sources was written."""
+    return _checked(file[0], dictionary.table(name), published=False)
+
+
+def _checked(file: Path, schema: Schema, *, published: bool) -> Table:
     header, lines, records = _text(file)
-    if faults := _header_faults(header, schema, extra_allowed=path is not None) or _overlong(records, lines, header):
+    if faults := _header_faults(header, schema, extra_allowed=published) or _overlong(records, lines, header):
         raise CatalogError(_message(file, faults))
-    values, cell_faults = _cells(header, records, lines, schema, published=path is not None)
+    values, cell_faults = _cells(header, records, lines, schema, published=published)
     at_fault = {line for line, _ in cell_faults}
     whole = [i for i, line in enumerate(lines) if line not in at_fault]
     cell_faults += _row_faults(values, lines, whole, schema)
-    verified = {} if name == "sources" else load("sources").set_index("source_id")["verification"].to_dict()
-    if path is None and name != "sources":
+    verified = {} if schema.table == "sources" else _verified()
+    if not published and verified:
         cell_faults += _unknown_sources(values, lines, whole, schema, list(verified))
     if cell_faults:
         raise CatalogError(_message(file, [f"line {line}{fault}" for line, fault in sorted(cell_faults)]))
-    table = pd.DataFrame({column.column: _typed(values[column.column], column) for column in schema.columns})
-    if verified and "source_id" in table:
-        table["verification"] = table["source_id"].map(verified)
-    return table
+    columns = {column.column: _typed(values[column.column], column) for column in schema.columns}
+    if verified and "source_id" in columns:
+        columns["verification"] = numpy.array([verified.get(source) for source in values["source_id"]], dtype=object)
+    return Table(columns)
+
+
+def _verified() -> dict[str, str]:
+    """Return how each source was verified, by its id."""
+    sources = read("sources")
+    return dict(zip(sources["source_id"], sources["verification"], strict=True))
 
 
 def write_whole(file: Path, text: str) -> None:
@@ -88,9 +120,10 @@ def write_whole(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
+def headline(table: _Rows) -> _Rows:
     """Return the rows that may carry a headline number: those not known from memory alone."""
-    return table[table["verification"] != "recalled"]
+    kept = table["verification"] != "recalled"
+    return table.where(kept) if isinstance(table, Table) else table[kept]
 
 
 def located() -> set[str]:
@@ -101,13 +134,14 @@ def located() -> set[str]:
     >>> "epoch-data-centers" in located(), "clusters-recalled" in located()
     (True, False)
     """
-    sources = load("sources")
-    return set(sources.loc[sources["address"].notna() & (sources["verification"] != "recalled"), "source_id"])
+    sources = headline(read("sources"))
+    return set(sources["source_id"][given(sources["address"])])
 
 
-def vintage(table: pd.DataFrame, column: str = "as_of") -> str:
+def vintage(table: Table | pd.DataFrame, column: str = "as_of") -> str:
     """Return the latest date of a table, for the note under a figure, as ``YYYY-MM-DD``."""
-    return str(table[column].max().date())
+    days = numpy.asarray(table[column], dtype="datetime64[D]")
+    return str(days[given(days)].max())
 
 
 def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:
@@ -123,7 +157,7 @@ def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:
     return header, [line for line, _ in rows], [record for _, record in rows]
 
 
-def _header_faults(header: list[str], schema: Table, *, extra_allowed: bool) -> list[str]:
+def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) -> list[str]:
     known = [name for column in schema.columns for name in column.headers]
     unknown = [name for name in header if name not in known]
     if len(header) == 1 and unknown and any(mark in header[0] for mark in ";\t|"):
@@ -154,7 +188,7 @@ def _overlong(records: list[list[str]], lines: list[int], header: list[str]) -> 
 
 
 def _cells(
-    header: list[str], records: list[list[str]], lines: list[int], schema: Table, *, published: bool
+    header: list[str], records: list[list[str]], lines: list[int], schema: Schema, *, published: bool
 ) -> tuple[dict[str, list[Any]], list[tuple[int, str]]]:
     """Return the values of each column, None where blank or at fault, and the faults with their lines."""
     values: dict[str, list[Any]] = {}
@@ -182,7 +216,7 @@ def _read(read: Callable[[str], Any], cell: str | None) -> tuple[Any, str]:
 
 
 def _row_faults(
-    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Table
+    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Schema
 ) -> list[tuple[int, str]]:
     """Find rows that break a rule between columns, or repeat the key of another."""
     faults: list[tuple[int, str]] = []
@@ -200,7 +234,7 @@ def _row_faults(
 
 
 def _unknown_sources(
-    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Table, known: list[str]
+    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Schema, known: list[str]
 ) -> list[tuple[int, str]]:
     faults = []
     for column in schema.columns:
@@ -215,21 +249,19 @@ def _unknown_sources(
     return faults
 
 
-def _typed(values: list[Any], column: Column) -> pd.Series:
+def _typed(values: list[Any], column: Column) -> numpy.ndarray:
     """Return a column as a table holds it: blanks are nan, whole numbers with blanks become floats."""
-    import pandas as pd
-
     match column.type:
         case "date":
-            return pd.Series(pd.to_datetime(pd.Series(values, dtype=object)).astype("datetime64[s]"))
+            return numpy.array(values, dtype="datetime64[D]")
         case "number" | "one number":
-            return pd.Series(values, dtype="float64")
+            return numpy.array(values, dtype=numpy.float64)
         case "whole":
-            return pd.Series(values, dtype="float64" if None in values else "int64")
+            return numpy.array(values, dtype=numpy.float64 if None in values else numpy.int64)
         case "flag":
-            return pd.Series(values, dtype=object if None in values else bool)
+            return numpy.array(values, dtype=object if None in values else bool)
         case _:
-            return pd.Series(values, dtype="str")
+            return numpy.array(values, dtype=object)
 
 
 def _message(file: Path, faults: list[str]) -> str:

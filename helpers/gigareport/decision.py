@@ -125,7 +125,7 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
         of each counted. Each share of samples is inside its kind of rent.
     """
     story, basis = outlook.scenario, _Samples.of(outlook, samples)
-    kinds = _kinds_on(pd.Timestamp(story.decided_on))
+    kinds = rents.blocks(str(story.decided_on), or_first=True)
     own_price = story.rent.committed_usd_per_chip_hour.median
     quotes = rents.of_the_year(story.cluster.chip, str(story.decided_on))
     whole, short, own = float("inf"), _term(outlook), (own_price, 0)
@@ -162,14 +162,6 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _kinds_on(day: pd.Timestamp) -> pd.DataFrame:
-    """Return each kind of rent with the largest block known on a day, or with the first one known."""
-    table = catalog.load("rent_kinds").sort_values("as_of")
-    known = pd.concat([table.groupby("kind").head(1), table[table["as_of"] <= day]])
-    known = known.drop_duplicates()
-    return known.groupby("kind").tail(1).set_index("kind").assign(n_blocks=known.groupby("kind").size())
 
 
 def _term(outlook: Outlook) -> float:

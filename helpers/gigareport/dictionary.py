@@ -104,7 +104,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class Schema:
     """One row of ``data/tables.csv``, with the columns of the table in order."""
 
     table: str
@@ -119,17 +119,17 @@ class Table:
 
 
 @cache
-def tables() -> dict[str, Table]:
+def tables() -> dict[str, Schema]:
     """Return every table of ``data/`` by name."""
     found = {}
     for row in _rows("tables"):
         name, key, rules = row["table"], _listed(row["key"]), _listed(row["rules"])
         columns = tuple(Column(**column) for column in _rows("columns") if column["table"] == name)
-        found[name] = Table(table=name, row=row["row"], key=key, rules=rules, columns=columns)
+        found[name] = Schema(table=name, row=row["row"], key=key, rules=rules, columns=columns)
     return found
 
 
-def table(name: str) -> Table:
+def table(name: str) -> Schema:
     """Return one table of ``data/``.
 
     Raises
@@ -169,7 +169,7 @@ def data_package() -> dict[str, Any]:
     }
 
 
-def _table_schema(one: Table) -> dict[str, Any]:
+def _table_schema(one: Schema) -> dict[str, Any]:
     schema: dict[str, Any] = {"fields": [_field(column) for column in one.columns], "missingValues": [""]}
     if one.key:
         schema["primaryKey"] = list(one.key)

@@ -5,20 +5,19 @@ The choice is the sign of the median saving for the same useful work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy
 
-from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.uncertainty import Uncertain, interval, turning_point
 from gigareport import scenario
 from gigareport.answers import named
 from gigareport.scenario.register import Site
 from gigareport.words import number, share, usd
 
-#: How far an input is moved to find where the decision turns.
-_FACTORS = numpy.geomspace(1 / 8, 8, 13)
+#: By how much an input is moved to find where the decision turns, and how late in the horizon power may come.
+_WIDEST, _LATEST = 8.0, 0.92
 #: More power than any site has, so that nothing but its month limits. [MW]
 _ANY_POWER_MW = 1e5
 _NO_PATH = ""
@@ -76,26 +75,24 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
     if path:
         entry = scenario.entry_of(path)
         given: Uncertain = {p: value for p, _, value in scenario.leaves(story)}[path]
-        start = given.median
-        values = [float(x) for x in start * _FACTORS if entry.least <= x <= entry.most]
+        start, low = given.median, max(given.median / _WIDEST, entry.least)
+        high = min(given.median * _WIDEST, entry.most)
         # A contract is paid for every hour, used or not, so that only a rent by the hour can gain from hours not used.
         basis = scenario.with_value(story, "rent.kind", "hourly") if path == _USED else story
-        variants = [scenario.with_value(basis, path, Uncertain.fixed(x)) for x in values]
     else:
-        start = 0.0
-        values = numpy.linspace(0.0, float(story.horizon_months), 13, endpoint=False).tolist()
-        variants = [_with_late_power(story, month) for month in values]
-    plans = [outlook.plan] * len(variants)
-    outlooks = scenario.evaluate(
-        variants, samples=samples, seed=outlook.seed, device="cpu", plans=plans, answers=("saving_usd",)
-    )
-    saving = numpy.array([interval(one.saving_usd).median for one in outlooks])
-    turns = numpy.flatnonzero(numpy.diff(numpy.sign(saving)))
-    turns = turns[numpy.isfinite(saving[turns] + saving[turns + 1])]
-    if not len(turns):
-        return None
-    nearest = min(turns, key=lambda place: abs(values[place] - start))
-    return float(numpy.interp(0.0, *_rising(saving[nearest : nearest + 2], values[nearest : nearest + 2])))
+        start, low, high = 0.0, 0.0, _LATEST * story.horizon_months
+
+    def saving_usd(values: numpy.ndarray) -> numpy.ndarray:
+        fixed = (Uncertain.fixed(float(x)) for x in values)
+        variants = [scenario.with_value(basis, path, x) if path else _with_late_power(story, x.median) for x in fixed]
+        plans = [outlook.plan] * len(variants)
+        outlooks = scenario.evaluate(
+            variants, samples=samples, seed=outlook.seed, device="cpu", plans=plans, answers=("saving_usd",)
+        )
+        return numpy.array([interval(one.saving_usd).median for one in outlooks])
+
+    value = turning_point(saving_usd, low, high, near=start) if low < high else numpy.nan
+    return None if numpy.isnan(value) else value
 
 
 def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenario:
@@ -103,8 +100,3 @@ def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenari
     power, when = Uncertain.fixed(_ANY_POWER_MW), Uncertain.fixed(month)
     site: Site[Uncertain, float, str] = Site(name="", power_mw=power, month=when)
     return replace(story, cluster=replace(story.cluster, sites=(site,)))
-
-
-def _rising(x: Sequence[float] | numpy.ndarray, y: Sequence[float] | numpy.ndarray) -> tuple[Any, Any]:
-    order = numpy.argsort(x)
-    return numpy.asarray(x)[order], numpy.asarray(y)[order]

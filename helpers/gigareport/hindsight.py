@@ -65,7 +65,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     goodput = to_host(told.goodput_frac)
     given = dict(told.inputs) | {name: numpy.full(samples, month) for name, month in _DELIVERED.items()}
     owned, contract = scenario.cash_flows(story, given, goodput)
-    quotes = {name: rents.quoted(story.cluster.chip, name) for name in rents.FOLLOWED}
+    quotes = {name: rents.quoted(story.cluster.chip, name).to_frame() for name in rents.FOLLOWED}
     last = pd.Timestamp(story.decided_on) + pd.Timedelta(days=MONTHS * HOURS_PER_MONTH / 24)
     quotes = {name: table[table["date"] <= last] for name, table in quotes.items()}
     month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)

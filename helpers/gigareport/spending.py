@@ -167,7 +167,7 @@ def known_rents(outlook: Outlook) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFr
     words = quotes["kind"].map(lambda kind: f"quoted, {rents.KIND_WORDS[kind]}")
     quotes = quotes.assign(kind=words).sort_values("Date")
     if ((prices["chip"] == story.cluster.chip) & (prices["kind"] == "on_demand")).any():
-        typical = rents.typical_rents(catalog.load("rental_prices"), story.cluster.chip)
+        typical = rents.typical_rents(catalog.read("rental_prices"), story.cluster.chip).to_frame()
         typical = typical[typical["n_providers"] >= 3]
         middle = typical["quarter_start"] + pd.Timedelta(days=45)
         listed = pd.DataFrame({"Date": middle, usd: typical["usd_per_chip_hour"], "kind": "typical list price"})
@@ -198,7 +198,7 @@ def worths(outlook: Outlook) -> pd.DataFrame:
     if numpy.isfinite(own.median):
         low, middle, high = (12 * end / site_w for end in (own.low, own.median, own.high))
         rows.append(("the scenario's own figure", low, middle, high))
-    quote = rents.quoted("H100-SXM").iloc[-1]
+    quote = rents.quoted("H100-SXM").to_frame().iloc[-1]
     asked = float(quote["usd_per_chip_hour"]) * HOURS_PER_YEAR / h100_w
     rows.append((f"H100, one-year contract of {quote['date']:%B %Y}, every hour let", asked, asked, asked))
     lease = 12 * leases.usd_per_h100e_month(_LEASE) / h100_w

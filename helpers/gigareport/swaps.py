@@ -13,7 +13,7 @@ from typing import Any
 
 from gigareport import scenario
 from gigareport.facts.prices import quoted_usd
-from gigareport.scenario.chips import BY_CHIP, default_for, h100e_of
+from gigareport.scenario.chips import h100e_of, with_chip
 from gigareport.scenario.inputs import alike, step_facts, uncertain_of
 from gigareport.scenario.known import facts_of, scheme_of
 from gigareport.scenario.plans import TrainingPlan
@@ -71,22 +71,14 @@ def _others(story: scenario.Scenario) -> Iterator[tuple[scenario.Scenario, Train
 
 
 def _variant(story: scenario.Scenario, chip: str, n_chips: int, factor: float) -> scenario.Scenario:
-    """Return the scenario with another chip or number; the job and its network card change with them."""
+    """Return the scenario with another chip or number; its job changes along, and its way to recover stays."""
+    other = with_chip(story, chip, n_chips)
     job = story.training.n_chips if story.training.n_chips == float("inf") else round(factor * story.training.n_chips)
-    nic = story.cluster.nic_gbps_per_chip if chip == story.cluster.chip else float("nan")
-    other = replace(
-        story,
-        cluster=replace(story.cluster, chip=chip, n_chips=n_chips, nic_gbps_per_chip=nic),
-        training=replace(story.training, n_chips=job),
-        reliability=replace(story.reliability, recovery=scheme_of(story)),
+    return replace(
+        other,
+        training=replace(other.training, n_chips=job),
+        reliability=replace(other.reliability, recovery=scheme_of(story)),
     )
-    if chip == story.cluster.chip:
-        return other
-    for path in BY_CHIP:
-        value, _ = default_for(path, chip, story.decided_on)
-        if value is not None:
-            other = scenario.with_value(other, path, value)
-    return other
 
 
 def _swap(other: scenario.Scenario, plan: TrainingPlan, story: scenario.Scenario, own: TrainingPlan) -> Swap:

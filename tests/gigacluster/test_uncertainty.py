@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gigacluster.uncertainty import Uncertain, draw, interval, sobol_indices, tornado
+from gigacluster.uncertainty import Uncertain, draw, interval, sobol_indices, tornado, turning_point
 
 RISING = st.lists(st.floats(-1e3, 1e3), min_size=3, max_size=3, unique=True).map(sorted)
 
@@ -160,3 +160,18 @@ def test_what_works_together_counts_in_the_total_alone():
 
 def test_a_quantity_left_out_draws_nothing_but_nan():
     assert numpy.isnan(draw({"x": Uncertain.left_out()}, 4, seed=1)["x"]).all()
+
+
+@pytest.mark.parametrize("turn", [0.11, 0.7, 1.0, 3.3, 9.9])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_turning_point_of_a_smooth_difference_is_found_to_a_thousandth(turn, sign):
+    found = turning_point(lambda x: sign * (x**3 - turn**3), 0.1, 10.0, near=1.0)
+    assert found == pytest.approx(turn, rel=2e-3)  # the bend of a cube within a 144th of two decades
+
+
+def test_the_turn_nearest_to_where_one_stands_is_taken_and_none_is_told():
+    twice = lambda x: (x - 2.0) * (x - 7.0)  # noqa: E731
+    assert turning_point(twice, 0.0, 10.0, near=1.0) == pytest.approx(2.0, abs=0.01)
+    assert turning_point(twice, 0.0, 10.0, near=9.0) == pytest.approx(7.0, abs=0.01)
+    assert math.isnan(turning_point(lambda x: x + 1, 0.1, 10.0, near=1.0))
+    assert math.isnan(turning_point(lambda x: x * math.nan, 0.1, 10.0, near=1.0))

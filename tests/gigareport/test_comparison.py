@@ -12,9 +12,10 @@ from gigacluster import hardware, transformer
 from gigacluster.throughput.plan_search import search
 from gigacluster.throughput.shipped import shipped
 from gigacluster.uncertainty import Uncertain
-from gigareport import catalog, comparison, scenario
-from gigareport.comparison.options import capital_usd_per_chip
-from gigareport.comparison.plans import chip_error, fit_plan, plan_on, shared_error
+from gigareport import catalog, comparison, planner, scenario, swaps
+from gigareport.comparison.options import capital_usd_per_chip, known_chips, on_chips, server_usd
+from gigareport.comparison.runs import chip_error, fit_plan, plan_on, shared_error
+from gigareport.scenario.chips import said_of
 from gigareport.scenario.inputs import draw_inputs, inputs_of
 
 
@@ -70,36 +71,47 @@ def test_the_scenarios_own_chip_gets_its_own_number(story, basis):
 
 
 def test_equal_money_buys_the_amount_of_every_chip(story):
-    given = {name: value.median for name, value in inputs_of(story).items()}
-    known = comparison.markets(story)
     for option in comparison.equal(story, "money", 1e9):
-        chip = known[option.chip]
-        put = given | {
-            "own.chip_usd": chip.server_usd.median,
-            "own.server_usd_per_chip": 0.0,
-            "cluster.it_power_w_per_chip": chip.it_power_w(story).median,
-        }
-        spent = option.n_chips * float(capital_usd_per_chip(story, story.cluster.n_chips, put))
-        assert spent == pytest.approx(1e9)
+        other = on_chips(story, option.chip, story.cluster.n_chips)
+        given = {name: value.median for name, value in inputs_of(other).items()}
+        assert option.n_chips * float(capital_usd_per_chip(story, given)) == pytest.approx(1e9)
+
+
+@pytest.mark.parametrize("overrun", [0.0, 0.3])
+def test_the_capital_of_a_chip_is_what_owning_it_pays(story, overrun):
+    """The equal money of a comparison is the capital of the front page, whatever building cost more than planned."""
+    dear = scenario.with_value(story, "own.overrun_frac", Uncertain.fixed(overrun))
+    outlook = scenario.evaluate(dear, samples=50, device="cpu")
+    each = capital_usd_per_chip(dear, outlook.inputs)
+    np.testing.assert_allclose(each * story.cluster.n_chips, outlook.own_capital_usd, rtol=1e-12)
 
 
 def test_equal_power_gives_fewer_chips_of_more_power(story):
     options = {option.chip: option.n_chips for option in comparison.equal(story, "power", 1e8)}
-    known = comparison.markets(story)
-    drawn = [n * known[chip].it_power_w(story).median for chip, n in options.items()]
+    drawn = [n * on_chips(story, chip, n).cluster.it_power_w_per_chip.median for chip, n in options.items()]
     assert np.ptp(drawn) < 1e-6 * max(drawn)
     assert options["GB200"] < options["H200"] < options["A100-80"]
 
 
 def test_prices_keep_their_order_and_contain_their_quotes(story):
-    quotes = comparison.quotes()
+    quotes = comparison.quotes().to_frame()
     assert quotes["date"].dt.year.between(*comparison.PRICE_YEARS).all()
-    for chip, market in comparison.markets(story).items():
-        usd = quotes.loc[quotes["chip"] == chip, "usd"]
-        if market.is_own or usd.empty:
+    for chip in known_chips(story):
+        usd, found = quotes.loc[quotes["chip"] == chip, "usd"], server_usd(story, chip)
+        if chip == story.cluster.chip or usd.empty:
             continue
-        assert market.server_usd.low < usd.min() or usd.min() == pytest.approx(market.server_usd.low, rel=0.1)
-        assert market.server_usd.low < usd.median() < market.server_usd.high
+        assert found.low < usd.min() or usd.min() == pytest.approx(found.low, rel=0.1)
+        assert found.low < usd.median() < found.high
+
+
+@pytest.mark.parametrize("chip", ["B200", "MI300X", "A100-80"])
+def test_another_chip_is_the_same_in_a_comparison_a_plan_and_a_swap(story, chip):
+    """One way to put other chips in the place of a scenario's: price, power and network of the tables."""
+    swap = swaps._variant(story, chip, 49_152, 0.5)
+    here, planned = on_chips(story, chip, 49_152), planner.on(story, chip, 49_152)
+    for path in ("cluster.it_power_w_per_chip", "own.chip_usd", "own.network_usd_per_tier_per_chip"):
+        found = [{p: v for p, _, v in scenario.leaves(one)}[path] for one in (swap, here, planned)]
+        assert found[0] == found[1] == found[2] == said_of(story, path, chip)
 
 
 def test_chips_without_a_price_are_compared_by_days_and_energy_alone(story, run):

@@ -5,7 +5,7 @@ from gigacluster.cost.decide import Appraisal, Decision, appraise, deal_size_chi
 from gigacluster.cost.finance import weighted_cost_of_capital
 from gigacluster.cost.flows import CashFlows, Flow
 from gigacluster.cost.network import network_tiers, network_usd_per_chip
-from gigacluster.cost.own import OWN_LIMITS, own
+from gigacluster.cost.own import OWN_LIMITS, capital_usd_per_chip, own
 from gigacluster.cost.rent import RENT_LIMITS, rent
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Flow",
     "appraise",
     "buy_out",
+    "capital_usd_per_chip",
     "deal_size_chips",
     "deal_usd_per_chip_hour",
     "decide",

@@ -30,6 +30,7 @@ from gigacluster.limits import (
     SHARE_BELOW_ONE,
     Limit,
     admit,
+    checked,
 )
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -219,6 +220,39 @@ def own(
         discount_rate_per_year=rate,
         discount_factor=factor,
     )
+
+
+def capital_usd_per_chip(
+    server_usd_per_chip: Samples,
+    network_usd_per_chip: Samples = 0.0,
+    storage_usd_per_chip: Samples = 0.0,
+    site_usd_per_chip: Samples = 0.0,
+    spares_frac: Samples = 0.0,
+    overrun_frac: Samples = 0.0,
+) -> Array:
+    """Return the capital of a cluster per working chip, as :func:`own` pays it.
+
+    Parameters
+    ----------
+    server_usd_per_chip : Price of a server over its chips, the chips included. [USD/chip]
+    network_usd_per_chip, storage_usd_per_chip : [USD/chip]
+    site_usd_per_chip : Building, cooling and power; no spares are bought of it. [USD/chip]
+    spares_frac, overrun_frac : Hardware bought on top, and what all of it costs more than planned. [1]
+
+    Examples
+    --------
+    >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
+    51613.0
+    """
+    _, (server, network, storage, site, spares, overrun) = checked(
+        server_usd_per_chip=(server_usd_per_chip, NON_NEGATIVE),
+        network_usd_per_chip=(network_usd_per_chip, NON_NEGATIVE),
+        storage_usd_per_chip=(storage_usd_per_chip, NON_NEGATIVE),
+        site_usd_per_chip=(site_usd_per_chip, NON_NEGATIVE),
+        spares_frac=(spares_frac, NON_NEGATIVE),
+        overrun_frac=(overrun_frac, NON_NEGATIVE),
+    )
+    return ((server + network + storage) * (1 + spares) + site) * (1 + overrun)
 
 
 def _deliveries(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:

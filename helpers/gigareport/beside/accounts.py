@@ -53,37 +53,6 @@ def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0,
     return power_w / 1e3 * time_h * load * overhead
 
 
-def capital_usd_per_chip(
-    server_usd_per_chip: Samples,
-    network_usd_per_chip: Samples = 0.0,
-    storage_usd_per_chip: Samples = 0.0,
-    site_usd_per_chip: Samples = 0.0,
-    spares_frac: Samples = 0.0,
-) -> Any:
-    """Return the capital of a cluster per working chip.
-
-    Parameters
-    ----------
-    server_usd_per_chip : Price of a server over its chips, the chips included. [USD/chip]
-    network_usd_per_chip, storage_usd_per_chip : [USD/chip]
-    site_usd_per_chip : Building, cooling and power; no spares are bought of it. [USD/chip]
-    spares_frac : Hardware bought on top. [1]
-
-    Examples
-    --------
-    >>> float(capital_usd_per_chip(38_750, 6_613, site_usd_per_chip=6_250))
-    51613.0
-    """
-    _, (server, network, storage, site, spares) = checked(
-        server_usd_per_chip=(server_usd_per_chip, NON_NEGATIVE),
-        network_usd_per_chip=(network_usd_per_chip, NON_NEGATIVE),
-        storage_usd_per_chip=(storage_usd_per_chip, NON_NEGATIVE),
-        site_usd_per_chip=(site_usd_per_chip, NON_NEGATIVE),
-        spares_frac=(spares_frac, NON_NEGATIVE),
-    )
-    return (server + network + storage) * (1 + spares) + site
-
-
 def amortised_run_usd(
     *,
     n_chips: Samples,

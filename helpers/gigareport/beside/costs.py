@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 
 from gigacluster.cost.network import network_usd_per_chip
-from gigacluster.cost.own import own
+from gigacluster.cost.own import capital_usd_per_chip, own
 from gigacluster.uncertainty import draw, interval
 from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
 from gigareport.beside.accounts import (
     amortised_run_usd,
-    capital_usd_per_chip,
     cost_shares,
     energy_kwh,
     gross_margin_frac,

@@ -17,12 +17,10 @@ from gigacluster.uncertainty import draw, interval
 from gigareport import catalog, scenario
 from gigareport.facts.cost_inputs import inputs, own_inputs
 from gigareport.facts.prices import quoted_usd
+from gigareport.scenario.chips import CHIP_OF_DEFAULTS, POWER_OF_OTHERS
 
 #: Nominal cost of capital of a hyperscaler, an assumption; a smaller cloud pays that of ``data/cost_inputs.csv``.
 _HYPERSCALER_RATE = 0.08
-_CHIP_OF_DEFAULTS = "H100-SXM"
-#: IT power of another chip over its rated power's share of the default chip's, as in the comparison of chips.
-_POWER_OF_OTHERS = 0.95
 _YEARS, _TIERS = 5, 2
 
 
@@ -54,11 +52,11 @@ def operators_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
 
 
 def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict[str, Any], facts: pd.DataFrame) -> Any:
-    watts = hardware.chip(chip).tdp_w / hardware.chip(_CHIP_OF_DEFAULTS).tdp_w * x["it_power_w_per_chip"]
+    watts = hardware.chip(chip).tdp_w / hardware.chip(CHIP_OF_DEFAULTS).tdp_w * x["it_power_w_per_chip"]
     given: dict[str, Any] = {name: x[name] for name in own_inputs() if name not in ("goodput_frac", "utilisation_frac")}
     given |= {"chip_usd": server_usd, "server_usd_per_chip": 0.0}  # the quotes hold the part of the server
     given |= {"building_usd_per_it_w": 0.0, "power_plant_usd_per_it_w": 0.0}
-    given["it_power_w_per_chip"] = watts * (1.0 if chip == _CHIP_OF_DEFAULTS else _POWER_OF_OTHERS)
+    given["it_power_w_per_chip"] = watts * (1.0 if chip == CHIP_OF_DEFAULTS else POWER_OF_OTHERS.median)
     if is_hyperscaler:
         given |= {"debt_effective_rate_per_year": _HYPERSCALER_RATE, "equity_rate_per_year": _HYPERSCALER_RATE}
     flows = cost.own(

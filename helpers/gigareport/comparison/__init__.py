@@ -1,18 +1,26 @@
 """The same training runs on other clusters and other chips: days, dollars, energy, and how sure the order is."""
 
 from gigareport.comparison.evaluation import MEASURES, Comparison, compare
-from gigareport.comparison.market import PRICE_YEARS, ChipMarket, chip_facts, markets, quotes
-from gigareport.comparison.options import BASES, Option, clusters, equal, own_cluster, unusable_clusters
+from gigareport.comparison.options import (
+    BASES,
+    BASIS_WORDS,
+    Option,
+    chip_facts,
+    clusters,
+    equal,
+    own_cluster,
+    price_text,
+    unusable_clusters,
+)
 from gigareport.comparison.published import beside_published, costs_beside_published
 from gigareport.comparison.runs import Run, reference_run, run, runs
-from gigareport.comparison.words import BASIS_WORDS, price_text
+from gigareport.facts.prices import PRICE_YEARS, quotes
 
 __all__ = [
     "BASES",
     "BASIS_WORDS",
     "MEASURES",
     "PRICE_YEARS",
-    "ChipMarket",
     "Comparison",
     "Option",
     "Run",
@@ -22,7 +30,6 @@ __all__ = [
     "compare",
     "costs_beside_published",
     "equal",
-    "markets",
     "own_cluster",
     "price_text",
     "quotes",

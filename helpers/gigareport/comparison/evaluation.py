@@ -17,17 +17,18 @@ import numpy
 import pandas as pd
 
 from gigacluster.arrays import to_host
-from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_DAY, MEGA, SECONDS_PER_HOUR
-from gigareport.comparison.market import ChipMarket, markets
-from gigareport.comparison.options import Option, capital_usd_per_chip, own_cluster
-from gigareport.comparison.plans import FittedPlan, fit_plan
-from gigareport.comparison.runs import Run, reference_run
+from gigareport.comparison.options import Option, capital_usd_per_chip, known_chips, on_chips, own_cluster
+from gigareport.comparison.runs import FittedPlan, Run, fit_plan, reference_run
 from gigareport.scenario import Outlook, Scenario, evaluate, search_plan
+from gigareport.scenario.chips import chip_of
 from gigareport.scenario.inputs import CHIP_ERROR
 from gigareport.scenario.register import OWN
 
 _FAILURES = "reliability.failures_per_1000_node_days"
+#: Inputs whose errors are those of a kind of chip.
+_OF_CHIP = ("own.chip_usd", "cluster.it_power_w_per_chip")
 #: Answers of an outlook that the measures are made of.
 _ANSWERS = ("reference_run_days", "own_reference_run_usd", "site_power_mw", "mfu_frac")
 
@@ -201,14 +202,14 @@ def compare(
     >>> found.ranked("days")["name"].tolist()
     ['16384', '8192']
     """
-    known = markets(story)
+    known = known_chips(story)
     cases, left_out = [], []
     for option in options:
         if option.chip not in known:
             left_out.append((option.name, f"the power of {option.chip} is not known"))
             continue
         try:
-            cases.append(_case(option, run, story, known[option.chip]))
+            cases.append(_case(option, run, story))
         except ValueError as fault:
             left_out.append((option.name, str(fault)))
     outlooks = evaluate(
@@ -241,7 +242,7 @@ class _Case:
     streams: dict[str, str]
 
 
-def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
+def _case(option: Option, run: Run, story: Scenario) -> _Case:
     """Put a run on an option: the scenario's site, finance and failures, the option's chips, price and power.
 
     Raises
@@ -251,29 +252,19 @@ def _case(option: Option, run: Run, story: Scenario, chip: ChipMarket) -> _Case:
     """
     is_own = option == own_cluster(story) and run == reference_run(story)
     planned = search_plan(story)
-    kind = chip.record if option.chip == OWN else option.chip
+    kind = chip_of(story.cluster) if option.chip == OWN else option.chip
     fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, kind, option.n_chips)
     if run == reference_run(story):  # whose batch is an input of the scenario; other runs have their own
         fitted = replace(fitted, plan=replace(fitted.plan, batch_gains=planned.batch_gains))
-    streams = {CHIP_ERROR: f"{CHIP_ERROR} {option.chip}"}
+    own_streams = [CHIP_ERROR] if option.chip == story.cluster.chip else [CHIP_ERROR, *_OF_CHIP]
+    streams = {name: f"{name} {option.chip}" for name in own_streams}
     if option.site:
         streams[_FAILURES] = f"{_FAILURES} {option.site}"
     if is_own:
         return _Case(option=option, story=story, fitted=fitted, streams=streams)
+    other = on_chips(story, option.chip, fitted.plan.n_chips)
     training = replace(story.training, n_chips=math.inf, reference_run_flop=run.flop)
-    cluster = replace(
-        story.cluster,
-        chip=option.chip,
-        n_chips=fitted.plan.n_chips,
-        sites=(),
-        it_power_w_per_chip=chip.it_power_w(story),
-    )
-    variant = replace(story, training=training, cluster=cluster)
-    if not chip.is_own:
-        streams |= {name: f"{name} {option.chip}" for name in ("own.chip_usd", "cluster.it_power_w_per_chip")}
-        usd = chip.server_usd or Uncertain.left_out()
-        variant = replace(variant, own=replace(story.own, chip_usd=usd, server_usd_per_chip=Uncertain.fixed(0.0)))
-    return _Case(option=option, story=variant, fitted=fitted, streams=streams)
+    return _Case(option=option, story=replace(other, training=training), fitted=fitted, streams=streams)
 
 
 def _measures(case: _Case, outlook: Outlook, story: Scenario) -> dict[str, numpy.ndarray]:
@@ -284,7 +275,7 @@ def _measures(case: _Case, outlook: Outlook, story: Scenario) -> dict[str, numpy
     )
     given, n_chips = outlook.inputs, numpy.asarray(option.n_chips)
     if option.basis == "money":
-        n_chips = option.amount / capital_usd_per_chip(story, story.cluster.n_chips, given)
+        n_chips = option.amount / capital_usd_per_chip(story, given)
     elif option.basis == "power":
         n_chips = option.amount / (given["cluster.it_power_w_per_chip"] * given["cluster.pue"])
     flop = given["training.reference_run_flop"]

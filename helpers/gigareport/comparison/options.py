@@ -1,23 +1,30 @@
-"""Where a run could train: every usable cluster of the tables, or equal money, power or number of each kind of chip."""
+"""Where a run could train: every usable cluster of the tables, or equal money, power or number of each kind of chip.
+
+A scenario with other chips has their price and power from the tables; its site, finance and failures stay.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import pandas as pd
 
 from gigacluster import cost, hardware
+from gigacluster.arrays import Array, Samples
+from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.comparison.market import ChipMarket, markets
+from gigareport.facts.prices import quotes
 from gigareport.scenario import Scenario, inputs_of
+from gigareport.scenario.chips import chip_of, said_of, with_chip
 from gigareport.scenario.register import OWN
 
 #: What can be equal, with the unit of its amount.
 BASES = {"money": "USD", "power": "W", "chips": "chip"}
+BASIS_WORDS = {"money": "the same money", "power": "the same power", "chips": "the same number of chips"}
 #: Names in data/clusters.csv that leave the variant open -> the usual one of data/chips.csv. Some A100 sites have 40 or
 #: 64 GB instead of 80.
 _VARIANTS = {"H100": "H100-SXM", "A100": "A100-80", "V100": "V100-SXM", "Trn2": "Trainium2"}
@@ -113,9 +120,7 @@ def equal(story: Scenario, basis: str, amount: float | None = None) -> tuple[Opt
     """
     if basis not in BASES:
         raise ValueError(f"basis is {basis!r}; it can be {', '.join(map(repr, BASES))}")
-    given = {name: value.median for name, value in inputs_of(story).items()}
-    known = markets(story)
-    each = {chip: _takes(found, story, given, basis) for chip, found in known.items()}
+    each = {chip: _takes(chip, story, basis) for chip in known_chips(story)}
     if amount is None:
         amount = story.cluster.n_chips * each[story.cluster.chip]
     if not 0 < amount < math.inf:
@@ -132,34 +137,104 @@ def equal(story: Scenario, basis: str, amount: float | None = None) -> tuple[Opt
     )
 
 
-def _takes(found: ChipMarket, story: Scenario, given: dict[str, Any], basis: str) -> float:
+def known_chips(story: Scenario) -> tuple[str, ...]:
+    """Return every chip of ``data/chips.csv`` whose power is known, and that of the scenario's own record."""
+    names = dict.fromkeys([*hardware.chips(), story.cluster.chip])
+    return tuple(chip for chip in names if said_of(story, "cluster.it_power_w_per_chip", chip) is not None)
+
+
+def on_chips(story: Scenario, chip: str, n_chips: float) -> Scenario:
+    """Return the scenario with other chips, on a site with all the power that they need.
+
+    A chip without a price has none, so that what it costs is ``nan``.
+    """
+    other = with_chip(story, chip, n_chips)
+    if said_of(story, "own.chip_usd", chip) is None:
+        other = replace(other, own=replace(other.own, chip_usd=Uncertain.left_out()))
+    return replace(other, cluster=replace(other.cluster, sites=()))
+
+
+def server_usd(story: Scenario, chip: str) -> Uncertain | None:
+    """Return the price of a chip with its part of the server, or nothing where none is known. [USD/chip]
+
+    Medians are added, and ends as if both moved together.
+    """
+    usd, rest = (said_of(story, f"own.{name}", chip) for name in ("chip_usd", "server_usd_per_chip"))
+    if usd is None or rest is None:
+        return None
+    return Uncertain(low=usd.low + rest.low, median=usd.median + rest.median, high=usd.high + rest.high)
+
+
+def _takes(chip: str, story: Scenario, basis: str) -> float:
     """Return how much of the equal quantity one chip takes at the medians; ``nan`` where its price is not known."""
-    it_w = found.it_power_w(story).median
-    if basis == "money":
-        usd = math.nan if found.server_usd is None else found.server_usd.median
-        chip = {
-            **given,
-            "own.chip_usd": usd,
-            "own.server_usd_per_chip": 0.0,
-            "cluster.it_power_w_per_chip": it_w,
-        }
-        return math.nan if math.isnan(usd) else float(capital_usd_per_chip(story, story.cluster.n_chips, chip))
-    return it_w * given["cluster.pue"] if basis == "power" else 1.0
+    if basis == "chips":
+        return 1.0
+    given = {name: value.median for name, value in inputs_of(on_chips(story, chip, story.cluster.n_chips)).items()}
+    if basis == "power":
+        return given["cluster.it_power_w_per_chip"] * given["cluster.pue"]
+    return float(capital_usd_per_chip(story, given)) if "own.chip_usd" in given else math.nan
 
 
-def capital_usd_per_chip(story: Scenario, n_chips: float, given: Mapping[str, Any]) -> Any:
-    """Return what a chip costs with its part of server, network, storage and site. [USD/chip]
+def capital_usd_per_chip(story: Scenario, given: Mapping[str, Samples]) -> Array:
+    """Return what a chip costs with its part of server, network, storage and site, overrun included. [USD/chip]
 
     Parameters
     ----------
     story : Scenario
-    n_chips : Sets the tiers of the network. [chip]
+        Its number of chips sets the tiers of the network.
     given : mapping
-        Inputs of the scenario by name, numbers or samples.
+        Inputs of the scenario, or of one with other chips, by path: numbers or samples.
     """
-    network = cost.network_usd_per_chip(n_chips, given["own.network_usd_per_tier_per_chip"], story.own.switch_ports)
-    site_usd_per_w = given["own.building_usd_per_it_w"] + given["own.power_plant_usd_per_it_w"]
-    hardware_usd = (
-        given["own.chip_usd"] + given["own.server_usd_per_chip"] + network + given["own.storage_usd_per_chip"]
+    network = cost.network_usd_per_chip(
+        story.cluster.n_chips, given["own.network_usd_per_tier_per_chip"], story.own.switch_ports
     )
-    return hardware_usd * (1 + given["own.spares_frac"]) + given["cluster.it_power_w_per_chip"] * site_usd_per_w
+    site_usd_per_w = given["own.building_usd_per_it_w"] + given["own.power_plant_usd_per_it_w"]
+    return cost.capital_usd_per_chip(
+        given["own.chip_usd"] + given["own.server_usd_per_chip"],
+        network,
+        given["own.storage_usd_per_chip"],
+        given["cluster.it_power_w_per_chip"] * site_usd_per_w,
+        spares_frac=given["own.spares_frac"],
+        overrun_frac=given["own.overrun_frac"],
+    )
+
+
+def chip_facts(story: Scenario) -> pd.DataFrame:
+    """Return what the comparison knows of each chip, the best-measured first.
+
+    Returns
+    -------
+    DataFrame
+        ``chip, peak_bf16_flop_per_s, it_power_w`` (median), ``usd, usd_low, usd_high`` (with its part of the server;
+        ``nan``: no price known), ``n_quotes``, ``n_runs, largest_run_chips`` (measured training runs that the step-time
+        model was fitted to or tested on; few or none of them make a chip's days less sure).
+    """
+    runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
+    n_quotes = Counter(quotes()["chip"])
+    rows = []
+    for name in known_chips(story):
+        usd = server_usd(story, name)
+        here = on_chips(story, name, story.cluster.n_chips)
+        rows.append(
+            {
+                "chip": name,
+                "peak_bf16_flop_per_s": chip_of(here.cluster).peak_bf16_flop_per_s,
+                "it_power_w": here.cluster.it_power_w_per_chip.median,
+                "usd": math.nan if usd is None else usd.median,
+                "usd_low": math.nan if usd is None else usd.low,
+                "usd_high": math.nan if usd is None else usd.high,
+                "n_quotes": n_quotes[name],
+                "n_runs": int(runs["count"].get(name, 0)),
+                "largest_run_chips": float(runs["max"].get(name, math.nan)),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("n_runs", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def price_text(usd: float, low: float, high: float) -> str:
+    """Return a price with its interval, or that it is not known.
+
+    >>> price_text(26_000.0, 23_000.0, 30_000.0), price_text(math.nan, math.nan, math.nan)
+    ('26,000 (23,000 to 30,000)', 'not known')
+    """
+    return "not known" if math.isnan(usd) else f"{usd:,.0f} ({low:,.0f} to {high:,.0f})"

@@ -12,8 +12,7 @@ from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog
 from gigareport.comparison.evaluation import compare
 from gigareport.comparison.options import Option
-from gigareport.comparison.plans import plan_on
-from gigareport.comparison.runs import Run, runs
+from gigareport.comparison.runs import Run, plan_on, runs
 from gigareport.scenario import Scenario
 
 #: Names of chips in data/training_costs.csv -> data/chips.csv.

@@ -9,15 +9,16 @@ from functools import cache
 from gigacluster.cost.own import OWN_LIMITS
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
+from gigareport.table import filled
 
 
 @cache
 def _table() -> dict[str, Uncertain]:
-    rows = catalog.load("cost_inputs").set_index("quantity")
-    lower, upper = rows["lower_limit"].fillna(-math.inf), rows["upper_limit"].fillna(math.inf)
-    columns = zip(rows.index, rows["low"], rows["median"], rows["high"], lower, upper, strict=True)
+    rows = catalog.read("cost_inputs")
+    lower, upper = filled(rows["lower_limit"], -math.inf), filled(rows["upper_limit"], math.inf)
+    columns = zip(rows["quantity"], rows["low"], rows["median"], rows["high"], lower, upper, strict=True)
     return {
-        str(name): Uncertain(low=low, median=median, high=high, lower=least, upper=most)
+        name: Uncertain(low=low, median=median, high=high, lower=least, upper=most)
         for name, low, median, high, least, most in columns
     }
 

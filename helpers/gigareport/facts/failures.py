@@ -10,6 +10,7 @@ import numpy
 
 from gigacluster import reliability
 from gigareport import catalog
+from gigareport.table import Table, filled, given, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,21 +63,28 @@ def rates_per_8_chips() -> pd.DataFrame:
         The rows of the table, ``rate``, ``rate_low`` and ``rate_high`` in failures per 1,000 node-days, and the
         standard error of the logarithm of ``rate``: from the count, or the printed range, or 0.3.
     """
-    return _rates().copy()
+    return _rates().to_frame()
 
 
 @cache
-def _rates() -> pd.DataFrame:
-    table = catalog.headline(catalog.load("failure_rates"))
+def _rates() -> Table:
+    table = catalog.headline(catalog.read("failure_rates"))
     nodes = 8 / table["gpus_per_node"]
-    of_count = numpy.sqrt(table["dispersion"].fillna(1.0) / table["failures"].astype(float))
+    of_count = numpy.sqrt(filled(table["dispersion"], 1.0) / table["failures"])
     of_range = numpy.log(table["high"] / table["low"]) / _Z_RANGE
     return table.assign(
         rate=table["failures_per_1000_node_days"] * nodes,
         rate_low=table["low"] * nodes,
         rate_high=table["high"] * nodes,
-        log_error=of_count.fillna(of_range).fillna(_ERROR_OF_A_STATEMENT),
+        log_error=filled(filled(of_count, of_range), _ERROR_OF_A_STATEMENT),
     )
+
+
+@cache
+def _pooled() -> Table:
+    """Return the rows that stand for other houses too."""
+    table = _rates()
+    return table.where(table["pooled"] & (table["kind"] == "GPU") & given(table["rate"]))
 
 
 def failure_rate(
@@ -118,39 +126,35 @@ def failure_rate(
 
 @cache
 def _expected(of_class: str | None, n_gpus: float, counts: str, without_house: str | None) -> ExpectedRate:
-    table = _rates()
-    table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
-    table = table[table["house"] != without_house]
-    rows, words = _rows_for(table, of_class, counts)
-    sizes = rows["n_gpus"].astype(float).fillna(rows["n_gpus"].astype(float).median())
+    table = _pooled()
+    rows, words = _rows_for(table.where(table["house"] != without_house), of_class, counts)
+    sizes = filled(rows["n_gpus"], numpy.nanmedian(rows["n_gpus"]))
     pooled = reliability.pooled_rate(
-        rows["rate"].to_numpy(),
-        log_errors=rows["log_error"].to_numpy(),
-        houses=rows["house"].to_numpy(dtype=str),
-        n_gpus=sizes.to_numpy(),
-        at_n_gpus=n_gpus,
+        rows["rate"], log_errors=rows["log_error"], houses=rows["house"].astype(str), n_gpus=sizes, at_n_gpus=n_gpus
     )
     return ExpectedRate(pooled=pooled, words=words, largest_gpus=float(sizes.max()))
 
 
-def _rows_for(table: pd.DataFrame, of_class: str | None, counts: str) -> tuple[pd.DataFrame, str]:
+def _rows_for(table: Table, of_class: str | None, counts: str) -> tuple[Table, str]:
     """Return the narrowest set of rows with three houses, and its name."""
-    import pandas as pd
-
     said = "all stops" if counts == "stops" else "hardware alone"
     groups = []
     if of_class is not None:
         groups.append((_OF_CLASS[of_class], f"{of_class} class"))
         newer = "A100 class" if of_class == "A100" else "H100 class and newer"
         groups.append((_GENERATIONS[of_class], newer))
-    of_kind = table[table["counts"] == counts]
-    others = table[~table["house"].isin(of_kind["house"]) & (table["counts"] != "component")]
-    choices = [(of_kind[of_kind["chip_class"].isin(chips)], f"{name}, {said}") for chips, name in groups]
-    both = pd.concat([of_kind, others])
-    choices += [(both[both["chip_class"].isin(chips)], f"{name}, stops or hardware") for chips, name in groups[1:]]
+    of_kind = table.where(table["counts"] == counts)
+    others = ~numpy.isin(table["house"], of_kind["house"]) & (table["counts"] != "component")
+    both = stacked(of_kind, table.where(others))
+    choices = [(_of_chips(of_kind, chips), f"{name}, {said}") for chips, name in groups]
+    choices += [(_of_chips(both, chips), f"{name}, stops or hardware") for chips, name in groups[1:]]
     choices.append((of_kind, f"all GPUs, {said}"))
     choices.append((both, "all GPUs, stops or hardware"))
-    return next((pair for pair in choices if pair[0]["house"].nunique() >= _LEAST_HOUSES), choices[-1])
+    return next((pair for pair in choices if len(set(pair[0]["house"])) >= _LEAST_HOUSES), choices[-1])
+
+
+def _of_chips(table: Table, classes: tuple[str, ...]) -> Table:
+    return table.where(numpy.isin(table["chip_class"], classes))
 
 
 def left_out() -> pd.DataFrame:
@@ -164,12 +168,10 @@ def left_out() -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = _rates()
-    table = table[table["pooled"] & (table["kind"] == "GPU") & table["rate"].notna()]
     rows = []
-    for row in table.to_dict("records"):
+    for row in _pooled().rows():
         chip = row["chip_class"] if row["chip_class"] in _CLASSES else "H100"
-        size = 8192.0 if pd.isna(row["n_gpus"]) else float(row["n_gpus"])
+        size = 8192.0 if numpy.isnan(row["n_gpus"]) else float(row["n_gpus"])
         pooled = failure_rate(chip, size, counts=str(row["counts"]), without_house=str(row["house"])).pooled
         rate = pooled.rate
         rows.append(

@@ -95,7 +95,7 @@ def numbers(folder: Path) -> dict[str, str]:
         found[f"its change since {since}, Other a crowd"] = f"{interval(change.if_countless).median:+,.0f}"
     if {"data_center_timelines", "sites"} <= set(have):
         vintage = have["sites"]["vintage"].max()
-        states = plans.states_by_site(have["data_center_timelines"], catalog.load("site_names"), vintage)
+        states = plans.states_by_site(have["data_center_timelines"], catalog.read("site_names"), vintage).to_frame()
         planned = states[states["date"] <= plans.LAST_DAY].groupby("site")["h100e_8bit"].last()
         found["listed sites"] = f"{len(planned)}"
         found["planned at them by the end of 2027"] = f"{planned.sum() / 1e6:.1f} million H100e"

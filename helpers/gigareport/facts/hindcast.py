@@ -69,9 +69,9 @@ def revisions(
     then = world_stock(old_owners, old_makers, samples=samples, seed=seed, total_of="chip_maker")
     new = current(makers[makers["vintage"] == before], ["chip_maker", "as_of"])
     rows = []
-    for maker, day, outcome in new[["chip_maker", "as_of", "h100e_8bit_median"]].itertuples(index=False):
+    for row in new.rows():
+        maker, when, outcome = row["chip_maker"], row["as_of"], row["h100e_8bit_median"]
         if maker in then.owners and not numpy.isnan(outcome):
-            when = numpy.datetime64(day, "D")
             drawn = then.at(when)[then.owners.index(maker)]
             ahead = round(max((when - then.dates[-1]).astype(int), 0) / 91.3)
             rows.append((then.dates[-1], when, ahead, maker, *numpy.quantile(drawn, [0.05, 0.5, 0.95]), outcome))

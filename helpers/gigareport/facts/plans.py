@@ -14,6 +14,7 @@ import numpy
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.world import Day
+from gigareport.table import Table, given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,49 +33,52 @@ class Revisions:
     """What became of the plans of one vintage by a later one."""
 
     window_months: float  # between the two
-    steps: pd.DataFrame  # site, planned, power_mw, n_buildings, h100e, now, slip_months, log_ratio, cancelled
+    steps: Table  # site, planned, power_mw, n_buildings, h100e, now, slip_months, log_ratio, cancelled
     common_sites: int
     planned_before: float  # of the common sites by the end of 2027 [H100e]
     planned_now: float
 
     @property
-    def by_site(self) -> pd.DataFrame:
+    def by_site(self) -> Table:
         """Mean slip and re-estimate of each site with a step that is still planned or was built."""
-        return self.steps[~self.steps["cancelled"]].groupby("site")[["slip_months", "log_ratio"]].mean().fillna(0.0)
+        groups = self.steps.where(~self.steps["cancelled"]).groups("site")
+        means = {name: [float(rows[name].mean()) for rows in groups.values()] for name in ("slip_months", "log_ratio")}
+        return Table({"site": list(groups), **means})
 
     def say(self) -> str:
         """Return the revision in a sentence."""
-        moved = self.steps.loc[self.steps["slip_months"].abs() > 0, "slip_months"]
+        slips = self.steps["slip_months"]
+        moved = slips[numpy.abs(slips) > 0]
         return (
             f"Of {len(self.steps)} steps that {self.common_sites} sites planned, {self.steps['cancelled'].sum()} left "
-            f"the plan within {self.window_months:.0f} months; {len(moved)} moved, by {moved.median():.1f} months in "
-            f"the median; what was planned for the end of 2027 fell from {self.planned_before / 1e6:.1f} to "
+            f"the plan within {self.window_months:.0f} months; {len(moved)} moved, by {numpy.median(moved):.1f} months "
+            f"in the median; what was planned for the end of 2027 fell from {self.planned_before / 1e6:.1f} to "
             f"{self.planned_now / 1e6:.1f} million H100e."
         )
 
 
-def states_by_site(states: pd.DataFrame, names: pd.DataFrame, vintage: str) -> pd.DataFrame:
+def states_by_site(states: Table | pd.DataFrame, names: Table | pd.DataFrame, vintage: str) -> Table:
     """Return one vintage of ``data_center_timelines`` under the latest names of its sites, known sizes alone.
 
     A state with power and no compute is one whose compute was not entered, and is left out.
     """
-    rows = states[states["vintage"] == vintage]
-    site = rows["data_center"].map(names.set_index("name")["site"]).fillna(rows["data_center"])
-    known = rows["h100e_8bit"].notna() & ~((rows["h100e_8bit"] == 0) & (rows["power_mw"] > 0))
-    return rows.assign(site=site)[known].sort_values(["site", "date"], ignore_index=True)
+    rows, sites = Table.of(states), dict(zip(names["name"], names["site"], strict=True))
+    not_entered = (rows["h100e_8bit"] == 0) & (rows["power_mw"] > 0)
+    rows = rows.where((rows["vintage"] == vintage) & given(rows["h100e_8bit"]) & ~not_entered)
+    return rows.assign(site=[sites.get(name, name) for name in rows["data_center"]]).sorted("site", "date")
 
 
 def vintages() -> list[str]:
     """Return the vintages of ``data/`` that list all sites, oldest first: others are of one owner alone."""
-    return sorted(catalog.load("sites")["vintage"].unique())
+    return sorted(set(catalog.read("sites")["vintage"]))
 
 
-def current_states() -> pd.DataFrame:
+def current_states() -> Table:
     """Return the states of all sites in the latest vintage of ``data/``; later dates than it are plans."""
-    return states_by_site(catalog.load("data_center_timelines"), catalog.load("site_names"), vintages()[-1])
+    return states_by_site(catalog.read("data_center_timelines"), catalog.read("site_names"), vintages()[-1])
 
 
-def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day_now: Day) -> Revisions:
+def plan_revisions(before: Table, now: Table, day_before: Day, day_now: Day) -> Revisions:
     """Look up in a later vintage what became of the steps that an earlier one planned to the end of 2027.
 
     Parameters
@@ -83,46 +87,53 @@ def plan_revisions(before: pd.DataFrame, now: pd.DataFrame, day_before: Day, day
     day_before, day_now : date, Timestamp or str
         When the two were made.
     """
-    import pandas as pd
-
-    made, end = pd.Timestamp(day_before), pd.Timestamp(LAST_DAY)
-    common = sorted(set(before["site"]) & set(now["site"]))
-    rows = []
+    made, end = as_days(day_before), as_days(LAST_DAY)
+    old_sites, new_sites = before.groups("site"), now.groups("site")
+    common = [site for site in old_sites if site in new_sites]
+    rows: list[tuple[Any, ...]] = []
     for site in common:
-        old, new = before[before["site"] == site], now[now["site"] == site]
-        past = old[old["date"] <= made]
-        reached = float(past["h100e_8bit"].max()) if len(past) else 0.0
-        for step in old[(old["date"] > made) & (old["date"] <= end)].itertuples():
-            if not step.h100e_8bit > reached:
+        old, new = old_sites[site], new_sites[site]
+        past = old.where(old["date"] <= made)
+        reached, buildings = _most(past["h100e_8bit"]), _most(past["n_buildings"])
+        for step in old.where((old["date"] > made) & (old["date"] <= end)).rows():
+            if not step["h100e_8bit"] > reached:
                 continue
-            more_buildings = step.n_buildings > (past["n_buildings"].max() if len(past) else 0)
-            there = (new["n_buildings"] >= step.n_buildings) & (new["date"] <= end)
-            there &= more_buildings | (new["power_mw"] >= _REACHED * step.power_mw)
-            found = new[there].head(1)
-            reached, past = step.h100e_8bit, old[old["date"] <= step.date]
-            now_on = found["date"].iloc[0] if len(found) else pd.NaT
-            slip = (now_on - step.date).days / DAYS_PER_MONTH if len(found) else numpy.nan
-            ratio = numpy.log(found["h100e_8bit"].iloc[0] / step.h100e_8bit) if len(found) else numpy.nan
-            rows.append((site, step.date, step.power_mw, step.n_buildings, reached, now_on, slip, ratio, found.empty))
+            enough_power = new["power_mw"] >= _REACHED * step["power_mw"]
+            there = (new["n_buildings"] >= step["n_buildings"]) & (new["date"] <= end)
+            there &= (step["n_buildings"] > buildings) | enough_power
+            found = next(new.where(there).rows(), None)
+            reached, buildings = step["h100e_8bit"], _most(old["n_buildings"][old["date"] <= step["date"]])
+            now_on, slip, ratio = numpy.datetime64("NaT", "D"), numpy.nan, numpy.nan
+            if found:
+                now_on, ratio = found["date"], numpy.log(found["h100e_8bit"] / reached)
+                slip = (now_on - step["date"]).astype(float) / DAYS_PER_MONTH
+            known = (site, step["date"], step["power_mw"], step["n_buildings"], reached)
+            rows.append((*known, now_on, slip, ratio, found is None))
     columns = ["site", "planned", "power_mw", "n_buildings", "h100e", "now", "slip_months", "log_ratio", "cancelled"]
+    steps = Table({name: [row[place] for row in rows] for place, name in enumerate(columns)})
     return Revisions(
-        window_months=(pd.Timestamp(day_now) - made).days / DAYS_PER_MONTH,
-        steps=pd.DataFrame(rows, columns=columns),
+        window_months=float((as_days(day_now) - made).astype(float)) / DAYS_PER_MONTH,
+        steps=steps.assign(cancelled=steps["cancelled"].astype(bool)),
         common_sites=len(common),
-        planned_before=float(sum(standing(before[before["site"] == site], LAST_DAY) for site in common)),
-        planned_now=float(sum(standing(now[now["site"] == site], LAST_DAY) for site in common)),
+        planned_before=float(sum(standing(old_sites[site], LAST_DAY) for site in common)),
+        planned_now=float(sum(standing(new_sites[site], LAST_DAY) for site in common)),
     )
 
 
-def revisions_between(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str) -> Revisions:
+def _most(values: numpy.ndarray) -> float:
+    """Return the largest of values that are known, 0 of none at all."""
+    return float(numpy.fmax.reduce(values)) if len(values) else 0.0
+
+
+def revisions_between(states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str) -> Revisions:
     """Return what became of the plans of one vintage of the tables by another."""
     old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
     return plan_revisions(old, new, before, now)
 
 
-def standing(states: pd.DataFrame, days: Any, column: str = "h100e_8bit") -> Any:
+def standing(states: Table, days: Any, column: str = "h100e_8bit") -> Any:
     """Return the last known value up to each day, 0 before the first."""
-    rows = states[["date", column]].dropna()
+    rows = states.where(given(states["date"]) & given(states[column]))
     values = numpy.concatenate([[0.0], rows[column]])
     return values[numpy.searchsorted(day_numbers(rows["date"]), day_numbers(days), side="right")]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from gigacluster import reliability
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from gigareport.table import Table, filled
 
 #: The schemes as a reader says them: "under ...".
 WORDS = {
@@ -30,11 +27,6 @@ _POWER = "size_power"
 #: First year and size from which jobs recover so, newest first: FT-HSDP in 2026 at 100,000 GPUs; hot spares and writes
 #: behind training since Llama 3 and MegaScale in 2024.
 _DEFAULTS = (("drop_replica", 2026, 65_536), ("hot_spare", 2024, 4096))
-
-
-@cache
-def _table(name: str) -> pd.DataFrame:
-    return catalog.load(name)
 
 
 def default_scheme(n_gpus: float, year: int) -> str:
@@ -78,9 +70,9 @@ def inputs(
 @cache
 def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncertain | None) -> dict[str, Uncertain]:
     _known_scheme(scheme)
-    table = _table("recovery_schemes")
+    table = catalog.read("recovery_schemes")
     found = {}
-    for row in table[(table["scheme"] == scheme) & (table["quantity"] != _POWER)].to_dict("records"):
+    for row in table.where((table["scheme"] == scheme) & (table["quantity"] != _POWER)).rows():
         quantity = str(row["quantity"])
         if row["basis"] == "pooled":
             one = pooled_time(scheme, quantity, without_house=without_house).rate
@@ -94,7 +86,8 @@ def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncert
 @cache
 def size_power(scheme: str) -> Uncertain:
     """Return the power of size with which the time until a job goes on grows under a scheme. [1]"""
-    row = _table("recovery_schemes").set_index(["scheme", "quantity"]).loc[(scheme, _POWER)]
+    table = catalog.read("recovery_schemes")
+    (row,) = table.where((table["scheme"] == scheme) & (table["quantity"] == _POWER)).rows()
     return Uncertain(low=row["low"], median=row["median"], high=row["high"])
 
 
@@ -137,25 +130,28 @@ def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None)
     """
     _known_scheme(scheme)
     of_scheme = "restart_all" if quantity == "restart_s" else scheme
-    table = _table("restart_times")
-    rows = table[table["pooled"] & (table["scheme"] == of_scheme) & (table["quantity"] == quantity)]
-    rows = rows[rows["house"] != without_house]
+    rows = _times_of(of_scheme)
+    rows = rows.where(rows["pooled"] & (rows["quantity"] == quantity) & (rows["house"] != without_house))
     middle = numpy.sqrt(rows["low"] * rows["high"])
-    seconds = rows["mean_s"].fillna(rows["seconds"]).fillna(middle).fillna(rows["low"])
-    measured_at = rows["n_gpus"].astype(float).fillna(MEASURED_AT_GPUS).to_numpy()
+    seconds = filled(filled(filled(rows["mean_s"], rows["seconds"]), middle), rows["low"])
+    measured_at = filled(rows["n_gpus"], MEASURED_AT_GPUS)
     power = size_power(of_scheme).median
-    here = reliability.at_size_s(seconds.to_numpy(), MEASURED_AT_GPUS, measured_at_gpus=measured_at, size_power=power)
+    here = reliability.at_size_s(seconds, MEASURED_AT_GPUS, measured_at_gpus=measured_at, size_power=power)
     return reliability.pooled_rate(
-        here, log_errors=numpy.full(len(rows), _ERROR_OF_A_TIME), houses=rows["house"].to_numpy(dtype=str)
+        here, log_errors=numpy.full(len(rows), _ERROR_OF_A_TIME), houses=rows["house"].astype(str)
     )
+
+
+def _times_of(scheme: str) -> Table:
+    table = catalog.read("restart_times")
+    return table.where(table["scheme"] == scheme)
 
 
 @cache
 def sizes(scheme: str) -> tuple[float, float]:
     """Return the smallest and the largest job in which a scheme's own times were measured. [GPU]"""
-    table = _table("restart_times")
-    of_scheme = table[table["scheme"] == scheme]["n_gpus"].dropna()
-    return float(of_scheme.min()), float(of_scheme.max())
+    measured_at = _times_of(scheme)["n_gpus"]
+    return float(numpy.nanmin(measured_at)), float(numpy.nanmax(measured_at))
 
 
 @cache
@@ -167,8 +163,8 @@ def blast(system: str) -> reliability.Blast:
     >>> round(float(blast("NVL72").replicas_lost(64)), 2)  # a rack holds parts of two replicas of 64
     1.84
     """
-    table = catalog.load("blast_radius")
-    rows = table[table["system"] == system]
-    if rows.empty:
+    table = catalog.read("blast_radius")
+    rows = table.where(table["system"] == system)
+    if not len(rows):
         raise ValueError(f"system is {system!r}; it can be {', '.join(map(repr, sorted(set(table['system']))))}")
-    return reliability.Blast(chips=rows["chips"].to_numpy(dtype=float), shares=rows["share"].to_numpy(dtype=float))
+    return reliability.Blast(chips=rows["chips"].astype(float), shares=rows["share"])

@@ -6,6 +6,7 @@ the changes seen until its date, in blocks that keep runs of falls and rises tog
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
+from gigareport.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,19 +37,19 @@ KIND_WORDS = {
 _LISTED = ("on_demand", "reserved_1y", "reserved_3y")
 
 
-def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> pd.DataFrame:
+def typical_rents(prices: Table | pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> Table:
     """Return the typical rent of a chip by quarter.
 
     Parameters
     ----------
-    prices : pandas.DataFrame
+    prices : Table or DataFrame
         The table ``rental_prices``.
     chip, kind : A chip and a kind of rent in it.
     until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
 
     Returns
     -------
-    pandas.DataFrame
+    Table
         A row a quarter: ``quarter_start``, median over providers (each with its own median) in
         ``usd_per_chip_hour``, quartiles in ``low`` and ``high``, and ``n_providers``.
 
@@ -56,31 +58,39 @@ def typical_rents(prices: pd.DataFrame, chip: str, kind: str = "on_demand", unti
     ValueError
         If the table has no such price.
     """
-    rows = prices[(prices["chip"] == chip) & (prices["kind"] == kind)]
+    of_kind = Table.of(prices)
+    of_kind = of_kind.where(of_kind["kind"] == kind)
+    rows = of_kind.where(of_kind["chip"] == chip)
     if until is not None:
-        rows = rows[rows["date"] <= until]
-    if rows.empty:
-        known = sorted(set(prices.loc[prices["kind"] == kind, "chip"]))
+        rows = rows.where(rows["date"] <= numpy.datetime64(until))
+    if not len(rows):
+        known = sorted(set(of_kind["chip"]))
         raise ValueError(
             f"no {kind} rent of {chip!r}{f' until {until}' if until else ''}; chips with such rents: {', '.join(known)}"
         )
-    quarter = rows["date"].dt.to_period("Q").dt.start_time.rename("quarter_start")
-    by_provider = rows.groupby([quarter, "provider"])["usd_per_chip_hour"].median()
-    spread = by_provider.groupby("quarter_start")
-    return spread.agg(
-        usd_per_chip_hour="median",
-        low=lambda values: values.quantile(0.25),
-        high=lambda values: values.quantile(0.75),
-        n_providers="count",
-    ).reset_index()
+    typical = {
+        quarter: [numpy.median(own["usd_per_chip_hour"]) for own in of_quarter.groups("provider").values()]
+        for quarter, of_quarter in rows.assign(quarter=_quarter(rows["date"])).groups("quarter").items()
+    }
+    low, median, high = numpy.array([numpy.quantile(usd, [0.25, 0.5, 0.75]) for usd in typical.values()]).T
+    starts = (3 * numpy.array(list(typical))).astype("datetime64[M]")
+    counts = [len(usd) for usd in typical.values()]
+    return Table(
+        {"quarter_start": starts, "usd_per_chip_hour": median, "low": low, "high": high, "n_providers": counts}
+    )
 
 
-def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
+def _quarter(days: numpy.ndarray) -> numpy.ndarray:
+    """Return the quarters of days, counted from 1970 on."""
+    return days.astype("datetime64[M]").astype(int) // 3
+
+
+def log_changes(*series: Table, min_providers: int = 8) -> numpy.ndarray:
     """Return the changes of the logarithm of typical rents from quarter to quarter.
 
     Parameters
     ----------
-    *series : pandas.DataFrame
+    *series : Table
         From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
     min_providers : Quarters with fewer providers are left out: their median jumps when a price list joins.
 
@@ -91,10 +101,9 @@ def log_changes(*series: pd.DataFrame, min_providers: int = 8) -> numpy.ndarray:
     """
     pooled = []
     for one in series:
-        kept = one[one["n_providers"] >= min_providers]
-        quarters = kept["quarter_start"].dt.to_period("Q").astype("int64").to_numpy()
-        gaps = numpy.diff(quarters)
-        pooled.append(numpy.repeat(numpy.diff(numpy.log(kept["usd_per_chip_hour"].to_numpy())) / gaps, gaps))
+        kept = one.where(one["n_providers"] >= min_providers)
+        gaps = numpy.diff(_quarter(kept["quarter_start"]))
+        pooled.append(numpy.repeat(numpy.diff(numpy.log(kept["usd_per_chip_hour"])) / gaps, gaps))
     return numpy.concatenate(pooled) if pooled else numpy.empty(0)
 
 
@@ -107,7 +116,7 @@ _FIRST_KNOWN = "2023-06-30"
 @cache
 def known_changes(decided: str) -> numpy.ndarray:
     """Return the quarterly changes of rents, in logarithm, that were known on a day (or on the first day with any)."""
-    prices = catalog.load("rental_prices")
+    prices = catalog.read("rental_prices")
     until = max(decided, _FIRST_KNOWN)
     return log_changes(*(typical_rents(prices, chip, until=until) for chip in _LISTED_CHIPS))
 
@@ -118,7 +127,7 @@ FOLLOWED = ("contracts", "listed", "marketplace")
 _LEAST_LISTS = 3
 
 
-def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
+def quoted(chip: str, series: str = "contracts") -> Table:
     """Return the observed rents of a chip that one series draws a line through.
 
     Parameters
@@ -130,7 +139,7 @@ def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
+    Table
         ``date, kind, usd_per_chip_hour, n_prices``, by date; a quarter stands at its middle, with as many prices as
         providers. Empty for a chip without them.
 
@@ -139,18 +148,18 @@ def quoted(chip: str, series: str = "contracts") -> pd.DataFrame:
     >>> [len(quoted("H100-SXM", series)) for series in FOLLOWED]
     [5, 8, 4]
     """
-    prices = catalog.load("rental_prices").query("chip == @chip and date >= '2024-02-01'")
-    if series == "contracts":
-        early = (prices["kind"] == "on_demand") & (prices["date"] < "2025-01-01")
-        found = prices[((prices["kind"] == "reserved_1y") | early) & (prices["basis"] == "quoted")]
-        return found.sort_values("date")[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    prices = catalog.read("rental_prices")
+    prices = prices.where((prices["chip"] == chip) & (prices["date"] >= numpy.datetime64("2024-02-01")))
     kind, least = ("on_demand", _LEAST_LISTS) if series == "listed" else ("spot", 1)
-    if prices["kind"].ne(kind).all():
-        return prices.head(0)[["date", "kind", "usd_per_chip_hour"]].assign(n_prices=1)
+    if series == "contracts" or not (prices["kind"] == kind).any():
+        early = (prices["kind"] == "on_demand") & (prices["date"] < numpy.datetime64("2025-01-01"))
+        kept = ((prices["kind"] == "reserved_1y") | early) & (prices["basis"] == "quoted") & (series == "contracts")
+        return prices.where(kept).sorted("date").select("date", "kind", "usd_per_chip_hour").assign(n_prices=1)
     table = typical_rents(prices, chip, kind)
-    table = table[table["n_providers"] >= least].rename(columns={"n_providers": "n_prices"})
-    table = table.assign(date=table["quarter_start"] + numpy.timedelta64(45, "D"), kind=kind)
-    return table[["date", "kind", "usd_per_chip_hour", "n_prices"]]
+    table = table.where(table["n_providers"] >= least)
+    middle = table["quarter_start"] + numpy.timedelta64(45, "D")
+    table = table.assign(date=middle, kind=kind, n_prices=table["n_providers"])
+    return table.select("date", "kind", "usd_per_chip_hour", "n_prices")
 
 
 def last_quoted(chip: str, series: str) -> str:
@@ -162,7 +171,7 @@ def last_quoted(chip: str, series: str) -> str:
     ('2026-06-01', '')
     """
     dates = quoted(chip, series)["date"]
-    return "" if dates.empty else str(dates.max())[:10]
+    return str(dates.max()) if len(dates) else ""
 
 
 def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
@@ -174,23 +183,16 @@ def of_the_year(chip: str, decided: str) -> dict[str, tuple[float, int]]:
     for kind, listed in (("hourly", "on_demand"), ("reserved", "reserved_1y")):
         usd = _in_the_year(chip, decided, (listed,))["usd_per_chip_hour"]
         if len(usd):
-            found[kind] = (float(usd.median()), len(usd))
+            found[kind] = (float(numpy.median(usd)), len(usd))
     return found
 
 
-@cache
-def _prices() -> pd.DataFrame:
-    """Return the table of rents, which planning asks for once a chip and kind: to be read, not written."""
-    return catalog.load("rental_prices")
-
-
-def _in_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> pd.DataFrame:
+def _in_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> Table:
     """Return a chip's prices of some kinds in the year before a day."""
-    import pandas as pd
-
-    prices, day = _prices(), pd.Timestamp(decided)
-    of_chip = (prices["chip"] == chip) & prices["kind"].isin(kinds)
-    return prices.loc[of_chip & prices["date"].between(day - pd.Timedelta(days=365), day)]
+    prices = catalog.read("rental_prices")
+    age = numpy.datetime64(decided, "D") - prices["date"]
+    recent = (numpy.timedelta64(0) <= age) & (age <= numpy.timedelta64(365))
+    return prices.where((prices["chip"] == chip) & numpy.isin(prices["kind"], kinds) & recent)
 
 
 def spread_of_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> Uncertain | None:
@@ -199,9 +201,9 @@ def spread_of_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) 
     Around few prices the spread is at least :data:`LEAST_SPREAD`, as one quote is no exact price.
     """
     usd = _in_the_year(chip, decided, kinds)["usd_per_chip_hour"]
-    if usd.empty:
+    if not len(usd):
         return None
-    low, median, high = (float(value) for value in usd.quantile([0.1, 0.5, 0.9]))
+    low, median, high = (float(value) for value in numpy.quantile(usd, [0.1, 0.5, 0.9]))
     return Uncertain(low=min(low, median / LEAST_SPREAD), median=median, high=max(high, median * LEAST_SPREAD))
 
 
@@ -214,7 +216,7 @@ def origin_of_the_year(chip: str, decided: str) -> str:
     'one price (semianalysis-tco-2026)'
     """
     rows = _in_the_year(chip, decided)
-    most = rows["source_id"].value_counts().index
+    most = [source for source, _ in Counter(rows["source_id"]).most_common()]
     others = " and others" if len(most) > 2 else ""
     number = "one price" if len(rows) == 1 else f"{len(rows)} prices"
     return f"{number} ({', '.join(most[:2])}{others})"
@@ -228,12 +230,31 @@ def first_known(chip: str) -> str:
     >>> first_known("GB300")
     'the first in the tables is $5.00 of July 2026, three-year contract'
     """
-    prices = _prices().query("chip == @chip").sort_values("date")
-    if prices.empty:
+    prices = catalog.read("rental_prices")
+    row = next(prices.where(prices["chip"] == chip).sorted("date").rows(), None)
+    if row is None:
         return "the tables have none at all"
-    row = prices.iloc[0]
-    words = KIND_WORDS[str(row["kind"])]
-    return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {row['date']:%B %Y}, {words}"
+    day, words = row["date"].item(), KIND_WORDS[row["kind"]]
+    return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {day:%B %Y}, {words}"
+
+
+def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
+    """Return the largest block of each kind of rent that was known by a day: at most so many chips were to be had.
+
+    Parameters
+    ----------
+    day : YYYY-MM-DD
+    or_first : Whether the first block known stands for a kind of which none was known by then.
+
+    Returns
+    -------
+    DataFrame
+        By ``kind``: the columns of ``data/rent_kinds.csv``, and ``n_blocks`` known; a kind without any is missing.
+    """
+    table = catalog.load("rent_kinds").sort_values("as_of")
+    known = table[(table["as_of"] <= day) | (or_first & ~table.duplicated("kind"))]
+    largest = known.sort_values("obtainable_chips", kind="stable").drop_duplicates("kind", keep="last")
+    return largest.set_index("kind").assign(n_blocks=known.groupby("kind").size())
 
 
 def paths(

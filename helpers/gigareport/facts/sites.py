@@ -8,12 +8,15 @@ press told of (``clusters``). A cluster that stands on a listed campus is no sit
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy
 
 from gigacluster import hardware
 from gigareport import catalog
 from gigareport.facts.plans import OWNERS_OF_SITES, current_states, vintages
 from gigareport.facts.world import h100e_per_chip
+from gigareport.table import Table, given, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,31 +28,39 @@ CAMPUS, CLUSTER = "campus", "cluster"
 
 
 @cache
-def told_clusters() -> pd.DataFrame:
+def told_clusters() -> Table:
     """Return the working clusters of ``data/clusters.csv`` by date.
 
     Those whose size by dense 8-bit peak is known, and whose source can be looked up.
 
     Returns
     -------
-    DataFrame
+    Table
         ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster stands on,
         or the name of its first state where it stands on none that is listed.
     """
-    rows = catalog.load("clusters").query("record_type == 'cluster' and status == 'operational'")
-    rows = rows[rows["source_id"].isin(catalog.located())]
-    chips = catalog.load("chips")
-    rows = rows.assign(h100e_8bit=[_h100e_8bit(row, chips) for _, row in rows.iterrows()])
-    rows = rows.dropna(subset=["h100e_8bit", "as_of"]).sort_values("as_of", kind="stable")
-    campus = rows["site_id"].map(catalog.load("site_names").set_index("name")["site"])
-    first = rows.groupby("site_id")["name"].transform("first")
-    table = rows.assign(site=campus.fillna(first), on_campus=campus.notna())
-    table = table.rename(columns={"user": "users", "as_of": "date"})
-    columns = ["site", "name", "owner", "users", "date", "h100e_8bit", "on_campus"]
-    return table[columns].reset_index(drop=True)
+    rows, names, chips = (catalog.read(name) for name in ("clusters", "site_names", "chips"))
+    works = (rows["record_type"] == "cluster") & (rows["status"] == "operational")
+    rows = rows.where(works & numpy.isin(rows["source_id"], list(catalog.located())))
+    rows = rows.assign(h100e_8bit=[_h100e_8bit(row, chips) for row in rows.rows()])
+    rows = rows.where(given(rows["h100e_8bit"]) & given(rows["as_of"])).sorted("as_of")
+    campuses: dict[str, str] = dict(zip(names["name"], names["site"], strict=True))
+    first: dict[str, str] = {}
+    for place, name in zip(rows["site_id"], rows["name"], strict=True):
+        first.setdefault(place, campuses.get(place, name))
+    return Table(
+        {
+            "site": [first[place] for place in rows["site_id"]],
+            **{name: rows[name] for name in ("name", "owner")},
+            "users": rows["user"],
+            "date": rows["as_of"],
+            "h100e_8bit": rows["h100e_8bit"],
+            "on_campus": [place in campuses for place in rows["site_id"]],
+        }
+    )
 
 
-def _h100e_8bit(row: pd.Series, chips: pd.DataFrame) -> float:
+def _h100e_8bit(row: dict[str, Any], chips: Table) -> float:
     """Return a cluster's size by dense 8-bit peak; phases of several kinds of chips are told in it already."""
     if row["chip"] == "mixed":
         return float(row["h100e_bf16"])
@@ -61,32 +72,33 @@ def _h100e_8bit(row: pd.Series, chips: pd.DataFrame) -> float:
 
 
 @cache
-def listed_states() -> pd.DataFrame:
+def listed_states() -> Table:
     """Return every state of every listed site, campuses in the publisher's latest vintage; later dates are plans.
 
     Returns
     -------
-    DataFrame
+    Table
         ``site, date, h100e_8bit, n_buildings, vintage``, by site and date.
     """
-    import pandas as pd
-
-    campuses = current_states()[["site", "date", "h100e_8bit", "n_buildings", "vintage"]]
-    clusters = told_clusters().query("not on_campus")[["site", "date", "h100e_8bit"]]
-    clusters = clusters.assign(n_buildings=1.0, vintage=campuses["vintage"].iloc[0])
-    return pd.concat([campuses, clusters]).sort_values(["site", "date"], ignore_index=True)
+    campuses = current_states().select("site", "date", "h100e_8bit", "n_buildings", "vintage")
+    clusters = _sites_of_their_own().assign(n_buildings=1.0, vintage=vintages()[-1])
+    return stacked(campuses, clusters.select(*campuses.columns)).sorted("site", "date")
 
 
 @cache
-def traits() -> pd.DataFrame:
-    """Return ``kind, owner, users`` of each listed site by its name, owners under the name of the table of owners."""
-    import pandas as pd
+def traits() -> Table:
+    """Return ``site, kind, owner, users`` of each listed site, owners under the name of the table of owners."""
+    sites, clusters = catalog.read("sites"), _sites_of_their_own().last("site").assign(kind=CLUSTER)
+    campuses = sites.where(sites["vintage"] == vintages()[-1]).assign(kind=CAMPUS)
+    campuses = campuses.assign(site=campuses["data_center"]).select("site", "kind", "owner", "users")
+    both = stacked(campuses, clusters.select(*campuses.columns))
+    return both.assign(owner=[OWNERS_OF_SITES.get(owner, owner) for owner in both["owner"]])
 
-    campuses = catalog.load("sites").query("vintage == @latest", local_dict={"latest": vintages()[-1]})
-    campuses = campuses.set_index("data_center")[["owner", "users"]].assign(kind=CAMPUS)
-    clusters = told_clusters().query("not on_campus").groupby("site")[["owner", "users"]].last().assign(kind=CLUSTER)
-    both = pd.concat([campuses, clusters])
-    return both.assign(owner=both["owner"].replace(OWNERS_OF_SITES))[["kind", "owner", "users"]]
+
+def _sites_of_their_own() -> Table:
+    """Return the states of clusters that stand on no listed campus."""
+    told = told_clusters()
+    return told.where(~told["on_campus"])
 
 
 def of_others(owner: str) -> list[str]:
@@ -97,7 +109,7 @@ def of_others(owner: str) -> list[str]:
     >>> "Colossus 1" in of_others("xAI"), "Colossus 1" in of_others("")
     (False, True)
     """
-    owners = traits()["owner"]
+    owners = dict(zip(traits()["site"], traits()["owner"], strict=True))
     return [site for site in dict.fromkeys(listed_states()["site"]) if not owner or owners.get(site) != owner]
 
 
@@ -110,7 +122,9 @@ def states_of_others(owner: str) -> pd.DataFrame:
         ``site, kind, date, h100e_8bit, record``: the last tells whether no site of others was as large before.
     """
     states = listed_states()
-    states = states[states["site"].isin(of_others(owner))].sort_values(["date", "site"], ignore_index=True)
-    kind = states["site"].map(traits()["kind"]).fillna(CAMPUS)
-    record = states["h100e_8bit"] > states["h100e_8bit"].cummax().shift(fill_value=0.0)
-    return states.assign(kind=kind, record=record)[["site", "kind", "date", "h100e_8bit", "record"]]
+    states = states.where(numpy.isin(states["site"], of_others(owner))).sorted("date", "site")
+    kinds = dict(zip(traits()["site"], traits()["kind"], strict=True))
+    before = numpy.maximum.accumulate(numpy.concatenate([[0.0], states["h100e_8bit"]]))[:-1]
+    kind = [kinds.get(site, CAMPUS) for site in states["site"]]
+    table = states.assign(kind=kind, record=states["h100e_8bit"] > before)
+    return table.select("site", "kind", "date", "h100e_8bit", "record").to_frame()

@@ -16,6 +16,7 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.facts import ahead
 from gigareport.facts.world import OTHER, WorldStock, quarter_ends, years_between
+from gigareport.table import Table, filled, given, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,17 +46,22 @@ _MAKER_SPREAD, _LEAST_SPREAD = 0.05, 0.1
 
 def load_stock(samples: int = 10_000, seed: int = 7, **options: Any) -> WorldStock:
     """Draw the world's stock from the tables of ``data/``; see :func:`world_stock`."""
-    return world_stock(catalog.load("chip_owners"), catalog.load("maker_totals"), samples=samples, seed=seed, **options)
+    return world_stock(catalog.read("chip_owners"), catalog.read("maker_totals"), samples=samples, seed=seed, **options)
 
 
 def world_stock(
-    owners: pd.DataFrame, makers: pd.DataFrame, *, samples: int = 10_000, seed: int = 7, total_of: str = "owner"
+    owners: Table | pd.DataFrame,
+    makers: Table | pd.DataFrame,
+    *,
+    samples: int = 10_000,
+    seed: int = 7,
+    total_of: str = "owner",
 ) -> WorldStock:
     """Draw the world's stock from the tables of owners and of makers' totals.
 
     Parameters
     ----------
-    owners, makers : DataFrame
+    owners, makers : Table or DataFrame
         Tables ``chip_owners`` and ``maker_totals``, with all their vintages. A maker without totals counts as what
         its owners hold.
     samples : int
@@ -83,15 +89,15 @@ def world_stock(
     if samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
     totals = current(makers, ["chip_maker", "as_of"])
-    held = _held(current(owners, ["owner", "chip_maker", "as_of"]), makers, totals)
-    quarters = numpy.unique([*_days(totals), *_days(held)])
+    held = _held(current(owners, ["owner", "chip_maker", "as_of"]), Table.of(makers), totals)
+    quarters = numpy.unique(numpy.concatenate([totals["as_of"], held["as_of"]]))
     known = quarters[quarters <= _last_quarter(held)]
     stock: dict[str, numpy.ndarray] = {}
     made: dict[str, numpy.ndarray] = {}
     names = sorted(set(totals["chip_maker"]) | set(held["chip_maker"]))
     for maker in names:
-        rows = held[held["chip_maker"] == maker]
-        made[maker] = _made(maker, totals[totals["chip_maker"] == maker], rows, quarters, len(known), samples, seed)
+        rows, told = (table.where(table["chip_maker"] == maker) for table in (held, totals))
+        made[maker] = _made(maker, told, rows, quarters, len(known), samples, seed)
         for owner, amount in _owned(maker, rows, made[maker][: len(known)], known, samples, seed).items():
             name = owner if total_of == "owner" else maker
             stock[name] = stock.get(name, 0.0) + amount
@@ -99,56 +105,60 @@ def world_stock(
     holdings = numpy.stack([stock[name] for name in order])
     follow = quarters[len(known) :] == quarter_ends(known[-1], len(quarters) - len(known))
     stop = len(known) + int(numpy.cumprod(follow).sum())  # a quarter that nobody told ends what is told
-    told = _told(numpy.stack([made[name][:stop] for name in names]), len(known), samples, seed)
-    later, beyond = _carried_ahead(holdings, known, told, seed)
+    ahead_of_owners = _told(numpy.stack([made[name][:stop] for name in names]), len(known), samples, seed)
+    later, beyond = _carried_ahead(holdings, known, ahead_of_owners, seed)
     return WorldStock(owners=tuple(order), dates=known, h100e_8bit=holdings, later=later, h100e_8bit_later=beyond)
 
 
-def current(table: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+def current(table: Table | pd.DataFrame, key: list[str]) -> Table:
     """Return the complete rows of a table, of each key that of the latest vintage."""
-    whole = table[~table["incomplete"].eq(True)].sort_values([*key, "vintage"])
-    return whole.groupby(key, as_index=False).tail(1).reset_index(drop=True)
+    rows = Table.of(table)
+    return rows.where(numpy.not_equal(rows["incomplete"], True)).sorted(*key, "vintage").last(*key)
 
 
-def _held(owners: pd.DataFrame, makers: pd.DataFrame, totals: pd.DataFrame) -> pd.DataFrame:
+def _held(owners: Table, makers: Table, totals: Table) -> Table:
     """Return owners' rows in units of the latest totals: each is a share of its maker's total of its own vintage."""
-    import pandas as pd
-
-    keys = ["chip_maker", "as_of"]
-    then = makers.set_index([*keys, "vintage"])["h100e_8bit_median"]
-    now = totals.set_index(keys)["h100e_8bit_median"]
-    rows = owners.copy()
-    index = pd.MultiIndex.from_frame(rows[keys])
-    same = pd.MultiIndex.from_frame(rows[[*keys, "vintage"]])
-    moved = (now.reindex(index).to_numpy() / then.reindex(same).to_numpy()) if len(rows) else numpy.ones(0)
-    fixed = (rows["h100e_8bit_p5"].isna() | (rows["h100e_8bit_p5"] == rows["h100e_8bit_p95"])).to_numpy()
-    rows[_ESTIMATE] = rows[_ESTIMATE].mul(numpy.where(fixed | ~numpy.isfinite(moved), 1.0, moved), axis=0)
-    return rows.assign(owner=rows["owner"].replace(_PART_OF), row_owner=rows["owner"])
+    keys = ("chip_maker", "as_of")
+    moved = _medians(totals, keys, owners) / _medians(makers, (*keys, "vintage"), owners)
+    fixed = ~given(owners["h100e_8bit_p5"]) | (owners["h100e_8bit_p5"] == owners["h100e_8bit_p95"])
+    factor = numpy.where(fixed | ~numpy.isfinite(moved), 1.0, moved)
+    named = [_PART_OF.get(owner, owner) for owner in owners["owner"]]
+    estimates = {name: owners[name] * factor for name in _ESTIMATE}
+    return owners.assign(owner=named, row_owner=owners["owner"], **estimates)
 
 
-def _last_quarter(held: pd.DataFrame) -> Any:
+def _medians(totals: Table, keys: tuple[str, ...], owners: Table) -> numpy.ndarray:
+    """Return the total of each owner's row by some keys, nan where there is none."""
+    known = dict(zip(zip(*(totals[key] for key in keys), strict=True), totals["h100e_8bit_median"], strict=True))
+    return numpy.array([known.get(key, numpy.nan) for key in zip(*(owners[key] for key in keys), strict=True)], float)
+
+
+def _last_quarter(held: Table) -> Any:
     """Return the last quarter that tells of nine tenths of what is held: one owner alone does not make a quarter."""
-    last = held.sort_values("as_of").groupby(["row_owner", "chip_maker"]).tail(1)
-    days, size = _days(last), last["h100e_8bit_median"].to_numpy()
+    last = held.sorted("as_of").last("row_owner", "chip_maker")
+    days, size = last["as_of"], last["h100e_8bit_median"]
     return max(day for day in days if size[days >= day].sum() >= _MOST * size.sum())
 
 
-def _sums(held: pd.DataFrame) -> pd.DataFrame:
-    """Return what all owners of a maker's chips hold at each date, each carried forward from its last row."""
-    import pandas as pd
+def _estimates(rows: Table) -> numpy.ndarray:
+    return numpy.column_stack([rows[name] for name in _ESTIMATE])
 
-    sums = {}
-    for name in _ESTIMATE:
-        amount = held[name].fillna(held["h100e_8bit_median"])  # a count has no interval
-        each = held.assign(amount=amount).pivot_table(index="as_of", columns="row_owner", values="amount")
-        sums[name] = each.ffill().sum(axis=1)
-    return pd.DataFrame(sums).reset_index()
+
+def _sums(held: Table) -> Table:
+    """Return what all owners of a maker's chips hold at each date, each carried forward from its last row."""
+    days = numpy.unique(held["as_of"])
+    sums = numpy.zeros((len(days), len(_ESTIMATE)))
+    for rows in held.sorted("as_of").groups("row_owner").values():
+        amounts = filled(_estimates(rows), rows["h100e_8bit_median"][:, None])  # a count has no interval
+        at = numpy.searchsorted(rows["as_of"], days, side="right") - 1
+        sums += numpy.where(at[:, None] >= 0, amounts[at], 0.0)
+    return Table({"as_of": days, **dict(zip(_ESTIMATE, sums.T, strict=True))})
 
 
 def _made(
     maker: str,
-    totals: pd.DataFrame,
-    held: pd.DataFrame,
+    totals: Table,
+    held: Table,
     quarters: numpy.ndarray,
     n_known: int,
     samples: int,
@@ -159,14 +169,12 @@ def _made(
     Where owners are known and no total, it is what they hold; after that it is carried forward while the owners of
     others are known (the first ``n_known`` quarters), and ``nan`` then.
     """
-    import pandas as pd
-
     sums = _sums(held)
     if len(totals):
-        sums = sums[sums["as_of"] > totals["as_of"].max()]
-    rows = pd.concat([totals, sums]).sort_values("as_of")
-    days = _days(rows)
-    table = rows[_ESTIMATE].to_numpy()[numpy.clip(numpy.searchsorted(days, quarters, side="right") - 1, 0, None)]
+        sums = sums.where(sums["as_of"] > totals["as_of"].max())
+    rows = stacked(totals.select(*sums.columns), sums).sorted("as_of")
+    days = rows["as_of"]
+    table = _estimates(rows)[numpy.clip(numpy.searchsorted(days, quarters, side="right") - 1, 0, None)]
     lasting, passing = _normal(maker, samples, seed), numpy.zeros(samples)
     found = numpy.zeros((len(quarters), samples))
     for at, (day, estimate) in enumerate(zip(quarters, table, strict=True)):
@@ -182,19 +190,19 @@ def _made(
 
 
 def _owned(
-    maker: str, held: pd.DataFrame, total: numpy.ndarray, quarters: numpy.ndarray, samples: int, seed: int
+    maker: str, held: Table, total: numpy.ndarray, quarters: numpy.ndarray, samples: int, seed: int
 ) -> dict[str, numpy.ndarray]:
     """Share a maker's total out among its owners, each of shape (quarters, samples)."""
     middle = numpy.maximum(numpy.median(total, axis=1), 1.0)
     spread = _log_ratio(*numpy.quantile(total, [0.05, 0.95], axis=1))
     owner_of, counted = {}, {}
     drawn = {OTHER: numpy.ones(total.shape)}  # a factor until its median is known: what the named leave
-    for name, rows in held.sort_values("as_of").groupby("row_owner", sort=True):
-        owner_of[name] = str(rows["owner"].iloc[0])
-        days = _days(rows)
+    for name, rows in held.sorted("as_of").groups("row_owner").items():
+        owner_of[name] = str(rows["owner"][0])
+        days = rows["as_of"]
         at = numpy.searchsorted(days, quarters, side="right") - 1
         then = numpy.minimum(numpy.searchsorted(quarters, days), len(quarters) - 1)[numpy.maximum(at, 0)]
-        low, median, high = numpy.where(at >= 0, rows[_ESTIMATE].to_numpy()[numpy.maximum(at, 0)].T, 0.0)
+        low, median, high = numpy.where(at >= 0, _estimates(rows)[numpy.maximum(at, 0)].T, 0.0)
         wide, own = _log_ratio(low, high), _normal(f"{name}/{maker}", samples, seed)
         if wide.sum() < _COUNTED * spread[at >= 0].sum():
             counted[name] = median[:, None] * numpy.exp(wide[:, None] / (2 * _Z95) * own)
@@ -274,7 +282,3 @@ def _uncertain(low: float, median: float, high: float) -> Uncertain:
 
 def _normal(name: str, samples: int, seed: int) -> numpy.ndarray:
     return numpy.random.default_rng([seed, *name.encode()]).standard_normal(samples)
-
-
-def _days(rows: pd.DataFrame) -> numpy.ndarray:
-    return rows["as_of"].to_numpy().astype("datetime64[D]")

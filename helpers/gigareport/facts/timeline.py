@@ -31,6 +31,7 @@ from gigareport.facts.plans import (
 )
 from gigareport.facts.sites import CAMPUS, listed_states, told_clusters, traits
 from gigareport.facts.world import OTHER, Day
+from gigareport.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,12 +89,12 @@ class Timeline:
 
 
 def site_timeline(
-    states: pd.DataFrame,
-    about: pd.DataFrame,
+    states: Table,
+    about: Table,
     revisions: Revisions,
     made: Any,
     *,
-    told: pd.DataFrame | None = None,
+    told: Table | None = None,
     days: Any = None,
     samples: int = 1_000,
     seed: int = 7,
@@ -108,7 +109,7 @@ def site_timeline(
         From which cancellations, slips and re-estimates are drawn.
     made : date, Timestamp or str
         When the vintage was made; later states are plans.
-    told : DataFrame, optional
+    told : Table, optional
         Clusters on campuses, from :func:`~gigareport.facts.sites.told_clusters`.
     days : array of datetime64, optional
         Days of the timeline; the first of each month of 2022 to 2027 and the last day by default.
@@ -121,25 +122,24 @@ def site_timeline(
     re-estimate of a site are drawn together from a site of the revisions, each widened by the error of their mean;
     the slip grows with w, the re-estimate moves all that a site has.
     """
-    import pandas as pd
-
-    today = pd.Timestamp(made)
+    today = as_days(made)
     names = list(dict.fromkeys(states["site"]))
     months = numpy.arange(FIRST_DAY[:7], "2028-01", dtype="datetime64[M]").astype("datetime64[D]")
     days = numpy.concatenate([months, as_days([LAST_DAY])]) if days is None else as_days(days)
-    own = {name: states[states["site"] == name] for name in names}
-    past_day, past = _steps([rows[rows["date"] <= today] for rows in own.values()])
-    planned_day, planned = _steps([_plan(rows, today) for rows in own.values()])
-    known = numpy.array([standing(rows[rows["date"] <= today], days) for rows in own.values()])
-    buildings = numpy.array([numpy.maximum(standing(rows, days, "n_buildings"), 1.0) for rows in own.values()])
-    waited = numpy.where(numpy.isfinite(planned_day), planned_day - day_numbers([today])[0], 0.0) / DAYS_PER_MONTH
+    own = [states.where(states["site"] == name) for name in names]
+    stood = [rows.where(rows["date"] <= today) for rows in own]
+    past_day, past = _steps(stood)
+    planned_day, planned = _steps([_plan(rows, today) for rows in own])
+    known = numpy.array([standing(rows, days) for rows in stood])
+    buildings = numpy.array([numpy.maximum(standing(rows, days, "n_buildings"), 1.0) for rows in own])
+    waited = numpy.where(numpy.isfinite(planned_day), planned_day - day_numbers(today), 0.0) / DAYS_PER_MONTH
     windows = numpy.maximum(waited / revisions.window_months, 1.0)[:, :, None]
     left, counted = int(revisions.steps["cancelled"].sum()), len(revisions.steps)
     common = _positions("", 3, samples, seed)
     own_draws = numpy.array([_positions(name, 1 + planned.shape[1], samples, seed) for name in names])
     cancelled = stats.beta.ppf(common[0], left + 0.5, counted - left + 0.5)
     kept = own_draws[:, 1:] < (1 - cancelled) ** windows
-    moved = revisions.by_site.to_numpy()
+    moved = numpy.column_stack([revisions.by_site[name] for name in ("slip_months", "log_ratio")])
     drawn = moved[numpy.floor(own_draws[:, 0] * len(moved)).astype(int)]
     error = moved.std(axis=0, ddof=1) / numpy.sqrt(len(moved))
     drawn = drawn + error * stats.t.ppf(common[1:], len(moved) - 1).T
@@ -148,19 +148,20 @@ def site_timeline(
     h100e = built(known, planned_day, planned, day_numbers(days), delay_days=slip, kept=kept, ratio=ratio)
     when = numpy.where(kept, planned_day[:, :, None] + slip, numpy.inf)
     then = numpy.broadcast_to(past_day[:, :, None], (*past_day.shape, samples))
-    about = about.reindex(names)
+    rows_of = {row["site"]: row for row in about.rows()}
+    listed = [rows_of.get(name, {}) for name in names]
     return Timeline(
         sites=tuple(names),
-        kinds=tuple(about["kind"].fillna(CAMPUS)),
-        owners=tuple(about["owner"].fillna(NOT_KNOWN)),
-        users=tuple(about["users"].fillna(NOT_KNOWN)),
+        kinds=tuple(row.get("kind") or CAMPUS for row in listed),
+        owners=tuple(row.get("owner") or NOT_KNOWN for row in listed),
+        users=tuple(row.get("users") or NOT_KNOWN for row in listed),
         days=days,
         h100e=h100e,
         buildings=buildings,
         told=_told(told, names, days),
         step_days=numpy.concatenate([then, when], axis=1),
         step_h100e=numpy.concatenate([past, planned], axis=1)[:, :, None] * ratio[:, None, :],
-        vintage=str(states["vintage"].iloc[0]),
+        vintage=str(states["vintage"][0]),
     )
 
 
@@ -174,7 +175,7 @@ def _positions(stream: str, count: int, samples: int, seed: int) -> numpy.ndarra
     return (parts + rng.uniform(2**-20, 1 - 2**-20, size=parts.shape)) / samples
 
 
-def _steps(rows: Sequence[pd.DataFrame]) -> tuple[numpy.ndarray, numpy.ndarray]:
+def _steps(rows: Sequence[Table]) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return day numbers and sizes of states, a row a site, filled up by days that never come."""
     width = max(1, max(len(own) for own in rows))
     day, size = numpy.full((len(rows), width), numpy.inf), numpy.zeros((len(rows), width))
@@ -184,10 +185,10 @@ def _steps(rows: Sequence[pd.DataFrame]) -> tuple[numpy.ndarray, numpy.ndarray]:
     return day, size
 
 
-def _told(told: pd.DataFrame | None, names: list[str], days: numpy.ndarray) -> numpy.ndarray:
+def _told(told: Table | None, names: list[str], days: numpy.ndarray) -> numpy.ndarray:
     """Return the largest cluster told of on each site up to each day."""
     sizes = numpy.zeros((len(names), len(days)))
-    for site, rows in [] if told is None else told.groupby("site"):
+    for site, rows in told.groups("site").items() if told is not None else ():
         if site in names:
             sizes[names.index(site)] = standing(rows, days)
     return sizes
@@ -196,7 +197,7 @@ def _told(told: pd.DataFrame | None, names: list[str], days: numpy.ndarray) -> n
 @cache
 def latest(samples: int = 1_000, seed: int = 7) -> Timeline:
     """Return the timeline of the latest vintage of ``data/``, its plans as uncertain as the one before turned out."""
-    states, names = (catalog.load(name) for name in ("data_center_timelines", "site_names"))
+    states, names = (catalog.read(name) for name in ("data_center_timelines", "site_names"))
     before, now = vintages()[-2:]
     revisions = revisions_between(states, names, before, now)
     told = told_clusters()
@@ -247,7 +248,9 @@ def leading(timeline: Timeline, dates: Sequence[str], top: int, among: Collectio
     return list(dict.fromkeys(int(row) for size in sizes for row in rows[numpy.argsort(-size, kind="stable")[:top]]))
 
 
-def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:
+def predicted(
+    states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str, dates: Sequence[str]
+) -> pd.DataFrame:
     """Score plans with all but one site's revisions: predict each site's size from the earlier vintage, then look.
 
     Returns
@@ -259,20 +262,21 @@ def predicted(states: pd.DataFrame, names: pd.DataFrame, before: str, now: str, 
 
     old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
     whole = plan_revisions(old, new, before, now)
-    rows = []
-    nobody = pd.DataFrame({"kind": [], "owner": [], "users": []}, dtype=object)
-    for site in sorted(set(old["site"]) & set(new["site"])):
-        others = replace(whole, steps=whole.steps[whole.steps["site"] != site])
-        drawn = site_timeline(old[old["site"] == site], nobody, others, before, days=dates)
+    rows, nobody, new_sites = [], Table({"site": []}), new.groups("site")
+    for site, own in old.groups("site").items():
+        if site not in new_sites:
+            continue
+        others = replace(whole, steps=whole.steps.where(whole.steps["site"] != site))
+        drawn = site_timeline(own, nobody, others, before, days=dates)
         for date, size in zip(dates, drawn.h100e[0], strict=True):
             low, median, high = numpy.quantile(size, [0.05, 0.5, 0.95])
-            outcome = float(standing(new[new["site"] == site], date))
+            outcome = float(standing(new_sites[site], date))
             if outcome > 0 or high > 0:
                 rows.append((site, pd.Timestamp(date), low, median, high, outcome, low <= outcome <= high))
     return pd.DataFrame(rows, columns=["site", "date", "low", "median", "high", "outcome", "inside"])
 
 
-def _plan(states: pd.DataFrame, today: pd.Timestamp) -> pd.DataFrame:
+def _plan(states: Table, today: numpy.ndarray) -> Table:
     """Return the planned steps that raise a site above all it had before."""
-    record = states["h100e_8bit"].cummax().shift(fill_value=0.0)
-    return states[(states["date"] > today) & (states["h100e_8bit"] > record)]
+    record = numpy.maximum.accumulate(numpy.concatenate([[0.0], states["h100e_8bit"]]))[:-1]
+    return states.where((states["date"] > today) & (states["h100e_8bit"] > record))

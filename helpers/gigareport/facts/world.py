@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
 
 from gigacluster.arrays import AnyArray, Samples
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import DAYS_PER_MONTH, DAYS_PER_YEAR
+from gigareport.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: A day as callers give it: a date, a timestamp of pandas, a datetime64, or text such as 2026-03-31.
 Day: TypeAlias = datetime.date | numpy.datetime64 | str
@@ -95,7 +99,7 @@ def share_of_world(h100e_8bit: Samples, world: WorldStock, date: Day) -> numpy.n
     return numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
 
 
-def h100e_per_chip(chips: Any, chip: str) -> float:
+def h100e_per_chip(chips: Table | pd.DataFrame, chip: str) -> float:
     """Return a chip's H100 equivalents by its best dense 8-bit or 16-bit peak, as the table of owners counts.
 
     Parameters
@@ -106,13 +110,14 @@ def h100e_per_chip(chips: Any, chip: str) -> float:
     Examples
     --------
     >>> from gigareport import catalog
-    >>> h100e_per_chip(catalog.load("chips"), "H100-SXM")
+    >>> h100e_per_chip(catalog.read("chips"), "H100-SXM")
     1.0
     """
-    peaks = chips.set_index("chip")[["bf16_tflops", "fp8_tflops", "int8_tops"]].max(axis=1)
-    if chip not in peaks:
-        raise ValueError(f"unknown chip {chip!r}; the table has: {', '.join(peaks.index)}")
-    return float(peaks[chip] / peaks["H100-SXM"])
+    peaks = numpy.fmax(numpy.fmax(chips["bf16_tflops"], chips["fp8_tflops"]), chips["int8_tops"])
+    by_chip = dict(zip(chips["chip"], peaks, strict=True))
+    if chip not in by_chip:
+        raise ValueError(f"unknown chip {chip!r}; the table has: {', '.join(by_chip)}")
+    return float(by_chip[chip] / by_chip["H100-SXM"])
 
 
 def running(samples: int = 10_000, seed: int = 7) -> dict[str, numpy.ndarray]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gigacluster.uncertainty import Uncertain
+import numpy
+
+from gigacluster.uncertainty import Uncertain, turning_point
 from gigareport import words
 from gigareport.planner.evaluation import Task, drawn
 from gigareport.planner.plan import Found, Plan
@@ -15,10 +16,10 @@ from gigareport.planner.scores import score
 from gigareport.planner.words import day_of
 from gigareport.scenario.record import with_value
 
-__all__ = ["Flip", "critical", "flips"]
+__all__ = ["Flip", "flips"]
 
-#: Samples and steps of the search for a price.
-_SAMPLES, _STEPS = 1_000, 14
+#: Samples of the search for a price.
+_SAMPLES = 1_000
 #: No price is taken to be further off than this.
 _WIDEST = 16.0
 _PRICE = {"rent.committed_usd_per_chip_hour": "the price of its rent", "own.chip_usd": "the price of its chips"}
@@ -31,38 +32,6 @@ class Flip:
     what: str
     from_where: str
     then: str
-
-
-def critical(difference: Callable[[float], float], low: float, high: float, steps: int = _STEPS) -> float:
-    """Return by which factor a quantity must change for a difference to change its sign, by bisection of its logarithm.
-
-    Parameters
-    ----------
-    difference : callable
-        Of the factor; monotone between ``low`` and ``high``.
-    low, high : float
-        Factors between which it is looked for.
-
-    Returns
-    -------
-    float
-        ``nan`` where both ends have the same sign.
-
-    Examples
-    --------
-    >>> round(critical(lambda factor: factor - 1.5, 0.1, 10.0, 40), 6)
-    1.5
-    """
-    first = difference(low)
-    if not (first > 0) ^ (difference(high) > 0):
-        return math.nan
-    for _ in range(steps):
-        middle = math.sqrt(low * high)
-        if (difference(middle) > 0) == (first > 0):
-            low = middle
-        else:
-            high = middle
-    return math.sqrt(low * high)
 
 
 def flips(found: Plan) -> list[Flip]:
@@ -120,11 +89,11 @@ def _by_price(found: Plan) -> list[Flip]:
     (other,) = drawn([second.task], _SAMPLES, found.seed)
     aim = score(other, found.goal).sure_usd
 
-    def dearer(factor: float) -> float:
-        (one,) = drawn([_scaled(best.task, path, given, factor)], _SAMPLES, found.seed)
-        return score(one, found.goal).sure_usd - aim
+    def dearer(factors: numpy.ndarray) -> numpy.ndarray:
+        tasks = [_scaled(best.task, path, given, float(factor)) for factor in factors]
+        return numpy.array([score(one, found.goal).sure_usd - aim for one in drawn(tasks, _SAMPLES, found.seed)])
 
-    factor = critical(dearer, 1 / _WIDEST, _WIDEST)
+    factor = turning_point(dearer, 1 / _WIDEST, _WIDEST, near=1.0)
     if math.isnan(factor):
         return []
     unit = "a chip-hour" if path.startswith("rent") else "a chip"

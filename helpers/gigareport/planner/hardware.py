@@ -7,31 +7,29 @@ scenario that is named.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy
 import pandas as pd
 
 from gigacluster.arrays import to_host
-from gigacluster.uncertainty import Uncertain, interval
+from gigacluster.uncertainty import Uncertain, interval, turning_point
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport import scenario, words
-from gigareport.comparison.plans import divisible_batch
+from gigareport.comparison.runs import divisible_batch
 from gigareport.planner.base import nearest_shape
-from gigareport.planner.flips import critical
 from gigareport.planner.options import even_sizes
-from gigareport.planner.stories import cluster_of
 from gigareport.scenario import Outlook, Scenario, ScenarioError
-from gigareport.scenario.chips import chip_of
+from gigareport.scenario.chips import chip_of, with_chip
 from gigareport.scenario.plans import PlannedStep
 
 __all__ = ["Model", "best_model", "chips_needed", "on", "renting_wins"]
 
 #: Share of the peak from which a first shape is guessed.
 _USUAL_FRAC = 0.35
-#: Samples of a bisection, and its steps.
-_SAMPLES, _STEPS = 500, 12
+#: Samples of the search for where the choice turns.
+_SAMPLES = 500
 #: Inputs that decide between owning and renting, with the factors between which a turn is looked for.
 _DECIDING = {
     "rent.committed_usd_per_chip_hour": "price of the rent",
@@ -73,7 +71,8 @@ def on(like: Scenario, chip: str, n_chips: int, *, days: float | None = None) ->
         global_batch=float(divisible_batch(int(like.training.global_batch), n_chips)),
         run_days=like.training.run_days if days is None else Uncertain.fixed(float(days)),
     )
-    return replace(like, cluster=cluster_of(like, chip, n_chips), training=training)
+    here = with_chip(like, chip, float(n_chips))
+    return replace(here, cluster=replace(here.cluster, sites=()), training=training)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -193,7 +192,7 @@ def renting_wins(
     seed: int = 7,
     plan: PlannedStep | None = None,
 ) -> pd.DataFrame:
-    """Return what must be true for renting to win: the value of each input at which the choice turns, by bisection.
+    """Return what must be true for renting to win: the value of each input at which the choice turns.
 
     Parameters
     ----------
@@ -213,24 +212,25 @@ def renting_wins(
     step = plan or scenario.search_plan(story)
     given = scenario.inputs_of(story)
 
-    def share_of(case: Scenario) -> float:
-        found = scenario.evaluate(case, samples=samples, seed=seed, plans=step, device="cpu", answers=("saving_usd",))
-        return float(numpy.mean(to_host(found.saving_usd) < 0))
+    def shares_of(cases: Sequence[Scenario]) -> numpy.ndarray:
+        found = scenario.evaluate(
+            cases, samples=samples, seed=seed, plans=[step] * len(cases), device="cpu", answers=("saving_usd",)
+        )
+        return numpy.array([numpy.mean(to_host(one.saving_usd) < 0) for one in found])
 
-    here, rows = share_of(story), []
+    here, rows = float(shares_of([story])[0]), []
     for path, what in _DECIDING.items():
         entry, value = scenario.entry_of(path), given[path]
         if not value.median > 0:
             continue
         low, high = max(entry.least / value.low, 0.1), min(entry.most / value.high, 10.0)
 
-        @cache  # the low end is asked for by the bisection too
-        def beyond(factor: float, path: str = path, value: Uncertain = value) -> float:
-            parts = {name: getattr(value, name) * factor for name in ("low", "median", "high")}
-            return share_of(scenario.with_value(story, path, replace(value, **parts))) - probability
+        def beyond(factors: numpy.ndarray, path: str = path, value: Uncertain = value) -> numpy.ndarray:
+            moved = ({name: getattr(value, name) * x for name in ("low", "median", "high")} for x in factors.tolist())
+            return shares_of([scenario.with_value(story, path, replace(value, **one)) for one in moved]) - probability
 
-        at_low = beyond(low)
-        factor = critical(beyond, low, high, _STEPS)
+        at_low = float(beyond(numpy.array([low]))[0])
+        factor = turning_point(beyond, low, high, near=1.0)
         if math.isnan(factor):
             turn, wins = math.nan, "always" if at_low >= 0 else "never"
         else:

@@ -17,7 +17,6 @@ from scipy import stats
 
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import DAYS_PER_YEAR
-from gigareport import catalog
 from gigareport.facts import rents
 from gigareport.facts.prices import all_quotes
 from gigareport.facts.rents import LEAST_SPREAD
@@ -47,7 +46,7 @@ def _quotes(until: datetime.date) -> pd.DataFrame:
 
     A figure for a whole month or year was known when that was over, and stands for its middle.
     """
-    table = all_quotes()
+    table = all_quotes().to_frame()
     lasts = pd.to_timedelta(table["date_precision"].map(_DAYS_OF), unit="D")
     known = table["date"] + lasts <= pd.Timestamp(until)
     return table.assign(year=_year(table["date"] + lasts / 2))[known]
@@ -161,6 +160,4 @@ def times(first: Uncertain, second: Uncertain) -> Uncertain:
 @cache
 def block_of(kind: str, until: datetime.date) -> float:
     """Return the largest block of a kind of rent known by a day: 0 where none was. [chip]"""
-    table = catalog.load("rent_kinds")
-    known = table[(table["kind"] == kind) & (table["as_of"] <= pd.Timestamp(until))]
-    return float(known["obtainable_chips"].max()) if len(known) else 0.0
+    return float(rents.blocks(str(until))["obtainable_chips"].get(kind, 0.0))

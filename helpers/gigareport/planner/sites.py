@@ -55,8 +55,8 @@ def _slips(decided_on: datetime.date) -> tuple[float, float, float] | None:
     vintages = plans.vintages()
     if len(vintages) < 2 or pd.Timestamp(vintages[-1]) > pd.Timestamp(decided_on):
         return None
-    states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
+    states, names = catalog.read("data_center_timelines"), catalog.read("site_names")
     revisions = plans.revisions_between(states, names, *vintages[-2:])
-    slips = revisions.by_site.iloc[:, 0].to_numpy() / revisions.window_months
+    slips = revisions.by_site["slip_months"] / revisions.window_months
     low, median, high = (float(value) for value in numpy.quantile(slips, [0.05, 0.5, 0.95]))
     return low, median, high

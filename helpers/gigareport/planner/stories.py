@@ -1,48 +1,22 @@
-"""An option as a scenario, and a scenario with other chips."""
+"""An option as a scenario."""
 
 from __future__ import annotations
 
-import datetime
 import math
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 from gigacluster.uncertainty import Uncertain
-from gigareport.comparison.plans import divisible_batch
+from gigareport.comparison.runs import divisible_batch
 from gigareport.planner.base import Base
 from gigareport.planner.options import Option
 from gigareport.scenario import Delivery, Scenario
-from gigareport.scenario.chips import BY_CHIP, default_for
-from gigareport.scenario.record import Field, rebuild
-from gigareport.scenario.register import OWN, Cluster, OwnChip, default_of
+from gigareport.scenario.chips import BY_CHIP, said_of, with_chip
+from gigareport.scenario.register import default_of
 
-__all__ = ["LATEST_START", "cluster_of", "story_of"]
+__all__ = ["LATEST_START", "story_of"]
 
 #: A scenario refuses a start beyond this share of its horizon.
 LATEST_START = 0.9
-
-
-def cluster_of(like: Scenario, chip: str, n_chips: int) -> Cluster[Uncertain, float, str]:
-    """Return the cluster of a scenario with other chips; what one draws is said by the scenario or by the tables."""
-    return replace(
-        like.cluster,
-        chip=chip,
-        n_chips=float(n_chips),
-        own_chip=like.cluster.own_chip if chip == OWN else rebuild(like.cluster.own_chip, _left_out),
-        nic_gbps_per_chip=like.cluster.nic_gbps_per_chip if chip == like.cluster.chip else math.nan,
-        it_power_w_per_chip=_by_chip("cluster.it_power_w_per_chip", like, chip),
-        sites=(),
-    )
-
-
-def _by_chip(path: str, like: Scenario, chip: str) -> Uncertain:
-    """Return what a scenario says of its chip, or the tables of another one, or of an H100 where they say nothing."""
-    section, _, name = path.partition(".")
-    if like.cluster.chip == chip:
-        value: Uncertain = getattr(getattr(like, section), name)
-        return value
-    return _default(path, chip, like.decided_on, like.cluster.own_chip)
 
 
 def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
@@ -52,19 +26,24 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
     H100's, because a scenario holds both sides; its story says so.
     """
     like = base.story
+    other = with_chip(like, option.chip, float(option.n_chips))
+
+    def said(path: str) -> Uncertain:
+        return said_of(like, path, option.chip) or default_of(BY_CHIP[path])
+
     never = Uncertain.fixed(min(1.0, LATEST_START * horizon_months))
     own = replace(
         like.own,
         deliveries=(Delivery(share=1.0, month=option.own_start or never),),
-        chip_usd=option.chip_usd or _by_chip("own.chip_usd", like, option.chip),
+        chip_usd=option.chip_usd or said("own.chip_usd"),
         server_usd_per_chip=Uncertain.fixed(0.0),
-        network_usd_per_tier_per_chip=_by_chip("own.network_usd_per_tier_per_chip", like, option.chip),
+        network_usd_per_tier_per_chip=said("own.network_usd_per_tier_per_chip"),
         let_from_month=math.inf,
     )
     rent = replace(
         like.rent,
         kind="contract" if option.way in ("own", "bridge") else option.way,
-        committed_usd_per_chip_hour=option.rent_usd or _by_chip("rent.committed_usd_per_chip_hour", like, option.chip),
+        committed_usd_per_chip_hour=option.rent_usd or said("rent.committed_usd_per_chip_hour"),
         term_months=math.inf,
         after_term="renew",
         renewal_usd_per_chip_hour=Uncertain.left_out(),
@@ -78,21 +57,11 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
         title=option.name[:120],
         story=f"{like.story} {_unused(option)}".strip()[:4000],
         horizon_months=float(horizon_months),
-        cluster=cluster_of(like, option.chip, option.n_chips),
+        cluster=replace(other.cluster, it_power_w_per_chip=said("cluster.it_power_w_per_chip"), sites=()),
         training=replace(like.training, global_batch=batch),
         own=own,
         rent=rent,
     )
-
-
-@cache
-def _default(path: str, chip: str, decided_on: datetime.date, own: OwnChip[float, str]) -> Uncertain:
-    return default_for(path, chip, decided_on, own)[0] or default_of(BY_CHIP[path])
-
-
-def _left_out(_: str, field: Field, __: Any) -> Any:
-    """Return what stands for a field of the record of a chip that is not there."""
-    return field.entry.default if field.kind == "text" else math.nan
 
 
 def _unused(option: Option) -> str:

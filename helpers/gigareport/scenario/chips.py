@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import fields
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from functools import cache, lru_cache
+from typing import Any
 
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
@@ -17,11 +17,8 @@ from gigacluster.units import BITS_PER_BYTE, GIGA
 from gigareport import catalog
 from gigareport.facts import h100e_per_chip, rents
 from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
-from gigareport.scenario.record import leaves
+from gigareport.scenario.record import Field, leaves, rebuild, with_value
 from gigareport.scenario.register import OWN, Cluster, OwnChip, Scenario, default_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: The chip that the sourced defaults of these fields are about, and their rows.
 CHIP_OF_DEFAULTS = "H100-SXM"
@@ -33,7 +30,7 @@ BY_CHIP = {
     "rent.committed_usd_per_chip_hour": "market_usd_per_chip_hour",
 }
 #: IT power of another chip over the H100's in proportion to the rated powers: larger chips have less beside them.
-_POWER = Uncertain(low=0.85, median=0.95, high=1.05)
+POWER_OF_OTHERS = Uncertain(low=0.85, median=0.95, high=1.05)
 #: Chips that their maker lets and does not sell.
 _NOT_SOLD = ("TPU", "Trainium")
 
@@ -66,13 +63,7 @@ def h100e_of(cluster: Cluster[Any, float, str]) -> float:
 
 @cache
 def _listed_h100e(chip: str) -> float:
-    return h100e_per_chip(_chips(), chip)
-
-
-@cache
-def _chips() -> pd.DataFrame:
-    """Return the table of chips, which a comparison asks for once a chip: to be read, not written."""
-    return catalog.load("chips")
+    return h100e_per_chip(catalog.read("chips"), chip)
 
 
 def default_for(
@@ -104,7 +95,9 @@ def default_for(
         if math.isnan(watts):
             return None, f"the rated power of {chip} is not known"
         ratio = watts / hardware.chip(CHIP_OF_DEFAULTS).tdp_w
-        return _times(usual, ratio, _POWER), f"an H100's in its cluster, in proportion to the rated powers{_by(chip)}"
+        return _times(
+            usual, ratio, POWER_OF_OTHERS
+        ), f"an H100's in its cluster, in proportion to the rated powers{_by(chip)}"
     if name == "network_usd_per_tier_per_chip":
         ratio = gbit_per_s / _gbit_per_s(CHIP_OF_DEFAULTS)
         return _times(usual, ratio), f"an H100's, in proportion to the rate of the chip's network{_by(chip)}"
@@ -121,7 +114,7 @@ def _price_of(name: str, chip: str, own: OwnChip[float, str] | None) -> tuple[Un
         return Uncertain.fixed(0.0), "within the price of the chip"
     if chip == OWN:
         return found, "your own record, a chip with its part of the server"
-    rows, (first, last) = quotes()[quotes()["chip"] == chip], PRICE_YEARS
+    rows, (first, last) = quotes().where(quotes()["chip"] == chip), PRICE_YEARS
     said = "one price" if len(rows) == 1 else f"{len(rows)} prices"
     origin = ", ".join(sorted(set(rows["source_id"])))
     return found, f"{said} of {first} and {last}, of a chip with its part of the server ({origin})"
@@ -152,6 +145,46 @@ def _times(value: Uncertain, factor: float, spread: Uncertain | None = None) -> 
         median=value.median * factor * spread.median,
         high=value.high * factor * spread.high,
     )
+
+
+@lru_cache(4096)
+def said_of(like: Scenario, path: str, chip: str) -> Uncertain | None:
+    """Return a field of :data:`BY_CHIP` for a chip in the place of a scenario's: its own value, or the tables'."""
+    if chip == like.cluster.chip:
+        section, _, name = path.partition(".")
+        value: Uncertain = getattr(getattr(like, section), name)
+        return value
+    return default_for(path, chip, like.decided_on, like.cluster.own_chip)[0]
+
+
+def with_chip(like: Scenario, chip: str, n_chips: float) -> Scenario:
+    """Return a scenario with other chips, or another number of them, and what the tables say of such chips.
+
+    What no table says of the chip stays as the scenario has it; :func:`said_of` tells which that is.
+
+    Examples
+    --------
+    >>> from gigareport import scenario
+    >>> other = with_chip(scenario.load("xai-colossus-2024"), "H200", 1024)
+    >>> other.cluster.chip, round(other.own.chip_usd.median, -3)
+    ('H200', 36000.0)
+    """
+    cluster = like.cluster
+    own_chip = cluster.own_chip if chip == OWN else rebuild(cluster.own_chip, _left_out)
+    nic = cluster.nic_gbps_per_chip if chip == cluster.chip else math.nan
+    other = replace(
+        like, cluster=replace(cluster, chip=chip, n_chips=n_chips, own_chip=own_chip, nic_gbps_per_chip=nic)
+    )
+    for path in () if chip == cluster.chip else BY_CHIP:
+        value = said_of(like, path, chip)
+        if value is not None:
+            other = with_value(other, path, value)
+    return other
+
+
+def _left_out(_: str, field: Field, __: Any) -> Any:
+    """Return what stands for a field of the record of a chip that is not there."""
+    return field.entry.default if field.kind == "text" else math.nan
 
 
 def taken(story: Scenario) -> dict[str, str]:

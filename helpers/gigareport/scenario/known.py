@@ -187,8 +187,8 @@ def _completed_on(story: Scenario) -> numpy.datetime64:
 
 @cache
 def _law_replicates() -> dict[str, numpy.ndarray]:
-    table = catalog.load("scaling_law_replicates")
-    return {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
+    table = catalog.read("scaling_law_replicates")
+    return {name: table[name] for name in ("A", "B", "E", "alpha", "beta")}
 
 
 @cache
@@ -209,5 +209,5 @@ def _longest_paths(decided: str) -> numpy.ndarray:
 
 def _quoted(story: Scenario) -> numpy.ndarray:
     quotes = rents.quoted(story.cluster.chip, story.rent.follows)
-    dates, usd = quotes["date"].to_numpy(), quotes["usd_per_chip_hour"]
+    dates, usd = quotes["date"], quotes["usd_per_chip_hour"]
     return rents.followed(dates, usd, str(story.decided_on), int(story.horizon_months))

@@ -225,7 +225,7 @@ def slips(story: Scenario) -> list[str]:
 
 
 def _ahead(story: Scenario) -> list[str]:
-    newest = catalog.vintage(catalog.load("sources"), "accessed")
+    newest = catalog.vintage(catalog.read("sources"), "accessed")
     if str(story.decided_on) <= newest:
         return []
     return [

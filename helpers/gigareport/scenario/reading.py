@@ -235,7 +235,7 @@ def _chip_named(text: str) -> str:
 
 @cache
 def _names_of(table: str, column: str) -> tuple[str, ...]:
-    return tuple(map(str, catalog.load(table)[column]))
+    return tuple(map(str, catalog.read(table)[column]))
 
 
 def _date(node: yaml.Node, entry: Entry) -> datetime.date:

@@ -91,7 +91,7 @@ def _form(field: Field) -> dict[str, Any]:
     allowed = entry.choices
     if entry.table is not None:
         table, column = entry.table
-        allowed = tuple(map(str, catalog.load(table)[column]))
+        allowed = tuple(map(str, catalog.read(table)[column]))
     limits = {"pattern": f"^{entry.pattern}$"} if entry.pattern else {}
     limits |= {"maxLength": entry.longest} if entry.longest else {}  # type: ignore[dict-item]
     return {"type": "string"} | ({"enum": list(allowed)} if allowed else {}) | limits

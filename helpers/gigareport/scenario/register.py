@@ -572,12 +572,10 @@ Scenario: TypeAlias = Case[Uncertain, float, str]
 @cache
 def _defaults() -> dict[str, tuple[Uncertain, str]]:
     """Return the sourced defaults, and their sources, by the names of their fields."""
-    cost = catalog.load("cost_inputs").rename(columns={"quantity": "field"})
     found = {}
-    for table in (cost, catalog.load("scenario_defaults")):
-        rows = table[["field", "low", "median", "high", "source_id"]].itertuples(index=False, name=None)
-        for field, low, median, high, source in rows:
-            found[str(field)] = (Uncertain(low=low, median=median, high=high), str(source))
+    for name, field in (("cost_inputs", "quantity"), ("scenario_defaults", "field")):
+        for row in catalog.read(name).rows():
+            found[row[field]] = Uncertain(low=row["low"], median=row["median"], high=row["high"]), row["source_id"]
     return found
 
 

@@ -107,9 +107,10 @@ def test_a_larger_or_earlier_cluster_never_leads_for_less(size, more, later):
 
 
 def test_revisions_between_the_vintages_are_the_published_ones(revisions):
-    moved = revisions.steps.loc[revisions.steps["slip_months"].abs() > 0, "slip_months"]
+    moved = revisions.steps["slip_months"]
+    moved = moved[numpy.abs(moved) > 0]
     assert revisions.common_sites == 16
-    assert moved.median() == pytest.approx(2.1, abs=0.05)
+    assert numpy.median(moved) == pytest.approx(2.1, abs=0.05)
     assert revisions.planned_before / 1e6 == pytest.approx(15.8, abs=0.05)
     # 10.4 with Google Pryor (North), which has no counterpart in the earlier vintage
     assert revisions.planned_now / 1e6 == pytest.approx(10.2, abs=0.05)

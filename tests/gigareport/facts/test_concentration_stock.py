@@ -51,14 +51,14 @@ def test_owners_add_up_to_their_makers_totals_in_every_sample(owners, makers, wo
     numpy.testing.assert_allclose(world.total, made.total, rtol=1e-9)
     assert (world.h100e_8bit >= 0).all()
     nvidia = made.h100e_8bit[made.owners.index("Nvidia"), -1]
-    told = current(makers, ["chip_maker", "as_of"]).set_index(["chip_maker", "as_of"])[ESTIMATE]
+    told = current(makers, ["chip_maker", "as_of"]).to_frame().set_index(["chip_maker", "as_of"])[ESTIMATE]
     # 4,000 draws of a spread of 14 %: two standard errors of the outer percentiles
     assert numpy.quantile(nvidia, [0.05, 0.5, 0.95]) == pytest.approx(told.loc[("Nvidia", "2025-12-31")], rel=0.02)
 
 
 @pytest.mark.parametrize("date", ["2023-12-31", "2024-12-31", "2025-12-31"])
 def test_owners_keep_the_intervals_that_were_published(owners, world, date):
-    published = current(owners, ["owner", "chip_maker", "as_of"])
+    published = current(owners, ["owner", "chip_maker", "as_of"]).to_frame()
     published = published[(published["as_of"] == date) & published["h100e_8bit_p5"].notna()]
     for name in ("Microsoft", "Meta", "Oracle", "CoreWeave"):
         one = published[(published["owner"] == name) & (published["chip_maker"] == "Nvidia")][ESTIMATE].iloc[0]
@@ -166,7 +166,7 @@ def test_between_quarters_a_holding_grows_steadily_and_before_the_table_it_is_no
 
 
 def test_quarters_that_makers_have_told_carry_the_total(makers, world):
-    told = current(makers, ["chip_maker", "as_of"]).set_index(["as_of", "chip_maker"])["h100e_8bit_median"]
+    told = current(makers, ["chip_maker", "as_of"]).to_frame().set_index(["as_of", "chip_maker"])["h100e_8bit_median"]
     spring = told.loc["2026-03-31"].sum()  # without Amazon, Huawei and Cambricon
     total = numpy.median(world.at("2026-03-31").sum(axis=0))
     before = told.loc["2025-12-31"]

@@ -6,6 +6,7 @@ import pytest
 
 from gigareport import catalog
 from gigareport.facts import rents
+from gigareport.table import Table
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def test_typical_rent_counts_a_provider_once_and_sees_nothing_of_the_future():
         }
     )
     seen = rents.typical_rents(table, "X1", until="2024-06-30")
-    assert seen["usd_per_chip_hour"].to_list() == [3.0]
-    assert seen["n_providers"].to_list() == [2]
+    assert seen["usd_per_chip_hour"].tolist() == [3.0]
+    assert seen["n_providers"].tolist() == [2]
 
 
 def test_unknown_chip_is_answered_with_the_known_ones(prices):
@@ -49,7 +50,7 @@ def test_change_over_a_gap_is_shared_out_over_its_quarters():
             "n_providers": [9, 9, 9],
         }
     )
-    numpy.testing.assert_allclose(rents.log_changes(series), numpy.log([0.5, 0.5, 0.5, 2.0]))
+    numpy.testing.assert_allclose(rents.log_changes(Table.of(series)), numpy.log([0.5, 0.5, 0.5, 2.0]))
 
 
 def test_path_of_equal_changes_is_a_plain_decline():

@@ -52,7 +52,7 @@ def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(pa
 
 def test_rivals_are_of_other_owners_and_records_rise():
     known = states_of_others("xAI")
-    assert not set(known["site"]) & set(traits().query("owner == 'xAI'").index)
+    assert not set(known["site"]) & set(traits().to_frame().query("owner == 'xAI'")["site"])
     assert known["date"].is_monotonic_increasing
     records = known[known["record"]]
     assert records["h100e_8bit"].is_monotonic_increasing
@@ -61,14 +61,15 @@ def test_rivals_are_of_other_owners_and_records_rise():
 
 
 def test_a_cluster_on_a_listed_campus_is_no_site_of_its_own():
-    told, sites = told_clusters(), set(listed_states()["site"])
-    campuses = set(traits().query("kind == 'campus'").index)
+    told, states = told_clusters().to_frame(), listed_states().to_frame()
+    sites = set(states["site"])
+    campuses = set(traits().to_frame().query("kind == 'campus'")["site"])
     assert set(told.loc[told["on_campus"], "site"]) <= campuses
     assert set(told.loc[~told["on_campus"], "site"]).isdisjoint(campuses)
     assert set(told["site"]) <= sites
     assert set(of_others("")) == sites
     # a told cluster is a part of its campus: never larger than the campus ever becomes
-    largest = listed_states().groupby("site")["h100e_8bit"].max()
+    largest = states.groupby("site")["h100e_8bit"].max()
     on = told[told["on_campus"]]
     assert (on["h100e_8bit"].to_numpy() <= 1.001 * largest[on["site"]].to_numpy()).all()
 
@@ -77,7 +78,7 @@ def test_no_cluster_on_a_listed_campus_is_planned_in_the_past():
     clusters, names = catalog.load("clusters"), catalog.load("site_names").set_index("name")["site"]
     here = clusters[(clusters["record_type"] == "cluster") & clusters["site_id"].isin(names.index)]
     assert set(here["status"]) == {"operational", "planned"}
-    states = listed_states()
+    states = listed_states().to_frame()
     vintage = pd.Timestamp(states["vintage"].iloc[0])
     for row in here.itertuples():
         stands = states[

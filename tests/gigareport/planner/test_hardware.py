@@ -12,7 +12,6 @@ from gigacluster.units import SECONDS_PER_DAY
 from gigareport import planner, scenario
 from gigareport.__main__ import main
 from gigareport.facts import failures
-from gigareport.planner.flips import critical
 from gigareport.scenario import ScenarioError
 
 
@@ -57,12 +56,6 @@ def test_at_a_critical_value_the_choice_turns(story):
         case = scenario.load("startup-512-2025", changes={"rent.committed_usd_per_chip_hour": usd})
         found = scenario.evaluate(case, samples=300, plans=plan)
         assert (numpy.mean(to_host(found.saving_usd) < 0) >= 0.5) == wins
-
-
-def test_bisection_finds_where_a_sign_changes_and_says_where_none_does():
-    assert critical(lambda x: x - 2, 0.1, 10, 40) == pytest.approx(2)
-    assert critical(lambda x: 2 - x, 0.1, 10, 40) == pytest.approx(2)
-    assert numpy.isnan(critical(lambda x: 1.0, 0.1, 10))
 
 
 def test_advice_is_about_the_job_and_its_plans_run(story):
