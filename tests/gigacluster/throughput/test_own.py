@@ -196,7 +196,7 @@ def test_every_log_that_does_not_belong_is_told(foreign, tmp_path):
             "of which of the 8 runs",
             "no run is called 'nobody'",
             "no line of Megatron",
-            "cannot be read",
+            "gone does not exist; give the path of a log",
             "batch size 31",
         ],
         strict=True,
