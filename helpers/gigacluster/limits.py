@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, TypeAlias, get_args, get_type_hints
 
-from gigacluster.arrays import Array, Mask, Namespace, as_common, is_array
+from gigacluster.arrays import Array, Mask, Namespace, Samples, as_common, is_array
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ SHARE = Limit(0.0, 1.0, "from 0 to 1")
 SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
 LOGNORMAL_SIGMA = Limit(0.0, 5.0, "a spread from 0 to 5")
 POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
+
+
+#: What a model takes, within a limit: the signature of a function says what its arguments may be.
+Positive: TypeAlias = Annotated[Samples, POSITIVE]
+NonNegative: TypeAlias = Annotated[Samples, NON_NEGATIVE]
+AtLeastOne: TypeAlias = Annotated[Samples, AT_LEAST_ONE]
+Share: TypeAlias = Annotated[Samples, SHARE]
+ShareBelowOne: TypeAlias = Annotated[Samples, SHARE_BELOW_ONE]
+PositiveShare: TypeAlias = Annotated[Samples, POSITIVE_SHARE]
 
 
 def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Namespace, dict[str, Array], Mask]:
@@ -93,18 +103,39 @@ def _fault(name: str, value: object, limit: Limit | None) -> str:
     return ""
 
 
-def checked(**inputs: tuple[Any, Limit]) -> tuple[Namespace, list[Array]]:
-    """Return ``xp, arrays`` of inputs given as ``name=(value, limit)``, in that order; see :func:`admit`.
+@cache
+def limits_of(function: Callable[..., object]) -> dict[str, Limit]:
+    """Return the limits that the parameters of a function carry in its signature, by name and in order."""
+    hints = get_type_hints(function, include_extras=True)
+    limits = {name: next(_limits_in(hint), None) for name, hint in hints.items()}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _limits_in(hint: object) -> Iterator[Limit]:
+    """Yield the limits of a type, also where it is one of several, as in ``NonNegative | None``."""
+    for part in get_args(hint):
+        if isinstance(part, Limit):
+            yield part
+        else:
+            yield from _limits_in(part)
+
+
+def checked(function: Callable[..., object], *values: Samples) -> tuple[Namespace, list[Array]]:
+    """Return ``xp, arrays`` of the arguments of a function that carry a limit, in the order of its signature.
+
+    See :func:`admit`.
 
     Examples
     --------
-    >>> checked(write_s=(-1.0, NON_NEGATIVE))
+    >>> def written_frac(write_s: NonNegative) -> Array:
+    ...     return checked(written_frac, write_s)[1][0]
+    >>> written_frac(-1.0)
     Traceback (most recent call last):
     ...
     ValueError: write_s must be 0 or more, got -1.0
     """
-    values = {name: value for name, (value, _) in inputs.items()}
-    xp, named, _ = admit(values, {name: limit for name, (_, limit) in inputs.items()})
+    limits = limits_of(function)
+    xp, named, _ = admit(dict(zip(limits, values, strict=True)), limits)
     return xp, list(named.values())
 
 

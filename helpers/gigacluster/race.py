@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from scipy import stats
 
 from gigacluster.arrays import Array, Samples, as_common
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, Limit, admit, checked
+from gigacluster.limits import POSITIVE, Limit, NonNegative, Positive, admit, checked
 
 #: What a rate of growth may be: a factor a year.
 GROWING = Limit(1.0, math.inf, "above 1 (a factor a year, such as 2.5)", low_included=False, high_included=False)
@@ -120,7 +121,7 @@ def doubling_months(growth_per_year: Samples) -> Array:
     return lead_months(2.0, growth_per_year)
 
 
-def lead_months(size_ratio: Samples, growth_per_year: Samples) -> Array:
+def lead_months(size_ratio: Positive, growth_per_year: Annotated[Samples, GROWING]) -> Array:
     """Return the months until a lead is matched: 12 ln(ratio) / ln(growth).
 
     Parameters
@@ -137,7 +138,7 @@ def lead_months(size_ratio: Samples, growth_per_year: Samples) -> Array:
     -----
     The leader is taken as standing still. Source: data/sources.csv, id ``pilz-2025``, for the growth of the largest.
     """
-    xp, (ratio, rate) = checked(size_ratio=(size_ratio, POSITIVE), growth_per_year=(growth_per_year, GROWING))
+    xp, (ratio, rate) = checked(lead_months, size_ratio, growth_per_year)
     return 12 * xp.log(ratio) / xp.log(rate)
 
 
@@ -204,11 +205,14 @@ def longest_run_months(*growth_per_year: Samples) -> Array:
     """
     if not growth_per_year:
         raise ValueError("longest_run_months needs at least one growth factor, such as 1.3 for hardware")
-    xp, rates = checked(**{f"growth {index}": (rate, GROWING) for index, rate in enumerate(growth_per_year)})
-    return 12 / xp.sum(xp.log(xp.stack(xp.broadcast_arrays(*rates))), axis=0)
+    given = {f"growth {index}": rate for index, rate in enumerate(growth_per_year)}
+    xp, rates, _ = admit(given, dict.fromkeys(given, GROWING))
+    return 12 / xp.sum(xp.log(xp.stack(xp.broadcast_arrays(*rates.values()))), axis=0)
 
 
-def train_months(months_if_started_now: Samples, start_months: Samples, growth_per_year: Samples) -> Array:
+def train_months(
+    months_if_started_now: Positive, start_months: NonNegative, growth_per_year: Annotated[Samples, GROWING]
+) -> Array:
     """Return how long a fixed training result takes when started later, on what the same money then buys.
 
     Parameters
@@ -222,15 +226,11 @@ def train_months(months_if_started_now: Samples, start_months: Samples, growth_p
     >>> float(train_months(12.0, 12.0, 2.0))
     6.0
     """
-    xp, (now, start, rate) = checked(
-        months_if_started_now=(months_if_started_now, POSITIVE),
-        start_months=(start_months, NON_NEGATIVE),
-        growth_per_year=(growth_per_year, GROWING),
-    )
+    xp, (now, start, rate) = checked(train_months, months_if_started_now, start_months, growth_per_year)
     return now * xp.exp(-start / 12 * xp.log(rate))
 
 
-def best_start_months(months_if_started_now: Samples, growth_per_year: Samples) -> Array:
+def best_start_months(months_if_started_now: Positive, growth_per_year: Annotated[Samples, GROWING]) -> Array:
     """Return the start that finishes soonest: 0 unless the run is longer than the longest sensible one.
 
     Examples
@@ -238,6 +238,6 @@ def best_start_months(months_if_started_now: Samples, growth_per_year: Samples) 
     >>> float(best_start_months(6.0, 2.0))
     0.0
     """
-    longest = longest_run_months(growth_per_year)
-    xp, (now, longest) = checked(months_if_started_now=(months_if_started_now, POSITIVE), longest=(longest, POSITIVE))
+    xp, (now, rate) = checked(best_start_months, months_if_started_now, growth_per_year)
+    longest = longest_run_months(rate)
     return xp.clip(longest * xp.log(now / longest), 0.0, None)

@@ -1,10 +1,29 @@
 """Inputs out of their range: a number raises and says what is valid, an element of an array becomes nan."""
 
+import ast
+import importlib
+from operator import attrgetter
+from pathlib import Path
+
 import numpy
 import pytest
 
 from gigacluster.arrays import to_host
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, admit
+from gigacluster.limits import (
+    AT_LEAST_ONE,
+    NON_NEGATIVE,
+    POSITIVE,
+    POSITIVE_SHARE,
+    SHARE,
+    SHARE_BELOW_ONE,
+    NonNegative,
+    Positive,
+    admit,
+    checked,
+    limits_of,
+)
+
+HELPERS = Path(__file__).resolve().parents[2] / "helpers"
 
 
 def test_every_wrong_number_is_named_at_once():
@@ -53,3 +72,40 @@ def test_numbers_alone_have_one_verdict():
 def test_what_is_neither_number_nor_array_is_refused_by_name(value, limits):
     with pytest.raises(ValueError, match=r"price must be a number or an array of numbers, got .*; pue must be 1"):
         admit({"price": value, "pue": 0.5}, limits | {"pue": AT_LEAST_ONE})
+
+
+def paid(months: Positive, fee: float, rent: NonNegative | None = None):
+    return checked(paid, months, 0.0 if rent is None else rent)[1]
+
+
+def test_a_signature_says_the_limits_of_its_parameters_in_their_order():
+    assert limits_of(paid) == {"months": POSITIVE, "rent": NON_NEGATIVE}
+    with pytest.raises(ValueError, match="months must be above 0, got 0; rent must be 0 or more, got -1"):
+        paid(0, 5.0, -1)
+    with pytest.raises(ValueError, match="shorter"):
+        checked(paid, 1.0)
+
+
+def calls_of_checked():
+    for file in HELPERS.rglob("*.py"):
+        module = ".".join(file.relative_to(HELPERS).with_suffix("").parts)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "checked"):
+                continue
+            given = [one for part in node.args[1:] for one in (part.value.elts if starred(part) else [part])]
+            if any(isinstance(one, ast.Starred) for one in given):  # handed on as they came
+                continue
+            names = [getattr(one, "id", None) for one in given]
+            yield pytest.param(module, ast.unparse(node.args[0]), names, id=f"{module}:{node.lineno}")
+
+
+def starred(part):
+    return isinstance(part, ast.Starred) and isinstance(part.value, ast.Tuple)
+
+
+@pytest.mark.parametrize(("module", "function", "names"), list(calls_of_checked()))
+def test_what_is_checked_stands_in_the_order_of_the_signature(module, function, names):
+    """Values go by their place: one in another's place would be held to another's limit."""
+    limits = limits_of(attrgetter(function)(importlib.import_module(module)))
+    assert len(names) == len(limits)
+    assert all(given is None or given not in limits or given == name for given, name in zip(names, limits, strict=True))

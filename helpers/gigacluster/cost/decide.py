@@ -14,7 +14,7 @@ from typing import Any
 
 from gigacluster.arrays import Array, Namespace, Samples, as_common, namespace_of
 from gigacluster.cost.flows import CashFlows, by_month, first_lasting_month, month_rows
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit, checked
+from gigacluster.limits import NON_NEGATIVE, NonNegative, Positive, admit, checked
 from gigacluster.units import HOURS_PER_MONTH
 
 #: Rates of return are sought between these, as ln(1 + rate): a loss of 95 % and a gain of 147 times a year; and the
@@ -257,7 +257,7 @@ def _internal_rate(xp: Namespace, net_usd: Array) -> Any:
     return xp.where(single & xp.isfinite(so_far[-1, ...]), xp.expm1(rate), xp.nan)
 
 
-def deal_usd_per_chip_hour(value_usd: Samples, n_chips: Samples, term_months: Samples) -> Any:
+def deal_usd_per_chip_hour(value_usd: NonNegative, n_chips: Positive, term_months: Positive) -> Any:
     """Return what a deal of a known value pays for a chip-hour, for a size and a term.
 
     Examples
@@ -265,13 +265,11 @@ def deal_usd_per_chip_hour(value_usd: Samples, n_chips: Samples, term_months: Sa
     >>> round(float(deal_usd_per_chip_hour(10e9, 100_000, 36)), 2)
     3.8
     """
-    _, (value, chips, months) = checked(
-        value_usd=(value_usd, NON_NEGATIVE), n_chips=(n_chips, POSITIVE), term_months=(term_months, POSITIVE)
-    )
+    _, (value, chips, months) = checked(deal_usd_per_chip_hour, value_usd, n_chips, term_months)
     return value / (chips * months * HOURS_PER_MONTH)
 
 
-def deal_size_chips(value_usd: Samples, usd_per_chip_hour: Samples, term_months: Samples) -> Any:
+def deal_size_chips(value_usd: NonNegative, usd_per_chip_hour: Positive, term_months: Positive) -> Any:
     """Return how many chips a deal must hold to cost a given price an hour: with more, the deal is cheaper than that.
 
     Examples
@@ -279,9 +277,5 @@ def deal_size_chips(value_usd: Samples, usd_per_chip_hour: Samples, term_months:
     >>> round(float(deal_size_chips(10e9, 3.80, 36)), -2)
     100100.0
     """
-    _, (value, hour_usd, months) = checked(
-        value_usd=(value_usd, NON_NEGATIVE),
-        usd_per_chip_hour=(usd_per_chip_hour, POSITIVE),
-        term_months=(term_months, POSITIVE),
-    )
+    _, (value, hour_usd, months) = checked(deal_size_chips, value_usd, usd_per_chip_hour, term_months)
     return value / (hour_usd * months * HOURS_PER_MONTH)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gigacluster.arrays import Array, Namespace, Samples
+from gigacluster.arrays import Array, Namespace
 from gigacluster.cost.flows import in_month, paid_once
-from gigacluster.limits import NON_NEGATIVE, SHARE, checked
+from gigacluster.limits import NonNegative, Share, checked
 
 
 def weighted_cost_of_capital(
-    debt_frac: Samples, debt_effective_rate_per_year: Samples, equity_rate_per_year: Samples
+    debt_frac: Share, debt_effective_rate_per_year: NonNegative, equity_rate_per_year: NonNegative
 ) -> Any:
     """Return the nominal rate that discounts cash flows without interest.
 
@@ -27,9 +27,7 @@ def weighted_cost_of_capital(
     0.126
     """
     _, (lent, debt_rate, equity_rate) = checked(
-        debt_frac=(debt_frac, SHARE),
-        debt_effective_rate_per_year=(debt_effective_rate_per_year, NON_NEGATIVE),
-        equity_rate_per_year=(equity_rate_per_year, NON_NEGATIVE),
+        weighted_cost_of_capital, debt_frac, debt_effective_rate_per_year, equity_rate_per_year
     )
     return lent * debt_rate + (1 - lent) * equity_rate
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from gigacluster.arrays import Samples
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
+from gigacluster.limits import Limit, NonNegative, Positive, admit, checked, limits_of
 
 _RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
 
 
-def network_tiers(n_chips: Samples, switch_ports: Samples = 128) -> Any:
+def network_tiers(n_chips: Positive, switch_ports: Annotated[Samples, _RADIX] = 128) -> Any:
     """Return the tiers of switches that a full fat tree needs for so many chips.
 
     Parameters
@@ -23,12 +23,12 @@ def network_tiers(n_chips: Samples, switch_ports: Samples = 128) -> Any:
     >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
     (3.0, 4.0)
     """
-    xp, (chips, ports) = checked(n_chips=(n_chips, POSITIVE), switch_ports=(switch_ports, _RADIX))
+    xp, (chips, ports) = checked(network_tiers, n_chips, switch_ports)
     needed = xp.log(chips / 2) / xp.log(ports / 2)
     return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
 
 
-def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: Samples, switch_ports: Samples = 128) -> Any:
+def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, switch_ports: Samples = 128) -> Any:
     """Return the price of the network between servers, per chip.
 
     Parameters
@@ -49,7 +49,6 @@ def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: Samples, switc
     6600.0
     """
     tiers = network_tiers(n_chips, switch_ports)
-    _, (per_tier, tiers) = checked(
-        usd_per_tier_per_chip=(usd_per_tier_per_chip, NON_NEGATIVE), tiers=(tiers, AT_LEAST_ONE)
-    )
-    return per_tier * tiers
+    given = {"usd_per_tier_per_chip": usd_per_tier_per_chip, "tiers": tiers}
+    _, a, _ = admit(given, limits_of(network_usd_per_chip))
+    return a["usd_per_tier_per_chip"] * a["tiers"]

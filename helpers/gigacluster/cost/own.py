@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
-from gigacluster.arrays import Array, Namespace, Samples, is_array
+from gigacluster.arrays import Array, Namespace, is_array
 from gigacluster.cost.finance import loan, weighted_cost_of_capital
 from gigacluster.cost.flows import (
     CashFlows,
@@ -22,15 +22,18 @@ from gigacluster.cost.flows import (
     paid_once,
 )
 from gigacluster.limits import (
-    AT_LEAST_ONE,
     NON_NEGATIVE,
-    POSITIVE,
-    POSITIVE_SHARE,
     SHARE,
-    SHARE_BELOW_ONE,
+    AtLeastOne,
     Limit,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    ShareBelowOne,
     admit,
     checked,
+    limits_of,
 )
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -39,72 +42,40 @@ NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 #: From inputs, months and the month of a delivery to what happens then, per dollar or chip of it.
 _Schedule: TypeAlias = Callable[[Namespace, dict[str, Any], Array, Array], Array]
 
-#: What each input of :func:`own` may be.
-OWN_LIMITS = {
-    "n_chips": POSITIVE,
-    "chip_usd": POSITIVE,
-    "server_usd_per_chip": NON_NEGATIVE,
-    "network_usd_per_chip": NON_NEGATIVE,
-    "storage_usd_per_chip": NON_NEGATIVE,
-    "building_usd_per_it_w": NON_NEGATIVE,
-    "power_plant_usd_per_it_w": NON_NEGATIVE,
-    "it_power_w_per_chip": POSITIVE,
-    "load_frac": POSITIVE_SHARE,
-    "pue": AT_LEAST_ONE,
-    "energy_usd_per_kwh": NON_NEGATIVE,
-    "site_rent_usd_per_kw_month": NON_NEGATIVE,
-    "staff_usd_per_chip_year": NON_NEGATIVE,
-    "maintenance_frac_per_year": NON_NEGATIVE,
-    "spares_frac": NON_NEGATIVE,
-    "running_cost_growth_per_year": SHARE_BELOW_ONE,
-    "hardware_life_months": POSITIVE,
-    "hardware_value_decline_per_year": SHARE_BELOW_ONE,
-    "selling_cost_frac": SHARE,
-    "building_life_months": POSITIVE,
-    "utilisation_frac": POSITIVE_SHARE,
-    "goodput_frac": POSITIVE_SHARE,
-    "debt_frac": SHARE,
-    "debt_effective_rate_per_year": NON_NEGATIVE,
-    "equity_rate_per_year": NON_NEGATIVE,
-    "loan_months": POSITIVE,
-    "delay_months": NON_NEGATIVE,
-    "overrun_frac": NON_NEGATIVE,
-}
-
 
 def own(
     *,
-    n_chips: Samples,
+    n_chips: Positive,
     horizon_months: int,
     deliveries: Sequence[tuple[Any, Any]],
-    chip_usd: Samples,
-    server_usd_per_chip: Samples,
-    network_usd_per_chip: Samples,
-    storage_usd_per_chip: Samples,
-    building_usd_per_it_w: Samples,
-    power_plant_usd_per_it_w: Samples,
-    it_power_w_per_chip: Samples,
-    load_frac: Samples,
-    pue: Samples,
-    energy_usd_per_kwh: Samples,
-    staff_usd_per_chip_year: Samples,
-    maintenance_frac_per_year: Samples,
-    spares_frac: Samples,
-    hardware_life_months: Samples,
-    hardware_value_decline_per_year: Samples,
-    building_life_months: Samples,
-    debt_frac: Samples,
-    debt_effective_rate_per_year: Samples,
-    equity_rate_per_year: Samples,
-    loan_months: Samples = 60.0,
-    goodput_frac: Samples = 1.0,
-    utilisation_frac: Samples = 1.0,
-    delay_months: Samples = 0.0,
-    overrun_frac: Samples = 0.0,
+    chip_usd: Positive,
+    server_usd_per_chip: NonNegative,
+    network_usd_per_chip: NonNegative,
+    storage_usd_per_chip: NonNegative,
+    building_usd_per_it_w: NonNegative,
+    power_plant_usd_per_it_w: NonNegative,
+    it_power_w_per_chip: Positive,
+    load_frac: PositiveShare,
+    pue: AtLeastOne,
+    energy_usd_per_kwh: NonNegative,
+    staff_usd_per_chip_year: NonNegative,
+    maintenance_frac_per_year: NonNegative,
+    spares_frac: NonNegative,
+    hardware_life_months: Positive,
+    hardware_value_decline_per_year: ShareBelowOne,
+    building_life_months: Positive,
+    debt_frac: Share,
+    debt_effective_rate_per_year: NonNegative,
+    equity_rate_per_year: NonNegative,
+    loan_months: Positive = 60.0,
+    goodput_frac: PositiveShare = 1.0,
+    utilisation_frac: PositiveShare = 1.0,
+    delay_months: NonNegative = 0.0,
+    overrun_frac: NonNegative = 0.0,
     sites: Sequence[tuple[Any, Any]] = ((0.0, math.inf),),
-    selling_cost_frac: Samples = 0.0,
-    site_rent_usd_per_kw_month: Samples = 0.0,
-    running_cost_growth_per_year: Samples = 0.0,
+    selling_cost_frac: Share = 0.0,
+    site_rent_usd_per_kw_month: NonNegative = 0.0,
+    running_cost_growth_per_year: ShareBelowOne = 0.0,
     method: Literal["wacc", "equity"] = "wacc",
 ) -> CashFlows:
     """Cash flows of owning a cluster from the decision (month 0) to a sale after ``horizon_months``.
@@ -222,13 +193,17 @@ def own(
     )
 
 
+#: What each input of :func:`own` may be.
+OWN_LIMITS = limits_of(own)
+
+
 def capital_usd_per_chip(
-    server_usd_per_chip: Samples,
-    network_usd_per_chip: Samples = 0.0,
-    storage_usd_per_chip: Samples = 0.0,
-    site_usd_per_chip: Samples = 0.0,
-    spares_frac: Samples = 0.0,
-    overrun_frac: Samples = 0.0,
+    server_usd_per_chip: NonNegative,
+    network_usd_per_chip: NonNegative = 0.0,
+    storage_usd_per_chip: NonNegative = 0.0,
+    site_usd_per_chip: NonNegative = 0.0,
+    spares_frac: NonNegative = 0.0,
+    overrun_frac: NonNegative = 0.0,
 ) -> Array:
     """Return the capital of a cluster per working chip, as :func:`own` pays it.
 
@@ -245,12 +220,13 @@ def capital_usd_per_chip(
     51613.0
     """
     _, (server, network, storage, site, spares, overrun) = checked(
-        server_usd_per_chip=(server_usd_per_chip, NON_NEGATIVE),
-        network_usd_per_chip=(network_usd_per_chip, NON_NEGATIVE),
-        storage_usd_per_chip=(storage_usd_per_chip, NON_NEGATIVE),
-        site_usd_per_chip=(site_usd_per_chip, NON_NEGATIVE),
-        spares_frac=(spares_frac, NON_NEGATIVE),
-        overrun_frac=(overrun_frac, NON_NEGATIVE),
+        capital_usd_per_chip,
+        server_usd_per_chip,
+        network_usd_per_chip,
+        storage_usd_per_chip,
+        site_usd_per_chip,
+        spares_frac,
+        overrun_frac,
     )
     return ((server + network + storage) * (1 + spares) + site) * (1 + overrun)
 

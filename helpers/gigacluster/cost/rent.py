@@ -7,7 +7,7 @@ follows it is the market, or nothing.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
@@ -20,57 +20,45 @@ from gigacluster.cost.flows import (
     month_rows,
     paid_once,
 )
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE, SHARE_BELOW_ONE, Limit, admit
+from gigacluster.limits import (
+    NON_NEGATIVE,
+    Limit,
+    NonNegative,
+    Positive,
+    PositiveShare,
+    Share,
+    ShareBelowOne,
+    admit,
+    limits_of,
+)
 from gigacluster.units import HOURS_PER_MONTH
 
 _NEVER_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
-#: What each input of :func:`rent` may be.
-RENT_LIMITS = {
-    "n_chips": POSITIVE,
-    "start_month": NON_NEGATIVE,
-    "market_usd_per_chip_hour": NON_NEGATIVE,
-    "discount_rate_per_year": NON_NEGATIVE,
-    "committed_frac": SHARE,
-    "committed_usd_per_chip_hour": NON_NEGATIVE,
-    "term_months": NON_NEGATIVE,
-    "ramp_months": NON_NEGATIVE,
-    "step_down_frac_per_year": SHARE_BELOW_ONE,
-    "leave_month": _NEVER_IS_INFINITE,
-    "notice_months": _NEVER_IS_INFINITE,
-    "exit_fee_frac": SHARE,
-    "minimum_take_frac": SHARE,
-    "prepaid_frac": SHARE,
-    "extras_frac": NON_NEGATIVE,
-    "setup_usd": NON_NEGATIVE,
-    "goodput_frac": POSITIVE_SHARE,
-    "utilisation_frac": POSITIVE_SHARE,
-}
-
 
 def rent(
     *,
-    n_chips: Samples,
+    n_chips: Positive,
     horizon_months: int,
-    market_usd_per_chip_hour: Samples | None = None,
-    discount_rate_per_year: Samples,
+    market_usd_per_chip_hour: NonNegative | None = None,
+    discount_rate_per_year: NonNegative,
     market_path_usd_per_chip_hour: Array | None = None,
-    start_month: Samples = 0.0,
-    committed_frac: Samples = 0.0,
-    committed_usd_per_chip_hour: Samples = 0.0,
-    term_months: Samples = 0.0,
-    ramp_months: Samples = 0.0,
-    step_down_frac_per_year: Samples = 0.0,
-    leave_month: Samples = math.inf,
-    notice_months: Samples = math.inf,
-    exit_fee_frac: Samples = 0.0,
+    start_month: NonNegative = 0.0,
+    committed_frac: Share = 0.0,
+    committed_usd_per_chip_hour: NonNegative = 0.0,
+    term_months: NonNegative = 0.0,
+    ramp_months: NonNegative = 0.0,
+    step_down_frac_per_year: ShareBelowOne = 0.0,
+    leave_month: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
+    notice_months: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
+    exit_fee_frac: Share = 0.0,
     renews: bool = True,
-    minimum_take_frac: Samples = 1.0,
-    prepaid_frac: Samples = 0.0,
-    extras_frac: Samples = 0.0,
-    setup_usd: Samples = 0.0,
-    goodput_frac: Samples = 1.0,
-    utilisation_frac: Samples = 1.0,
+    minimum_take_frac: Share = 1.0,
+    prepaid_frac: Share = 0.0,
+    extras_frac: NonNegative = 0.0,
+    setup_usd: NonNegative = 0.0,
+    goodput_frac: PositiveShare = 1.0,
+    utilisation_frac: PositiveShare = 1.0,
 ) -> CashFlows:
     """Cash flows of renting a cluster from the decision (month 0) to ``horizon_months``.
 
@@ -173,6 +161,10 @@ def rent(
         discount_rate_per_year=a["discount_rate_per_year"],
         discount_factor=factor,
     )
+
+
+#: What each input of :func:`rent` may be.
+RENT_LIMITS = limits_of(rent)
 
 
 def _ramped(xp: Namespace, rows: Array, ramp_months: Array, start: Array, stop: Array) -> Any:

@@ -7,7 +7,7 @@ period is the interval plus the time that a checkpoint stops training for.
 from __future__ import annotations
 
 from gigacluster.arrays import Array, Namespace, Samples
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
+from gigacluster.limits import NonNegative, Positive, checked, one_of
 
 INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
 
@@ -17,7 +17,7 @@ _SERIES_TERMS = 12  # s <= 0.3 / 1.7, so the first term left out is below 1e-19 
 _SATURATED = 34.0  # exp(-35) is the spacing of numbers at 1: beyond, the interval is the MTTF
 
 
-def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exact") -> Array:
+def checkpoint_interval_s(mttf_s: Positive, write_s: NonNegative, method: str = "exact") -> Array:
     """Return the computing time between checkpoints that wastes least.
 
     Parameters
@@ -49,7 +49,7 @@ def checkpoint_interval_s(mttf_s: Samples, write_s: Samples, method: str = "exac
     56.714
     """
     one_of("method", method, INTERVAL_METHODS)
-    xp, (mttf, write) = checked(mttf_s=(mttf_s, POSITIVE), write_s=(write_s, NON_NEGATIVE))
+    xp, (mttf, write) = checked(checkpoint_interval_s, mttf_s, write_s)
     if method == "exact":
         return mttf * _optimal_share(xp, write / mttf)
     young = xp.sqrt(2 * write * mttf)
@@ -91,7 +91,7 @@ def _above_zero(xp: Namespace, value: Samples) -> Array:
     return xp.where(value > 0, value, 1.0)
 
 
-def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Array:
+def checkpoint_bytes(n_params: Positive, bytes_per_param: Positive = 14.0) -> Array:
     """Size of the full training state.
 
     Parameters
@@ -111,11 +111,11 @@ def checkpoint_bytes(n_params: Samples, bytes_per_param: Samples = 14.0) -> Arra
     >>> float(checkpoint_bytes(405e9)) / 1e12
     5.67
     """
-    _, (params, size) = checked(n_params=(n_params, POSITIVE), bytes_per_param=(bytes_per_param, POSITIVE))
+    _, (params, size) = checked(checkpoint_bytes, n_params, bytes_per_param)
     return params * size
 
 
-def checkpoint_write_s(n_params: Samples, write_bytes_per_s: Samples, bytes_per_param: Samples = 14.0) -> Array:
+def checkpoint_write_s(n_params: Samples, write_bytes_per_s: Positive, bytes_per_param: Samples = 14.0) -> Array:
     """Time to write a full checkpoint at a bandwidth that all nodes share.
 
     Examples
@@ -123,5 +123,5 @@ def checkpoint_write_s(n_params: Samples, write_bytes_per_s: Samples, bytes_per_
     >>> round(float(checkpoint_write_s(405e9, 2e12)), 2)  # Llama 3 at its sustained 2 TB/s
     2.83
     """
-    _, (bandwidth,) = checked(write_bytes_per_s=(write_bytes_per_s, POSITIVE))
+    _, (bandwidth,) = checked(checkpoint_write_s, write_bytes_per_s)
     return checkpoint_bytes(n_params, bytes_per_param) / bandwidth

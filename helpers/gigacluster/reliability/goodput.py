@@ -16,17 +16,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
-from gigacluster.limits import (
-    LOGNORMAL_SIGMA,
-    SHARE,
-    SHARE_BELOW_ONE,
-    Limit,
-    checked,
-    one_of,
-)
+from gigacluster.limits import LOGNORMAL_SIGMA, Limit, Share, ShareBelowOne, checked, one_of
 from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
 from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
 from gigacluster.reliability.restarts import survival_of_restart
@@ -71,28 +64,32 @@ class Goodput:
         return SECONDS_PER_DAY * exposed / self.mttf_s
 
 
+_Duration: TypeAlias = Annotated[Samples, DURATION]
+_Interval: TypeAlias = Annotated[Samples, INTERVAL]
+
+
 def goodput(
     n_gpus: Samples | None = None,
     *,
     failures_per_1000_node_days: Samples | None = None,
     gpus_per_node: Samples = 8,
-    mttf_s: Samples | None = None,
-    checkpoint_write_s: Samples,
-    restart_s: Samples,
-    checkpoint_interval_s: Samples | None = None,
+    mttf_s: Annotated[Samples, _MTTF] | None = None,
+    checkpoint_write_s: _Duration,
+    restart_s: _Duration,
+    checkpoint_interval_s: _Interval | None = None,
     method: str = "exact",
     mode: str = "blocking",
-    checkpoint_stall_s: Samples = 0.0,
-    writes_at_once: Samples = 1.0,
-    restart_sigma: Samples = 0.0,
-    detection_s: Samples = 0.0,
-    queue_s: Samples = 0.0,
-    overhead_frac: Samples = 0.0,
-    planned_stops_per_day: Samples = 0.0,
-    planned_stop_s: Samples = 0.0,
-    lost_frac: Samples = 0.0,
-    stored_restart_s: Samples | None = None,
-    stored_interval_s: Samples = 3600.0,
+    checkpoint_stall_s: _Duration = 0.0,
+    writes_at_once: Annotated[Samples, WRITES] = 1.0,
+    restart_sigma: Annotated[Samples, LOGNORMAL_SIGMA] = 0.0,
+    detection_s: _Duration = 0.0,
+    queue_s: _Duration = 0.0,
+    overhead_frac: ShareBelowOne = 0.0,
+    planned_stops_per_day: Annotated[Samples, _STOPS] = 0.0,
+    planned_stop_s: _Duration = 0.0,
+    lost_frac: Share = 0.0,
+    stored_restart_s: _Duration | None = None,
+    stored_interval_s: _Interval = 3600.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress, for a job that stops with any of its nodes.
 
@@ -151,23 +148,14 @@ def goodput(
     """
     one_of("mode", mode, MODES)
     mttf_s = mean_time_s(n_gpus, failures_per_1000_node_days, gpus_per_node, mttf_s)
-    xp, (mttf, write, tau, stall, at_once, restart, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
+    first_tau_s = 1.0 if checkpoint_interval_s is None else checkpoint_interval_s
+    deep_s = restart_s if stored_restart_s is None else stored_restart_s
+    xp, (mttf, write, restart, tau, stall, at_once, sigma, detection, queue, overhead, stops, stop, q, deep, stored) = (
         checked(
-            mttf_s=(mttf_s, _MTTF),
-            checkpoint_write_s=(checkpoint_write_s, DURATION),
-            checkpoint_interval_s=(1.0 if checkpoint_interval_s is None else checkpoint_interval_s, INTERVAL),
-            checkpoint_stall_s=(checkpoint_stall_s, DURATION),
-            writes_at_once=(writes_at_once, WRITES),
-            restart_s=(restart_s, DURATION),
-            restart_sigma=(restart_sigma, LOGNORMAL_SIGMA),
-            detection_s=(detection_s, DURATION),
-            queue_s=(queue_s, DURATION),
-            overhead_frac=(overhead_frac, SHARE_BELOW_ONE),
-            planned_stops_per_day=(planned_stops_per_day, _STOPS),
-            planned_stop_s=(planned_stop_s, DURATION),
-            lost_frac=(lost_frac, SHARE),
-            stored_restart_s=(restart_s if stored_restart_s is None else stored_restart_s, DURATION),
-            stored_interval_s=(stored_interval_s, INTERVAL),
+            goodput,
+            *(mttf_s, checkpoint_write_s, restart_s, first_tau_s, checkpoint_stall_s, writes_at_once, restart_sigma),
+            *(detection_s, queue_s, overhead_frac, planned_stops_per_day, planned_stop_s, lost_frac, deep_s),
+            stored_interval_s,
         )
     )
     if mode == "blocking":

@@ -6,12 +6,12 @@ They turn negative where the losses exceed the time. The project's own answers c
 
 from __future__ import annotations
 
-from gigacluster.arrays import Array, Samples
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, checked, one_of
+from gigacluster.arrays import Array
+from gigacluster.limits import NonNegative, Positive, checked, one_of
 
 
 def kokolis_2025(
-    mttf_s: Samples, restart_s: Samples, checkpoint_interval_s: Samples, checkpoint_write_s: Samples
+    mttf_s: Positive, restart_s: NonNegative, checkpoint_interval_s: Positive, checkpoint_write_s: NonNegative
 ) -> Array:
     """Effective training time ratio of Kokolis et al. at HPCA: blocking checkpoint writes, no queue.
 
@@ -35,15 +35,12 @@ def kokolis_2025(
     0.88
     """
     _, (mttf, restart, interval, write) = checked(
-        mttf_s=(mttf_s, POSITIVE),
-        restart_s=(restart_s, NON_NEGATIVE),
-        checkpoint_interval_s=(checkpoint_interval_s, POSITIVE),
-        checkpoint_write_s=(checkpoint_write_s, NON_NEGATIVE),
+        kokolis_2025, mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s
     )
     return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
 
 
-def stall_goodput(interval_s: Samples, stall_s: Samples, stall: str = "inside") -> Array:
+def stall_goodput(interval_s: Positive, stall_s: NonNegative, stall: str = "inside") -> Array:
     """Share of time left when each failure stalls the job: two conventions that differ much at 100,000 GPUs.
 
     Parameters
@@ -60,7 +57,7 @@ def stall_goodput(interval_s: Samples, stall_s: Samples, stall: str = "inside") 
     [0.444, 0.643]
     """
     one_of("stall", stall, ("inside", "outside"))
-    xp, (interval, lost) = checked(interval_s=(interval_s, POSITIVE), stall_s=(stall_s, NON_NEGATIVE))
+    xp, (interval, lost) = checked(stall_goodput, interval_s, stall_s)
     if stall == "outside":
         return interval / (interval + lost)
     return xp.where(lost <= interval, 1 - lost / interval, xp.nan)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy
 from scipy import optimize, special, stats
 
-from gigacluster.arrays import Array, Samples
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
+from gigacluster.arrays import Array
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, AtLeastOne, NonNegative, Positive, checked
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
 
@@ -24,7 +24,7 @@ _NEGLIGIBLE = 1e-9  # weight of a place of the grid, of the largest
 _LEAST_BLOCKS = 4
 
 
-def mttf_s(n_gpus: Samples, failures_per_1000_node_days: Samples, *, gpus_per_node: Samples = 8) -> Array:
+def mttf_s(n_gpus: AtLeastOne, failures_per_1000_node_days: Positive, *, gpus_per_node: AtLeastOne = 8) -> Array:
     """Mean time to failure of a job that stops whenever one of its nodes fails: the scale law 1 / (N r).
 
     Parameters
@@ -48,16 +48,12 @@ def mttf_s(n_gpus: Samples, failures_per_1000_node_days: Samples, *, gpus_per_no
     >>> round(float(mttf_s(16_384, 6.5)) / 3600, 2)
     1.8
     """
-    _, (gpus, rate, per_node) = checked(
-        n_gpus=(n_gpus, AT_LEAST_ONE),
-        failures_per_1000_node_days=(failures_per_1000_node_days, POSITIVE),
-        gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
-    )
+    _, (gpus, rate, per_node) = checked(mttf_s, n_gpus, failures_per_1000_node_days, gpus_per_node)
     return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
 
 
 def failures_per_1000_node_days(
-    failures: Samples, n_gpus: Samples, days: Samples, *, gpus_per_node: Samples = 8
+    failures: NonNegative, n_gpus: AtLeastOne, days: Positive, *, gpus_per_node: AtLeastOne = 8
 ) -> Array:
     """Failure rate of a run that counted its failures.
 
@@ -73,16 +69,16 @@ def failures_per_1000_node_days(
     >>> round(float(failures_per_1000_node_days(419, 16_384, 54)), 3)
     3.789
     """
-    _, (count, gpus, length_d, per_node) = checked(
-        failures=(failures, NON_NEGATIVE),
-        n_gpus=(n_gpus, AT_LEAST_ONE),
-        days=(days, POSITIVE),
-        gpus_per_node=(gpus_per_node, AT_LEAST_ONE),
-    )
+    _, (count, gpus, length_d, per_node) = checked(failures_per_1000_node_days, failures, n_gpus, days, gpus_per_node)
     return 1000 * count * per_node / (gpus * length_d)
 
 
-def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) -> Uncertain:
+def counted_rate(
+    failures: Annotated[float, NON_NEGATIVE],
+    node_days: Annotated[float, POSITIVE],
+    *,
+    dispersion: Annotated[float, AT_LEAST_ONE] = 1.0,
+) -> Uncertain:
     """Failure rate of a cluster that counted its own failures, per 1,000 node-days.
 
     Parameters
@@ -104,7 +100,7 @@ def counted_rate(failures: float, node_days: float, *, dispersion: float = 1.0) 
     >>> round(llama3.low, 2), round(llama3.median, 2), round(llama3.high, 2)
     (3.49, 3.79, 4.1)
     """
-    checked(failures=(failures, NON_NEGATIVE), node_days=(node_days, POSITIVE), dispersion=(dispersion, AT_LEAST_ONE))
+    checked(counted_rate, failures, node_days, dispersion)
     scale = 1000 * dispersion / node_days
     low, median, high = scale * stats.gamma.ppf([0.05, 0.5, 0.95], failures / dispersion + 0.5)
     return Uncertain(low=float(low), median=float(median), high=float(high))
@@ -185,7 +181,12 @@ class PooledRate:
 
 
 def pooled_rate(
-    rates: Array, *, log_errors: Array, houses: Any, n_gpus: Array | None = None, at_n_gpus: float | None = None
+    rates: Array,
+    *,
+    log_errors: Array,
+    houses: Any,
+    n_gpus: Array | None = None,
+    at_n_gpus: Annotated[float, AT_LEAST_ONE] | None = None,
 ) -> PooledRate:
     """Rate to expect of one more run, from those of other runs, of which several may be of one house.
 
@@ -230,7 +231,7 @@ def pooled_rate(
     columns, asked = numpy.ones((rate.size, 1)), numpy.ones(1)
     if at_n_gpus is not None:
         sizes = numpy.asarray(n_gpus, dtype=float)
-        checked(at_n_gpus=(at_n_gpus, AT_LEAST_ONE))
+        checked(pooled_rate, at_n_gpus)
         if sizes.shape != rate.shape or not numpy.all(sizes >= 1):
             raise ValueError(f"n_gpus is {n_gpus!r}; give one size of 1 or more for every run")
         columns = numpy.column_stack([columns, numpy.log(sizes / _SIZE_UNIT)])

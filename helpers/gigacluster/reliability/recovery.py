@@ -14,15 +14,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Array, Samples, as_common, is_array
-from gigacluster.limits import (
-    AT_LEAST_ONE,
-    SHARE,
-    SHARE_BELOW_ONE,
-    Limit,
-    admit,
-    checked,
-    one_of,
-)
+from gigacluster.limits import AT_LEAST_ONE, SHARE, SHARE_BELOW_ONE, AtLeastOne, Limit, admit, checked, one_of
 from gigacluster.reliability.goodput import DURATION, INTERVAL, WRITES, Goodput, goodput, mean_time_s
 
 SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
@@ -166,15 +158,12 @@ def goodput_with(
 def _without_a_replica(
     recovery: Recovery, failures: dict[str, Any], n_replicas: Samples, replicas_lost: Samples
 ) -> Goodput:
-    xp, (replicas, out, share, mttf, stall, rebuild, detection) = checked(
-        n_replicas=(n_replicas, _REPLICAS),
-        replicas_lost=(replicas_lost, AT_LEAST_ONE),
-        lost_frac=(recovery.lost_frac, SHARE),
-        mttf_s=(failures["mttf_s"], _MTTF),
-        resume_s=(recovery.resume_s, DURATION),
-        rebuild_s=(recovery.rebuild_s, DURATION),
-        detection_s=(recovery.detection_s, DURATION),
-    )
+    given = {name: getattr(recovery, name) for name in ("lost_frac", "resume_s", "rebuild_s", "detection_s")}
+    given |= {"n_replicas": n_replicas, "replicas_lost": replicas_lost, "mttf_s": failures["mttf_s"]}
+    limits = {"lost_frac": SHARE, **dict.fromkeys(("resume_s", "rebuild_s", "detection_s"), DURATION)}
+    limits |= {"n_replicas": _REPLICAS, "replicas_lost": AT_LEAST_ONE, "mttf_s": _MTTF}
+    xp, a, _ = admit(given, limits)
+    share, stall, rebuild, detection, replicas, out, mttf = a.values()
     share = xp.maximum(share, _RAREST)
     deep_mttf = mttf / share
     whole = goodput(
@@ -230,9 +219,9 @@ class Blast:
         if faults:
             raise ValueError("; ".join(faults))
 
-    def replicas_lost(self, chips_per_replica: Samples) -> Array:
+    def replicas_lost(self, chips_per_replica: AtLeastOne) -> Array:
         """Return the replicas that one failure takes out on average; a part of one is a whole one."""
-        xp, (per_replica,) = checked(chips_per_replica=(chips_per_replica, AT_LEAST_ONE))
+        xp, (per_replica,) = checked(Blast.replicas_lost, chips_per_replica)
         return sum((share * xp.ceil(chips / per_replica) for chips, share in self._kinds()), 0.0 * per_replica)
 
     def beyond(self, domain_chips: Samples) -> Array:

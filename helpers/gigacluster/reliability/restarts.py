@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy
 
 from gigacluster.arrays import Array, Namespace, Samples
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, Limit, checked
+from gigacluster.limits import AtLeastOne, Limit, NonNegative, Positive, checked
 
 #: The trapezoid rule over the standard normal: with this spacing and reach, 1e-12 for sigma up to 2.2, 1e-6 up to 5.
 _NODES = numpy.arange(-8.7, 8.75, 0.15)
@@ -13,7 +15,7 @@ _WEIGHTS = numpy.exp(-(_NODES**2) / 2) / numpy.sum(numpy.exp(-(_NODES**2) / 2))
 SIZE_POWER = Limit(-1.0, 1.0, "a power of size from -1 to 1")
 
 
-def sigma_from_mean(median_s: Samples, mean_s: Samples) -> Array:
+def sigma_from_mean(median_s: Positive, mean_s: Positive) -> Array:
     """Spread of a lognormal time from its median and mean: sqrt(2 ln(mean / median)); ``nan`` where mean < median.
 
     Examples
@@ -21,12 +23,18 @@ def sigma_from_mean(median_s: Samples, mean_s: Samples) -> Array:
     >>> round(float(sigma_from_mean(222, 2_334)), 2)  # OLMo Hybrid's recoveries
     2.17
     """
-    xp, (median, mean) = checked(median_s=(median_s, POSITIVE), mean_s=(mean_s, POSITIVE))
+    xp, (median, mean) = checked(sigma_from_mean, median_s, mean_s)
     log_ratio = xp.log(mean / median)
     return xp.where(log_ratio >= 0, xp.sqrt(2 * xp.abs(log_ratio)), xp.nan)
 
 
-def at_size_s(seconds: Samples, n_gpus: Samples, *, measured_at_gpus: Samples, size_power: Samples) -> Array:
+def at_size_s(
+    seconds: NonNegative,
+    n_gpus: AtLeastOne,
+    *,
+    measured_at_gpus: AtLeastOne,
+    size_power: Annotated[Samples, SIZE_POWER],
+) -> Array:
     """Time of a phase of recovery in a job of another size: t (n / n0)^power.
 
     Parameters
@@ -40,12 +48,7 @@ def at_size_s(seconds: Samples, n_gpus: Samples, *, measured_at_gpus: Samples, s
     >>> round(float(at_size_s(454, 16_384, measured_at_gpus=2048, size_power=0.253)))  # 768 s were measured
     768
     """
-    _, (time_s, gpus, measured, power) = checked(
-        seconds=(seconds, NON_NEGATIVE),
-        n_gpus=(n_gpus, AT_LEAST_ONE),
-        measured_at_gpus=(measured_at_gpus, AT_LEAST_ONE),
-        size_power=(size_power, SIZE_POWER),
-    )
+    _, (time_s, gpus, measured, power) = checked(at_size_s, seconds, n_gpus, measured_at_gpus, size_power)
     return time_s * (gpus / measured) ** power
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any
+from typing import Annotated, Any
 
 import numpy
 
@@ -115,14 +115,14 @@ def simulate(
     lost_frac: float = 0.0,
     stored_restart_s: float | None = None,
     stored_interval_s: float = 3600.0,
-    failure_shape: float = 1.0,
-    spares: int | None = None,
-    repair_s: float = 0.0,
-    failures: int = 1_000_000,
-    failures_per_run: int = 128,
+    failure_shape: Annotated[float, POSITIVE] = 1.0,
+    spares: Annotated[int, AT_LEAST_ONE] | None = None,
+    repair_s: Annotated[float, NON_NEGATIVE] = 0.0,
+    failures: Annotated[int, AT_LEAST_ONE] = 1_000_000,
+    failures_per_run: Annotated[int, AT_LEAST_ONE] = 128,
     seed: int = 7,
     device: str = "cpu",
-    chunk: int = 8192,
+    chunk: Annotated[int, AT_LEAST_ONE] = 8192,
     executor: Workers = None,
     **inputs: Any,
 ) -> Simulation:
@@ -159,14 +159,7 @@ def simulate(
     lost = {"lost_frac": lost_frac, "stored_restart_s": stored_restart_s, "stored_interval_s": stored_interval_s}
     given = {"n_gpus": n_gpus, "restart_sigma": restart_sigma, **lost, **inputs}
     _refuse_arrays(given)
-    checked(
-        failure_shape=(failure_shape, POSITIVE),
-        repair_s=(repair_s, NON_NEGATIVE),
-        failures=(failures, AT_LEAST_ONE),
-        failures_per_run=(failures_per_run, AT_LEAST_ONE),
-        chunk=(chunk, AT_LEAST_ONE),
-        spares=(1 if spares is None else spares, AT_LEAST_ONE),
-    )
+    checked(simulate, failure_shape, 1 if spares is None else spares, repair_s, failures, failures_per_run, chunk)
     expected = goodput(**given)
     mttf_s, rules = float(expected.mttf_s), _rules(expected, stored_interval_s, repair_s, inputs)
     in_memory = inputs.get("mode") == "in-memory" and lost_frac > 0

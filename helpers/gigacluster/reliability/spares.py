@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated
 
 import numpy
 from scipy import stats
 
 from gigacluster.arrays import Array, Samples, to_host
-from gigacluster.limits import (
-    AT_LEAST_ONE,
-    NON_NEGATIVE,
-    SHARE,
-    SHARE_BELOW_ONE,
-    Limit,
-    checked,
-)
+from gigacluster.limits import AtLeastOne, Limit, NonNegative, Share, ShareBelowOne, checked
 from gigacluster.units import SECONDS_PER_DAY
 
 _INSIDE = Limit(0.0, 1.0, "a share above 0 and below 1", low_included=False, high_included=False)
 
 
-def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardware_frac: Samples = 1.0) -> Array:
+def broken_frac(failures_per_1000_node_days: NonNegative, repair_s: NonNegative, hardware_frac: Share = 1.0) -> Array:
     """Share of nodes under repair at a time.
 
     Parameters
@@ -39,17 +33,17 @@ def broken_frac(failures_per_1000_node_days: Samples, repair_s: Samples, hardwar
     >>> round(float(broken_frac(6.5, 2 * 86_400)), 4)
     0.0128
     """
-    _, (rate, repair, share) = checked(
-        failures_per_1000_node_days=(failures_per_1000_node_days, NON_NEGATIVE),
-        repair_s=(repair_s, NON_NEGATIVE),
-        hardware_frac=(hardware_frac, SHARE),
-    )
+    _, (rate, repair, share) = checked(broken_frac, failures_per_1000_node_days, repair_s, hardware_frac)
     load = rate * share * repair / (1000 * SECONDS_PER_DAY)
     return load / (1 + load)
 
 
 def spares_needed(
-    n_nodes: Samples, broken_frac: Samples, confidence: Samples = 0.99, *, nodes_per_failure: Samples = 1.0
+    n_nodes: AtLeastOne,
+    broken_frac: ShareBelowOne,
+    confidence: Annotated[Samples, _INSIDE] = 0.99,
+    *,
+    nodes_per_failure: AtLeastOne = 1.0,
 ) -> Array:
     """Spare nodes with which the job is complete with the given probability.
 
@@ -74,12 +68,7 @@ def spares_needed(
     >>> float(spares_needed(12_500, 0.0128))
     193.0
     """
-    nodes, broken, level, group = _host(
-        n_nodes=(n_nodes, AT_LEAST_ONE),
-        broken_frac=(broken_frac, SHARE_BELOW_ONE),
-        confidence=(confidence, _INSIDE),
-        nodes_per_failure=(nodes_per_failure, AT_LEAST_ONE),
-    )
+    nodes, broken, level, group = _host(spares_needed, n_nodes, broken_frac, confidence, nodes_per_failure)
     groups = numpy.ceil(nodes / group)
     needed = stats.binom.ppf(level, groups, broken)
     for _ in range(50):  # the spares added can break too: a few rounds, each adding fewer
@@ -90,6 +79,6 @@ def spares_needed(
     return numpy.asarray(needed * group)
 
 
-def _host(**inputs: tuple[Any, Limit]) -> list[numpy.ndarray]:
+def _host(function: Callable[..., object], *values: Samples) -> list[numpy.ndarray]:
     """Return checked inputs as NumPy arrays: SciPy's distributions stay on the host."""
-    return [to_host(value) for value in checked(**inputs)[1]]
+    return [to_host(value) for value in checked(function, *values)[1]]

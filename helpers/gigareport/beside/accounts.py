@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gigacluster.arrays import Samples
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, POSITIVE_SHARE, SHARE_BELOW_ONE, checked
+from gigacluster.arrays import Array
+from gigacluster.limits import AtLeastOne, NonNegative, Positive, PositiveShare, ShareBelowOne, checked
 from gigacluster.units import HOURS_PER_YEAR
 
 
-def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_power_share: Samples) -> Any:
+def it_power_w_per_chip(chip_w: Positive, server_w_per_chip: NonNegative, network_power_share: NonNegative) -> Array:
     """Return the rated IT power of a chip with its part of server, storage and network.
 
     Parameters
@@ -22,15 +20,13 @@ def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_pow
     >>> round(float(it_power_w_per_chip(700, 575, 0.10)), 1)
     1402.5
     """
-    _, (chip, server, share) = checked(
-        chip_w=(chip_w, POSITIVE),
-        server_w_per_chip=(server_w_per_chip, NON_NEGATIVE),
-        network_power_share=(network_power_share, NON_NEGATIVE),
-    )
+    _, (chip, server, share) = checked(it_power_w_per_chip, chip_w, server_w_per_chip, network_power_share)
     return (chip + server) * (1 + share)
 
 
-def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0, pue: Samples = 1.0) -> Any:
+def energy_kwh(
+    it_power_w: NonNegative, hours: NonNegative, *, load_frac: PositiveShare = 1.0, pue: AtLeastOne = 1.0
+) -> Array:
     """Return the energy that a facility draws.
 
     Parameters
@@ -44,25 +40,20 @@ def energy_kwh(it_power_w: Samples, hours: Samples, *, load_frac: Samples = 1.0,
     >>> round(float(energy_kwh(150e6, 8766, pue=1.21)) / 1e9, 2)
     1.59
     """
-    _, (power_w, time_h, load, overhead) = checked(
-        it_power_w=(it_power_w, NON_NEGATIVE),
-        hours=(hours, NON_NEGATIVE),
-        load_frac=(load_frac, POSITIVE_SHARE),
-        pue=(pue, AT_LEAST_ONE),
-    )
+    _, (power_w, time_h, load, overhead) = checked(energy_kwh, it_power_w, hours, load_frac, pue)
     return power_w / 1e3 * time_h * load * overhead
 
 
 def amortised_run_usd(
     *,
-    n_chips: Samples,
-    run_hours: Samples,
-    cluster_usd_per_chip: Samples,
-    price_performance_per_year: Samples,
-    age_years: Samples = 0.0,
-    kwh_per_chip_hour: Samples = 0.0,
-    energy_usd_per_kwh: Samples = 0.0,
-) -> Any:
+    n_chips: Positive,
+    run_hours: NonNegative,
+    cluster_usd_per_chip: NonNegative,
+    price_performance_per_year: AtLeastOne,
+    age_years: NonNegative = 0.0,
+    kwh_per_chip_hour: NonNegative = 0.0,
+    energy_usd_per_kwh: NonNegative = 0.0,
+) -> Array:
     """Return what a run costs in lost value of the hardware and in energy, as Cottier et al. 2024 count it.
 
     Parameters
@@ -87,13 +78,14 @@ def amortised_run_usd(
     500.0
     """
     xp, (n, run_h, price_usd, gain, age, kwh, kwh_usd) = checked(
-        n_chips=(n_chips, POSITIVE),
-        run_hours=(run_hours, NON_NEGATIVE),
-        cluster_usd_per_chip=(cluster_usd_per_chip, NON_NEGATIVE),
-        price_performance_per_year=(price_performance_per_year, AT_LEAST_ONE),
-        age_years=(age_years, NON_NEGATIVE),
-        kwh_per_chip_hour=(kwh_per_chip_hour, NON_NEGATIVE),
-        energy_usd_per_kwh=(energy_usd_per_kwh, NON_NEGATIVE),
+        amortised_run_usd,
+        n_chips,
+        run_hours,
+        cluster_usd_per_chip,
+        price_performance_per_year,
+        age_years,
+        kwh_per_chip_hour,
+        energy_usd_per_kwh,
     )
     rate = xp.log(gain)
     lost = xp.exp(-rate * age) * -xp.expm1(-rate * run_h / HOURS_PER_YEAR)
@@ -101,8 +93,8 @@ def amortised_run_usd(
 
 
 def cost_shares(
-    server_overhead: Samples, interconnect_share: Samples, hardware_share: Samples = 1.0
-) -> tuple[Any, Any, Any]:
+    server_overhead: AtLeastOne, interconnect_share: ShareBelowOne, hardware_share: PositiveShare = 1.0
+) -> tuple[Array, Array, Array]:
     """Return the shares of chips, of the rest of the servers, and of the interconnect in a total.
 
     Parameters
@@ -116,24 +108,20 @@ def cost_shares(
     >>> [round(float(share), 3) for share in cost_shares(1.64, 0.19, 0.57)]
     [0.282, 0.18, 0.108]
     """
-    _, (overhead, between, hardware) = checked(
-        server_overhead=(server_overhead, AT_LEAST_ONE),
-        interconnect_share=(interconnect_share, SHARE_BELOW_ONE),
-        hardware_share=(hardware_share, POSITIVE_SHARE),
-    )
+    _, (overhead, between, hardware) = checked(cost_shares, server_overhead, interconnect_share, hardware_share)
     servers = hardware * (1 - between)
     chips = servers / overhead
     return chips, servers - chips, hardware * between
 
 
 def gross_margin_frac(
-    rent_usd_per_chip_hour: Samples,
+    rent_usd_per_chip_hour: Positive,
     *,
-    capital_usd_per_chip: Samples,
-    life_years: Samples,
-    running_usd_per_chip_hour: Samples,
-    utilisation_frac: Samples = 1.0,
-) -> Any:
+    capital_usd_per_chip: NonNegative,
+    life_years: Positive,
+    running_usd_per_chip_hour: NonNegative,
+    utilisation_frac: PositiveShare = 1.0,
+) -> Array:
     """Return an operator's gross margin in its accounts: revenue less depreciation and running costs, over revenue.
 
     Parameters
@@ -151,10 +139,11 @@ def gross_margin_frac(
     0.25
     """
     _, (rent_usd, capital_usd, years, running_usd, used) = checked(
-        rent_usd_per_chip_hour=(rent_usd_per_chip_hour, POSITIVE),
-        capital_usd_per_chip=(capital_usd_per_chip, NON_NEGATIVE),
-        life_years=(life_years, POSITIVE),
-        running_usd_per_chip_hour=(running_usd_per_chip_hour, NON_NEGATIVE),
-        utilisation_frac=(utilisation_frac, POSITIVE_SHARE),
+        gross_margin_frac,
+        rent_usd_per_chip_hour,
+        capital_usd_per_chip,
+        life_years,
+        running_usd_per_chip_hour,
+        utilisation_frac,
     )
     return 1 - (capital_usd / (years * HOURS_PER_YEAR) + running_usd) / (rent_usd * used)
