@@ -110,22 +110,31 @@ def in_order(
         pool.close()
 
 
+def check_executor(executor: Workers) -> None:
+    """Refuse what is no executor, before any work begins.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a number of processes, nor an executor, nor None.
+    """
+    if isinstance(executor, int) and not isinstance(executor, bool):
+        if executor < 1:
+            raise ValueError(f"executor is {executor}; as a number of processes it must be at least 1")
+    elif executor is not None and not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"executor is {executor!r}; it can be a number of processes, an executor of concurrent.futures, "
+            "client.get_executor() of Dask, or None"
+        )
+
+
 class _Pool:
     """An executor of ours, which is closed at the end, or one passed in, which stays open."""
 
     def __init__(self, executor: Workers) -> None:
-        if isinstance(executor, int) and not isinstance(executor, bool):
-            if executor < 1:
-                raise ValueError(f"executor is {executor}; as a number of processes it must be at least 1")
-            self._own: Executor | None = ProcessPoolExecutor(executor)
-            self._now: Any = self._own
-        elif callable(getattr(executor, "submit", None)):
-            self._own, self._now = None, executor
-        else:
-            raise TypeError(
-                f"executor is {executor!r}; it can be a number of processes, an executor of concurrent.futures, "
-                "client.get_executor() of Dask, or None"
-            )
+        check_executor(executor)
+        self._own: Executor | None = ProcessPoolExecutor(executor) if isinstance(executor, int) else None
+        self._now: Any = self._own or executor
         count = getattr(self._now, "_max_workers", None)
         self._context = getattr(self._now, "_mp_context", None)
         self._count = count if isinstance(count, int) else None

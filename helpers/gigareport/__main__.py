@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
+        _refuse_device()
         return int(chosen.run(chosen))
     except (CatalogError, ScenarioError, OSError) as fault:
         print(told(str(fault)), file=sys.stderr)
@@ -49,6 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(told(message))
+
+
+def _refuse_device() -> None:
+    """Refuse a device that the environment asks for and that is not there, before any work begins."""
+    try:
+        device_namespace(os.environ.get(DEVICE_VARIABLE, "cpu"))
+    except (RuntimeError, ValueError) as fault:
+        raise ScenarioError(f"{DEVICE_VARIABLE}: {fault}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -288,10 +297,7 @@ def _compare(chosen: argparse.Namespace) -> int:
 def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
     """Evaluate one scenario, after a line that says what is at work."""
     file, device = find(name), os.environ.get(DEVICE_VARIABLE, "cpu")
-    try:
-        where = "CPU" if device_namespace(device) is NUMPY else "GPU"
-    except (RuntimeError, ValueError) as fault:
-        raise ScenarioError(f"{DEVICE_VARIABLE}: {fault}") from None
+    where = "CPU" if device_namespace(device) is NUMPY else "GPU"
     print(
         f"gigacluster {version('gigacluster')}, {where}: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
         file=sys.stderr,

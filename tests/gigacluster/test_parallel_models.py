@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -35,11 +36,31 @@ def test_a_bootstrap_is_the_same_from_any_number_of_workers(processes, monkeypat
     assert all(same_bytes(found[0], other) for other in found[1:])
 
 
-def test_an_executor_of_the_wrong_kind_is_refused_by_a_fit():
+RUNS = scaling_runs.synthetic(noise=0.01, seed=3)
+FACES = {
+    "search": lambda executor: search_with(executor),
+    "fit": lambda executor: scaling.fit(RUNS, bootstrap=8, kind="case", starts=8, device="cpu", executor=executor),
+    "simulation": lambda executor: reliability.simulate(
+        mttf_s=7_200.0, checkpoint_write_s=60.0, restart_s=600.0, failures=1_000, executor=executor
+    ),
+}
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_every_face_refuses_what_is_no_executor_and_one_that_is_closed(face):
+    with pytest.raises(TypeError, match="executor is 'two'; it can be a number of processes"):
+        FACES[face]("two")
+    with pytest.raises(ValueError, match="executor is 0; as a number of processes it must be at least 1"):
+        FACES[face](0)
+    with ThreadPoolExecutor(1) as pool:
+        pass
+    with pytest.raises(RuntimeError, match="the executor takes no work .*; open a new one, or give a number"):
+        FACES[face](pool)
+
+
+def test_a_fit_without_replicates_refuses_an_executor_of_the_wrong_kind_too():
     with pytest.raises(TypeError, match="executor is 'two'"):
-        scaling.fit(
-            scaling_runs.synthetic(noise=0.01, seed=3), bootstrap=8, kind="case", starts=8, device="cpu", executor="two"
-        )
+        scaling.fit(RUNS, device="cpu", executor="two")
 
 
 def search_with(executor, top=5):

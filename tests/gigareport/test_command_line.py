@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -237,12 +238,30 @@ def test_check_says_how_many_chips_stand_idle(run, tmp_path):
 
 
 @pytest.mark.parametrize(("wanted", "told"), [("cuda", "no GPU answers: CuPy is not installed"), ("gpu", "it can be")])
-def test_a_device_that_is_not_there_is_said_in_a_sentence(run, monkeypatch, wanted, told):
+@pytest.mark.parametrize("command", ["evaluate xai-colossus-2024", "report", "plan grok-3-2024", "check"])
+def test_a_device_that_is_not_there_is_said_in_a_sentence(run, monkeypatch, wanted, told, command):
     monkeypatch.setenv("GIGACLUSTER_DEVICE", wanted)
     monkeypatch.setitem(sys.modules, "cupy", None)
     arrays._gpu_fault.cache_clear()
-    code, out, err = run("evaluate", "xai-colossus-2024")
+    code, out, err = run(*command.split())
     arrays._gpu_fault.cache_clear()
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("GIGACLUSTER_DEVICE: device")
     assert told in err
+
+
+def test_an_old_cupy_is_said_in_a_sentence(run, monkeypatch):
+    monkeypatch.setenv("GIGACLUSTER_DEVICE", "cuda")
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(__version__="13.6.0"))
+    arrays._gpu_fault.cache_clear()
+    code, out, err = run("evaluate", "xai-colossus-2024")
+    arrays._gpu_fault.cache_clear()
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "CuPy 13.6.0 lacks functions that are called; install CuPy 14 or newer" in err
+
+
+@pytest.mark.parametrize("workers", ["0", "two", "-1", "1.5", "nan"])
+def test_a_number_of_workers_that_is_none_is_wrong_usage(run, workers):
+    with pytest.raises(SystemExit) as ended:
+        run("plan", "grok-3-2024", "--workers", workers)
+    assert ended.value.code == 2

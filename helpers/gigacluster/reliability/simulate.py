@@ -8,22 +8,27 @@ bounded by the number of runs in a chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from typing import Annotated, Any
 
 import numpy
 
-from gigacluster.arrays import Array, Mask, Namespace, device_namespace, is_array, to_host
+from gigacluster.arrays import NUMPY, Array, Mask, Namespace, device_namespace, free_bytes, is_array, release, to_host
 from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, checked
-from gigacluster.parallel import Workers, chunks, in_order
+from gigacluster.parallel import Workers, chunks, halving, in_order
 from gigacluster.philox import exponential, normal, uniform
 from gigacluster.reliability.goodput import MODES, Goodput, goodput
 from gigacluster.reliability.recovery import Recovery, goodput_with
 from gigacluster.units import SECONDS_PER_DAY
 
 _WARM_UP_STEPS = 20
+#: Runs that advance together on a CPU, where their arrays stay in the cache, and on a GPU, which they fill.
+_CPU_CHUNK, _GPU_CHUNK = 8192, 2**22
+#: Memory of a run, and of each of its spares or replicas.
+_BYTES_A_RUN = 100
 #: Streams of random numbers; normal ones take two.
 _FAILURES, _FATES, _REPAIRS, _PLACES, _RESTARTS = range(5)
 
@@ -122,7 +127,7 @@ def simulate(
     failures_per_run: Annotated[int, AT_LEAST_ONE] = 128,
     seed: int = 7,
     device: str = "cpu",
-    chunk: Annotated[int, AT_LEAST_ONE] = 8192,
+    chunk: Annotated[int, AT_LEAST_ONE] | None = None,
     executor: Workers = None,
     **inputs: Any,
 ) -> Simulation:
@@ -141,7 +146,8 @@ def simulate(
     failures_per_run : Length of one run.
     seed : int, default 7
     device : {"cpu", "cuda", "auto"}, default "cpu"
-    chunk : Runs that advance together: memory is about 100 bytes x chunk x (1 + spares).
+    chunk : Runs that advance together: memory is about 100 bytes x chunk x (1 + spares). Left out: 8,192, on a GPU as
+        many as fill it; fewer where its memory does not suffice, and half of them each time it runs out.
     executor : int or executor, optional
         Who simulates the chunks: None for this process, a number of processes, or an executor such as
         ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
@@ -159,7 +165,8 @@ def simulate(
     lost = {"lost_frac": lost_frac, "stored_restart_s": stored_restart_s, "stored_interval_s": stored_interval_s}
     given = {"n_gpus": n_gpus, "restart_sigma": restart_sigma, **lost, **inputs}
     _refuse_arrays(given)
-    checked(simulate, failure_shape, 1 if spares is None else spares, repair_s, failures, failures_per_run, chunk)
+    counts = failures, failures_per_run, 1 if chunk is None else chunk
+    checked(simulate, failure_shape, 1 if spares is None else spares, repair_s, *counts)
     expected = goodput(**given)
     mttf_s, rules = float(expected.mttf_s), _rules(expected, stored_interval_s, repair_s, inputs)
     in_memory = inputs.get("mode") == "in-memory" and lost_frac > 0
@@ -177,7 +184,8 @@ def simulate(
 
     how = _Way(device, seed, settle, failures_per_run)
     n_runs = math.ceil(failures / failures_per_run)
-    tasks = (_Chunk(law, rules, spares, how, piece.start, piece.stop - piece.start) for piece in chunks(n_runs, chunk))
+    pieces = chunks(n_runs, chunk or _chunk_on(device))
+    tasks = (_Chunk(law, rules, spares, how, piece.start, piece.stop - piece.start) for piece in pieces)
     return _summary(in_order(_simulated, tasks, executor=executor, what="runs"), n_runs, failures_per_run, expected)
 
 
@@ -203,12 +211,35 @@ class _Chunk:
     size: int
 
 
+def _chunk_on(device: str) -> int:
+    on_cpu = device == "cpu" or (device == "auto" and device_namespace(device) is NUMPY)
+    return _CPU_CHUNK if on_cpu else _GPU_CHUNK
+
+
+def _in_pieces(task: Any, beside: int, times_s: Callable[[Namespace, int, int], numpy.ndarray]) -> numpy.ndarray:
+    """Return the times of each run of a chunk, shape (2, runs): of as many at once as memory holds. [s]
+
+    ``beside`` is how many spares or replicas a run has, ``times_s`` what computes so many runs from a number on.
+    """
+    xp = device_namespace(task.how.device)
+    at_once = max(1, int(min(task.size, free_bytes(xp) / 2 / (_BYTES_A_RUN * (1 + beside)))))
+
+    def some(runs: slice) -> numpy.ndarray:
+        return times_s(xp, runs.start, runs.stop - runs.start)
+
+    pieces = halving(some, task.first + task.size, at_once, first=task.first, release=lambda: release(xp))
+    return numpy.concatenate([times for _, times in pieces], axis=1)
+
+
 def _simulated(task: _Chunk) -> numpy.ndarray:
     """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
-    xp, how = device_namespace(task.how.device), task.how
-    steps = task.law.steps(xp, how.seed, task.first, task.size)
-    zero = xp.zeros(task.size)
-    start = _live(xp, Runs(zero, zero, _all_ready(xp, task.spares, task.size)), steps, task.rules, how.settle)
+    return _in_pieces(task, task.spares or 0, partial(_times_s, task))
+
+
+def _times_s(task: _Chunk, xp: Namespace, first: int, size: int) -> numpy.ndarray:
+    how, zero = task.how, xp.zeros(size)
+    steps = task.law.steps(xp, how.seed, first, size)
+    start = _live(xp, Runs(zero, zero, _all_ready(xp, task.spares, size)), steps, task.rules, how.settle)
     end = _live(xp, start, steps, task.rules, how.failures)
     useful_s = task.rules.interval_s * (end.intervals - start.intervals)
     return to_host(xp.stack([end.wall_s - start.wall_s, useful_s]))
@@ -316,7 +347,7 @@ def simulate_with(
     failures_per_run: int = 128,
     seed: int = 7,
     device: str = "cpu",
-    chunk: int = 8192,
+    chunk: int | None = None,
     executor: Workers = None,
     **inputs: Any,
 ) -> Simulation:
@@ -458,7 +489,7 @@ def _simulate_replicas(
     failures_per_run: int,
     seed: int,
     device: str,
-    chunk: int,
+    chunk: int | None,
     executor: Workers,
 ) -> Simulation:
     mttf_s = float(expected.mttf_s)
@@ -474,7 +505,8 @@ def _simulate_replicas(
     how = _Way(device, seed, settle, failures_per_run)
     n_runs = math.ceil(failures / failures_per_run)
     job = mttf_s, float(recovery.lost_frac), n_replicas, replicas_lost
-    tasks = (_ReplicaChunk(*job, rules, how, piece.start, piece.stop - piece.start) for piece in chunks(n_runs, chunk))
+    pieces = chunks(n_runs, chunk or _chunk_on(device))
+    tasks = (_ReplicaChunk(*job, rules, how, piece.start, piece.stop - piece.start) for piece in pieces)
     times_s = in_order(_simulated_replicas, tasks, executor=executor, what="runs")
     return _summary(times_s, n_runs, failures_per_run, expected)
 
@@ -495,13 +527,16 @@ class _ReplicaChunk:
 
 def _simulated_replicas(task: _ReplicaChunk) -> numpy.ndarray:
     """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
-    xp, how, n_replicas = device_namespace(task.how.device), task.how, task.n_replicas
-    zero = xp.zeros(task.size)
-    runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, task.size)), zero, zero, zero)
+    return _in_pieces(task, task.n_replicas, partial(_replica_times_s, task))
+
+
+def _replica_times_s(task: _ReplicaChunk, xp: Namespace, first: int, size: int) -> numpy.ndarray:
+    how, n_replicas, zero = task.how, task.n_replicas, xp.zeros(size)
+    runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, size)), zero, zero, zero)
     number = xp.astype(xp.arange(n_replicas), xp.float64)[:, None]
     for step in range(how.settle + how.failures):
         begin = runs if step == how.settle else begin
-        place = step, task.first, task.size
+        place = step, first, size
         failure_s = task.mttf_s * exponential(xp, how.seed, _FAILURES, *place)
         deep = uniform(xp, how.seed, _FATES, *place) < task.lost_frac
         hit = xp.floor(n_replicas * uniform(xp, how.seed, _PLACES, *place))

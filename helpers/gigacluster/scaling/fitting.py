@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
-from gigacluster.parallel import Workers
+from gigacluster.parallel import Workers, check_executor
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
 from gigacluster.scaling.compare import compare
@@ -116,6 +116,7 @@ def fit(
     >>> round(fitted.parameters["alpha"], 6), round(fitted.parameters["E"], 6)
     (0.34, 1.7)
     """
+    check_executor(executor)
     law = get_law(form)
     held = dict(law.defaults) if fixed is None else {k: float(v) for k, v in fixed.items()}
     _check_options(law, held, kind, clusters, coverage)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import to_host
+from gigacluster.arrays import release, to_host
+from gigacluster.parallel import halving
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import Fits, Problem, reaches, solve
@@ -70,9 +71,13 @@ def random_starts(problem: Problem, count: int, seed: int) -> numpy.ndarray:
         return theta
     amplitudes = [law.names.index(term.amplitude) for term in law.terms]
     least = 0.02 * loss.mean()  # a term that least squares would make negative begins small instead
-    for first in range(0, count, problem.chunk):
-        rows = slice(first, first + problem.chunk)
-        found = _least_squares_amplitudes(problem, theta[rows], loss)
+    solved = halving(
+        lambda rows: _least_squares_amplitudes(problem, theta[rows], loss),
+        count,
+        problem.chunk,
+        release=lambda: release(problem.xp),
+    )
+    for rows, found in solved:
         theta[rows, amplitudes] = numpy.log(numpy.maximum(found, least))
     return theta
 
