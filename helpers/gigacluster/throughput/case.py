@@ -127,6 +127,7 @@ class Case:
     grad_bytes: Samples = 4.0  # bytes a gradient element in the reduction and in its buffer
     state_bytes: Samples = 12.0  # bytes a parameter of the master copy and the optimizer's moments
     update_bytes: Samples = 0.0  # bytes a parameter of a further copy during an update without a fused kernel
+    bucket_params: Samples = 0.0  # gradients that a buffer holds beside the states until they are reduced [parameter]
     param_bytes: Samples = 2.0  # bytes a parameter of the working copy; 0 where the master copy serves
     logit_bytes: Samples = 6.0  # bytes an element of the logits held at once
     logit_frac: Samples = 1.0  # share of the logits held at once

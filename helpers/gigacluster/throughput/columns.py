@@ -20,6 +20,9 @@ need may be missing. The rules for what a source did not publish:
   a year later;
 - gradients: 16 bit in NeMo, Megatron-Bridge and MLPerf since 2023, 32 bit elsewhere; parameters gathered in 8 bit in
   FP8 runs of Megatron since 2024; gradients added by kernels of their own in DeepSpeed and GPT-NeoX alone;
+- DeepSpeed: 16-bit parameters and gradients beside the 32-bit master copy, 32-bit gradients for the update;
+- optimizer: AdamW; without a fused kernel under trainers of Hugging Face before PyTorch 2.8;
+- memory: what the chip has, or ``capacity_gib``, what a device said that it has;
 - software of an MoE: what nobody says is absent, but for the recipes of Megatron since mid 2026 (:mod:`.software`);
 - scale-up domain and scale-out rate: those of the chip's usual system; network: rails, and full bisection.
 """
@@ -41,7 +44,7 @@ from gigacluster.throughput.case import Case
 from gigacluster.throughput.rows import Reader, Runs, chips_of, contradictions_of, number_of
 from gigacluster.throughput.software import Software
 from gigacluster.transformer import layer_params
-from gigacluster.units import BITS_PER_BYTE, GIGA
+from gigacluster.units import BITS_PER_BYTE, GIB, GIGA
 
 #: Tokens of a micro-batch where nobody published it and no pipeline asks for small ones.
 _TOKENS_AT_ONCE = 16_384
@@ -49,6 +52,12 @@ _TOKENS_AT_ONCE = 16_384
 _USUAL_VOCAB = 51_200.0
 #: Chips since then have fused kernels of attention.
 _FUSED_SINCE = 2020
+#: What trainers that are built on that of Hugging Face are called.
+_TRAINERS = "transformers|hf trainer|llama-?factory|axolotl|trl"
+#: Gradients that DeepSpeed's buffer holds, with whole parameters: its ``reduce_bucket_size`` (``deepspeed-code``).
+_BUCKET_PARAMS = 5e8
+#: PyTorch 2.8, from which on that trainer's AdamW is a fused kernel (``transformers-code``).
+_FUSED_UPDATE_SINCE = 2025.6
 #: Share of a chip's memory that leaves room for activations where states take it.
 _ROOM_FOR_STATES = 0.5
 
@@ -63,6 +72,7 @@ class RunCases:
     contradictions: list[str]  # of these, what a run says against itself
     warnings: list[str]  # what was not read of a run that is expressed
     recompute_blank: numpy.ndarray  # one flag an expressible run: nobody says what is computed again
+    memory_blank: numpy.ndarray  # the same: that, the micro-batch or a part of the plan is not told
 
 
 def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None = None) -> RunCases:
@@ -93,14 +103,16 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
     kept_chips = [chip for chip, flag in zip(found, expressible, strict=True) if flag]
     of_kept = Reader(kept, kept_chips)
     policies = zip(of_kept.recompute, of_kept.software, strict=True)
-    blank = [not word and told.recompute_modules in ("", "none") for word, told in policies]
+    again = [not word and told.recompute_modules in ("", "none") for word, told in policies]
+    batch = numpy.isnan(kept.number("micro_batch", kept.number("grad_accum")))
     return RunCases(
         case=_case(kept, of_kept, [chip for chip in kept_chips if chip is not None]),
         expressible=expressible,
         reasons=reasons,
         contradictions=contradictions,
         warnings=reader.warnings,
-        recompute_blank=numpy.array(blank, dtype=bool),
+        recompute_blank=numpy.array(again, dtype=bool),
+        memory_blank=numpy.array(again, dtype=bool) | batch | (kept.number("plan_complete") == 0),
     )
 
 
@@ -184,7 +196,7 @@ def _hardware(runs: Runs, chips: list[Chip]) -> dict[str, Any]:
         "gemm_bf16_flop_per_s": numpy.array([rate.gemm_bf16_flop_per_s for rate in rates]),
         "gemm_fp8_flop_per_s": numpy.array([rate.gemm_8bit_flop_per_s for rate in rates]),
         "clock_frac": numpy.array([rate.clock_frac for rate in rates]),
-        "memory_bytes": of_chip(lambda chip: chip.memory_bytes),
+        "memory_bytes": runs.number("capacity_gib", of_chip(lambda chip: chip.memory_bytes) / GIB) * GIB,
         "memory_bytes_per_s": of_chip(lambda chip: chip.memory_bytes_per_s),
         "scaleup_bytes_per_s": of_chip(lambda chip: chip.fabric.scaleup_bytes_per_s),
         "scaleup_domain": runs.number("scaleup_domain", of_chip(lambda chip: chip.fabric.scaleup_domain)),
@@ -248,8 +260,15 @@ def _software(runs: Runs, reader: Reader) -> dict[str, numpy.ndarray]:
     found = {name: numpy.array([row[name] for row in rows], dtype=float) for name in names}
     said = numpy.array([overlap is not None and "ep" in overlap for overlap in reader.overlap], dtype=bool)
     blank = numpy.array([not software.ep_overlap for software in reader.software], dtype=bool)
-    # Beside whole parameters, states that are sharded are copies; elsewhere the master copy serves as the parameter.
-    beside = numpy.array([word in ("zero1", "zero2") for word in reader.sharding], dtype=bool)
+    # Beside whole parameters, states that are sharded are copies; elsewhere the master copy serves as the parameter,
+    # but for DeepSpeed, which keeps 16-bit parameters and gradients, and copies these to 32 bit for the update.
+    deepspeed = _deepspeed(reader)
+    whole = numpy.array([word in ("zero1", "zero2") for word in reader.sharding], dtype=bool)
+    beside = whole | deepspeed
+    copied = deepspeed & (_grad_bytes(runs, reader) == 2.0)
+    # The trainer of Hugging Face updates without a fused kernel unless asked for one, until PyTorch 2.8.
+    unasked = numpy.array([not software.optimizer for software in reader.software], dtype=bool) & ~pure
+    unfused = (deepspeed | reader.named(_TRAINERS)) & unasked & (reader.year < _FUSED_UPDATE_SINCE)
     # A policy that names offloading keeps on the host what it keeps.
     offloaded = numpy.array(["offload" in word for word in runs.text("recompute")], dtype=bool)
     unsaid = numpy.array([not software.activation_offload for software in reader.software], dtype=bool)
@@ -258,7 +277,15 @@ def _software(runs: Runs, reader: Reader) -> dict[str, numpy.ndarray]:
         "activation_offload": numpy.where(offloaded & unsaid, runs.number("n_layers"), found["activation_offload"]),
         "overlap_ep": numpy.where(blank & said, 1.0, found["overlap_ep"]),
         "param_bytes": numpy.where(beside, 2.0, found["param_bytes"]),
+        "bucket_params": _BUCKET_PARAMS * (deepspeed & whole),
+        "update_bytes": found["update_bytes"] + 4.0 * copied + 4.0 * unfused,
     }
+
+
+def _deepspeed(reader: Reader) -> numpy.ndarray:
+    """Tell where DeepSpeed itself shards the states, not Megatron under it."""
+    found: numpy.ndarray = reader.named("deepspeed") & (reader.stack == codes.FRAMEWORK_FSDP)
+    return found
 
 
 def _pure(runs: Runs) -> numpy.ndarray:
@@ -268,7 +295,7 @@ def _pure(runs: Runs) -> numpy.ndarray:
 
 def _grad_bytes(runs: Runs, reader: Reader) -> numpy.ndarray:
     recipes = reader.named("nemo|bridge|mlperf") & (reader.stack == codes.FRAMEWORK_MEGATRON) & (reader.year >= 2023)
-    usual = numpy.where(_pure(runs) | recipes, 2.0, 4.0)
+    usual = numpy.where(_pure(runs) | recipes | _deepspeed(reader), 2.0, 4.0)
     said = [software.grad_dtype for software in reader.software]
     return numpy.array([{"bf16": 2.0, "fp32": 4.0}.get(word, blank) for word, blank in zip(said, usual, strict=True)])
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from gigacluster.arrays import Namespace, Samples
-from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_XLA, PRECISION_BF16, Case
+from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_FSDP, FRAMEWORK_XLA, PRECISION_BF16, Case
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
@@ -34,6 +34,8 @@ GATHERED_LAYERS = 2.0  # and the gradients of a third, before they are reduced
 _XLA_GATHERED_FRAC = 1.0 / 3.0
 #: Longest chunk of tokens in which a loss that is computed in chunks holds its logits. Assumption.
 _CHUNK_TOKENS = 2048.0
+#: Bytes a score of an unfused core of attention in PyTorch: softmax in 32 bit, and its copy in 16.
+_EAGER_MAP_BYTES = 6.0
 #: Layers whose activations are on the chip where they are offloaded to the host.
 _LAYERS_ON_CHIP = 2.0
 
@@ -62,7 +64,7 @@ class Memory:
     optimizer: Samples  # with what an update without a fused kernel copies, as far as activations leave no room for it
     activations: Samples  # with the working set of the layer being computed
     logits: Samples  # instead of that working set, where they take more: the loss comes between forward and backward
-    gathered: Samples  # parameters and gradients that FSDP holds unsharded for a moment
+    gathered: Samples  # parameters and gradients that FSDP holds unsharded
     context: Samples  # outside the allocator: device context, communication buffers, workspaces
     cached: Samples  # held by the allocator beyond live tensors; given back when memory runs short
 
@@ -126,7 +128,9 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     second_input = layer_input  # of the norm in front of the FFN
     norm_outputs = outside * case.d_model * 2.0 * saved
     masks = outside * case.d_model * 2.0 * unfused
-    maps = unfused * 5.0 * case.n_heads / case.tp * tokens * case.seq_len / case.cp
+    # Scores of an unfused core: softmax and its masks; PyTorch computes the softmax in 32 bit, and keeps a 16-bit copy.
+    map_bytes = 5.0 + (_EAGER_MAP_BYTES - 5.0) * xp.astype(case.framework == FRAMEWORK_FSDP, xp.float64)
+    maps = unfused * map_bytes * case.n_heads / case.tp * tokens * case.seq_len / case.cp
     projected, output = _attention_bytes(xp, case, saved)
     projected, output = tokens / case.tp * projected, tokens / case.tp * output
     around = layer_input + second_input + norm_outputs + masks + maps + projected + output
@@ -162,7 +166,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     dense_kept = around - around_again + dense - dense_again
     moe_kept = around - around_again + shared - shared_again + experts - experts_again
     moe_layers = case.n_experts > 0
-    # While a layer is computed again, the gradients of an FFN stand beside it.
+    # While a layer is computed again, the gradient of its output stands beside it, and those of its FFN or scores.
     has_dense = xp.astype(~moe_layers | (case.n_dense_layers > 0), xp.float64)
     routed_again = shared_again + experts_again
     gradient = (opened + saved) * xp.maximum(has_dense * dense_width, shared_width + routed_width) + left
@@ -176,7 +180,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
         vocabulary_params=case.vocab * case.d_model / case.tp,
         dense_kept_bytes=dense_kept,
         moe_kept_bytes=xp.where(moe_layers, moe_kept, 0.0),
-        working_bytes=around_again + xp.maximum(dense_again, routed_again) + gradient,
+        working_bytes=around_again + layer_input + xp.maximum(xp.maximum(dense_again, routed_again) + gradient, maps),
         logit_bytes=logit_tokens * case.vocab / case.tp * case.logit_bytes,
         embedding_bytes=layer_input,
     )
@@ -228,8 +232,12 @@ def memory_from_layers(xp: Namespace, layers: LayerMemory, case: Case) -> Memory
     largest = xp.maximum(has_dense * layers.dense_params, has_moe * of_moe)
     shared = case.shard_params * xp.astype(case.shard_group > 1.0, xp.float64)  # one chip has all of it already
     at_once = 1.0 - (1.0 - _XLA_GATHERED_FRAC) * xp.astype(case.framework == FRAMEWORK_XLA, xp.float64)
-    gathered = shared * (largest * at_once * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params) * _HALF
-    states = fullest["parameters"] + fullest["gradients"] + fullest["optimizer"]
+    in_turn = largest * at_once * (GATHERED_LAYERS + 1.0) + layers.vocabulary_params
+    # PyTorch keeps a stage gathered from one micro-batch to the next (``torchtitan-code``).
+    stays = (case.framework == FRAMEWORK_FSDP) & (case.pp > 1.0)
+    gathered = shared * xp.where(stays, fullest["gathered"] + largest, in_turn) * _HALF
+    gradients = fullest["gradients"] + xp.minimum(case.bucket_params, fullest["gathered"]) * _HALF
+    states = fullest["parameters"] + gradients + fullest["optimizer"]
     # While the loss is computed no layer is: the larger of the two counts.
     in_loss = xp.astype(fullest["logits"] > layers.working_bytes, xp.float64)
     logits = fullest["logits"] * in_loss
@@ -239,7 +247,7 @@ def memory_from_layers(xp: Namespace, layers: LayerMemory, case: Case) -> Memory
     live = states + copied + moving
     return Memory(
         parameters=fullest["parameters"],
-        gradients=fullest["gradients"],
+        gradients=gradients,
         optimizer=fullest["optimizer"] + copied,
         activations=activations,
         logits=logits,
@@ -297,6 +305,7 @@ def _states(
     sharded_grads = case.shard_grads * xp.astype((case.shard_params > 0) | (case.pp == 1.0), xp.float64)
     kept = case.shard_optimizer * spread + (1.0 - case.shard_optimizer) * whole
     return {
+        "gathered": shared + experts * xp.astype(expert_group > 1.0, xp.float64),  # [parameter]
         "parameters": case.param_bytes * (case.shard_params * spread + (1.0 - case.shard_params) * whole),
         "gradients": case.grad_bytes * (sharded_grads * spread + (1.0 - sharded_grads) * whole),
         "optimizer": case.state_bytes * (1.0 - case.optimizer_offload) * kept,

@@ -78,11 +78,14 @@ class Search:
         return self.step_time_s / factor, self.step_time_s * factor
 
     def told(self) -> str:
-        """Say in a sentence what the step times were calibrated on, and what of the job hardly any run had."""
+        """Say what the times were calibrated on, what of the job hardly any run had, and how well the best fits."""
         untested = " and ".join(filter(None, [", ".join(self.untested[:-1]), *self.untested[-1:]]))
         wider = f"; untested, so that the interval is wider: {untested}" if untested else ""
         told = self.calibration.told()
-        return f"{told[0].upper()}{told[1:]}{wider}."
+        spare, chance = 1.0 - float(self.memory_frac[0]), float(self.fit_probability[0])
+        sure = "almost surely" if chance > 0.99 else f"with a chance of {100 * chance:.0f} %"
+        fits = f"The best plan leaves {100 * spare:.0f} % of the memory and fits {sure}."
+        return f"{told[0].upper()}{told[1:]}{wider}. {fits}"
 
     @property
     def chips_used(self) -> numpy.ndarray:
@@ -100,6 +103,11 @@ class Search:
     def memory_frac(self) -> numpy.ndarray:
         """Memory that each plan needs over what the chip has."""
         return numpy.asarray(self.memory.needed) / self.job.cluster.chip.memory_bytes
+
+    @property
+    def fit_probability(self) -> numpy.ndarray:
+        """Probability that each plan fits, from how far printed peaks lie from predicted ones."""
+        return self.calibration.fit_probability(numpy.asarray(self.memory.needed), self.job.cluster.chip.memory_bytes)
 
     def lost_s(self, rank: int = 1) -> dict[str, float]:
         """Return what the plan of a rank (0: the best) loses to the best one, by part. [s]"""
@@ -139,6 +147,7 @@ class Search:
             "mfu": self.mfu,
             "memory_gib": numpy.asarray(self.memory.needed) / GIB,
             "memory_frac": self.memory_frac,
+            "fit_probability": self.fit_probability,
         }
 
 

@@ -19,7 +19,9 @@ from gigacluster.throughput.step import breakdown, on_arrays, step_from_layers
 from gigacluster.throughput.words import PARTS_AGAIN
 from gigacluster.units import GIB
 
-_TIGHT = "fits only with activations computed again, of which nothing is said"
+_COMPUTED_AGAIN = "; it would with activations computed again, of which nothing is said"
+#: A plan that fits with a probability between is tight.
+_TIGHT = 0.1, 0.9
 
 
 def predict(runs: Any, *, chips: Any = None, calibration: Calibration | str | Path | None = None) -> Any:
@@ -41,10 +43,12 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | str | Pa
         A row a run, same order: ``run_id``; ``step_time_s`` with its 80 % interval ``step_time_low_s`` to
         ``step_time_high_s``; ``family_known``: whether calibration saw runs of this maker; ``untested``: what of the
         run fewer than three calibrating runs had (vendor, chip, precision, attention, scale), each of which widens the
-        interval; ``fits``: whether the plan fits into the memory of its chip; ``peak_memory_gib`` (as a device shows),
-        ``reserved_memory_gib`` and ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up
-        to it; ``warnings``: what was not read, or what does not fit; ``inexpressible``: why there is no prediction,
-        empty where there is one.
+        interval; ``fits``: whether the plan fits into the memory of its chip, as is likelier than not;
+        ``fit_probability``: how likely, from how far printed peaks lie from predicted ones, further where the run
+        leaves out what memory hangs on; ``spare_memory_frac``: what of that memory the step leaves free, negative
+        where it lacks some; ``peak_memory_gib`` (as a device shows), ``reserved_memory_gib`` and
+        ``allocated_memory_gib`` of the fullest chip; the parts of the step, which add up to it; ``warnings``: what was
+        not read, what does not fit, or hardly; ``inexpressible``: why there is no prediction, empty where there is one.
 
     Raises
     ------
@@ -85,12 +89,10 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | str | Pa
 
     width = numpy.exp(spread(certainty.half_width))
     step_s = spread(step.total_s)
-    # Where nobody says what is computed again, as much as makes the plan fit may be.
+    chance = known.fit_probability(memory.needed, case.memory_bytes, cases.memory_blank)
     most_again = {part: numpy.maximum(getattr(case, part), cases.recompute_blank) for part in PARTS_AGAIN}
     least_bytes = peak_memory(replace(case, **most_again)).needed
-    fits = numpy.asarray(least_bytes <= case.memory_bytes)
-    tight = numpy.asarray(memory.needed > case.memory_bytes) & fits
-    said_of_memory = numpy.where(tight, _TIGHT, _misfits(least_bytes, case.memory_bytes))
+    said_of_memory = _said_of_memory(memory.needed, case.memory_bytes, chance, least_bytes)
     warnings = ["; ".join(filter(None, said)) for said in zip(cases.warnings, spread(said_of_memory, ""), strict=True)]
     columns: dict[str, Any] = {
         "run_id": numpy.array(table.names(), dtype=object),
@@ -99,7 +101,9 @@ def predict(runs: Any, *, chips: Any = None, calibration: Calibration | str | Pa
         "step_time_high_s": step_s * width,
         "family_known": spread(certainty.family_known, False).astype(bool),
         "untested": spread(certainty.untested, ""),
-        "fits": spread(fits, False).astype(bool),
+        "fits": spread(chance >= 0.5, False).astype(bool),
+        "fit_probability": spread(chance),
+        "spare_memory_frac": spread(1.0 - memory.needed / case.memory_bytes),
         "peak_memory_gib": spread(memory.total / GIB),
         "reserved_memory_gib": spread(memory.reserved / GIB),
         "allocated_memory_gib": spread(memory.allocated / GIB),
@@ -120,9 +124,14 @@ def _records(chips: Any) -> dict[str, Chip]:
     return chips_from({str(name): list(chips[name]) for name in chips})
 
 
-def _misfits(needed_bytes: Any, memory_bytes: Any) -> list[str]:
-    """Say of each run that does not fit how much it lacks."""
-    return [
-        "" if need <= has else f"does not fit: needs {need / GIB:.1f} GiB of the {has / GIB:.0f} GiB of the chip"
-        for need, has in zip(numpy.broadcast_to(needed_bytes, memory_bytes.shape), memory_bytes, strict=True)
-    ]
+def _said_of_memory(needed_bytes: Any, memory_bytes: Any, chance: Any, least_bytes: Any) -> list[str]:
+    """Say of each run that does not fit, or hardly, what it needs of what there is, and how likely it fits."""
+    columns = numpy.broadcast_arrays(needed_bytes, memory_bytes, chance, least_bytes)
+    said = []
+    for need, has, likely, least in zip(*columns, strict=True):
+        of_chip = f"needs {need / GIB:.1f} GiB of the {has / GIB:.0f} GiB of the chip"
+        verdict = "does not fit" if likely < 0.5 else "hardly fits"
+        again = _COMPUTED_AGAIN if likely < 0.5 and least <= has else ""
+        sure = f" (fits with {100 * likely:.0f} %)" if _TIGHT[0] < likely else ""
+        said.append(f"{verdict}: {of_chip}{sure}{again}" if likely < _TIGHT[1] else "")
+    return said

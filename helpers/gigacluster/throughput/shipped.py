@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+from scipy.special import ndtr
 
 from gigacluster import hardware, tables
 from gigacluster.throughput.case import Case
@@ -119,6 +120,21 @@ class Calibration:
         variance += (blanks_frac * self.spreads["blank moe inputs"]) ** 2 if moe else 0.0
         return float(variance**0.5)
 
+    def fit_probability(self, needed_bytes: Any, memory_bytes: Any, blank: Any = False) -> numpy.ndarray:
+        """Return the probability that a plan fits, from how far printed peaks lie from predicted ones; on the host.
+
+        Half is where it needs just what there is: a plan is said to fit from there on.
+
+        Parameters
+        ----------
+        needed_bytes, memory_bytes
+            What the step cannot do without, and what the chip has. [byte]
+        blank
+            Whether something that memory hangs on is not told: length, micro-batch, what is computed again.
+        """
+        half_width = numpy.where(blank, self.spreads["blank memory"], self.spreads["memory"])
+        return numpy.asarray(ndtr(numpy.log(memory_bytes / needed_bytes) * NORMAL_80 / half_width))
+
     def untested_of(self, chip: hardware.Chip | None, precision: float, attention: float, n_chips: float) -> list[str]:
         """Return which kinds of a run hardly any calibrating run had: fewer than three."""
         said = {"precision": f"{precision:g}", "attention": f"{attention:g}"}
@@ -216,6 +232,8 @@ def _of_rows(kinds: Mapping[str, Mapping[str, Any]], name: str) -> Calibration:
     )
 
 
+#: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
+NORMAL_80 = 1.2816
 #: Fewer runs than these test nothing: the number that is enough to learn from.
 _FEW = 3.0
 _KINDS = ("vendor", "chip", "precision", "attention", "n_chips")

@@ -15,9 +15,11 @@ import pandas as pd
 from gigacluster import hardware
 from gigacluster.parallel import progress
 from gigacluster.throughput.coefficients import PRIORS
+from gigacluster.throughput.shipped import NORMAL_80
 from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
+from gigareport.calibration import weighed
 from gigareport.calibration.fit import EFFECT_SPREADS, Fit, Observations, decode, fit, predict_log_s, select
 from gigareport.dictionary import columns_of
 
@@ -35,8 +37,6 @@ UNTESTED = {
     "untested scale": 0.06,
     "blank moe inputs": 0.15,
 }
-#: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
-_NORMAL_80 = 1.2816
 _SEED = 7
 
 
@@ -130,7 +130,7 @@ def predict_without(
 def half_widths(
     log_error: numpy.ndarray, moe: numpy.ndarray, sources: numpy.ndarray, *, new: bool = False
 ) -> numpy.ndarray:
-    """Return the half-widths of the intervals of dense and of MoE runs from held-out errors.
+    """Return the half-widths of the intervals of two kinds of runs, such as dense and MoE, from held-out errors.
 
     Runs of one source err together, so that a source with n runs counts as the square root of n. For a new family the
     share to be held is taken a little higher: it is one more draw among few, n + 1 for n sources.
@@ -154,12 +154,12 @@ def coefficient_table(
     found: Fit, runs: pd.DataFrame, splits: list[CrossValidation], log_measured: numpy.ndarray
 ) -> pd.DataFrame:
     """Return the rows of ``data/throughput_coefficients.csv``."""
-    error = numpy.sqrt(numpy.diag(found.covariance)) * _NORMAL_80
+    error = numpy.sqrt(numpy.diag(found.covariance)) * NORMAL_80
     rows = []
     for i, name in enumerate(found.names):
         prior, at = PRIORS[name], found.position[i]
         low, value, high = (float(decode(prior, at + shift)) for shift in (-error[i], 0.0, error[i]))
-        expected = (float(decode(prior, shift)) for shift in (0.0, -_NORMAL_80, _NORMAL_80))
+        expected = (float(decode(prior, shift)) for shift in (0.0, -NORMAL_80, NORMAL_80))
         rows.append(("coefficient", name, value, low, high, prior.unit, *expected, prior.meaning))
     meanings = {
         "chip": "logarithm of matmul time on this chip over the model's",
@@ -171,7 +171,7 @@ def coefficient_table(
     for kind, spread in EFFECT_SPREADS.items():
         for name, value in found.effects(kind).items():
             shown = f"{family_of[name]}|{name}" if kind == "source" else name
-            half, prior_half = spread * error[position], spread * _NORMAL_80
+            half, prior_half = spread * error[position], spread * NORMAL_80
             position += 1
             rows.append(
                 (kind, shown, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
@@ -185,12 +185,27 @@ def coefficient_table(
     for name, width in UNTESTED.items():
         meaning = "what that adds to the half-width, in quadrature; scale at every doubling. Assumption"
         rows.append(("interval", name, width, *[None] * 2, "1", *[None] * 3, meaning))
+    for name, width in memory_widths().items():
+        meaning = "half-width of the 80 % interval of a peak of memory, as a logarithm"
+        rows.append(("interval", name, width, *[None] * 2, "1", *[None] * 3, meaning))
     for name, count in _tested(runs).items():
         rows.append(("tested", name, count, *[None] * 2, "1", *[None] * 3, "calibrating runs that had it"))
     for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
         meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
         rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
     return pd.DataFrame(rows, columns=columns_of("throughput_coefficients"))
+
+
+def memory_widths() -> dict[str, float]:
+    """Return the half-widths of the 80 % interval of a peak: of runs that are told in full, and of others.
+
+    Runs of one source err together, and are weighed as those of step times are.
+    """
+    errors = weighed.peaks(weighed.known())
+    widths = half_widths(
+        errors["log_error"].to_numpy(), errors["blank"].to_numpy(), errors["source_id"].to_numpy(dtype=str)
+    )
+    return dict(zip(("memory", "blank memory"), widths.tolist(), strict=True))
 
 
 def _tested(runs: pd.DataFrame) -> dict[str, int]:

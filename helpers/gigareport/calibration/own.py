@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import least_squares
 
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
-from gigacluster.throughput.shipped import Calibration, shipped
+from gigacluster.throughput.shipped import NORMAL_80, Calibration, shipped
 from gigareport import catalog, fields
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration.crossvalidate import observe
@@ -28,7 +28,6 @@ NOISE = 0.1
 #: Spread of the effect of a stack, as a logarithm: of families left out of the fit.
 STACK_SPREAD = 0.15
 CHIP_SPREAD = 0.10
-_NORMAL_80 = 1.2816
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ def _widths() -> dict[str, float]:
     """Return the standard deviation of each shipped coefficient on the scale of its prior, in spreads of it."""
     table = catalog.load("throughput_coefficients").query("kind == 'coefficient'")
     return {
-        row.name_: (encode(PRIORS[row.name_], row.high) - encode(PRIORS[row.name_], row.low)) / (2.0 * _NORMAL_80)
+        row.name_: (encode(PRIORS[row.name_], row.high) - encode(PRIORS[row.name_], row.low)) / (2.0 * NORMAL_80)
         for row in table.rename(columns={"name": "name_"}).itertuples()
     }
 

@@ -16,6 +16,7 @@ from gigacluster.throughput.shipped import Calibration, calibration_of
 from gigareport import catalog, fields
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
+from gigareport.calibration import weighed
 from gigareport.calibration.logs import joined, read_log
 
 _SCALES = (8, 64, 512, 4096)
@@ -29,6 +30,7 @@ class Validation:
     inexpressible: list[dict[str, str]]  # scored runs that count with the constant utilisation of their chip
     not_scored: list[dict[str, str]]
     ranking: dict[str, float | int]
+    memory: dict[str, Any]  # of all runs that printed it or ran out of it, with a step time or not
 
     def summary(self, here: Any = True) -> dict[str, float | int | None]:
         """Return the errors of some of the runs: a mask, or all."""
@@ -37,8 +39,7 @@ class Validation:
         errors = scoring.errors(some["predicted_s"].to_numpy(), measured, table_of_runs.families(some))
         errors.pop("family_mape")
         inside = (some["step_time_low_s"] <= measured) & (measured <= some["step_time_high_s"])
-        weighed = some[some["peak_mem_gib"].notna() & some["peak_memory_gib"].notna()]
-        memory = 100.0 * (weighed["peak_memory_gib"] / weighed["peak_mem_gib"] - 1.0).abs()
+        memory = 100.0 * (some["predicted_gib"] / some["peak_mem_gib"] - 1.0).abs().dropna()
         errors["coverage80"] = 100.0 * float(inside.mean()) if len(some) else None
         errors["memory_mape"] = float(memory.mean()) if len(memory) else None
         return errors
@@ -52,6 +53,7 @@ class Validation:
                 str(name): self.summary(self.runs["source_id"] == name) for name in sorted(set(self.runs["source_id"]))
             },
             "ranking": self.ranking,
+            "memory": self.memory,
             "inexpressible": self.inexpressible,
             "not_scored": self.not_scored,
         }
@@ -78,10 +80,22 @@ class Validation:
             lines += ["", f"By {title}", table.astype(float).round(1).to_string(na_rep="-")]
         pairs, good = self.ranking["pairs"], self.ranking["concordant"]
         said = f"{100 * good / pairs:.0f} % of {pairs} pairs" if pairs else "no pairs of plans"
-        lines += ["", f"Plans of the same model in the measured order: {said}."]
+        lines += ["", f"Plans of the same model in the measured order: {said}.", *self._told_of_memory()]
         for title, rows in (("Cannot be expressed", self.inexpressible), ("Not scored", self.not_scored)):
             lines += ["", f"{title}: {len(rows)} runs", *(f"  {row['run_id']}: {row['reason']}" for row in rows)]
         return "\n".join(lines)
+
+    def _told_of_memory(self) -> list[str]:
+        """Say how well peaks and decisions are met, as far as there are runs that tell."""
+        memory, said = self.memory, []
+        if memory["n"]:
+            said.append(f"Peak memory: {memory['mape']:.1f} % of {memory['n']} runs that are told in full.")
+        if memory["n_ran"]:
+            said.append(f"Said not to fit: {memory['ran_said_not_to_fit']:.1f} % of {memory['n_ran']} runs that ran.")
+        if memory["n_ran_out"]:
+            share = f"{memory['ran_out_said_to_fit']:.1f} % of {memory['n_ran_out']}"
+            said.append(f"Said to fit: {share} runs that ran out of memory.")
+        return said
 
 
 def validate(
@@ -119,6 +133,7 @@ def validate(
     yardstick = scoring.ConstantMfu(dict(known.constant_mfu)).step_time_s(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
+    table["predicted_gib"] = weighed.of_kind(scored, predicted)
     own = predicted["step_time_s"]
     # Without even the FLOP for the yardstick, a run counts as an error of 100 %.
     table["predicted_s"] = own.fillna(pd.Series(yardstick, index=own.index)).fillna(0.0)
@@ -128,6 +143,7 @@ def validate(
         inexpressible=_listed(predicted["run_id"][without], predicted["inexpressible"][without]),
         not_scored=[row for row in _listed(runs["run_id"], reasons) if row["reason"]],
         ranking=scoring.ranking(scored, own.to_numpy()),
+        memory=weighed.scores(weighed.weigh(runs, chips=own_chips, calibration=known)),
     )
 
 
@@ -171,6 +187,8 @@ def by_source() -> dict[str, Any]:
             "sources": {row["source"]: {c: float(row[c]) for c in columns} for _, row in of_arch.iterrows()},
         }
     vault = catalog.load("throughput_vault")
+    # Nothing of memory is fitted, so that no source is left out.
+    found["memory"] = weighed.scores(weighed.known())
     return {**found, "vault": json.loads(vault.to_json(orient="records", date_format="iso"))}
 
 

@@ -115,6 +115,7 @@ def plans():
         "ep": numpy.where(moe, rng.choice([1.0, 8.0, 32.0], N_PLANS), 1.0),
         "n_chips": drawn["tp"] * drawn["pp"] * drawn["cp"] * drawn["dp"],
         "global_batch": drawn["dp"] * drawn["micro_batch"] * rng.choice([1.0, 4.0, 32.0], N_PLANS),
+        "bucket_params": rng.choice([0.0, 0.0, 5e8], N_PLANS),
     }
     return Case(**HARDWARE, **drawn)
 

@@ -35,7 +35,7 @@ def write(tmp_path):
 
 def test_json_has_the_agreed_form(table, write):
     found = json.loads(validate(write(table)).to_json())
-    assert list(found) == ["dense", "moe", "by_source", "ranking", "inexpressible", "not_scored"]
+    assert list(found) == ["dense", "moe", "by_source", "ranking", "memory", "inexpressible", "not_scored"]
     assert set(found["dense"]) == set(found["moe"]) == ERRORS
     assert set(found["ranking"]) == {"pairs", "concordant"}
     assert all(set(row) == {"run_id", "reason"} for row in found["not_scored"])
@@ -47,6 +47,18 @@ def test_plans_of_the_bloom_sweep_are_ranked(table, write):
     ranking = validate(write(table)).ranking
     assert ranking["pairs"] > 100
     assert ranking["concordant"] / ranking["pairs"] >= 0.8  # the figure asked for; Calculon ranks 57 to 59 % right
+
+
+def test_memory_is_scored_by_its_kind_with_a_step_time_or_not(table, write):
+    weighed = catalog.load("memory_runs").drop(columns="verification")
+    found = validate(write(weighed)).memory
+    assert found["n"] == 57
+    assert found["mape"] <= 12
+    assert found["n_ran"] == 77
+    assert found["n_ran_out"] == 15
+    assert 0 < found["ran_out_said_to_fit"] < 100
+    device = validate(write(weighed.assign(memory_kind="device"))).memory
+    assert device["mape"] > found["mape"] + 3  # what a device shows is more than what tensors take
 
 
 def test_runs_of_the_table_are_said_to_fit(table):
@@ -121,6 +133,7 @@ def test_a_header_alone_is_no_run_at_all(table, write):
     assert said["by_source"] == {}
     assert said["inexpressible"] == said["not_scored"] == []
     assert said["ranking"] == {"pairs": 0, "concordant": 0}
+    assert (said["memory"]["n"], said["memory"]["mape"]) == (0, None)
     assert found.to_text().startswith("No run to score: n = 0.")
     assert "Not scored: 0 runs" in found.to_text()
     assert "Empty" not in found.to_text()
