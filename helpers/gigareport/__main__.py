@@ -390,7 +390,7 @@ def _predict(chosen: argparse.Namespace) -> int:
     from gigacluster.throughput import predict
     from gigareport.calibration import runs as table_of_runs
 
-    chips = None if chosen.chips is None else load("chips", chosen.chips)
+    chips = table_of_runs.load_chips(chosen.chips)
     found = predict(table_of_runs.columns(table_of_runs.load(chosen.runs)), chips=chips, calibration=chosen.calibration)
     found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0

@@ -39,6 +39,24 @@ def load(path: str | Path) -> pd.DataFrame:
         ) from None
 
 
+def load_chips(path: str | Path | None) -> pd.DataFrame | None:
+    """Return chips of a reader's own, in the form of ``data/chips.csv``, if a file is given.
+
+    Raises
+    ------
+    CatalogError
+        If the file is not of that form, or says a chip with which no time can be predicted.
+    """
+    if path is None:
+        return None
+    table = catalog.load("chips", path=path)
+    try:
+        hardware.chips_from({str(name): list(table[name]) for name in table})
+    except ValueError as fault:
+        raise catalog.CatalogError(fields.message(str(path), [str(fault)])) from None
+    return table
+
+
 def columns(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs with what their notes alone say in columns of its own: dropped tokens, and XLA."""
     notes = runs["notes"].fillna("").str.lower() if "notes" in runs else pd.Series("", index=runs.index)

@@ -123,7 +123,7 @@ def validate(
         If the file is not of that form; a log of training is told what it says, and which row is wanted.
     """
     _refuse_a_log(Path(path))
-    own_chips = None if chips is None else catalog.load("chips", path=chips)
+    own_chips = table_of_runs.load_chips(chips)
     runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
