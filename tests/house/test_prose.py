@@ -126,6 +126,7 @@ CHOSEN = {
     ("20", "30, 100 and 300 days"): "lengths of a run that are asked about",
     ("20", "10 %"): "size of a neglected term",
     ("40", "0.7"): "shape of the bursts that are simulated",
+    ("20", "6 FLOP"): "two forward and four backward",
     ("20", "2 FLOP"): "a multiplication and an addition",
     ("70", "30 days"): "the question of the section",
     ("60", "100,000 chips"): "a size that is spoken of",
