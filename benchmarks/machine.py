@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy
 
 from benchmarks import search
 from benchmarks.scaling import REPLICATES, _arguments
+from gigacluster.scaling.fused import iteration
+from gigacluster.scaling.problem import Problem
 from gigacluster.scaling.replicates import fit_replicates
 from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.fused import stage_two
@@ -32,9 +35,12 @@ def measure() -> dict[str, float]:
     began = time.process_time()
     columns, _ = fit_replicates(*arguments)
     seconds = time.process_time() - began
-    evaluated = float(columns["iterations"].sum() + REPLICATES) * arguments[0].log_loss.shape[1]
+    iterations = float(columns["iterations"].sum() + REPLICATES)
+    evaluated = iterations * arguments[0].log_loss.shape[1]
     least = evaluated * (2 / rates["exp_per_s"] + 1 / rates["log_per_s"])  # two terms of the law, and its logarithm
     found = {"bootstrap_4000_least_s": least, "bootstrap_4000_share_of_limit": least / seconds}
+    reached = achieved(newton_iteration(arguments[0]), iterations / seconds, rates, again=True)
+    found |= {f"bootstrap_4000_{name}": reached[name] for name in ("achieved_flop_per_s", "achieved_bytes_per_s")}
     job, table, _ = search.large_table()
     evaluator = PlanEvaluator(job, table, search.COEFFICIENTS)
     record = stage_two(job, search.COEFFICIENTS, evaluator._layer_times, evaluator._layer_memory)
@@ -54,15 +60,46 @@ _KINDS = {
 
 
 def operations(record: Record) -> Counter[str]:
-    """Return how many operations a sample of a record takes, by the rate that bounds them."""
-    return Counter(_KINDS.get(node.op, "products_per_s") for node in record.needed() if node.args and node.varies)
+    """Return how many operations a sample of a record takes, by the rate that bounds them: along a long axis, a row."""
+    counted: Counter[str] = Counter()
+    for node in record.needed():
+        if node.args and node.varies:
+            counted[_KINDS.get(node.op, "products_per_s")] += max(1, *(argument.rows for argument in node.args))
+    return counted
 
 
-def least_s(record: Record, rates: dict[str, float]) -> float:
+def moved_bytes(record: Record, *, again: bool = False) -> float:
+    """Return the bytes of the columns that a sample reads and writes.
+
+    With ``again`` a record is one of many rounds, between which what its outputs replace need not leave the chip.
+    """
+    inputs = [node for node in record.needed() if node.op == "input" and node.varies]
+    read = sum(max(1, node.rows) for node in inputs if not (again and node.value in record.outputs))
+    return 8.0 * (read if again else read + len(record.outputs))
+
+
+def least_s(record: Record, rates: dict[str, float], *, again: bool = False) -> float:
     """Return the least time that a sample of a record takes: each operation at its rate, or its columns to be read."""
-    columns = sum(node.op == "input" and node.varies for node in record.needed()) + len(record.outputs)
     computed = sum(count / rates[kind] for kind, count in operations(record).items())
-    return max(computed, 8.0 * columns / rates["copied_bytes_per_s"])
+    return max(computed, moved_bytes(record, again=again) / rates["copied_bytes_per_s"])
+
+
+def achieved(record: Record, samples_per_s: float, rates: dict[str, float], *, again: bool = False) -> dict[str, float]:
+    """Return operations and bytes a second of so many samples, beside what the machine can do."""
+    flop, moved = samples_per_s * operations(record).total(), samples_per_s * moved_bytes(record, again=again)
+    return {
+        "achieved_flop_per_s": flop,
+        "share_of_products_per_s": flop / rates["products_per_s"],
+        "achieved_bytes_per_s": moved,
+        "share_of_copied_bytes_per_s": moved / rates["copied_bytes_per_s"],
+        "share_of_limit": samples_per_s * least_s(record, rates, again=again),
+    }
+
+
+def newton_iteration(problem: Problem) -> Record:
+    """Return the record of one iteration of a fit with weights of its own."""
+    runs = problem.log_loss.shape[1]
+    return iteration(replace(problem, weights=numpy.ones((2, runs))), float(runs), 1e-9)
 
 
 def measure_gpu(cupy: Any) -> dict[str, float]:

@@ -120,27 +120,15 @@ def measure_gpu(cupy):
             evaluator(piece)
     cupy.cuda.runtime.deviceSynchronize()
     evaluate_s = (time.perf_counter() - start) / rounds
-    return _achieved(cupy, job, evaluator, len(table) / evaluate_s) | {
+    from benchmarks import machine  # which imports this module
+
+    record = stage_two(job, COEFFICIENTS, evaluator._layer_times, evaluator._layer_memory)
+    return machine.achieved(record, len(table) / evaluate_s, machine.measure_gpu(cupy)) | {
         "plans": len(table),
         "evaluate_s": evaluate_s,
         "search_s": search_s,
         "million_plans_per_s": len(table) / evaluate_s / 1e6,
         "million_plans_per_s_with_transfers": len(table) / search_s / 1e6,
-    }
-
-
-def _achieved(cupy, job, evaluator, plans_per_s):
-    """Return operations and bytes a second of the evaluation, and what shares of what the device can do they are."""
-    from benchmarks import machine  # which imports this module
-
-    record = stage_two(job, COEFFICIENTS, evaluator._layer_times, evaluator._layer_memory)
-    rates = machine.measure_gpu(cupy)
-    columns = sum(node.op == "input" for node in record.needed()) + len(record.outputs)
-    return {
-        "achieved_flop_per_s": plans_per_s * machine.operations(record).total(),
-        "achieved_bytes_per_s": plans_per_s * 8.0 * columns,
-        "share_of_copied_bytes_per_s": plans_per_s * 8.0 * columns / rates["copied_bytes_per_s"],
-        "share_of_limit": plans_per_s * machine.least_s(record, rates),
     }
 
 

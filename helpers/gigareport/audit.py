@@ -23,7 +23,7 @@ from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog, facts, scenario, words
 from gigareport.facts import rents
 from gigareport.facts.ownership import trend_tests
-from gigareport.facts.sites import states_of_others
+from gigareport.facts.plans import states_of_others
 from gigareport.facts.use import laboratories
 from gigareport.scenario import Outlook
 

@@ -16,7 +16,8 @@ from gigacluster import cost
 from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import interval
 from gigareport import catalog
-from gigareport.facts import cost_inputs, rents
+from gigareport.facts import rents
+from gigareport.facts.prices import cost_inputs
 from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from, market_of
 from gigareport.scenario.known import facts_of
@@ -377,7 +378,7 @@ def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int =
         ``data/cost_inputs.csv``.
     """
     basis = _Samples.of(outlook, samples)
-    let = cost_inputs.inputs(["utilisation_frac"])["utilisation_frac"].median
+    let = cost_inputs(["utilisation_frac"])["utilisation_frac"].median
     owned = replace(basis.owned, utilisation_frac=let, goodput_frac=1.0)
     hour = interval(owned.usd_per_useful_chip_hour).median
     rows = []

@@ -13,7 +13,8 @@ from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
 from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
-from gigareport.facts import cost_inputs, leases, rents
+from gigareport.facts import leases, rents
+from gigareport.facts.prices import cost_inputs
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
 from gigareport.scenario.inputs import market_of
 from gigareport.scenario.known import facts_of
@@ -189,7 +190,7 @@ def worths(outlook: Outlook) -> pd.DataFrame:
         equivalent, and the same lease as if it were of its first site alone.
     """
     story = outlook.scenario
-    usual = cost_inputs.inputs(["it_power_w_per_chip", "pue"])
+    usual = cost_inputs(["it_power_w_per_chip", "pue"])
     h100_w = usual["it_power_w_per_chip"].median * usual["pue"].median
     prior, own = story.race.revenue_usd_per_site_w_year, story.race.value_of_month_usd
     cluster = story.cluster

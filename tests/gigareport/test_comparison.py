@@ -12,7 +12,7 @@ from gigacluster import hardware, transformer
 from gigacluster.throughput.plan_search import search
 from gigacluster.throughput.shipped import shipped
 from gigacluster.uncertainty import Uncertain
-from gigareport import catalog, comparison, planner, scenario, swaps
+from gigareport import catalog, comparison, planner, scenario, whatif
 from gigareport.comparison.options import capital_usd_per_chip, known_chips, on_chips, server_usd
 from gigareport.comparison.runs import chip_error, fit_plan, plan_on, shared_error
 from gigareport.scenario.chips import said_of
@@ -107,7 +107,7 @@ def test_prices_keep_their_order_and_contain_their_quotes(story):
 @pytest.mark.parametrize("chip", ["B200", "MI300X", "A100-80"])
 def test_another_chip_is_the_same_in_a_comparison_a_plan_and_a_swap(story, chip):
     """One way to put other chips in the place of a scenario's: price, power and network of the tables."""
-    swap = swaps._variant(story, chip, 49_152, 0.5)
+    swap = whatif._variant(story, chip, 49_152, 0.5)
     here, planned = on_chips(story, chip, 49_152), planner.on(story, chip, 49_152)
     for path in ("cluster.it_power_w_per_chip", "own.chip_usd", "own.network_usd_per_tier_per_chip"):
         found = [{p: v for p, _, v in scenario.leaves(one)}[path] for one in (swap, here, planned)]

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from gigacluster.uncertainty import Uncertain
-from gigareport import flips, opening, scenario
+from gigareport import opening, scenario
 from gigareport.decision import PriceMap, price_map
 from gigareport.plots.titles import unsupported
 from gigareport.scenario import with_value
@@ -60,14 +60,14 @@ def test_the_answer_follows_from_where_the_price_lies_among_the_parities(told, l
 
 def test_the_choice_turns_where_a_flip_says(told):
     path = "own.chip_usd"
-    turn = flips.turning_value(told, path, 200)
+    turn = opening.turning_value(told, path, 200)
     signs = []
     for factor in (0.9, 1.1):
         changed = with_value(told.scenario, path, Uncertain.fixed(turn * factor))
         found = scenario.evaluate(changed, samples=200, plans=told.plan, device="cpu")
         signs.append(numpy.sign(found.interval("saving_usd").median))
     assert signs == [1.0, -1.0]  # a dearer chip speaks for renting
-    assert usd(turn) in flips.flips(told, samples=200)["price of a chip"]
+    assert usd(turn) in opening.flips(told, samples=200)["price of a chip"]
 
 
 def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
@@ -81,13 +81,13 @@ def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
 def test_power_that_comes_late_and_hours_not_used_turn_the_story():
     story = scenario.load(scenario.STORY)
     found = scenario.evaluate(story, samples=200, device="cpu")
-    late = flips.turning_value(found, "", 200)
-    used = flips.turning_value(found, "training.used_frac", 200)
+    late = opening.turning_value(found, "", 200)
+    used = opening.turning_value(found, "training.used_frac", 200)
     assert 0 < late < story.horizon_months
     assert 0 < used < 1
     signs = []
     for month in (late - 2, late + 2):
-        changed = scenario.evaluate(flips._with_late_power(story, month), samples=200, plans=found.plan, device="cpu")
+        changed = scenario.evaluate(opening._with_late_power(story, month), samples=200, plans=found.plan, device="cpu")
         signs.append(numpy.sign(changed.interval("saving_usd").median))
     assert signs == [1.0, -1.0]  # later power speaks for renting
 

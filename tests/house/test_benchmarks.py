@@ -11,6 +11,8 @@ import numpy
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from benchmarks import machine, scaling
+from gigacluster.trace import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,3 +99,29 @@ def test_the_recorded_cpu_results_have_every_benchmark():
     record = json.loads((ROOT / "benchmarks" / "results" / "cpu.json").read_text())
     measured = {file.stem for file in (ROOT / "benchmarks").glob("[a-z]*.py")}
     assert set(record["figures"]) == measured
+
+
+def test_operations_and_bytes_of_a_record_count_every_row_of_its_long_axis():
+    record = Record()
+    x, w = record.input("x"), record.input("w", rows=100)
+    record.output("x", record.space.sum(record.space.exp(w * x[:, None]), axis=1))
+    assert machine.operations(record) == {"products_per_s": 100 + 100, "exp_per_s": 100}
+    assert machine.moved_bytes(record) == 8 * (100 + 1 + 1)
+    assert machine.moved_bytes(record, again=True) == 8 * 100
+    rates = dict.fromkeys(("products_per_s", "exp_per_s", "copied_bytes_per_s"), 1e9)
+    reached = machine.achieved(record, 1e6, rates)
+    assert (reached["achieved_flop_per_s"], reached["share_of_limit"]) == (3e8, pytest.approx(0.816))
+
+
+def test_a_benchmark_of_fits_says_what_it_achieves_beside_the_ceilings(monkeypatch):
+    """On NumPy, because no GPU is at hand: the same code, the ceilings of this machine."""
+    rates = dict.fromkeys(("products_per_s", "divisions_per_s", "exp_per_s", "log_per_s", "copied_bytes_per_s"), 1e9)
+    monkeypatch.setattr(machine, "measure_gpu", lambda xp: rates)
+    found = scaling._achieved(numpy, fits=200)
+    runs = scaling._problem(numpy)[0].log_loss.shape[1]
+    assert found["iterations"] > 200
+    each = found["iterations"] / found["fits_s"]
+    # Two exponentials and a logarithm a run are the least; the weights are read in every iteration.
+    assert found["achieved_flop_per_s"] > 3 * runs * each
+    assert found["achieved_bytes_per_s"] == pytest.approx(8 * runs * each, rel=0.1)
+    assert found["share_of_limit"] == pytest.approx(found["achieved_flop_per_s"] / 1e9)

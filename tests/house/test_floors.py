@@ -32,7 +32,6 @@ INSIDES = {
     "gigacluster.throughput.roofline",
     "gigareport.beside.costs",
     "gigareport.beside.goodput",
-    "gigareport.beside.operators",
     "gigareport.calibration.validation",
     "gigareport.facts.growth",
     "gigareport.plots.ratios",

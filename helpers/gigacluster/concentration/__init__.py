@@ -1,7 +1,6 @@
 """How concentrated is it: measures, and their bounds for what nobody knows."""
 
-from gigacluster.concentration.bounds import Bounds, Change, bounds, hhi_change, trend
-from gigacluster.concentration.changes import Merger, add, merger
+from gigacluster.concentration.bounds import Bounds, Change, Merger, add, bounds, hhi_change, merger, trend
 from gigacluster.concentration.measures import (
     HHI_OF_MONOPOLY,
     gini,

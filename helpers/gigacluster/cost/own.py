@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from gigacluster.arrays import Array, Namespace, is_array
-from gigacluster.cost.finance import loan, weighted_cost_of_capital
+from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
     CashFlows,
     Flow,
@@ -37,8 +36,101 @@ from gigacluster.limits import (
 )
 from gigacluster.units import HOURS_PER_MONTH
 
-NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 
+def weighted_cost_of_capital(
+    debt_frac: Share, debt_effective_rate_per_year: NonNegative, equity_rate_per_year: NonNegative
+) -> Any:
+    """Return the nominal rate that discounts cash flows without interest.
+
+    Parameters
+    ----------
+    debt_frac : Share of the capital that is lent, 0 to 1. [1]
+    debt_effective_rate_per_year, equity_rate_per_year
+        Nominal yearly cost of debt and of equity, effective, 0 or more. [1/year] An APR that is paid by the month is
+        (1 + APR / 12)^12 - 1 effective. Taxes are left out, so interest saves none.
+
+    Examples
+    --------
+    >>> round(float(weighted_cost_of_capital(0.6, 0.11, 0.15)), 3)
+    0.126
+    """
+    _, (lent, debt_rate, equity_rate) = checked(
+        weighted_cost_of_capital, debt_frac, debt_effective_rate_per_year, equity_rate_per_year
+    )
+    return lent * debt_rate + (1 - lent) * equity_rate
+
+
+def annuity_factor(xp: Namespace, rate_per_year: Array, months: Array) -> Any:
+    """Return the value of one dollar a month for ``months``, one month before the first; months may be 0."""
+    per_month = xp.expm1(xp.log1p(rate_per_year) / 12)
+    earned = -xp.expm1(-months / 12 * xp.log1p(rate_per_year))
+    return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
+
+
+def loan(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> tuple[Any, Any]:
+    """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
+
+    A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
+    """
+    payment = 1 / annuity_factor(xp, rate_per_year, months)
+    service: Any = -paid_once(xp, rows, month)
+    owed: Any = 0.0
+    first = xp.floor(month)
+    for start, share in ((first, 1 - (month - first)), (first + 1, month - first)):
+        left = xp.clip(start + months - rows, 0.0, months)
+        service = service + share * payment * in_month(xp, rows, start, start + months)
+        owed = owed + xp.where(rows >= start, share * payment * annuity_factor(xp, rate_per_year, left), 0.0)
+    return service, owed
+
+
+_RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
+
+
+def network_tiers(n_chips: Positive, switch_ports: Annotated[Samples, _RADIX] = 128) -> Any:
+    """Return the tiers of switches that a full fat tree needs for so many chips.
+
+    Parameters
+    ----------
+    n_chips : [chip]
+    switch_ports : Ports of a switch, 4 or more: 128 for 400 Gbit/s Ethernet, 64 for InfiniBand.
+
+    Examples
+    --------
+    >>> float(network_tiers(100_000, 128)), float(network_tiers(100_000, 64))
+    (3.0, 4.0)
+    """
+    xp, (chips, ports) = checked(network_tiers, n_chips, switch_ports)
+    needed = xp.log(chips / 2) / xp.log(ports / 2)
+    return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
+
+
+def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, switch_ports: Samples = 128) -> Any:
+    """Return the price of the network between servers, per chip.
+
+    Parameters
+    ----------
+    n_chips : [chip]
+    usd_per_tier_per_chip : Price of one tier: a chip's links, optics and share of switches. [USD/chip/tier]
+    switch_ports : Ports of a switch.
+
+    Notes
+    -----
+    Each tier needs as many links as there are chips, each with optics at both ends, so optics grow like the tiers:
+    four tiers need 4/3 of the transceivers of three, as SemiAnalysis states (data/sources.csv, id
+    ``semianalysis-100k-2024``). An oversubscribed network costs less.
+
+    Examples
+    --------
+    >>> float(network_usd_per_chip(104_858, 2200))
+    6600.0
+    """
+    tiers = network_tiers(n_chips, switch_ports)
+    given = {"usd_per_tier_per_chip": usd_per_tier_per_chip, "tiers": tiers}
+    _, a, _ = admit(given, limits_of(network_usd_per_chip))
+    return a["usd_per_tier_per_chip"] * a["tiers"]
+
+
+NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
 #: From inputs, months and the month of a delivery to what happens then, per dollar or chip of it.
 _Schedule: TypeAlias = Callable[[Namespace, dict[str, Any], Array, Array], Array]
 

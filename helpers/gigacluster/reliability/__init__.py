@@ -2,12 +2,14 @@
 
 from gigacluster.reliability.checkpoints import (
     INTERVAL_METHODS,
+    at_size_s,
     checkpoint_bytes,
     checkpoint_interval_s,
     checkpoint_write_s,
+    sigma_from_mean,
+    size_power,
 )
-from gigacluster.reliability.goodput import MODES, NEVER_BELOW, Goodput, goodput
-from gigacluster.reliability.published import kokolis_2025, stall_goodput
+from gigacluster.reliability.goodput import MODES, NEVER_BELOW, Goodput, goodput, kokolis_2025, stall_goodput
 from gigacluster.reliability.rates import (
     LoggedRate,
     PooledRate,
@@ -18,7 +20,6 @@ from gigacluster.reliability.rates import (
     rates_from_log,
 )
 from gigacluster.reliability.recovery import SCHEMES, Blast, Recovery, goodput_with
-from gigacluster.reliability.restarts import at_size_s, sigma_from_mean, size_power
 from gigacluster.reliability.simulate import Simulation, simulate, simulate_with
 from gigacluster.reliability.spares import broken_frac, spares_needed
 

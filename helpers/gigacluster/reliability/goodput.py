@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
-from gigacluster.limits import LOGNORMAL_SIGMA, Limit, Share, ShareBelowOne, checked, one_of
+from gigacluster.limits import LOGNORMAL_SIGMA, Limit, NonNegative, Positive, Share, ShareBelowOne, checked, one_of
 from gigacluster.reliability.checkpoints import checkpoint_interval_s as optimal_interval_s
+from gigacluster.reliability.checkpoints import survival_of_restart
 from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
-from gigacluster.reliability.restarts import survival_of_restart
 from gigacluster.units import SECONDS_PER_DAY
 
 #: Times of a job in seconds: 30,000 years are as good as for ever, and larger numbers would overflow.
@@ -223,3 +223,56 @@ def _kept_of_memory(xp: Namespace, period: Array, first: Array, q: Array, n_peri
     g = xp.minimum(g, 1 - 2.0**-53)
     tried = (1 - g) * xp.expm1(xp.minimum(-n_periods * xp.log1p(-g), _MOST))
     return xp.where(g > 0, n_periods * g / xp.where(g > 0, tried, 1.0), 1.0 + 0 * g)
+
+
+def kokolis_2025(
+    mttf_s: Positive, restart_s: NonNegative, checkpoint_interval_s: Positive, checkpoint_write_s: NonNegative
+) -> Array:
+    """Effective training time ratio of Kokolis et al. at HPCA: blocking checkpoint writes, no queue.
+
+    Parameters
+    ----------
+    mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s : [s]
+
+    Returns
+    -------
+    array
+        (1 - (u + dt/2) / M) / (1 + w/dt); its best interval is Young's.
+
+    Notes
+    -----
+    Without a write it is the paper's first version, for long runs without a queue. Source: data/sources.csv, id
+    ``kokolis-2025``.
+
+    Examples
+    --------
+    >>> round(float(kokolis_2025(86_400 / 6.5, 300, 1800, 60)), 3)
+    0.88
+    """
+    _, (mttf, restart, interval, write) = checked(
+        kokolis_2025, mttf_s, restart_s, checkpoint_interval_s, checkpoint_write_s
+    )
+    return (1 - (restart + interval / 2) / mttf) / (1 + write / interval)
+
+
+def stall_goodput(interval_s: Positive, stall_s: NonNegative, stall: str = "inside") -> Array:
+    """Share of time left when each failure stalls the job: two conventions that differ much at 100,000 GPUs.
+
+    Parameters
+    ----------
+    interval_s : Time between failures. [s]
+    stall_s : Lost at each. [s]
+    stall : {"inside", "outside"}, default "inside"
+        ``inside``: the interval runs from failure to failure and holds the stall, (I - s) / I; ``nan`` where s > I.
+        ``outside``: it counts running time alone, M / (M + s).
+
+    Examples
+    --------
+    >>> [round(float(stall_goodput(18 * 60, 10 * 60, stall)), 3) for stall in ("inside", "outside")]
+    [0.444, 0.643]
+    """
+    one_of("stall", stall, ("inside", "outside"))
+    xp, (interval, lost) = checked(stall_goodput, interval_s, stall_s)
+    if stall == "outside":
+        return interval / (interval + lost)
+    return xp.where(lost <= interval, 1 - lost / interval, xp.nan)

@@ -1,21 +1,27 @@
-"""The ledger: every published figure that we compare, what we get, what is allowed and why; misses first."""
+"""The ledger: every published figure that we compare, what we get, what is allowed and why; misses first.
+
+Beside it what published laws would train, and how far figures are from published ones, as rows of a chart and in words.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from gigacluster import cost, race, reliability, scaling, throughput
 from gigareport import catalog, facts, words
-from gigareport.beside import accounts, costs, goodput, operators
+from gigareport.beside import accounts, costs, goodput
 from gigareport.facts.growth import published_growth, published_shares
+from gigareport.words import share
 
-__all__ = ["follow", "ledger", "read_ledger"]
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: How far a default estimate without an interval of its own may lie from a published one.
 _NEAR = 0.2
@@ -178,10 +184,10 @@ def _costs(samples: int, seed: int) -> Iterator[dict[str, Any]]:
     for row in costs.beside_published(samples, seed).itertuples():
         middle = row.median / row.ratio  # the nearer end, of a range without a middle
         yield _default("cost", f"{row.quantity} [{row.unit}]", "our defaults", middle, row)
-    for row in operators.operators_beside(samples, seed).itertuples():
+    for row in costs.operators_beside(samples, seed).itertuples():
         claim = f"{row.chip}: cost of ownership, {row.operator} [USD/chip/h]"
         yield _default("cost", claim, "our defaults in a rented hall", row.published, row)
-    for row in operators.gigawatt_beside(samples, seed).itertuples():
+    for row in costs.gigawatt_beside(samples, seed).itertuples():
         yield _default("cost", f"{row.quantity} [{row.unit}]", "scenario gigawatt-2026", row.published, row)
 
 
@@ -233,3 +239,108 @@ def _row(
         "source_id": source_id,
         "holds": held[1],
     }
+
+
+def published_optima(budget_flop: float) -> pd.DataFrame:
+    """Return what each published law would train with a budget.
+
+    Parameters
+    ----------
+    budget_flop : Training compute. [FLOP]
+
+    Returns
+    -------
+    DataFrame
+        ``law``, ``label``, ``training_text``, ``params``, ``tokens``, ``tokens_per_param``, ``loss`` (compares only
+        between laws of one training text) and ``verification``, a row a law.
+
+    Examples
+    --------
+    >>> "kaplan-2020" in set(published_optima(1e24)["law"])
+    True
+    """
+    import pandas as pd
+
+    from gigareport import catalog
+
+    rows: list[dict[str, Any]] = []
+    for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
+        first = group.iloc[0]
+        symbols = dict(zip(group["symbol"], group["value"], strict=True))
+        best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)
+        rows.append(
+            {
+                "law": law,
+                "label": first["label"],
+                "training_text": first["training_text"],
+                "params": float(best.params),
+                "tokens": float(best.tokens),
+                "tokens_per_param": float(best.tokens / best.params),
+                "loss": float(best.loss),
+                "verification": first["verification"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ratio_rows(
+    table: pd.DataFrame, label: str, published: str | pd.Series, low: str, ours: str, high: str, *, within: float = 0.1
+) -> pd.DataFrame:
+    """Return our figures over the published ones, the worst first, with the other columns beside them.
+
+    Parameters
+    ----------
+    table : DataFrame
+    label, low, ours, high : Columns of the names, and of our median and its interval.
+    published : str or Series
+        Column of the published figures, or they themselves.
+    within : From which share on a figure counts as met.
+
+    Returns
+    -------
+    DataFrame
+        ``label, low, median, high`` [1], whether the figure is met, and every other column of the table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"what": ["a", "b"], "theirs": [2.0, 4.0], "l": [1.0, 1.0], "m": 2.0, "h": 8.0})
+    >>> ratio_rows(table, "what", "theirs", "l", "m", "h")[["label", "low", "median"]].to_numpy().tolist()
+    [['b', 0.25, 0.5], ['a', 0.5, 1.0]]
+    """
+    theirs = table[published] if isinstance(published, str) else published
+    found = table.drop(columns=[low, ours, high]).rename(columns={label: "label"})
+    for name, column in (("low", low), ("median", ours), ("high", high)):
+        found[name] = table[column] / theirs
+    found[f"within {share(within)}"] = (found["median"] - 1).abs() <= within
+    worst_first = numpy.abs(numpy.log(found["median"])).sort_values(ascending=False, kind="stable").index
+    return found.loc[worst_first].reset_index(drop=True)
+
+
+def count_within(part: float, ratios: ArrayLike) -> str:
+    """Say how many published figures are met within a share.
+
+    >>> count_within(0.1, [0.95, 1.05, 1.6])
+    '2 of 3'
+    """
+    known = numpy.asarray(ratios, dtype=float)
+    known = known[numpy.isfinite(known)]
+    return f"{int(numpy.sum(numpy.abs(known - 1) <= part))} of {len(known)}"
+
+
+def met_within(part: float, ratios: ArrayLike) -> str:
+    """Say the same as a title.
+
+    >>> met_within(0.1, [0.95, 1.05, 1.6])
+    '2 of 3 published figures are met within 10 %'
+    """
+    return f"{count_within(part, ratios)} published figures are met within {share(part)}"
+
+
+def worst_factor(ratios: ArrayLike) -> float:
+    """Return the largest factor between an estimate and a published figure, whichever is larger.
+
+    >>> worst_factor([0.5, 1.0, 1.6])
+    2.0
+    """
+    ratios = numpy.asarray(ratios, dtype=float)
+    return float(numpy.nanmax(numpy.maximum(ratios, 1 / ratios)))

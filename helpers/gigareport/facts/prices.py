@@ -1,16 +1,61 @@
-"""What chips cost in their servers: the quotes that count, and the price of each chip that follows from them."""
+"""What chips and everything else of a cluster cost: the sourced defaults, quotes of chips, and the prices from them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from functools import cache
 
 import numpy
 
+from gigacluster.cost.own import OWN_LIMITS
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.facts import cost_inputs
 from gigareport.facts.rents import LEAST_SPREAD
 from gigareport.table import Table, filled
+
+
+@cache
+def _cost_table() -> dict[str, Uncertain]:
+    rows = catalog.read("cost_inputs")
+    lower, upper = filled(rows["lower_limit"], -math.inf), filled(rows["upper_limit"], math.inf)
+    columns = zip(rows["quantity"], rows["low"], rows["median"], rows["high"], lower, upper, strict=True)
+    return {
+        name: Uncertain(low=low, median=median, high=high, lower=least, upper=most)
+        for name, low, median, high, least, most in columns
+    }
+
+
+def cost_inputs(names: Iterable[str] | None = None) -> dict[str, Uncertain]:
+    """Return default inputs of the cost model, from ``data/cost_inputs.csv``.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Quantities wanted; every one of the table if left out. Those named like an argument of
+        :func:`gigacluster.cost.own` or :func:`gigacluster.cost.rent` can be drawn and handed over as they are.
+
+    Raises
+    ------
+    ValueError
+        If a name is not in the table.
+
+    Examples
+    --------
+    >>> cost_inputs(["pue"])["pue"].median
+    1.25
+    """
+    table = _cost_table()
+    wanted = list(table) if names is None else list(names)
+    if unknown := [name for name in wanted if name not in table]:
+        raise ValueError(f"data/cost_inputs.csv has no {', '.join(unknown)}; it has: {', '.join(table)}")
+    return {name: table[name] for name in wanted}
+
+
+def own_inputs() -> dict[str, Uncertain]:
+    """Return the defaults of the arguments of :func:`gigacluster.cost.own` that have one."""
+    return cost_inputs(name for name in _cost_table() if name in OWN_LIMITS)
+
 
 #: Years whose quotes count: those in which every generation from A100 to GB200 was on sale at once.
 PRICE_YEARS = (2024, 2025)
@@ -37,7 +82,7 @@ def all_quotes() -> Table:
     """
     table = catalog.headline(catalog.read("hardware_prices"))
     table = table.where(table["scope"] != "cluster")
-    rest_usd = cost_inputs.inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
+    rest_usd = cost_inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
     added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)
     return table.select("chip", "date", "date_precision", "scope", "source_id").assign(
         usd=table["usd_per_chip"] + added,

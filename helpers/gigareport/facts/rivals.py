@@ -10,12 +10,11 @@ import numpy
 
 from gigacluster import race
 from gigacluster.arrays import Samples
-from gigacluster.concentration.timeline import rank
+from gigacluster.concentration.measures import rank
 from gigacluster.uncertainty import interval
 from gigacluster.units import DAYS_PER_YEAR
 from gigareport import words
-from gigareport.facts.plans import as_days, day_numbers
-from gigareport.facts.sites import CLUSTER, of_others
+from gigareport.facts.plans import CLUSTER, as_days, day_numbers, of_others
 from gigareport.facts.timeline import Timeline, latest
 from gigareport.facts.world import Day
 

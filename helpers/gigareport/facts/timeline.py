@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy
 from scipy import stats
 
-from gigacluster.concentration.timeline import built
+from gigacluster.concentration.measures import built
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
 from gigareport.facts.plans import (
+    CAMPUS,
     LAST_DAY,
     Revisions,
     as_days,
     day_numbers,
+    listed_states,
     plan_revisions,
     revisions_between,
     standing,
     states_by_site,
+    told_clusters,
+    traits,
     vintages,
 )
-from gigareport.facts.sites import CAMPUS, listed_states, told_clusters, traits
 from gigareport.facts.world import OTHER, Day
 from gigareport.table import Table
 
@@ -103,14 +106,14 @@ def site_timeline(
 
     Parameters
     ----------
-    states : From :func:`~gigareport.facts.sites.listed_states`, or of one vintage from ``states_by_site``.
-    about : From :func:`~gigareport.facts.sites.traits`; a site without a row is a campus without a known owner.
+    states : From :func:`~gigareport.facts.plans.listed_states`, or of one vintage from ``states_by_site``.
+    about : From :func:`~gigareport.facts.plans.traits`; a site without a row is a campus without a known owner.
     revisions : Revisions
         From which cancellations, slips and re-estimates are drawn.
     made : date, Timestamp or str
         When the vintage was made; later states are plans.
     told : Table, optional
-        Clusters on campuses, from :func:`~gigareport.facts.sites.told_clusters`.
+        Clusters on campuses, from :func:`~gigareport.facts.plans.told_clusters`.
     days : array of datetime64, optional
         Days of the timeline; the first of each month of 2022 to 2027 and the last day by default.
     samples, seed : int

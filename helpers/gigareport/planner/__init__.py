@@ -1,9 +1,7 @@
 """From a goal to a cluster: which chips, how many, owned or rented, from when, and how surely: :func:`plan`."""
 
-from gigareport.planner.advice import Advice, advice
-from gigareport.planner.export import scenario_text, write_scenario
 from gigareport.planner.flips import Flip, flips
-from gigareport.planner.hardware import Model, best_model, chips_needed, on, renting_wins
+from gigareport.planner.hardware import Advice, Model, advice, best_model, chips_needed, on, renting_wins
 from gigareport.planner.load import find, goal_of, load, names
 from gigareport.planner.plan import Found, Plan, Regret, plan
 from gigareport.planner.register import Aim, Goal
@@ -16,7 +14,9 @@ from gigareport.planner.tables import (
     lose_table,
     offered_table,
     promise,
+    scenario_text,
     with_probability,
+    write_scenario,
 )
 from gigareport.planner.words import Bind, answer, binding, day_of, losers, not_offered, regret
 

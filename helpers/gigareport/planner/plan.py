@@ -21,12 +21,11 @@ from gigareport.planner.evaluation import (
     drawn,
     is_bridge,
     searched,
+    story_of,
 )
 from gigareport.planner.options import WAYS, NotOffered, Option, offered
 from gigareport.planner.register import Goal
-from gigareport.planner.scores import Score, front, score
-from gigareport.planner.screen import objective, survivors
-from gigareport.planner.stories import story_of
+from gigareport.planner.scores import Score, front, objective, score, survivors
 from gigareport.scenario import Scenario
 
 __all__ = ["Found", "Plan", "Regret", "plan"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from gigareport import catalog, words
 from gigareport.planner.flips import flips
@@ -14,20 +17,7 @@ from gigareport.planner.plan import Found, Plan
 from gigareport.planner.register import Goal, months_between
 from gigareport.planner.scores import LIMITS
 from gigareport.planner.words import binding, day_of, losers
-
-__all__ = [
-    "COST",
-    "DATE",
-    "by_deadline",
-    "chosen",
-    "draw_front",
-    "flip_table",
-    "happened",
-    "lose_table",
-    "offered_table",
-    "promise",
-    "with_probability",
-]
+from gigareport.scenario import plain
 
 #: Axes of the figure.
 DATE, COST = "Done by [months from the decision]", "Cost [$ million]"
@@ -180,3 +170,28 @@ def happened(found: Plan) -> pd.DataFrame:
         ],
         columns=["model", "released", "compute", "chips", "months after the decision"],
     )
+
+
+def scenario_text(found: Found) -> str:
+    """Return an option as the text of a scenario file."""
+    head = f"# {found.option.name}: chosen by a plan. Its plan: {found.task.step.name}\n"
+    text: str = yaml.safe_dump(_simple(plain(found.scenario)), sort_keys=False, allow_unicode=True, width=110)
+    return head + text
+
+
+def write_scenario(found: Found, file: Path) -> None:
+    """Write an option as a scenario file."""
+    file.write_text(scenario_text(found), encoding="utf-8")
+
+
+def _simple(value: Any) -> Any:
+    """Return values that a scenario file takes: whole numbers without a point, exact ones once."""
+    if isinstance(value, dict):
+        return {name: _simple(item) for name, item in value.items() if item != ""}
+    if isinstance(value, list):
+        simple = [_simple(item) for item in value]
+        numbers = [item for item in simple if isinstance(item, int | float)]
+        return simple[0] if len(numbers) == 3 and len(set(simple)) == 1 else simple
+    if isinstance(value, float):
+        return int(value) if value == int(value) and abs(value) < 1e15 else float(value)
+    return str(value) if isinstance(value, datetime.date) else value

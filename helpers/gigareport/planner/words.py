@@ -12,8 +12,7 @@ from gigareport import words
 from gigareport.planner.options import WAYS
 from gigareport.planner.plan import Found, Plan
 from gigareport.planner.register import Goal
-from gigareport.planner.scores import LIMITS, limits_of
-from gigareport.planner.screen import objective
+from gigareport.planner.scores import LIMITS, limits_of, objective
 
 __all__ = ["Bind", "answer", "binding", "day_of", "losers", "not_offered", "regret"]
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster import race
-from gigacluster.concentration.timeline import built, rank
+from gigacluster.concentration.measures import built, rank
 from gigareport import catalog, facts, scenario
 from gigareport.facts import leases, plans, rivals, timeline, use
-from gigareport.facts.sites import states_of_others
+from gigareport.facts.plans import states_of_others
 
 MONTH = 365.25 / 12
 

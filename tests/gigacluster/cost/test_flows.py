@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gigacluster import cost
 from gigacluster.arrays import to_host
-from gigacluster.cost.finance import loan
 from gigacluster.cost.flows import in_month, paid_evenly, paid_once
+from gigacluster.cost.own import loan
 from gigacluster.units import HOURS_PER_MONTH
 
 PLAIN = {

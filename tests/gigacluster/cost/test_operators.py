@@ -3,12 +3,12 @@
 import numpy
 import pytest
 
-from gigareport.beside import operators
+from gigareport.beside import costs
 
 
 @pytest.fixture(scope="module")
 def table():
-    return operators.operators_beside(2_000)
+    return costs.operators_beside(2_000)
 
 
 #: Their price is one shop's list price, and a range that repeats another chip's.
@@ -39,7 +39,7 @@ def test_misses_come_first_and_every_chip_is_judged(table):
 
 def test_a_gigawatt_costs_what_epoch_ai_says():
     """Capital within 10 %, the total of a year within 20 %; operation is 1.8 times theirs, which counts less repair."""
-    ratio = operators.gigawatt_beside(1_000).set_index("quantity")["ratio"]
+    ratio = costs.gigawatt_beside(1_000).set_index("quantity")["ratio"]
     assert ratio["capital"] == pytest.approx(1.0, abs=0.1)
     assert ratio["total a year without cost of capital"] == pytest.approx(1.0, abs=0.2)
     assert 1.0 < ratio["operation a year"] < 2.2

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gigacluster import cost
 from gigacluster.cost.decide import _internal_rate
-from gigacluster.cost.network import network_tiers
+from gigacluster.cost.own import network_tiers
 from gigacluster.units import HOURS_PER_MONTH
 
 TERMS = {"n_chips": 1_000.0, "horizon_months": 24, "market_usd_per_chip_hour": 3.0, "discount_rate_per_year": 0.1}

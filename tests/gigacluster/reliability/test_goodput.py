@@ -110,7 +110,7 @@ def test_lognormal_restart_without_spread_is_the_constant_one(xp):
 
 
 def test_transform_of_the_lognormal_agrees_with_quadrature():
-    from gigacluster.reliability.restarts import survival_of_restart
+    from gigacluster.reliability.checkpoints import survival_of_restart
 
     for sigma in (0.1, 1.0, 2.17):
         for share in (1e-3, 0.1, 3.0):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog
-from gigareport.beside.ratios import count_within, met_within, ratio_rows, worst_factor
+from gigareport.beside.claims import count_within, met_within, ratio_rows, worst_factor
 from gigareport.calibration import misses
 
 

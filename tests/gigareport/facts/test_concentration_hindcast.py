@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from gigareport import catalog
-from gigareport.facts import ahead, hindcast, ownership, stock, timeline
+from gigareport.facts import hindcast, ownership, stock, timeline
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_paths_cover_a_series_that_goes_on_as_they_say():
         changes[0] = 0.3
         for i in range(1, 14):
             changes[i] = 0.9 * changes[i - 1] + 0.05 * rng.standard_normal()
-        drawn = ahead.paths(changes[None, :12], 2, 1_000, seed)[0, 1]
+        drawn = stock.paths_ahead(changes[None, :12], 2, 1_000, seed)[0, 1]
         low, high = numpy.quantile(drawn, [0.05, 0.95])
         inside += low < changes[12:].sum() < high
     assert inside / 300 == pytest.approx(0.9, abs=0.05)  # three standard errors of 300 trials
@@ -72,5 +72,5 @@ def test_paths_cover_a_series_that_goes_on_as_they_say():
 def test_a_longer_past_narrows_the_paths():
     rng = numpy.random.default_rng(3)
     changes = 0.3 + 0.05 * rng.standard_normal((1, 60))
-    short, long = (numpy.std(ahead.paths(changes[:, -n:], 4, 4_000, 7)[0, 3]) for n in (4, 60))
+    short, long = (numpy.std(stock.paths_ahead(changes[:, -n:], 4, 4_000, 7)[0, 3]) for n in (4, 60))
     assert long < short

@@ -5,7 +5,7 @@ import pytest
 
 from gigareport import catalog, decision, scenario
 from gigareport.facts import leases
-from gigareport.facts.sites import listed_states, of_others, states_of_others, told_clusters, traits
+from gigareport.facts.plans import listed_states, of_others, states_of_others, told_clusters, traits
 from gigareport.hindsight import hindsight
 
 

@@ -16,8 +16,7 @@ from gigareport import planner, scenario, words
 from gigareport.planner.base import base_of
 from gigareport.planner.evaluation import Drawn, bridge_usd
 from gigareport.planner.options import offered, sizes
-from gigareport.planner.scores import dominated, front, margin, score
-from gigareport.planner.screen import objective
+from gigareport.planner.scores import dominated, front, margin, objective, score
 
 #: A small grid: three chips, four sizes, all ways, orders now and three months later.
 SMALL = {"chips": [{"chip": name} for name in ("A100-80", "H100-SXM", "B200")], "least_chips": 64, "most_chips": 512}
