@@ -15,9 +15,12 @@ import numpy
 from benchmarks import reliability as failures
 from benchmarks import scaling as fits
 from benchmarks import search as plans
+from benchmarks.scenario import story_with_plan
 from gigacluster import reliability, scaling
 from gigacluster.scaling.replicates import fit_replicates
 from gigacluster.throughput.plan_search import best_of
+from gigacluster.uncertainty import Uncertain
+from gigareport import scenario
 
 #: Plans, fits, runs that a law and its replicates are fitted to, and failures: four decades of each.
 SIZES = {
@@ -47,7 +50,7 @@ def _in_a_process(what: str, size: int) -> dict[str, float]:
 
 def _here(what: str, size: int) -> dict[str, float]:
     began = time.process_time()
-    done = {"plans": _plans, "fits": _fits, "runs": _runs, "failures": _failures}[what](size)
+    done = {"plans": _plans, "fits": _fits, "runs": _runs, "failures": _failures, "options": _options}[what](size)
     seconds = time.process_time() - began
     return {
         "done": done,
@@ -77,6 +80,27 @@ def _runs(size: int) -> int:
 
 def _failures(size: int) -> int:
     return reliability.simulate(**failures.CLUSTER, failures=size).failures
+
+
+def _options(size: int) -> int:
+    """Evaluate so many options of the story on 10,000 samples each, four answers kept, the tables' part included.
+
+    Chips, dates of delivery and prices differ: ``python -m benchmarks.growth options 1040``.
+    """
+    story, plan = story_with_plan()
+    options = []
+    for number in range(size):
+        chips, months, usd = number % 13, number // 13 % 8, number // 104
+        one = scenario.with_value(story, "cluster.n_chips", 100_000 + 1_000 * chips)
+        one = scenario.with_value(one, "own.deliveries.0.month", _spread(3 + 0.1 * months))
+        options.append(scenario.with_value(one, "own.chip_usd", _spread(25_000.0 + 500 * usd)))
+    kept = ("reference_run_days", "own_usd", "saving_usd", "rent_usd")
+    found = scenario.evaluate(options, samples=10_000, plans=[plan] * size, device="cpu", answers=kept)
+    return len(found)
+
+
+def _spread(median: float) -> Uncertain:
+    return Uncertain(low=0.8 * median, median=median, high=1.3 * median, lower=0.0)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from gigareport import scenario
 
 def measure() -> dict[str, float]:
     """Return the time of one evaluation (the best of five: the others show the machine's other work)."""
-    story, plan = _story()
+    story, plan = story_with_plan()
     scenario.evaluate(story, samples=10, plans=plan, device="cpu")  # reads the tables
     wall_s, cpu_s = [], []
     for _ in range(5):
@@ -26,14 +26,15 @@ def measure() -> dict[str, float]:
     return {"evaluate_10000_samples_s": min(wall_s), "evaluate_10000_samples_cpu_s": min(cpu_s)}
 
 
-def _story() -> tuple[scenario.Scenario, scenario.TrainingPlan]:
+def story_with_plan() -> tuple[scenario.Scenario, scenario.TrainingPlan]:
+    """Return the story and its parallel plan."""
     story = scenario.load(scenario.STORY)
     return story, scenario.search_plan(story)
 
 
 def parity(xp: Any) -> dict[str, float]:
     """Return the largest relative difference of every answer between NumPy and a library, over 1,000 samples."""
-    story, plan = _story()
+    story, plan = story_with_plan()
     here = scenario.evaluate(story, samples=1_000, plans=plan, device="cpu")
     module = importlib.import_module("gigareport.scenario.evaluate")
     with mock.patch.object(module, "device_namespace", return_value=xp):
@@ -53,7 +54,7 @@ def _difference(wanted: numpy.ndarray, found: numpy.ndarray) -> float:
 
 def measure_gpu(cupy: Any, samples: int = 10_000_000) -> dict[str, Any]:
     """Time ten million samples of every answer with arrays on the device."""
-    story, plan = _story()
+    story, plan = story_with_plan()
     scenario.evaluate(story, samples=1_000, plans=plan, device="cuda")
     began = time.perf_counter()
     scenario.evaluate(story, samples=samples, plans=plan, device="cuda", answers=("own_usd", "advantage_usd"))

@@ -79,6 +79,13 @@ def write_notebooks(folder):
         ),
         code('pd.DataFrame({"<i>x</i>": [1.5, 2.5], "b": ["<script>", "ok"]}, index=["r", "s"])', 7),
         code('print("printed & <done>")', 8),
+        code(
+            'pd.DataFrame({"claim": ["a", "b", "c"], "evidence": ["Words " * 40] * 3, "later": ["More " * 40] * 3})'
+            ".style.hide()",
+            11,
+        ),
+        code("pd.DataFrame({f'column number {place}': [-0.0, 1e6, 2e6] for place in range(20)})", 12),
+        markdown("$$" + " + ".join(f"x_{{{place}}} y_{{{place}}}" for place in range(14)) + "$$", 13),
         markdown("## What could change this answer?\nEverything.", 9),
     )
     write_notebook(

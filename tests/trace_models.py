@@ -20,8 +20,8 @@ C_FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ff
 _NODE = """
 const given=JSON.parse(require('fs').readFileSync(process.argv[2]),
   (key,value)=>({NaN:NaN,Infinity:Infinity,'-Infinity':-Infinity,'-0':-0})[value]??value);
-const y=new Float64Array(given.outputs),x=new Array(given.x.length),out=[];
-for(let i=0;i<given.samples;i++){for(let k=0;k<x.length;k++)x[k]=given.x[k][i];model(x,given.t,y);
+const y=new Float64Array(given.outputs),x=new Float64Array(given.x.length),w=[],out=[];
+for(let i=0;i<given.samples;i++){for(let k=0;k<x.length;k++)x[k]=w[k]=given.x[k][i];model(x,w,given.t,y);
   out.push(Array.from(y,v=>Object.is(v,-0)?'-0':String(v)));}
 console.log(JSON.stringify(out));
 """

@@ -8,6 +8,7 @@ later loop reads goes through a buffer.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ _JAVASCRIPT = _Language(
     truth="",
     changing="let",
     fixed="const",
-    buffer="const {0}=new Float64Array({1});",
+    buffer="if({0}.length<{1}){0}=new Float64Array({1});",
     row="r",
     index="{0}",
     inlines=True,
@@ -88,17 +89,21 @@ _C_HEAD = "#include <math.h>\n#define NaN NAN\n" + _C.helpers
 
 
 def javascript(record: Record, name: str = "model") -> str:
-    """Return a function ``name(x, t, y)`` that computes one sample.
+    """Return the constant ``name``, a function of ``x, w, t, y`` that computes one sample.
 
-    ``x`` holds the inputs in the order of :func:`input_names` (a column where an input has rows), ``t`` the tables of
-    the record, and ``y`` receives the outputs in their order.
+    ``x`` holds the inputs in the order of :func:`input_names`, ``w`` at the same places the columns of those that have
+    rows, ``t`` the tables of the record, and ``y`` receives the outputs in their order. With ``x`` and ``y`` typed
+    arrays a sample allocates nothing: its buffers are kept from call to call.
     """
     order = {input_: number for number, input_ in enumerate(input_names(record))}
-    load = lambda node: f"x[{order[node.value]}]" + ("[r]" if node.rows else "")  # noqa: E731
+    load = lambda node: f"w[{order[node.value]}][r]" if node.rows else f"x[{order[node.value]}]"  # noqa: E731
     before, inside, outputs = statements(record, _JAVASCRIPT, load)
     given = [f"y[{number}]={value};" for number, value in enumerate(outputs.values())]
     body = "\n".join([*before, *inside, *given])
-    return f'"use strict";\n{_JAVASCRIPT.helpers}function {name}(x,t,y){{\n{body}\n}}\n'
+    kept = re.findall(r"^if\((b\d+)\.length", body, re.MULTILINE)
+    buffers = f"let {','.join(f'{held}=new Float64Array(0)' for held in kept)};\n" if kept else ""
+    head = f'const {name}=(()=>{{"use strict";\n{_JAVASCRIPT.helpers}{buffers}'
+    return f"{head}return function(x,w,t,y){{\n{body}\n}};}})();\n"
 
 
 def c(record: Record, name: str = "model", *, cuda: bool = False, most_steps: int = 0) -> str:

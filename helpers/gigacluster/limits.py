@@ -33,10 +33,12 @@ class Limit:
 
 
 POSITIVE = Limit(0.0, math.inf, "above 0", low_included=False, high_included=False)
+ABOVE_ZERO = Limit(0.0, math.inf, "above 0, or infinite", low_included=False)
 NON_NEGATIVE = Limit(0.0, math.inf, "0 or more", high_included=False)
 AT_LEAST_ONE = Limit(1.0, math.inf, "1 or more", high_included=False)
 SHARE = Limit(0.0, 1.0, "from 0 to 1")
 SHARE_BELOW_ONE = Limit(0.0, 1.0, "from 0 to below 1", high_included=False)
+SHARE_WITHIN = Limit(0.0, 1.0, "between 0 and 1", low_included=False, high_included=False)
 LOGNORMAL_SIGMA = Limit(0.0, 5.0, "a spread from 0 to 5")
 POSITIVE_SHARE = Limit(0.0, 1.0, "above 0 and at most 1", low_included=False)
 
@@ -98,7 +100,11 @@ def _fault(name: str, value: object, limit: Limit | None) -> str:
     """Say what is wrong with a plain value, or nothing."""
     if not isinstance(value, numbers.Real):
         return f"{name} must be a number or an array of numbers, got {value!r}"
-    if limit is not None and not limit.holds(float(value)):
+    try:
+        number = float(value)
+    except OverflowError:
+        return f"{name} must be a number that a computer can hold, below 1.8e308"
+    if limit is not None and not limit.holds(number):
         return f"{name} must be {limit.words}, got {value}"
     return ""
 
@@ -139,7 +145,29 @@ def checked(function: Callable[..., object], *values: Samples) -> tuple[Namespac
     return xp, list(named.values())
 
 
+def within(**options: tuple[object, Limit]) -> None:
+    """Raise ``ValueError`` unless each option, given as ``name=(value, limit)``, is a plain number within its limit.
+
+    Examples
+    --------
+    >>> within(coverage=(95, SHARE_WITHIN))
+    Traceback (most recent call last):
+    ...
+    ValueError: coverage must be between 0 and 1, got 95
+    """
+    faults = [fault for name, (value, limit) in options.items() if (fault := _fault(name, value, limit))]
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of the allowed names."""
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}; it can be {', '.join(map(repr, allowed))}")
+
+
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """Return a count or a seed, which must be a whole number from ``least``."""
+    if not isinstance(value, numbers.Real) or not least <= float(value) < 2**32 or float(value) % 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} to below 2^32")
+    return int(float(value))

@@ -7,7 +7,7 @@ number comes about, and carries its name: so that a test can hold all places of 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,9 @@ __all__ = [
     "answers_of",
     "named",
     "number_text",
+    "say_difference",
     "tell",
+    "tell_difference",
     "tell_input",
     "tell_table",
 ]
@@ -99,6 +101,29 @@ def tell(outlook: Outlook, name: str, *, median_alone: bool = False) -> str:
     found, unit = outlook.interval(name), outlook.answers()[name][1]
     text = words.quantity(found.median, unit, digits_of(found)) if median_alone else outlook.say(name)
     return f"[{text}]({NUMBER_SCHEME}{outlook.scenario.name}/{name})" if on_page() else text
+
+
+def say_difference(outlook: Outlook, name: str, said: words.Difference, mark: Callable[[str], str] = str) -> str:
+    """Write an answer that may be negative with its sign in words; ``mark`` takes its numbers.
+
+    Examples
+    --------
+    ``say_difference(found, "advantage_usd", words.BETTER)`` gives ``worse by $1.3 million ($0.4 to 2.6 million)``.
+    """
+    found, unit = outlook.interval(name), outlook.answers()[name][1]
+    text = words.difference(found.low, found.median, found.high, said, unit=unit, digits=digits_of(found), mark=mark)
+    return text + (f"; none in {words.share(found.without_frac)} of the samples" if found.without_frac else "")
+
+
+def tell_difference(outlook: Outlook, name: str, said: words.Difference) -> str:
+    """Write what :func:`say_difference` writes, its numbers linked as :func:`tell` links them.
+
+    A loss has a name of its own, since the same answer stands in tables with a minus.
+    """
+    is_loss = outlook.interval(name).median < 0
+    address = f"{NUMBER_SCHEME}{outlook.scenario.name}/{name}"
+    address = f"{address}-as-a-loss@inputs.html#number-{name}" if is_loss else address
+    return say_difference(outlook, name, said, lambda text: f"[{text}]({address})" if on_page() else text)
 
 
 def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str:

@@ -21,6 +21,7 @@ from gigacluster.arrays import to_host
 from gigacluster.uncertainty import interval
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog, facts, scenario, words
+from gigareport.answers import say_difference
 from gigareport.facts import rents
 from gigareport.facts.ownership import trend_tests
 from gigareport.facts.plans import states_of_others
@@ -193,8 +194,9 @@ def _own_for_speed(outlook: Outlook) -> Finding:
     verdict: Verdict = "true" if better >= 0.9 and cheaper < 0.9 else "partly" if better >= 0.5 else "not"
     return Finding(
         verdict,
-        f"For the same useful work owning saves {outlook.say('saving_usd')} over {outlook.scenario.horizon_months} "
-        f"months; a run is done {outlook.say('months_gained')} earlier. Owning is cheaper in "
+        f"For the same useful work owning {say_difference(outlook, 'saving_usd', words.SAVES)} over "
+        f"{outlook.scenario.horizon_months} months; a run is done "
+        f"{say_difference(outlook, 'months_gained', words.EARLIER)}. Owning is cheaper in "
         f"{words.share(cheaper)} of samples without any worth of time, and better in {words.share(better)} where "
         "each choice is counted with its own months: "
         + (
@@ -202,7 +204,7 @@ def _own_for_speed(outlook: Outlook) -> Finding:
             if cheaper >= 0.9
             else "speed decides what cost leaves open."
         ),
-        f"with time counted {outlook.say('advantage_usd')}",
+        f"with time counted {say_difference(outlook, 'advantage_usd', words.BETTER)}",
     )
 
 

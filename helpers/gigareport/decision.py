@@ -22,6 +22,7 @@ from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from, market_of
 from gigareport.scenario.known import facts_of
 from gigareport.scenario.outlook import Outlook
+from gigareport.words import SAVES, difference_alone
 from gigareport.words import share as share_text
 from gigareport.words import usd as usd_text
 
@@ -77,7 +78,7 @@ class PriceMap:
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
                 choice = "own" if share >= self.sure_frac else "rent" if share <= 1 - self.sure_frac else "too close"
                 tip = (
-                    f"{term:.0f} months at ${usd:.2f}: owning saves {usd_text(saving)} in the middle, "
+                    f"{term:.0f} months at ${usd:.2f}: owning {difference_alone(saving, SAVES)} in the middle, "
                     f"cheaper in {share_text(share)}"
                 )
                 rows.append((term, usd, choice, share, saving, tip))

@@ -11,10 +11,13 @@ from typing import Any
 from gigacluster.units import SECONDS_PER_HOUR
 from gigareport import audit as claims
 from gigareport import catalog, decision, hindsight, scenario, words
+from gigareport.answers import say_difference
 from gigareport.calibration.validation import by_source
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
+#: What owning saves, in a list of it.
+_SAVED = words.Difference("{}", "costs {} more", "{} less", "{} more")
 
 
 def lines() -> list[str]:
@@ -25,14 +28,15 @@ def lines() -> list[str]:
     verdicts = claims.audit(outlook)["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
+    better = say_difference(outlook, "advantage_usd", words.BETTER)
     return [
         f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
         *_by_kind(outlook),
         f"- **Inside that contract.** {outlook.verdict} Owning costs {outlook.say('own_usd')}, renting "
         f"{outlook.say('rent_usd')} for the same useful work; a run is done "
-        f"{outlook.say('months_gained')} earlier, and with the months of each counted owning is better "
-        f"by {outlook.say('advantage_usd')}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"{say_difference(outlook, 'months_gained', words.EARLIER)}, and with the months of each counted owning is "
+        f"{better}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac')} of peak while training; failures every "
         f"{outlook.say('mttf_hours')} leave {outlook.say('goodput_frac')} of the time useful "
@@ -58,7 +62,9 @@ def _by_kind(outlook: scenario.Outlook) -> list[str]:
     price = words.usd(outlook.scenario.rent.committed_usd_per_chip_hour.median, 3)
     names = kinds["against"].where(~kinds["is_benchmark"], kinds["against"] + " *")
     savings = zip(names, kinds["saving_usd"], kinds["cheaper_frac"], strict=True)
-    told = "; ".join(f"{name} {words.usd(usd)} ({words.share(share)})" for name, usd, share in savings)
+    told = "; ".join(
+        f"{name} {words.difference_alone(usd, _SAVED)} ({words.share(share)})" for name, usd, share in savings
+    )
     return [
         f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
         f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "

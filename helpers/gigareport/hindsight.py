@@ -6,8 +6,8 @@ could be known in July 2024, so no row is a verdict on the choice.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
-from typing import Any
 
 import numpy
 import pandas as pd
@@ -89,7 +89,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     return Hindsight(table=table, quotes=seen, lease_usd_per_month=month_usd)
 
 
-def _same(rented: cost.CashFlows, work_hours: Any) -> Any:
+def _same(rented: cost.CashFlows, work_hours: Array) -> Array:
     """Return what renting would have cost for as many useful hours as the owner's. [USD]"""
     return rented.usd_per_useful_chip_hour * work_hours
 
@@ -99,7 +99,7 @@ def _three(values: Array) -> tuple[float, float, float]:
     return found.low, found.median, found.high
 
 
-def _let_share(decided_on: Any, samples: int, seed: int) -> numpy.ndarray:
+def _let_share(decided_on: datetime.date, samples: int, seed: int) -> numpy.ndarray:
     """Return the share of the full fee in each month: (months + 1, samples)."""
     lease = leases.leases().loc[_LEASE]
     start, full = (

@@ -14,19 +14,19 @@ from gigacluster import __version__
 from gigacluster.arrays import to_host
 from gigacluster.uncertainty import Uncertain, turning_point
 from gigacluster.uncertainty import interval as interval_of
-from gigareport import beside, catalog, decision, scenario
-from gigareport.answers import named, tell, tell_input
+from gigareport import beside, catalog, decision, scenario, words
+from gigareport.answers import named, tell, tell_difference, tell_input
 from gigareport.facts import timeline
 from gigareport.facts.plans import of_others
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
 from gigareport.scenario.outlook import digits_of
 from gigareport.scenario.register import Site
-from gigareport.words import interval, number, quantity, share, usd
+from gigareport.words import number, quantity, share, usd
 
 _SOURCE = "gigacluster models, inputs of the scenario"
 #: Columns of :func:`sites_with`.
-SIZE = "Computing power [H100-equivalents, 8-bit peak]"
+SIZE = "Size [H100-equivalents, 8-bit peak]"
 LEAD = "Lead of this cluster [months]"
 #: Smaller than this a site is not drawn. [H100-equivalents]
 _LEAST_SITE = 5_000.0
@@ -50,13 +50,13 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
     rows = []
     for row in kinds.itertuples():
         kind = f"{row.against}{' *' if row.is_benchmark else ''}"
-        saving = interval(row.saving_low, row.saving_usd, row.saving_high, "USD")
+        saving = words.difference(row.saving_low, row.saving_usd, row.saving_high, words.CHEAPER)
         told = (
             named(text, f"{what} {row.against}", _KINDS, of=outlook)
             for what, text in (("saving against", saving), ("chance against", share(row.cheaper_frac)))
         )
         rows.append((kind, *told))
-    against = pd.DataFrame(rows, columns=["own against", "own better by", "chance"])
+    against = pd.DataFrame(rows, columns=["against", "owning is", "cheaper in"])
     happened = {}
     if story.name == scenario.STORY:
         past = hindsight(samples=samples, seed=seed).table
@@ -72,7 +72,7 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
         made=f"computed by gigacluster {__version__} from data to {vintage}",
         figure=map_of_price(outlook, mapped),
         against=against,
-        note="Cost of the same useful work, median and 5 to 95 %; chance: share of samples inside that kind of rent."
+        note="Cost of the same useful work, median and 5 to 95 %; cheaper in: share of samples of that kind of rent."
         + (_benchmark(kinds) if kinds["is_benchmark"].any() else ""),
         happened=happened,
         happened_note=f"Net present cost of the work of {MONTHS} months, with what is known since; no verdict on the "
@@ -115,7 +115,8 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
         else f"Over the whole {longest} renting wins below {told(usd(float(sure_low[-1]), 3), 'rent below')}."
     )
     gained = "gains" if outlook.interval("months_gained").median >= 0 else "loses"
-    third = f"With the months that owning {gained} counted, it is better by {tell(outlook, 'advantage_usd')}."
+    better = tell_difference(outlook, "advantage_usd", words.BETTER)
+    third = f"With the months that owning {gained} counted, it is {better}."
     if outlook.scenario.rent.kind == "contract":
         return f"**{first}** {second} {third}"
     return f"**{_by_its_kind(outlook)}** {third} Under a contract instead: {first[0].lower()}{first[1:]}"
@@ -137,8 +138,9 @@ def _by_its_kind(outlook: scenario.Outlook) -> str:
     word = "is surely cheaper" if wins == "neither" else "is cheaper"
     hours = f" with {share(used)} of the hours used" if used < 1 else ""
     price = tell_input(outlook, _PRICE, usd(rent.committed_usd_per_chip_hour.median, 3))
+    saves = tell_difference(outlook, "saving_usd", words.SAVES)
     return (
-        f"{_MOVING[rent.kind].format(price)}{hours} {wins} {word}: owning saves {tell(outlook, 'saving_usd')}, and is "
+        f"{_MOVING[rent.kind].format(price)}{hours} {wins} {word}: owning {saves}, and is "
         f"cheaper in {share(chance)} of the samples."
     )
 
@@ -271,7 +273,7 @@ def say_power(outlook: scenario.Outlook) -> str:
     reported = cluster.reported_power_mw
     if numpy.isfinite(reported.median):
         said += f" Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
-    known = "; ".join(f"`{path}`: {words}" for path, words in scenario.taken(outlook.scenario).items())
+    known = "; ".join(f"`{path}`: {text}" for path, text in scenario.taken(outlook.scenario).items())
     return said + (
         f" What the file leaves out of the {cluster.chip} is its own, not an H100's. {known}." if known else ""
     )

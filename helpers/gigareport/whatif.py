@@ -131,6 +131,8 @@ SAMPLES = 1_000
 #: Longest horizon that a page offers, beyond the scenario's own. [month]
 LONGEST = 120
 HORIZON = "horizon_months"
+#: The answer that the page's map shows.
+MAPPED = "saving_usd"
 _MARKET, _LAW = "market", "law."
 #: Facts with samples that have rows: when the sites of others reached each size, and the sizes.
 _REACHED = ("rivals_year", "rivals_h100e")
@@ -223,8 +225,9 @@ class WhatIf:
         return sorted(strength, key=lambda path: -strength[path])[:count]
 
     def script(self) -> str:
-        """Return the function ``model(x, t, y)`` in JavaScript."""
-        return javascript(self.record)
+        """Return the functions ``model``, of every answer, and ``mapped``, of what a map shows alone, in JavaScript."""
+        alone = replace(self.record, outputs={MAPPED: self.record.outputs[MAPPED]})
+        return javascript(self.record) + javascript(alone, "mapped")
 
     def data(self) -> dict[str, Any]:
         """Return everything beside the function that a page needs, as plain values."""
@@ -232,6 +235,7 @@ class WhatIf:
         return {
             "inputs": input_names(self.record),
             "outputs": [[name, *labels[name]] for name in self.record.outputs],
+            "mapped": MAPPED,
             "samples": {name: _packed(values) for name, values in self.samples.items()},
             "tables": [_packed(table, "float64") for table in self.record.tables],
             "horizon": int(self.story.horizon_months),
@@ -314,7 +318,7 @@ def _inputs(
     """Return inputs and facts of the spine for columns by name: numbers, or symbols of a record."""
     xp: Any = record.space if record else numpy
 
-    def column(values: Any) -> Any:
+    def column(values: object) -> Any:
         """Return numbers as one axis, which is that of the samples; texts as they are."""
         return xp.asarray(numpy.reshape(values, -1)) if isinstance(values, numpy.ndarray) else values
 
@@ -354,7 +358,7 @@ def _packed(values: numpy.ndarray, dtype: str = "float32") -> str:
     ).decode()
 
 
-def _ranks(values: Any) -> numpy.ndarray:
+def _ranks(values: numpy.ndarray) -> numpy.ndarray:
     return numpy.argsort(numpy.argsort(numpy.nan_to_num(values)))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 _PLURALS = {
     "chip": "chips",
@@ -134,6 +136,63 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
         return texts[1]
     low_text, high_text = _ends(texts[0], texts[2], texts[1])
     return f"{texts[1]} ({low_text} to {high_text})"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a difference is said by its sign, alone and at the end of an interval, so that no reader meets a minus."""
+
+    ahead: str
+    behind: str
+    ahead_end: str
+    behind_end: str
+
+
+BETTER = Difference("better by {}", "worse by {}", "{} better", "{} worse")
+CHEAPER = Difference("cheaper by {}", "dearer by {}", "{} cheaper", "{} dearer")
+SAVES = Difference("saves {}", "costs {} more", "{} less", "{} more")
+EARLIER = Difference("{} earlier", "{} later", "{} earlier", "{} later")
+
+
+def difference(
+    low: float,
+    median: float,
+    high: float,
+    said: Difference,
+    *,
+    unit: str = "USD",
+    digits: int = 2,
+    mark: Callable[[str], str] = str,
+) -> str:
+    """Write a difference with its interval, the sign in words; ``mark`` takes the numbers, for instance as a link.
+
+    Examples
+    --------
+    >>> difference(3.4e8, 2.4e9, 5.0e9, BETTER), difference(-4e6, -3.2e6, -1e6, SAVES)
+    ('better by $2.4 billion ($340 million to $5.0 billion)', 'costs $3.2 million (1.0 to 4.0) more')
+    >>> difference(-2.6e6, -1.3e6, 4e5, BETTER)
+    'worse by $1.3 million ($2.6 million worse to $400,000 better)'
+    >>> difference(-31.0, 12.0, 62.0, EARLIER, unit="day")
+    '12 days earlier (31 days later to 62 days earlier)'
+    """
+    if not math.isfinite(median):
+        return _UNKNOWN
+    form = said.behind if median < 0 else said.ahead
+    if low < 0 < high:
+        worst, best = (quantity(abs(end), unit, digits) for end in (low, high))
+        ends = f"{said.behind_end.format(worst)} to {said.ahead_end.format(best)}"
+        return f"{form.format(mark(quantity(abs(median), unit, digits)))} ({ends})"
+    smallest, largest = sorted((abs(low), abs(high)))
+    return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
+
+
+def difference_alone(value: float, said: Difference, *, unit: str = "USD", digits: int = 2) -> str:
+    """Write a difference, the sign in words.
+
+    >>> difference_alone(-3.2e6, SAVES), difference_alone(6.2, EARLIER, unit="month")
+    ('costs $3.2 million more', '6.2 months earlier')
+    """
+    return difference(value, value, value, said, unit=unit, digits=digits)
 
 
 def _ends(low: str, high: str, said: str) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """The page that recomputes, in Chromium: equal to the models for random what-ifs, by link, by keyboard, by mistake."""
 
 import math
-import time
 
 import numpy
 import pytest
@@ -36,7 +35,8 @@ def shown(page, name):
 
 
 def wait(page):
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    """Wait until all parts of the page have followed a change."""
+    page.locator(".whatif[aria-busy=false]").wait_for()
 
 
 @pytest.mark.parametrize("n_what_ifs", [50, pytest.param(200, marks=pytest.mark.slow)])
@@ -60,15 +60,53 @@ def test_random_what_ifs_equal_the_models(file, made, open_page, n_what_ifs):
             assert ends.partition("; none")[0] == words.interval_alone(numbers[0], numbers[2], unit, digits)
 
 
-def test_an_answer_follows_a_moved_input_at_once(file, open_page):
+MOVES = """async () => {
+  const slider = document.querySelector('[data-name="horizon_months"] input[type=range]'), spans = [];
+  for (let move = 0; move < 20; move++) {
+    slider.value = 30 + move;
+    const started = performance.now();
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise((done) => requestAnimationFrame(done));
+    spans.push(performance.now() - started);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return spans.sort((a, b) => a - b);
+}"""
+
+
+def test_an_answer_follows_a_moved_input_at_once_and_the_map_within_a_second(file, open_page):
+    """By the CPU time of the page, since this machine may be busy; by the clock it is told."""
     page = open_page(file.as_uri())
-    seconds = []
-    for place in range(12):
-        started = time.monotonic()
-        page.evaluate("price => gigaclusterWhatIf({'own.chip_usd': price})", 20_000 + 1_000 * place)
-        seconds.append(time.monotonic() - started)
-    print(f"every answer of 1,000 samples after {1000 * sorted(seconds)[6]:.0f} ms")
-    assert sorted(seconds)[6] < 1.0  # below 0.1 s alone; this machine may be busy with other tests
+    wait(page)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def cpu_s():
+        return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    page.evaluate(MOVES)
+    started = cpu_s()
+    spans = page.evaluate(MOVES)
+    a_move = (cpu_s() - started) / len(spans)
+    wait(page)
+    started = cpu_s()
+    page.locator('[data-name="horizon_months"] input[type=number]').fill("33")
+    wait(page)
+    whole = cpu_s() - started
+    clock = f"{spans[len(spans) // 2]:.0f} ms in the median and {spans[-2]:.0f} at the 95th percentile"
+    print(f"1,000 samples a move: {1000 * a_move:.0f} ms of CPU, {clock} by the clock; the map {1000 * whole:.0f} ms")
+    assert a_move < 0.1
+    assert whole < 1.0
+
+
+def test_what_is_shown_folded_or_not_is_what_was_computed(file, open_page):
+    page = open_page(file.as_uri() + "#own.chip_usd=52000&horizon_months=36")
+    wait(page)
+    wanted = page.evaluate("gigaclusterWhatIf({'own.chip_usd': 52000, horizon_months: 36})")
+    for row in page.locator("tr[data-name]").all():
+        *_, median, ends = wanted[row.get_attribute("data-name")]
+        assert row.locator(".now").text_content() == median
+        assert row.locator(".ends").text_content() == ends
 
 
 def test_typing_and_sliding_move_the_answers_and_the_address_and_reset_brings_them_back(file, open_page):
@@ -97,11 +135,20 @@ def test_typing_and_sliding_move_the_answers_and_the_address_and_reset_brings_th
 def test_a_link_carries_a_what_if_and_a_damaged_one_leaves_the_defaults(file, open_page):
     page = open_page(f"{file.as_uri()}#own.chip_usd=52000&horizon_months=36")
     assert page.locator('[data-name="own.chip_usd"] input[type=number]').input_value() == "52000"
+    wait(page)
     assert page.locator(".count").inner_text() == "1,000"
+    answer = shown(page, "own_capital_usd")
+    page.reload()
+    wait(page)
+    assert (shown(page, "own_capital_usd"), "own.chip_usd=52000" in page.url) == (answer, True)
     page = open_page(f"{file.as_uri()}#own.chip_usd=<b>&horizon_months=-4&nothing=1&%E0%A4%A")
+    wait(page)
     assert page.locator(".count").inner_text() == "10,000"
     assert "at least 12" in page.locator('[data-name="horizon_months"] .fault').inner_text()
     assert "is no input of this page" in page.locator(".state").inner_text()
+    page.locator("a.skip").press("Enter")  # a place of the page is no what-if
+    wait(page)
+    assert page.locator(".state").inner_text() == ""
     assert page.faults == []
 
 
@@ -117,8 +164,10 @@ def test_other_chips_are_chosen_by_menu_and_by_link_and_their_price_stands_in_it
     assert float(usd) == pytest.approx(made.swaps[place].medians["own.chip_usd"], rel=1e-5)
     assert "No rent of GB200 is listed" in page.locator(".chips-note").inner_text()
     linked = open_page(page.url)
+    wait(linked)
     assert shown(linked, "reference_run_days") == shown(page, "reference_run_days")
     damaged = open_page(f"{file.as_uri()}#chips=H100-7")
+    wait(damaged)
     assert shown(damaged, "reference_run_days") == before
     assert "are no chips of this page" in damaged.locator(".state").inner_text()
     assert page.faults == linked.faults == damaged.faults == []
@@ -139,6 +188,7 @@ def test_a_typed_value_out_of_range_says_its_range_and_changes_nothing(file, ope
 def test_it_fits_the_screen_and_everybody(file, open_page, width, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(file.as_uri(), width, theme)
+    wait(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     found = axe.run(page).response["violations"]
     assert [(fault["id"], [node["html"][:200] for node in fault["nodes"][:3]]) for fault in found] == []

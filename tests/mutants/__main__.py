@@ -28,10 +28,10 @@ _QUICK = {
     "scaling.law": ("formulas",),
     "scaling.objective": ("objective",),
     "scaling.optimum": ("decisions", "any_law"),
-    "scaling.isoflop": ("isoflop", "parabola"),
+    "scaling.isoflop": ("budgets",),
     "scaling.parabola": ("parabola",),
-    "scaling.estimate": ("bootstrap", "decisions", "flags"),
-    "scaling.noise": ("flags", "inputs"),
+    "scaling.estimate": ("estimate",),
+    "scaling.noise": ("noise",),
 }
 #: Tests, by the beginning of a module's name (the longest that fits), without simulations and searches.
 TESTS = {

@@ -93,12 +93,6 @@ class CashFlows:
         return parts
 
     @property
-    def cash_usd(self) -> Array:
-        """Money paid in each month, with the sale at the end of the last month taken off. [USD]"""
-        xp = namespace_of(self.spend_usd)
-        return xp.concat([self.spend_usd[:-1, ...], self.spend_usd[-1:, ...] - self.exit_usd[-1:, ...]], axis=0)
-
-    @property
     def so_far_usd(self) -> Array:
         """Present value of what was paid by the end of each month, nothing sold. [USD]"""
         xp = namespace_of(self.spend_usd)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from gigacluster.arrays import Array
@@ -184,7 +185,7 @@ def pooled_rate(
     rates: Array,
     *,
     log_errors: Array,
-    houses: Any,
+    houses: ArrayLike,
     n_gpus: Array | None = None,
     at_n_gpus: Annotated[float, AT_LEAST_ONE] | None = None,
 ) -> PooledRate:

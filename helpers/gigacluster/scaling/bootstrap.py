@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from gigacluster.limits import whole
+
 #: "auto" is "case", or "shared" where residuals are shared by groups of runs, or "model" for squared loss.
 KINDS = ("auto", "case", "cluster", "model", "shared")
 
@@ -14,9 +16,7 @@ KINDS = ("auto", "case", "cluster", "model", "shared")
 def check_rows(bootstrap: Any, count: int) -> int:
     """Return the number of replicates that ``bootstrap`` asks for: a count, or rows of shape (replicates, count)."""
     if numpy.ndim(bootstrap) == 0:
-        if int(bootstrap) != bootstrap or bootstrap < 0:
-            raise ValueError(f"bootstrap is {bootstrap!r}; give a count of replicates, or an array of row numbers")
-        return int(bootstrap)
+        return whole("bootstrap", bootstrap)
     rows = numpy.asarray(bootstrap)
     if rows.ndim != 2 or not numpy.issubdtype(rows.dtype, numpy.integer):
         raise ValueError(
@@ -30,17 +30,9 @@ def check_rows(bootstrap: Any, count: int) -> int:
 def draw_rows(bootstrap: Any, count: int, seed: int, block: int | None = None) -> Iterator[numpy.ndarray]:
     """Yield the rows of the replicates in blocks of shape (up to ``block`` replicates, count).
 
-    Parameters
-    ----------
-    bootstrap
-        How many replicates, or their rows of shape (replicates, count).
-    count
-        Units to draw from: runs, or clusters of runs.
-    seed
-        Of ``numpy.random.RandomState``, whose stream is frozen for good: replicate i is the i-th call of
-        ``RandomState(seed).choice(count, count)``, whatever the number of replicates and the block.
-    block
-        Replicates at once; all by default.
+    ``bootstrap``: how many replicates, or their rows of shape (replicates, count); ``count``: units to draw from, runs
+    or clusters of runs. The stream of ``numpy.random.RandomState(seed)`` is frozen for good: replicate i is the i-th
+    call of ``choice(count, count)``, whatever the number of replicates and the block.
 
     Examples
     --------

@@ -9,10 +9,11 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples, to_host
-from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.fitted import Fit
+from gigacluster.limits import ABOVE_ZERO, POSITIVE, SHARE_WITHIN, within
+from gigacluster.scaling.estimate import Estimate, Flag, quantiles, spread
+from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, positive
 from gigacluster.units import SECONDS_PER_DAY
 
 #: Flags of a fit that bear on what it chooses.
@@ -79,15 +80,14 @@ def compute_optimal(
     >>> round(float(scaling.compute_optimal(law, 5.76e23).params.value) / 1e9)
     72
     """
-    budget = numpy.asarray(to_host(budget_flop), dtype=float)
-    if not (budget > 0).all():
-        raise ValueError(f"budget_flop must be positive, got {budget_flop!r}")
+    law, budget = as_fit(fitted).law, positive("budget_flop", budget_flop)
+    within(token_cap=(token_cap, ABOVE_ZERO), flop_per_param_token=(flop_per_param_token, POSITIVE))
     options: dict[str, Any] = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
-    best, samples = law_optimum(fitted.law, fitted.parameters, budget, **options), None
+    best, samples = law_optimum(law, fitted.parameters, budget, **options), None
     if fitted.replicates:
         shape = (-1,) + (1,) * budget.ndim
         table = {name: values.reshape(shape) for name, values in fitted.samples.items()}
-        samples = law_optimum(fitted.law, table, budget, **options)
+        samples = law_optimum(law, table, budget, **options)
     flags = tuple(flag for flag in fitted.flags if flag.kind in _BEARING) + fitted.reach_flags(budget)
     unknown = any(flag.kind == "split not identified" for flag in flags)
 
@@ -141,14 +141,14 @@ def budget_table(
         A row a cluster and duration: ``label``, ``cluster``, ``days``, and ``flop``, ``params``, ``tokens``, ``loss``
         (medians), each with ``_low`` and ``_high``.
     """
+    within(coverage=(coverage, SHARE_WITHIN))
     table: dict[str, list[Any]] = {}
     for cluster, rate in useful_flop_per_s.items():
         for count in days:
             flop = to_host(rate) * count * SECONDS_PER_DAY
             row: dict[str, Any] = {"label": f"{cluster}, {count:g} days", "cluster": cluster, "days": count}
             for name, values in {"flop": flop, **optimum(flop, **symbols)._asdict()}.items():
-                host = to_host(values)
-                low, middle, high = numpy.nanquantile(host, [(1 - coverage) / 2, 0.5, (1 + coverage) / 2])
+                low, middle, high = quantiles(to_host(values), [(1 - coverage) / 2, 0.5, (1 + coverage) / 2])
                 row |= {name: float(middle), f"{name}_low": float(low), f"{name}_high": float(high)}
             for name, value in row.items():
                 table.setdefault(name, []).append(value)

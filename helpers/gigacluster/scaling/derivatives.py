@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Operand
+from gigacluster.arrays import Operand, moved
 from gigacluster.scaling.law import Law
 
 
@@ -192,14 +192,14 @@ class PowerSum:
         self._floor = law.names.index("E") if "E" in law.names else None
         columns = [numpy.asarray(log_columns[term.column]) for term in law.terms]
         ones = numpy.ones_like(columns[0])
-        self._x = [_like(xp, column[None, :], like) for column in columns]
-        self._own = [_like(xp, numpy.stack([ones, x, x * x], axis=1), like) for x in columns]
+        self._x = [moved(column[None, :], like) for column in columns]
+        self._own = [moved(numpy.stack([ones, x, x * x], axis=1), like) for x in columns]
         self._cross = {
-            (k, m): _like(xp, numpy.stack([ones, columns[k], columns[m], columns[k] * columns[m]], axis=1), like)
+            (k, m): moved(numpy.stack([ones, columns[k], columns[m], columns[k] * columns[m]], axis=1), like)
             for k in range(len(columns))
             for m in range(k)
         }
-        self._place = _like(xp, self._placement(len(law.names)), like)
+        self._place = moved(self._placement(len(law.names)), like)
 
     def _placement(self, size: int) -> numpy.ndarray:
         """Return the matrix that takes the sums over runs, in the order of :meth:`contract`, to the packed result."""
@@ -289,10 +289,3 @@ class PowerSum:
             columns[a] = xp.where(usable, value, columns[a])
         columns[self._floor] = xp.where(usable, level, columns[self._floor])
         return xp.stack(columns, axis=1)
-
-
-def _like(xp: ModuleType, values: numpy.ndarray, like: Any) -> Any:
-    """Copy host values to the library and device of ``like``."""
-    if xp.__name__ in ("numpy", "cupy"):
-        return xp.asarray(values)
-    return xp.asarray(values, device=like.device)

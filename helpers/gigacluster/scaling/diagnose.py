@@ -11,6 +11,7 @@ from scipy import special
 from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.noise import SIGNIFICANT, Noise, curvature_test, find_noise, groupings, spread_test
 from gigacluster.scaling.problem import Fits, Problem
+from gigacluster.scaling.runs import numbers
 from gigacluster.scaling.search import Solved, random_starts
 
 #: A parameter is identified when a term ten times larger or smaller, and an exponent a fifth or thrice its size, are
@@ -95,12 +96,12 @@ def ruled_out(solved: Solved) -> float:
 def profile(solved: Solved, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:
     """Refit with one symbol held at each of some values; see :func:`gigacluster.scaling.profile`."""
     law = solved.problem.law
-    if symbol not in law.names:
+    if not isinstance(symbol, str) or symbol not in law.names:
         raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")
-    targets = numpy.asarray(values, dtype=float)
+    targets = numpy.atleast_1d(numbers(symbol, values)).ravel()
     index = law.names.index(symbol)
-    if law.is_amplitude[index] and not (targets > 0).all():
-        raise ValueError(f"{symbol} must be positive, got {targets.min():g}")
+    for target in targets:
+        law.values_of({symbol: target}, "profile")
     # An amplitude is held in SI units where its columns are in them too.
     columns = {column for column, other, _ in law.symbols[index].shifts if isinstance(other, str)}
     shifted = {name: 0.0 if name in columns else unit for name, unit in solved.units.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,11 +56,16 @@ def spread(
     if lost:
         flags = (*flags, Flag("no answer", "", f"in {lost:.1%} of the replicates, which the interval leaves out"))
     tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-    if lost == 1.0:
-        return Estimate(value, numpy.full_like(value, numpy.nan), numpy.full_like(value, numpy.nan), flags)
+    low, high = quantiles(samples, tails)
+    return Estimate(value, low, high, flags)
+
+
+def quantiles(samples: numpy.ndarray, shares: list[float]) -> numpy.ndarray:
+    """Return quantiles along axis 0 of the samples that have an answer; ``nan`` where none has."""
     bounded = bool(numpy.isfinite(samples).all())
     method = "linear" if bounded else "inverted_cdf"  # between a number and infinity there is nothing to interpolate
-    with numpy.errstate(all="ignore"):
-        quantile: Any = numpy.nanquantile if lost else numpy.quantile
-        low, high = quantile(samples, tails, axis=0, method=method)
-    return Estimate(value, low, high, flags)
+    if not numpy.isnan(samples).any():
+        return numpy.asarray(numpy.quantile(samples, shares, axis=0, method=method))  # type: ignore[call-overload]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without an answer
+        return numpy.asarray(numpy.nanquantile(samples, shares, axis=0, method=method))  # type: ignore[call-overload]

@@ -16,14 +16,16 @@ import numpy
 from scipy import special
 
 from gigacluster.arrays import Samples
+from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import ConvergenceWarning, fit
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, RunsWarning, read_columns
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, RunsWarning, check_columns, read_columns
 
 #: Forms that are compared by default.
 FORMS = ("chinchilla", "chinchilla-tied", "kaplan")
+_BEYOND = Limit(1.0, numpy.inf, "above 1, times the compute of the largest run", False, False)
 #: Cut-offs, the least reach of a rollout, and the runs that a form needs beyond its free parameters.
 _CUTS = 5
 _LEAST_REACH = 3.0
@@ -138,7 +140,7 @@ class Extrapolation:
 
 def rollouts(
     runs: Any,
-    forms: Sequence[str | Law] = FORMS,
+    forms: str | Law | Sequence[str | Law] = FORMS,
     *,
     reach: float = 100.0,
     cuts: int = _CUTS,
@@ -168,10 +170,11 @@ def rollouts(
     ValueError
         If the runs leave no rollout of a reach of 3: too few runs, or too little compute between them.
     """
-    if not reach > 1:
-        raise ValueError(f"reach is {reach!r}; it must be above 1, times the compute of the largest run")
-    laws = [get_law(form) for form in forms]
+    within(reach=(reach, _BEYOND), coverage=(coverage, SHARE_WITHIN))
+    cuts = whole("cuts", cuts, 1)
+    laws = [get_law(form) for form in ([forms] if isinstance(forms, str | Law) else forms)]
     columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))
+    check_columns(columns)
     flop = columns["budget_flop"]
     options = {"starts": 24, "device": "cpu", **options}
     failed: dict[str, str] = {}
@@ -197,13 +200,13 @@ def rollouts(
     for law in laws:
         if law.name in raw:
             drawn = bootstrap if law.name in kept else 0
-            whole, reason = _quiet_fit(
+            on_all, reason = _quiet_fit(
                 columns, law, {**options, "bootstrap": drawn, "coverage": coverage}, law.name == best
             )
-            if whole is None:
+            if on_all is None:
                 failed[law.name] = reason
             else:
-                fits[law.name] = whole
+                fits[law.name] = on_all
     if not set(kept) & set(fits):
         raise ValueError(f"no form fits all runs: {failed}")
     total = sum(value for name, value in kept.items() if name in fits)

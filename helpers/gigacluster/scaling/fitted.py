@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Samples, as_common, to_host
+from gigacluster.arrays import Samples
+from gigacluster.limits import POSITIVE, SHARE_WITHIN, whole, within
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.law import Law
+from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
-from gigacluster.scaling.published import published
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive
 from gigacluster.scaling.search import Solved, StartReport
 from gigacluster.scaling.storage import read, write
 
@@ -106,7 +106,32 @@ class Fit:
         >>> round(float(law.predict(70e9, 1.4e12).value), 3)
         1.974
         """
-        return cls(**published(form, coefficients, covariance, samples, seed, coverage))
+        law, (samples, seed) = get_law(form), (whole("samples", samples, 1), whole("seed", seed))
+        within(coverage=(coverage, SHARE_WITHIN))
+        values = {**dict(law.defaults), **law.values_of(coefficients, "coefficients")}
+        missing = [name for name in law.names if name not in values]
+        if missing:
+            raise ValueError(f"coefficients of {law.name!r} ({', '.join(law.names)}): {', '.join(missing)} missing")
+        replicates: dict[str, numpy.ndarray] = {}
+        if covariance is not None:
+            matrix, names = numpy.asarray(covariance, dtype=float), list(coefficients)
+            if matrix.shape != (len(names), len(names)):
+                raise ValueError(f"covariance has shape {matrix.shape}; it must be {(len(names),) * 2}, for {names}")
+            stream = numpy.random.default_rng(seed)
+            drawn = stream.multivariate_normal([values[name] for name in names], matrix, samples, method="eigh")
+            table = {name: numpy.full(samples, value) for name, value in values.items()}
+            table |= dict(zip(names, drawn.T, strict=True))
+            good = numpy.all([table[s.name] > 0 for s in law.symbols if s.kind in ("amplitude", "exponent")], axis=0)
+            replicates = {**{name: numpy.where(good, table[name], numpy.nan) for name in law.names}, "converged": good}
+        return cls(
+            law=law,
+            parameters={name: values[name] for name in law.names},
+            fixed={name: value for name, value in values.items() if name not in coefficients},
+            coverage=coverage,
+            replicates=replicates,
+            flags=(),
+            kind="covariance" if replicates else "",
+        )
 
     @property
     def converged(self) -> bool:
@@ -185,6 +210,7 @@ class Fit:
         """Draw parameters jointly from the converged replicates, by symbol, each of shape (samples,)."""
         if not self.replicates:
             raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
+        samples, seed = whole("samples", samples), whole("seed", seed)
         good = self.samples
         count = len(good[self.law.names[0]])
         rows = numpy.random.default_rng([seed, *b"scaling law"]).integers(0, count, samples)
@@ -211,7 +237,8 @@ class Fit:
         """
         host = self.columns_for(*values, **columns)
         value = self.law.loss(JetOperations(numpy), self.parameters, host)
-        flags = tuple(f for f in self.flags if f.kind in ("not converged",)) + self.reach_flags(self._flop(host))
+        flop = known_columns(host, ("budget_flop",)).get("budget_flop")
+        flags = tuple(f for f in self.flags if f.kind == "not converged") + self.reach_flags(flop)
         if not self.replicates:
             return spread(value, None, self.coverage, flags)
         losses = numpy.log(self.loss_samples(host))
@@ -226,40 +253,30 @@ class Fit:
         """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
         shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
         table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        return self.law.loss(JetOperations(numpy), table, host)
+        return numpy.asarray(self.law.loss(JetOperations(numpy), table, host))
 
     def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
         """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
         law = self.law
-        if len(values) == 1 and hasattr(values[0], "keys"):
-            columns = {**{name: values[0][name] for name in values[0]}, **columns}
+        if len(values) == 1 and is_table(values[0]):
+            given = {**values[0], **columns}
         elif len(values) > len(law.columns):
             raise ValueError(f"{law.name!r} reads {', '.join(law.columns)}; got {len(values)} values")
         else:
-            columns = {**dict(zip(law.columns, values, strict=False)), **columns}
-        if law.columns == ("budget_flop",) and "budget_flop" not in columns and {"params", "tokens"} <= set(columns):
-            columns = {"budget_flop": FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]}
-        missing = [name for name in law.columns if name not in columns]
+            given = {**dict(zip(law.columns, values, strict=False)), **columns}
+        found = known_columns(given, law.columns)
+        missing = [name for name in law.columns if name not in found]
         if missing:
-            given = ", ".join(columns) or "nothing"
             raise ValueError(
                 f"{law.name!r} needs {', '.join(law.columns)} to predict a loss; missing: {', '.join(missing)} "
-                f"(given: {given})"
+                f"(given: {', '.join(map(str, given)) or 'nothing'})"
             )
-        plain = [c.to_numpy() if hasattr(c := columns[name], "to_numpy") else c for name in law.columns]
-        host = numpy.broadcast_arrays(*(to_host(as_common(column)[1][0]) for column in plain))
-        bad = [name for name, column in zip(law.columns, host, strict=True) if not (column > 0).all()]
-        if bad:
-            raise ValueError(f"{', '.join(bad)} must be positive to predict a loss")
-        return dict(zip(law.columns, host, strict=True))
-
-    @staticmethod
-    def _flop(host: Mapping[str, numpy.ndarray]) -> numpy.ndarray | None:
-        if "budget_flop" in host:
-            return host["budget_flop"]
-        if {"params", "tokens"} <= set(host):
-            return FLOP_PER_PARAM_TOKEN * host["params"] * host["tokens"]
-        return None
+        host = {name: positive(name, column) for name, column in found.items()}
+        try:
+            return dict(zip(host, numpy.broadcast_arrays(*host.values()), strict=True))
+        except ValueError:
+            shapes = ", ".join(f"{name} {column.shape}" for name, column in host.items())
+            raise ValueError(f"the columns have shapes that do not go together: {shapes}") from None
 
     def reach_flags(self, flop: Any | None) -> tuple[Flag, ...]:
         """Return a flag where compute lies beyond that of the largest run."""
@@ -281,9 +298,8 @@ class Fit:
 
         ``inf`` where no compute reaches it (at or below E); the share of replicates that say so is told by a flag.
         """
-        goal = numpy.asarray(to_host(loss), dtype=float)
-        if not (goal > 0).all():
-            raise ValueError(f"loss must be positive, got {loss!r}")
+        goal = positive("loss", loss)
+        within(flop_per_param_token=(flop_per_param_token, POSITIVE))
         options = {"flop_per_param_token": flop_per_param_token}
         value = law_compute_for(self.law, self.parameters, goal, **options)
         samples, flags = None, tuple[Flag, ...]()
@@ -308,6 +324,15 @@ class Fit:
         return cls(**read(path, form))
 
 
+def as_fit(fitted: object) -> Fit:
+    """Return a fit, and refuse what is none."""
+    if not isinstance(fitted, Fit):
+        raise ValueError(
+            f"fitted is a {type(fitted).__name__}; it must be a Fit, as scaling.fit and Fit.from_coefficients give"
+        )
+    return fitted
+
+
 def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> numpy.ndarray:
     """Return samples (along axis 0) with residuals added, each sample often enough that the tails are well drawn.
 
@@ -315,7 +340,7 @@ def with_noise(samples: numpy.ndarray, residuals: numpy.ndarray, seed: int) -> n
     """
     times = -(-_NOISY_SAMPLES // len(samples))
     drawn = numpy.random.default_rng(seed).choice(residuals, size=len(samples) * times)
-    return numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1))
+    return numpy.asarray(numpy.repeat(samples, times, axis=0) + drawn.reshape((-1,) + (1,) * (samples.ndim - 1)))
 
 
 def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> dict[str, numpy.ndarray]:
@@ -327,4 +352,4 @@ def profile(fitted: Fit, symbol: str, values: Sequence[float]) -> dict[str, nump
         ``value``; ``objective``; ``evidence``, the fall of log likelihood against the optimum, calibrated by the
         residuals whatever their distribution (errors shared by groups allowed for); ``ruled_out`` at 95 %.
     """
-    return judge.profile(fitted.solved_or_raise("profile"), symbol, values)
+    return judge.profile(as_fit(fitted).solved_or_raise("profile"), symbol, values)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
+from gigacluster.limits import SHARE_WITHIN, one_of, whole, within
 from gigacluster.parallel import Workers, check_executor
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.bootstrap import KINDS, check_rows
@@ -118,23 +119,32 @@ def fit(
     """
     check_executor(executor)
     law = get_law(form)
-    held = dict(law.defaults) if fixed is None else {k: float(v) for k, v in fixed.items()}
-    _check_options(law, held, kind, clusters, coverage)
+    held = dict(law.defaults) if fixed is None else law.values_of(fixed, "fixed")
+    one_of("kind", kind, KINDS)
+    if kind == "cluster" and clusters is None:
+        raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
+    within(coverage=(coverage, SHARE_WITHIN))
+    seed, replicate_starts = whole("seed", seed), whole("replicate_starts", replicate_starts)
     options = Objective(loss=loss, delta=delta, quantile=quantile)
-    checked = read_runs(runs, law, len(law.names) - len(held), loss_unit)
-    run_weights, unit_weight = _weights(weights, sigma, len(checked))
-    problem, units = make_problem(law, checked, options, run_weights, held, _like(runs, device))
+    runs_read = read_runs(runs, law, len(law.names) - len(held), loss_unit)
+    if held.get("E", 0.0) >= runs_read.loss.max():
+        raise ValueError(f"E is held at {held['E']:g}, above every loss (the largest is {runs_read.loss.max():g})")
+    run_weights, unit_weight = _weights(weights, sigma, len(runs_read))
+    problem, units = make_problem(law, runs_read, options, run_weights, held, _like(runs, device))
     point, report = search(problem, _starting_points(problem, starts, seed, units), units)
-    labels = None if clusters is None else _labels(runs, clusters, len(checked))
-    solved = Solved(problem=problem, runs=checked, point=point, starts=report, units=units, clusters=labels)
+    labels = None if clusters is None else _labels(runs, clusters, len(runs_read))
+    solved = Solved(problem=problem, runs=runs_read, point=point, starts=report, units=units, clusters=labels)
     values = law.to_symbols(solved.theta[None, :], units)[0]
     always = "clusters" if kind == "shared" and labels is not None else "params" if kind == "shared" else None
     noise = judge.noise_of(solved, always)
     replicates: dict[str, numpy.ndarray] = {}
     hit_rates = None
     chosen = _kind(kind, solved, noise, bootstrap)
-    group = _numbers(labels) if labels is not None or noise.shared is None else noise.shared.group
-    if check_rows(bootstrap, _drawn_units(chosen, solved, group)) and solved.converged:
+    group = noise.shared.group if noise.shared is not None else None
+    if labels is not None:
+        group = numpy.unique(labels, return_inverse=True)[1].ravel()
+    units_drawn = int(group.max()) + 1 if chosen == "cluster" and group is not None else len(runs_read)
+    if check_rows(bootstrap, units_drawn) and solved.converged:
         resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=group)
         replicates, hit_rates = fit_replicates(
             problem, solved.theta, solved.residuals, resampling, replicate_starts, units, executor
@@ -159,18 +169,6 @@ def fit(
     return result
 
 
-def _check_options(law: Law, fixed: Mapping[str, float], kind: str, clusters: Any, coverage: float) -> None:
-    unknown = [name for name in fixed if name not in law.names]
-    if unknown:
-        raise ValueError(f"fixed names {unknown}; the symbols of {law.name!r} are {', '.join(law.names)}")
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}; it can be {', '.join(map(repr, KINDS))}")
-    if kind == "cluster" and clusters is None:
-        raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
-    if not 0 < coverage < 1:
-        raise ValueError(f"coverage is {coverage!r}; it must lie between 0 and 1 (0.95 is usual)")
-
-
 def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:
     """Choose how replicates are drawn where the caller leaves it open."""
     if kind != "auto":
@@ -182,19 +180,13 @@ def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:
     return "case" if judge.spread_is_uneven(solved) else "model"
 
 
-def _drawn_units(kind: str, solved: Solved, group: numpy.ndarray | None) -> int:
-    return int(group.max()) + 1 if kind == "cluster" and group is not None else len(solved.runs)
-
-
 def _labels(runs: Any, clusters: Any, count: int) -> numpy.ndarray:
+    if isinstance(clusters, str) and clusters not in runs:
+        raise ValueError(f"clusters is {clusters!r}, and the runs have no such column")
     labels = numpy.asarray(runs[clusters] if isinstance(clusters, str) else clusters)
     if labels.shape != (count,):
         raise ValueError(f"clusters must be a column of the runs or {count} labels; got shape {labels.shape}")
     return labels
-
-
-def _numbers(labels: numpy.ndarray | None) -> numpy.ndarray | None:
-    return None if labels is None else numpy.unique(labels, return_inverse=True)[1].ravel()
 
 
 def _like(runs: Any, device: str) -> Any:
@@ -228,9 +220,7 @@ def _weights(weights: Any, sigma: Any, count: int) -> tuple[numpy.ndarray, float
 def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[str, float]) -> numpy.ndarray:
     law = problem.law
     if numpy.ndim(starts) == 0:
-        if starts < 1:
-            raise ValueError(f"starts is {starts}; at least 1 is needed")
-        return random_starts(problem, int(starts), seed)
+        return random_starts(problem, whole("starts", starts, 1), seed)
     missing = [name for name in law.names if name not in starts]
     if missing:
         raise ValueError(f"starts has no column {missing}; it needs one for each of {', '.join(law.names)}")

@@ -69,7 +69,7 @@ def fused(
         [name for name in record.outputs if name != "done"],
     )
     rows = {name: problem.array(getattr(problem, name).T) for name in ("weights", "log_loss")}
-    names, of_fit = input_names(record), problem.array(numbers, xp.int64)
+    names, of_fit = input_names(record), xp.astype(problem.array(numbers), xp.int64)
 
     def finish(now: newton.Solution, held: Any) -> newton.Solution:
         which = xp.take(of_fit, now.problem)

@@ -13,14 +13,16 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Samples
+from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
 from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, read_columns
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, positive, read_columns
 
 #: Windows that are tried, and the replicates that tell their noise.
 _WINDOWS = (2.0, 3.0, 5.0, 10.0, numpy.inf)
 _TRIALS = 100
+_FACTOR = Limit(1.0, numpy.inf, "a factor above 1, or infinite", low_included=False)
 #: Share of replicates without an answer that is worth a flag.
 _LOST_SHARE = 0.02
 #: Optima bend if a straight line would look so bent less often than this.
@@ -64,10 +66,7 @@ class IsoFlop:
 
     def predict(self, budget_flop: Samples) -> dict[str, Estimate]:
         """Return the best ``params`` and ``tokens`` at any budget, with intervals and a flag beyond the budgets run."""
-        flop = numpy.asarray(budget_flop, dtype=float)
-        if not (numpy.isfinite(flop) & (flop > 0)).all():
-            raise ValueError(f"budget_flop must be positive and finite, got {budget_flop!r}")
-        log_flop = numpy.log(flop)
+        log_flop = numpy.log(positive("budget_flop", budget_flop))
         reach = float(numpy.exp(log_flop.max())) / float(self.budgets_flop.max())
         flags = self.flags
         if reach > 1.5:
@@ -112,10 +111,8 @@ def isoflop(
         Replicates, or the rows that each draws, shape (replicates, runs). Every budget keeps its runs and gets new
         errors, drawn from what the parabolas leave; optima that scatter more about their line than that explains get
         the rest as an error of their own.
-    seed
-        Of the draws.
-    coverage
-        Of intervals.
+    seed, coverage
+        Of the draws, and of intervals.
     window
         Runs within this factor of the size of the lowest one make its parabola, and at least three: far runs steady the
         minimum and bend it, since the curve is no parabola. ``inf`` takes all runs; None the widest window whose
@@ -134,11 +131,14 @@ def isoflop(
     >>> round(float(found.params_exponent.value), 6)
     0.5
     """
-    if approach not in (1, 2):
+    if not (numpy.isscalar(approach) and approach in (1, 2)):
         raise ValueError(f"approach is {approach!r}; it can be 1 or 2 (approach 3 is scaling.fit)")
+    within(coverage=(coverage, SHARE_WITHIN), window=(numpy.inf if window is None else window, _FACTOR))
+    seed = whole("seed", seed)
     columns = read_columns(runs, ("params", "tokens", "budget_flop", "loss"))
     check_columns(columns)
     budget, loss = columns["budget_flop"], columns["loss"]
+    check_rows(bootstrap, len(loss))
     least = 1 if approach == 1 else LEAST_RUNS
     groups = budget_groups(budget, least)
     if len(groups) < LEAST_BUDGETS:
@@ -213,9 +213,8 @@ def _flags(
         )
         flags.append(Flag("minima lost", "", message))
     for name, estimate in slopes.items():
-        if not -0.0 <= float(estimate.value) <= 1.0:
-            other = "tokens" if name == "params" else "params"
-            message = f"{name} grow as C^{float(estimate.value):.2f}, so that {other} would shrink with compute"
+        if not 0.0 <= float(estimate.value) <= 1.0:
+            message = f"{name} go as C^{float(estimate.value):.2f}, so that params or tokens would shrink with compute"
             flags.append(Flag("impossible exponent", name, message))
     return tuple(flags)
 

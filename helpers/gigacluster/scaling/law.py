@@ -111,7 +111,7 @@ class Law:
 
     def to_symbols(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
         """Return parameters in SI units from fitted coordinates; both of shape (..., symbols)."""
-        values = theta + self._shift(theta, units)
+        values: numpy.ndarray = theta + self._shift(theta, units)
         with numpy.errstate(over="ignore"):  # a start that went astray may lie anywhere
             values[..., self.is_amplitude] = numpy.exp(values[..., self.is_amplitude])
         return values
@@ -120,7 +120,32 @@ class Law:
         """Return fitted coordinates from parameters in SI units; both of shape (..., symbols)."""
         values = numpy.array(values, dtype=float)
         values[..., self.is_amplitude] = numpy.log(values[..., self.is_amplitude])
-        return values - self._shift(values, units)
+        return numpy.asarray(values - self._shift(values, units))
+
+    def values_of(self, given: Any, what: str) -> dict[str, float]:
+        """Return values of symbols by name, each in its range.
+
+        Raises
+        ------
+        ValueError
+            With every name that is unknown and every value that is none.
+        """
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{what} is {given!r}; it must be a dict of values by symbol: {', '.join(self.names)}")
+        values, faults = {}, [f"{name!r} is unknown" for name in given if name not in self.names]
+        for symbol in self.symbols:
+            if symbol.name in given:
+                try:
+                    value = values[symbol.name] = float(given[symbol.name])
+                except (TypeError, ValueError, OverflowError):
+                    value = numpy.nan
+                least = {"amplitude": "above 0", "free": "of any sign"}.get(symbol.kind, "at least 0")
+                low = symbol.kind != "free" and (value < 0 or (symbol.kind == "amplitude" and value == 0))
+                if low or not numpy.isfinite(value):
+                    faults.append(f"{symbol.name} is {given[symbol.name]!r} and must be a finite number {least}")
+        if faults:
+            raise ValueError(f"{what} of {self.name!r} ({', '.join(self.names)}): {'; '.join(faults)}")
+        return values
 
     def _shift(self, theta: numpy.ndarray, units: Mapping[str, float]) -> numpy.ndarray:
         shift = numpy.zeros_like(theta)
@@ -203,7 +228,10 @@ def _gadre_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"params": 6.0 * params * params, "tokens": 6.0 * tokens * tokens}
 
 
-_CHINCHILLA = (_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR)
+_CHINCHILLA = (
+    *(_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR),
+    *(_exponent("alpha"), _exponent("beta")),
+)
 
 LAWS: dict[str, Law] = {
     law.name: law
@@ -211,7 +239,7 @@ LAWS: dict[str, Law] = {
         Law(
             name="chinchilla",
             about="L = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3)",
-            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta")),
+            symbols=_CHINCHILLA,
             columns=("params", "tokens"),
             terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "beta", "tokens")),
             source_id="hoffmann-2022",
@@ -245,7 +273,7 @@ LAWS: dict[str, Law] = {
         Law(
             name="coupled",
             about="L = E + (A / N^alpha + B / D^beta)^k: k = 1 is chinchilla, E = 0 is kaplan (Busbridge et al. 2025)",
-            symbols=(*_CHINCHILLA, _exponent("alpha"), _exponent("beta"), _exponent("k", (0.3, 1.5))),
+            symbols=(*_CHINCHILLA, _exponent("k", (0.3, 1.5))),
             columns=("params", "tokens"),
             log_loss=_coupled,
             source_id="busbridge-2025",
@@ -269,8 +297,6 @@ LAWS: dict[str, Law] = {
             about="L = E + A / N'^alpha + B / D'^beta with repeats discounted by R_N*, R_D* (Muennighoff et al. 2023)",
             symbols=(
                 *_CHINCHILLA,
-                _exponent("alpha"),
-                _exponent("beta"),
                 Symbol(name="R_D*", kind="amplitude", start=(-1.0, 6.0)),
                 Symbol(name="R_N*", kind="amplitude", start=(-1.0, 6.0)),
             ),
@@ -323,6 +349,8 @@ def power_law(column: str, *, floor: bool = True) -> Law:
     >>> power_law("tokens", floor=False).names
     ('A', 'alpha')
     """
+    if not isinstance(column, str):
+        raise ValueError(f"column is {column!r}; it must be the name of a column of the runs, such as 'tokens'")
     return Law(
         name=f"power-{column}" if floor else f"power-{column}-to-zero",
         about=f"L = {'E + ' if floor else ''}A / {column}^alpha",
@@ -340,6 +368,6 @@ def get_law(form: str | Law) -> Law:
     """Return a law by its name, or the law given."""
     if isinstance(form, Law):
         return form
-    if form not in LAWS:
+    if not isinstance(form, str) or form not in LAWS:
         raise ValueError(f"form is {form!r}; it can be {', '.join(map(repr, LAWS))}, or a Law of yours")
     return LAWS[form]

@@ -59,26 +59,27 @@ def minimise(
     chunk: int,
     finish: Callable[[Solution, Any], Solution] | None = None,
 ) -> Solution:
-    """Minimise one function from many starts.
+    """Minimise one function from many starts ``theta``, shape (problems, p), with lower bounds of shape (p,).
 
     Parameters
     ----------
-    xp : Array library.
-    function : callable
+    function
         ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
         array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.
-    theta : shape (problems, p). Starts.
-    lower : shape (p,). Lower bounds; -inf for none.
-    move : callable
+    move
         ``move(theta, step)``: where a step leads. To first order it is their sum; a curve that follows a curved valley
         takes fewer steps.
-    fixed : array of bool, shape (problems, p), optional
-        Parameters held at their start.
-    scale : Size of a Hessian entry where the function is well curved; damping is counted in it.
-    tolerance : A problem is done when no component of its gradient that could still lower the value exceeds this.
-    max_iterations : Evaluations a problem.
-    chunk : Problems evaluated at once: bounds the memory and keeps the work in cache. Halved where memory runs out.
-    finish : callable, optional
+    fixed
+        Parameters held at their start, shape (problems, p).
+    scale
+        Size of a Hessian entry where the function is well curved; damping is counted in it.
+    tolerance
+        A problem is done when no component of its gradient that could still lower the value exceeds this.
+    max_iterations
+        Evaluations a problem.
+    chunk
+        Problems evaluated at once: bounds the memory and keeps the work in cache. Halved where memory runs out.
+    finish
         ``finish(solution, held)``: all iterations of some problems done otherwise, such as by a kernel.
 
     Returns

@@ -13,11 +13,12 @@ from typing import Any
 import numpy
 from scipy import special
 
+from gigacluster.limits import POSITIVE, within
 from gigacluster.scaling.estimate import Flag
-from gigacluster.scaling.fitted import Fit
+from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.optimum import law_optimum
-from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, read_columns
+from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, read_columns
 from gigacluster.scaling.search import Solved
 
 TARGETS = ("loss", "optimum")
@@ -96,14 +97,14 @@ def next_run(
     >>> found.width_then < found.width_now
     True
     """
-    if target not in TARGETS:
+    if not isinstance(target, str) or target not in TARGETS:
         raise ValueError(f"target is {target!r}; it can be {', '.join(map(repr, TARGETS))}")
+    fitted = as_fit(fitted)
     if fitted.solved is None or fitted.noise is None:
         raise ValueError(
             "this law was not fitted here, so that nothing tells its errors; fit it with scaling.fit(runs)"
         )
-    if not at_flop > 0:
-        raise ValueError(f"at_flop is {at_flop!r}; it must be positive")
+    within(at_flop=(at_flop, POSITIVE), budget_flop=(1.0 if budget_flop is None else budget_flop, POSITIVE))
     solved, law = fitted.solved, fitted.law
     made = solved.runs.flop
     most = budget_flop if budget_flop is not None else float(made.max()) if made is not None else numpy.inf
@@ -150,7 +151,9 @@ def next_run(
 
 def _candidates(solved: Solved, given: Any, most: float) -> dict[str, numpy.ndarray]:
     if given is not None:
-        return read_columns(given, ("params", "tokens", "budget_flop"))
+        columns = read_columns(given, ("params", "tokens", "budget_flop"))
+        check_columns(columns)
+        return columns
     if not numpy.isfinite(most):
         raise ValueError("budget_flop is needed: the most that the run may cost")
     least = min(float(solved.runs.flop.min()) if solved.runs.flop is not None else most, most)
@@ -176,7 +179,7 @@ def _information(solved: Solved, shared: Any, variance: float, between: float) -
         number = numpy.bincount(shared.group)
         sums = numpy.stack([numpy.bincount(shared.group, column) for column in slopes.T], axis=1)
         total = total - (sums * (between / (variance + between * number))[:, None]).T @ sums
-    return total / variance
+    return numpy.asarray(total / variance)
 
 
 def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray:
@@ -191,4 +194,4 @@ def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray
     values = law.to_symbols(points, solved.units)
     best = law_optimum(law, dict(zip(law.names, values.T, strict=True)), at_flop)
     found = numpy.log(best.loss if target == "loss" else best.params)
-    return (found[::2] - found[1::2]) / (2 * steps)
+    return numpy.asarray((found[::2] - found[1::2]) / (2 * steps))

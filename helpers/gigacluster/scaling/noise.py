@@ -186,9 +186,9 @@ def curvature_test(
             return columns
         number = numpy.bincount(shared.group)
         means = numpy.stack([numpy.bincount(shared.group, c) for c in columns.T], axis=1) / number[:, None]
-        return columns - ((1 - (1 + shared.ratio * number) ** -0.5)[:, None] * means)[shared.group]
+        return numpy.asarray(columns - ((1 - (1 + shared.ratio * number) ** -0.5)[:, None] * means)[shared.group])
 
-    limit = 3.0 * 1.4826 * numpy.median(numpy.abs(residuals)) + 1e-300
+    limit = 3.0 * 1.4826 * numpy.median(numpy.abs(residuals))
     clipped = numpy.clip(residuals, -limit, limit)
     names = list(log_columns)
     unit = {k: (log_columns[k] - log_columns[k].mean()) / max(float(log_columns[k].std()), 1e-9) for k in names}
@@ -197,9 +197,9 @@ def curvature_test(
     outer = numpy.linalg.qr(own(numpy.column_stack([numpy.ones(len(residuals)), jacobian])))[0]
     extra = own(numpy.stack(basis, axis=1))
     clipped = own(clipped[:, None])[:, 0]
-    extra = extra - outer @ (outer.T @ extra)
-    left, size, _ = numpy.linalg.svd(extra, full_matrices=False)
-    directions = left[:, size > 1e-6 * max(float(size[0]), 1e-300)]
+    new = extra - outer @ (outer.T @ extra)
+    left, size, _ = numpy.linalg.svd(new, full_matrices=False)
+    directions = left[:, size > 1e-6 * numpy.linalg.norm(extra)]  # what is left of the others is rounding
     clipped = clipped - outer @ (outer.T @ clipped)
     count = directions.shape[1]
     free = len(residuals) - outer.shape[1] - count

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from gigacluster.limits import POSITIVE, SHARE_WITHIN, one_of, within
+
 LOSSES = ("huber", "squared", "absolute", "asymmetric")
 
 
@@ -23,12 +25,8 @@ class Objective:
     quantile: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss is {self.loss!r}; it can be {', '.join(map(repr, LOSSES))}")
-        if not self.delta > 0:
-            raise ValueError(f"delta is {self.delta!r}; it must be positive, in units of log loss (1e-3 is usual)")
-        if not 0 < self.quantile < 1:
-            raise ValueError(f"quantile is {self.quantile!r}; it must lie between 0 and 1 (0.5 is symmetric)")
+        one_of("loss", self.loss, LOSSES)
+        within(delta=(self.delta, POSITIVE), quantile=(self.quantile, SHARE_WITHIN))
 
     def __call__(self, xp: ModuleType, residual: Any) -> tuple[Any, Any, Any]:
         """Return value, slope and (generalised) curvature at each residual."""

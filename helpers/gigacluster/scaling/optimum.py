@@ -13,7 +13,7 @@ import numpy
 
 from gigacluster.arrays import Array, Namespace, Samples, as_common
 from gigacluster.scaling.derivatives import JetOperations
-from gigacluster.scaling.law import Law
+from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 
 #: Serving needs the forward part of a training step.
@@ -99,7 +99,7 @@ def excess_compute(params_ratio: Samples, alpha: Samples, beta: Samples) -> Arra
     Parameters
     ----------
     params_ratio : Parameters over the compute-optimal ones, both at the budget spent.
-    alpha, beta : float or array
+    alpha, beta : Exponents of the law.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def cheapest_to_serve(
     ----------
     loss : Loss to reach, above E. [nat/token]
     served_tokens : Tokens read and written in service over the model's life.
-    A, B, E, alpha, beta : float or array
+    A, B, E, alpha, beta : Parameters of the law.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def repeated_optimum(
     ----------
     budget_flop : Training compute. [FLOP]
     unique_tokens : Different tokens there are.
-    A, B, E, alpha, beta : float or array
+    A, B, E, alpha, beta : Parameters of the law.
     repeats_scale : R_D*: repeats after which another pass adds little (15 as published; poorly known).
 
     Returns
@@ -243,7 +243,7 @@ def repeated_optimum(
 
 
 def law_optimum(
-    law: Law,
+    law: str | Law,
     symbols: Mapping[str, Any],
     budget_flop: Samples,
     *,
@@ -257,7 +257,7 @@ def law_optimum(
     least loss of a scan of log params, taken down by golden section. ``nan`` where the least lies at an end of the
     range (at least 1,000 params and tokens), so that the law has no optimum.
     """
-    given = dict(given or {})
+    law, given = get_law(law), dict(given or {})
     missing = [name for name in law.columns if name not in ("params", "tokens", *given)]
     if not {"params", "tokens"} <= set(law.columns) or missing:
         also = f"; give {', '.join(missing)} beside the budget" if {"params", "tokens"} <= set(law.columns) else ""
@@ -282,9 +282,9 @@ def law_optimum(
         loss = law.loss(operations, symbols, {"params": numpy.exp(log_params), "tokens": tokens, **given})
         return numpy.where(numpy.isfinite(loss), loss, numpy.inf)
 
-    low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
-    high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
     with numpy.errstate(all="ignore"):
+        low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
+        high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
         step = (high - low) / _SCANNED
         best = numpy.asarray(low + 0.0)
         least = numpy.full_like(best, numpy.inf)

@@ -66,7 +66,7 @@ class Curve:
         """Return where each row of losses of the window is lowest; ``nan`` where nowhere inside the sizes."""
         x = self.x[self.near]
         if self.approach == 1:
-            return x[numpy.argmin(loss, axis=1)]
+            return numpy.asarray(x[numpy.argmin(loss, axis=1)])
         if self.reason:
             return numpy.full(len(loss), numpy.nan)
         centre = x.mean()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Samples, free_bytes, kernel, namespace_of, to_host
+from gigacluster.arrays import Array, Samples, free_bytes, kernel, moved, namespace_of, to_host
 from gigacluster.scaling.derivatives import JetOperations, PowerSum, constant, contraction, variables
 from gigacluster.scaling.fused import fused
 from gigacluster.scaling.law import Law
@@ -78,7 +78,7 @@ class Problem:
         """Fits evaluated at once."""
         elements = min(free_bytes(self.xp) / 2 / _BYTES_AN_ELEMENT, _CHUNK_ELEMENTS_GPU)
         elements = elements if self.xp.__name__ == "cupy" else _CHUNK_ELEMENTS
-        return max(1, int(elements) // self.log_loss.shape[1])
+        return max(1, int(elements // self.log_loss.shape[1]))
 
     def solve(
         self,
@@ -173,12 +173,9 @@ class Problem:
             weights=weights / (weights.mean() or 1.0),
         )
 
-    def array(self, values: Any, dtype: Any = None) -> Any:
-        """Copy host values to the library and device of the problem."""
-        dtype = self.xp.float64 if dtype is None else dtype
-        if self.xp.__name__ in ("numpy", "cupy"):
-            return self.xp.asarray(values, dtype=dtype)
-        return self.xp.asarray(values, dtype=dtype, device=self.like.device)
+    def array(self, values: Any) -> Any:
+        """Copy host values to the library and device of the problem, as float64."""
+        return moved(values, self.like)
 
     def _prediction(self) -> tuple[Any, Any]:
         """Return the prediction with its derivatives, and how a step moves."""
@@ -190,7 +187,7 @@ class Problem:
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
         xp = self.xp
         weights, observed = self.array(self.weights), self.array(self.log_loss)
-        of_problem = self.array(numbers, xp.int64)
+        of_problem = xp.astype(self.array(numbers), xp.int64)
 
         def rows(table: Any, problem: Any) -> Any:
             return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)
@@ -244,7 +241,7 @@ def looks_flat(problem: Problem, fits: Fits) -> numpy.ndarray:
     share = _NORMAL_SHARE[problem.objective.loss == "squared"]
     runs = problem.log_loss.shape[1]
     variance = 2.0 * _RULED_OUT * fits.objective[:, None] / (share * runs) * curvature
-    return (judged & ~((variance > 0) & (variance < reach**2))).any(axis=1)
+    return numpy.asarray((judged & ~((variance > 0) & (variance < reach**2))).any(axis=1))
 
 
 def solve(problem: Problem, theta: numpy.ndarray, replicate: numpy.ndarray | None = None) -> Fits:

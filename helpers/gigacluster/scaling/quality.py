@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Samples, to_host
+from gigacluster.arrays import Array, Samples
+from gigacluster.limits import SHARE_BELOW_ONE, SHARE_WITHIN, whole, within
 from gigacluster.scaling.estimate import Estimate, Flag, spread
-from gigacluster.scaling.fitted import Fit
+from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.noise import Noise, find_noise
+from gigacluster.scaling.runs import numbers
 
 #: Ceilings and floors that are tried.
 _CEILINGS, _FLOORS = 25, 9
@@ -65,11 +67,13 @@ class QualityLink:
         rise. ``x`` may carry samples along axis 0 (``samples=...`` of :meth:`of_fit`). Beyond ``x_range`` a flag says
         so.
         """
-        at = numpy.asarray(to_host(x), dtype=float)
+        at = numbers("x", x)
         return self._estimate(at, at[None, ...], seed)
 
     def of_fit(self, fitted: Fit, *values: Any, seed: int = 7, **columns: Any) -> Estimate:
         """Return the score of one new model in two steps: its loss by a fit with replicates, minus that as ``x``."""
+        if not as_fit(fitted).replicates:
+            raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
         loss = fitted.predict(*values, **columns)
         shape = (-1,) + (1,) * numpy.ndim(loss.value)
         host = fitted.columns_for(*values, **columns)
@@ -111,7 +115,7 @@ class QualityLink:
         low, high = self.x_range
         edge = sigmoid(numpy.clip(x, low, high), *columns)
         beyond = numpy.maximum(low - x, 0.0) + numpy.maximum(x - high, 0.0)
-        return edge + (sigmoid(x, *columns) - edge) * numpy.exp(level * beyond / (high - low))
+        return numpy.asarray(edge + (sigmoid(x, *columns) - edge) * numpy.exp(level * beyond / (high - low)))
 
     def _own_errors(self, curve: numpy.ndarray, chance_draw: numpy.ndarray) -> numpy.ndarray:
         """Draw a model's own error from those of the models of nearest fitted score."""
@@ -120,7 +124,7 @@ class QualityLink:
         near = min(max(_LEAST_NEAR, round(_NEAR_SHARE * len(order))), len(order))
         place = numpy.searchsorted(fitted[order], curve)
         first = numpy.clip(place - near // 2, 0, len(order) - near)
-        return self.residuals[order][first + (chance_draw * near).astype(int)]
+        return numpy.asarray(self.residuals[order][first + (chance_draw * near).astype(int)])
 
 
 def link_score(
@@ -170,10 +174,13 @@ def link_score(
     >>> round(link.ceiling, 3)
     0.85
     """
-    x, score = (numpy.asarray(to_host(v), dtype=float) for v in (x, score_frac))
+    within(chance=(chance, SHARE_BELOW_ONE), coverage=(coverage, SHARE_WITHIN))
+    bootstrap, seed = whole("bootstrap", bootstrap, 1), whole("seed", seed)
+    x, score = numbers("x", x).ravel(), numbers("score_frac", score_frac).ravel()
+    labels = numpy.arange(len(x)) if family is None else numpy.asarray(family, dtype=str)
+    if not len(x) == len(score) == labels.size:
+        raise ValueError(f"x, score_frac and family have {len(x)}, {len(score)} and {labels.size} values")
     known = numpy.isfinite(x) & numpy.isfinite(score)
-    if not 0 <= chance < 1:
-        raise ValueError(f"chance is {chance!r}; it must be a share from 0 to below 1")
     if known.sum() < _LEAST_MODELS:
         raise ValueError(f"{known.sum()} models have both x and a score; at least {_LEAST_MODELS} are needed")
     wrong = known & ((score < 0) | (score > 1))
@@ -183,12 +190,13 @@ def link_score(
             f"score_frac is {score[row]:g} in row {row}; it must be a share from 0 to 1 (divide percent by 100)"
         )
     x, score = x[known], score[known]
-    labels = numpy.arange(len(known)) if family is None else numpy.asarray(family, dtype=str)
     number = numpy.unique(labels[known], return_inverse=True)[1].ravel()
     least_scores = float(numpy.sort(score)[: max(3, len(score) // 10)].mean())
     floors = _range("floor", floor, chance, max(chance, least_scores), _FLOORS)
     ceilings = _range("ceiling", ceiling, max(chance, float(floors[-1])) + 0.02, 1.0, _CEILINGS)
     ends = numpy.asarray([(low, high) for low in floors for high in ceilings if high > low + 0.01])
+    if not len(ends):
+        raise ValueError(f"ceiling is {ceiling!r} and floor {floor!r}; the ceiling must lie above the floor")
     held = _curves(x, numpy.repeat(score[None, :], len(ends), axis=0), ends)
     squares = ((score - sigmoid(x, *(c[:, None] for c in held.T))) ** 2).sum(axis=1)
     best = _refined(x, score, held[numpy.argmin(squares)], floors, ceilings)
@@ -217,7 +225,7 @@ def link_score(
         for name, (low, high) in zip(("ceiling", "floor"), intervals, strict=True)
         if high - low > _OPEN
     ]
-    within = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
+    inside = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
     families = int(number.max()) + 1
     return QualityLink(
         slope=float(best[0]),
@@ -227,7 +235,7 @@ def link_score(
         ceiling_interval=intervals[0],
         floor_interval=intervals[1],
         error=float(numpy.sqrt(numpy.mean(residuals**2))),
-        error_within_family=float(numpy.sqrt(numpy.sum(within**2) / max(len(x) - families, 1))),
+        error_within_family=float(numpy.sqrt(numpy.sum(inside**2) / max(len(x) - families, 1))),
         x_range=(float(x.min()), float(x.max())),
         coverage=coverage,
         flags=tuple(flags),

@@ -63,24 +63,10 @@ def fit_replicates(
     units: Mapping[str, float],
     executor: Workers = None,
 ) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
-    """Fit every replicate from the optimum of all runs, and from random starts of its own where asked for.
+    """Fit every replicate from the optimum of all runs, and from ``random`` starts of its own.
 
-    Parameters
-    ----------
-    problem
-        Of all runs.
-    point
-        Fitted coordinates of its optimum, shape (symbols,).
-    residuals
-        Of log loss there, shape (runs,).
-    resampling
-        What the replicates draw.
-    random
-        Random starts of each replicate.
-    units
-        Log of the unit of each column.
-    executor
-        Who fits the blocks of replicates; see :func:`gigacluster.parallel.in_order`.
+    ``point``: fitted coordinates of that optimum, shape (symbols,); ``residuals``: of log loss there, shape (runs,);
+    ``units``: log of the unit of each column. ``executor`` fits the blocks; see :func:`gigacluster.parallel.in_order`.
 
     Returns
     -------

@@ -27,6 +27,8 @@ _RANGES = {
     "experts": (1.0, 1e7, "experts"),
     "budget_flop": (1e9, 1e32, "FLOP"),
 }
+#: Columns of which any two give the third.
+_TRIPLE = ("params", "tokens", "budget_flop")
 #: Names that stand for a column, compared without case, spaces, hyphens and underscores (single letters with case).
 _ALIASES = {
     "params": ("N", "nparams", "parameters", "numparams", "modelsize", "size"),
@@ -49,9 +51,10 @@ _LOSS_UNITS = {"nat": lambda x: x, "bit": _LOSSES["lossbits"], "perplexity": _LO
 #: Above ln(vocabulary) of any tokenizer a loss is worse than guessing: it is a perplexity, or not per token.
 _LARGEST_LOSS = 16.0
 #: Losses over those of Besiroglu et al. (2024) at the same params and tokens: medians of 30 public sets in nats lie
-#: from 0.87 to 1.28, so that 1.33 is worth a look (bits are 1.44 times nats), and 2.5 is a perplexity.
+#: from 0.87 to 1.28, so that 1.33 is worth a look (bits are 1.44 times nats), and 2.5 is a perplexity. Losses a byte
+#: are a third or a quarter of those a token; nothing is a thirtieth.
 _TYPICAL = (482.01, 2085.43, 1.8172, 0.3478, 0.3658)
-_DOUBTFUL, _ABSURD = 1.33, 2.5
+_DOUBTFUL, _ABSURD, _TINY = 1.33, 2.5, 0.03
 #: Tokens a parameter, in the median of a set, below which the two columns are taken for one another.
 _LEAST_RATIO = 0.5
 #: Factor between budget_flop and 6 params tokens, in the median, beyond which the columns do not belong together.
@@ -80,9 +83,7 @@ class Runs:
         """Compute of each run, None where the columns do not tell."""
         if self.budget_flop is not None:
             return self.budget_flop
-        if {"params", "tokens"} <= set(self.columns):
-            return FLOP_PER_PARAM_TOKEN * self.columns["params"] * self.columns["tokens"]
-        return None
+        return known_columns(self.columns, ("budget_flop",)).get("budget_flop")
 
 
 def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
@@ -93,24 +94,18 @@ def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
     ValueError
         If a column is missing and cannot be derived, is not numeric, or the columns differ in length.
     """
-    if not hasattr(runs, "keys") and not hasattr(runs, "columns"):
+    if not is_table(runs):
         raise ValueError(
             f"runs must be a table or a mapping of columns, got a {type(runs).__name__}; pandas.DataFrame(runs) makes "
             "one of a list of records"
         )
-    found = {name: values for name in names if (values := _column(runs, name)) is not None}
+    found = {name: values.ravel() for name, values in known_columns(runs, names).items()}
     missing = [name for name in names if name not in found]
-    for name in [m for m in missing if m in ("params", "tokens", "budget_flop")]:
-        parts = {other: _column(runs, other) for other in ("params", "tokens", "budget_flop") if other != name}
-        if all(values is not None for values in parts.values()):
-            found[name] = _third(name, parts)
-            missing.remove(name)
     if missing:
-        given = list(runs.keys()) if isinstance(runs, Mapping) else list(getattr(runs, "columns", []))
-        also = ", or two of params, tokens, budget_flop" if missing[0] in ("params", "tokens", "budget_flop") else ""
+        also = f", or two of {', '.join(_TRIPLE)}" if missing[0] in _TRIPLE else ""
         raise ValueError(
-            f"the runs have no column {missing[0]!r}; they have {given}. Rename the column{also}, or choose another "
-            "form"
+            f"the runs have no column {missing[0]!r}; they have {_names(runs)}. Rename the column{also}, or "
+            "choose another form"
         )
     lengths = {name: len(values) for name, values in found.items()}
     if len(set(lengths.values())) > 1:
@@ -118,27 +113,38 @@ def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
     return found
 
 
+def is_table(values: object) -> bool:
+    """Tell whether something has named columns."""
+    return isinstance(values, Mapping) or hasattr(values, "columns")
+
+
+def _names(runs: Any) -> list[Any]:
+    return list(runs.columns if hasattr(runs, "columns") else runs.keys())
+
+
+def known_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
+    """Return those of the columns that the runs tell, of any shape, by their standard names in SI units."""
+    found = {name: values for name in names if (values := _column(runs, name)) is not None}
+    for name in _TRIPLE:
+        if name in names and name not in found:
+            parts = {other: _column(runs, other) for other in _TRIPLE if other != name}
+            if all(values is not None for values in parts.values()):
+                found[name] = _third(name, parts)
+    return {name: found[name] for name in names if name in found}
+
+
 def _third(name: str, parts: Mapping[str, Any]) -> numpy.ndarray:
     with numpy.errstate(all="ignore"):  # rows that are not positive are named later
         if name == "budget_flop":
-            return FLOP_PER_PARAM_TOKEN * parts["params"] * parts["tokens"]
+            return numpy.asarray(FLOP_PER_PARAM_TOKEN * parts["params"] * parts["tokens"])
         other = parts["tokens" if name == "params" else "params"]
-        return numpy.divide(parts["budget_flop"], FLOP_PER_PARAM_TOKEN * other)
+        return numpy.asarray(parts["budget_flop"] / (FLOP_PER_PARAM_TOKEN * other))
 
 
 def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> Runs:
-    """Check a table of runs against what a law needs.
+    """Check a table of runs against what a law with so many ``free`` parameters needs.
 
-    Parameters
-    ----------
-    runs
-        Table or mapping with columns ``loss`` and those of ``law.columns``, under these names or usual others.
-    law
-        Which columns are read.
-    free
-        Parameters to be fitted.
-    loss_unit
-        ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
+    ``loss_unit``: ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
 
     Raises
     ------
@@ -150,6 +156,7 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
     columns = read_columns(runs, (*law.columns, "loss"))
     loss = columns.pop("loss")
     budget = _column(runs, "budget_flop")
+    budget = None if budget is None else budget.ravel()
     faults = _cell_faults({**columns, "loss": loss})
     if not faults and loss_unit is not None:
         loss = _LOSS_UNITS[loss_unit](loss)
@@ -180,8 +187,27 @@ def check_columns(columns: Mapping[str, numpy.ndarray]) -> None:
         With every fault: column, rows (counted from 0) and what to do.
     """
     faults = _cell_faults(columns) or _unit_faults(columns) + _order_faults(columns, columns.get("budget_flop"))
+    if not all(len(values) for values in columns.values()):
+        faults = ["there are no rows"]
+    elif not faults and "loss" in columns:
+        faults = _loss_faults(columns, columns["loss"], "nat")
     if faults:
         raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+def positive(name: str, values: object) -> numpy.ndarray:
+    """Return values on the host, which must be finite, above 0 and in the unit of the column that they are named like.
+
+    Raises
+    ------
+    ValueError
+        With the name, the places (counted from 0) and what is allowed.
+    """
+    host = numbers(name, values)
+    faults = _cell_faults({name: host.ravel()}) or _unit_faults({name: host.ravel()})
+    if faults:
+        raise ValueError("; ".join(faults))
+    return host
 
 
 def _plain(name: object) -> str:
@@ -190,27 +216,51 @@ def _plain(name: object) -> str:
 
 def _column(runs: Any, name: str) -> numpy.ndarray | None:
     """Return a column by its standard name, one of its other names, or with a unit behind the name."""
-    if name in runs:
-        return _numbers(runs[name], name)
-    for key in list(runs.keys()) if hasattr(runs, "keys") else []:
-        plain = _plain(key)
-        if str(key) in _ALIASES[name] or (plain in _ALIASES[name] and len(plain) > 1):
-            return _numbers(runs[key], str(key))
-        if name == "loss" and plain in _LOSSES:
+    if name in _names(runs):
+        return numbers(name, runs[name])
+    found = {}
+    for key in _names(runs):
+        reading = _reading(str(key), name)
+        if reading is not None:
             with numpy.errstate(all="ignore"):  # a perplexity of 0 is named later
-                return _LOSSES[plain](_numbers(runs[key], str(key)))
-        stem, _, unit = str(key).lower().rpartition("_")
-        if unit in _UNITS and _plain(stem) in (_plain(name), name[0] * (name == "flop"), *_ALIASES[name]):
-            return _UNITS[unit] * _numbers(runs[key], str(key))
+                found[key] = reading(numbers(str(key), runs[key]))
+    values = list(found.values())
+    if any(not numpy.array_equal(values[0], other, equal_nan=True) for other in values):
+        raise ValueError(
+            f"the columns {', '.join(map(repr, found))} can all be {name!r} and differ; call the one that is meant "
+            f"{name!r}, or drop the others"
+        )
+    return values[0] if values else None
+
+
+def _reading(key: str, name: str) -> Callable[[numpy.ndarray], numpy.ndarray] | None:
+    """Return how a column called ``key`` gives the standard column ``name``, None where it does not."""
+    plain, others = _plain(key), _ALIASES.get(name, ())
+    if key in others or plain == _plain(name) or (plain in others and len(plain) > 1):
+        return lambda values: values
+    if name == "loss" and plain in _LOSSES:
+        return _LOSSES[plain]
+    stem, _, unit = key.lower().rpartition("_")
+    if unit in _UNITS and _plain(stem) in (_plain(name), name[0] * (name == "flop"), *others):
+        return lambda values: _UNITS[unit] * values
     return None
 
 
-def _numbers(values: object, name: str) -> numpy.ndarray:
+def numbers(name: str, values: Any) -> numpy.ndarray:
+    """Return values on the host as float64, what is missing among them as ``nan``; they go by ``name`` in messages."""
+    if hasattr(values, "columns"):
+        raise ValueError(f"the runs have {len(values.columns)} columns {name!r}; drop all but one")
     try:
-        host = to_host(values if not hasattr(values, "to_numpy") else values.to_numpy())
-        return numpy.asarray(host, dtype=float).ravel()
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name!r} of the runs is not numeric: {error}") from None
+        if hasattr(values, "isna") and values.dtype.kind not in "bcmM":  # missing cells of pandas, of any type
+            return numpy.asarray(values.to_numpy(dtype=float, na_value=numpy.nan))
+        if isinstance(values, numpy.ma.MaskedArray):
+            values = numpy.ma.filled(values.astype(float), numpy.nan)
+        host = to_host(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        if host.dtype.kind in "bcmM":
+            raise TypeError(f"it holds {host.dtype}")
+        return numpy.asarray(host, dtype=float)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} is not numeric: {error}") from None
 
 
 def _rows(mask: numpy.ndarray) -> str:
@@ -264,6 +314,11 @@ def _loss_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss
             f"and tokens reach in nats ({_rows(absurd)}): it looks like a perplexity; name the column 'perplexity', or "
             "say loss_unit='perplexity' (or 'nat' if it is right)"
         )
+    if ratio is not None and numpy.median(ratio) < _TINY:
+        faults.append(
+            f"loss is {numpy.median(loss):.3g} in the median ({_rows(ratio < _TINY)}), {numpy.median(ratio):.2g} times "
+            "what models of these params and tokens reach in nats a token: it is in another unit"
+        )
     return faults
 
 
@@ -286,11 +341,11 @@ def _doubtful_unit(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) ->
 
 def _order_faults(columns: Mapping[str, numpy.ndarray], budget: numpy.ndarray | None) -> list[str]:
     """Refuse columns that have been taken for one another."""
-    if not {"params", "tokens"} <= set(columns):
+    if not {"params", "tokens"} <= set(columns) or not len(columns["params"]):
         return []
     params, tokens, faults = columns["params"], columns["tokens"], []
     few = tokens < _LEAST_RATIO * params
-    if len(params) and numpy.median(tokens / params) < _LEAST_RATIO:
+    if numpy.median(tokens / params) < _LEAST_RATIO:
         first = numpy.flatnonzero(few)[0]
         faults.append(
             f"tokens is below {_LEAST_RATIO:g} params in {_rows(few)} (the first is {tokens[first]:g} tokens for "

@@ -147,7 +147,7 @@ class Solved:
     @property
     def theta(self) -> numpy.ndarray:
         """Fitted coordinates of the optimum."""
-        return self.point.theta[0]
+        return numpy.asarray(self.point.theta[0])
 
     @property
     def converged(self) -> bool:
@@ -162,7 +162,7 @@ class Solved:
     @property
     def residuals(self) -> numpy.ndarray:
         """Observed less predicted log loss of each run."""
-        return self.problem.log_loss[0] - self.problem.log_prediction(self.theta)
+        return numpy.asarray(self.problem.log_loss[0] - self.problem.log_prediction(self.theta))
 
 
 def make_problem(

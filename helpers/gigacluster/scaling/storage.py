@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy
 
-from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.law import Law, get_law
+from gigacluster.scaling.noise import Noise, Shared
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.runs import Runs
-from gigacluster.scaling.search import Solved, make_problem, search
+from gigacluster.scaling.search import Solved, StartReport, make_problem, search
 
 #: What every file of a fit has, whether fitted or published.
 _FIELDS = ("form", "parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
@@ -31,29 +31,38 @@ def write(path: str | Path, fit: Mapping[str, Any]) -> None:
         "kind": fit["kind"],
         "objective": fit["objective"],
         "flags": [[flag.kind, flag.symbol, flag.message] for flag in fit["flags"]],
-        "replicates": {name: column.tolist() for name, column in fit["replicates"].items()},
+        "replicates": _lists(fit["replicates"]),
     }
     if solved is not None:
-        problem, runs = solved.problem, solved.runs
+        problem, runs, noise, starts = solved.problem, solved.runs, fit["noise"], solved.starts
         content["fitted"] = {
-            "columns": {name: column.tolist() for name, column in runs.columns.items()},
+            "columns": _lists(runs.columns),
             "loss_nat": runs.loss.tolist(),
             "budget_flop": None if runs.budget_flop is None else runs.budget_flop.tolist(),
             "weights": problem.weights[0].tolist(),
             "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
+            "starts": {**vars(starts), "minima": _lists(starts.minima)},
+            "noise": {**_lists(vars(noise)), "shared": None if noise.shared is None else _lists(vars(noise.shared))},
+            "hit_rates": None if fit["hit_rates"] is None else fit["hit_rates"].tolist(),
         }
     Path(path).write_text(json.dumps(content), encoding="utf-8")
 
 
 def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
     """Return the fields of a fit that :func:`write` wrote; ``form`` is the law where it is one of yours."""
-    content = _content(path)
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
+    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
     law = form or get_law(content["form"])
-    fitted, solved = content.get("fitted"), None
+    fitted, solved, noise, rates = content.get("fitted"), None, None, None
     if fitted is not None:
         budget = fitted["budget_flop"]
         checked = Runs(
-            columns={name: numpy.asarray(column) for name, column in fitted["columns"].items()},
+            columns=_arrays(fitted["columns"]),
             loss=numpy.asarray(fitted["loss_nat"]),
             notes=(),
             budget_flop=None if budget is None else numpy.asarray(budget),
@@ -64,30 +73,30 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
             law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
         )
         values = numpy.asarray([[content["parameters"][name] for name in law.names]])
-        point, starts = search(problem, law.to_coordinates(values, units), units)
+        point, _ = search(problem, law.to_coordinates(values, units), units)
+        starts = StartReport(**{**fitted["starts"], "minima": _arrays(fitted["starts"]["minima"])})
+        shared = fitted["noise"].pop("shared")
+        noise = Noise(**_arrays(fitted["noise"]), shared=None if shared is None else Shared(**_arrays(shared)))
+        rates = fitted["hit_rates"]
         solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
     return {
         "law": law,
         "parameters": content["parameters"],
         "fixed": content["fixed"],
         "coverage": content["coverage"],
-        "replicates": {name: numpy.asarray(column) for name, column in content["replicates"].items()},
+        "replicates": _arrays(content["replicates"]),
         "flags": tuple(Flag(*parts) for parts in content["flags"]),
         "kind": content["kind"],
         "objective": content["objective"],
         "solved": solved,
-        "noise": None if solved is None else judge.noise_of(solved),
+        "noise": noise,
+        "hit_rates": None if rates is None else numpy.asarray(rates),
     }
 
 
-def _content(path: str | Path) -> dict[str, Any]:
-    """Return what a file holds, if it is a fit."""
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
-    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
-    if missing:
-        raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
-    return dict(content)
+def _lists(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value.tolist() if isinstance(value, numpy.ndarray) else value for name, value in fields.items()}
+
+
+def _arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in fields.items()}

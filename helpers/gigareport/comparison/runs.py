@@ -191,7 +191,7 @@ def _mfu(plan: PlannedStep) -> float:
 def _splittable(n_chips: float) -> int:
     """Return the number nearest to ``n_chips``, as a ratio, among powers of two and three times those."""
     power = math.floor(math.log2(n_chips))
-    near = [2**power, 2 ** (power + 1), 3 * 2 ** max(power - 1, 0)]
+    near: list[int] = [2**power, 2 ** (power + 1), 3 * 2 ** max(power - 1, 0)]
     return min(near, key=lambda size: abs(math.log(size / n_chips)))
 
 

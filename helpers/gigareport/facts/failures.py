@@ -68,7 +68,7 @@ def rates_per_8_chips() -> pd.DataFrame:
 
 @cache
 def _rates() -> Table:
-    table = catalog.headline(catalog.read("failure_rates"))
+    table: Table = catalog.headline(catalog.read("failure_rates"))
     nodes = 8 / table["gpus_per_node"]
     of_count = numpy.sqrt(filled(table["dispersion"], 1.0) / table["failures"])
     of_range = numpy.log(table["high"] / table["low"]) / _Z_RANGE

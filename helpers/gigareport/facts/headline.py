@@ -105,7 +105,8 @@ def numbers(folder: Path) -> dict[str, str]:
 
 def trend_start(world: WorldStock) -> numpy.datetime64:
     """Return the day from which a trend is told: five quarters before the table ends, where it is that long."""
-    return world.dates[max(len(world.dates) - 6, 0)]
+    found: numpy.datetime64 = world.dates[max(len(world.dates) - 6, 0)]
+    return found
 
 
 def _percent(share: Interval) -> str:

@@ -99,7 +99,8 @@ def fives_share(world: WorldStock, date: Day) -> numpy.ndarray:
     """Share of the world's stock that Google, Microsoft, Meta, Amazon and Oracle hold, shape (samples,)."""
     holdings = world.at(date)
     rows = [world.owners.index(name) for name in LARGE_CLOUDS if name in world.owners]
-    return holdings[rows].sum(axis=0) / holdings.sum(axis=0)
+    found: numpy.ndarray = holdings[rows].sum(axis=0) / holdings.sum(axis=0)
+    return found
 
 
 def index_by_quarter(world: WorldStock) -> pd.DataFrame:

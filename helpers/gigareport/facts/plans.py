@@ -10,11 +10,13 @@ is no site of its own: ``site_names`` says which.
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
+from numpy.typing import ArrayLike
 
 from gigacluster import hardware
 from gigacluster.units import DAYS_PER_MONTH
@@ -24,6 +26,9 @@ from gigareport.table import Table, given, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: One day or several, as they come: dates, timestamps, datetime64 or text.
+Days: TypeAlias = ArrayLike | datetime.date
 
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
@@ -136,19 +141,19 @@ def revisions_between(states: Table | pd.DataFrame, names: Table | pd.DataFrame,
     return plan_revisions(old, new, before, now)
 
 
-def standing(states: Table, days: Any, column: str = "h100e_8bit") -> Any:
+def standing(states: Table, days: Days, column: str = "h100e_8bit") -> Any:
     """Return the last known value up to each day, 0 before the first."""
     rows = states.where(given(states["date"]) & given(states[column]))
     values = numpy.concatenate([[0.0], rows[column]])
     return values[numpy.searchsorted(day_numbers(rows["date"]), day_numbers(days), side="right")]
 
 
-def as_days(days: Any) -> numpy.ndarray:
+def as_days(days: Days) -> numpy.ndarray:
     """Return days as datetime64[D]."""
     return numpy.asarray(days, dtype="datetime64[D]")
 
 
-def day_numbers(days: Any) -> numpy.ndarray:
+def day_numbers(days: Days) -> numpy.ndarray:
     """Return days as numbers, which the library counts in."""
     return as_days(days).astype(numpy.float64)
 

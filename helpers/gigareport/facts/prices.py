@@ -80,7 +80,7 @@ def all_quotes() -> Table:
     Table
         ``chip, date, date_precision, scope, source_id, usd, low_usd, high_usd``.
     """
-    table = catalog.headline(catalog.read("hardware_prices"))
+    table: Table = catalog.headline(catalog.read("hardware_prices"))
     table = table.where(table["scope"] != "cluster")
     rest_usd = cost_inputs(["server_usd_per_chip"])["server_usd_per_chip"].median
     added = numpy.where(table["scope"] == "chip", rest_usd, 0.0)

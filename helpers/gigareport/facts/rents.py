@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy
+from numpy.typing import ArrayLike
 
+from gigacluster.arrays import Samples
 from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
@@ -258,7 +260,7 @@ def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
 
 
 def paths(
-    start_usd: Any,
+    start_usd: Samples,
     changes: numpy.ndarray,
     *,
     months: int,
@@ -315,10 +317,11 @@ def paths(
     month = numpy.arange(months + 1)
     left = numpy.minimum(month // MONTHS_PER_STEP, steps - 1)
     weight = (month / MONTHS_PER_STEP - left)[:, None]
-    return numpy.exp(logs[left] * (1 - weight) + logs[left + 1] * weight)
+    found: numpy.ndarray = numpy.exp(logs[left] * (1 - weight) + logs[left + 1] * weight)
+    return found
 
 
-def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarray:
+def followed(dates: ArrayLike, rents_usd: ArrayLike, start: numpy.datetime64 | str, months: int) -> numpy.ndarray:
     """Return the rent that followed a decision, month by month, from what was observed now and then.
 
     Parameters
@@ -343,7 +346,8 @@ def followed(dates: Any, rents_usd: Any, start: Any, months: int) -> numpy.ndarr
     [4.0, 2.0, 1.0]
     """
     at = numpy.asarray(dates, dtype="datetime64[D]").astype(float)
-    first = numpy.datetime64(start, "D").astype(float)
+    first = numpy.datetime64(str(start), "D").astype(float)
     month_days = HOURS_PER_MONTH / 24
     asked = first + month_days * numpy.arange(months + 1)
-    return numpy.exp(numpy.interp(asked, at, numpy.log(numpy.asarray(rents_usd, dtype=float))))[:, None]
+    found: numpy.ndarray = numpy.exp(numpy.interp(asked, at, numpy.log(numpy.asarray(rents_usd, dtype=float))))[:, None]
+    return found

@@ -88,14 +88,15 @@ class Timeline:
         if by == "campus":
             return self.h100e
         told = numpy.minimum(self.told[:, :, None], self.h100e)
-        return numpy.maximum(self.h100e / self.buildings[:, :, None], told)
+        found: numpy.ndarray = numpy.maximum(self.h100e / self.buildings[:, :, None], told)
+        return found
 
 
 def site_timeline(
     states: Table,
     about: Table,
     revisions: Revisions,
-    made: Any,
+    made: Day,
     *,
     told: Table | None = None,
     days: Any = None,

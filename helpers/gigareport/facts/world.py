@@ -38,7 +38,8 @@ class WorldStock:
     @property
     def total(self) -> numpy.ndarray:
         """The stock of all owners, shape (dates, samples)."""
-        return self.h100e_8bit.sum(axis=0)
+        found: numpy.ndarray = self.h100e_8bit.sum(axis=0)
+        return found
 
     def is_extrapolated(self, date: Day) -> bool:
         """Tell whether ``date`` lies after the last date with owners."""
@@ -66,7 +67,8 @@ class WorldStock:
         day = _number(_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
         day, life = numpy.broadcast_arrays(day * numpy.ones(self.h100e_8bit.shape[2]), life_months)
         worn = self._on(day - life * DAYS_PER_MONTH)
-        return self._on(day) - numpy.nan_to_num(worn)
+        found: numpy.ndarray = self._on(day) - numpy.nan_to_num(worn)
+        return found
 
     def _on(self, days: numpy.ndarray) -> numpy.ndarray:
         dates = _number(numpy.concatenate([self.dates, self.later]))
@@ -96,7 +98,8 @@ def share_of_world(h100e_8bit: Samples, world: WorldStock, date: Day) -> numpy.n
     world : WorldStock
     date : date, datetime64 or str
     """
-    return numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
+    found: numpy.ndarray = numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
+    return found
 
 
 def h100e_per_chip(chips: Table | pd.DataFrame, chip: str) -> float:
@@ -140,7 +143,8 @@ def quarter_ends(day: Day, n: int) -> numpy.ndarray:
     month = numpy.datetime64(str(day)[:7], "M").astype(int)
     first = month - month % 3 + 3
     ends = (first + 3 * numpy.arange(1, n + 1)).astype("datetime64[M]").astype("datetime64[D]")
-    return ends - numpy.timedelta64(1, "D")
+    found: numpy.ndarray = ends - numpy.timedelta64(1, "D")
+    return found
 
 
 def _day(date: Day) -> numpy.datetime64:

@@ -199,6 +199,7 @@ def _environment() -> jinja2.Environment:
         markdown=lambda source: Markup(text.markdown(source)),
         markdown_line=lambda source: Markup(text.markdown(source).strip().removeprefix("<p>").removesuffix("</p>")),
         place=text.anchor,
+        stacking=lambda rows: Markup(text.stacking(str(rows))),
         place_of_term=place_of,
     )
     return environment

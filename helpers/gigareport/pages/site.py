@@ -376,8 +376,8 @@ def _search_index(
 
 
 def _write_assets(folder: Path) -> None:
-    (folder / "style.css").write_text(asset("page.css"), encoding="utf-8")
-    (folder / "page.js").write_text(asset("page.js"), encoding="utf-8")
+    for name, file in (("page.css", "style.css"), ("page.js", "page.js"), ("icon.svg", "icon.svg")):
+        (folder / file).write_text(asset(name), encoding="utf-8")
 
 
 def _plain(markup: str, longest: int = 300) -> str:

@@ -97,8 +97,36 @@ def table(text: str) -> str:
     head = head.replace('<th scope="col"ead', "<thead")
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
     text = re.sub(r"<td>(\d{5,})</td>", lambda match: f"<td>{int(match[1]):,}</td>", text)
-    text = re.sub(r"<td>(?=(?:(?!</td>)(?:<[^>]*>|[^<])){70})", '<td class="long">', text)
+    text = re.sub(r"<td>-(?=0(?:\.0+)?</td>)", "<td>", text)
+    text = stacking(re.sub(r"<td>(?=(?:(?!</td>)(?:<[^>]*>|[^<])){70})", '<td class="long">', text))
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
+
+
+def stacking(text: str) -> str:
+    """Let a table with sentences stack on a phone: each cell then stands under the name of its column.
+
+    >>> stacking('<table><tr><th>a</th></tr><tbody><tr><td class="long">b</td></tr></tbody>').partition("dy>")[2]
+    '<tr><td class="long" data-column="a">b</td></tr></tbody>'
+    """
+    head, body, tail = text.partition("<tbody>")
+    names = [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd](?:\s[^>]*)?>(.*?)</t[hd]>", head, re.DOTALL)]
+    if 'class="long"' not in tail or head.count("<tr") != 1 or re.search(r"(?:col|row)span", text):
+        return text
+
+    def row(match: re.Match[str]) -> str:
+        columns = iter(names)
+        return re.sub(
+            r"<t([hd])((?:\s[^>]*)?)>",
+            lambda cell: f"<t{cell[1]}{cell[2]}{_column(next(columns, ''), cell[1])}>",
+            match[0],
+        )
+
+    tail = re.sub(r"<tr.*?</tr>", row, tail, flags=re.DOTALL)
+    return head.replace("<table", '<table class="stacks"', 1) + body + tail
+
+
+def _column(name: str, kind: str) -> str:
+    return f' data-column="{name.strip()}"' if name.strip() and kind == "d" else ""
 
 
 def _one_header(head: str) -> str:

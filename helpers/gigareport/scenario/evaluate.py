@@ -57,7 +57,7 @@ def evaluate(
     samples: int = ...,
     seed: int = ...,
     device: str = ...,
-    plans: Any = ...,
+    plans: PlannedStep | None = ...,
     first: int = ...,
     answers: Sequence[str] = ...,
     streams: Sequence[Mapping[str, str]] = ...,
@@ -71,7 +71,7 @@ def evaluate(
     samples: int = ...,
     seed: int = ...,
     device: str = ...,
-    plans: Any = ...,
+    plans: Sequence[PlannedStep] | None = ...,
     first: int = ...,
     answers: Sequence[str] = ...,
     streams: Sequence[Mapping[str, str]] = ...,
@@ -84,7 +84,7 @@ def evaluate(
     samples: int = 10_000,
     seed: int = 7,
     device: str = "auto",
-    plans: Any = None,
+    plans: PlannedStep | Sequence[PlannedStep] | None = None,
     first: int = 0,
     answers: Sequence[str] = (),
     streams: Sequence[Mapping[str, str]] = (),
@@ -123,7 +123,7 @@ def evaluate(
     """
     if not isinstance(scenario, Sequence):
         loaded(scenario)
-        alone = None if plans is None else [plans]
+        alone = [plans] if isinstance(plans, PlannedStep) else None
         return evaluate(
             [scenario],
             samples=samples,
@@ -138,7 +138,13 @@ def evaluate(
     stories = [loaded(item) for item in scenario]
     if unknown := [name for name in answers if name not in Outlook.answers()]:
         raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
-    searched = [search_plan(story) for story in stories] if plans is None else list(plans)
+    searched = (
+        [search_plan(story) for story in stories]
+        if plans is None
+        else [plans]
+        if isinstance(plans, PlannedStep)
+        else list(plans)
+    )
     if len(searched) != len(stories):
         raise ValueError(f"got {len(searched)} plans for {len(stories)} scenarios; give one each")
     found: dict[int, Outlook] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy
 
@@ -23,6 +23,7 @@ from gigareport.scenario.record import Field, leaves, rebuild
 from gigareport.scenario.reference import entry_of
 from gigareport.scenario.register import Case, Delivery, Scenario, Site
 
+_Part = TypeVar("_Part")
 Inputs: TypeAlias = Case[Array, Array, Any]
 #: What was drawn, by path: arrays, or symbols of a record that stand for them.
 Drawn: TypeAlias = Mapping[str, Any]
@@ -160,7 +161,7 @@ def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs
     """
     drawn = exact_columns(stories, drawn) | dict(drawn)
 
-    def array(path: str, field: Field, value: Any) -> Any:
+    def array(path: str, field: Field, value: object) -> object:
         return drawn[path] if field.kind in ("uncertain", "number") else value
 
     return rebuild(stories[0], array)  # type: ignore[no-any-return]
@@ -205,7 +206,7 @@ def alike(stories: Sequence[Scenario]) -> list[Scenario]:
     ]
 
 
-def _filled(parts: tuple[Any, ...], part: Any, number: int) -> tuple[Any, ...]:
+def _filled(parts: tuple[_Part, ...], part: _Part, number: int) -> tuple[_Part, ...]:
     return (*parts, *[part] * (number - len(parts)))
 
 

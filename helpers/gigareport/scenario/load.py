@@ -176,7 +176,7 @@ def _read(
     return record
 
 
-def plain(record: Any) -> dict[str, Any]:
+def plain(record: object) -> dict[str, Any]:
     """Return a scenario as a file says it: numbers, percentiles and texts by field, without what was left out."""
     found: dict[str, Any] = {}
     for field in fields_of(type(record)):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from gigacluster.arrays import Array, to_host
-from gigacluster.reliability import NEVER_BELOW
 from gigacluster.uncertainty import Interval, interval
 from gigareport import words
 from gigareport.facts.recovery import WORDS
@@ -145,11 +144,6 @@ class Outlook(Place, Returns, Time, Costs, Training, Speed):
     def recovery(self) -> str:
         """What the job does after a failure, in words that follow "under"."""
         return WORDS[scheme_of(self.scenario)]
-
-    @property
-    def never_finishes_frac(self) -> float:
-        """Share of samples in which failures leave less than a thousandth of the time."""
-        return float(numpy.mean(to_host(self.goodput_frac) < NEVER_BELOW))
 
     def interval(self, name: str, coverage: float = 0.9) -> Interval:
         """Return median and interval of one answer."""

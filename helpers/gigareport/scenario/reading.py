@@ -52,7 +52,7 @@ class Reader:
             around = around.rpartition(".")[0]
         self.faults.append(_Fault(self.lines.get(around, 1), path, message))
 
-    def change(self, root: yaml.MappingNode, path: str, value: Any) -> None:
+    def change(self, root: yaml.MappingNode, path: str, value: object) -> None:
         """Put a value in the place of the one that a file gives."""
         node = root
         *sections, last = str(path).split(".")
@@ -257,7 +257,7 @@ def _marks() -> tuple[yaml.Mark, yaml.Mark]:
     return mark, mark
 
 
-def node_of(value: Any) -> yaml.Node:
+def node_of(value: object) -> yaml.Node:
     """Return the node of a value as a file would give it."""
     if isinstance(value, Mapping):
         pairs = [(node_of(key), node_of(item)) for key, item in value.items()]

@@ -72,7 +72,7 @@ def _fields_of(record_class: Any) -> tuple[Field, ...]:
     return tuple(_field(name, hint) for name, hint in hints.items())
 
 
-def _field(name: str, hint: Any) -> Field:
+def _field(name: str, hint: object) -> Field:
     below = get_origin(hint) if get_origin(hint) is not Annotated else None
     entry = next((item for item in get_args(hint) if isinstance(item, Entry)), Entry())
     meaning = next((item for item in get_args(hint)[1:] if isinstance(item, str)), "")
@@ -88,7 +88,7 @@ def _field(name: str, hint: Any) -> Field:
     return Field(name, kinds[value.__name__], entry)
 
 
-def leaves(record: Any, path: str = "") -> Iterator[tuple[str, Field, Any]]:
+def leaves(record: object, path: str = "") -> Iterator[tuple[str, Field, Any]]:
     """Yield path, field and value of everything that is no section, such as ``"own.chip_usd"``."""
     for field in fields_of(type(record)):
         value, here = getattr(record, field.name), f"{path}{field.name}"
@@ -115,7 +115,7 @@ def rebuild(record: Any, change: Callable[[str, Field, Any], Any], path: str = "
     return type(record)(**found)
 
 
-def with_value(record: Record, path: str, value: Any) -> Record:
+def with_value(record: Record, path: str, value: object) -> Record:
     """Return the record with one field changed, by its path: ``with_value(story, "rent.start_month", ...)``."""
     name, _, rest = path.partition(".")
     part = getattr(record, name)

@@ -77,7 +77,7 @@ def test_coefficients_with_a_covariance_have_intervals():
 @pytest.mark.parametrize(
     ("coefficients", "message"),
     [
-        ({"A": 1.0, "B": 1.0, "E": 1.0, "alpha": 0.3}, "'beta' is missing"),
+        ({"A": 1.0, "B": 1.0, "E": 1.0, "alpha": 0.3}, "beta missing"),
         ({**PUBLISHED, "gamma": 1.0}, "'gamma' is unknown"),
         (
             {**PUBLISHED, "A": -1.0, "alpha": -0.3},

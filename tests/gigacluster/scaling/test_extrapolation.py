@@ -60,7 +60,7 @@ def test_too_little_compute_between_the_runs_is_refused():
     flop = runs["params"] * runs["tokens"]
     with pytest.raises(ValueError, match=r"no form can be judged beyond its runs: .* runs from"):
         scaling.rollouts(runs[flop < 2 * flop.min()])
-    with pytest.raises(ValueError, match="reach is 0.5; it must be above 1"):
+    with pytest.raises(ValueError, match="reach must be above 1, times the compute of the largest run, got 0.5"):
         scaling.rollouts(runs, reach=0.5)
     with pytest.raises(ValueError, match="form is 'chinchila'"):
         scaling.rollouts(runs, forms=["chinchila"])

@@ -76,13 +76,13 @@ def test_missing_column_is_named_with_what_there_is(runs):
     [
         ({"form": "chinchila"}, "form is 'chinchila'; it can be 'chinchilla'"),
         ({"loss": "l1"}, "loss is 'l1'; it can be 'huber'"),
-        ({"delta": 0.0}, "delta is 0.0; it must be positive"),
-        ({"fixed": {"gamma": 1.0}}, r"fixed names \['gamma'\]"),
+        ({"delta": 0.0}, "delta must be above 0, got 0.0"),
+        ({"fixed": {"gamma": 1.0}}, "fixed of 'chinchilla'.*'gamma' is unknown"),
         ({"bootstrap": -1}, "bootstrap is -1"),
         ({"bootstrap": numpy.full((2, 48), 99)}, "there are rows 0 to 47"),
         ({"bootstrap": 10, "kind": "cluster"}, "needs clusters"),
         ({"weights": [1.0, 2.0]}, "weights must be 48"),
-        ({"coverage": 95}, "coverage is 95"),
+        ({"coverage": 95}, "coverage must be between 0 and 1, got 95"),
         ({"starts": 0}, "starts is 0"),
     ],
 )
@@ -198,7 +198,9 @@ def test_sigma_is_the_root_of_an_inverse_weight(runs):
 @pytest.mark.parametrize("values", [(1e9,), (-1e9, 1e10), (1e9, 1e10, 1e11)])
 def test_predictions_say_what_they_need(runs, values):
     fitted = scaling.fit(runs, device="cpu")
-    with pytest.raises(ValueError, match="missing: tokens|params must be positive|reads params, tokens; got 3 values"):
+    with pytest.raises(
+        ValueError, match="missing: tokens|params is zero or negative in row 0|reads params, tokens; got 3 values"
+    ):
         fitted.predict(*values)
 
 

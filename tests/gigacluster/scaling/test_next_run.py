@@ -70,7 +70,7 @@ def test_half_of_the_interval_costs_less_by_choice_than_by_chance():
     ("options", "message"),
     [
         ({"target": "score"}, "target is 'score'; it can be 'loss', 'optimum'"),
-        ({"at_flop": -1.0}, "at_flop is -1.0; it must be positive"),
+        ({"at_flop": -1.0}, "at_flop must be above 0, got -1.0"),
         ({"budget_flop": 1e3, "candidates": {"N": [1e9], "D": [1e10]}}, "no candidate costs 1e\\+03 FLOP or less"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_half_is_symmetric_and_the_edges_are_no_quantiles():
     for quantile in (0.0, 1.0):
         with pytest.raises(ValueError, match="between 0 and 1"):
             Objective(quantile=quantile)
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="delta must be above 0"):
         Objective(delta=0.0)
     assert Objective(quantile=0.999).quantile == 0.999
 

@@ -88,8 +88,8 @@ def test_every_picture_has_its_alternative_text(built):
     folder, _ = built
     images = [alt for page in pages_of(folder).values() for alt in Addresses(page).images]
     # A still figure twice (for two screens), a moving one once: two and one on the first page, the same on the
-    # second; and two formulas.
-    assert len(images) == (2 + 2 + 1) + (2 + 1 + 2) + 2
+    # second; and three formulas.
+    assert len(images) == (2 + 2 + 1) + (2 + 1 + 2) + 3
     assert all(images)
 
 

@@ -1,5 +1,6 @@
 """Options of one call: equal to separate calls bit for bit; every input moves an answer that it declares."""
 
+import importlib
 import math
 import sys
 from dataclasses import replace
@@ -71,6 +72,23 @@ def test_only_answers_asked_for_are_kept(stories):
     assert found.rent_usd.shape == (0,)
     with pytest.raises(ValueError, match="there is no answer 'profit'"):
         scenario.evaluate(stories[:1], answers=("profit",))
+
+
+def test_what_is_counted_month_by_month_is_left_out_where_nobody_asks(stories, monkeypatch):
+    """Rates of return, paybacks and break-even months take longer than all other answers together."""
+    plan = scenario.search_plan(stories[0])
+    decide = importlib.import_module("gigacluster.cost.decide")  # the package's own name is the function
+
+    def asked(*_):
+        raise RuntimeError("counted month by month")
+
+    for name in ("_internal_rate", "first_lasting_month"):
+        monkeypatch.setattr(decide, name, asked)
+    kept = ("own_usd", "saving_usd", "advantage_usd", "reference_run_days")
+    (found,) = scenario.evaluate(stories[:1], samples=8, device="cpu", plans=[plan], answers=kept)
+    assert numpy.isfinite(found.advantage_usd).all()
+    with pytest.raises(RuntimeError, match="month by month"):
+        scenario.evaluate(stories[:1], samples=8, device="cpu", plans=[plan], answers=("break_even_month",))
 
 
 def moved(story, path, field, value):

@@ -19,7 +19,7 @@ def test_the_schemes_stand_beside_each_other_and_the_own_one_is_that_of_the_outl
     kept = outlook.interval("goodput_frac")
     assert found.loc["hot_spare", ["low", "median", "high"]].tolist() == [kept.low, kept.median, kept.high]
     assert found.index[found["own"]].tolist() == ["hot_spare"]
-    assert found["never"]["hot_spare"] == outlook.never_finishes_frac
+    assert found["never"]["hot_spare"] == numpy.mean(outlook.goodput_frac < reliability.NEVER_BELOW)
     numpy.testing.assert_allclose(found[list(PARTS.values())].sum(axis=1), 1, rtol=1e-9)
     # at 98,304 GPUs a restart of the whole job keeps least, and dropping a replica most: 0.44 and 0.80 by Meta
     assert found["median"].idxmin() == "restart_all"

@@ -1,4 +1,4 @@
-// Recomputes a scenario in the page: model(x, t, y) is the models' own arithmetic, written by gigacluster.emission.
+// Recomputes a scenario in the page: model(x, w, t, y) is the models' own arithmetic, written by gigacluster.emission.
 (() => {
   const page = document.querySelector(".whatif");
   const data = JSON.parse(page.querySelector("script.data").textContent);
@@ -6,49 +6,103 @@
   const columns = Object.fromEntries(Object.entries(data.samples).map(([name, text]) => [name, new Float32Array(bytes(text))]));
   const tables = data.tables.map((text) => new Float64Array(bytes(text)));
   const count = Math.min(...Object.values(columns).map((column) => column.length));
-  // An input with rows, such as months, has the rows of each sample beside each other.
-  const rowsOf = Object.fromEntries(Object.entries(columns).filter(([, column]) => column.length > count).map(([name, column]) => {
+  // An input with rows, such as months, has the rows of each sample beside each other; the others are doubles throughout.
+  const rowsOf = {};
+  for (const [name, column] of Object.entries(columns)) {
     const rows = column.length / count;
-    return [name, Array.from({ length: count }, (_, i) => column.subarray(i * rows, (i + 1) * rows))];
-  }));
+    if (rows > 1) rowsOf[name] = Array.from({ length: count }, (_, i) => column.subarray(i * rows, (i + 1) * rows));
+    else columns[name] = Float64Array.from(column);
+  }
   const names = data.outputs.map(([name]) => name);
   let chosen = 0;  // of the chips and numbers on offer
 
-  // Every answer for changed medians, for the first `size` samples; a changed input takes its samples along. `chips` is
-  // the place of the chosen chip and number, which brings facts of its plan and moves medians of its own.
-  const compute = (typed, size = count, wanted = names, chips = chosen) => {
-    const { facts, medians } = data.swaps[chips], changes = { ...medians, ...typed };
-    const places = wanted.map((name) => names.indexOf(name));
-    const given = data.inputs.map((name) => {
-      if (name === "horizon_months") return changes[name] ?? data.horizon;
-      if (name in facts) return facts[name];
-      if (!(name in changes)) return rowsOf[name] ?? columns[name];
-      const old = data.medians[name], value = changes[name], [least, most] = data.limits[name].map((limit, place) => limit ?? [-Infinity, Infinity][place]);
-      const moved = old ? (drawn) => drawn * (value / old) : (drawn) => drawn + value;
-      return Float64Array.from(columns[name], (drawn) => Math.min(Math.max(moved(drawn), least), most));
-    });
-    const x = given.slice(), y = new Float64Array(names.length), drawn = x.flatMap((value, k) => typeof value === "number" ? [] : [k]);
-    const found = places.map(() => new Float64Array(size));
-    for (let i = 0; i < size; i++) {
-      for (const k of drawn) x[k] = given[k][i];
-      model(x, tables, y);
-      for (let k = 0; k < places.length; k++) found[k][i] = y[places[k]];
-    }
-    return Object.fromEntries(wanted.map((name, k) => [name, found[k]]));
+  // Every answer for changed medians; a changed input takes its samples along. `chips` is the place of the chosen chip and
+  // number, which brings facts of its plan and moves medians of its own. Arrays are made once and used again.
+  const x = new Float64Array(data.inputs.length), w = new Array(data.inputs.length).fill(null);
+  const y = new Float64Array(names.length), found = names.map(() => new Float64Array(count));
+  const answers = Object.fromEntries(names.map((name, k) => [name, found[k]]));
+  const moved = {};  // by input: the median for which its samples were moved last, and where they are now
+  const columnOf = (name, value) => {
+    const old = data.medians[name], kept = moved[name] ??= { value: old, column: columns[name].slice() };
+    if (kept.value === value) return kept.column;
+    const [least, most] = data.limits[name].map((limit, place) => limit ?? [-Infinity, Infinity][place]);
+    const drawn = columns[name], factor = old ? value / old : 1, shift = old ? 0 : value;
+    for (let i = 0; i < count; i++) kept.column[i] = Math.min(Math.max(drawn[i] * factor + shift, least), most);
+    kept.value = value;
+    return kept.column;
   };
-  const quantile = (sorted, share) => {
-    const at = share * (sorted.length - 1), low = Math.floor(at), high = Math.min(low + 1, sorted.length - 1);
-    return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
+  const lay = (typed, chips) => {
+    const { facts, medians } = data.swaps[chips], drawn = [], rows = [];
+    data.inputs.forEach((name, k) => {
+      const value = typed[name] ?? medians[name];
+      if (name === "horizon_months") x[k] = value ?? data.horizon;
+      else if (name in facts) x[k] = facts[name];
+      else if (name in rowsOf) rows.push([k, rowsOf[name]]);
+      else drawn.push([k, value === undefined ? columns[name] : columnOf(name, value)]);
+    });
+    return (i) => {
+      for (let place = 0; place < drawn.length; place++) x[drawn[place][0]] = drawn[place][1][i];
+      for (let place = 0; place < rows.length; place++) w[rows[place][0]] = rows[place][1][i];
+    };
+  };
+  const compute = (typed, chips = chosen) => {
+    const take = lay(typed, chips);
+    for (let i = 0; i < count; i++) {
+      take(i);
+      model(x, w, tables, y);
+      for (let k = 0; k < found.length; k++) found[k][i] = y[k];
+    }
+    return answers;
+  };
+  // The answer of the map alone, by a function of its own, for the first `size` samples: in how many it is above 0.
+  const chanceOf = (typed, size) => {
+    const take = lay(typed, chosen);
+    let known = 0, above = 0;
+    for (let i = 0; i < size; i++) {
+      take(i);
+      mapped(x, w, tables, y);
+      known += !Number.isNaN(y[0]);
+      above += y[0] > 0;
+    }
+    return above / known;
+  };
+  // Quantiles by selection: what stands at a place if the numbers were sorted, those before it being no larger.
+  const scratch = new Float64Array(count);
+  const select = (left, right, place) => {
+    while (left < right) {
+      const pivot = scratch[(left + right) >> 1];
+      let i = left, j = right;
+      while (i <= j) {
+        while (scratch[i] < pivot) i++;
+        while (scratch[j] > pivot) j--;
+        if (i <= j) { const kept = scratch[i]; scratch[i++] = scratch[j]; scratch[j--] = kept; }
+      }
+      if (place <= j) right = j; else if (place >= i) left = i; else break;
+    }
+    return scratch[place];
   };
   const interval = (values) => {
-    const sorted = values.filter((value) => !Number.isNaN(value)).sort();
-    if (!sorted.length) return [NaN, NaN, NaN, 1];
-    return [quantile(sorted, 0.05), quantile(sorted, 0.5), quantile(sorted, 0.95), 1 - sorted.length / values.length];
+    let known = 0, start = 0;
+    for (let i = 0; i < values.length; i++) if (!Number.isNaN(values[i])) scratch[known++] = values[i];
+    if (!known) return [NaN, NaN, NaN, 1];
+    const ends = [0.05, 0.5, 0.95].map((share) => {
+      const at = share * (known - 1), low = Math.floor(at), value = select(start, known - 1, low);
+      let next = low + 1 < known ? Infinity : value;
+      for (let i = low + 1; i < known; i++) if (scratch[i] < next) next = scratch[i];
+      start = low;
+      return at === low ? value : value + (next - value) * (at - low);
+    });
+    return [...ends, 1 - known / values.length];
   };
-  const shareAbove = (values) => { const known = values.filter((value) => !Number.isNaN(value)); return known.filter((value) => value > 0).length / known.length; };
+  const shareAbove = (values) => {
+    let known = 0, above = 0;
+    for (let i = 0; i < values.length; i++) { known += !Number.isNaN(values[i]); above += values[i] > 0; }
+    return above / known;
+  };
 
   // Numbers as gigareport.words writes them.
   const superscript = (text) => [...text].map((letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(letter)]).join("");
+  const written = [];
   const number = (value, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
     if (value === 0) return "0";
@@ -60,7 +114,7 @@
     const unit = 10 ** (Math.floor(Math.log10(Math.abs(rounded))) - digits + 1), other = rounded - Math.sign(value) * unit;
     if (Math.abs(rounded - value) === Math.abs(value - other) && Math.round(rounded / unit) % 2) rounded = other;  // a tie goes to the even digit
     const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
-    return rounded.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    return (written[decimals] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })).format(rounded);
   };
   const inWords = (size, digits) => {
     for (const [scale, word] of [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]]) {
@@ -72,6 +126,7 @@
     if (!Number.isFinite(value)) return "not known";
     return `${value < 0 ? "-" : ""}$${inWords(Math.abs(value), digits)}`;
   };
+  const better = (value) => `${usd(Math.abs(value))} ${value < 0 ? "worse" : "better"}`;
   const share = (value) => !Number.isFinite(value) ? "not known" : value >= 0.995 && value < 1 ? "over 99 %" : value > 0 && value < 0.005 ? "under 1 %" : `${(100 * value).toFixed(0)} %`;
   const duration = (seconds, digits) => {
     for (const [size, unit] of [[86400, "days"], [3600, "hours"], [60, "minutes"], [1, "seconds"]]) {
@@ -152,7 +207,8 @@
   };
   const readAddress = () => {
     for (const name of Object.keys(state)) delete state[name];
-    const faults = [], asked = new URLSearchParams(location.hash.slice(1)), chips = asked.get("chips");
+    const text = location.hash.slice(1), faults = [];
+    const asked = new URLSearchParams(text.includes("=") ? text : ""), chips = asked.get("chips");  // another hash is a place of the page
     choose(chips === null ? 0 : data.swaps.findIndex(({ key }) => key === chips));
     if (chips !== null && data.swaps[chosen].key !== chips) faults.push(`“${chips.slice(0, 40)}” are no chips of this page`);
     asked.delete("chips");
@@ -170,75 +226,102 @@
     try { history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search); } catch { location.hash = text; }
   };
 
-  const svg = (tag, attributes, text = "") => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.textContent = text;
-    return made;
-  };
-  const start = compute({}, count, names, 0);
-  const histogram = (now) => {
-    const box = page.querySelector(".histogram svg"), width = 600, height = 190, base = 160, bins = 40;
-    const ends = interval(now.advantage_usd.map((value, i) => i % 2 ? value : start.advantage_usd[i]));
-    const reach = [Math.min(ends[0], 0), Math.max(ends[2], 0)], pad = 0.15 * (reach[1] - reach[0] || 1);
-    const low = reach[0] - pad, high = reach[1] + pad, at = (value) => width * (value - low) / (high - low);
-    const counts = (values) => { const found = new Array(bins).fill(0); for (const value of values) { const place = Math.floor(bins * (value - low) / (high - low)); if (place >= 0 && place < bins) found[place] += 1; } return found; };
-    const [mine, before] = [counts(now.advantage_usd), counts(start.advantage_usd)], most = Math.max(...mine, ...before, 1);
-    box.replaceChildren();
-    mine.forEach((size, place) => {
-      const bar = svg("rect", { x: width * place / bins + 0.5, y: base - 150 * size / most, width: width / bins - 1, height: 150 * size / most, fill: low + (high - low) * (place + 0.5) / bins > 0 ? "var(--c0)" : "var(--c1)" });
-      box.append(bar);
-    });
-    const outline = before.map((size, place) => `${width * place / bins},${base - 150 * size / most} ${width * (place + 1) / bins},${base - 150 * size / most}`).join(" ");
-    box.append(svg("polyline", { points: outline, fill: "none", stroke: "currentColor", "stroke-width": 1.2, "stroke-dasharray": "3 2" }));
-    box.append(svg("line", { x1: at(0), x2: at(0), y1: 0, y2: base, stroke: "currentColor" }));
-    for (const value of [low + pad, 0, high - pad]) box.append(svg("text", { x: Math.min(Math.max(at(value), 30), width - 30), y: height - 8, "text-anchor": "middle", "font-size": 13, fill: "currentColor" }, value === 0 ? "equal" : usd(value)));
-    page.querySelector(".histogram figcaption").textContent = `Owning is better, its own months counted, in ${share(shareAbove(now.advantage_usd))} of the samples (dashed: before any change)`;
-    box.setAttribute("aria-label", `How the advantage of owning is spread: ${between(...[interval(now.advantage_usd)].map(([a, , b]) => [a, b]).flat(), "USD", 2)}.`);
-  };
-  const map = () => {
-    const box = page.querySelector(".map svg");
-    if (!(price in data.medians)) { page.querySelector(".map").hidden = true; return; }
-    const [nx, ny, few, width, height] = [12, 10, 120, 600, 300], centre = middleOf(price);
-    const terms = Array.from({ length: nx }, (_, i) => Math.round(12 + (data.limits.horizon_months[1] - 12) * i / (nx - 1)));
-    const prices = Array.from({ length: ny }, (_, j) => centre * 2 ** (-1 + 2 * j / (ny - 1)));
-    box.replaceChildren();
-    const parts = { own: 0, rent: 0 };
-    prices.forEach((dollars, j) => terms.forEach((term, i) => {
-      const chance = shareAbove(compute({ ...state, [price]: dollars, horizon_months: term }, few, ["saving_usd"]).saving_usd);
-      const choice = chance >= 0.9 ? "own" : chance <= 0.1 ? "rent" : "close";
-      parts[choice] = (parts[choice] ?? 0) + 1;
-      const cell = svg("rect", { x: 60 + i * (width - 60) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - 60) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: { own: "var(--r-own)", rent: "var(--r-rent)", close: "var(--r0)" }[choice] });
-      cell.append(svg("title", {}, `${term} months at ${usd(dollars, 3)} a chip-hour: owning is cheaper in ${share(chance)} of the samples`));
-      box.append(cell);
-    }));
-    [0, ny - 1].forEach((j) => box.append(svg("text", { x: 54, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end", "font-size": 13, fill: "currentColor" }, usd(prices[j], 3))));
-    [0, nx - 1].forEach((i) => box.append(svg("text", { x: i ? width : 60, y: height - 22, "text-anchor": i ? "end" : "start", "font-size": 13, fill: "currentColor" }, `${terms[i]} months`)));
-    box.append(svg("text", { x: width / 2 + 30, y: height - 5, "text-anchor": "middle", "font-size": 13, fill: "currentColor" }, "Horizon; upwards: price of a chip-hour under the contract"));
-    box.setAttribute("aria-label", `Map of price and horizon: owning wins in ${share(parts.own / nx / ny)} of the plane, renting in ${share(parts.rent / nx / ny)}.`);
-  };
+  const put = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
+  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const svg = (tag, attributes, parent) => parent.appendChild(put(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
+  const ink = { fill: "currentColor" };
 
-  let waiting = 0, mapping = 0;
+  // The figures are made once; a change moves their attributes.
+  const spread = (() => {
+    const box = page.querySelector(".histogram svg"), width = 600, height = 190, base = 160, bins = 40;
+    const bars = Array.from({ length: bins }, (_, place) => svg("rect", { x: width * place / bins + 0.5, width: width / bins - 1 }, box));
+    const outline = svg("polyline", { fill: "none", stroke: "currentColor", "stroke-width": 1.2, "stroke-dasharray": "3 2" }, box);
+    const zero = svg("line", { y1: 0, y2: base, stroke: "currentColor" }, box);
+    const labels = [0, 1, 2].map(() => svg("text", { ...ink, y: height - 8, "text-anchor": "middle" }, box));
+    const both = new Float64Array(count);
+    let before;
+    return (advantage) => {
+      before ??= advantage.slice();  // what the page shows first
+      for (let i = 0; i < count; i++) both[i] = i % 2 ? advantage[i] : before[i];
+      const ends = interval(both), reach = [Math.min(ends[0], 0), Math.max(ends[2], 0)], pad = 0.15 * (reach[1] - reach[0] || 1);
+      const low = reach[0] - pad, high = reach[1] + pad, at = (value) => width * (value - low) / (high - low);
+      const counts = (values) => { const sizes = new Array(bins).fill(0); for (const value of values) { const place = Math.floor(bins * (value - low) / (high - low)); if (place >= 0 && place < bins) sizes[place] += 1; } return sizes; };
+      const [mine, old] = [counts(advantage), counts(before)], most = Math.max(...mine, ...old, 1), top = (size) => base - 150 * size / most;
+      mine.forEach((size, place) => put(bars[place], { y: top(size), height: base - top(size), fill: low + (high - low) * (place + 0.5) / bins > 0 ? "var(--c0)" : "var(--c1)" }));
+      put(outline, { points: old.map((size, place) => `${width * place / bins},${top(size)} ${width * (place + 1) / bins},${top(size)}`).join(" ") });
+      put(zero, { x1: at(0), x2: at(0) });
+      [low + pad, 0, high - pad].forEach((value, place) => { put(labels[place], { x: Math.min(Math.max(at(value), 60), width - 60) }); write(labels[place], value === 0 ? place === 1 ? "equal" : "" : better(value)); });
+      write(page.querySelector(".histogram figcaption"), `Owning is better, its own months counted, in ${share(shareAbove(advantage))} of the samples (dashed: before any change)`);
+      const [a, , b] = interval(advantage);
+      put(box, { "aria-label": `How much better or worse owning is: from ${better(a)} to ${better(b)} in 5 to 95 % of the samples.` });
+    };
+  })();
+  const map = (() => {
+    if (!(price in data.medians)) { page.querySelector(".map").remove(); return function* () { /* no price, no map */ }; }
+    const box = page.querySelector(".map svg"), [nx, ny, few, width, height] = [12, 10, 120, 600, 300];
+    const terms = Array.from({ length: nx }, (_, i) => Math.round(12 + (data.limits.horizon_months[1] - 12) * i / (nx - 1)));
+    const fills = { own: "var(--r-own)", rent: "var(--r-rent)", close: "var(--r0)" };
+    const cells = Array.from({ length: ny }, (_, j) => terms.map((_, i) => {
+      const cell = svg("rect", { x: 60 + i * (width - 60) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - 60) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: "var(--tint)" }, box);
+      return [cell, svg("title", {}, cell)];
+    }));
+    const sides = [0, ny - 1].map((j) => [svg("text", { ...ink, x: 54, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end" }, box), j]);
+    [0, nx - 1].forEach((i) => write(svg("text", { ...ink, x: i ? width : 60, y: height - 12, "text-anchor": i ? "end" : "start" }, box), `${terms[i]} months`));
+    return function* () {
+      const parts = { own: 0, rent: 0, close: 0 }, prices = Array.from({ length: ny }, (_, j) => middleOf(price) * 2 ** (-1 + 2 * j / (ny - 1)));
+      for (const [text, j] of sides) write(text, usd(prices[j], 3));
+      for (let j = 0; j < ny; j++) {
+        for (let i = 0; i < nx; i++) {
+          const chance = chanceOf({ ...state, [price]: prices[j], horizon_months: terms[i] }, few);
+          const choice = chance >= 0.9 ? "own" : chance <= 0.1 ? "rent" : "close", [cell, tip] = cells[j][i];
+          parts[choice] += 1;
+          put(cell, { fill: fills[choice] });
+          write(tip, `${terms[i]} months at ${usd(prices[j], 3)} a chip-hour: owning is cheaper in ${share(chance)} of the samples`);
+          yield;
+        }
+      }
+      put(box, { "aria-label": `Map of price and horizon: owning wins in ${share(parts.own / nx / ny)} of the plane, renting in ${share(parts.rent / nx / ny)}.` });
+    };
+  })();
+
+  const rows = [...page.querySelectorAll("tr[data-name]")].map((row) => ({ place: names.indexOf(row.dataset.name), now: row.querySelector(".now"), ends: row.querySelector(".ends"), folded: Boolean(row.closest("details")) })).filter(({ place }) => place >= 0);
+  const tellRow = ({ place, now, ends }) => {
+    const [median, between] = told(interval(found[place]), data.outputs[place][2]);
+    write(now, median);
+    write(ends, between);
+  };
+  // What is seen follows in the next frame; address, folded answers and map follow while nothing else is to be done.
+  let waiting = 0, run = 0, isNews = false;
   const show = () => {
     waiting = 0;
-    const isMoved = chosen > 0 || Object.keys(state).length > 0, now = compute(state);
-    if (isMoved || page.dataset.moved) {
-      page.dataset.moved = "yes";
-      for (const row of page.querySelectorAll("tr[data-name]")) {
-        const place = names.indexOf(row.dataset.name);
-        if (place < 0) continue;
-        const [median, ends] = told(interval(now[row.dataset.name]), data.outputs[place][2]);
-        row.querySelector(".now").textContent = median;
-        row.querySelector(".ends").textContent = ends;
-      }
-      page.querySelector(".verdict").textContent = `Owning is cheaper for the same useful work in ${share(shareAbove(now.saving_usd))} of the samples, and better in ${share(shareAbove(now.advantage_usd))} where each is counted with its own months.`;
-      page.querySelector(".count").textContent = count.toLocaleString("en-US");
+    compute(state);
+    const isMoved = chosen > 0 || Object.keys(state).length > 0;
+    if (isMoved) page.dataset.moved = "yes";
+    if (page.dataset.moved) {
+      rows.filter(({ folded }) => !folded).forEach(tellRow);
+      write(page.querySelector(".verdict"), `Owning is cheaper for the same useful work in ${share(shareAbove(answers.saving_usd))} of the samples, and better in ${share(shareAbove(answers.advantage_usd))} where each is counted with its own months.`);
+      write(page.querySelector(".count"), count.toLocaleString("en-US"));
     }
-    histogram(now);
-    clearTimeout(mapping);
-    mapping = setTimeout(map, 60);
+    spread(answers.advantage_usd);
+    follow();
   };
-  const later = () => { writeAddress(); waiting ||= requestAnimationFrame(show); };
+  function* rest() {
+    if (isNews) writeAddress();
+    isNews = false;
+    if (page.dataset.moved) for (const row of rows) if (row.folded) { tellRow(row); yield; }
+    yield* map();
+  }
+  const follow = () => {
+    const mine = ++run, work = rest();
+    const step = () => {
+      if (mine !== run) return;
+      const until = performance.now() + 8;
+      while (performance.now() < until) if (work.next().done) { page.setAttribute("aria-busy", "false"); return; }
+      setTimeout(step);
+    };
+    setTimeout(step, 60);
+  };
+  const later = (byReader = true) => { isNews ||= byReader; run += 1; page.setAttribute("aria-busy", "true"); waiting ||= requestAnimationFrame(show); };
   for (const field of fields) {
     const name = field.dataset.name, typed = field.querySelector("input[type=number]"), slider = field.querySelector("input[type=range]");
     typed.addEventListener("input", () => {
@@ -263,10 +346,11 @@
     const head = [`# ${document.title}`, `# ${count} samples; changed inputs (medians):`, ...changes, "# source: gigacluster models; licence: MIT", "quantity,label,low,median,high,without_frac,unit"];
     saved.href = "data:text/csv;charset=utf-8," + encodeURIComponent([...head, ...lines].join("\n") + "\n");
   });
-  addEventListener("hashchange", () => { fields.forEach((field) => complain(field, "")); readAddress(); fields.forEach(fill); show(); });
+  addEventListener("hashchange", () => { fields.forEach((field) => complain(field, "")); readAddress(); fields.forEach(fill); later(false); });
+  spread(compute({}, 0).advantage_usd);
   readAddress();
   fields.forEach(fill);
   page.querySelectorAll(".live").forEach((part) => { part.hidden = false; });
-  show();
-  globalThis.gigaclusterWhatIf = (changes, chips = 0) => Object.fromEntries(Object.entries(compute(changes, count, names, chips)).map(([name, values]) => [name, [...interval(values), ...told(interval(values), data.outputs[names.indexOf(name)][2])]]));
+  later(false);
+  globalThis.gigaclusterWhatIf = (changes, chips = 0) => Object.fromEntries(Object.entries(compute(changes, chips)).map(([name, values]) => { const ends = interval(values); return [name, [...ends, ...told(ends, data.outputs[names.indexOf(name)][2])]]; }));
 })();
