@@ -6,6 +6,7 @@ otherwise, or what no key tells, is refused with the key's name.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,8 @@ _NAMES = {
     "mla_value_dim": ("v_head_dim",),
 }
 _NEEDED = ("n_layers", "d_model", "n_heads", "vocab")
+#: Largest size that is taken for one.
+_MOST = 1e9
 #: Families whose FFN has two matrices; all others that are known have three.
 _TWO_MATRICES = {
     "gpt2",
@@ -73,7 +76,7 @@ def sizes_of(config: Mapping[str, Any]) -> dict[str, Any]:
     if missing := [field for field in _NEEDED if found[field] is None]:
         keys = "; ".join(" or ".join(_NAMES[field]) for field in missing)
         raise ValueError(f"the configuration lacks {keys}: is it the config.json of a decoder?")
-    sizes: dict[str, Any] = {field: int(value or 0) for field, value in found.items()}
+    sizes: dict[str, Any] = {field: _whole(found, field, _NAMES[field]) for field in found}
     if config.get("multi_query") and not config.get("new_decoder_architecture"):
         sizes["n_kv_heads"] = 1
     sizes["n_kv_heads"] = sizes["n_kv_heads"] or sizes["n_heads"]
@@ -83,6 +86,7 @@ def sizes_of(config: Mapping[str, Any]) -> dict[str, Any]:
     sizes["tied_embeddings"] = bool(config.get("tie_word_embeddings", kind in _TIED))
     _experts(config, kind, sizes)
     sizes["attention_window"], sizes["window_frac"] = _window(config, kind, sizes["n_layers"])
+    sizes["attention_sinks"] = kind == "gpt_oss"
     further, of_expert = _vectors(config, kind, sizes)
     moe_layers = sizes["n_layers"] - sizes["n_dense_layers"] if sizes["n_experts"] else 0
     sizes["further_params"] = further + moe_layers * sizes["n_experts"] * of_expert
@@ -92,6 +96,16 @@ def sizes_of(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((config[name] for name in names if config.get(name) is not None), None)
+
+
+def _whole(found: Mapping[str, Any], field: str, names: tuple[str, ...]) -> int:
+    """Return a size; 0 where it is not given."""
+    value = 0 if found[field] is None else found[field]
+    least = 1 if field in _NEEDED else 0
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(value, bool) and least <= float(value) <= _MOST and float(value) == int(float(value)):
+            return int(float(value))
+    raise ValueError(f"{' or '.join(names)} must be a whole number, at least {least}, got {value!r}")
 
 
 def _refuse(config: Mapping[str, Any]) -> None:
@@ -104,6 +118,8 @@ def _refuse(config: Mapping[str, Any]) -> None:
             f"{', '.join(keys)}: hybrids with state space, linear or indexed attention and models with widths by block "
             "are outside; give the sizes to Transformer(...) yourself if a plain decoder comes near"
         )
+    if config.get("is_encoder_decoder"):
+        raise ValueError("is_encoder_decoder: models with an encoder are outside: use a plain decoder")
     uneven = {"mlp_only_layers": [], "decoder_sparse_step": 1, "moe_layer_freq": 1, "interleave_moe_layer_step": 1}
     for key, plain in uneven.items():
         if config.get(key, plain) not in (plain, None):
@@ -141,11 +157,13 @@ def _experts(config: Mapping[str, Any], kind: str, sizes: dict[str, Any]) -> Non
 
 def _window(config: Mapping[str, Any], kind: str, n_layers: int) -> tuple[int, float]:
     """Return the length of sliding windows and the share of layers that have one."""
-    window = int(config.get("sliding_window") or 0)
+    window = _whole(config, "sliding_window", ("sliding_window",)) if "sliding_window" in config else 0
     layers = config.get("layer_types")
     if not window or config.get("use_sliding_window") is False:
         return 0, 0.0
     if isinstance(layers, list):
+        if len(layers) != n_layers:
+            raise ValueError(f"layer_types has {len(layers)} entries for {n_layers} layers")
         return window, sum("sliding" in str(layer) for layer in layers) / n_layers
     if pattern := int(config.get("sliding_window_pattern") or 0):
         return window, (n_layers - n_layers // pattern) / n_layers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,7 @@ class Chip:
         if math.isnan(self.measured_at_w):
             object.__setattr__(self, "measured_at_w", self.tdp_w)
         _require_positive(self.name, self, "peak_bf16_flop_per_s", "memory_bytes", "memory_bytes_per_s")
-        for field in ("peak_fp8_flop_per_s", "peak_fp4_flop_per_s", "peak_int8_flop_per_s", "tdp_w"):
+        for field in ("peak_fp8_flop_per_s", "peak_fp4_flop_per_s", "peak_int8_flop_per_s", "tdp_w", "n_processors"):
             if getattr(self, field) <= 0:
                 raise ValueError(f"{self.name}: {field} must be positive or nan (unknown), got {getattr(self, field)}")
 
@@ -171,18 +172,27 @@ def chips() -> dict[str, Chip]:
 @cache
 def _named() -> dict[str, tuple[str, str]]:
     """Return every further name of a chip -> the chip of the table (blank: none) and what is known of it."""
-    found = {
-        normal(row["alias"]): ("" if is_blank(row["chip"]) else str(row["chip"]), _text(row["note"]))
+    rows = {
+        str(row["alias"]): ("" if is_blank(row["chip"]) else str(row["chip"]), _text(row["note"]))
         for row in tables.rows("chip_names")
     }
+    bare = {normal(_MAKER.sub("", alias)): known for alias, known in rows.items()}
     without = {normal(row["chip"]): ("", "no published 16-bit rate") for row in tables.rows("chips")}
-    return found | without | {normal(name): (name, "") for name in chips()}
+    own = {}
+    for name in chips():
+        parts = [other for other in chips() if other.startswith(f"{name}-")]
+        own[normal(name)] = name, f"the whole; launchers and logs count {parts[0]}, a part of it" if parts else ""
+    return bare | {normal(alias): known for alias, known in rows.items()} | without | own
+
+
+#: What drivers print in front of the name of a chip.
+_MAKER = re.compile(r"(?i)^(nvidia|amd|intel|google|aws)( instinct| radeon)*[ -]")
 
 
 def chip(name: str) -> Chip:
     """Return one chip of ``data/chips.csv``, by its name there or as a driver, a framework or a cloud prints it.
 
-    Case, spaces and hyphens do not matter.
+    Case, spaces, hyphens and the maker in front do not matter.
 
     Raises
     ------
@@ -194,9 +204,20 @@ def chip(name: str) -> Chip:
     >>> chip("NVIDIA H100 80GB HBM3").name, chip("h100-sxm").peak_flop_per_s("bf16") / 1e12
     ('H100-SXM', 989.4)
     """
+    return named(name)[0]
+
+
+def named(name: str) -> tuple[Chip, str]:
+    """Return the same, with what is to be said where a name stands for more than one kind.
+
+    Examples
+    --------
+    >>> named("MI250X")[1]
+    'the whole; launchers and logs count MI250X-GCD, a part of it'
+    """
     known, note = _named().get(normal(name), ("", ""))
     if known in chips():
-        return chips()[known]
+        return chips()[known], note
     if normal(name) in _named():
         raise ValueError(
             f"chip {name!r} has no row in data/chips.csv{f' ({note})' if note else ''}; give one of your own with "
@@ -221,14 +242,44 @@ def chips_from(columns: Mapping[str, Any]) -> dict[str, Chip]:
     blank = {name: [math.nan] * n_chips for name in known}
     cells = {**blank, **{str(name): list(columns[name]) for name in columns}}
     rows = [{name: cells[name][i] for name in known} for i in range(n_chips)]
-    return {str(row["chip"]): _chip({**row, **_said_of(row)}) for row in rows}
+    names = [str(row["chip"]) for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"the table of chips has more than one row of {', '.join(twice)}")
+    return {name: _chip({**_numbers_of(row), **_said_of(row)}) for name, row in zip(names, rows, strict=True)}
+
+
+def _numbers_of(row: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a row, nan where one is blank."""
+    if is_blank(row["chip"]):
+        raise ValueError("the table of chips has a row without a name; give each a name in the column chip")
+    found = {}
+    for name, cell in row.items():
+        if name not in _TEXTS:
+            try:
+                found[name] = math.nan if is_blank(cell) else float(cell)
+            except (TypeError, ValueError):
+                raise ValueError(f"chip {row['chip']}: {name} must be a number, got {cell!r}") from None
+    _require_whole(str(row["chip"]), "scaleup_domain", found["scaleup_domain"])
+    return found
+
+
+#: Columns of ``data/chips.csv`` that hold words.
+_TEXTS = {
+    "chip", "vendor", "available_on", "memory_basis", "scaleup_basis", "scaleup_topology", "recalled", "source_id",
+    "further_source_ids", "note",
+}  # fmt: skip
 
 
 def _said_of(row: dict[str, Any]) -> dict[str, Any]:
     """Return the words of a row with what stands for blank ones."""
     usual = {"vendor": "unknown", "available_on": "2024-01-01", "source_id": "not-named"}
     said = {name: word if is_blank(row[name]) else str(row[name]) for name, word in usual.items()}
-    return {**said, "available_on": said["available_on"][:10]}  # a day, without the hours that tables add
+    day = said["available_on"][:10]  # without the hours that tables add
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"chip {row['chip']}: available_on must be a day such as 2024-01-31, got {day!r}") from None
+    return {"chip": str(row["chip"]), **said, "available_on": day}
 
 
 def _text(cell: object) -> str:

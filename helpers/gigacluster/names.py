@@ -47,6 +47,10 @@ def alike(said: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None
     return by_normal[found[0]] if found else None
 
 
+#: Characters of a name that a message repeats.
+_LONGEST = 60
+
+
 def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use one of") -> str:
     """Return the sentence about an unknown name: the nearest ones first, then all.
 
@@ -63,7 +67,8 @@ def unknown(kind: str, said: object, known: Iterable[str], *, where: str = "use 
     near = begins[:4] or filter(None, [alike(wanted, names)])
     offered = " or ".join(near)
     hint = f"did you mean {offered}? " if offered else ""
-    return f"unknown {kind} {said!r}; {hint}{where}: {', '.join(names)}"
+    shown = said if not isinstance(said, str) or len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    return f"unknown {kind} {shown!r}; {hint}{where}: {', '.join(names)}"
 
 
 #: What people ask for that the models leave out: a pattern, and the sentence about it.

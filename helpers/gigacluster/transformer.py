@@ -138,6 +138,7 @@ class Transformer:
     n_dense_layers: int = 0  # dense layers of an MoE, in front
     attention_window: int = 0  # length of sliding windows; 0: none [token]
     window_frac: float = 0.0  # share of layers with a sliding window
+    attention_sinks: bool = False  # a learned sink a head, beside the keys
     mla_q_rank: int = 0
     mla_kv_rank: int = 0  # 0: no latent attention
     mla_rope_dim: int = 0  # part of a query or key with position, beside d_head
@@ -259,6 +260,8 @@ def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Tr
     >>> from_config(config).params
     8030261248.0
     """
+    if not isinstance(config, str | Path | Mapping):
+        raise ValueError(f"configuration must be the path of a config.json or its keys, got {type(config).__name__}")
     file = None if isinstance(config, Mapping) else Path(config)
     try:
         keys = config if file is None else json.loads(file.read_text(encoding="utf-8"))
@@ -266,7 +269,11 @@ def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Tr
             raise ValueError("it holds no keys; wanted: the config.json of a model")
         called = name or str(keys.get("_name_or_path") or (file.resolve().parent.name if file else "") or "unnamed")
         return Transformer(name=called, **configuration.sizes_of(keys))
-    except (ValueError, OSError) as fault:
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise ValueError(f"{file}: it is no JSON ({fault}); wanted: the config.json of a model") from None
+    except OSError as fault:
+        raise ValueError(f"{file}: cannot be read ({fault.strerror}); wanted: the config.json of a model") from None
+    except ValueError as fault:
         raise ValueError(f"{file or 'configuration'}: {fault}") from None
 
 

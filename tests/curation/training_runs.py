@@ -22,7 +22,7 @@ CORRECTIONS = {
                         "shard_strategy": "fsdp_full", "dp": "256"}
         for number in (591, 592)
     },
-    "D0154": {"pp": "1", "vpp": "", "ep": "16", "dp": "16"},
+    "D0154": {"pp": "1", "vpp": "", "ep": "16", "dp": "16", "grad_accum": "64"},  # as many as the batch is
     "P0055": {"ep": "16"},
     # Llama 3 405B trained on the RoCE cluster of Meta: pods of 3,072 chips, a seventh beyond (section 3.3.1).
     **{f"D0{number}": {"pod_chips": "3072", "oversubscription": "7"} for number in (602, 603)},

@@ -91,7 +91,7 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
         If no column is one of runs, or columns differ in length.
     """
     runs = columns if isinstance(columns, Runs) else Runs(columns)
-    found, chip_faults = chips_of(runs, chips or {})
+    found, chip_faults, chip_notes = chips_of(runs, chips or {})
     reader = Reader(runs, found)
     contradictions = contradictions_of(runs, reader)
     reasons = [
@@ -110,7 +110,7 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
         expressible=expressible,
         reasons=reasons,
         contradictions=contradictions,
-        warnings=reader.warnings,
+        warnings=["; ".join(filter(None, said)) for said in zip(chip_notes, reader.warnings, strict=True)],
         recompute_blank=numpy.array(again, dtype=bool),
         memory_blank=numpy.array(again, dtype=bool) | batch | (kept.number("plan_complete") == 0),
     )

@@ -99,14 +99,17 @@ class Job(Software):
         stack = FRAMEWORKS[self.framework]
         told = self.software() if software is None else software.over(self)
         grad_bytes = {"bf16": 2.0, "fp32": 4.0}.get(told.grad_dtype, self.grad_bytes)
-        fields = told.fields(stack=stack, year=self.software_year, moe=self.model.n_experts > 0)
+        year = software_year("", self.software_year - 0.5, told.release)
+        kernel = self.attention if software is None else software.attention_backend or self.attention
+        fields = told.fields(stack=stack, year=year, moe=self.model.n_experts > 0)
         return Case(
             **{
                 **self.model.shape(),
                 **fields,
                 **(told.again() or {}),
                 "seq_len": float(self.seq_len),
-                "attention_kernel": float(ATTENTION_KERNELS[self.attention]),
+                "attention_kernel": float(ATTENTION_KERNELS[kernel]),
+                "attention_regressed": float(kernel == "cudnn_regressed"),
                 "peak_bf16_flop_per_s": chip.peak_bf16_flop_per_s,
                 "peak_fp8_flop_per_s": rates.peak_8bit_flop_per_s,
                 "peak_fp4_flop_per_s": chip.peak_fp4_flop_per_s,
@@ -128,7 +131,7 @@ class Job(Software):
                 "fp8_params": 1.0 if "fp8" in self.precision else 0.0,
                 "framework": float(stack),
                 "overlap_cp": 0.0 if stack == codes.FRAMEWORK_FSDP else 1.0,
-                "software_year": self.software_year,
+                "software_year": year,
                 "chip_effect": self.chip_effect,
                 "family_effect": self.family_effect,
                 **plan,

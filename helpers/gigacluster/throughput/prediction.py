@@ -121,6 +121,8 @@ def _records(chips: Any) -> dict[str, Chip]:
         return {}
     if isinstance(chips, Mapping) and all(isinstance(chip, Chip) for chip in chips.values()):
         return dict(chips)
+    if not (isinstance(chips, Mapping) or hasattr(chips, "columns")):
+        raise ValueError(f"chips must be columns by name, records or a pandas table, got {type(chips).__name__}")
     return chips_from({str(name): list(chips[name]) for name in chips})
 
 

@@ -12,20 +12,49 @@ import numpy
 
 from gigacluster import hardware
 from gigacluster.hardware import Chip
-from gigacluster.names import Vocabulary, is_blank, outside_model, outside_schedule
+from gigacluster.names import Vocabulary, is_blank, normal, outside_model, outside_schedule
 from gigacluster.throughput import case as codes
 from gigacluster.throughput import words
 from gigacluster.throughput.software import Software
 
 _NEEDED = ("n_layers", "d_model", "n_heads", "seq_len", "n_chips", "global_batch")
+#: What a cell of a number may be: least, most, and whether it is whole.
+_LIMITS = {
+    **dict.fromkeys(
+        (
+            "n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab", "seq_len", "n_chips", "scaleup_domain",
+            "tp", "pp", "cp", "ep", "etp", "vpp", "dp", "shard_group", "micro_batch", "global_batch", "grad_accum",
+        ),
+        (1.0, 1e15, True),
+    ),
+    **dict.fromkeys(
+        (
+            "d_ff", "n_experts", "top_k", "d_ff_expert", "n_shared_experts", "n_dense_layers", "pod_chips",
+            "attention_window", "mla_q_rank", "mla_kv_rank", "mla_rope_dim", "mla_value_dim",
+        ),
+        (0.0, 1e15, True),
+    ),
+    **dict.fromkeys(("sp", "rails", "fp8_params", "tied_embeddings", "attention_sinks"), (0.0, 1.0, True)),
+    "window_frac": (0.0, 1.0, False),
+    "nic_gbps_per_chip": (1e-3, 1e6, False),
+    "oversubscription": (1.0, 1e6, False),
+    "year": (1990.0, 2100.0, False),
+}  # fmt: skip
 
 
 class Runs:
     """Columns of runs, read as numbers or words; a column that is not there is blank throughout."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
-        names = [str(name) for name in columns]
-        self._columns = {name: list(columns[name]) for name in names}
+        if not (isinstance(columns, Mapping) or hasattr(columns, "columns")):
+            raise ValueError(
+                f"runs must be columns by name or a pandas table, got {type(columns).__name__}; "
+                "pandas.DataFrame(rows) and pandas.read_csv(file) make one"
+            )
+        names = [str(name).strip().lower() for name in columns]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"columns must have names of their own, got more than one {', '.join(twice)}")
+        self._columns = {name: _listed(name, columns[key]) for name, key in zip(names, columns, strict=True)}
         lengths = {name: len(values) for name, values in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of runs must have one length, got {lengths}")
@@ -49,8 +78,8 @@ class Runs:
         return ["" if value is None else str(value).strip().lower() for value in self.cells(name)]
 
     def number(self, name: str, blank: Any = numpy.nan) -> numpy.ndarray:
-        """Return a column as numbers, with something else where it is blank or no number."""
-        values = numpy.array([number_of(value) for value in self.cells(name)], dtype=numpy.float64)
+        """Return a column as numbers, with something else where it is blank or none that the column may hold."""
+        values = [numpy.nan if _wrong(name, cell) else number_of(cell) for cell in self.cells(name)]
         return numpy.where(numpy.isnan(values), blank, values)
 
     def take(self, keep: numpy.ndarray) -> Runs:
@@ -74,22 +103,41 @@ def number_of(cell: Any) -> float:
         return numpy.nan
 
 
-def chips_of(runs: Runs, further: Mapping[str, Chip]) -> tuple[list[Chip | None], list[str]]:
-    """Return the chip of every run, and why it has none."""
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise ValueError(f"column {name} must hold a value a run, got {values!r}; of one run, give [{values!r}]")
+    return list(values)
+
+
+def _wrong(name: str, cell: Any) -> str:
+    """Say what is wrong with the cell of a number, or nothing."""
+    if cell is None or name not in _LIMITS:
+        return ""
+    (least, most, whole), value = _LIMITS[name], number_of(cell)
+    if least <= value <= most and (value == int(value) or not whole):
+        return ""
+    kind = "a whole number" if whole else "a number"
+    return f"{name} must be {kind} of at least {least:g}{f' and at most {most:g}' if most < 1e6 else ''}, got {cell!r}"
+
+
+def chips_of(runs: Runs, further: Mapping[str, Chip]) -> tuple[list[Chip | None], list[str], list[str]]:
+    """Return the chip of every run, why it has none, and what is to be said of a name that means more than one."""
+    own = {normal(name): chip for name, chip in further.items()}
 
     @lru_cache(None)
-    def read(name: Any) -> tuple[Chip | None, str]:
+    def read(name: Any) -> tuple[Chip | None, str, str]:
         if name is None:
-            return None, "chip is blank; give a name of data/chips.csv"
-        if str(name) in further:
-            return further[str(name)], ""
+            return None, "chip is blank; give a name of data/chips.csv", ""
+        if normal(name) in own:
+            return own[normal(name)], "", ""
         try:
-            return hardware.chip(str(name)), ""
+            chip, note = hardware.named(str(name))
+            return chip, "", f"chip {name!r} is read as {chip.name}: {note}" if note else ""
         except ValueError as fault:
-            return None, str(fault)
+            return None, str(fault), ""
 
     found = [read(name) for name in runs.cells("chip")]
-    return [chip for chip, _ in found], [fault for _, fault in found]
+    return [chip for chip, _, _ in found], [fault for _, fault, _ in found], [note for _, _, note in found]
 
 
 class Reader:
@@ -97,7 +145,10 @@ class Reader:
 
     def __init__(self, runs: Runs, chips: list[Chip | None]) -> None:
         self.runs = runs
-        self._faults: list[list[str]] = [[] for _ in range(len(runs))]
+        self._faults = [list[str]() for _ in range(len(runs))]
+        for name in _LIMITS:
+            for cell, faults in zip(runs.cells(name), self._faults, strict=True):
+                faults += filter(None, [_wrong(name, cell)])
         self.framework = runs.text("framework")
         notes = [words.attention_notes(cell) for cell in runs.cells("attn_notes")]
         self.notes = [said for said, _ in notes]
@@ -192,7 +243,9 @@ class Reader:
         moe = self.runs.number("n_experts", 0.0) > 0
         said = []
         for i in range(len(self.runs)):
-            names = [name for name, values in needed.items() if not values[i] > 0]
+            names = [
+                name for name, values in needed.items() if numpy.isnan(values[i]) and self.runs.cells(name)[i] is None
+            ]
             names += [name for name in ("top_k", "d_ff_expert") if moe[i] and not self.runs.number(name)[i] > 0]
             said.append(f"{', '.join(names)} must be positive and known" if names else "")
         return said
@@ -222,29 +275,31 @@ class Reader:
 
 def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
     """Say of every run whose numbers are known where they contradict each other, or nothing."""
-    cp, dp, micro = runs.number("cp", 1.0), reader.replicas(), runs.number("micro_batch", 1.0)
-    tp, pp, ep = reader.width("tp"), reader.width("pp"), runs.number("ep", 1.0)
-    n_chips, batch = runs.number("n_chips"), runs.number("global_batch")
-    layers, experts = runs.number("n_layers"), runs.number("n_experts", 0.0)
-    group, cut = runs.number("shard_group", 1.0), runs.number("oversubscription", 1.0)
-    found = []
-    for i, missing in enumerate(reader.missing):
-        if missing:
-            found.append("")
-            continue
-        product = tp[i] * pp[i] * cp[i] * dp[i]
-        faults = []
-        if not abs(product / n_chips[i] - 1) < 1e-6:
-            faults.append(f"tp*pp*cp*dp = {product:g} is not n_chips = {n_chips[i]:g}")
-        if batch[i] < dp[i] * micro[i] * (1 - 1e-9):
-            faults.append(f"global_batch {batch[i]:g} is less than dp*micro_batch = {dp[i] * micro[i]:g}")
-        if layers[i] < pp[i]:
-            faults.append(f"{layers[i]:g} layers do not fill {pp[i]:g} pipeline stages")
-        if ep[i] > max(experts[i], 1):
-            faults.append(f"ep = {ep[i]:g} is more than the {experts[i]:g} experts")
-        if not 1 <= group[i] <= n_chips[i]:
-            faults.append(f"shard_group = {group[i]:g} is no group of the {n_chips[i]:g} chips")
-        if not cut[i] >= 1:
-            faults.append(f"oversubscription = {cut[i]:g} is below 1, which is full bisection")
-        found.append("; ".join(faults))
-    return found
+    number, tp, pp, dp = runs.number, reader.width("tp"), reader.width("pp"), reader.replicas()
+    cp, ep, micro, group = (number(name, 1.0) for name in ("cp", "ep", "micro_batch", "shard_group"))
+    n_chips, batch, layers, heads = (number(name) for name in ("n_chips", "global_batch", "n_layers", "n_heads"))
+    experts, top_k, in_front = (number(name, 0.0) for name in ("n_experts", "top_k", "n_dense_layers"))
+    key_heads, width = number("n_kv_heads", 1.0), number("d_ff")
+    split, whole = tp * pp * cp, abs(tp * pp * cp * dp / n_chips - 1) < 1e-6
+    least, summed = dp * micro, dp * number("micro_batch") * number("grad_accum")
+    unsummed = (batch >= least * (1 - 1e-9)) & (abs(summed / batch - 1) > 1e-6)
+    faults: list[tuple[Any, str, tuple[Any, ...]]] = [
+        (~whole, "tp*pp*cp*dp = {} is not n_chips = {}", (split * dp, n_chips)),
+        (whole & (dp != numpy.round(dp)), "{} chips are no multiple of tp*pp*cp = {}", (n_chips, split)),
+        (batch < least * (1 - 1e-9), "global_batch {} is less than dp*micro_batch = {}", (batch, least)),
+        (unsummed, "dp*micro_batch*grad_accum = {} is not global_batch = {}", (summed, batch)),
+        (layers < pp, "{} layers do not fill {} pipeline stages", (layers, pp)),
+        (ep > numpy.maximum(experts, 1.0), "ep = {} is more than the {} experts", (ep, experts)),
+        ((experts > ep) & (experts % ep > 0), "ep = {} does not divide the {} experts", (ep, experts)),
+        ((experts > 0) & (top_k > experts), "top_k = {} is more than the {} experts", (top_k, experts)),
+        ((experts == 0) & (width == 0), "a dense model needs d_ff, got {}", (width,)),
+        (in_front > layers, "n_dense_layers = {} is more than the {} layers", (in_front, layers)),
+        (heads % key_heads > 0, "{} heads are no multiple of n_kv_heads = {}", (heads, key_heads)),
+        (group > n_chips, "shard_group = {} is more than the {} chips", (group, n_chips)),
+    ]
+    return [
+        ""
+        if any(told)
+        else "; ".join(said.format(*(f"{v[i]:g}" for v in of)) for flags, said, of in faults if flags[i])
+        for i, told in enumerate(zip(reader.missing, reader.faults(), strict=True))
+    ]

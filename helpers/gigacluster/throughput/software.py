@@ -113,7 +113,11 @@ _PACKAGE_SHARE, _PACKAGE_SINCE = 0.6, 2026.4
 #: Excess load of the busiest experts over that of natural routing, by kind of router. Assumption.
 _EXCESS = {"force_balance": 0.2, "random": 0.3, "natural": 1.0, "tokendrop": 0.0, "": 0.4}
 #: Inputs that a run with experts has and a dense one lacks: each that is blank makes its prediction less certain.
-MOE_INPUTS = ("dispatcher", "ep_overlap", "cuda_graph", "grouped_gemm", "fused_grouped_mlp", "router")
+MOE_INPUTS = (
+    "dispatcher", "fp8_dispatch", "ep_overlap", "cuda_graph", "grouped_gemm", "fused_grouped_mlp", "fp8_attention",
+    "router", "expert_padding", "recompute_modules", "optimizer_offload", "activation_offload", "attention_backend",
+    "release",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

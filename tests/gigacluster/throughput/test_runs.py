@@ -14,7 +14,7 @@ from gigareport.calibration import runs as table_of_runs
 def one():
     """One complete run: Llama 3.1 405B on 16,384 H100s."""
     table = catalog.load("training_runs")
-    return table[table["run_id"] == "D0603"].reset_index(drop=True)
+    return table[table["run_id"] == "D0603"].reset_index(drop=True).assign(grad_accum=float("nan"))
 
 
 def case_of(table, **changes):
@@ -40,7 +40,7 @@ def case_of(table, **changes):
         ({"precision": float("nan")}, "precision is blank; use bf16"),
         ({"precision": " "}, "precision is blank; use bf16"),
         ({"precision": "nvfp4"}, "chip 'H100-SXM' has no published rate for precision 'nvfp4'"),
-        ({"n_layers": 0.0}, "n_layers must be positive and known"),
+        ({"n_layers": 0.0}, "n_layers must be a whole number of at least 1, got 0.0"),
         ({"seq_len": float("nan")}, "seq_len must be positive and known"),
         ({"global_batch": 64.0}, "global_batch 64 is less than dp*micro_batch = 128"),
         ({"n_layers": 10.0}, "10 layers do not fill 16 pipeline stages"),
