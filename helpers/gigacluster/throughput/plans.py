@@ -58,11 +58,12 @@ class Plan(Software):
     shard_group: int = 0  # chips that states are sharded over, each group with a copy; 0: all replicas, dp x cp
 
     def __post_init__(self) -> None:
-        faults = []
-        try:
-            super().__post_init__()
-        except ValueError as fault:
-            faults.append(str(fault))
+        super().__post_init__()
+        if not self.shard_group:
+            object.__setattr__(self, "shard_group", self.dp * self.cp)
+
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
         for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch"):
             value = getattr(self, name)
             if not (value >= 1 and value == int(value)):
@@ -72,10 +73,7 @@ class Plan(Software):
                 object.__setattr__(self, name, read_word(name, getattr(self, name)))
             except ValueError as fault:
                 faults.append(str(fault))
-        if faults:
-            raise ValueError("; ".join(faults))
-        if not self.shard_group:
-            object.__setattr__(self, "shard_group", self.dp * self.cp)
+        return faults
 
     def __str__(self) -> str:
         shown = [n for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch") if getattr(self, n) > 1]

@@ -90,25 +90,10 @@ def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
         out.
     """
     parts = (_from_inputs(), _goodput(samples, seed), _costs(samples, seed), _stock(samples, seed))
-    table = pd.DataFrame([row for part in parts for row in part])
-    table = table[table["ours"].notna()]
-    off = numpy.abs(numpy.log((table["ours"] / table["published"]).where(lambda ratio: ratio > 0)))
-    order = table.assign(ratio=table["ours"] / table["published"], off=off)
-    order = order.sort_values(["holds", "off"], ascending=[True, False], kind="stable").drop(columns="off")
-    columns = [
-        "subject",
-        "claim",
-        "inputs",
-        "published",
-        "ours",
-        "low",
-        "high",
-        "ratio",
-        "allowed",
-        "source_id",
-        "holds",
-    ]
-    return order[columns].reset_index(drop=True)
+    table = pd.DataFrame([row for part in parts for row in part]).dropna(subset="ours")
+    off = numpy.abs(numpy.log(table["ratio"].where(table["ratio"] > 0)))
+    worst_first = table.assign(off=off).sort_values(["holds", "off"], ascending=[True, False], kind="stable")
+    return worst_first.drop(columns="off").reset_index(drop=True)
 
 
 def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
@@ -148,18 +133,10 @@ def _from_inputs() -> Iterator[dict[str, Any]]:
         relative = claim.rel_tol if claim.rel_tol == claim.rel_tol else 0.0
         allowed = max(claim.abs_tol if claim.abs_tol == claim.abs_tol else 0.0, relative * abs(claim.expected))
         said = f"{relative:.2g} of it" if relative else f"{allowed:.3g}"
-        yield {
-            "subject": claim.subject,
-            "claim": claim.claim,
-            "inputs": ", ".join(f"{name} {value}" for name, value in json.loads(claim.inputs).items()),
-            "published": claim.expected,
-            "ours": ours,
-            "low": numpy.nan,
-            "high": numpy.nan,
-            "allowed": f"{said}: {claim.reason}",
-            "source_id": claim.source_id,
-            "holds": abs(ours - claim.expected) <= allowed * (1 + 1e-9),
-        }
+        inputs = ", ".join(f"{name} {value}" for name, value in json.loads(claim.inputs).items())
+        held = (f"{said}: {claim.reason}", abs(ours - claim.expected) <= allowed * (1 + 1e-9))
+        interval = (numpy.nan, ours, numpy.nan)
+        yield _row((claim.subject, claim.claim, inputs), claim.expected, interval, held, claim.source_id)
 
 
 def _goodput(samples: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -225,16 +202,14 @@ def _row(
     held: tuple[str, bool],
     source_id: str,
 ) -> dict[str, Any]:
-    subject, claim, inputs = what
     low, ours, high = interval
     return {
-        "subject": subject,
-        "claim": claim,
-        "inputs": inputs,
+        **dict(zip(("subject", "claim", "inputs"), what, strict=True)),
         "published": published,
         "ours": ours,
         "low": low,
         "high": high,
+        "ratio": ours / published,
         "allowed": held[0],
         "source_id": source_id,
         "holds": held[1],

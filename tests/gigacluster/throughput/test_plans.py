@@ -1,5 +1,6 @@
 """Plans: one checked with reasons, all enumerated without a gap."""
 
+import dataclasses
 import itertools
 from types import SimpleNamespace
 
@@ -7,16 +8,19 @@ import numpy
 import pytest
 
 from gigacluster import hardware, transformer
-from gigacluster.throughput import predict
+from gigacluster.throughput import fused, predict
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.memory import peak_memory
 from gigacluster.throughput.plans import (
+    AXES,
     RECOMPUTES,
     SHARDINGS,
     Plan,
+    PlanTable,
     case_of_plan,
     check_plan,
     enumerate_plans,
+    plan_fields,
 )
 from gigacluster.throughput.rules import SEARCHED, divisors
 
@@ -29,6 +33,19 @@ MOE = transformer.Transformer(
 def job(model=SMALL, n_chips=16, batch=32, **options):
     cluster = hardware.cluster("H100-SXM", n_chips)
     return Job(model=model, cluster=cluster, global_batch=batch, **{"seq_len": 512, **options})
+
+
+def test_an_axis_stands_wherever_axes_are_told():
+    """One that is missing in a place would be taken by a search and do nothing."""
+    axes = {*AXES, "dp"}
+    columns = {field.name for field in dataclasses.fields(PlanTable)}
+    space, _ = enumerate_plans(job(n_chips=8, batch=8))
+    assert axes == columns == set(fused._AXES) == set(space.columns())
+    assert set(space.rows) == axes - {"sharding", "shard_group"}
+    assert axes <= {field.name for field in dataclasses.fields(Plan)}
+    told = SimpleNamespace(**{axis: axis if axis not in ("sharding", "recompute") else 0.0 for axis in axes})
+    handed_on = plan_fields(job(), SimpleNamespace(**{**vars(told), **dict.fromkeys(("tp", "pp", "cp", "dp"), 1.0)}))
+    assert axes - {"sharding", "recompute"} <= set(handed_on)
 
 
 @pytest.mark.parametrize("model", [SMALL, MOE], ids=["dense", "moe"])
