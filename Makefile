@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test test-all mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test test-all coverage mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -41,14 +41,24 @@ $(READY): requirements.lock
 report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.html
 	@$(BIN)/gigacluster report $(SCENARIO) $(if $(ADDRESS),--address $(ADDRESS))
 
+# As many processes as cores, one thread each: linear algebra on more would wait for the other processes' turn.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
 test: $(READY)  ## run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m ""
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m ""
+
+coverage: $(READY)  ## list the lines of helpers/ that no test runs (the package `coverage` is fetched once)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "coverage>=7.10"
+	@$(BIN)/coverage erase --data-file=build/coverage
+	@$(BIN)/coverage run --source=$(CURDIR)/helpers --data-file=$(CURDIR)/build/coverage -m pytest -n auto --dist loadfile
+	@$(BIN)/coverage combine -q --data-file=build/coverage build
+	@$(BIN)/coverage report --data-file=build/coverage --show-missing --skip-covered
 
 mutants: $(READY)  ## change the models in small ways, see whether the tests fail, and write docs/mutants.md (half an hour)
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice $(BIN)/python -m tests.mutants
+	@$(ONE_THREAD) nice $(BIN)/python -m tests.mutants
 
 lint: $(READY)  ## check style, types, floors of imports and stored notebooks
 	@$(BIN)/ruff check .
@@ -73,7 +83,7 @@ calibrate: $(READY)  ## fit the throughput coefficients and the law replicates a
 bench: $(READY)  ## time the models on one thread, beside the chinchilla package, and write benchmarks/results/cpu.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "chinchilla>=0.2.0" \
 	  || echo "The chinchilla package could not be installed; its row will say so." >&2
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks cpu
+	@$(ONE_THREAD) $(BIN)/python -m benchmarks cpu
 
 gpu:  ## on a CUDA machine with numpy, scipy, pyyaml and cupy: parity and benchmark, straight from the checkout
 	@PYTHONPATH=helpers $(PYTHON) -m benchmarks gpu
