@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export GIGACLUSTER_SCENARIO
 
 .DEFAULT_GOAL := help
-.PHONY: help env report test test-all mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
+.PHONY: help env report test test-all coverage mutants lab lint docs calibrate bench gpu browser pictures schema datapackage readme clean clean-notebooks lock
 
 help:  ## list the commands
 	@echo "gigacluster: what a giant training cluster buys, costs and changes"; echo
@@ -49,6 +49,13 @@ test: $(READY)  ## run all tests
 
 test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m ""
+
+coverage: $(READY)  ## list the lines of helpers/ that no test runs (the package `coverage` is fetched once)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "coverage>=7.10"
+	@$(BIN)/coverage erase --data-file=build/coverage
+	@$(BIN)/coverage run --source=$(CURDIR)/helpers --data-file=$(CURDIR)/build/coverage -m pytest -n auto --dist loadfile
+	@$(BIN)/coverage combine -q --data-file=build/coverage build
+	@$(BIN)/coverage report --data-file=build/coverage --show-missing --skip-covered
 
 mutants: $(READY)  ## change the models in small ways, see whether the tests fail, and write docs/mutants.md (half an hour)
 	@$(ONE_THREAD) nice $(BIN)/python -m tests.mutants

@@ -21,7 +21,10 @@ autosummary_generate = True
 autosummary_ignore_module_all = False  # where a face says what it offers, that is what is shown
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"exclude-members": "Array, Mask", "no-value": True}  # aliases that autodoc cannot print
+autodoc_default_options = {
+    "exclude-members": "AnyArray, Array, Mask",
+    "no-value": True,
+}  # aliases that autodoc cannot print
 numpydoc_show_class_members = False
 myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"]  # the documents of the checkout also point to files that are no pages

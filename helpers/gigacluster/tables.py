@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
+
+_LARGEST = 10_000_000  # characters of a table
 
 
 def data_dir() -> Path:
@@ -20,13 +23,25 @@ def rows(name: str, path: str | Path | None = None) -> list[dict[str, str | floa
 
     The tables are checked cell by cell where they are curated, not again at each start.
 
+    Raises
+    ------
+    ValueError
+        If the file is no CSV in UTF-8, or is far larger than such a table.
+
     Examples
     --------
     >>> rows("chips")[0]["chip"]
     'V100-SXM'
     """
     with (data_dir() / f"{name}.csv" if path is None else Path(path)).open(encoding="utf-8", newline="") as file:
-        return [{column: _value(cell) for column, cell in row.items()} for row in csv.DictReader(file)]
+        text = file.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} characters")
+    try:
+        lines = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as fault:
+        raise ValueError(str(fault)) from None
+    return [{column: _value(cell) for column, cell in row.items()} for row in lines]
 
 
 def _value(cell: str) -> str | float:

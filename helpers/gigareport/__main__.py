@@ -8,13 +8,14 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
 from gigacluster.arrays import DEVICE_VARIABLE, NUMPY, device_namespace
 from gigacluster.throughput.shipped import Calibration, read_calibration
 from gigareport.catalog import CatalogError, data_dir, load, names
-from gigareport.fields import Fault, number
+from gigareport.fields import Fault, file_text, number, shown, told
 from gigareport.scenario import (
     Outlook,
     ScenarioError,
@@ -39,11 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
         _refuse_device()
         return int(chosen.run(chosen))
     except (CatalogError, ScenarioError, OSError) as fault:
-        print(fault, file=sys.stderr)
+        print(told(str(fault)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(told(message))
 
 
 def _refuse_device() -> None:
@@ -55,7 +61,7 @@ def _refuse_device() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gigacluster", description=__doc__)
+    parser = _Parser(prog="gigacluster", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     report = commands.add_parser("report", help="execute the notebooks and write the site of one or more scenarios")
@@ -84,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="print what two scenarios differ in, and what that does to answers")
     compare.add_argument("first", help="bundled name or YAML file")
     compare.add_argument("second", help="bundled name or YAML file")
-    compare.add_argument("--figure", type=Path, help="file of a figure of the differences, such as differences.svg")
+    compare.add_argument("--figure", type=_picture, help="file of a figure of the differences: svg, png or pdf")
     _add_form(compare)
     compare.set_defaults(run=_compare)
 
@@ -92,10 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("goal", nargs="?", help="bundled name or YAML file, such as those of data/goals")
     plan.add_argument("--have", nargs=2, metavar=("CHIP", "COUNT"), help="hardware instead of a goal, with --days")
     plan.add_argument("--days", type=float, help="days that this hardware trains: what is the best model?")
-    plan.add_argument("--like", default="", help="scenario of its site, failures and batch (default: the story)")
+    plan.add_argument("--like", help="scenario of its site, failures and batch (default: the story)")
     _add_form(plan)
     plan.add_argument("--workers", type=_whole, help="processes that work on it (default: this one)")
-    plan.add_argument("--winner", type=Path, help="YAML file for the choice as a scenario, for evaluate and report")
+    plan.add_argument(
+        "--winner", type=_new_file, help="YAML file for the choice as a scenario, for evaluate and report"
+    )
     plan.set_defaults(run=_plan)
 
     validate = commands.add_parser("validate", help="predict the runs of a CSV like training_runs.csv and score them")
@@ -119,7 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
     _add_log(calibrate)
-    calibrate.add_argument("--out", type=Path, help="file for the calibration, which --calibration and scenarios take")
+    calibrate.add_argument(
+        "--out", type=_new_file, help="file for the calibration, which --calibration and scenarios take"
+    )
     calibrate.set_defaults(run=_calibrate)
 
     update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
@@ -154,7 +164,7 @@ def _check(chosen: argparse.Namespace) -> int:
         try:
             said = _check_one(str(item))
         except (CatalogError, ScenarioError) as fault:
-            faults.append(str(fault))
+            faults.append(told(str(fault)))
         else:
             print(f"{item}: good{said}")
     print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
@@ -199,8 +209,8 @@ def _is_goal(item: str) -> bool:
     if (data_dir() / "goals" / f"{item}.yaml").is_file():
         return True
     try:
-        return "\nwant:" in Path(item).read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        return "\nwant:" in file_text(Path(item), "a goal", largest=1_000_000)
+    except Fault:
         return False
 
 
@@ -227,18 +237,43 @@ def _add_form(command: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
     command.add_argument("--samples", type=_samples, default=10_000, help="draws of the inputs (default: 10,000)")
-    command.add_argument("--seed", type=int, default=7, help="(default: 7)")
+    command.add_argument("--seed", type=_seed, default=7, help="(default: 7)")
 
 
 def _samples(text: str) -> int:
     return _whole(text, most=10_000_000)
 
 
-def _whole(text: str, most: int = 10_000) -> int:
+def _seed(text: str) -> int:
+    return _whole(text, least=0, most=2**32)
+
+
+def _whole(text: str, *, least: int = 1, most: int = 10_000) -> int:
     try:
-        return int(number(text, least=1, most=most, whole=True))
+        return int(number(text, least=least, most=most, whole=True))
     except Fault as fault:
         raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _new_file(text: str) -> Path:
+    """Return a file that can be written: told before the work, not after it."""
+    file = Path(text)
+    if file.is_dir() or not file.parent.is_dir():
+        why = "it is a folder" if file.is_dir() else f"there is no folder {shown(str(file.parent))}"
+        raise argparse.ArgumentTypeError(f"{shown(text)} cannot be written: {why}")
+    return file
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix not in (".svg", ".png", ".pdf"):
+        raise argparse.ArgumentTypeError(f"got {shown(text)}; give a file that ends in .svg, .png or .pdf")
+    return _new_file(text)
+
+
+def _keep(file: Path | None, *read: str | Path) -> None:
+    """Refuse to write over a file that is read."""
+    if file is not None and any(file.exists() and Path(one).exists() and file.samefile(one) for one in read):
+        raise CatalogError(f"{file} is read by this command; name another file to write")
 
 
 def _evaluate(chosen: argparse.Namespace) -> int:
@@ -273,9 +308,10 @@ def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
 def _plan(chosen: argparse.Namespace) -> int:
     from gigareport import planner
 
-    if chosen.have or not chosen.goal:
+    if chosen.have or not chosen.goal or chosen.days is not None or chosen.like is not None:
         return _model(chosen)
     file = planner.find(chosen.goal)
+    _keep(chosen.winner, file)
     print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
     goal = planner.load(file)
     found = planner.plan(goal, samples=chosen.samples, seed=chosen.seed, executor=chosen.workers)
@@ -298,16 +334,17 @@ def _model(chosen: argparse.Namespace) -> int:
     """Say what hardware that is there trains in given days, and how."""
     from gigareport import planner
 
-    if not chosen.have or chosen.days is None or chosen.goal:
+    of_a_goal = chosen.goal or chosen.winner or chosen.workers
+    if not chosen.have or chosen.days is None or of_a_goal:
         print("usage: gigacluster plan GOAL.yaml, or gigacluster plan --have H200 2048 --days 60", file=sys.stderr)
         raise SystemExit(2)
     chip, count = chosen.have
     try:
         n_chips = _whole(count, most=100_000_000)
-        like = load_scenario(chosen.like)
+        like = load_scenario(chosen.like or "")
         found = planner.best_model(like, chip, n_chips, chosen.days, samples=chosen.samples, seed=chosen.seed)
     except (argparse.ArgumentTypeError, ValueError) as fault:
-        raise ScenarioError(f"--have {chip} {count} --days {chosen.days:g}: {fault}") from None
+        raise ScenarioError(f"--have {shown(chip)} {shown(count)} --days {chosen.days:g}: {fault}") from None
     hints = planner.advice(found.outlook.scenario)
     print(_written(chosen, {"model": found.to_frame()}, shape=found.shape, plan=found.plan, hints=hints.say()))
     return 0
@@ -353,7 +390,7 @@ def _predict(chosen: argparse.Namespace) -> int:
     from gigacluster.throughput import predict
     from gigareport.calibration import runs as table_of_runs
 
-    chips = None if chosen.chips is None else load("chips", chosen.chips)
+    chips = table_of_runs.load_chips(chosen.chips)
     found = predict(table_of_runs.columns(table_of_runs.load(chosen.runs)), chips=chips, calibration=chosen.calibration)
     found.to_csv(sys.stdout, index=False, lineterminator="\n")
     return 0
@@ -366,6 +403,7 @@ def _calibrate(chosen: argparse.Namespace) -> int:
         print("gigacluster calibrate: fits and cross-validates data/training_runs.csv, minutes", file=sys.stderr)
         crossvalidate.main()
         return 0
+    _keep(chosen.out, chosen.runs, *(log.rpartition("=")[2] for log in chosen.log))
     taught = own.calibrate(chosen.runs, logs=chosen.log)
     print(taught.to_text())
     if chosen.out is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Callable
 from functools import cache, partial
@@ -146,15 +147,12 @@ def vintage(table: Table | pd.DataFrame, column: str = "as_of") -> str:
 def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:
     """Return the header of a file, the line on which each row ends, and the cells of the rows."""
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            rows = [(reader.line_num, record) for record in reader if record]
-    except FileNotFoundError:
-        raise CatalogError(f"{file} does not exist; give the path of a CSV file") from None
-    except OSError as error:
-        raise CatalogError(f"{file} cannot be read ({error.strerror}); give the path of a CSV file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+        reader = csv.reader(io.StringIO(fields.file_text(file, "a CSV file"), newline=""))
+        header = next(reader, [])
+        rows = [(reader.line_num, record) for record in reader if record]
+    except Fault as fault:
+        raise CatalogError(str(fault)) from None
+    except csv.Error as error:
         raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
     return header, [line for line, _ in rows], [record for _, record in rows]
 

@@ -11,6 +11,7 @@ import datetime
 import math
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from gigacluster.names import alike
 
@@ -31,10 +32,45 @@ _FLAGS = {"true": True, "false": False}
 _NEAR = 0.7
 #: Longest piece of a user's text, name list and whole message that is printed. [characters]
 _LONGEST_SHOWN, _MOST_NAMES, _LONGEST_LINE, _LONGEST_MESSAGE = 60, 25, 900, 1_900
+#: Size of a file beyond which another one was meant, or a device without end. [bytes]
+_LARGEST_FILE = 100_000_000
 
 
 class Fault(ValueError):  # noqa: N818 - a fault of the file, not an error of the program
     """One value is not what its field takes. The message says what was received, what is allowed and what to do."""
+
+
+def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: str = "strict") -> str:
+    """Return the text of a file of the user's.
+
+    Parameters
+    ----------
+    file : file
+    what : it should be, such as ``"a CSV file"``.
+    largest : size of the file. [bytes]
+    errors : as in :meth:`bytes.decode`.
+
+    Raises
+    ------
+    Fault
+        If it cannot be read, is no text in UTF-8, or is larger.
+    """
+    said = _safe(str(file), 300)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(largest + 1)
+        text = raw.decode("utf-8-sig", errors)
+    except FileNotFoundError:
+        raise Fault(f"{said} does not exist; give the path of {what}") from None
+    except OSError as fault:
+        raise Fault(f"{said} cannot be read ({fault.strerror}); give the path of {what}") from None
+    except UnicodeDecodeError as fault:
+        raise Fault(f"{said} is not {what} in UTF-8: {fault}") from None
+    except ValueError:
+        raise Fault(f"{said} is no name of a file; give the path of {what}") from None
+    if len(raw) > largest:
+        raise Fault(f"{said} has more than {largest:,} bytes; give the path of {what}")
+    return text
 
 
 def number(
@@ -222,6 +258,12 @@ def shown(value: object) -> str:
     if len(said) <= _LONGEST_SHOWN:
         return repr(said) if isinstance(value, str) else said
     return f"{said[:_LONGEST_SHOWN] + '...'!r} ({len(said):,} characters)"
+
+
+def told(text: str) -> str:
+    """Return a message as it is printed: at most 2,000 characters, none of which steers a terminal."""
+    said = "\n".join(_safe(line, _LONGEST_LINE) for line in text.split("\n"))
+    return said if len(said) <= _LONGEST_MESSAGE else f"{said[:_LONGEST_MESSAGE]} ..."
 
 
 def message(heading: str, faults: Iterable[str]) -> str:

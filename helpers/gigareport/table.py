@@ -46,8 +46,9 @@ class Table:
         return self._columns[name]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Return the rows as mappings, one after the other."""
-        return (dict(zip(self.columns, cells, strict=True)) for cells in zip(*self._columns.values(), strict=True))
+        """Return the rows as mappings, one after the other; their numbers are Python's, as a file takes them."""
+        columns = [one.tolist() if one.dtype.kind in "bif" else one for one in self._columns.values()]
+        return (dict(zip(self.columns, cells, strict=True)) for cells in zip(*columns, strict=True))
 
     def where(self, rows: numpy.ndarray | slice) -> Table:
         """Return some rows: those where flags are true, or those at places."""

@@ -168,7 +168,9 @@ def test_a_chart_tells_its_values_to_a_pointer_a_finger_and_the_arrow_keys(pages
 
 def test_the_data_of_a_moved_figure_are_those_shown(pages, open_page):
     page = open_page(next(file for file in pages if file.name == "index.html").as_uri())
-    for figure in page.locator("figure.explore:has(a.csv)").all():
+    figures = page.locator("figure.explore:has(a.csv)").all()
+    assert figures
+    for figure in figures:
         figure.locator(".controls").wait_for()
         before = figure.locator("a.csv").get_attribute("href")
         table = figure.evaluate("figure => figure.querySelector('details.data').textContent")

@@ -66,11 +66,18 @@ def _of_the_model(runs):
     """Add what a model or a release brings along: gpt-oss has attention sinks, which one release of cuDNN lost."""
     sinks = runs["model"].str.contains("gpt-oss")
     runs.loc[sinks, "attn_notes"] = (runs.loc[sinks, "attn_notes"] + ", attention sinks").str.lstrip(", ")
+    _with_norms(runs)
     lost = sinks & (runs["source_id"] == "megatron-bridge-26.06.01")
     runs.loc[lost, "attention_backend"] = "cudnn_regressed"
     # The launcher of NeMo 24 splits experts like the rest of the layer unless told otherwise.
     early = (runs["source_id"] == "dgxc") & (runs["arch"] == "moe")
     runs.loc[early, "etp"] = runs.loc[early, "tp"]
+
+
+def _with_norms(runs):
+    """Add that Qwen3 norms queries and keys by head."""
+    normed = runs["model"].str.startswith("qwen3")
+    runs.loc[normed, "attn_notes"] = (runs.loc[normed, "attn_notes"] + ", qk norm").str.lstrip(", ")
 
 
 def _of_the_notes(runs):
@@ -97,6 +104,7 @@ def build_memory(raw_data):
     raw.loc[capped, "attn_notes"] += ", unfused"
     # The benchmark of LitGPT compiles the whole step; the others compile the model and compute the loss eagerly.
     raw.loc[raw["framework"].str.startswith("LitGPT benchmark"), "loss_impl"] = "compiled"
+    _with_norms(raw)
     raw["compiled"] = ["1" if _compiled(row) else "0" for _, row in raw.iterrows()]
     return raw[COLUMNS]
 

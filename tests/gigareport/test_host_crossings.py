@@ -69,6 +69,39 @@ def test_a_search_crosses_a_few_times_for_each_piece(crossings):
     assert found.step_time_s == pytest.approx(wanted.step_time_s, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("model", "limits"),
+    [("gpt3-175b", {}), ("deepseek-v3", {"tp": [1, 2, 4]}), ("gpt3-175b", {"shard_group": [2, 4, 8]})],
+)
+def test_plans_are_enumerated_on_the_arrays_given_and_cross_a_few_times_for_each_axis(crossings, model, limits):
+    job = Job(model=transformer.model(model), cluster=hardware.cluster("H100-SXM", 512), global_batch=768, seq_len=2048)
+    wanted, considered = enumerate_plans(job, limits)
+    crossings.clear()
+    found, again = enumerate_plans(job, limits, strict)
+    assert len(crossings) <= 12  # of nine axes: is there any plan left; and the combinations that are sharded
+    assert (len(found), again) == (len(wanted), considered)
+    for name, column in found.rows.items():
+        assert to_host(column).tolist() == wanted.rows[name].tolist()
+    some = numpy.random.default_rng(7).integers(0, len(wanted), 50)
+    assert {n: c.tolist() for n, c in found.take(some).columns().items()} == {
+        n: c.tolist() for n, c in wanted.take(some).columns().items()
+    }
+    chosen = best_of(job, found, Coefficients(), chunk=20_000, xp=strict)
+    assert chosen.index.tolist() == best_of(job, wanted, Coefficients()).index.tolist()
+
+
+def test_a_job_without_plans_says_why_on_any_arrays():
+    job = Job(
+        model=transformer.model("gpt3-175b"), cluster=hardware.cluster("H100-SXM", 101), global_batch=32, seq_len=2048
+    )
+    said = []
+    for xp in (numpy, strict):
+        with pytest.raises(ValueError, match="no feasible plan") as fault:
+            enumerate_plans(job, xp=xp)
+        said.append(str(fault.value))
+    assert said[0] == said[1]
+
+
 def test_a_fit_crosses_a_few_times_for_each_iteration(crossings):
     runs = scaling_runs.synthetic(noise=0.01, seed=3)
     options = {"bootstrap": 64, "kind": "case", "starts": 4, "flags": False}

@@ -187,9 +187,10 @@ def size_power(n_gpus: Array, seconds: Array) -> float:
     >>> round(size_power([2048, 4096, 8192, 16_384], [454, 545, 635, 768]), 2)  # ByteRobust queued again
     0.25
     """
-    sizes, times = (numpy.log(numpy.asarray(values, dtype=float)) for values in (n_gpus, seconds))
-    if not (numpy.isfinite(sizes).all() and numpy.isfinite(times).all() and numpy.unique(sizes).size > 1):
+    points = numpy.asarray([n_gpus, seconds], dtype=float)
+    if not ((points > 0).all() and numpy.isfinite(points).all() and numpy.unique(points[0]).size > 1):
         raise ValueError(f"n_gpus is {n_gpus!r} and seconds {seconds!r}; give times above 0 at two or more sizes")
+    sizes, times = numpy.log(points)
     return float(numpy.polyfit(sizes, times, 1)[0])
 
 

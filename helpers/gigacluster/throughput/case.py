@@ -60,6 +60,7 @@ class Case:
     mla_rope_dim: Samples = 0.0  # positional part of a key or query, beside d_head
     mla_value_dim: Samples = 0.0
     attention_kernel: Samples = float(ATTENTION_FLASH2)
+    qk_norm: Samples = 0.0  # 1: queries and keys are normed by head, and kept in front of that too
     attention_sinks: Samples = 0.0  # 1: learned sinks beside the keys
     attention_regressed: Samples = 0.0  # 1: under a library that lost its fused kernel for them
     fp8_attention: Samples = 0.0  # 1: the core of attention computes in 8 bit too

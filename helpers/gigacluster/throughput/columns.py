@@ -163,6 +163,7 @@ def _model(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
         "window_frac": runs.number("window_frac", share),
         **latent,
         "attention_kernel": numpy.array([words.ATTENTION_KERNELS[word] for word in kernel], dtype=float),
+        "qk_norm": reader.noted("qk_norm", 0.0),
         "attention_sinks": reader.noted("attention_sinks", 0.0),
         "attention_regressed": _flag([word == "cudnn_regressed" for word in kernel]),
     }

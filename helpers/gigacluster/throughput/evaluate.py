@@ -6,6 +6,7 @@ and gathered. The rest is computed for every plan, in pieces small enough to sta
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import NUMPY, Namespace, kernel
+from gigacluster.arrays import NUMPY, Namespace, kernel, namespace_of
 from gigacluster.emission import c
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
@@ -21,7 +22,7 @@ from gigacluster.throughput.fused import columns_of, stage_two
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
 from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, plan_fields
+from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, distinct, lookup, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
 
 #: Largest relative difference between a kernel and the array operations: functions of two libraries.
@@ -37,7 +38,7 @@ class PlanEvaluator:
     ----------
     job : Job
     plans : PlanTable or PlanSpace
-        On the host.
+        On the host, or a space that was enumerated on the arrays of ``xp``.
     coefficients : Coefficients
     xp : module
         The array library that computes: NumPy, CuPy, or another of the array API standard.
@@ -157,9 +158,9 @@ class PlanEvaluator:
     def _float(self, values: Any) -> Any:
         return self.xp.asarray(values, dtype=self.xp.float64, **self._place)
 
-    def _column(self, values: numpy.ndarray) -> Any:
-        same = (values == values[0]).all()
-        return self._float(values[0].item() if same else values)
+    def _column(self, values: Any) -> Any:
+        same = bool(namespace_of(values).all(values == values[0]))
+        return self._float(float(values[0]) if same else values)
 
     def _places(self, piece: slice) -> Any:
         """Return where the columns of a slice of the plans are: a slice of a table, or rows and options."""
@@ -212,22 +213,19 @@ def _picked(xp: Namespace, column: Any, index: Any) -> Any:
     return column if not column.ndim else xp.reshape(xp.take(column, xp.reshape(index, (-1,))), index.shape)
 
 
-def _distinct_layers(columns: Mapping[str, Any]) -> tuple[dict[str, numpy.ndarray], numpy.ndarray]:
+def _distinct_layers(columns: Mapping[str, Any]) -> tuple[dict[str, numpy.ndarray], Any]:
     """Return the distinct combinations of the layer's axes, and for each row of the columns the number of its own.
 
-    Counts and lookups instead of sorting: linear in the number of plans.
+    Counts and lookups instead of sorting on the host: linear in the number of plans.
     """
-    code = numpy.zeros(len(columns["tp"]), dtype=numpy.int64)
+    code: Any = 0
     values = []
     for axis in _LAYER_AXES:
-        present = numpy.flatnonzero(numpy.bincount(columns[axis]))
-        rank = numpy.zeros(int(present[-1]) + 1, dtype=numpy.int64)
-        rank[present] = numpy.arange(len(present))
-        code = code * len(present) + rank[columns[axis]]
+        most = int(namespace_of(columns[axis]).max(columns[axis]))
+        present = distinct(columns[axis], most + 1)
+        code = code * len(present) + lookup(numpy.arange(len(present)), present, columns[axis])
         values.append(present)
-    used = numpy.flatnonzero(numpy.bincount(code))
-    number = numpy.zeros(int(used[-1]) + 1, dtype=numpy.int64)
-    number[used] = numpy.arange(len(used))
+    used = distinct(code, math.prod(map(len, values)))
     ranks = numpy.unravel_index(used, [len(present) for present in values])
     layers = {axis: present[r].astype(float) for axis, present, r in zip(_LAYER_AXES, values, ranks, strict=True)}
-    return layers, number[code]
+    return layers, lookup(numpy.arange(len(used)), used, code)

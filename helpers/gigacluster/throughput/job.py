@@ -47,12 +47,8 @@ class Job(Software):
     chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
     family_effect: float = 0.0  # logarithm of step time of the reader's stack over the model's
 
-    def __post_init__(self) -> None:
-        faults = []
-        try:
-            super().__post_init__()
-        except ValueError as fault:
-            faults.append(str(fault))
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
         if not self.attention:
             object.__setattr__(self, "attention", self.attention_backend or _newest_kernel(self.cluster.chip))
         for field, vocabulary in (("attention", ATTENTION), ("precision", PRECISION)):
@@ -68,8 +64,7 @@ class Job(Software):
             self.cluster.chip.peak_flop_per_s(PRECISIONS[self.precision][1])  # raises where the chip has none
         if self.framework not in FRAMEWORKS:
             faults.append(unknown("framework", self.framework, FRAMEWORKS))
-        if faults:
-            raise ValueError("; ".join(faults))
+        return faults
 
     def _number_faults(self) -> list[str]:
         faults = []

@@ -57,30 +57,18 @@ def gemm_s(
     where dimensions are short: the more so, the more FLOP the chip does for each byte it loads and stores. The better
     of a large tile and a small, less efficient one is taken.
     """
-    large = _tiled_flop(xp, rows, columns, inner, count, rate, case, _LARGE_TILE, k)
-    small = _tiled_flop(xp, rows, columns, inner, count, rate, case, _SMALL_TILE, k) / k.small_tile_frac
-    return xp.minimum(large, small) / rate
-
-
-def _tiled_flop(
-    xp: Namespace,
-    rows: Samples,
-    columns: Samples,
-    inner: Samples,
-    count: Samples,
-    rate: Samples,
-    case: Case,
-    tile: tuple[float, float],
-    k: Coefficients,
-) -> Array:
-    """Return the FLOP of whole tiles, with what filling them and an incomplete last wave cost."""
-    down, across = xp.ceil(rows / tile[0]), xp.ceil(columns / tile[1])
-    whole_rows, whole_columns = tile[0] * down, tile[1] * across
-    waves = count * down * across / case.n_processors
-    idle = xp.where(case.n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
-    short = k.gemm_fill_rows / whole_rows + k.gemm_fill_columns / whole_columns + k.gemm_fill_inner / inner
     balance = rate / case.memory_bytes_per_s / _HOPPER_FLOP_PER_BYTE
-    return 2.0 * count * whole_rows * whole_columns * inner * (1.0 + balance * short + k.wave_frac * idle)
+
+    def tiled_flop(tile: tuple[float, float]) -> Array:
+        """Return the FLOP of whole tiles, with what filling them and an incomplete last wave cost."""
+        down, across = xp.ceil(rows / tile[0]), xp.ceil(columns / tile[1])
+        whole_rows, whole_columns = tile[0] * down, tile[1] * across
+        waves = count * down * across / case.n_processors
+        idle = xp.where(case.n_processors > 0, xp.ceil(waves) / waves - 1.0, 0.0)
+        short = k.gemm_fill_rows / whole_rows + k.gemm_fill_columns / whole_columns + k.gemm_fill_inner / inner
+        return 2.0 * count * whole_rows * whole_columns * inner * (1.0 + balance * short + k.wave_frac * idle)
+
+    return xp.minimum(tiled_flop(_LARGE_TILE), tiled_flop(_SMALL_TILE) / k.small_tile_frac) / rate
 
 
 def cast_bytes_per_value(xp: Namespace, case: Case, k: Coefficients) -> Array:

@@ -6,7 +6,7 @@ for the few distinct combinations of those.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.throughput import case as codes
@@ -38,6 +38,10 @@ class Parts:
     total_s: Samples
 
 
+#: The parts of a layer that are work of the chip or of its links, in order.
+CAUSES = tuple(field.name for field in fields(Parts))[:-2]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerTimes:
     """Times of one micro-batch, and parameters, on one chip."""
@@ -66,8 +70,7 @@ def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
     dense = _linear(xp, case, k, tokens, rate, projections, dense_ffn, case.d_ff / case.tp)
     shared = _linear(xp, case, k, tokens, rate, projections, shared_ffn, shared_width)
     routed = _experts(xp, case, k, tokens, rate)
-    tensor_s = _tensor_comm(xp, case, k, tokens)
-    context_s = _context_comm(xp, case, k, tokens, attention)
+    around = _tensor_comm(xp, case, k, tokens), _context_comm(xp, case, k, tokens, attention)
     zero = xp.zeros_like(tokens)
     head_width = case.vocab / case.tp
     head_rate = half_rate_flop_per_s(xp, case, k)
@@ -76,10 +79,13 @@ def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
     moe_layers = case.n_experts > 0
     moe = (xp.where(moe_layers, shared[0] + routed[0], 0.0), xp.where(moe_layers, shared[1] + routed[1], 0.0))
     expert_s = _expert_comm(xp, case, k, tokens, moe[0] + moe[1] + attention)
+    launches_s = _moe_launches_s(xp, case, k)
+    # Two micro-batches at once double what the host has to look after.
+    overlapped = 1.0 + (k.overlap_launch_factor - 1.0) * case.overlap_ep
     return LayerTimes(
-        dense=_parts(xp, case, dense, attention, tensor_s, context_s, zero, _launching(xp, case, k, k.host_layer_s)),
-        moe=_parts(xp, case, moe, attention, tensor_s, context_s, expert_s, _moe_launching(xp, case, k)),
-        head=_parts(xp, case, (head_s, head_memory_s), zero, zero, zero, zero, zero),
+        dense=_parts(xp, case, k, (dense[0], attention, dense[1], *around, zero), k.host_layer_s + zero, 1.0),
+        moe=_parts(xp, case, k, (moe[0], attention, moe[1], *around, expert_s), launches_s, overlapped),
+        head=_parts(xp, case, k, (head_s, zero, head_memory_s, zero, zero, zero), zero, 1.0),
         dense_params=_weights([*projections, *dense_ffn]),
         moe_shared_params=_weights([*projections, *shared_ffn]) + case.n_experts * case.d_model,
         expert_params=case.n_experts / (case.ep * case.etp) * (gated + 1.0) * case.d_model * case.d_ff_expert,
@@ -210,18 +216,10 @@ def _drop_factor(xp: Namespace, case: Case, k: Coefficients) -> Array:
     return either(xp, case.token_drop > 0, k.token_drop_factor, 1.0)
 
 
-def _launching(xp: Namespace, case: Case, k: Coefficients, launches_s: Samples) -> Array:
-    """Return the time that the host takes to launch a layer; what CUDA graphs capture is launched at once."""
-    return launches_s * (1.0 - k.graph_saved_frac * case.graph_frac) + xp.zeros_like(case.graph_frac)
-
-
-def _moe_launching(xp: Namespace, case: Case, k: Coefficients) -> Array:
-    """Return the same of an MoE layer: a launch an expert where they are computed one after another."""
+def _moe_launches_s(xp: Namespace, case: Case, k: Coefficients) -> Array:
+    """Return the time of launching an MoE layer: a launch an expert where they are computed one after another."""
     experts = xp.where(case.sequential_experts > 0, case.n_experts / case.ep, 0.0)
-    launches_s = (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
-    # Two micro-batches at once double what the host has to look after.
-    overlapped = 1.0 + (k.overlap_launch_factor - 1.0) * case.overlap_ep
-    return _launching(xp, case, k, launches_s * overlapped)
+    return (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
 
 
 def _tensor_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples) -> Array:
@@ -258,25 +256,13 @@ def _expert_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, co
 
 
 def _parts(
-    xp: Namespace,
-    case: Case,
-    linear: tuple[Samples, Samples],
-    attention: Samples,
-    tensor: Samples,
-    context: Samples,
-    expert: Samples,
-    host: Samples,
+    xp: Namespace, case: Case, k: Coefficients, causes: tuple[Samples, ...], launches: Samples, overlapped: Samples
 ) -> Parts:
-    matmul, memory = linear
-    device = matmul + memory + attention + tensor + context + expert
+    """Put the parts of :data:`CAUSES` together: the chip waits for the host where launching takes longer.
+
+    What CUDA graphs capture is launched at once.
+    """
+    device = sum(causes, start=0.0)
+    host = launches * overlapped * (1.0 - k.graph_saved_frac * case.graph_frac)
     total = soft_maximum(xp, device, host)
-    return Parts(
-        matmul_s=matmul,
-        attention_s=attention,
-        memory_s=memory,
-        tensor_comm_s=tensor,
-        context_comm_s=context,
-        expert_comm_s=expert,
-        host_s=total - device,
-        total_s=total,
-    )
+    return Parts(**dict(zip(CAUSES, causes, strict=True)), host_s=total - device, total_s=total)

@@ -127,6 +127,8 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     layer_input = outside * case.d_model * _HALF
     second_input = layer_input  # of the norm in front of the FFN
     norm_outputs = outside * case.d_model * 2.0 * saved
+    normed_heads = case.qk_norm * (case.n_heads + case.n_kv_heads) * case.d_head  # of queries and keys
+    norm_outputs = norm_outputs + tokens / case.tp * normed_heads * _HALF
     masks = outside * case.d_model * 2.0 * unfused
     # Scores of an unfused core: softmax and its masks; PyTorch computes the softmax in 32 bit, and keeps a 16-bit copy.
     map_bytes = 5.0 + (_EAGER_MAP_BYTES - 5.0) * xp.astype(case.framework == FRAMEWORK_FSDP, xp.float64)

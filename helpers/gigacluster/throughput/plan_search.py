@@ -231,9 +231,10 @@ def search_job(
     began_s = time.perf_counter()
     known = calibration_of(calibration)
     k = known.coefficients
-    table, considered = enumerate_plans(job, limits)
+    xp = device_namespace(device) if executor is None else NUMPY
+    table, considered = enumerate_plans(job, limits, xp)
     if executor is None:
-        found = best_of(job, table, k, top=int(top), xp=device_namespace(device), chunk=chunk)
+        found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
     else:
         frozen = None if limits is None else tuple((axis, tuple(values)) for axis, values in limits.items())
         parts = (slice(first, first + _SHARE) for first in range(0, len(table), _SHARE))
@@ -329,8 +330,9 @@ class _Share:
 @lru_cache(maxsize=1)
 def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> tuple[PlanEvaluator, int]:
     keep_freed_memory()
-    table, _ = enumerate_plans(job, None if limits is None else dict(limits))
-    return PlanEvaluator(job, table, coefficients, device_namespace(device)), len(table)
+    xp = device_namespace(device)
+    table, _ = enumerate_plans(job, None if limits is None else dict(limits), xp)
+    return PlanEvaluator(job, table, coefficients, xp), len(table)
 
 
 def _best_of_share(share: _Share) -> Best:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import as_common
+from gigacluster.arrays import NUMPY, AnyArray, Namespace, as_common, namespace_of, to_host
 from gigacluster.names import outside_schedule, unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
@@ -58,11 +58,12 @@ class Plan(Software):
     shard_group: int = 0  # chips that states are sharded over, each group with a copy; 0: all replicas, dp x cp
 
     def __post_init__(self) -> None:
-        faults = []
-        try:
-            super().__post_init__()
-        except ValueError as fault:
-            faults.append(str(fault))
+        super().__post_init__()
+        if not self.shard_group:
+            object.__setattr__(self, "shard_group", self.dp * self.cp)
+
+    def _faults(self) -> list[str]:
+        faults = super()._faults()
         for name in ("tp", "pp", "vpp", "dp", "cp", "ep", "micro_batch"):
             value = getattr(self, name)
             if not (value >= 1 and value == int(value)):
@@ -72,10 +73,7 @@ class Plan(Software):
                 object.__setattr__(self, name, read_word(name, getattr(self, name)))
             except ValueError as fault:
                 faults.append(str(fault))
-        if faults:
-            raise ValueError("; ".join(faults))
-        if not self.shard_group:
-            object.__setattr__(self, "shard_group", self.dp * self.cp)
+        return faults
 
     def __str__(self) -> str:
         shown = [n for n in ("tp", "pp", "vpp", "cp", "ep", "dp", "micro_batch") if getattr(self, n) > 1]
@@ -129,20 +127,21 @@ class Group:
     """Rows of plans that allow the same shardings: every row with every option, numbered row by row from ``first``."""
 
     first: int
-    rows: numpy.ndarray
+    rows: Any  # in the library of the space
     options: numpy.ndarray
 
     @property
     def stop(self) -> int:
         """Number after that of the last plan."""
-        return self.first + len(self.rows) * len(self.options)
+        return self.first + int(self.rows.shape[0]) * len(self.options)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PlanSpace:
     """Every feasible plan of a job by its number: what has ten million plans is a table of the rows without sharding.
 
-    A number is in mixed radix: the group, the row within it, the sharding. Columns are made where they are used.
+    A number is in mixed radix: the group, the row within it, the sharding. Columns are made where they are used, rows
+    lie where they were enumerated: on the host, or on a device.
     """
 
     rows: Mapping[str, Any]  # a column of whole numbers for each axis but sharding and shard_group
@@ -157,19 +156,19 @@ class PlanSpace:
         return next(group for group in self.groups if number < group.stop)
 
     def places(self, index: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """Return row and option of the plans at an index: a slice, or an array of numbers or flags."""
+        """Return row and option of the plans at an index, on the host: a slice, or an array of numbers or flags."""
         number = numpy.arange(len(self))[index]
         row, option = numpy.empty(len(number), dtype=numpy.int64), numpy.empty(len(number), dtype=numpy.int64)
         for group in self.groups:
             here = (number >= group.first) & (number < group.stop)
             down, across = numpy.divmod(number[here] - group.first, len(group.options))
-            row[here], option[here] = group.rows[down], group.options[across]
+            row[here], option[here] = _at(group.rows, down), group.options[across]
         return row, option
 
     def take(self, index: Any) -> PlanTable:
-        """Return the plans at an index as a table."""
+        """Return the plans at an index as a table, on the host."""
         row, option = self.places(index)
-        columns = {name: column[row] for name, column in self.rows.items()}
+        columns = {name: _at(column, row) for name, column in self.rows.items()}
         sharding, group = self.options[option].T
         return PlanTable(
             **columns, sharding=sharding, shard_group=numpy.where(group > 0, group, columns["dp"] * columns["cp"])
@@ -182,6 +181,36 @@ class PlanSpace:
     def plan(self, index: int) -> Plan:
         """Return one plan as a record."""
         return self.take(slice(index, index + 1)).plan(0)
+
+
+def _at(column: Any, places: numpy.ndarray) -> AnyArray:
+    """Return the elements of a column at places, on the host."""
+    xp = namespace_of(column)
+    return column[places] if xp is NUMPY else to_host(xp.take(column, _beside(column, places)))
+
+
+def _beside(column: Any, values: AnyArray) -> Any:
+    """Return whole numbers of the host in the library and on the device of a column."""
+    xp = namespace_of(column)
+    place = {} if xp.__name__ in ("numpy", "cupy") else {"device": column.device}
+    return xp.asarray(values, dtype=xp.int64, **place)
+
+
+def distinct(code: Any, most: int) -> AnyArray:
+    """Return the whole numbers below ``most`` that a column holds, rising, on the host."""
+    xp = namespace_of(code)
+    if xp is NUMPY:
+        return numpy.flatnonzero(numpy.bincount(code, minlength=most))
+    ordered = xp.sort(code)
+    first = xp.nonzero(ordered[1:] != ordered[:-1])[0] + 1
+    return to_host(xp.concat([ordered[:1], xp.take(ordered, first)]))
+
+
+def lookup(numbers: AnyArray, used: AnyArray, code: Any) -> Any:
+    """Return the number that belongs to each code: ``numbers`` are those of the codes that are used."""
+    table = numpy.zeros(int(used[-1]) + 1, dtype=numpy.int64)
+    table[used] = numbers
+    return namespace_of(code).take(_beside(code, table), code)
 
 
 def check_plan(plan: Plan, job: Job) -> None:
@@ -304,10 +333,13 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     return values
 
 
-def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> tuple[PlanSpace, int]:
+def enumerate_plans(
+    job: Job, limits: Mapping[str, Iterable[Any]] | None = None, xp: Namespace = NUMPY
+) -> tuple[PlanSpace, int]:
     """Return every feasible plan of a job, and how many tuples of axis values there are before any rule.
 
-    Axis by axis, the tuples so far meet the values of the next axis, and a rule applies as soon as its axes are there.
+    Axis by axis, the tuples so far meet the values of the next axis, and a rule applies as soon as its axes are there:
+    on the arrays of ``xp``, where the rows stay.
 
     Raises
     ------
@@ -318,42 +350,49 @@ def enumerate_plans(job: Job, limits: Mapping[str, Iterable[Any]] | None = None)
     options = _options(values, asked="shard_group" in (limits or {}))
     considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
     try:
-        return _table(job, values, options, (*RULES, *SEARCHED.values())), considered
+        return _table(job, values, options, (*RULES, *SEARCHED.values()), xp), considered
     except UnevenChipsError:
         raise
     except ValueError:
         if not set(SEARCHED) & set(limits or {}):
             raise
-        return _table(
-            job, values, options, RULES
-        ), considered  # what is asked for has no plan that a search would look at
+        # What is asked for has no plan that a search would look at.
+        return _table(job, values, options, RULES, xp), considered
 
 
-def _table(job: Job, values: dict[str, list[int]], pairs: list[tuple[int, int]], rules: tuple[Rule, ...]) -> PlanSpace:
+def _table(
+    job: Job,
+    values: dict[str, list[int]],
+    pairs: list[tuple[int, int]],
+    rules: tuple[Rule, ...],
+    xp: Namespace,
+) -> PlanSpace:
     """Return the plans of a job that hold some rules."""
     options = numpy.asarray(pairs, dtype=numpy.int32)
-    replicas = divisors(job.global_batch)
-    rows: dict[str, Any] = {}
-    for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
-        choices = {axis: numpy.asarray(replicas if axis == "dp" else values[axis], dtype=numpy.int64)}
-        _, flags = _allowed(rows, choices, job, rules)
-        down, right = numpy.nonzero(flags)
-        rows = {**{name: column[down] for name, column in rows.items()}, axis: choices[axis][right]}
-    rows = {name: column.astype(numpy.int32) for name, column in rows.items()}  # whole numbers up to the chips: small
-    # Rules about sharding ask for few axes: they look at each combination of these once.
     sharding = {"sharding": options[:, 0], "shard_group": options[:, 1]}
     asked = set().union(*(rule.needs for rule in rules if rule.needs & set(sharding))) - set(sharding)
-    code = numpy.zeros(len(rows["tp"]), dtype=numpy.int64)
-    for axis in sorted(asked):
-        code = code * (int(rows[axis].max()) + 1) + rows[axis]
-    _, first, number = numpy.unique(code, return_index=True, return_inverse=True)
-    _, flags = _allowed({name: column[first] for name, column in rows.items()}, sharding, job, rules)
+    rows: dict[str, Any] = {}
+    code, radix = xp.zeros(1, dtype=xp.int64), {}  # the axes that rules about sharding ask for, in mixed radix
+    for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
+        choices = numpy.asarray(divisors(job.global_batch) if axis == "dp" else values[axis], dtype=numpy.int64)
+        across = {axis: _beside(code, choices)}
+        down, right = xp.nonzero(_allowed(rows, across, job, rules))
+        rows = {name: xp.take(column, down) for name, column in rows.items()} | {axis: xp.take(across[axis], right)}
+        code = xp.take(code, down)
+        if axis in asked:
+            code, radix[axis] = code * len(choices) + right, choices
+    rows = {name: xp.astype(column, numpy.int32 if xp is NUMPY else xp.int64) for name, column in rows.items()}
+    # Rules about sharding look at each combination of their axes once.
+    shape = tuple(len(choices) for choices in radix.values())
+    used = distinct(code, math.prod(shape))
+    places = zip(radix.items(), numpy.unravel_index(used, shape), strict=True)
+    flags = _allowed({axis: choices[place] for (axis, choices), place in places}, sharding, job, rules)
     patterns, pattern = numpy.unique(flags, axis=0, return_inverse=True)
-    pattern = pattern.ravel()[number]
+    pattern = lookup(pattern.ravel(), used, code)
     groups: list[Group] = []
-    for which in numpy.flatnonzero(patterns.any(axis=1)):
+    for which in numpy.flatnonzero(patterns.any(axis=1)).tolist():
         start = groups[-1].stop if groups else 0
-        groups.append(Group(start, numpy.flatnonzero(pattern == which), numpy.flatnonzero(patterns[which])))
+        groups.append(Group(start, xp.nonzero(pattern == which)[0], numpy.flatnonzero(patterns[which])))
     return PlanSpace(rows=rows, options=options, groups=tuple(groups))
 
 
@@ -368,24 +407,25 @@ def _options(values: dict[str, list[int]], *, asked: bool) -> list[tuple[int, in
     return whole + [(code, size) for code in in_groups for size in values["shard_group"]]
 
 
-def _allowed(
-    table: dict[str, Any], choices: dict[str, numpy.ndarray], job: Job, rules: tuple[Rule, ...]
-) -> tuple[SimpleNamespace, numpy.ndarray]:
+def _allowed(table: dict[str, Any], choices: dict[str, Any], job: Job, rules: tuple[Rule, ...]) -> Any:
     """Tell which tuples of a table may have which choice of a further axis (or of two): flags, tuples down."""
     rows = {name: column[:, None] for name, column in table.items()}
     across = {name: values[None, :] for name, values in choices.items()}
-    flags = numpy.ones((len(next(iter(table.values()))) if table else 1, len(next(iter(choices.values())))), dtype=bool)
+    first = next(iter(choices.values()))
+    xp = namespace_of(first)
+    shape = (next(iter(table.values())).shape[0] if table else 1, first.shape[0])
+    flags = xp.broadcast_to(first[None, :] >= 0, shape)
     if "shard_group" in across:  # 0 stands for all replicas, which no size of a group stands for a second time
         replicas, size = rows["dp"] * rows["cp"], across["shard_group"]
-        flags &= size != replicas
+        flags = size != replicas
         across["shard_group"] = numpy.where(size > 0, size, replicas)
     seen = SimpleNamespace(**rows, **across)
     applied = [rule for rule in rules if rule.needs & set(choices) and rule.needs <= set(rows) | set(choices)]
     for rule in applied:
-        flags &= rule.holds(job, seen)
-    if not flags.any():
-        raise _fault(seen, applied, job)
-    return seen, flags
+        flags = flags & rule.holds(job, seen)
+    if not bool(xp.any(flags)):
+        raise _fault(SimpleNamespace(**{name: to_host(column) for name, column in vars(seen).items()}), applied, job)
+    return flags
 
 
 def _fault(seen: SimpleNamespace, rules: list[Rule], job: Job) -> ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import gcd
+from math import ceil, gcd
 from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
@@ -41,7 +41,7 @@ def divides_layers(job: Job, chunks: Any) -> Any:
 
 def _multiplies_out(job: Job, p: Any) -> Any:
     used, n_chips = p.tp * p.pp * p.cp * p.dp, job.cluster.n_chips
-    return (used <= n_chips) & (used >= (1.0 - job.idle_frac) * n_chips)
+    return (used <= n_chips) & (used >= ceil((1.0 - job.idle_frac) * n_chips))
 
 
 def _says_product(job: Job, p: Any) -> str:

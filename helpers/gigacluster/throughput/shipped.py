@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from gigacluster import hardware, tables
 from gigacluster.throughput.case import Case
-from gigacluster.throughput.coefficients import PRIORS, Coefficients
+from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.rows import Runs
 from gigacluster.throughput.software import MOE_INPUTS
 
@@ -171,9 +171,10 @@ def _record(name: str) -> hardware.Chip | None:
         return None
 
 
+@cache
 def shipped() -> Calibration:
     """Return the calibration of ``data/throughput_coefficients.csv``."""
-    return read_calibration()
+    return _read("")
 
 
 def calibration_of(given: Calibration | str | Path | None) -> Calibration:
@@ -181,7 +182,6 @@ def calibration_of(given: Calibration | str | Path | None) -> Calibration:
     return given if isinstance(given, Calibration) else read_calibration(given or "")
 
 
-@cache
 def read_calibration(path: str | Path = "") -> Calibration:
     """Return the calibration of a file that ``gigacluster calibrate RUNS.csv --out FILE`` wrote; blank: the package's.
 
@@ -190,10 +190,18 @@ def read_calibration(path: str | Path = "") -> Calibration:
     ValueError
         If the file cannot be read, or is no calibration.
     """
+    return _read(path) if path else shipped()
+
+
+def _read(path: str | Path) -> Calibration:
     kinds: dict[str, dict[str, Any]] = defaultdict(dict)
     try:
         for row in tables.rows("throughput_coefficients", path or None):
+            if str(row["name"]) in kinds[str(row["kind"])]:
+                raise ValueError(f"{row['name']} stands twice")
             kinds[str(row["kind"])][str(row["name"])] = float(row["value"])
+        if path:
+            _refuse_damage(kinds)
         return _of_rows(kinds, str(path))
     except (OSError, UnicodeDecodeError) as fault:
         raise ValueError(f"calibration {str(path)!r} cannot be read ({getattr(fault, 'strerror', fault)})") from None
@@ -204,9 +212,22 @@ def read_calibration(path: str | Path = "") -> Calibration:
         ) from None
 
 
+def _refuse_damage(kinds: Mapping[str, Mapping[str, float]]) -> None:
+    """Raise where a calibration lacks what that of the package has, or holds what no fit can find."""
+    for row in tables.rows("throughput_coefficients"):
+        kind, name, usual = str(row["kind"]), str(row["name"]), float(row["value"])
+        value = kinds.get(kind, {}).get(name)
+        if value is None:
+            raise ValueError(f"it lacks {name}")
+        if kind == "coefficient" and usual > 0 and not usual / _FAR <= value <= usual * _FAR:
+            raise ValueError(f"{name} is {value:g}, and {usual:g} in the package")
+    for kind, values in kinds.items():
+        for name, value in values.items():
+            if not math.isfinite(value) or (kind in _LOGARITHMS and abs(value) > math.log(_FAR)):
+                raise ValueError(f"{name} is {value:g}")
+
+
 def _of_rows(kinds: Mapping[str, Mapping[str, Any]], name: str) -> Calibration:
-    if absent := set(PRIORS) - set(kinds["coefficient"]):
-        raise ValueError(f"it lacks {', '.join(sorted(absent)[:3])}")
     members = [name.split("|") for name in kinds["source"]]
     families = {source: family for family, source in members}
     return Calibration(
@@ -230,6 +251,8 @@ def _of_rows(kinds: Mapping[str, Mapping[str, Any]], name: str) -> Calibration:
 
 #: Standard deviations from the median to the ends of an 80 % interval of a normal distribution.
 NORMAL_80 = 1.2816
+#: No stack is so many times as fast or slow as another; and the kinds of rows that are logarithms of such factors.
+_FAR, _LOGARITHMS = 100.0, {"chip", "family", "source", "interval"}
 #: Fewer runs than these test nothing: the number that is enough to learn from.
 _FEW = 3.0
 _KINDS = ("vendor", "chip", "precision", "attention", "n_chips")

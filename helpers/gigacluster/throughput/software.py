@@ -145,6 +145,11 @@ class Software:
     compiled: str = ""  # 1: element-wise operations are fused by a compiler or by hand
 
     def __post_init__(self) -> None:
+        if faults := self._faults():
+            raise ValueError("; ".join(faults))
+
+    def _faults(self) -> list[str]:
+        """Read every input, and return what is wrong with them; further fields of a record add theirs."""
         faults = []
         for field in fields(Software):
             said = getattr(self, field.name)
@@ -152,8 +157,7 @@ class Software:
                 object.__setattr__(self, field.name, "" if is_blank(said) else _read(field.name, said))
             except ValueError as fault:
                 faults.append(str(fault))
-        if faults:
-            raise ValueError("; ".join(faults))
+        return faults
 
     def over(self, other: Software) -> Software:
         """Return these inputs, with those of another record where these are blank."""

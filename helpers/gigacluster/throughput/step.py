@@ -10,7 +10,7 @@ from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import either, soft_maximum
-from gigacluster.throughput.layers import LayerTimes, layer_times
+from gigacluster.throughput.layers import CAUSES, LayerTimes, layer_times
 from gigacluster.throughput.network import neighbour_s, ring_s
 
 
@@ -88,8 +88,7 @@ def breakdown(xp: Namespace, layers: LayerTimes, step: StepTime, case: Case) -> 
         return total
 
     scale = step.layers_s / over_layers("total_s")
-    causes = ("matmul_s", "attention_s", "memory_s", "tensor_comm_s", "context_comm_s", "expert_comm_s", "host_s")
-    parts = {cause: scale * over_layers(cause) for cause in causes}
+    parts = {cause: scale * over_layers(cause) for cause in (*CAUSES, "host_s")}
     parts["host_s"] = parts["host_s"] + step.host_s
     for name in ("bubble_s", "stage_transfer_s", "parameter_comm_s", "optimizer_s", "straggler_s"):
         parts[name] = getattr(step, name)

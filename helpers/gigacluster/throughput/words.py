@@ -209,6 +209,7 @@ _NOTES: tuple[tuple[str, str, float | str | None], ...] = (
         "",
         None,
     ),
+    (r"qk[- ]norm", "qk_norm", 1.0),
     (r"attention sinks?", "attention_sinks", 1.0),
     (r"untied embeddings", "tied_embeddings", 0.0),
     (r"tied embeddings", "tied_embeddings", 1.0),

@@ -27,6 +27,7 @@ _TITAN = (
     re.compile(rf"memory:\s*{_NUMBER}\s*GiB", re.ASCII),
     re.compile(rf"tps:\s*{_NUMBER}{_END}", re.ASCII),
 )
+_LARGEST_LOG = 300_000_000  # bytes
 #: Steps at the start of a log that warm up, as a share.
 _WARM_UP = 0.1
 
@@ -112,9 +113,9 @@ def _matched(runs: pd.DataFrame, said: str) -> tuple[object, dict[str, float]]:
     if len(rows) != 1:
         raise catalog.CatalogError(f"--log {said}: no run is called {name!r}; the table has {_some(runs['run_id'])}")
     try:
-        measured = read_log(Path(file).read_text(encoding="utf-8", errors="replace"))
-    except OSError as fault:
-        raise catalog.CatalogError(f"--log {said}: {file} cannot be read ({fault.strerror})") from None
+        measured = read_log(fields.file_text(Path(file), "a log", largest=_LARGEST_LOG, errors="replace"))
+    except fields.Fault as fault:
+        raise catalog.CatalogError(f"--log {said}: {fault}") from None
     if measured is None:
         raise catalog.CatalogError(
             f"--log {said}: {file} has no line of Megatron ('elapsed time per iteration (ms): ... global batch size: "

@@ -12,7 +12,7 @@ from gigacluster import hardware
 from gigacluster.names import is_blank
 from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
-from gigareport import catalog
+from gigareport import catalog, fields
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -26,8 +26,10 @@ def load(path: str | Path) -> pd.DataFrame:
     try:
         return catalog.load("training_runs", path=path)
     except catalog.CatalogError as fault:
-        file = Path(path)
-        header = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if file.is_file() else "n_chips"
+        try:
+            header = fields.file_text(Path(path), "a CSV file", errors="replace").partition("\n")[0]
+        except fields.Fault:
+            raise fault from None  # it says so
         if any(name in header for name in _TELLING):
             raise
         raise catalog.CatalogError(
@@ -35,6 +37,24 @@ def load(path: str | Path) -> pd.DataFrame:
             "data/training_runs.csv that are known: run_id, source_id, arch, chip, precision, "
             f"{', '.join(_TELLING)}, step_time_s, and the plan"
         ) from None
+
+
+def load_chips(path: str | Path | None) -> pd.DataFrame | None:
+    """Return chips of a reader's own, in the form of ``data/chips.csv``, if a file is given.
+
+    Raises
+    ------
+    CatalogError
+        If the file is not of that form, or says a chip with which no time can be predicted.
+    """
+    if path is None:
+        return None
+    table = catalog.load("chips", path=path)
+    try:
+        hardware.chips_from({str(name): list(table[name]) for name in table})
+    except ValueError as fault:
+        raise catalog.CatalogError(fields.message(str(path), [str(fault)])) from None
+    return table
 
 
 def columns(runs: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gigacluster.throughput.prediction import predict
 from gigacluster.throughput.shipped import Calibration, calibration_of
-from gigareport import catalog
+from gigareport import catalog, fields
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration import weighed
@@ -123,7 +123,7 @@ def validate(
         If the file is not of that form; a log of training is told what it says, and which row is wanted.
     """
     _refuse_a_log(Path(path))
-    own_chips = None if chips is None else catalog.load("chips", path=chips)
+    own_chips = table_of_runs.load_chips(chips)
     runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
@@ -150,8 +150,8 @@ def validate(
 def _refuse_a_log(path: Path) -> None:
     """Raise where a file is a log of training: with what it says, as the row of a CSV that is wanted."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = fields.file_text(path, "a log")
+    except fields.Fault:
         return  # the reader of tables says it
     said = read_log(text)
     if said is not None and "," not in text.partition("\n")[0]:

@@ -29,7 +29,8 @@ SCENARIO_VARIABLE = "GIGACLUSTER_SCENARIO"
 STORY = "xai-colossus-2024"
 #: A value so many times beyond the range of its default is told.
 _SLIP = 3.0
-_LARGEST_FILE_BYTES = 1_000_000
+#: A scenario has a few thousand. [bytes]
+_LARGEST_FILE = 1_000_000
 
 
 class ScenarioError(ValueError):
@@ -235,15 +236,10 @@ def _ahead(story: Scenario) -> list[str]:
 
 def _compose(file: Path, what: str) -> yaml.Node | None:
     try:
-        if file.stat().st_size > _LARGEST_FILE_BYTES:
-            raise ScenarioError(f"{file} has {file.stat().st_size:,} bytes; a {what} has a few thousand: another file?")
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ScenarioError(f"{file} is not a text file in UTF-8; give a YAML file") from None
-    except OSError as error:
-        raise ScenarioError(f"{file} cannot be read ({error.strerror}); give a YAML file") from None
-    try:
+        text = fields.file_text(file, f"a YAML file of a {what}", largest=_LARGEST_FILE)
         return yaml.compose(text, Loader=yaml.SafeLoader)
+    except fields.Fault as fault:
+        raise ScenarioError(str(fault)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

@@ -253,6 +253,16 @@ def test_what_cannot_be_is_refused_with_what_is_valid(call, message):
         call()
 
 
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("bad", [0.0, -8.0, math.nan, math.inf])
+def test_the_power_of_size_is_asked_of_times_and_sizes_above_zero_alone(bad, place):
+    good = [8.0, 64.0, 512.0]
+    spoilt = [*good[:place], bad, *good[place + 1 :]]
+    for sizes, seconds in ((spoilt, good), (good, spoilt)):
+        with pytest.raises(ValueError, match="above 0 at two or more sizes"):
+            reliability.size_power(sizes, seconds)
+
+
 def test_restart_grows_with_size_as_measured():
     sizes, seconds = [2048, 4096, 8192, 16_384], [454.0, 545.0, 635.0, 768.0]  # ByteRobust, queued again
     power = reliability.size_power(sizes, seconds)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from gigacluster import hardware
+from gigacluster.tables import data_dir
 from gigacluster.throughput import predict, search
 from gigacluster.throughput import shipped as shipping
 from gigacluster.transformer import model
@@ -106,6 +107,14 @@ def test_a_file_that_is_no_calibration_is_told(tmp_path, foreign, capsys, text, 
         scenario.load("xai-colossus-2024", changes={"training.calibration": str(file)})
 
 
+def test_a_calibration_that_was_written_again_is_read_again(tmp_path):
+    file = tmp_path / "mine.csv"
+    text = (data_dir() / "throughput_coefficients.csv").read_text()
+    for n_runs in (4, 9):
+        file.write_text(f"{text}own,runs,{n_runs}\n")
+        assert shipping.read_calibration(file).own_runs == n_runs
+
+
 def test_a_stack_as_expected_teaches_nothing():
     known, widths = shipping.shipped(), own._widths()
     runs = catalog.load("training_runs")
@@ -187,7 +196,7 @@ def test_every_log_that_does_not_belong_is_told(foreign, tmp_path):
             "of which of the 8 runs",
             "no run is called 'nobody'",
             "no line of Megatron",
-            "cannot be read",
+            "gone does not exist; give the path of a log",
             "batch size 31",
         ],
         strict=True,

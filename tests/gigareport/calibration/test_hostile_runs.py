@@ -123,3 +123,28 @@ def test_many_runs_and_logs_that_cannot_be_used_are_told_in_one_short_message(ru
         with pytest.raises(catalog.CatalogError, match="200 faults") as caught:
             attempt()
         refusal_is_short(str(caught.value))
+
+
+@pytest.mark.parametrize(("table", "option"), [("throughput_coefficients", "--calibration"), ("chips", "--chips")])
+def test_every_damaged_calibration_and_table_of_chips_predicts_or_is_refused(table, option, runs, tmp_path, capsys):
+    chance, outcomes, file = random.Random(20241202), collections.Counter(), tmp_path / "own.csv"
+    with (tmp_path / "mine.csv").open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(runs)
+    with (catalog.data_dir() / f"{table}.csv").open(newline="", encoding="utf-8") as stream:
+        whole = list(csv.reader(stream))[: 6 if table == "chips" else None]
+    for _ in range(N_FILES):
+        file.write_bytes(damaged(whole, chance).encode("utf-8", "surrogatepass"))
+        began = time.process_time()
+        try:
+            code = main(["predict", str(tmp_path / "mine.csv"), option, str(file)])
+        except SystemExit as ended:
+            code = ended.code
+        said = capsys.readouterr()
+        if code:
+            refusal_is_short(said.err)
+        else:
+            times = [float(row["step_time_s"]) for row in csv.DictReader(said.out.splitlines())]
+            assert all(0 < step_s < math.inf for step_s in times)
+        outcomes[bool(code)] += 1
+        assert time.process_time() - began < LONGEST_CPU_S
+    assert min(outcomes[True], outcomes[False]) > N_FILES // 30, outcomes

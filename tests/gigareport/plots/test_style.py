@@ -1,6 +1,7 @@
 """The look of figures, and what a finished figure carries to a reader."""
 
 import base64
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -232,3 +233,18 @@ def test_texts_placed_for_a_wide_figure_stay_inside_a_narrow_one(finished):
     picture.narrow(fig)
     for text in (said, noted):
         assert text.get_window_extent().x1 <= fig.bbox.x1 + 1
+
+
+@pytest.mark.parametrize("years", [1, 2, 3, 5, 8, 20])
+def test_dates_below_an_axis_stand_apart_on_a_telephone(years):
+    dates = pd.date_range("2022-01-01", periods=12 * years, freq="MS")
+    table = pd.DataFrame({"Date": dates, "Size": range(len(dates)), "site": "one"})
+    fig = plots.finished(plots.marks.curves(table, "Date", "Size", by="site"), title="A line", source="us")
+    axis = fig.axes[0].bbox
+    picture.narrow(fig)
+    fig.canvas.draw()
+    boxes = [label.get_window_extent() for label in fig.axes[0].get_xticklabels() if label.get_text()]
+    edges = sorted((box.x0, box.x1) for box in boxes if axis.x0 <= (box.x0 + box.x1) / 2 <= axis.x1)
+    assert len(edges) >= 2
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(edges))
+    plt.close(fig)
