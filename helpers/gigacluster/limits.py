@@ -25,7 +25,7 @@ class Limit:
     low_included: bool = True
     high_included: bool = True
 
-    def holds(self, values: Any) -> Any:
+    def holds(self, values: Samples) -> Any:
         """Return where ``values`` lie in the range; ``nan`` does not."""
         above = values >= self.low if self.low_included else values > self.low
         below = values <= self.high if self.high_included else values < self.high

@@ -151,7 +151,7 @@ def _day(date: Day) -> numpy.datetime64:
     return numpy.datetime64(str(date)[:10], "D")
 
 
-def _number(days: Any) -> Any:
+def _number(days: object) -> Any:
     return numpy.asarray(days).astype("datetime64[D]").astype(numpy.float64)
 
 

@@ -70,8 +70,9 @@ def test_intervals_hold_about_as_often_as_they_claim(kind):
 def test_ninety_percent_is_between_86_and_94(kind):
     """Measured with 500 made sets each, least to most of ten quantities.
 
-    Huber .89 to .93, on 48 runs .86 to .91, with heavy tails .87 to .94; squared .89 to .93; shared errors .87 to .90
-    by either loss. So the replicates by Student's t need no studentized or BCa interval on top.
+    Huber .89 to .93, on 48 runs .86 to .91, with heavy tails .87 to .94; squared .89 to .93, on 48 runs .88
+    to .91; shared errors .87 to .90 by either loss. So the replicates by Student's t
+    need no studentized or BCa interval on top.
     """
     trials = 500
     found = hits(kind, trials)

@@ -88,7 +88,7 @@ def test_a_ceiling_can_be_fixed_or_bounded(ceiling):
     [
         ({"ceiling": 1.3}, "ceiling is 1.3; it can be 'free', a share from 0 to 1"),
         ({"floor": "low"}, "floor is 'low'; it can be 'free'"),
-        ({"chance": 1.0}, "chance is 1.0; it must be a share"),
+        ({"chance": 1.0}, "chance must be from 0 to below 1, got 1.0"),
         ({"score_frac": numpy.linspace(30.0, 80.0, 20)}, r"score_frac is 30 in row 0.*divide percent by 100"),
         ({"x": numpy.arange(5.0), "score_frac": numpy.full(5, 0.5)}, "5 models have both"),
     ],
