@@ -195,6 +195,15 @@ def difference(
     return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
 
 
+def differences(rows: Iterable[Sequence[float]], said: Difference, *, unit: str = "USD") -> list[str]:
+    """Write each row of low, median and high as a difference.
+
+    >>> differences([[-4e6, -3.2e6, -1e6]], CHEAPER)
+    ['dearer by $3.2 million (1.0 to 4.0)']
+    """
+    return [difference(low, median, high, said, unit=unit) for low, median, high in rows]
+
+
 def difference_alone(value: float, said: Difference, *, unit: str = "USD", digits: int = 2) -> str:
     """Write a difference, the sign in words.
 

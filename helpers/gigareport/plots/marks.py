@@ -108,7 +108,11 @@ def rows(
         if math.isfinite(reach):
             limits = float(numpy.nanmin(inner)) / reach, float(numpy.nanmax(inner)) * reach
         _intervals(chart, ends, limits, colours)
-        texts = [f"{text} ({number(a)} to {number(b)})" for text, (a, b) in zip(texts, ends, strict=True)]
+        bare = numpy.isnan(ends).all(axis=1)
+        texts = [
+            text if alone else f"{text} ({number(a)} to {number(b)})"
+            for text, alone, (a, b) in zip(texts, bare, ends, strict=True)
+        ]
     ax.scatter(middles, places, c=colours, s=36, zorder=3, label=middle if others else None)
     for sign, colour, other in zip("xD^sv", style.colours(5, 1), others, strict=False):
         ax.plot(table[other], places, sign, color=colour, markersize=6, markeredgewidth=2, label=other, linestyle="")
