@@ -221,20 +221,20 @@ def text_asked(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{"over Llama 3's": rows["median"] / used})
 
 
-def repeating(law: scaling.Fit, repeated: scaling.Fit, flop: float, unique_tokens: float) -> pd.DataFrame:
+def repeating(law: scaling.Fit, fitted_scale: float, flop: float, unique_tokens: float) -> pd.DataFrame:
     """Return the loss that too little text costs a run, in nat/token, by how soon repeats lose their value.
 
     Parameters
     ----------
     law : Fit
         Of runs that repeat nothing.
-    repeated : Fit
-        Of runs that repeat, whose R* stands beside the published one and a third of it.
+    fitted_scale : float
+        R* of runs that repeat, as fitted here, beside the published one and a third of it. [1]
     flop, unique_tokens : float
         The run, and the text it has.
     """
     symbols = _symbols(law)
-    scales = numpy.asarray([5.0, 15.4, repeated.parameters["R_D*"]])
+    scales = numpy.asarray([5.0, 15.4, fitted_scale])
     limited = scaling.repeated_optimum(flop, unique_tokens, **symbols, repeats_scale=scales)
     lost = limited.loss - scaling.optimum(flop, **symbols).loss
     whose = ["a pessimist's", "published", "this fit (open: see its flags)"]

@@ -351,7 +351,7 @@ def areas(
 
 
 def upright(chart: Chart, at: Any, text: str) -> Chart:
-    """Draw an upright line at a number or a date of the horizontal axis, with its name along it, and return the chart.
+    """Draw an upright line at a number or a date of the horizontal axis, named along it, and return the chart.
 
     Parameters
     ----------
@@ -363,17 +363,7 @@ def upright(chart: Chart, at: Any, text: str) -> Chart:
     known = float(at) if isinstance(at, (int, float)) else numpy.datetime64(at)
     place = on_axis(known)
     chart.ax.axvline(place, color=style.INK, linestyle=":", linewidth=1)
-    chart.ax.annotate(
-        text,
-        (place, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4, -4),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize="small",
-        rotation=90,
-    )
+    chart.uprights.append((place, text))
     chart.said.append(f"{text}: {told(known)}.")
     return chart
 
