@@ -74,7 +74,7 @@ docs: $(READY)  ## build the reference at build/docs/index.html (the extra `docs
 	@echo "The reference is at build/docs/index.html"
 
 lab: $(READY)  ## open JupyterLab on notebooks/
-	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None notebooks
+	@GIGACLUSTER_SCENARIO=$(SCENARIO) $(BIN)/jupyter lab --LabApp.news_url=None --LabApp.app_settings_dir=$(CURDIR)/binder notebooks
 
 calibrate: $(READY)  ## fit the throughput coefficients and the law replicates again from data/
 	@$(BIN)/python -m gigareport.calibration.crossvalidate

@@ -1,6 +1,7 @@
 """A real JupyterLab: a notebook is opened and run, a slider moved, and the figure seen to change."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import report_samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.lab]
 
-LECTURES = Path(__file__).resolve().parents[2] / "notebooks"
+ROOT = Path(__file__).resolve().parents[2]
+LECTURES = ROOT / "notebooks"
 MOVES = 12
 KERNEL_IS_READY = """() => {
   const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
@@ -34,7 +36,7 @@ def lab(tmp_path, chromium):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"]
-    command += [f"--ServerApp.root_dir={tmp_path}", "--IdentityProvider.token=", "--LabApp.news_url=None"]
+    command += [f"--ServerApp.root_dir={tmp_path}", "--IdentityProvider.token=", *options_of_make()]
     command += ["--LabApp.expose_app_in_browser=True"]
     environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_NO_CONFIG": "1"}
     with (tmp_path / "log").open("w") as log:
@@ -56,6 +58,12 @@ def lecture(tmp_path):
     stored.cells[2].source = stored.cells[2].source.replace("10_000, 7", "200, 7")
     nbformat.write(stored, tmp_path / "lecture.ipynb")
     return "lecture.ipynb"
+
+
+def options_of_make():
+    """The options that ``make lab`` gives JupyterLab."""
+    (line,) = re.findall(r"jupyter lab (--.+) notebooks$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    return line.replace("$(CURDIR)", str(ROOT)).split()
 
 
 def answers(address):
