@@ -4,10 +4,13 @@ import functools
 import http.server
 import threading
 
+import numpy
 import pytest
 import report_samples
 
 from gigareport import pages as report
+from gigareport import words
+from gigareport.pages.render import asset
 
 pytestmark = pytest.mark.browser
 
@@ -198,6 +201,39 @@ def test_a_table_is_sorted_by_the_head_of_a_column(pages, open_page):
     assert head.get_attribute("aria-sort") == "ascending"
     counts = page.locator("#tables ~ .table tbody tr td:nth-child(2)").all_inner_texts()
     assert [int(text.replace(",", "")) for text in counts] == sorted(int(text.replace(",", "")) for text in counts)
+
+
+STACK = """texts => {
+  const rows = texts.map((text) => `<tr><th>x</th><td class="long">${text}</td></tr>`).join("");
+  document.querySelector("main").innerHTML = `<div class="table"><table class="stacks"><thead><tr><td></td><th>size</th>
+    </tr></thead><tbody>${rows}</tbody></table></div>`;
+}"""
+SAID = {
+    "dollars": words.usd,
+    "numbers": words.number,
+    "durations": words.duration,
+    "cheaper or dearer": lambda value: words.difference(0.9 * value, value, 1.1 * value, words.CHEAPER),
+    "saves or costs": lambda value: words.difference(value - 3e4, value, value + 3e4, words.SAVES),
+    "earlier or later": lambda value: words.difference_alone(value, words.EARLIER, unit="month"),
+}
+
+
+@pytest.mark.parametrize("said", SAID.values(), ids=SAID)
+def test_a_stacked_table_is_sorted_by_its_menu_as_the_numbers_that_its_words_say(pages, open_page, said):
+    rng = numpy.random.default_rng(5)
+    sizes = numpy.round(10 ** rng.permutation(numpy.linspace(-3, 13, 40)), 4) * rng.choice([-1, 1], 40)
+    page = open_page(next(file for file in pages if file.name == "inputs.html").as_uri(), 390)
+    page.evaluate(STACK, [said(size) for size in sizes])
+    page.evaluate(asset("page.js"))
+    for chosen, wanted in (("size, rising", sorted(sizes)), ("size, falling", sorted(sizes, reverse=True))):
+        page.get_by_label("Sort by").select_option(chosen)
+        assert page.locator(".table td.long").all_inner_texts() == [said(size) for size in wanted]
+
+
+def test_the_menu_of_a_stacked_table_is_there_on_a_phone_alone(pages, open_page):
+    file = next(file for file in pages if file.name == "inputs.html").as_uri()
+    assert open_page(file, 390).get_by_label("Sort by").first.is_visible()
+    assert not open_page(file, 1280).get_by_label("Sort by").first.is_visible()
 
 
 STRICT = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'"
