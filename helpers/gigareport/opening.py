@@ -12,10 +12,10 @@ import pandas as pd
 
 from gigacluster import __version__
 from gigacluster.arrays import to_host
-from gigacluster.uncertainty import Uncertain, turning_point
+from gigacluster.uncertainty import Interval, Uncertain, turning_point
 from gigacluster.uncertainty import interval as interval_of
-from gigareport import beside, catalog, decision, scenario, words
-from gigareport.answers import named, tell, tell_difference, tell_input
+from gigareport import beside, catalog, decision, scenario, spending, words
+from gigareport.answers import named, tell_difference, tell_input
 from gigareport.facts import timeline
 from gigareport.facts.plans import of_others
 from gigareport.hindsight import MONTHS, hindsight
@@ -29,14 +29,13 @@ _SOURCE = "gigacluster models, inputs of the scenario"
 #: Columns of :func:`sites_with`.
 SIZE = "Size [H100-equivalents, 8-bit peak]"
 LEAD = "Lead of this cluster [months]"
-#: Smaller than this a site is not drawn. [H100-equivalents]
-_LEAST_SITE = 5_000.0
 _DAYS_PER_MONTH = 30.44
 #: What a choice says of the prices behind it, which its page tells.
 _COUNT = re.compile(r" \(\d+ prices\)|, \d+ prices")
 _PRICE = "rent.committed_usd_per_chip_hour"
 # Where numbers of the first screen are explained.
 _MAP, _KINDS, _PAST = "index.html#00-the-decision-figure-1", "50-cost.html", "index.html#what-happened"
+_PRICE_AND_TERM = "50-cost.html#at-what-price-and-for-how-long"
 _GOODPUT, _STEP_TIME = "90-validation.html#goodput", "90-validation.html#step-time"
 
 
@@ -123,6 +122,32 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     return f"**{_by_its_kind(outlook)}** {third} Under a contract instead: {first[0].lower()}{first[1:]}"
 
 
+def same_cost(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
+    """Say at which price of a contract over the whole horizon both cost the same, and with how many chips a deal does.
+
+    Examples
+    --------
+    >>> found = scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu")
+    >>> "both cost the same at" in same_cost(found, decision.price_map(found))
+    True
+    """
+
+    def told(text: str, name: str) -> str:
+        return named(text, name, _PRICE_AND_TERM, of=outlook)
+
+    rent_below, parity, own_above = mapped.parity_usd[:, -1]
+    deals = spending.deal_sizes(outlook)
+    size = deals.set_index("Term [months]")["median"]
+    three, four = (told(f"{size[term]:,.0f}", f"chips of the deal, {term} months") for term in (36, 48))
+    return (
+        f"Under a contract over the whole horizon both cost the same at {told(usd(parity, 3), 'parity')} a chip-hour; "
+        f"below {told(usd(rent_below, 3), 'all rent below')} nine in ten samples say rent, above "
+        f"{told(usd(own_above, 3), 'all own above')} own. {told(deals.attrs['words'], 'the deal')} buys as much as "
+        f"owning if it holds {three} chips over three years, or {four} over four; with more chips for the money "
+        "renting wins."
+    )
+
+
 #: Kinds of rent that move with the market, at the head of a sentence.
 _MOVING = {
     "hourly": "By the hour, as the market goes from {} a chip-hour,",
@@ -192,15 +217,12 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     ready = max(part.month.median for part in story.own.deliveries)
     start = pd.Timestamp(story.decided_on) + pd.Timedelta(days=round(_DAYS_PER_MONTH * ready))
     dates = pd.to_datetime(sites.days)
-    parts = [pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})]
-    others = set(of_others(story.owner))
-    middle = numpy.median(sites.h100e, axis=2)
+    ours = pd.DataFrame({"Date": dates, SIZE: numpy.where(dates >= start, size, numpy.nan), "site": "this cluster"})
     lead = outlook.interval("lead_months").median
     matched = start + pd.Timedelta(days=round(_DAYS_PER_MONTH * (lead + 1 if numpy.isfinite(lead) else 0)))
     when = [str(day.date()) for day in numpy.clip(pd.DatetimeIndex([start, matched]), dates[0], dates[-1])]
-    for row in timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=others):
-        height = numpy.where(middle[row] > _LEAST_SITE, middle[row], numpy.nan)
-        parts.append(pd.DataFrame({"Date": dates, SIZE: height, "site": sites.sites[row]}))
+    rows = timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=set(of_others(story.owner)))
+    parts = [ours, timeline.lines_of(sites, rows, SIZE)]
     table = pd.concat(parts, ignore_index=True).assign(**{LEAD: lead})
     table.attrs["vintage"] = sites.vintage
     return table
@@ -250,41 +272,40 @@ def spread(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:
     return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True), label
 
 
-def say_power(outlook: scenario.Outlook) -> str:
-    """Return what all chips need at their rating and draw on average, what each site may draw and from when.
+def power(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:
+    """Return what all chips need at their rating and draw on average, what each site may draw, and what that leaves.
+
+    Returns
+    -------
+    DataFrame, str
+        ``power`` in words, ``MW`` and ``from month`` with intervals; and how many chips stand without power how often.
 
     Examples
     --------
     >>> from gigareport import scenario
-    >>> said = say_power(scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu"))
-    >>> "as much as they need" in said
-    True
+    >>> table, said = power(scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu"))
+    >>> len(table), said
+    (2, 'Nothing here limits the power: in no sample does a chip stand without.')
     """
-    cluster, parts = outlook.scenario.cluster, []
+    cluster = outlook.scenario.cluster
+    needed = (("all chips at their rating", "rated_power_mw"), ("all chips on average", "site_power_mw"))
+    rows = [(what, _range(outlook.interval(name)), "") for what, name in needed]
     for place, site in enumerate(cluster.sites, 1):
-        name = site.name or f"site {place}"
-        parts.append(f"{name} {_range(site.power_mw)} MW from month {_range(site.month)}")
-    without = outlook.probability("idle_chips")
-    idle = (
-        f"Chips that stand without power: {tell(outlook, 'idle_chips')} at most, in {share(without)} of the samples."
-        if without > 0
-        else "In no sample does a chip stand without power."
-    )
-    draw = f"; the sites may draw: {'; '.join(parts)}" if parts else ""
-    said = (
-        f"All chips need {tell(outlook, 'rated_power_mw')} at their rating and draw {tell(outlook, 'site_power_mw')} "
-        f"on average{draw or ', and nothing here limits that: they get as much as they need'}. {idle}"
-    )
-    reported = cluster.reported_power_mw
-    if numpy.isfinite(reported.median):
-        said += f" Reported or estimated: {reported.low:,.0f} to {reported.high:,.0f} MW, which limits nothing here."
-    known = "; ".join(f"`{path}`: {text}" for path, text in scenario.taken(outlook.scenario).items())
-    return said + (
-        f" What the file leaves out of the {cluster.chip} is its own, not an H100's. {known}." if known else ""
-    )
+        rows.append((f"{site.name or f'site {place}'} may draw", _range(site.power_mw), _range(site.month)))
+    if numpy.isfinite(cluster.reported_power_mw.median):
+        rows.append(("reported or estimated, which limits nothing here", _range(cluster.reported_power_mw), ""))
+    idle, without = outlook.interval("idle_chips").median, outlook.probability("idle_chips")
+    said = "Nothing here limits the power: in no sample does a chip stand without."
+    if without > 0:
+        said = f"Chips stand without power in {share(without)} of the samples, {number(idle, 3)} at most in the median."
+    elif cluster.sites:
+        said = "In no sample does a chip stand without power."
+    known = "; ".join(f"{path}: {text}" for path, text in scenario.taken(outlook.scenario).items())
+    said += f" What the file leaves out of the {cluster.chip} is its own, not an H100's: {known}." if known else ""
+    return pd.DataFrame(rows, columns=["power", "MW", "from month"]), said
 
 
-def _range(value: Uncertain) -> str:
+def _range(value: Uncertain | Interval) -> str:
     """Return a median, with its interval where it has one."""
     spread = f" ({value.low:,.3g} to {value.high:,.3g})" if value.low < value.high else ""
     return f"{value.median:,.3g}{spread}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 _PLURALS = {
@@ -138,6 +138,15 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
     return f"{texts[1]} ({low_text} to {high_text})"
 
 
+def intervals(rows: Iterable[Sequence[float]], unit: str) -> list[str]:
+    """Write each row of 5, 50 and 95 % as :func:`interval` does, for a column of a table.
+
+    >>> intervals([(1e9, 2e9, 3e9), (4e9, 4e9, 4e9)], "USD")
+    ['$2.0 billion (1.0 to 3.0)', '$4.0 billion']
+    """
+    return [interval(low, median, high, unit) for low, median, high in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How a difference is said by its sign, alone and at the end of an interval, so that no reader meets a minus."""
@@ -184,6 +193,15 @@ def difference(
         return f"{form.format(mark(quantity(abs(median), unit, digits)))} ({ends})"
     smallest, largest = sorted((abs(low), abs(high)))
     return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
+
+
+def differences(rows: Iterable[Sequence[float]], said: Difference) -> list[str]:
+    """Write each row of 5, 50 and 95 % in dollars as :func:`difference` does, for a column of a table.
+
+    >>> differences([(-4e6, -3.2e6, -1e6)], CHEAPER)
+    ['dearer by $3.2 million (1.0 to 4.0)']
+    """
+    return [difference(low, median, high, said) for low, median, high in rows]
 
 
 def difference_alone(value: float, said: Difference, *, unit: str = "USD", digits: int = 2) -> str:

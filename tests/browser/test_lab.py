@@ -6,12 +6,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
+import nbformat
 import pytest
 import report_samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.lab]
 
+LECTURES = Path(__file__).resolve().parents[2] / "notebooks"
 MOVES = 12
 KERNEL_IS_READY = """() => {
   const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
@@ -43,6 +46,16 @@ def lab(tmp_path, chromium):
     finally:
         server.terminate()
         server.wait(20)
+
+
+@pytest.fixture
+def lecture(tmp_path):
+    """A copy of a lecture that asks for help at its end, beside the slider's notebook."""
+    stored = nbformat.read(LECTURES / "30-throughput.ipynb", as_version=4)
+    stored.cells.append(nbformat.v4.new_code_cell("throughput.search?", id="cell-help"))
+    stored.cells[2].source = stored.cells[2].source.replace("10_000, 7", "200, 7")
+    nbformat.write(stored, tmp_path / "lecture.ipynb")
+    return "lecture.ipynb"
 
 
 def answers(address):
@@ -82,3 +95,18 @@ def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
     assert "13,000" in text  # 1,000, where the slider starts, and a step of 1,000 for each move
     print(f"figure seen to change after {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s")
     assert sorted(seconds)[len(seconds) // 2] < 1.0  # 0.2 s alone; this machine may be busy with other tests
+
+
+def test_a_lecture_runs_in_jupyterlab_under_its_menu_without_red_boxes_or_news(lab, lecture, open_page):
+    page = open_page(f"{lab}/lab/tree/{lecture}", offline=False)
+    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+    page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    menu = page.locator(".jp-OutputArea select")
+    menu.first.wait_for(timeout=120_000)
+    assert "xai-colossus-2024" in menu.first.inner_text()
+    page.get_by_text(">>> ").first.wait_for(timeout=300_000)  # the example in the help of the last cell
+    assert page.locator(".jp-OutputArea img[src^='data:image/png']").count() >= 3
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.locator(".Toastify__toast").count() == 0

@@ -1,6 +1,10 @@
 """The files that make an environment agree with each other and hold no address."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -52,6 +56,48 @@ def test_every_dependency_is_in_the_lock():
 def test_the_version_is_the_same_wherever_it_stands():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert PROJECT["version"] == citation["version"] == gigacluster.__version__
+
+
+def test_a_codespace_and_a_binder_make_the_same_environment_as_make_env():
+    makefile = (ROOT / "Makefile").read_text()
+    codespace = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    command, target = codespace["postCreateCommand"].split()
+    assert command == "make"
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+    (venv,) = re.findall(r"^VENV := (.+)$", makefile, re.MULTILINE)
+    settings = codespace["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == f"{venv}/bin/python"
+    assert codespace["name"] == PROJECT["name"]
+    runtime = (ROOT / "binder" / "runtime.txt").read_text().strip()
+    versions = {codespace["image"].rpartition(":")[2], runtime.removeprefix("python-")}
+    assert len(versions) == 1, "one version of Python for both"
+    least = PROJECT["requires-python"].removeprefix(">=")
+    assert [int(part) for part in versions.pop().split(".")] >= [int(part) for part in least.split(".")]
+
+
+def test_what_a_binder_runs_after_its_build_is_there_and_installs_what_make_env_does():
+    script = ROOT / "binder" / "postBuild"
+    assert os.access(script, os.X_OK)
+    text, makefile = script.read_text(), (ROOT / "Makefile").read_text()
+    subprocess.run(["bash", "-n", script], check=True)
+    installs = re.findall(r"pip install (.+)$", text, re.MULTILINE)
+    assert len(installs) == 2
+    for arguments in installs:
+        assert re.search(rf"pip install .*{re.escape(arguments)}", makefile), arguments
+    files = [word for words in installs for word in words.split() if not word.startswith("-")]
+    assert files == ["requirements.lock", "."]
+    assert all((ROOT / file).exists() for file in files)
+
+
+def test_what_a_binder_tells_jupyterlab_is_a_setting_of_the_locked_version(tmp_path):
+    text = (ROOT / "binder" / "postBuild").read_text()
+    (told,) = (json.loads(line) for line in text.splitlines() if line.startswith("{"))
+    (plugin,) = told
+    name, _, schema = plugin.partition(":")
+    folder = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas" / name
+    allowed = json.loads((folder / f"{schema}.json").read_text())["properties"]
+    for setting, value in told[plugin].items():
+        assert value in [choice["const"] for choice in allowed[setting]["oneOf"]]
 
 
 def test_workflows_templates_and_checks_before_a_commit_can_be_read():

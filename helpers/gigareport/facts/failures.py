@@ -80,6 +80,27 @@ def _rates() -> Table:
     )
 
 
+def jobs_beside(expected: ExpectedRate) -> pd.DataFrame:
+    """Return the rates of every counted job of GPUs with the one to expect first, as rows to draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``label``, ``low``, ``median``, ``high`` in failures per 1,000 days of 8 chips, the lowest first; a job beside
+        the pool says so.
+    """
+    import pandas as pd
+
+    table = rates_per_8_chips()
+    table = table[(table["scope"] == "jobs") & (table["kind"] == "GPU") & table["rate"].notna()].sort_values("rate")
+    what = table["counts"].map({"hardware": ", hardware"}).fillna("")
+    label = table["system"] + what + table["pooled"].map({True: "", False: " (beside)"})
+    jobs = pd.DataFrame({"label": label, "low": table["rate_low"], "median": table["rate"], "high": table["rate_high"]})
+    rate = expected.pooled.rate
+    one = {"label": "One more run", "low": rate.low, "median": rate.median, "high": rate.high}
+    return pd.concat([pd.DataFrame([one]), jobs], ignore_index=True)
+
+
 @cache
 def _pooled() -> Table:
     """Return the rows that stand for other houses too."""

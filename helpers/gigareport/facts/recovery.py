@@ -24,6 +24,8 @@ _ERROR_OF_A_TIME = 0.2
 #: Size to which times of other sizes are brought before they are pooled. [GPU]
 MEASURED_AT_GPUS = 8192.0
 _POWER = "size_power"
+#: What is a share stays below the whole in every draw.
+_LARGEST_SHARE = 1 - 1e-9
 #: First year and size from which jobs recover so, newest first: FT-HSDP in 2026 at 100,000 GPUs; hot spares and writes
 #: behind training since Llama 3 and MegaScale in 2024.
 _DEFAULTS = (("drop_replica", 2026, 65_536), ("hot_spare", 2024, 4096))
@@ -79,7 +81,8 @@ def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncert
             grows = power or size_power(scheme if quantity == "resume_s" else "restart_all")
             found[quantity] = _at_size(one, n_gpus, grows)
         else:
-            found[quantity] = Uncertain(low=row["low"], median=row["median"], high=row["high"])
+            most = _LARGEST_SHARE if quantity.endswith("_frac") else numpy.inf
+            found[quantity] = Uncertain(low=row["low"], median=row["median"], high=row["high"], upper=most)
     return found
 
 

@@ -7,7 +7,7 @@ one machine: the largest coherent cluster on it is at least the one that was tol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,11 +47,14 @@ __all__ = [
     "largest_at",
     "latest",
     "leading",
+    "lines_of",
     "predicted",
     "site_timeline",
 ]
 
 FIRST_DAY = "2022-01-01"
+#: A site with less hardly stands yet, and is not drawn. [H100-equivalents by 8-bit peak]
+_LEAST_SITE = 5_000.0
 #: The owner of a site that nobody names.
 NOT_KNOWN = "not known"
 
@@ -250,6 +253,20 @@ def leading(timeline: Timeline, dates: Sequence[str], top: int, among: Collectio
     rows = numpy.array([row for row, site in enumerate(timeline.sites) if not among or site in among], dtype=int)
     sizes = [numpy.median(timeline.at(date)[rows], axis=1) for date in dates]
     return list(dict.fromkeys(int(row) for size in sizes for row in rows[numpy.argsort(-size, kind="stable")[:top]]))
+
+
+def lines_of(timeline: Timeline, rows: Iterable[int], size: str) -> pd.DataFrame:
+    """Return the median size of some sites month by month, to be drawn: ``Date``, ``size``, ``site``.
+
+    A site that hardly stands yet is ``nan``. [H100-equivalents by 8-bit peak]
+    """
+    import pandas as pd
+
+    middle = numpy.median(timeline.h100e, axis=2)
+    height = numpy.where(middle > _LEAST_SITE, middle, numpy.nan)
+    dates = pd.to_datetime(timeline.days)
+    parts = [pd.DataFrame({"Date": dates, size: height[row], "site": timeline.sites[row]}) for row in rows]
+    return pd.concat(parts, ignore_index=True)
 
 
 def predicted(

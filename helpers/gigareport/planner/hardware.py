@@ -255,7 +255,7 @@ _REPAIR = "stepfun-repair"
 class Advice:
     """Hints on a job: batch and split, the least recomputation that fits, spares and the checkpoint interval."""
 
-    batches: pd.DataFrame  # n_chips, global_batch, mfu_frac, plan; the best first
+    batches: pd.DataFrame  # n_chips, global_batch, mfu_frac, split in words, is_now; the best first
     recompute: pd.DataFrame  # recompute, fits, mfu_frac, memory_frac
     checkpoint_interval_s: float
     spare_nodes: int  # with which the job is complete in 99 % of the time, while broken nodes are away
@@ -311,8 +311,8 @@ def advice(story: Scenario, *, around: Sequence[float] = (0.75, 1.0, 1.5), sampl
             except ValueError:  # no plan divides it, or none fits
                 continue
             is_now = chips == job.cluster.n_chips and batch == job.global_batch
-            rows.append((chips, batch, float(found.mfu[0]), str(found.plans.plan(0)), is_now))
-    batches = pd.DataFrame(rows, columns=["n_chips", "global_batch", "mfu_frac", "plan", "is_now"])
+            rows.append((chips, batch, float(found.mfu[0]), scenario.split_words(found.plans.plan(0)), is_now))
+    batches = pd.DataFrame(rows, columns=["n_chips", "global_batch", "mfu_frac", "split", "is_now"])
     again = []
     for recompute in _RECOMPUTE:
         try:

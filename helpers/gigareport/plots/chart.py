@@ -135,14 +135,20 @@ def label_axes(chart: Chart, x: str, y: str, log: str) -> None:
 
 
 def plain_ticks(axis: Axis) -> None:
-    """Write plain numbers at the ticks of a logarithmic axis whose numbers a reader says without a power of ten."""
+    """Write numbers at the ticks as a reader says them: thousands apart, no power of ten where none is needed."""
     low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() != "log" and max(abs(low), abs(high)) >= 1000:
+        axis.set_major_formatter(FuncFormatter(_tick))
     if axis.get_scale() != "log" or low < _PLAIN[0] or high > _PLAIN[1]:
         return
     steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
     axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_major_formatter(FuncFormatter(_tick))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _tick(value: float, _: int) -> str:
+    return f"{value:,.10g}".replace("-", "−")
 
 
 def height_of_rows(names: Sequence[str], row_in: float = 0.34) -> float:

@@ -46,6 +46,8 @@ from gigareport.words import number, share
 
 #: From this share of samples on an order counts as sure.
 _SURE = 0.9
+#: Hatches of neighbouring areas above the first, which has none.
+_HATCHES = ("///", "...", "\\\\\\", "xx", "---", "oo")
 #: Lines are told apart by their dashes too.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 
@@ -192,6 +194,7 @@ def bars(
         left = left + numpy.nan_to_num(widths)
     chart.ax.set(xlabel=unit or columns[0])
     name_rows(chart, names)
+    plain_ticks(chart.ax.xaxis)
     if len(columns) > 1:
         style.legend_above(chart.ax)
     texts = [number(total) for total in left]
@@ -304,8 +307,10 @@ def band(
     return noted(chart, table, f"{y} over {x}", named, texts, [])
 
 
-def areas(table: pd.DataFrame, x: str, parts: Sequence[str], y: str, *, on: Chart | None = None) -> Chart:
-    """Stack columns over ``x``, each named in the area itself where it is wide enough and in the legend.
+def areas(
+    table: pd.DataFrame, x: str, parts: Sequence[str], y: str, *, rest: str = "", on: Chart | None = None
+) -> Chart:
+    """Stack columns over ``x``, each named beside its end; hatching tells neighbours apart without colour.
 
     Parameters
     ----------
@@ -317,25 +322,56 @@ def areas(table: pd.DataFrame, x: str, parts: Sequence[str], y: str, *, on: Char
         Columns, from below to the top.
     y : str
         Label of the other axis, with its unit.
+    rest : str, optional
+        The part that is everything without a name: pale, and without hatching.
     on : Chart, optional
         Where to draw.
     """
     chart = on or new_chart()
     xs, values = axis_of(table[x]), table[list(parts)].to_numpy(dtype=float).T
     tops = numpy.cumsum(values, axis=0)
-    chart.ax.stackplot(
-        xs, values, colors=style.colours(len(parts)), labels=list(parts), edgecolor="white", linewidth=0.6
-    )
-    for part, value, top in zip(parts, values, tops, strict=True):
+    shades = zip(parts, style.colours(len(parts)), strict=True)
+    colours = [style.REGION if part == rest else colour for part, colour in shades]
+    drawn = chart.ax.stackplot(xs, values, colors=colours, edgecolor="white", linewidth=0.5)
+    for place, (part, area, value, top) in enumerate(zip(parts, drawn, values, tops, strict=True)):
+        area.set_hatch("" if place == 0 or part == rest else _HATCHES[(place - 1) % len(_HATCHES)])
+        chart.names.append((on_axis(xs[-1]), float(top[-1] - value[-1] / 2), part, style.INK))
         chart.tips += [
             (chart.ax, on_axis(at), float(height - size / 2), f"{part}, {told(at)}: {number(size)}")
             for at, height, size in zip(xs, top, value, strict=True)
         ]
     label_axes(chart, x, y, "")
-    chart.ax.set(xlim=(on_axis(xs[0]), on_axis(xs[-1])))
-    style.legend_above(chart.ax)
+    chart.ax.set(xlim=(on_axis(xs[0]), on_axis(xs[-1])), ylim=(0, float(tops[-1].max())))
     texts = [f"{number(value[0])} at {told(xs[0])}, {number(value[-1])} at {told(xs[-1])}" for value in values]
     return noted(chart, table, f"{y} over {x}", list(parts), texts, [])
+
+
+def upright(chart: Chart, at: Any, text: str) -> Chart:
+    """Draw an upright line at a number or a date of the horizontal axis, with its name along it, and return the chart.
+
+    Parameters
+    ----------
+    chart : Chart
+    at : float, datetime64, date or "YYYY-MM-DD"
+    text : str
+        What begins or ends there.
+    """
+    known = float(at) if isinstance(at, (int, float)) else numpy.datetime64(at)
+    place = on_axis(known)
+    chart.ax.axvline(place, color=style.INK, linestyle=":", linewidth=1)
+    chart.ax.annotate(
+        text,
+        (place, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, -4),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize="small",
+        rotation=90,
+    )
+    chart.said.append(f"{text}: {told(known)}.")
+    return chart
 
 
 def points(

@@ -19,6 +19,7 @@ from gigareport.scenario.plans import (
 from gigareport.scenario.record import Entry, leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
 from gigareport.scenario.register import Delivery, Scenario, Site
+from gigareport.scenario.splits import roofline, split_words, splits, step_parts
 
 __all__ = [
     "BATCH_RATIOS",
@@ -49,9 +50,13 @@ __all__ = [
     "names",
     "plain",
     "rivals",
+    "roofline",
     "search_plan",
     "search_step",
     "slips",
+    "split_words",
+    "splits",
+    "step_parts",
     "taken",
     "with_value",
     "words_of",

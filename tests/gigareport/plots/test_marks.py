@@ -1,12 +1,16 @@
 """The marks: what a figure says in words, under a finger and as data comes from its table alone."""
 
+import datetime
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy
 import pandas as pd
 import pytest
 
 from gigareport import plots
-from gigareport.plots import marks, titles
+from gigareport.pages import text as page_text
+from gigareport.plots import display, marks, titles
 from gigareport.plots.display import FIGURE_MIME, PAGE_VARIABLE
 
 COSTS = pd.DataFrame(
@@ -81,6 +85,40 @@ def test_the_vintage_is_the_newest_date_of_the_data():
     assert marks.areas(noted, "Chips [chip]", ["useful"], "Share").vintage == "2025-03-01"
 
 
+def test_areas_are_told_apart_without_colour_and_every_part_is_named_apart_from_the_others():
+    parts = [*"abcdefghi"]
+    table = pd.DataFrame({"x": [1.0, 2.0], **{part: [1.0, 0.0 if part in "bcd" else 1.0] for part in parts}})
+    chart = marks.areas(table, "x", parts, "Share [1]", rest="i")
+    hatches = [area.get_hatch() for area in chart.ax.collections]
+    assert all(first != second for first, second in itertools.pairwise(hatches))
+    plots.finished(chart, title="A", source="x", vintage="2026-01-31")
+    chart.fig.canvas.draw()
+    names = [text for text in chart.ax.texts if text.get_text() in parts]
+    assert len(names) == len(parts)
+    heights = sorted(text.get_window_extent().y0 for text in names)
+    assert numpy.diff(heights).min() > 8  # letters of some 10 points
+
+
+@pytest.mark.parametrize("at", [numpy.datetime64("2024-02-10"), datetime.date(2024, 2, 10), "2024-02-10"])
+def test_an_upright_line_is_named_in_the_drawing_and_in_words(at):
+    chart = marks.upright(marks.curves(LINES, "Date", "Chips [chip]", by="who"), at, "decision")
+    assert "decision" in [text.get_text() for text in chart.ax.texts]
+    assert "decision: 2024-02-10." in chart.alt
+    assert "limit: 12." in marks.upright(marks.rows(COSTS, "Cost"), 12.0, "limit").alt
+
+
+def test_ticks_have_thousands_apart_on_every_numeric_axis_and_none_on_dates():
+    table = pd.DataFrame({"x [chip]": [1500.0, 9000.0], "y [chip]": [-2000.0, 2000.0], "label": ["a", "b"]})
+    drawn = {"x": marks.curves(table, "x [chip]", "y [chip]"), "bars": marks.bars(table, "x [chip]")}
+    for chart in drawn.values():
+        chart.fig.canvas.draw()
+        assert "2,000" in [tick.get_text() for tick in chart.ax.get_xticklabels()]
+    assert "−2,000" in [tick.get_text() for tick in drawn["x"].ax.get_yticklabels()]
+    dated = marks.curves(LINES, "Date", "Chips [chip]", by="who")
+    dated.fig.canvas.draw()
+    assert not any("," in tick.get_text() for tick in dated.ax.get_xticklabels())
+
+
 def test_a_finger_finds_the_value_where_it_is_drawn():
     chart = marks.rows(COSTS, "Cost [$ billion]")
     fig = plots.finished(chart, title="Owning costs less", source="Epoch AI")
@@ -135,11 +173,12 @@ def test_a_title_may_be_made_from_the_data():
         ("2 of 2 rows since July 2024", []),
         ("At most 11", []),
         ("12 is none", ["12"]),
+        ("Most of it is Llama 3's", []),
         ("5 to 95 %", []),
     ],
 )
 def test_numbers_of_a_title_that_the_data_do_not_hold_are_found(title, missing):
-    assert titles.unsupported(title, COSTS) == missing
+    assert titles.unsupported(title, COSTS.assign(of="Llama 3, 16,384 GPUs")) == missing
 
 
 RANKED = pd.DataFrame(
@@ -175,3 +214,13 @@ def test_a_logarithmic_axis_that_people_can_read_has_plain_numbers():
         assert sum(bool(text) for text in labels) >= 2
         assert not any("$" in text for text in labels)
         plt.close(chart.fig)
+
+
+def test_a_folded_table_stays_folded_on_a_page(monkeypatch):
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    plots.fold("Vintages <2>", pd.DataFrame({"maker": ["A"], "told": [1.5]}))
+    page = page_text.table(shown[0].data)
+    assert "<details><summary>Vintages &lt;2&gt;</summary>" in page
+    assert '<th scope="col">maker</th>' in page
+    assert page.count("<table") == page.count("</table>") == page.count("</details>") == 1

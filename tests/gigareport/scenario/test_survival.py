@@ -26,6 +26,11 @@ def test_the_schemes_stand_beside_each_other_and_the_own_one_is_that_of_the_outl
     assert found["median"].idxmax() == "drop_replica"
 
 
+def test_what_is_a_share_is_one_in_every_draw_so_that_no_part_of_the_time_is_lost(outlook):
+    found = by_scheme(outlook, samples=10_000)
+    numpy.testing.assert_allclose(found[list(PARTS.values())].sum(axis=1), 1, rtol=1e-9)
+
+
 def test_a_scheme_asked_for_takes_its_own_times_and_not_those_of_the_file():
     story = scenario.load("gigawatt-2026")  # names the stall of its replicas
     outlook = scenario.evaluate(story, samples=200, device="cpu")
