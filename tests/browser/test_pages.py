@@ -10,6 +10,7 @@ import report_samples
 
 from gigareport import pages as report
 from gigareport import words
+from gigareport.pages import text
 from gigareport.pages.render import asset
 
 pytestmark = pytest.mark.browser
@@ -230,6 +231,13 @@ def test_a_stacked_table_is_sorted_by_its_menu_as_the_numbers_that_its_words_say
     for chosen, wanted in (("size, rising", sorted(sizes)), ("size, falling", sorted(sizes, reverse=True))):
         page.get_by_label("Sort by").select_option(chosen)
         assert page.locator(".table td.long").all_inner_texts() == [said(size) for size in wanted]
+
+
+@pytest.mark.parametrize("part", ["td", "th"])
+def test_a_row_with_a_long_cell_or_a_long_name_stacks(part):
+    row = f"<th>{'plan ' * 20}</th><td>1</td>" if part == "th" else f"<th>a</th><td>{'word ' * 20}</td>"
+    made = text.table(f"<table><thead><tr><th>x</th><th>y</th></tr></thead><tbody><tr>{row}</tr></tbody></table>")
+    assert '<table class="stacks">' in made
 
 
 def test_the_menu_of_a_stacked_table_is_there_on_a_phone_alone(pages, open_page):
