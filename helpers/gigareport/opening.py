@@ -29,6 +29,7 @@ _SOURCE = "gigacluster models, inputs of the scenario"
 #: Columns of :func:`sites_with`.
 SIZE = "Size [H100-equivalents, 8-bit peak]"
 LEAD = "Lead of this cluster [months]"
+TIMES = "Size over this cluster's [1]"
 _DAYS_PER_MONTH = 30.44
 #: What a choice says of the prices behind it, which its page tells.
 _COUNT = re.compile(r" \(\d+ prices\)|, \d+ prices")
@@ -207,8 +208,8 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        ``Date``, :data:`SIZE` (median), ``site`` and :data:`LEAD` (median); the scenario's cluster, the
-        first, from its last delivery on. The others are the largest when it is complete, when it is
+        ``Date``, :data:`SIZE` (median), ``site``, :data:`LEAD` (median) and :data:`TIMES`; the scenario's cluster,
+        the first, from its last delivery on. The others are the largest when it is complete, when it is
         matched and at the end: more names have no room on a phone.
     """
     sites = timeline.latest(samples=samples)
@@ -223,7 +224,8 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     when = [str(day.date()) for day in numpy.clip(pd.DatetimeIndex([start, matched]), dates[0], dates[-1])]
     rows = timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=set(of_others(story.owner)))
     parts = [ours, timeline.lines_of(sites, rows, SIZE)]
-    table = pd.concat(parts, ignore_index=True).assign(**{LEAD: lead})
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(**{LEAD: lead, TIMES: table[SIZE] / size})
     table.attrs["vintage"] = sites.vintage
     return table
 

@@ -195,13 +195,13 @@ def difference(
     return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
 
 
-def differences(rows: Iterable[Sequence[float]], said: Difference) -> list[str]:
-    """Write each row of 5, 50 and 95 % in dollars as :func:`difference` does, for a column of a table.
+def differences(rows: Iterable[Sequence[float]], said: Difference, *, unit: str = "USD") -> list[str]:
+    """Write each row of low, median and high as a difference.
 
-    >>> differences([(-4e6, -3.2e6, -1e6)], CHEAPER)
+    >>> differences([[-4e6, -3.2e6, -1e6]], CHEAPER)
     ['dearer by $3.2 million (1.0 to 4.0)']
     """
-    return [difference(low, median, high, said) for low, median, high in rows]
+    return [difference(low, median, high, said, unit=unit) for low, median, high in rows]
 
 
 def difference_alone(value: float, said: Difference, *, unit: str = "USD", digits: int = 2) -> str:

@@ -106,6 +106,14 @@ def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_i
     assert table["site"].nunique() <= 4  # names beside lines have no more room on a phone
 
 
+@pytest.mark.parametrize("n_chips", [32_768, 65_536, 131_072])
+def test_how_a_cluster_stands_among_the_sites_is_in_the_data_of_the_figure(n_chips):
+    changes = {"cluster.n_chips": n_chips, "training.n_chips": n_chips}
+    outlook = scenario.evaluate(scenario.load(scenario.STORY, changes=changes), samples=50, device="cpu")
+    table = opening.sites_with(outlook, samples=50)
+    assert unsupported(opening.place_title(outlook, table), table) == []
+
+
 def test_a_rent_that_is_no_contract_is_answered_first():
     story = scenario.load(scenario.STORY, changes={"rent.kind": "hourly", "training.used_frac": 0.7})
     outlook = scenario.evaluate(story, samples=200, device="cpu")

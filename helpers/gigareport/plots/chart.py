@@ -29,6 +29,9 @@ _LONG_NAME = 22
 _PLAIN = (1e-4, 2e6)
 #: A logarithmic axis that spans less has ticks at even distances.
 _NARROW = 4
+#: Room of a name along an upright line: its length a letter and its width, as shares of the axes, in a narrow drawing.
+_ALONG_LENGTH, _ALONG_WIDTH = 0.03, 0.08
+_POINTS_OF_A_LINE = 1000
 #: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
 _STEPS = ((20, (1.0, 2.0, 3.0, 5.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
 
@@ -43,6 +46,7 @@ class Chart:
     said: list[str] = field(default_factory=list)
     tips: list[tuple[Axes, float, float, str]] = field(default_factory=list)
     names: list[tuple[float, float, str, Any]] = field(default_factory=list)  # of lines, beside their ends
+    uprights: list[tuple[float, str]] = field(default_factory=list)  # lines across, named along themselves
     beside: list[Chart] = field(default_factory=list)
     groups: int = 0  # drawn so far, each with a colour of its own
     is_plane: bool = False  # coloured all over: names of lines stand on it
@@ -68,7 +72,9 @@ class Chart:
         return max((date for table in tables for date in dates_of(table)), default="")
 
     def place_names(self) -> None:
-        """Write the names of lines beside their ends, apart from each other."""
+        """Write the names of lines beside their ends, apart from each other, and those of upright lines along them."""
+        for x, text in self.uprights:
+            self._name_upright(x, text)
         span = self.ax.transData.transform
         height = self.ax.bbox.height or 1.0
         last = -numpy.inf
@@ -92,6 +98,47 @@ class Chart:
                 fontsize="small",
                 annotation_clip=False,
             )
+
+    def _name_upright(self, x: float, text: str) -> None:
+        """Name an upright line along itself, where the least of what is drawn lies under the letters."""
+        at = self._fractions(numpy.asarray([[x, self.ax.get_ylim()[0]]]))[0, 0]
+        drawn = numpy.concatenate([numpy.empty((0, 2)), *map(self._fractions, _traces(self.ax))])
+        length = _ALONG_LENGTH * len(text)
+
+        def covered(corner: tuple[str, str]) -> int:
+            side = (at - drawn[:, 0]) * (1 if corner[0] == "right" else -1)
+            depth = 1 - drawn[:, 1] if corner[1] == "top" else drawn[:, 1]
+            return int(numpy.sum((side > 0) & (side < _ALONG_WIDTH) & (depth < length)))
+
+        aligned, end = min((("right", "top"), ("left", "top"), ("right", "bottom"), ("left", "bottom")), key=covered)
+        self.ax.annotate(
+            text,
+            (x, 1.0 if end == "top" else 0.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4 if aligned == "right" else 4, -4 if end == "top" else 4),
+            textcoords="offset points",
+            ha=aligned,
+            va=end,
+            fontsize="small",
+            rotation=90,
+        )
+
+    def _fractions(self, places: numpy.ndarray) -> numpy.ndarray:
+        """Return places of the data as shares of the axes."""
+        return numpy.asarray(self.ax.transAxes.inverted().transform(self.ax.transData.transform(places)))
+
+
+def _traces(ax: Axes) -> list[numpy.ndarray]:
+    """Return what lies on axes as places close to each other: along lines, and at points. (n, 2)"""
+    lines = [line.get_xydata() for line in ax.lines if line.get_transform() == ax.transData]
+    finite = [numpy.asarray(line, dtype=float)[numpy.isfinite(line).all(axis=1)] for line in lines]
+    along = numpy.linspace(0, 1, _POINTS_OF_A_LINE)
+    traces = [
+        numpy.column_stack([numpy.interp(along, numpy.linspace(0, 1, len(line)), part) for part in line.T])
+        for line in finite
+        if len(line)
+    ]
+    return [*traces, *(numpy.ma.filled(numpy.ma.asarray(c.get_offsets()), numpy.nan) for c in ax.collections)]
 
 
 def panels(count: int, width_in: float = 7.5, height_in: float = 4.2, **subplots: Any) -> tuple[Chart, ...]:

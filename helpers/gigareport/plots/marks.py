@@ -108,7 +108,11 @@ def rows(
         if math.isfinite(reach):
             limits = float(numpy.nanmin(inner)) / reach, float(numpy.nanmax(inner)) * reach
         _intervals(chart, ends, limits, colours)
-        texts = [f"{text} ({number(a)} to {number(b)})" for text, (a, b) in zip(texts, ends, strict=True)]
+        bare = numpy.isnan(ends).all(axis=1)
+        texts = [
+            text if alone else f"{text} ({number(a)} to {number(b)})"
+            for text, alone, (a, b) in zip(texts, bare, ends, strict=True)
+        ]
     ax.scatter(middles, places, c=colours, s=36, zorder=3, label=middle if others else None)
     for sign, colour, other in zip("xD^sv", style.colours(5, 1), others, strict=False):
         ax.plot(table[other], places, sign, color=colour, markersize=6, markeredgewidth=2, label=other, linestyle="")
@@ -347,7 +351,7 @@ def areas(
 
 
 def upright(chart: Chart, at: Any, text: str) -> Chart:
-    """Draw an upright line at a number or a date of the horizontal axis, with its name along it, and return the chart.
+    """Draw an upright line at a number or a date of the horizontal axis, named along it, and return the chart.
 
     Parameters
     ----------
@@ -359,17 +363,7 @@ def upright(chart: Chart, at: Any, text: str) -> Chart:
     known = float(at) if isinstance(at, (int, float)) else numpy.datetime64(at)
     place = on_axis(known)
     chart.ax.axvline(place, color=style.INK, linestyle=":", linewidth=1)
-    chart.ax.annotate(
-        text,
-        (place, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(-4, -4),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize="small",
-        rotation=90,
-    )
+    chart.uprights.append((place, text))
     chart.said.append(f"{text}: {told(known)}.")
     return chart
 

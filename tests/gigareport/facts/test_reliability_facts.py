@@ -6,6 +6,7 @@ import numpy
 import pytest
 
 from gigacluster import reliability
+from gigacluster.uncertainty import draw
 from gigareport import catalog
 from gigareport.beside import goodput_beside_published, not_compared, orders
 from gigareport.facts import failures, recovery
@@ -138,3 +139,12 @@ def test_an_input_solved_from_a_figure_is_marked_and_never_counts_as_met():
     found = goodput_beside_published(samples=400).set_index("effective_id")
     assert found.index[found["solved"]].tolist() == ["torchft-solved"]
     assert found.loc["torchft", "missed"]  # without that overhead the model is far above
+
+
+@pytest.mark.parametrize("scheme", reliability.SCHEMES)
+def test_shares_stay_below_the_whole_and_hardly_any_draw_is_clipped_for_it(scheme):
+    given = recovery.inputs(scheme, 100_000)
+    shares = draw({name: value for name, value in given.items() if name.endswith("_frac")}, 100_000, 7)
+    for drawn in shares.values():
+        assert drawn.max() < 1
+        assert numpy.mean(drawn == drawn.max()) < 1e-3

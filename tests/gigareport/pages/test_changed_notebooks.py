@@ -18,6 +18,7 @@ CHANGES = {
     "cluster.n_chips": "65,536",
     "training.n_chips": 65_536,
     "horizon_months": "36",
+    "reliability.failures_per_1000_node_days": "9",
 }
 FAST = ("30-throughput", "50-cost")
 SLOW = ("00-the-decision", "10-concentration", "20-scaling-laws", "40-reliability", "60-comparison", "70-planning")

@@ -37,11 +37,6 @@ class Ceiling(NamedTuple):
 
 
 CEILING = Ceiling()
-#: Longer ones, each with its reason; the list only shrinks.
-CEILINGS = {
-    # The law, three ways to fit it, its rollouts, the next run, serving and scores: four lectures in one.
-    "20-scaling-laws": Ceiling(cells=42, lines=19, median_lines=9, tables=10),
-}
 
 
 def cells_of(notebook, kind="code"):
@@ -93,10 +88,9 @@ class TestStored:
 
     def test_with_short_cells_and_no_logic_of_their_own(self, notebook):
         lines = {cell.id: sum(bool(line.strip()) for line in cell.source.splitlines()) for cell in cells_of(notebook)}
-        ceiling = CEILINGS.get(notebook.stem, CEILING)
-        assert {name: count for name, count in lines.items() if count > ceiling.lines} == {}
-        assert statistics.median(lines.values()) <= ceiling.median_lines
-        assert len(nbformat.read(notebook, as_version=4).cells) <= ceiling.cells
+        assert {name: count for name, count in lines.items() if count > CEILING.lines} == {}
+        assert statistics.median(lines.values()) <= CEILING.median_lines
+        assert len(nbformat.read(notebook, as_version=4).cells) <= CEILING.cells
         for cell in cells_of(notebook):
             loops = (ast.For, ast.While, ast.ClassDef, ast.Try)
             assert not any(isinstance(node, loops) for node in ast.walk(ast.parse(cell.source))), cell.id
@@ -125,7 +119,7 @@ def test_no_page_shows_more_tables_than_a_reader_takes_in(site):
     folder, _ = site
     for notebook in NOTEBOOKS:
         page = re.sub(r"<(details|figure|nav)\b.*?</\1>", "", read_page(folder, notebook), flags=re.DOTALL)
-        assert page.count("<table") <= CEILINGS.get(notebook.stem, CEILING).tables, notebook.stem
+        assert page.count("<table") <= CEILING.tables, notebook.stem
 
 
 def test_a_number_is_the_same_wherever_it_stands(site):

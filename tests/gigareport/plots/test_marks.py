@@ -102,9 +102,40 @@ def test_areas_are_told_apart_without_colour_and_every_part_is_named_apart_from_
 @pytest.mark.parametrize("at", [numpy.datetime64("2024-02-10"), datetime.date(2024, 2, 10), "2024-02-10"])
 def test_an_upright_line_is_named_in_the_drawing_and_in_words(at):
     chart = marks.upright(marks.curves(LINES, "Date", "Chips [chip]", by="who"), at, "decision")
+    plots.finished(chart, title="A", source="x", vintage="2026-01-31")
     assert "decision" in [text.get_text() for text in chart.ax.texts]
     assert "decision: 2024-02-10." in chart.alt
     assert "limit: 12." in marks.upright(marks.rows(COSTS, "Cost"), 12.0, "limit").alt
+
+
+def test_a_row_without_an_interval_says_none():
+    table = pd.concat([COSTS, pd.DataFrame({"label": ["Lease"], "median": [7.0]})], ignore_index=True)
+    chart = marks.rows(table, "Cost [$ billion]")
+    assert "Lease 7.0." in chart.alt
+    assert "Own 5.2 (4.2 to 6.3)" in chart.alt
+
+
+CORNERS = [(0.4, 0.95), (0.6, 0.95), (0.4, 0.05), (0.6, 0.05)]
+
+
+@pytest.mark.parametrize("free", CORNERS)
+@pytest.mark.parametrize("log", ["", "y"])
+@pytest.mark.parametrize("draw", [marks.curves, marks.points])
+def test_the_name_of_an_upright_line_stands_where_nothing_is_drawn(free, log, draw):
+    """Dense marks fill three of the four corners beside the line; a curve has but two points in each."""
+    count = 2 if draw is marks.curves else 60
+    parts = [
+        pd.DataFrame({"x": numpy.linspace(x, 0.5 + (x - 0.5) * 0.1, count), "y": 10.0**y, "who": str((x, y))})
+        for x, y in (corner for corner in CORNERS if corner != free)
+    ]
+    frame = pd.DataFrame({"x": [0.0, 1.0], "y": [1.0, 10.0], "who": "ends"})
+    chart = draw(pd.concat([frame, *parts], ignore_index=True), "x", "y", by="who", log=log)
+    finished = plots.finished(marks.upright(chart, 0.5, "plans from here"), title="A", source="x", vintage="2026-01-31")
+    finished.canvas.draw()
+    (name,) = (text for text in chart.ax.texts if text.get_text() == "plans from here")
+    x, y = chart.ax.transAxes.inverted().transform(name.get_window_extent().get_points().mean(axis=0))
+    middle = chart.ax.transAxes.inverted().transform(chart.ax.transData.transform((0.5, 1)))[0]
+    assert (x < middle, y > 0.5) == (free[0] < 0.5, free[1] > 0.5)
 
 
 def test_ticks_have_thousands_apart_on_every_numeric_axis_and_none_on_dates():

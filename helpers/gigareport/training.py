@@ -1,0 +1,294 @@
+"""What compute trains, by which law and how surely: tables that the figures of the scaling laws draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy
+import pandas as pd
+
+from gigacluster import scaling
+from gigacluster.uncertainty import interval
+from gigareport import catalog
+from gigareport.beside import published_optima
+from gigareport.scenario import Outlook
+from gigareport.words import interval as interval_text
+from gigareport.words import quantity
+
+__all__ = [
+    "BEST_SIZE",
+    "COMPUTE",
+    "LOSS",
+    "SCORE",
+    "SERVED",
+    "SHARE",
+    "best_losses",
+    "best_sizes",
+    "budgets",
+    "budgets_in_words",
+    "excess_as_printed",
+    "gains",
+    "ladder",
+    "laws_beside",
+    "parameters_beside",
+    "repeating",
+    "scores",
+    "serving",
+    "teaching",
+    "text_asked",
+]
+
+COMPUTE, LOSS = "Training compute [FLOP]", "Loss [nat/token]"
+BEST_SIZE, SCORE = "Best size [parameters]", "MMLU, right answers [1]"
+SERVED, SHARE = "Tokens served", "Share of the training optimum [1]"
+_DAYS = (30, 100, 300)
+_NAMES = {"params": "parameter", "tokens": "token", "loss": "nat/token"}
+_ENDS = ["low", "median", "high"]
+
+
+def _symbols(law: scaling.Fit) -> dict[str, Any]:
+    return {name: law.parameters[name] for name in ("A", "B", "E", "alpha", "beta")}
+
+
+def parameters_beside(law: scaling.Fit, limit: scaling.Fit, published: str) -> pd.DataFrame:
+    """Return each parameter of a law with its standard error, a published law's and that of another objective.
+
+    Parameters
+    ----------
+    law, limit : Fit
+        Ours, and the same runs fitted otherwise.
+    published : str
+        A law of ``scaling_published_laws``.
+    """
+    known = catalog.load("scaling_published_laws").query("law == @published").set_index("symbol")["value"]
+    table = pd.DataFrame(law.table()).set_index("symbol").drop(columns="fixed")
+    table = table.assign(published=known, ratio=table["value"] / known, limit=pd.Series(limit.parameters))
+    names = {
+        "standard_error": "standard error",
+        "published": "published refit",
+        "limit": "least absolute deviations",
+    }
+    return table.rename(columns=names).map("{:.5g}".format).reset_index()
+
+
+def best_losses(law: scaling.Fit, flop: numpy.ndarray) -> pd.DataFrame:
+    """Return the least loss at each compute, in nat/token, with its interval."""
+    best = scaling.compute_optimal(law, flop).loss
+    table = pd.DataFrame({COMPUTE: flop, "low": best.low, "median": best.value, "high": best.high})
+    return table.assign(what="best at each compute")
+
+
+def budgets(outlooks: Iterable[Outlook], symbols: Mapping[str, numpy.ndarray]) -> pd.DataFrame:
+    """Return what each cluster trains in 30, 100 and 300 days, as :func:`gigacluster.scaling.budget_table`.
+
+    The slowest cluster comes first. ``scenario`` holds the name of each row's scenario.
+    """
+    told = sorted(outlooks, key=lambda o: o.interval("useful_flop_per_s").median)
+    tables = []
+    for outlook in told:
+        cluster = outlook.scenario.cluster
+        name = f"{cluster.n_chips:,} {cluster.chip.split('-')[0]}"
+        table = scaling.budget_table({name: outlook.useful_flop_per_s}, _DAYS, symbols)
+        tables.append(pd.DataFrame(table).assign(scenario=outlook.scenario.name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def budgets_in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of :func:`budgets` as a reader reads them, each number with its interval."""
+    told: dict[str, Any] = {"run": table["label"], "compute": [quantity(x, "FLOP") for x in table["flop"]]}
+    for name, unit in _NAMES.items():
+        digits, ends = 4 if name == "loss" else 2, table[[f"{name}_low", name, f"{name}_high"]].to_numpy()
+        told[name] = [interval_text(low, middle, high, unit, digits) for low, middle, high in ends]
+    return pd.DataFrame(told).rename(columns={"params": "parameters"})
+
+
+def gains(table: pd.DataFrame, symbols: Mapping[str, numpy.ndarray], *, days: float = 100) -> pd.DataFrame:
+    """Return by how many nat/token the loss falls from the smallest to the largest cluster, and with more compute.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`budgets` returns it.
+    symbols : mapping of str to array
+        Drawn parameters of the law: every gain is that of pairs.
+    days : float
+        Length of the runs.
+    """
+    runs = table[table["days"] == days]
+    small, large = runs["flop"].iloc[0], runs["flop"].iloc[-1]
+    each: dict[str, Any] = {name: numpy.asarray(values)[:, None] for name, values in symbols.items()}
+    losses = scaling.optimum(numpy.asarray([small, large, 10 * large, 100 * large]), **each).loss.T
+    names = (
+        f"{runs['cluster'].iloc[0]} to {runs['cluster'].iloc[-1]}, {days:g} days",
+        "the next tenfold",
+        "the tenfold after",
+    )
+    rows = {name: interval(now - then) for name, now, then in zip(names, losses[:-1], losses[1:], strict=True)}
+    rows["all that is left above E"] = interval(losses[1] - symbols["E"])
+    return pd.DataFrame({name: {end: getattr(row, end) for end in _ENDS} for name, row in rows.items()}).T
+
+
+def best_sizes(ways: scaling.Approaches, flop: numpy.ndarray) -> pd.DataFrame:
+    """Return the best size at each compute by each approach, and the paired difference of the exponents of 2 and 3."""
+    tables = [
+        pd.DataFrame({COMPUTE: flop, "low": e["params"].low, "median": e["params"].value, "high": e["params"].high})
+        for e in ways.predict(flop).values()
+    ]
+    table = pd.concat(tables, keys=ways.predict(flop[:1]), names=["approach"]).reset_index("approach")
+    paired = {}
+    if ways.difference is not None:
+        found = ways.difference.exponent
+        paired = {"exponent of 2 less 3": found.value, "from": found.low, "to": found.high}
+    return table.assign(**paired)
+
+
+def laws_beside(split: scaling.Allocation, flop: float) -> pd.DataFrame:
+    """Return the best size at one budget by this fit and by every published law, in billion parameters."""
+    found, scale = published_optima(flop), 1e9
+    memory = found["verification"].eq("recalled").map({True: " (from memory)", False: ""})
+    theirs = found.assign(label=found["label"] + memory, median=found["params"] / scale, low=numpy.nan, high=numpy.nan)
+    params = split.params
+    ours = {"label": "this fit", "low": params.low / scale, "median": params.value / scale, "high": params.high / scale}
+    table = pd.concat([pd.DataFrame([ours | {"verification": "ours"}]), theirs], ignore_index=True)
+    return table[["law", "label", *_ENDS, "loss", "training_text", "verification"]]
+
+
+def excess_as_printed(
+    laws: pd.DataFrame, split: scaling.Allocation, symbols: Mapping[str, numpy.ndarray]
+) -> pd.DataFrame:
+    """Return what the law of Hoffmann et al. as first printed would cost beside ours, and how losses spread.
+
+    Parameters
+    ----------
+    laws : DataFrame
+        As :func:`laws_beside` returns it.
+    split : Allocation
+        Ours, at the same budget.
+    symbols : mapping of str to array
+        Drawn parameters of our law.
+    """
+    ratio = laws.set_index("law").loc["hoffmann-2022-printed", "median"] * 1e9 / float(split.params.value)
+    excess = interval(scaling.excess_compute(ratio, symbols["alpha"], symbols["beta"])).median
+    losses = laws.query("training_text == 'MassiveText'")["loss"]
+    rows = {
+        "parameters of the law as printed, over ours": ratio,
+        "compute for the same loss at that size, if ours is right": excess,
+        "least loss by laws of the same runs [nat/token]": losses.min(),
+        "largest loss by laws of the same runs [nat/token]": losses.max(),
+    }
+    return pd.DataFrame({"what": [*rows], "value": [f"{value:.3g}" for value in rows.values()]})
+
+
+def teaching(law: scaling.Fit, *, at_flop: float, budget_flop: float) -> pd.DataFrame:
+    """Return the run that would narrow the loss, or the best size, at a compute most for a FLOP.
+
+    Parameters
+    ----------
+    law : Fit
+    at_flop : float
+        Where the answer is asked.
+    budget_flop : float
+        Most that the run may spend.
+    """
+    rows = {}
+    for name, target in {"loss": "loss", "best size": "optimum"}.items():
+        run = scaling.next_run(law, at_flop=at_flop, budget_flop=budget_flop, target=target)
+        rows[name] = {
+            "parameters [million]": run.params / 1e6,
+            "tokens [billion]": run.tokens / 1e9,
+            "tokens a parameter": run.tokens / run.params,
+            "share of the largest run's FLOP": run.flop / budget_flop,
+            "interval now, high over low": run.width_now,
+            "interval then": run.width_then,
+        }
+    return pd.DataFrame(rows).T
+
+
+def text_asked(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the tokens that each run of :func:`budgets` asks for, and below them those that there are.
+
+    Returns
+    -------
+    DataFrame
+        ``label, low, median, high`` in tokens, and ``over Llama 3's``, the same over what Llama 3 was trained on.
+    """
+    names = {"tokens_low": "low", "tokens": "median", "tokens_high": "high", "supply": "label"}
+    supplies = catalog.load("token_supplies")
+    used = supplies.set_index("supply").loc["llama3-training", "tokens"]
+    had = supplies.replace({"llama3-training": "Llama 3's", "public-text": "public text (from memory)"})
+    rows = pd.concat([part.rename(columns=names)[["label", *_ENDS]] for part in (table, had)], ignore_index=True)
+    return rows.assign(**{"over Llama 3's": rows["median"] / used})
+
+
+def repeating(law: scaling.Fit, fitted_scale: float, flop: float, unique_tokens: float) -> pd.DataFrame:
+    """Return the loss that too little text costs a run, in nat/token, by how soon repeats lose their value.
+
+    Parameters
+    ----------
+    law : Fit
+        Of runs that repeat nothing.
+    fitted_scale : float
+        R* of runs that repeat, as fitted here, beside the published one and a third of it. [1]
+    flop, unique_tokens : float
+        The run, and the text it has.
+    """
+    symbols = _symbols(law)
+    scales = numpy.asarray([5.0, 15.4, fitted_scale])
+    limited = scaling.repeated_optimum(flop, unique_tokens, **symbols, repeats_scale=scales)
+    lost = limited.loss - scaling.optimum(flop, **symbols).loss
+    whose = ["a pessimist's", "published", "this fit (open: see its flags)"]
+    return pd.DataFrame({"R*": scales, "whose": whose, "loss lost [nat/token]": lost})
+
+
+def serving(law: scaling.Fit, flop: float, *, asked: float = 1e14) -> pd.DataFrame:
+    """Return by the tokens served how small the cheapest model is, and what it saves, at the loss of one budget.
+
+    Returns
+    -------
+    DataFrame
+        :data:`SERVED`, :data:`SHARE` and ``what``: the size of the model, and the compute in all; ``smaller`` and
+        ``saved`` are the shares at ``asked`` tokens. [1]
+    """
+    symbols = _symbols(law)
+    best, served = scaling.optimum(flop, **symbols), numpy.append(numpy.geomspace(1e11, 1e16, 61), asked)
+    plan = scaling.cheapest_to_serve(float(best.loss), served, **symbols)
+    ratios = {
+        "size of the model": plan.params / float(best.params),
+        "compute in all": plan.total_flop / plan.total_flop_if_training_optimal,
+    }
+    tables = [pd.DataFrame({SERVED: served, SHARE: ratio, "what": what})[:-1] for what, ratio in ratios.items()]
+    smaller, compute = (ratio[-1] for ratio in ratios.values())
+    return pd.concat(tables, ignore_index=True).assign(at=asked, smaller=smaller, saved=1 - compute)
+
+
+def scores(flop: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the score of an average new model by its compute, and the models measured.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        :data:`COMPUTE` with ``low, median, high``, and ``here``, the compute asked for or the largest measured if that
+        is less, with the ends of its score; :data:`COMPUTE`, :data:`SCORE` and ``model``.
+    """
+    models = catalog.load("scaling_benchmark_models")
+    link = scaling.link_score(numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"], seed=seed)
+    here = min(flop, float(models["training_flop"].max()))
+    at = numpy.append(numpy.geomspace(1e20, 1e27, 71), here)
+    found = link.predict(numpy.log10(at))
+    curve = pd.DataFrame({COMPUTE: at, "low": found.low, "median": found.value, "high": found.high})
+    ends = {"low_here": curve["low"].iloc[-1], "high_here": curve["high"].iloc[-1]}
+    measured = models.rename(columns={"training_flop": COMPUTE, "mmlu_frac": SCORE})[["model", COMPUTE, SCORE]]
+    return curve[:-1].assign(what="average model", here=here, **ends), measured.assign(what="base models")
+
+
+def ladder() -> pd.DataFrame:
+    """Return the score of a larger model as a ladder of small ones predicts it, task by task, beside the measured."""
+    rows = []
+    for task, runs in catalog.load("scaling_ladder_scores").groupby("task", sort=False):
+        small, goal = runs.query("role == 'ladder'"), runs.query("role == 'target-13B-5T'").iloc[0]
+        link = scaling.link_score(-small["loss_bits_per_byte"], small["score_frac"], chance=goal["chance_frac"])
+        found = link.predict(-goal["loss_bits_per_byte"])
+        ends = [float(value) for value in (found.value, found.low, found.high)]
+        rows.append([task, *ends, goal["score_frac"], ", ".join(flag.symbol for flag in link.flags)])
+    return pd.DataFrame(rows, columns=["task", "predicted", "low", "high", "measured", "open"])
