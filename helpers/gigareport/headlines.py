@@ -27,51 +27,54 @@ def lines() -> list[str]:
     outlook = scenario.evaluate(story, device="cpu")
     verdicts = claims.audit(outlook)["verdict"].value_counts()
     told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    deciding = next(iter(scenario.deciding_inputs(story, "advantage_usd")))
     better = say_difference(outlook, "advantage_usd", words.BETTER)
     return [
         f"For 100,000 H100 against a rental, over {story.horizon_months} months (medians, 5 to 95 % in brackets):",
         "",
-        *_by_kind(outlook),
+        _by_price(outlook),
         f"- **Inside that contract.** {outlook.verdict} Owning costs {outlook.say('own_usd')}, renting "
         f"{outlook.say('rent_usd')} for the same useful work; a run is done "
         f"{say_difference(outlook, 'months_gained', words.EARLIER)}, and with the months of each counted owning is "
-        f"{better}. What decides most: {scenario.words_of(story)[deciding].lower()}.",
+        f"{better}. {_by_kind(outlook)}",
         f"- **What happened**, for the useful work of {hindsight.MONTHS} months, net present: {_happened()}.",
         f"- **Speed.** {outlook.say('mfu_frac')} of peak while training; failures every "
         f"{outlook.say('mttf_hours')} leave {outlook.say('goodput_frac')} of the time useful "
         f"under {outlook.recovery}. "
-        f"A run of Grok-2's size takes {outlook.say('reference_run_days')}.",
-        f"- **Quality.** A run of {run_days.low:.0f} to {run_days.high:.0f} days has "
-        f"{outlook.say('run_flop')}; compute-optimal that is "
-        f"{outlook.say('run_params')}, at a loss of "
-        f"{outlook.say('run_loss')}.",
+        f"A run of Grok-2's size takes {outlook.say('reference_run_days')}; one of {run_days.low:.0f} to "
+        f"{run_days.high:.0f} days has {outlook.say('run_flop')}; compute-optimal that is "
+        f"{outlook.say('run_params')}, at a loss of {outlook.say('run_loss')}.",
         f"- **Place.** {outlook.say('share_of_world')} of the world’s AI compute when it started; a listed "
-        f"site of others was as large {outlook.say('lead_months')} after it was complete.",
-        f"- **The story, claim by claim**: {told}.",
+        f"site of others was as large {outlook.say('lead_months')} after it was complete. Of what was claimed for it "
+        f"in July 2024, by our rules: {told}.",
         "",
         *_accuracy(),
         *_speed(),
     ]
 
 
-def _by_kind(outlook: scenario.Outlook) -> list[str]:
-    """Say at what price the answer turns, and what each kind of rent makes of it."""
-    mapped, kinds = decision.price_map(outlook), decision.by_kind(outlook)
-    rent_below, parity, own_above = (words.usd(float(usd), 3) for usd in mapped.parity_usd[:, -1])
+def _by_price(outlook: scenario.Outlook) -> str:
+    """Say at what price of a contract the answer turns."""
+    rent_below, parity, own_above = (words.usd(float(usd), 3) for usd in decision.price_map(outlook).parity_usd[:, -1])
     price = words.usd(outlook.scenario.rent.committed_usd_per_chip_hour.median, 3)
-    names = kinds["against"].where(~kinds["is_benchmark"], kinds["against"] + " *")
-    savings = zip(names, kinds["saving_usd"], kinds["cheaper_frac"], strict=True)
-    told = "; ".join(
-        f"{name} {words.difference_alone(usd, _SAVED)} ({words.share(share)})" for name, usd, share in savings
-    )
-    return [
+    return (
         f"- **It depends on the rent.** Over {outlook.scenario.horizon_months} months the same work costs the same at "
         f"{parity} a chip-hour; below {rent_below} nine in ten samples say rent, above {own_above} own. The deal of "
-        f"$10 billion is {price} if it ran four years. Owning saves, by kind of rent (share of samples in which it is "
-        f"cheaper): {told}. (\\* a benchmark: more chips than were known to be had "
-        f"that way, by the {kinds.drop_duplicates('obtainable_chips')['n_blocks'].sum()} largest blocks known.)",
-    ]
+        f"$10 billion is {price} if it ran four years."
+    )
+
+
+def _by_kind(outlook: scenario.Outlook) -> str:
+    """Say what owning saves beside the first kind of rent, and beside all others from the least to the most."""
+    kinds = decision.by_kind(outlook)
+    first, others = kinds.iloc[0], kinds.iloc[1:]
+    least, most = (
+        words.difference_alone(usd, _SAVED) for usd in (others["saving_usd"].min(), others["saving_usd"].max())
+    )
+    low, high = (words.share(share) for share in (others["cheaper_frac"].min(), others["cheaper_frac"].max()))
+    return (
+        f"Owning saves, beside a {first['against']} {words.difference_alone(first['saving_usd'], _SAVED)}, beside the "
+        f"{len(others)} other kinds of rent on page 50 {least} to {most} (in {low} to {high} of the samples)."
+    )
 
 
 def _happened() -> str:

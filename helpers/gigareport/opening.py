@@ -22,6 +22,7 @@ from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
 from gigareport.scenario.outlook import digits_of
 from gigareport.scenario.register import Site
+from gigareport.spending import dollars_unit
 from gigareport.words import number, quantity, share, usd
 
 _SOURCE = "gigacluster models, inputs of the scenario"
@@ -248,25 +249,29 @@ def place_title(outlook: scenario.Outlook, table: pd.DataFrame) -> str:
     return f"{first.idxmax()} was {first.max() / here.iloc[0]:.3g} times this cluster on the day it was complete"
 
 
-#: Labels of the axes of :func:`spread`.
-BETTER, SHARE = "Owning better by at least [$ billion]", "Share of samples [%]"
+#: Label of the axis of :func:`spread` that stands.
+SHARE = "Share of samples [%]"
 
 
-def spread(outlook: scenario.Outlook) -> pd.DataFrame:
-    """Return in which share of the samples owning is better by at least so much: 101 points of each answer.
+def spread(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:
+    """Return in which share of the samples owning is better by at least so much, and the label of the axis of that.
 
     Returns
     -------
-    DataFrame
-        ``counted`` (what of the answers it is), :data:`BETTER`, :data:`SHARE`, and the share ``above 0`` [%].
+    DataFrame, str
+        101 points of each answer: ``counted`` (what of the answers it is), the label, :data:`SHARE`, and the share
+        ``above 0`` [%].
     """
     at = numpy.array([99.5, *range(99, 0, -1), 0.5])
-    parts = []
-    for name, counted in (("saving_usd", "same useful work"), ("advantage_usd", "months of each counted")):
-        usd = numpy.nanquantile(to_host(getattr(outlook, name)), 1 - at / 100) / 1e9
-        above = 100 * outlook.probability(name)
-        parts.append(pd.DataFrame({"counted": counted, BETTER: usd, SHARE: at, "above 0": above}))
-    return pd.concat(parts, ignore_index=True)
+    names = {"saving_usd": "same useful work", "advantage_usd": "months of each counted"}
+    ends = {name: numpy.nanquantile(to_host(getattr(outlook, name)), 1 - at / 100) for name in names}
+    scale, unit = dollars_unit(numpy.concatenate(list(ends.values())))
+    label = f"Owning better by at least [{unit}]"
+    parts = [
+        {"counted": counted, label: ends[name] / scale, SHARE: at, "above 0": 100 * outlook.probability(name)}
+        for name, counted in names.items()
+    ]
+    return pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True), label
 
 
 def power(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:

@@ -20,7 +20,7 @@ from gigareport.scenario.inputs import market_of
 from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
 
-__all__ = ["deal_sizes", "deciding", "known_rents", "parts", "so_far", "waiting", "worths"]
+__all__ = ["deal_sizes", "deciding", "dollars_unit", "known_rents", "parts", "so_far", "waiting", "worths"]
 
 #: Samples that cash flows month by month are drawn for.
 _SAMPLES = 2_000
@@ -37,7 +37,7 @@ def _flows(outlook: Outlook) -> tuple[cost.CashFlows, cost.CashFlows]:
     return cash_flows(outlook.scenario, *_given(outlook))
 
 
-def _unit(usd: Array) -> tuple[float, str]:
+def dollars_unit(usd: Array) -> tuple[float, str]:
     """Return what dollars are divided by for a reader, and the unit's name."""
     most = float(numpy.nanmax(numpy.abs(usd)))
     return (1e9, "$ billion") if most >= 1e9 else (1e6, "$ million")
@@ -53,7 +53,7 @@ def parts(outlook: Outlook) -> tuple[pd.DataFrame, str]:
     """
     owned, _ = _flows(outlook)
     usd = {name: numpy.ravel(to_host(part)) for name, part in owned.parts_usd.items()}
-    scale, unit = _unit(numpy.concatenate(list(usd.values())))
+    scale, unit = dollars_unit(numpy.concatenate(list(usd.values())))
     rows = [
         (name, *(numpy.nanquantile(part, [0.05, 0.5, 0.95]) / scale)) for name, part in usd.items() if numpy.any(part)
     ]
@@ -76,7 +76,7 @@ def so_far(outlook: Outlook) -> tuple[pd.DataFrame, str]:
         "own and sell then": to_host(owned.so_far_usd - owned.discount_factor * owned.exit_usd),
         "rent the same work": to_host(rented.usd_per_useful_chip_hour) * work,
     }
-    scale, unit = _unit(usd["rent the same work"])
+    scale, unit = dollars_unit(usd["rent the same work"])
     tables = []
     for choice, values in usd.items():
         low, middle, high = numpy.nanquantile(values, [0.05, 0.5, 0.95], axis=1) / scale
@@ -141,7 +141,7 @@ def deciding(outlook: Outlook, *, samples: int = 256, most: int = 8) -> tuple[pd
 
     base = float(numpy.ravel(saving({name: numpy.full(1, value.median) for name, value in money.items()}))[0])
     indices, swings = sobol_indices(saving, money, samples=samples, seed=outlook.seed), tornado(saving, money)
-    scale, unit = _unit(numpy.array([base, *(end for pair in swings.values() for end in pair)]))
+    scale, unit = dollars_unit(numpy.array([base, *(end for pair in swings.values() for end in pair)]))
     meaning = words_of(story)
     rows = [
         (re.split("[:,]", meaning[name])[0], *(end / scale for end in (low, base, high)), indices[name][1])

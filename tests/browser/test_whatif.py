@@ -184,6 +184,27 @@ def test_a_typed_value_out_of_range_says_its_range_and_changes_nothing(file, ope
     assert shown(page, "own_capital_usd") == before
 
 
+TEXTS = """() => [...document.querySelectorAll(".whatif svg")].map((svg) => {
+  const frame = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll("text")].filter((text) => text.textContent);
+  const boxes = texts.map((text) => text.getBoundingClientRect());
+  const cut = texts.filter((_, i) => boxes[i].left < frame.left - 1 || boxes[i].right > frame.right + 1);
+  const isOver = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+  const over = texts.filter((_, i) => boxes.some((other, j) => j < i && isOver(boxes[i], other)));
+  return [texts.length, cut.map((text) => text.textContent), over.map((text) => text.textContent)];
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("change", ["own.chip_usd=52000", "own.chip_usd=31000", "own.chip_usd=12000&horizon_months=36"])
+def test_no_label_of_a_figure_is_cut_off_or_over_another(file, open_page, width, change):
+    page = open_page(f"{file.as_uri()}#{change}", width)
+    wait(page)
+    found = page.evaluate(TEXTS)
+    assert all(count > 1 for count, _, _ in found)
+    assert [(cut, over) for _, cut, over in found] == [([], []), ([], [])]
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 def test_it_fits_the_screen_and_everybody(file, open_page, width, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

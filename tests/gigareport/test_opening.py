@@ -120,3 +120,10 @@ def test_a_rent_that_is_no_contract_is_answered_first():
     said = opening.answer(outlook, price_map(outlook, samples=100, prices=9, terms=4))
     assert said.startswith("**By the hour, as the market goes from $2.85 a chip-hour, with 70 % of the hours used ")
     assert "Under a contract instead: at $2.85" in said
+
+
+def test_the_spread_is_in_dollars_that_a_reader_reads(told):
+    table, label = opening.spread(told)
+    assert label.endswith("[$ million]")  # 512 chips
+    assert 1 <= table[label].abs().max() < 1e4
+    assert table[opening.SHARE].between(0, 100).all()

@@ -419,7 +419,8 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
     for quantity, label in labels.items():
         numbers = [numbers.get(quantity) for numbers in by_side]
         first, second = numbers[0], numbers[1]
-        ratio = f"{second.raw / first.raw:.2g}" if first and second and first.raw else "–"
+        # Two leads or savings of which one is negative have no ratio.
+        ratio = f"{second.raw / first.raw:.2g}" if first and second and min(first.raw, second.raw) > 0 else "–"
         rows.append({"label": label, "numbers": numbers, "ratio": ratio})
     shown = [{"name": side.name, "folder": side.folder, "title": side.title, "outlook": side.answers} for side in sides]
     names = [result.job.name for result in sides[0].results]

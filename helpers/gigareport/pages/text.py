@@ -98,7 +98,9 @@ def table(text: str) -> str:
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
     text = re.sub(r"<td>(\d{5,})</td>", lambda match: f"<td>{int(match[1]):,}</td>", text)
     text = re.sub(r"<td>-(?=0(?:\.0+)?</td>)", "<td>", text)
-    text = stacking(re.sub(r"<td>(?=(?:(?!</td>)(?:<[^>]*>|[^<])){70})", '<td class="long">', text))
+    text = stacking(
+        re.sub(r"<(td|th scope=\"row\")>(?=(?:(?!</t[hd]>)(?:<[^>]*>|[^<])){70})", r'<\1 class="long">', text)
+    )
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
 
 

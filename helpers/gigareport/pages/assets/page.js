@@ -179,27 +179,43 @@
     addEventListener("keydown", (event) => { if (event.key === "Escape") { search.value = ""; found.hidden = true; } });
   }
 
-  // A click on the head of a column sorts its table, numbers as numbers.
+  // A click on the head of a column sorts its table, numbers as numbers; a stacked table, whose head is out of sight, has a menu.
+  const SCALES = { trillion: 1e12, billion: 1e9, million: 1e6, months: 30.44 * 86400, days: 86400, hours: 3600, minutes: 60, milliseconds: 1e-3 };
+  const POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
   const keyOf = (text) => {
-    const scale = { trillion: 1e12, billion: 1e9, million: 1e6, days: 86400, hours: 3600, minutes: 60 }[text.match(/[a-z]+/)?.[0]] ?? 1;
-    const value = parseFloat(text.replace(/[$,\s]/g, ""));
-    return Number.isNaN(value) ? null : value * scale;
+    const found = text.replace(/[$,]/g, "").match(/^(?:(?:over|under|saves|(?:cheaper|better) by|(costs|(?:dearer|worse) by)) )?(-?[\d.]+)(?: × 10([⁻⁰-⁹¹²³]+))?(?: ([a-z]+)( later)?)?/);
+    if (!found) return null;
+    const power = [...(found[3] ?? "0")].map((letter) => "0123456789-"[POWERS.indexOf(letter)] ?? letter).join("");
+    return Number(found[2]) * 10 ** Number(power) * (SCALES[found[4]] ?? 1) * (found[1] || found[5] ? -1 : 1);
   };
-  for (const head of document.querySelectorAll(".table thead tr:last-child > *")) {
+  const sortBy = (head, isDown) => {
     const table = head.closest("table"), place = [...head.parentElement.children].indexOf(head);
-    if (!head.textContent.trim() || table.tBodies.length !== 1 || table.querySelector("[rowspan], [colspan]") || table.tBodies[0].rows.length < 3) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "sort";
-    button.textContent = head.textContent;
-    head.replaceChildren(button);
-    button.addEventListener("click", () => {
-      const isDown = head.getAttribute("aria-sort") === "ascending";
-      for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
-      const rows = [...table.tBodies[0].rows].map((row) => { const text = row.cells[place]?.textContent.trim() ?? ""; return [row, keyOf(text), text]; });
-      rows.sort(([, a, textA], [, b, textB]) => (a === null || b === null ? (a === null) - (b === null) || textA.localeCompare(textB) : a - b) * (isDown ? -1 : 1));
-      table.tBodies[0].append(...rows.map(([row]) => row));
-    });
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+    const rows = [...table.tBodies[0].rows].map((row) => { const text = row.cells[place]?.textContent.trim() ?? ""; return [row, keyOf(text), text]; });
+    rows.sort(([, a, textA], [, b, textB]) => (a === null || b === null ? (a === null) - (b === null) || textA.localeCompare(textB) : a - b) * (isDown ? -1 : 1));
+    table.tBodies[0].append(...rows.map(([row]) => row));
+  };
+  for (const table of document.querySelectorAll(".table table")) {
+    if (!table.tHead || table.tBodies.length !== 1 || table.querySelector("[rowspan], [colspan]") || table.tBodies[0].rows.length < 3) continue;
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells].filter((head) => head.textContent.trim());
+    const menu = document.createElement("select");
+    menu.add(new Option("as listed"));
+    menu.options[0].disabled = true;
+    for (const head of heads) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.textContent = head.textContent;
+      head.replaceChildren(button);
+      button.addEventListener("click", () => sortBy(head, head.getAttribute("aria-sort") === "ascending"));
+      for (const way of ["rising", "falling"]) menu.add(new Option(`${button.textContent}, ${way}`));
+    }
+    if (!table.classList.contains("stacks")) continue;
+    menu.addEventListener("change", () => sortBy(heads[Math.floor((menu.selectedIndex - 1) / 2)], menu.selectedIndex % 2 === 0));
+    const label = document.createElement("label");
+    label.className = "order";
+    label.append("Sort by ", menu);
+    table.before(label);
   }
 })();

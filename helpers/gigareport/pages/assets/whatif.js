@@ -233,11 +233,11 @@
 
   // The figures are made once; a change moves their attributes.
   const spread = (() => {
-    const box = page.querySelector(".histogram svg"), width = 600, height = 190, base = 160, bins = 40;
+    const box = page.querySelector(".histogram svg"), width = 600, height = 215, base = 160, bins = 40;
     const bars = Array.from({ length: bins }, (_, place) => svg("rect", { x: width * place / bins + 0.5, width: width / bins - 1 }, box));
     const outline = svg("polyline", { fill: "none", stroke: "currentColor", "stroke-width": 1.2, "stroke-dasharray": "3 2" }, box);
     const zero = svg("line", { y1: 0, y2: base, stroke: "currentColor" }, box);
-    const labels = [0, 1, 2].map(() => svg("text", { ...ink, y: height - 8, "text-anchor": "middle" }, box));
+    const labels = [height - 8, height - 33, height - 8].map((y) => svg("text", { ...ink, y, "text-anchor": "middle" }, box));  // "equal" in a row of its own
     const both = new Float64Array(count);
     let before;
     return (advantage) => {
@@ -250,7 +250,12 @@
       mine.forEach((size, place) => put(bars[place], { y: top(size), height: base - top(size), fill: low + (high - low) * (place + 0.5) / bins > 0 ? "var(--c0)" : "var(--c1)" }));
       put(outline, { points: old.map((size, place) => `${width * place / bins},${top(size)} ${width * (place + 1) / bins},${top(size)}`).join(" ") });
       put(zero, { x1: at(0), x2: at(0) });
-      [low + pad, 0, high - pad].forEach((value, place) => { put(labels[place], { x: Math.min(Math.max(at(value), 60), width - 60) }); write(labels[place], value === 0 ? place === 1 ? "equal" : "" : better(value)); });
+      [low + pad, 0, high - pad].forEach((value, place) => {
+        const label = labels[place];
+        write(label, value === 0 ? place === 1 ? "equal" : "" : better(value));
+        const half = label.getComputedTextLength() / 2;
+        put(label, { x: Math.min(Math.max(at(value), half), width - half) });
+      });
       write(page.querySelector(".histogram figcaption"), `Owning is better, its own months counted, in ${share(shareAbove(advantage))} of the samples (dashed: before any change)`);
       const [a, , b] = interval(advantage);
       put(box, { "aria-label": `How much better or worse owning is: from ${better(a)} to ${better(b)} in 5 to 95 % of the samples.` });
@@ -258,15 +263,15 @@
   })();
   const map = (() => {
     if (!(price in data.medians)) { page.querySelector(".map").remove(); return function* () { /* no price, no map */ }; }
-    const box = page.querySelector(".map svg"), [nx, ny, few, width, height] = [12, 10, 120, 600, 300];
+    const box = page.querySelector(".map svg"), [nx, ny, few, width, height, left] = [12, 10, 120, 600, 300, 84];
     const terms = Array.from({ length: nx }, (_, i) => Math.round(12 + (data.limits.horizon_months[1] - 12) * i / (nx - 1)));
     const fills = { own: "var(--r-own)", rent: "var(--r-rent)", close: "var(--r0)" };
     const cells = Array.from({ length: ny }, (_, j) => terms.map((_, i) => {
-      const cell = svg("rect", { x: 60 + i * (width - 60) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - 60) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: "var(--tint)" }, box);
+      const cell = svg("rect", { x: left + i * (width - left) / nx, y: (ny - 1 - j) * (height - 40) / ny, width: (width - left) / nx + 0.5, height: (height - 40) / ny + 0.5, fill: "var(--tint)" }, box);
       return [cell, svg("title", {}, cell)];
     }));
-    const sides = [0, ny - 1].map((j) => [svg("text", { ...ink, x: 54, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end" }, box), j]);
-    [0, nx - 1].forEach((i) => write(svg("text", { ...ink, x: i ? width : 60, y: height - 12, "text-anchor": i ? "end" : "start" }, box), `${terms[i]} months`));
+    const sides = [0, ny - 1].map((j) => [svg("text", { ...ink, x: left - 6, y: (ny - 0.5 - j) * (height - 40) / ny + 4, "text-anchor": "end" }, box), j]);
+    [0, nx - 1].forEach((i) => write(svg("text", { ...ink, x: i ? width : left, y: height - 12, "text-anchor": i ? "end" : "start" }, box), `${terms[i]} months`));
     return function* () {
       const parts = { own: 0, rent: 0, close: 0 }, prices = Array.from({ length: ny }, (_, j) => middleOf(price) * 2 ** (-1 + 2 * j / (ny - 1)));
       for (const [text, j] of sides) write(text, usd(prices[j], 3));
