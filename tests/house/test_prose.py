@@ -47,14 +47,6 @@ def said():
     return found
 
 
-def _revised_frac():
-    """Return by how much the chips that Google had made by the end of 2025 moved between two vintages."""
-    table = catalog.load("maker_totals")
-    rows = table[(table["chip_maker"] == "Google") & (table["as_of"] == "2025-12-31")].sort_values("vintage")
-    before, now = rows["h100e_8bit_median"]
-    return 100 * abs(now / before - 1)
-
-
 def _out_of_service_percent():
     """Return StepFun's repairs (their number in the row's note) times their mean, over all node-days. [%]"""
     repairs = catalog.load("restart_times").set_index("restart_id").loc["stepfun-repair"]
@@ -78,14 +70,11 @@ def _most_flop():
 #: What is computed from tables and models, in the unit of the prose; equal to the digits that are said.
 COMPUTED = {
     ("10", "10,000 points"): lambda: float(concentration.hhi(numpy.array([1.0]))),
-    ("10", "4 %"): _revised_frac,
     ("20", "0.001"): lambda: Objective().delta,
     ("20", "240 runs"): lambda: len(catalog.load("scaling_chinchilla_runs")),
-    ("30", "16,000 chips"): lambda: round(catalog.load("training_runs")["n_chips"].max(), -3),
     ("40", "2.3 %"): _out_of_service_percent,
     ("40", "148 of 419"): lambda: _stops("Faulty GPU"),
     ("40", "6 of 419"): lambda: _stops("Silent Data Corruption"),
-    ("60", "16,384 chips"): lambda: catalog.load("training_runs")["n_chips"].max(),
     ("70", "200 samples"): lambda: SCREEN_SAMPLES,
     ("90", "240 points"): lambda: len(catalog.load("scaling_chinchilla_runs")),
     ("90", "3 %"): lambda: 100 * default_of("maintenance_frac_per_year").median,
@@ -98,8 +87,6 @@ PUBLISHED = {
     ("40", "5.5 days"): "stepfun-2025",
     ("50", "90 days"): "spacex-s1-2026",
     ("40", "30.1 %"): "llama3-2024",
-    ("40", "14 bytes"): "vast-checkpoints",
-    ("40", "2 TB/s"): "llama3-2024",
     ("40", "222 s"): "olmo-hybrid-lambda",
     ("40", "2,334 s"): "olmo-hybrid-lambda",
     ("40", "5 to 10 %"): "ml-engineering-checkpoints",
@@ -117,9 +104,6 @@ PUBLISHED = {
 #: What was measured once, and the document that says so, with its words.
 RECORDED = {
     ("20", "28 %"): ("docs/figures-not-reached.md", "errs 10 to 28 %"),
-    ("60", "3 times"): ("docs/figures-not-reached.md", "14 % for 256 small"),
-    ("90", "27 %"): ("docs/throughput-before-repair.md", "dense | 59 | 27.0"),
-    ("90", "30 %"): ("docs/throughput-before-repair.md", "MoE | 30 | 30.4"),
 }
 #: What was chosen, and is no result: why it is that.
 CHOSEN = {
