@@ -109,7 +109,7 @@ BAD_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("value", ["a", -1, numpy.nan, -numpy.inf, object()], ids=str)
+@pytest.mark.parametrize("value", ["a", -1, numpy.nan, -numpy.inf, object()], ids=["a", "-1", "nan", "-inf", "object"])
 @pytest.mark.parametrize(
     ("function", "name"),
     [pytest.param(f, name, id=f"{f.__name__} {name}") for f, _, names in BAD_OPTIONS for name in names],
