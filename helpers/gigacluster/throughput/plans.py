@@ -430,7 +430,7 @@ def _allowed(table: dict[str, Any], choices: dict[str, Any], job: Job, rules: tu
 
 def _fault(seen: SimpleNamespace, rules: list[Rule], job: Job) -> ValueError:
     """Return what says of one tuple, the nearest where that can be told, which rule it breaks."""
-    if hasattr(seen, "dp") and not hasattr(seen, "micro_batch"):
+    if hasattr(seen, "dp") and not (hasattr(seen, "micro_batch") or hasattr(seen, "sharding")):
         used = seen.tp * seen.pp * seen.cp * seen.dp
         most = int(used[used <= job.cluster.n_chips].max())
         idle_frac = math.ceil(1e4 * (1 - most / job.cluster.n_chips)) / 1e4

@@ -65,7 +65,7 @@ def test_a_changed_median_takes_its_samples_along_within_its_limits(made):
 
 def test_the_page_stays_small(made):
     assert len(made.record.needed()) <= 2000
-    assert len(made.script()) < 30_000
+    assert len(made.script()) < 45_000  # two functions: all answers, and the saving alone for the map
 
 
 def test_another_chip_or_number_gives_what_its_own_scenario_gives(made):
