@@ -21,8 +21,8 @@ def _cost_table() -> dict[str, Uncertain]:
     lower, upper = filled(rows["lower_limit"], -math.inf), filled(rows["upper_limit"], math.inf)
     columns = zip(rows["quantity"], rows["low"], rows["median"], rows["high"], lower, upper, strict=True)
     return {
-        name: Uncertain(**dict(zip(("low", "median", "high", "lower", "upper"), map(float, numbers), strict=True)))
-        for name, *numbers in columns
+        name: Uncertain(low=float(low), median=float(median), high=float(high), lower=float(least), upper=float(most))
+        for name, low, median, high, least, most in columns
     }
 
 
