@@ -28,6 +28,18 @@ class Table:
 
     def __init__(self, columns: Mapping[str, numpy.typing.ArrayLike]) -> None:
         self._columns = {name: _column(values) for name, values in columns.items()}
+        lengths = {name: values.size for name, values in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of a table must have one length, got {lengths}")
+
+    @classmethod
+    def _read(cls, columns: Mapping[str, numpy.ndarray]) -> Table:
+        """Return a table of columns in their form, such as those of another."""
+        for values in columns.values():
+            values.flags.writeable = False
+        table = cls.__new__(cls)
+        table._columns = dict(columns)
+        return table
 
     @classmethod
     def of(cls, table: Table | pd.DataFrame) -> Table:
@@ -52,7 +64,7 @@ class Table:
 
     def where(self, rows: numpy.ndarray | slice) -> Table:
         """Return some rows: those where flags are true, or those at places."""
-        return Table({name: values[rows] for name, values in self._columns.items()})
+        return Table._read({name: values[rows] for name, values in self._columns.items()})
 
     def assign(self, **columns: numpy.typing.ArrayLike) -> Table:
         """Return the table with further columns, or others in their place; a single value holds for all rows."""
@@ -61,7 +73,7 @@ class Table:
 
     def select(self, *names: str) -> Table:
         """Return some columns, in the order of their names here."""
-        return Table({name: self[name] for name in names})
+        return Table._read({name: self[name] for name in names})
 
     def sorted(self, *names: str) -> Table:
         """Return the rows in the order of a column and, where that is the same, of the next; equal ones stay put."""

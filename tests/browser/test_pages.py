@@ -214,6 +214,7 @@ STACK = """texts => {
 SAID = {
     "dollars": words.usd,
     "numbers": words.number,
+    "numbers as printed": lambda value: f"{value:.5g}",
     "durations": words.duration,
     "cheaper or dearer": lambda value: words.difference(0.9 * value, value, 1.1 * value, words.CHEAPER),
     "saves or costs": lambda value: words.difference(value - 3e4, value, value + 3e4, words.SAVES),

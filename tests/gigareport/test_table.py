@@ -64,3 +64,8 @@ def test_a_table_is_read_and_not_written():
 def test_a_row_too_many_is_refused():
     with pytest.raises(ValueError, match="broadcast"):
         catalog.read("chips").assign(new=[1.0, 2.0])
+
+
+def test_columns_of_other_lengths_are_refused():
+    with pytest.raises(ValueError, match="one length"):
+        Table({"a": [1, 2], "b": [1]})

@@ -29,10 +29,9 @@ from gigareport.planner.base import Base
 from gigareport.planner.options import Option
 from gigareport.planner.register import NEVER, Goal, months_between
 from gigareport.scenario import Delivery, Scenario, ScenarioError, evaluate, search_step
-from gigareport.scenario.chips import BY_CHIP, said_of, with_chip
+from gigareport.scenario.chips import said_or_usual, with_chip
 from gigareport.scenario.inputs import STEP_ERROR
 from gigareport.scenario.plans import PlannedStep
-from gigareport.scenario.register import default_of
 
 #: A scenario refuses a start beyond this share of its horizon.
 LATEST_START = 0.9
@@ -48,7 +47,7 @@ def story_of(base: Base, option: Option, horizon_months: int) -> Scenario:
     other = with_chip(like, option.chip, float(option.n_chips))
 
     def said(path: str) -> Uncertain:
-        return said_of(like, path, option.chip) or default_of(BY_CHIP[path])
+        return said_or_usual(like, path, option.chip)
 
     never = Uncertain.fixed(min(1.0, LATEST_START * horizon_months))
     own = replace(

@@ -24,7 +24,7 @@ from gigareport.facts import failures
 from gigareport.planner.base import nearest_shape
 from gigareport.planner.options import even_sizes
 from gigareport.scenario import Outlook, Scenario, ScenarioError
-from gigareport.scenario.chips import chip_of, with_chip
+from gigareport.scenario.chips import chip_of, said_or_usual, with_chip
 from gigareport.scenario.plans import PlannedStep
 from gigareport.words import share
 
@@ -74,7 +74,8 @@ def on(like: Scenario, chip: str, n_chips: int, *, days: float | None = None) ->
         run_days=like.training.run_days if days is None else Uncertain.fixed(float(days)),
     )
     here = with_chip(like, chip, float(n_chips))
-    return replace(here, cluster=replace(here.cluster, sites=()), training=training)
+    power = said_or_usual(like, "cluster.it_power_w_per_chip", chip)
+    return replace(here, cluster=replace(here.cluster, it_power_w_per_chip=power, sites=()), training=training)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -157,6 +157,11 @@ def said_of(like: Scenario, path: str, chip: str) -> Uncertain | None:
     return default_for(path, chip, like.decided_on, like.cluster.own_chip)[0]
 
 
+def said_or_usual(like: Scenario, path: str, chip: str) -> Uncertain:
+    """Return the same, and an H100's where no table says anything of the chip."""
+    return said_of(like, path, chip) or default_of(BY_CHIP[path])
+
+
 def with_chip(like: Scenario, chip: str, n_chips: float) -> Scenario:
     """Return a scenario with other chips, or another number of them, and what the tables say of such chips.
 

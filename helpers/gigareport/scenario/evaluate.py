@@ -121,15 +121,15 @@ def evaluate(
     >>> bool(0.1 < outlook.interval("mfu_frac").median < 0.6)
     True
     """
+    given = [plans] if isinstance(plans, PlannedStep) else plans
     if not isinstance(scenario, Sequence):
         loaded(scenario)
-        alone = [plans] if isinstance(plans, PlannedStep) else None
         return evaluate(
             [scenario],
             samples=samples,
             seed=seed,
             device=device,
-            plans=alone,
+            plans=given,
             first=first,
             answers=answers,
             streams=streams,
@@ -138,13 +138,7 @@ def evaluate(
     stories = [loaded(item) for item in scenario]
     if unknown := [name for name in answers if name not in Outlook.answers()]:
         raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
-    searched = (
-        [search_plan(story) for story in stories]
-        if plans is None
-        else [plans]
-        if isinstance(plans, PlannedStep)
-        else list(plans)
-    )
+    searched = [search_plan(story) for story in stories] if given is None else list(given)
     if len(searched) != len(stories):
         raise ValueError(f"got {len(searched)} plans for {len(stories)} scenarios; give one each")
     found: dict[int, Outlook] = {}

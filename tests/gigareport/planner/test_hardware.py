@@ -20,6 +20,14 @@ def story():
     return scenario.load("startup-512-2025")
 
 
+def test_a_chip_of_unknown_power_has_that_of_an_h100_whatever_stood_there(story):
+    dense = planner.on(story, "B200", 64)
+    usual_w = story.cluster.it_power_w_per_chip.median
+    assert dense.cluster.it_power_w_per_chip.median > usual_w
+    for like in (story, dense):
+        assert planner.on(like, "Trainium1", 64).cluster.it_power_w_per_chip.median == usual_w
+
+
 def test_more_days_and_more_chips_train_a_better_model(story):
     losses = [
         planner.best_model(story, "H200", n_chips, days, samples=200).outlook.interval("run_loss").median

@@ -301,3 +301,12 @@ def test_two_identities_of_the_decision_hold_in_the_spine(story, plan):
 def test_what_no_sample_has_is_counted_beside_the_interval(outlook):
     with_holes = replace(outlook, months_gained=numpy.asarray([1.0, numpy.nan, 3.0, numpy.nan]))
     assert with_holes.say("months_gained").endswith("none in 50 % of the samples")
+
+
+def test_a_plan_in_a_list_of_its_own_is_taken_and_two_plans_are_refused(story, plan):
+    """A list is what several scenarios take; for one, what is given must not give way to a search in silence."""
+    slow = replace(plan, step_time_s=2.0 * plan.step_time_s)
+    alone, listed = (scenario.evaluate(story, samples=5, plans=given, device="cpu") for given in (slow, [slow]))
+    assert (to_host(alone.step_time_s) == to_host(listed.step_time_s)).all()
+    with pytest.raises(ValueError, match="2 plans for 1 scenarios"):
+        scenario.evaluate(story, samples=5, plans=[slow, slow], device="cpu")

@@ -183,10 +183,10 @@
   const SCALES = { trillion: 1e12, billion: 1e9, million: 1e6, months: 30.44 * 86400, days: 86400, hours: 3600, minutes: 60, milliseconds: 1e-3 };
   const POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
   const keyOf = (text) => {
-    const found = text.replace(/[$,]/g, "").match(/^(?:(?:over|under|saves|(?:cheaper|better) by|(costs|(?:dearer|worse) by)) )?(-?[\d.]+)(?: × 10([⁻⁰-⁹¹²³]+))?(?: ([a-z]+)( later)?)?/);
+    const found = text.replace(/[$,]/g, "").match(/^(?:(?:over|under|saves|(?:cheaper|better) by|(costs|(?:dearer|worse) by)) )?([-+−]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?)(?: × 10([⁻⁰-⁹¹²³]+))?(?: ([a-z]+)( later)?)?/);
     if (!found) return null;
     const power = [...(found[3] ?? "0")].map((letter) => "0123456789-"[POWERS.indexOf(letter)] ?? letter).join("");
-    return Number(found[2]) * 10 ** Number(power) * (SCALES[found[4]] ?? 1) * (found[1] || found[5] ? -1 : 1);
+    return Number(found[2].replace("−", "-")) * 10 ** Number(power) * (SCALES[found[4]] ?? SCALES[`${found[4]}s`] ?? 1) * (found[1] || found[5] ? -1 : 1);
   };
   const sortBy = (head, isDown) => {
     const table = head.closest("table"), place = [...head.parentElement.children].indexOf(head);
