@@ -166,12 +166,15 @@ def _as_float64(xp: Namespace, value: Operand | Sequence[Any], device: object) -
     return xp.asarray(value, dtype=xp.float64, device=device)  # other libraries do not follow the current device
 
 
-def moved(values: numpy.ndarray, beside: Array) -> Array:
-    """Return values of the host as float64 in the library and on the device of another array."""
+def place_of(xp: Namespace, like: Any) -> dict[str, Any]:
+    """Return the options that put a new array of a library on the device of another array of it."""
+    return {} if xp.__name__ in ("numpy", "cupy") else {"device": like.device}
+
+
+def moved(values: AnyArray, beside: Any, *, whole: bool = False) -> Any:
+    """Return values of the host as float64, or whole numbers, in the library and on the device of another array."""
     xp = namespace_of(beside)
-    if xp.__name__ in ("numpy", "cupy"):
-        return xp.asarray(values, dtype=xp.float64)
-    return xp.asarray(values, dtype=xp.float64, device=beside.device)
+    return xp.asarray(values, dtype=xp.int64 if whole else xp.float64, **place_of(xp, beside))
 
 
 def to_host(array: Any) -> AnyArray:

@@ -78,7 +78,8 @@ def read(name: str, path: str | Path | None = None) -> Table:
         raise CatalogError(str(fault)) from None
     if path is not None:
         return _checked(Path(path), schema, published=True)
-    files = [data_dir() / f"{one}.csv" for one in (name, "sources")]
+    folder = data_dir()
+    files = [folder / f"{one}.csv" for one in (name, "sources")]
     return _bundled(name, *((file, file.stat().st_mtime_ns if file.exists() else 0) for file in files))
 
 

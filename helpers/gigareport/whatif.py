@@ -235,7 +235,6 @@ class WhatIf:
         return {
             "inputs": input_names(self.record),
             "outputs": [[name, *labels[name]] for name in self.record.outputs],
-            "mapped": MAPPED,
             "samples": {name: _packed(values) for name, values in self.samples.items()},
             "tables": [_packed(table, "float64") for table in self.record.tables],
             "horizon": int(self.story.horizon_months),

@@ -83,8 +83,6 @@ class Decision:
 
     own: Appraisal
     rent: Appraisal
-    #: Levelised cost of an hour of the rent that moves training forward. [USD/chip/h]
-    rent_usd_per_useful_chip_hour: Array
     #: Time not counted: what renting the owner's useful work would cost more than owning it. [USD]
     same_work_usd: Any
     #: Price of the rent at which that is 0, over the price it has; below 1 owning is cheaper. [1]
@@ -110,7 +108,7 @@ class Decision:
         xp, factor = namespace_of(owned.chip_hours), owned.discount_factor
         work_so_far = xp.cumulative_sum(factor * owned.useful_chip_hours, axis=0)
         sold_usd = owned.so_far_usd - factor * owned.exit_usd
-        behind = ~(sold_usd <= self.rent_usd_per_useful_chip_hour * work_so_far)
+        behind = ~(sold_usd <= self.rent.flows.usd_per_useful_chip_hour * work_so_far)
         return xp.where(xp.isfinite(self.same_work_usd), first_lasting_month(xp, behind), xp.nan)
 
 
@@ -207,7 +205,6 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Sam
     return Decision(
         own=own,
         rent=rent,
-        rent_usd_per_useful_chip_hour=hour_usd,
         same_work_usd=same_usd,
         parity_frac=parity,
         utilisation_frac=owned.utilisation_frac * parity,

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
-from gigacluster.arrays import AnyArray, Array, Mask, Namespace, Samples, as_common, namespace_of
+from gigacluster.arrays import AnyArray, Array, Mask, Namespace, Samples, as_common, namespace_of, place_of
 from gigacluster.units import SECONDS_PER_HOUR
 
 
@@ -231,7 +230,7 @@ def check_horizon(horizon_months: int) -> None:
 
 def month_rows(xp: Namespace, horizon_months: int, like: AnyArray, ndim: int) -> Array:
     """Return the months 0 to ``horizon_months`` on a first axis before ``ndim`` others, on the device of ``like``."""
-    rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **_device(xp, like))
+    rows = xp.arange(int(horizon_months) + 1, dtype=xp.float64, **place_of(xp, like))
     return xp.reshape(rows, (-1, *(1,) * max(ndim, 1)))
 
 
@@ -250,10 +249,6 @@ def by_month(xp: Namespace, name: str, values: Array, horizon_months: int, ndim:
             "months, month 0 (the decision) included"
         )
     return xp.reshape(values, (months, *(1,) * (ndim - values.ndim), *values.shape[1:]))
-
-
-def _device(xp: Namespace, like: AnyArray) -> dict[str, Any]:
-    return {} if xp.__name__ in ("numpy", "cupy") else {"device": like.device}
 
 
 def first_lasting_month(xp: Namespace, behind: Mask) -> Array:

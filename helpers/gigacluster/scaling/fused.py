@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from gigacluster.arrays import moved
 from gigacluster.emission import c, input_names
 from gigacluster.scaling import newton
 from gigacluster.trace import Record
@@ -69,7 +70,7 @@ def fused(
         [name for name in record.outputs if name != "done"],
     )
     rows = {name: problem.array(getattr(problem, name).T) for name in ("weights", "log_loss")}
-    names, of_fit = input_names(record), xp.astype(problem.array(numbers), xp.int64)
+    names, of_fit = input_names(record), moved(numbers, problem.like, whole=True)
 
     def finish(now: newton.Solution, held: Any) -> newton.Solution:
         which = xp.take(of_fit, now.problem)

@@ -187,7 +187,7 @@ class Problem:
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
         xp = self.xp
         weights, observed = self.array(self.weights), self.array(self.log_loss)
-        of_problem = xp.astype(self.array(numbers), xp.int64)
+        of_problem = moved(numbers, self.like, whole=True)
 
         def rows(table: Any, problem: Any) -> Any:
             return table if table.shape[0] == 1 else xp.take(table, xp.take(of_problem, problem), axis=0)

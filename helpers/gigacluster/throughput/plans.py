@@ -15,18 +15,15 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import NUMPY, AnyArray, Namespace, as_common, namespace_of, to_host
+from gigacluster.arrays import NUMPY, AnyArray, Namespace, as_common, moved, namespace_of, to_host
 from gigacluster.names import outside_schedule, unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.rules import RULES, SEARCHED, Rule, divisors
+from gigacluster.throughput.rules import HYBRID, RULES, SEARCHED, SHARDINGS, ZERO1, ZERO2, Rule, divisors
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
 RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a table of plans
-#: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything.
-SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
-_HYBRID = SHARDINGS.index("hsdp")
 #: Axes whose values are words.
 _WORDS = {"recompute": RECOMPUTE, "sharding": SHARDING}
 #: Axes that a search can be restricted to; dp follows from the number of chips.
@@ -186,14 +183,7 @@ class PlanSpace:
 def _at(column: Any, places: numpy.ndarray) -> AnyArray:
     """Return the elements of a column at places, on the host."""
     xp = namespace_of(column)
-    return column[places] if xp is NUMPY else to_host(xp.take(column, _beside(column, places)))
-
-
-def _beside(column: Any, values: AnyArray) -> Any:
-    """Return whole numbers of the host in the library and on the device of a column."""
-    xp = namespace_of(column)
-    place = {} if xp.__name__ in ("numpy", "cupy") else {"device": column.device}
-    return xp.asarray(values, dtype=xp.int64, **place)
+    return column[places] if xp is NUMPY else to_host(xp.take(column, moved(places, column, whole=True)))
 
 
 def distinct(code: Any, most: int) -> AnyArray:
@@ -210,7 +200,7 @@ def lookup(numbers: AnyArray, used: AnyArray, code: Any) -> Any:
     """Return the number that belongs to each code: ``numbers`` are those of the codes that are used."""
     table = numpy.zeros(int(used[-1]) + 1, dtype=numpy.int64)
     table[used] = numbers
-    return namespace_of(code).take(_beside(code, table), code)
+    return namespace_of(code).take(moved(table, code, whole=True), code)
 
 
 def check_plan(plan: Plan, job: Job) -> None:
@@ -375,7 +365,7 @@ def _table(
     code, radix = xp.zeros(1, dtype=xp.int64), {}  # the axes that rules about sharding ask for, in mixed radix
     for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
         choices = numpy.asarray(divisors(job.global_batch) if axis == "dp" else values[axis], dtype=numpy.int64)
-        across = {axis: _beside(code, choices)}
+        across = {axis: moved(choices, code, whole=True)}
         down, right = xp.nonzero(_allowed(rows, across, job, rules))
         rows = {name: xp.take(column, down) for name, column in rows.items()} | {axis: xp.take(across[axis], right)}
         code = xp.take(code, down)
@@ -401,9 +391,9 @@ def _options(values: dict[str, list[int]], *, asked: bool) -> list[tuple[int, in
 
     Groups that are asked for without hybrid sharding are those of ZeRO-1 and ZeRO-2.
     """
-    whole = [(code, 0) for code in values["sharding"] if code != _HYBRID]
-    in_groups = [_HYBRID] if _HYBRID in values["sharding"] else [SHARDINGS.index(word) for word in ("zero1", "zero2")]
-    in_groups = [code for code in in_groups if code in values["sharding"] and (code == _HYBRID or asked)]
+    whole = [(code, 0) for code in values["sharding"] if code != HYBRID]
+    in_groups = [HYBRID] if HYBRID in values["sharding"] else [ZERO1, ZERO2]
+    in_groups = [code for code in in_groups if code in values["sharding"] and (code == HYBRID or asked)]
     return whole + [(code, size) for code in in_groups for size in values["shard_group"]]
 
 

@@ -70,8 +70,7 @@ class Runs:
 
     def cells(self, name: str) -> list[Any]:
         """Return the cells of a column, ``None`` where one is blank."""
-        values = self._columns.get(name, [None] * len(self))
-        return [None if is_blank(value) else value for value in values]
+        return self._columns.get(name, [None] * len(self))
 
     def text(self, name: str) -> list[str]:
         """Return a column as lower-case text, empty where it is blank."""
@@ -104,9 +103,10 @@ def number_of(cell: Any) -> float:
 
 
 def _listed(name: str, values: Any) -> list[Any]:
+    """Return the cells of a column, ``None`` where one is blank."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise ValueError(f"column {name} must hold a value a run, got {values!r}; of one run, give [{values!r}]")
-    return list(values)
+    return [None if is_blank(value) else value for value in values]
 
 
 def _wrong(name: str, cell: Any) -> str:
@@ -240,13 +240,15 @@ class Reader:
     def _missing(self) -> list[str]:
         needed = {name: self.runs.number(name) for name in _NEEDED}
         needed |= {"tp": self.width("tp"), "pp": self.width("pp")}
+        blank = {
+            name: numpy.isnan(values) & numpy.array([cell is None for cell in self.runs.cells(name)], dtype=bool)
+            for name, values in needed.items()
+        }
         moe = self.runs.number("n_experts", 0.0) > 0
+        blank |= {name: moe & ~(self.runs.number(name) > 0) for name in ("top_k", "d_ff_expert")}
         said = []
         for i in range(len(self.runs)):
-            names = [
-                name for name, values in needed.items() if numpy.isnan(values[i]) and self.runs.cells(name)[i] is None
-            ]
-            names += [name for name in ("top_k", "d_ff_expert") if moe[i] and not self.runs.number(name)[i] > 0]
+            names = [name for name, flags in blank.items() if flags[i]]
             said.append(f"{', '.join(names)} must be positive and known" if names else "")
         return said
 

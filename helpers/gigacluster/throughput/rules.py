@@ -10,7 +10,10 @@ from gigacluster.throughput.job import Job
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
-_ZERO1, _ZERO2, _HYBRID = 1, 2, 4  # codes of a table of plans
+#: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything: in the
+#: order of their codes in a table of plans.
+SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
+ZERO1, ZERO2, HYBRID = (SHARDINGS.index(word) for word in ("zero1", "zero2", "hsdp"))
 
 
 class Rule(NamedTuple):
@@ -136,7 +139,7 @@ def _says_evenly(job: Job, p: Any) -> str:
 
 
 def _distinct(job: Job, p: Any) -> Any:
-    return (p.sharding != _ZERO2) | (p.pp == 1)
+    return (p.sharding != ZERO2) | (p.pp == 1)
 
 
 def _says_distinct(job: Job, p: Any) -> str:
@@ -172,8 +175,8 @@ def _shards(job: Job, p: Any) -> Any:
     replicas = p.dp * p.cp
     parts = (p.shard_group > 1) & (p.shard_group < replicas) & (replicas % p.shard_group == 0)
     whole = (p.shard_group == replicas) & ((p.sharding == 0) | (replicas > 1))
-    in_groups = (p.sharding == _ZERO1) | (p.sharding == _ZERO2) | (p.sharding == _HYBRID)
-    return (parts & in_groups) | (whole & (p.sharding < _HYBRID))
+    in_groups = (p.sharding == ZERO1) | (p.sharding == ZERO2) | (p.sharding == HYBRID)
+    return (parts & in_groups) | (whole & (p.sharding < HYBRID))
 
 
 def _says_shards(job: Job, p: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 import pandas as pd
@@ -19,9 +19,6 @@ from gigareport import catalog, facts, words
 from gigareport.beside import accounts, costs, goodput
 from gigareport.facts.growth import published_growth, published_shares
 from gigareport.words import share
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: How far a default estimate without an interval of its own may lie from a published one.
 _NEAR = 0.2
@@ -234,10 +231,6 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     >>> "kaplan-2020" in set(published_optima(1e24)["law"])
     True
     """
-    import pandas as pd
-
-    from gigareport import catalog
-
     rows: list[dict[str, Any]] = []
     for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
         first = group.iloc[0]

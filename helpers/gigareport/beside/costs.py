@@ -224,7 +224,7 @@ def gigawatt_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     found = scenario.evaluate(story, samples=samples, seed=seed, device="cpu")
     owned, _ = scenario.cash_flows(story, found.inputs, 1.0)
     it_gw = story.cluster.n_chips * found.inputs["cluster.it_power_w_per_chip"] / 1e9
-    months = owned.chip_hours[-1, ...] / (story.cluster.n_chips * 730.5)  # the last month runs in full
+    months = owned.chip_hours[-1, ...] / (story.cluster.n_chips * HOURS_PER_MONTH)  # the last month runs in full
     running = sum(
         owned.flows[name].amount_usd * owned.flows[name].by_month[-1, ...]
         for name in ("energy", "staff", "maintenance")

@@ -24,7 +24,7 @@ from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
 from gigareport.calibration.fit import EFFECT_SPREADS
 from gigareport.scenario import Scenario, inputs_of
-from gigareport.scenario.plans import PlannedStep, replicas_of
+from gigareport.scenario.plans import PlannedStep, log_error, replicas_of
 
 #: What the search is restricted to, so that hundreds of them take seconds: plans that large runs use.
 _LIMITS: dict[str, list[Any]] = {
@@ -36,8 +36,6 @@ _LIMITS: dict[str, list[Any]] = {
 }
 _THREE_BATCH = 3 * 256
 _MFU_NO_PLAN_DOUBLES = 0.35
-#: 90 % of a normal distribution over 80 %: calibration states its widths for 80 %.
-_TO_90 = float(special.ndtri(0.95) / special.ndtri(0.9))
 #: Calibration's prior for the effect of a chip that no measured run used: half-width of 80 %.
 _UNMEASURED_CHIP = EFFECT_SPREADS["chip"] * float(special.ndtri(0.9))
 
@@ -254,7 +252,7 @@ def shared_error(run: Run) -> Uncertain:
     """
     calibration = read_calibration(run.calibration)
     known, new = (calibration.half_width(known=known, moe=run.model.n_experts > 0) for known in (True, False))
-    return _symmetric(math.sqrt(max(new**2 - known**2, 0.0)))
+    return log_error(math.sqrt(max(new**2 - known**2, 0.0)))
 
 
 def chip_error(run: Run, chip: str) -> Uncertain:
@@ -266,7 +264,7 @@ def chip_error(run: Run, chip: str) -> Uncertain:
     of_run = read_calibration(run.calibration).half_width(known=True, moe=run.model.n_experts > 0, blanks_frac=1.0)
     effects = _chip_half_widths()
     of_chip = effects.get(chip, _UNMEASURED_CHIP)
-    return _symmetric(math.sqrt(of_run**2 + of_chip**2 - min(effects.values()) ** 2))
+    return log_error(math.sqrt(of_run**2 + of_chip**2 - min(effects.values()) ** 2))
 
 
 @cache
@@ -274,8 +272,3 @@ def _chip_half_widths() -> dict[str, float]:
     """Return the half-width of 80 % of each fitted effect of a chip."""
     rows = catalog.load("throughput_coefficients").query("kind == 'chip'")
     return dict(zip(rows["name"], (rows["high"] - rows["low"]) / 2, strict=True))
-
-
-def _symmetric(half_width_80: float) -> Uncertain:
-    half = half_width_80 * _TO_90
-    return Uncertain(low=-half, median=0.0, high=half)

@@ -141,6 +141,13 @@ def revisions_between(states: Table | pd.DataFrame, names: Table | pd.DataFrame,
     return plan_revisions(old, new, before, now)
 
 
+@cache
+def latest_revisions() -> Revisions:
+    """Return what became of the plans of the vintage before the latest of ``data/``."""
+    states, names = (catalog.read(name) for name in ("data_center_timelines", "site_names"))
+    return revisions_between(states, names, *vintages()[-2:])
+
+
 def standing(states: Table, days: Days, column: str = "h100e_8bit") -> Any:
     """Return the last known value up to each day, 0 before the first."""
     rows = states.where(given(states["date"]) & given(states[column]))

@@ -240,6 +240,7 @@ def first_known(chip: str) -> str:
     return f"the first in the tables is ${row['usd_per_chip_hour']:.2f} of {day:%B %Y}, {words}"
 
 
+@cache
 def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
     """Return the largest block of each kind of rent that was known by a day: at most so many chips were to be had.
 

@@ -17,16 +17,15 @@ from scipy import stats
 
 from gigacluster.concentration.measures import built
 from gigacluster.units import DAYS_PER_MONTH
-from gigareport import catalog
 from gigareport.facts.plans import (
     CAMPUS,
     LAST_DAY,
     Revisions,
     as_days,
     day_numbers,
+    latest_revisions,
     listed_states,
     plan_revisions,
-    revisions_between,
     standing,
     states_by_site,
     told_clusters,
@@ -146,7 +145,8 @@ def site_timeline(
     own_draws = numpy.array([_positions(name, 1 + planned.shape[1], samples, seed) for name in names])
     cancelled = stats.beta.ppf(common[0], left + 0.5, counted - left + 0.5)
     kept = own_draws[:, 1:] < (1 - cancelled) ** windows
-    moved = numpy.column_stack([revisions.by_site[name] for name in ("slip_months", "log_ratio")])
+    by_site = revisions.by_site
+    moved = numpy.column_stack([by_site["slip_months"], by_site["log_ratio"]])
     drawn = moved[numpy.floor(own_draws[:, 0] * len(moved)).astype(int)]
     error = moved.std(axis=0, ddof=1) / numpy.sqrt(len(moved))
     drawn = drawn + error * stats.t.ppf(common[1:], len(moved) - 1).T
@@ -204,10 +204,7 @@ def _told(told: Table | None, names: list[str], days: numpy.ndarray) -> numpy.nd
 @cache
 def latest(samples: int = 1_000, seed: int = 7) -> Timeline:
     """Return the timeline of the latest vintage of ``data/``, its plans as uncertain as the one before turned out."""
-    states, names = (catalog.read(name) for name in ("data_center_timelines", "site_names"))
-    before, now = vintages()[-2:]
-    revisions = revisions_between(states, names, before, now)
-    told = told_clusters()
+    revisions, now, told = latest_revisions(), vintages()[-1], told_clusters()
     return site_timeline(listed_states(), traits(), revisions, now, told=told, samples=samples, seed=seed)
 
 

@@ -14,7 +14,6 @@ from functools import cache
 from typing import TypeAlias
 
 import numpy
-import pandas as pd
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
@@ -305,10 +304,9 @@ def _slipped(month: Uncertain, decided_on: datetime.date) -> Uncertain:
 def _slips(decided_on: datetime.date) -> tuple[float, float, float] | None:
     """Return the slips of planned sites, 5, 50 and 95 %, in months for each month waited; None before any is known."""
     vintages = plans.vintages()
-    if len(vintages) < 2 or pd.Timestamp(vintages[-1]) > pd.Timestamp(decided_on):
+    if len(vintages) < 2 or vintages[-1] > decided_on.isoformat():
         return None
-    states, names = catalog.read("data_center_timelines"), catalog.read("site_names")
-    revisions = plans.revisions_between(states, names, *vintages[-2:])
+    revisions = plans.latest_revisions()
     slips = revisions.by_site["slip_months"] / revisions.window_months
     low, median, high = (float(value) for value in numpy.quantile(slips, [0.05, 0.5, 0.95]))
     return low, median, high

@@ -12,7 +12,7 @@ import numpy
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import AutoDateLocator, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -175,18 +175,17 @@ def label_axes(chart: Chart, x: str, y: str, log: str) -> None:
     chart.ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
     for axis in (chart.ax.xaxis, chart.ax.yaxis):
         plain_ticks(axis)
-    if isinstance(chart.ax.xaxis.get_major_locator(), AutoDateLocator):
-        locator = AutoDateLocator(maxticks=6)
-        chart.ax.xaxis.set_major_locator(locator)
-        chart.ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    style.short_dates(chart.ax.xaxis, least=5, most=6)
 
 
 def plain_ticks(axis: Axis) -> None:
     """Write numbers at the ticks as a reader says them: thousands apart, no power of ten where none is needed."""
     low, high = sorted(axis.get_view_interval())
-    if axis.get_scale() != "log" and max(abs(low), abs(high)) >= 1000:
-        axis.set_major_formatter(FuncFormatter(_tick))
-    if axis.get_scale() != "log" or low < _PLAIN[0] or high > _PLAIN[1]:
+    if axis.get_scale() != "log":
+        if max(abs(low), abs(high)) >= 1000 and not isinstance(axis.get_major_locator(), AutoDateLocator):
+            axis.set_major_formatter(FuncFormatter(_tick))
+        return
+    if low < _PLAIN[0] or high > _PLAIN[1]:
         return
     steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
     axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))

@@ -17,12 +17,11 @@ import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
-from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of
+from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of, short_dates
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -64,20 +63,12 @@ def narrow(fig: Figure) -> Drawing:
         _stack(fig)
     panels = max(_grid(fig)[1], 1)
     for ax in fig.axes:
-        _fewer_dates(ax)
+        short_dates(ax.xaxis, least=2, most=4)  # ticks of a wide drawing would run into each other
     wrapped_in = max((_wrap_labels(ax) for ax in fig.axes), default=0.0)
     heights_in = (PANEL_IN * panels, height_in * min(1.0, NARROW_IN / width_in), wrapped_in * panels)
     fig.set_size_inches(NARROW_IN, max(heights_in))
     _keep_texts_inside(fig)
     return _drawn(fig)
-
-
-def _fewer_dates(ax: Axes) -> None:
-    """Let dates below an axis stand apart, which the ticks of a wide drawing do not on a telephone."""
-    if isinstance(ax.xaxis.get_major_locator(), AutoDateLocator):
-        locator = AutoDateLocator(minticks=2, maxticks=4)
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _drawn(fig: Figure) -> Drawing:

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
@@ -186,3 +188,11 @@ def caption_of(fig: Figure) -> Caption:
     if fig not in _CAPTIONS:
         raise ValueError("the figure has no title, alternative text and source yet; pass it through finish() first")
     return _CAPTIONS[fig]
+
+
+def short_dates(axis: Axis, *, least: int, most: int) -> None:
+    """Write the dates of an axis short, on so many ticks; an axis of anything else stays."""
+    if isinstance(axis.get_major_locator(), AutoDateLocator):
+        locator = AutoDateLocator(minticks=least, maxticks=most)
+        axis.set_major_locator(locator)
+        axis.set_major_formatter(ConciseDateFormatter(locator))

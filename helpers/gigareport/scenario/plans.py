@@ -159,7 +159,7 @@ def _step(job: Job, found: Search) -> PlannedStep:
         peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
         step_flop=job.step_flop,
         step_time_s=float(found.step_time_s[0]),
-        log_error=_log_error(found.half_width),
+        log_error=log_error(found.half_width),
     )
 
 
@@ -212,7 +212,7 @@ def _batch_gains(job: Job, found: Search) -> tuple[float, ...]:
     return tuple(gains[ratio] for ratio in BATCH_RATIOS)
 
 
-def _log_error(half_width: float) -> Uncertain:
+def log_error(half_width: float) -> Uncertain:
     """Return the error of a prediction for a cluster that calibration never saw, as a logarithm, 5 to 95 %.
 
     The half-width of the calibration is that of the central 80 %, from folds held out by family.
