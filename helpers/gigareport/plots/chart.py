@@ -52,10 +52,15 @@ class Chart:
     is_plane: bool = False  # coloured all over: names of lines stand on it
 
     @property
+    def panels(self) -> tuple[Chart, ...]:
+        """Itself, and those beside it on the figure."""
+        return (self, *self.beside)
+
+    @property
     def data(self) -> pd.DataFrame:
         """Every table behind the figure, once; several are set below each other."""
         tables: list[pd.DataFrame] = []
-        for table in (table for chart in (self, *self.beside) for table in chart.tables):
+        for table in (table for chart in self.panels for table in chart.tables):
             if not any(table is other for other in tables):
                 tables.append(table)
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
@@ -63,12 +68,12 @@ class Chart:
     @property
     def alt(self) -> str:
         """What a reader who cannot see the figure should know."""
-        return " ".join(text for chart in (self, *self.beside) for text in chart.said)
+        return " ".join(text for chart in self.panels for text in chart.said)
 
     @property
     def vintage(self) -> str:
         """Date of the newest datum, or nothing where the tables have no dates."""
-        tables = (table for chart in (self, *self.beside) for table in chart.tables)
+        tables = (table for chart in self.panels for table in chart.tables)
         return max((date for table in tables for date in dates_of(table)), default="")
 
     def add_tips(self, xs: Iterable[Any], ys: Iterable[Any], texts: Iterable[str]) -> None:

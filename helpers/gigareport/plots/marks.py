@@ -74,26 +74,16 @@ def rows(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a name, in the order from top to bottom.
-    value : str
-        Label of the axis, with its unit.
-    label, low, middle, high : str
-        Columns; without ``low`` and ``high`` in the table only dots are drawn.
-    beside : str or several
-        Columns of further values, such as published ones, each with a sign of its own.
-    chance : str, optional
-        Column of the share of samples in which a row beats the next one, written between the two; bold from 90 %.
-    highlight : str, optional
-        Name of the row in the story's colour; the others are grey then.
-    line : float, optional
-        Where an upright line stands, such as 1 for agreement.
-    reach : float
-        The axis ends at so many times the extreme dots and signs; an interval beyond ends in an arrow and in figures.
-    log : bool
-        Whether the axis is logarithmic.
-    on : Chart, optional
-        Where to draw; otherwise a new figure as high as the rows need.
+    table : One row a name, in the order from top to bottom.
+    value : Label of the axis, with its unit.
+    label, low, middle, high : Columns; without ``low`` and ``high`` in the table only dots are drawn.
+    beside : Columns of further values, such as published ones, each with a sign of its own.
+    chance : Column of the share of samples in which a row beats the next one, written between the two; bold from 90 %.
+    highlight : Name of the row in the story's colour; the others are grey then.
+    line : Where an upright line stands, such as 1 for agreement.
+    reach : The axis ends at so many times the extreme dots and signs; an interval beyond ends in an arrow and figures.
+    log : Whether the axis is logarithmic.
+    on : Where to draw; otherwise a new figure as high as the rows need.
     """
     others = [beside] if isinstance(beside, str) else list(beside)
     names, middles = table[label].astype(str).tolist(), table[middle].to_numpy(dtype=float)
@@ -175,16 +165,11 @@ def bars(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a name, in the order from top to bottom.
-    value : str or several
-        Column or columns; a single one is the label of the axis.
-    label : str
-        Column of the names.
-    on : Chart, optional
-        Where to draw.
-    unit : str
-        Label of the axis where several columns are stacked, with its unit.
+    table : One row a name, in the order from top to bottom.
+    value : Column or columns; a single one is the label of the axis.
+    label : Column of the names.
+    on : Where to draw.
+    unit : Label of the axis where several columns are stacked, with its unit.
     """
     columns = [value] if isinstance(value, str) else list(value)
     names, places = table[label].astype(str).tolist(), numpy.arange(len(table))
@@ -222,18 +207,13 @@ def curves(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point.
-    x, y : str
-        Columns, which are the labels of the axes.
-    by : str, optional
-        Column of the groups.
-    highlight : str, optional
-        Name of the group in the story's colour; the others are grey then.
+    table : One row a point.
+    x, y : Columns, which are the labels of the axes.
+    by : Column of the groups.
+    highlight : Name of the group in the story's colour; the others are grey then.
     log : {"", "x", "y", "xy"}
         Axes that are logarithmic.
-    on : Chart, optional
-        Where to draw.
+    on : Where to draw.
     """
     return _lines(on or new_chart(), table, x, y, (y,), by=by, log=log, highlight=highlight)
 
@@ -254,14 +234,10 @@ def band(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point of the line.
-    x : str
-        Column, which is the label of the axis.
-    y : str
-        Label of the other axis, with its unit.
-    low, middle, high : str
-        Columns of the interval.
+    table : One row a point of the line.
+    x : Column, which is the label of the axis.
+    y : Label of the other axis, with its unit.
+    low, middle, high : Columns of the interval.
     by, log, on
         As for :func:`curves`.
     """
@@ -319,18 +295,12 @@ def areas(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point of ``x``.
-    x : str
-        Column, which is the label of the axis.
-    parts : sequence of str
-        Columns, from below to the top.
-    y : str
-        Label of the other axis, with its unit.
-    rest : str, optional
-        The part that is everything without a name: pale, and without hatching.
-    on : Chart, optional
-        Where to draw.
+    table : One row a point of ``x``.
+    x : Column, which is the label of the axis.
+    parts : Columns, from below to the top.
+    y : Label of the other axis, with its unit.
+    rest : The part that is everything without a name: pale, and without hatching.
+    on : Where to draw.
     """
     chart = on or new_chart()
     xs, values = axis_of(table[x]), table[list(parts)].to_numpy(dtype=float).T
@@ -354,10 +324,8 @@ def upright(chart: Chart, at: Any, text: str) -> Chart:
 
     Parameters
     ----------
-    chart : Chart
     at : float, datetime64, date or "YYYY-MM-DD"
-    text : str
-        What begins or ends there.
+    text : What begins or ends there.
     """
     known = float(at) if isinstance(at, (int, float)) else numpy.datetime64(at)
     place = on_axis(known)
@@ -382,16 +350,11 @@ def points(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point.
-    x, y : str
-        Columns, which are the labels of the axes.
-    label : str, optional
-        Column of names, shown under a finger.
-    by : str, optional
-        Column of groups, each with a colour and a form.
-    diagonal : bool
-        Whether to draw the line on which both are equal, as for predicted against measured.
+    table : One row a point.
+    x, y : Columns, which are the labels of the axes.
+    label : Column of names, shown under a finger.
+    by : Column of groups, each with a colour and a form.
+    diagonal : Whether to draw the line on which both are equal, as for predicted against measured.
     log, on
         As for :func:`curves`.
     """
@@ -419,14 +382,10 @@ def regions(table: pd.DataFrame, x: str, y: str, choice: str, *, tip: str | None
 
     Parameters
     ----------
-    table : DataFrame
-        One row a place of the grid, every ``x`` with every ``y``.
-    x, y : str
-        Columns, which are the labels of the axes.
-    choice : str
-        Column of what holds there.
-    tip : str, optional
-        Column of the text under a finger; otherwise the choice.
+    table : One row a place of the grid, every ``x`` with every ``y``.
+    x, y : Columns, which are the labels of the axes.
+    choice : Column of what holds there.
+    tip : Column of the text under a finger; otherwise the choice.
     """
     chart = new_chart(6.2, 3.5)
     grid = table.pivot_table(index=y, columns=x, values=choice, aggfunc="first")
