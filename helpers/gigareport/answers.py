@@ -134,8 +134,7 @@ def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str
     text : The number as a reader sees it.
     name : What it is called: two texts under one name on a site fail a test.
     place : Page and heading, such as ``"90-validation.html#step-time"``.
-    of : Outlook, optional
-        Whose number it is; otherwise one that hangs on no scenario.
+    of : Whose number it is; otherwise one that hangs on no scenario.
 
     Examples
     --------

@@ -113,9 +113,7 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
 
     Parameters
     ----------
-    outlook : Outlook
-    samples : int, default 10,000
-        The first so many samples are used: all, for the saving to be the outlook's own.
+    samples : The first so many samples are used: all, for the saving to be the outlook's own.
 
     Returns
     -------
@@ -181,11 +179,7 @@ def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> 
 def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside one contract and each way to go on when its term ends.
 
-    Parameters
-    ----------
-    outlook : Outlook
-        The term is that of its contract, or half the horizon where that runs over all of it.
-    samples : int, default 10,000
+    The term is that of the outlook's contract, or half the horizon where that runs over all of it.
 
     Returns
     -------
@@ -221,12 +215,9 @@ def price_map(
 
     Parameters
     ----------
-    outlook : Outlook
-        What follows a term is that of its scenario, ``rent.after_term``; the market goes on from the scenario's price.
-    prices, terms : int
-        Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
-        to all of it.
-    samples : int, default 1,000
+    outlook : Of the scenario, whose ``rent.after_term`` follows a term; the market goes on from the scenario's price.
+    prices, terms : Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of
+        the horizon to all of it.
     sure_frac : Share of the samples that must agree for a choice to be called better, above a half.
 
     Notes
@@ -310,9 +301,7 @@ def draw_map(outlook: Outlook, found: PriceMap) -> Any:
 
     Parameters
     ----------
-    outlook : Outlook
-    found : PriceMap
-        Of the same outlook.
+    found : Of the same outlook.
     """
     from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
     from gigareport.plots import style
@@ -346,9 +335,7 @@ def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_f
 
     Parameters
     ----------
-    outlook : Outlook
     prices : Points of the rent, from a quarter to three times the one at which both cost the same if all are used.
-    samples : int, default 2,000
     sure_frac : Share of the samples that must agree.
     """
     from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not

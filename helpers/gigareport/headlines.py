@@ -100,7 +100,6 @@ def draw_choice(found: scenario.Outlook, file: Path, title: str, size_in: tuple[
 
     Parameters
     ----------
-    found : Outlook
     file : Where to write it.
     title : Above the map.
     size_in : Width and height at 120 dots an inch; otherwise that of a figure on a page. [in]

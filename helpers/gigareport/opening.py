@@ -361,12 +361,9 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
 
     Parameters
     ----------
-    outlook : Outlook
-        Of the scenario.
-    path : str
-        The input by its path in the file; without one the months that power comes late.
-    samples : int
-        Joint draws of the other inputs.
+    outlook : Of the scenario.
+    path : The input by its path in the file; without one the months that power comes late.
+    samples : Joint draws of the other inputs.
     """
     story = outlook.scenario
     if path:

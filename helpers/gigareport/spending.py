@@ -121,7 +121,6 @@ def deciding(outlook: Outlook, *, samples: int = 256, most: int = 8) -> tuple[pd
 
     Parameters
     ----------
-    outlook : Outlook
     samples : Base sample of the Sobol indices, a power of two.
     most : Inputs kept, widest swing first.
 
