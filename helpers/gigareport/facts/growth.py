@@ -1,18 +1,16 @@
-"""Growth of the leading clusters and of the world's stock, and our numbers beside the published ones."""
+"""Growth of the leading clusters and of the world's stock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy
 from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import DAYS_PER_YEAR
-from gigareport.facts.known import active_clusters
-from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import Day, WorldStock
 
 if TYPE_CHECKING:
@@ -116,107 +114,3 @@ def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = 
     centred = years - years.mean()
     slopes = centred @ numpy.log(world.total[inside]) / (centred @ centred)
     return Growth(interval(numpy.exp(slopes)), len(years))
-
-
-def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.DataFrame, top: int = 10) -> pd.DataFrame:
-    """Our growth rates beside the published ones.
-
-    Parameters
-    ----------
-    clusters, anchors : Tables ``gpu_clusters`` and ``published_anchors``.
-    world : WorldStock
-    top : int, default 10
-
-    Returns
-    -------
-    DataFrame
-        ``quantity, published, ours_p5, ours, ours_p95, ratio, n, ours_to_date``: ours over the years that were
-        published, their ratio to the published value, and ours over the whole of the table since the same start.
-        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
-    """
-    import pandas as pd
-
-    values = anchors.set_index("anchor_id")["value"]
-    leaders = leaders_at_release(clusters, top)
-    rows = []
-    for quantity, (anchor, _) in QUANTITIES.items():
-        then = growth_at_release(leaders, quantity, *PUBLISHED_WINDOW)
-        now = growth_at_release(leaders, quantity, PUBLISHED_WINDOW[0])
-        rows.append(_beside(quantity, values[anchor], then, now))
-    for since in ("2022", "2023", "2024"):  # the published years, then without those in which the table fills up
-        then, now = (stock_growth(world, f"{int(since) - 1}-12-31", end) for end in ("2025-12-31", None))
-        rows.append(_beside(f"stock, from {since}", values["chipstock_growth"], then, now))
-    columns = ["quantity", "published", "ours_p5", "ours", "ours_p95", "ratio", "n", "ours_to_date"]
-    table = pd.DataFrame(rows, columns=columns)
-    leading = [anchor for anchor, _ in QUANTITIES.values()]
-    table.attrs["anchor_ids"] = leading + ["chipstock_growth"] * (len(rows) - len(leading))
-    return table
-
-
-def published_shares(
-    clusters: pd.DataFrame, world: WorldStock, sales: pd.DataFrame, anchors: pd.DataFrame
-) -> pd.DataFrame:
-    """Our shares beside the published ones, each at the date of the published one.
-
-    Parameters
-    ----------
-    clusters, sales, anchors : Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
-    world : WorldStock
-
-    Returns
-    -------
-    DataFrame
-        ``share, as_of, published, ours, ratio``. Shares of known clusters are by 16-bit performance, as published; the
-        one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64 and has no commercial clusters.
-        ``attrs["anchor_ids"]`` names the row of ``anchors`` behind each.
-    """
-    import pandas as pd
-
-    values = anchors.set_index("anchor_id")["value"]
-    spring = PUBLISHED_WINDOW[1]
-    stock = pd.Series(numpy.median(world.at("2025-12-31"), axis=1), index=world.owners)
-    early = pd.Series(numpy.median(world.at("2024-03-31"), axis=1), index=world.owners)
-    five = list(LARGE_CLOUDS)
-    sold = (
-        sales[(sales["as_of"].dt.year == 2025) & ~sales["incomplete"]].groupby("chip_maker")["h100e_8bit_median"].sum()
-    )
-    us = "United States of America"
-    found = [
-        ("United States, known clusters", spring, "us_share", _part(clusters, spring, "country", us)),
-        ("China, known clusters", spring, "cn_share", _part(clusters, spring, "country", "China")),
-        (
-            "United States, known clusters and TOP500",
-            "2024-11-18",
-            "top500_us_share_2024",
-            _part(clusters, "2024-11-18", "country", us),
-        ),
-        (
-            "private owners, known clusters",
-            "2019-01-01",
-            "private_share_2019",
-            _part(clusters, "2019-01-01", "sector", "Private"),
-        ),
-        ("private owners, known clusters", spring, "private_share_2025", _part(clusters, spring, "sector", "Private")),
-        ("five hyperscalers, stock", "2025-12-31", "hyper5_share_2025q4", stock[five].sum() / stock.sum()),
-        ("five hyperscalers, stock", "2024-03-31", "hyper5_share_2024q1", early[five].sum() / early.sum()),
-        ("Google, stock", "2025-12-31", "google_share", stock["Google"] / stock.sum()),
-        ("Nvidia, sales of 2025", "2025-12-31", "nvidia_share", sold["Nvidia"] / sold.sum()),
-    ]
-    rows = [
-        (share, pd.Timestamp(day), values[anchor], ours, ours / values[anchor]) for share, day, anchor, ours in found
-    ]
-    table = pd.DataFrame(rows, columns=["share", "as_of", "published", "ours", "ratio"])
-    table.attrs["anchor_ids"] = [anchor for *_, anchor, _ in found]
-    return table
-
-
-def _part(clusters: pd.DataFrame, date: str, column: str, value: str) -> float:
-    active = active_clusters(clusters, date)
-    speed = active["peak_16bit_op_per_s"]
-    return float(speed[active[column] == value].sum() / speed.sum())
-
-
-def _beside(quantity: str, published: float, then: Growth, now: Growth) -> tuple[Any, ...]:
-    factor = then.factor
-    ratio = factor.median / published
-    return quantity, published, factor.low, factor.median, factor.high, ratio, then.n, now.factor.median

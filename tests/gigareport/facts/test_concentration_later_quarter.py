@@ -4,8 +4,8 @@ import numpy
 import pandas as pd
 import pytest
 
-from gigareport import catalog, facts
-from gigareport.facts import effects, growth, known, ownership, use
+from gigareport import beside, catalog, facts
+from gigareport.facts import effects, known, ownership, use
 
 LATER = pd.Timestamp("2026-03-31")
 ESTIMATE = ["h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95"]
@@ -140,13 +140,13 @@ def test_every_figure_reaches_the_later_quarter(later):
 def test_published_comparisons_stay_and_ours_to_date_moves(later):
     world, before = worlds(later)
     anchors = catalog.load("published_anchors")
-    old = growth.published_growth(catalog.load("gpu_clusters"), before, anchors)
-    new = growth.published_growth(later["gpu_clusters"], world, anchors)
-    assert new["ours"].to_numpy() == pytest.approx(old["ours"].to_numpy(), rel=1e-9)
-    assert (new["ours_to_date"] != old["ours_to_date"]).any()
-    shares = growth.published_shares(later["gpu_clusters"], world, later["chip_sales"], anchors)
-    kept = growth.published_shares(catalog.load("gpu_clusters"), before, catalog.load("chip_sales"), anchors)
-    assert shares["ours"].to_numpy() == pytest.approx(kept["ours"].to_numpy(), rel=1e-9)
+    old = beside.published_growth(catalog.load("gpu_clusters"), before, anchors)
+    new = beside.published_growth(later["gpu_clusters"], world, anchors)
+    assert new["median"].to_numpy() == pytest.approx(old["median"].to_numpy(), rel=1e-9)
+    assert (new["to_date"] != old["to_date"]).any()
+    shares = beside.published_shares(later["gpu_clusters"], world, later["chip_sales"], anchors)
+    kept = beside.published_shares(catalog.load("gpu_clusters"), before, catalog.load("chip_sales"), anchors)
+    assert shares["median"].to_numpy() == pytest.approx(kept["median"].to_numpy(), rel=1e-9)
 
 
 def test_both_headers_read_the_same_table(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gigareport import catalog, facts
+from gigareport import beside, catalog, facts
 from gigareport.facts import effects, growth, headline, known, leases, ownership, plans, timeline, use
 
 FROZEN = Path(__file__).parents[2] / "reference" / "concentration"
@@ -60,8 +60,8 @@ TABLES = {
     "index_change": lambda: effects.index_change(
         world(), 1e5, STORY_DATE, [effects.NEW_OWNER, "Oracle", "Microsoft", "Google"]
     ),
-    "published_growth": lambda: growth.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
-    "published_shares": lambda: growth.published_shares(
+    "published_growth": lambda: beside.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
+    "published_shares": lambda: beside.published_shares(
         loaded("gpu_clusters"), world(), loaded("chip_sales"), loaded("published_anchors")
     ),
 }
