@@ -20,8 +20,6 @@ from gigareport.scenario.inputs import market_of
 from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
 
-__all__ = ["deal_sizes", "deciding", "dollars_unit", "known_rents", "parts", "so_far", "waiting", "worths"]
-
 #: Samples that cash flows month by month are drawn for.
 _SAMPLES = 2_000
 _PRICE = "rent.committed_usd_per_chip_hour"

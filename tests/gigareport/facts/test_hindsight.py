@@ -92,6 +92,6 @@ def test_the_map_names_its_three_regions_and_the_lines_on_it():
     mapped = decision.price_map(found, prices=15, terms=5, samples=200)
     table = mapped.to_frame()
     assert list(dict.fromkeys(table["choice"])) == ["rent", "too close", "own"]
-    assert set(decision.marks(found, mapped)["mark"]) == {"a landlord's cost", "$10 billion for these chips"}
+    assert set(decision.lines_of(found, mapped)["mark"]) == {"a landlord's cost", "$10 billion for these chips"}
     chart = decision.draw_map(found, mapped)
     assert pd.concat(chart.tables)["mark"].dropna().str.startswith("listed").any()
