@@ -19,7 +19,7 @@ from gigacluster.arrays import NUMPY, AnyArray, Namespace, as_common, moved, nam
 from gigacluster.names import outside_schedule, unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.rules import HYBRID, RULES, SEARCHED, SHARDINGS, ZERO1, ZERO2, Rule, divisors
+from gigacluster.throughput.rules import HYBRID, RULES, SEARCHED, SHARDINGS, ZERO1, ZERO2, Rule, divisors, widths
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
@@ -297,7 +297,7 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
         raise ValueError("; ".join(filter(None, [said, outside_schedule(*asked)])))
     domain = job.cluster.fabric.scaleup_domain
     values: dict[str, list[Any]] = {
-        "tp": divisors(math.gcd(model.n_heads, model.n_kv_heads, model.d_ff)),
+        "tp": widths(job),
         "pp": list(range(1, model.n_layers + 1)),
         "cp": divisors(job.seq_len),
         "ep": divisors(max(model.n_experts, 1)),
