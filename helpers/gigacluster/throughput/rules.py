@@ -8,12 +8,13 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
+from gigacluster.throughput.words import SHARDING
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
 #: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything: in the
 #: order of their codes in a table of plans.
-SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
+SHARDINGS = tuple(SHARDING.words)
 ZERO1, ZERO2, HYBRID = (SHARDINGS.index(word) for word in ("zero1", "zero2", "hsdp"))
 
 
