@@ -220,7 +220,7 @@ class PowerSum:
                 for j, q, t in part if i != self._floor else ():  # the loss is linear in the floor
                     place[p + q, i, 1 + j] -= s * t
             places.append(place)
-        for k, m in [(k, m) for k in range(len(parts)) for m in range(k + 1)]:
+        for k, m in _pairs(len(parts)):
             first, second = powers[k][:, : len(parts[k])], powers[m][:, : len(parts[m])]
             cross[k, m] = powers[k] if k == m else (first[:, :, None] * second[:, None, :]).reshape(len(first), -1)
             place = numpy.zeros((cross[k, m].shape[1], size, size + 1))

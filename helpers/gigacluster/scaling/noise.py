@@ -198,7 +198,7 @@ def curvature_test(
     outer = _directions(own(numpy.column_stack([numpy.ones(len(residuals)), jacobian])), 1e-9)
     extra = own(numpy.stack(basis, axis=1))
     clipped = own(clipped[:, None])[:, 0]
-    directions = _directions(extra - outer @ (outer.T @ extra), 1e-6, numpy.linalg.norm(extra))
+    directions = _directions(extra - outer @ (outer.T @ extra), 1e-6, float(numpy.linalg.norm(extra)))
     clipped = clipped - outer @ (outer.T @ clipped)
     count = directions.shape[1]
     free = len(residuals) - outer.shape[1] - count
