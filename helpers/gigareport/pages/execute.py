@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from tqdm import tqdm
@@ -145,7 +146,7 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
         await client.async_execute(env={**os.environ, **_THREADS, PAGE_VARIABLE: "1"})
     except asyncio.CancelledError:
         if client.km is not None and client.km.has_kernel:  # it was starting, which the client does not end
-            await client.km.shutdown_kernel(now=True)
+            await ensure_async(client.km.shutdown_kernel(now=True))
         raise
     except CellExecutionError as error:
         failure = f"{running[0]}: {error.ename}: {error.evalue}"
