@@ -33,7 +33,6 @@ class Base:
 
     goal: Goal
     story: Scenario
-    is_like: bool  # whether a scenario was named: then its chip draws and networks as it says
     flop: Uncertain
     build_months: Uncertain  # from the order until all of an own cluster trains
     start_months: Uncertain  # from the order until rented chips train, unless a rental says it
@@ -109,7 +108,6 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     return Base(
         goal=goal,
         story=story,
-        is_like=named is not None,
         flop=flop,
         build_months=build,
         start_months=named.rent.start_month if named else default_of("rent_start_months"),
