@@ -114,17 +114,10 @@ def by_scheme(outlook: Outlook, *, samples: int = 2000) -> pd.DataFrame:
 
     rows = []
     for scheme in reliability.SCHEMES:
-        found = survived(
-            outlook.scenario,
-            scheme=scheme,
-            chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
-            samples=samples,
-            seed=outlook.seed,
-        )
-        kept = interval(found.goodput_frac)
+        found, kept = _of_outlook(outlook, scheme, samples=samples)
         rows.append(
-            {"scheme": scheme, "label": WORDS[scheme], "low": kept.low, "median": kept.median, "high": kept.high}
-            | {"own": scheme == scheme_of(outlook.scenario), "never": float(numpy.mean(found.never_finishes))}
+            {"scheme": scheme, "label": WORDS[scheme], **kept, "own": scheme == scheme_of(outlook.scenario)}
+            | {"never": float(numpy.mean(found.never_finishes))}
             | {word: float(numpy.mean(getattr(found, name))) for name, word in PARTS.items()}
         )
     return pd.DataFrame(rows)
@@ -148,23 +141,30 @@ def by_size(
     """
     import pandas as pd
 
-    rows = []
-    for scheme in schemes or reliability.SCHEMES:
-        for size in n_chips:
-            found = survived(
-                outlook.scenario,
-                scheme=scheme,
-                n_chips=round(size),
-                chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
-                samples=samples,
-                seed=outlook.seed,
-            )
-            kept = interval(found.goodput_frac)
-            rows.append(
-                {"scheme": scheme, "label": WORDS[scheme], "n_chips": round(size)}
-                | {"low": kept.low, "median": kept.median, "high": kept.high}
-            )
-    return pd.DataFrame(rows)
+    cases = [(scheme, round(size)) for scheme in schemes or reliability.SCHEMES for size in n_chips]
+    return pd.DataFrame(
+        [
+            {"scheme": scheme, "label": WORDS[scheme], "n_chips": size}
+            | _of_outlook(outlook, scheme, n_chips=size, samples=samples)[1]
+            for scheme, size in cases
+        ]
+    )
+
+
+def _of_outlook(
+    outlook: Outlook, scheme: str, *, n_chips: int | None = None, samples: int
+) -> tuple[reliability.Goodput, dict[str, float]]:
+    """Return where the time of an outlook's job goes under a scheme, and goodput with its interval."""
+    found = survived(
+        outlook.scenario,
+        scheme=scheme,
+        n_chips=n_chips,
+        chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
+        samples=samples,
+        seed=outlook.seed,
+    )
+    kept = interval(found.goodput_frac)
+    return found, {"low": kept.low, "median": kept.median, "high": kept.high}
 
 
 def median_job(outlook: Outlook) -> dict[str, Any]:
