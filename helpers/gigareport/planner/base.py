@@ -45,18 +45,9 @@ class Base:
 
 
 def base_of(goal: Goal, like: Scenario | None = None) -> Base:
-    """Return what the options of a goal share.
+    """Return what the options of a goal share; ``like`` stands for the scenario that it names, such as with changes.
 
-    Parameters
-    ----------
-    goal : Goal
-    like : Scenario, optional
-        Stands for the scenario that the goal names, such as the same with changes.
-
-    Raises
-    ------
-    ScenarioError
-        If the loss wanted is below what the scaling law can reach.
+    A ``ScenarioError`` says that the loss wanted is below what the scaling law can reach.
     """
     named = like or (scenario.load(goal.like) if goal.like else None)
     job = goal.training

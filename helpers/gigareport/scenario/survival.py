@@ -47,13 +47,8 @@ def survived(
 ) -> reliability.Goodput:
     """Return where the time of a job goes, with the same draws as :func:`gigareport.scenario.evaluate`.
 
-    Parameters
-    ----------
-    story : a scenario.
-    scheme : a recovery scheme in the place of the scenario's own, with the published times of that scheme.
-    n_chips : a size in the place of the scenario's own; the rate and the times that grow follow it.
-    chips_per_replica : chips of one data-parallel replica. [chip]
-    samples, seed : draws of what is uncertain.
+    A scheme in the place of the scenario's own brings its published times; with another size go the rate and the times
+    that grow. ``chips_per_replica`` are those of one data-parallel replica.
     """
     if scheme is not None and scheme != scheme_of(story):
         nothing = dict.fromkeys((path.partition(".")[2] for path in RECOVERY_TIMES), Uncertain.left_out())
