@@ -161,12 +161,22 @@ def on_gpu() -> str:
     return "; ".join(said) or NOT_MEASURED
 
 
+def measured_on() -> str:
+    """Return the day on which one core was measured last, as ``YYYY-MM-DD``; nothing where none was."""
+    return str(_record().get("date", ""))
+
+
 def _figures(gpu: bool = False) -> dict[str, Any]:
     """Return the recorded figures by benchmark: of one core, or of the GPU measured last; empty if there are none."""
+    return dict(_record(gpu).get("figures", {}))
+
+
+def _record(gpu: bool = False) -> dict[str, Any]:
+    """Return the newest record of one core, or of a GPU; empty if there is none."""
     results = catalog.data_dir().parent / "benchmarks" / "results"
     records = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
     chosen = [record for record in records if ("parity_largest_relative_difference" in record) is gpu]
-    return max(chosen, key=lambda record: record["date"])["figures"] if chosen else {}
+    return max(chosen, key=lambda record: record["date"]) if chosen else {}
 
 
 #: Work beyond one machine: what, how much of it, and its benchmark with what gives its rate a second.

@@ -232,7 +232,8 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     True
     """
     rows: list[dict[str, Any]] = []
-    for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
+    laws = catalog.load("scaling_published_laws").query("form != 'data-constrained'")  # repeats have no optimum alone
+    for law, group in laws.groupby("law", sort=False):
         first = group.iloc[0]
         symbols = dict(zip(group["symbol"], group["value"], strict=True))
         best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)

@@ -94,7 +94,8 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        By comparison: the schemes from the best by the source, their published shares, our medians, ``same_order``.
+        By comparison: the schemes from the best by the source, their published shares, our medians, and whether they
+        have the same order, in words.
     """
     rows = []
     for group, sides in found[found["group"].notna()].groupby("group"):
@@ -102,10 +103,10 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "comparison": group,
-                "schemes": " > ".join(ordered["scheme"]),
-                "published": " > ".join(f"{value:.2f}" for value in ordered["published"]),
+                "schemes": " before ".join(recovery.WORDS[scheme] for scheme in ordered["scheme"]),
+                "published": ", ".join(f"{value:.2f}" for value in ordered["published"]),
                 "ours": ", ".join(f"{value:.2f}" for value in ordered["median"]),
-                "same_order": bool((ordered["median"].diff().dropna() < 0).all()),
+                "same order": "yes" if (ordered["median"].diff().dropna() < 0).all() else "no",
             }
         )
     return pd.DataFrame(rows)

@@ -11,7 +11,7 @@ from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
 from gigareport.scenario.register import default_of, source_of
 from gigareport.whatif import HORIZON, WhatIf
-from gigareport.words import number
+from gigareport.words import number, unit_words
 
 #: The notebook that explains each group of answers, by the beginning of their names.
 _EXPLAINED = {
@@ -72,12 +72,10 @@ def inputs_of_story(story: Any) -> Iterator[InputRow]:
         if not (abs(median) < float("inf")):  # left out: no limit, or not asked
             continue
         text = number(median, 4) if low == high else f"{number(median, 4)} ({number(low, 4)} to {number(high, 4)})"
-        unit = "" if field.entry.unit == "1" else f" {field.entry.unit}"
+        unit = "" if field.entry.unit == "1" else f" {unit_words(field.entry.unit)}"
         yield InputRow(path, field.entry.meaning, text + unit, _source_of(field.entry.row, low, median, high))
 
 
-#: Units as a reader says them, where the register's are short.
-_UNITS = {"USD/(chip h)": "$ a chip-hour", "1/year": "a year", "USD/(W year)": "$ a watt-year", "h": "hours"}
 #: So many of the inputs that go most with the decision stand first.
 _DECIDING = 8
 
@@ -96,7 +94,7 @@ def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
 
     def field(path: str) -> MovedInput:
         entry = scenario.entry_of(path)
-        return MovedInput(path, entry.meaning, _UNITS.get(entry.unit, entry.unit.replace("USD", "$")))
+        return MovedInput(path, entry.meaning, unit_words(entry.unit))
 
     first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
     return {

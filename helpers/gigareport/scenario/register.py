@@ -220,7 +220,7 @@ class Reliability(Generic[U, N, S]):
     ]
     resume_s: Annotated[
         U,
-        "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
+        "Time until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
         Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
     ]
     size_power: Annotated[
