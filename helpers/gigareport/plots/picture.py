@@ -224,7 +224,7 @@ def _part_names(ax: Axes) -> None:
 def _is_name(text: Annotation) -> bool:
     """Tell whether a text stands beside the end of a line."""
     at_data = text.xycoords == "data" and text.anncoords == "offset points"
-    return bool(at_data and text.get_va() == "center" and text.get_text())
+    return bool(at_data and text.get_verticalalignment() == "center" and text.get_text())
 
 
 def _thin_ticks(ax: Axes) -> None:
