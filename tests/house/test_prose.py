@@ -78,7 +78,6 @@ COMPUTED = {
     ("70", "200 samples"): lambda: SCREEN_SAMPLES,
     ("90", "240 points"): lambda: len(catalog.load("scaling_chinchilla_runs")),
     ("90", "3 %"): lambda: 100 * default_of("maintenance_frac_per_year").median,
-    ("90", "1e22 FLOP"): lambda: float(f"{_most_flop():.0e}"),
 }
 #: What others published: the source, in whose rows the numbers stand.
 PUBLISHED = {

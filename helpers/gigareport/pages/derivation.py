@@ -1,8 +1,8 @@
-"""Where each number comes from: the page that explains it, and the inputs that are declared to move it."""
+"""Where each number comes from: the page that explains it, and the inputs that move it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,18 +49,27 @@ class Derivation:
     inputs: tuple[InputRow, ...]
 
 
-def derivations(story: Any, answers: Answers, pages: Sequence[str]) -> tuple[Derivation, ...]:
-    """Return where each number comes from; ``pages`` are those that this report has."""
-    rows = tuple(inputs_of_story(story))
-    moved = {row.path: scenario.entry_of(row.path).moves.split(" ")[0] for row in rows}
-    return tuple(
-        Derivation(
-            number=told,
-            page=next((page for page in (_page_of(told.quantity),) if page in pages), ""),
-            inputs=tuple(row for row in rows if moved[row.path] == told.quantity),
-        )
-        for told in answers.numbers
-    )
+def derivations(
+    story: Any, answers: Answers, pages: Sequence[str], strongest: Mapping[str, Sequence[str]]
+) -> tuple[Derivation, ...]:
+    """Return where each number comes from.
+
+    Parameters
+    ----------
+    story : Scenario
+    answers : Answers
+    pages : Names of the pages that this report has.
+    strongest : The paths of the inputs that go most with each answer, which stand before those declared to move it.
+    """
+    rows = {row.path: row for row in inputs_of_story(story)}
+    moved = {path: scenario.entry_of(path).moves.split(" ")[0] for path in rows}
+    found = []
+    for told in answers.numbers:
+        first = [path for path in strongest.get(told.quantity, ()) if path in rows]
+        declared = [path for path in rows if moved[path] == told.quantity and path not in first]
+        page = next((page for page in (_page_of(told.quantity),) if page in pages), "")
+        found.append(Derivation(told, page, tuple(rows[path] for path in (*first, *declared))))
+    return tuple(found)
 
 
 def inputs_of_story(story: Any) -> Iterator[InputRow]:

@@ -29,11 +29,13 @@ TERMS = {
 _LEFT_ALONE = frozenset(
     {"a", "code", "pre", "svg", "script", "style", "h1", "h2", "h3", "button", "summary", "label", "th"}
 )
+#: What follows these is no text.
+_VERBATIM = re.compile(r"<(?:script|style)\b")
 _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
 def explained(body: str, page_of_terms: str = "inputs.html") -> str:
-    """Return a page's HTML with the first use of each term linked to what it means, and every ``43%`` as ``43 %``.
+    """Return a page's HTML with the first use of each term linked to what it means, and ``%`` kept by its number.
 
     Examples
     --------
@@ -53,19 +55,21 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            parts[place] = part if depth else _ANY.sub(link, spaced(part))
+            if place and _VERBATIM.match(parts[place - 1]):
+                continue
+            parts[place] = spaced(part) if depth else _ANY.sub(link, spaced(part))
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
             depth = max(0, depth + (-1 if tag[1] else 1))
     return "".join(parts)
 
 
 def spaced(text: str) -> str:
-    """Return a text with every percentage written alike.
+    """Return a text with every percentage written alike, on one line.
 
-    >>> spaced("43% and 43 %")
-    '43 % and 43 %'
+    >>> spaced("43% and 43 %").replace("\u00a0", "_")
+    '43_% and 43_%'
     """
-    return re.sub(r"(\d)%", r"\1 %", text)
+    return re.sub(r"(\d) ?%", "\\1\u00a0%", text)
 
 
 def place_of(term: str) -> str:
