@@ -62,11 +62,6 @@ def _stops(component):
     return rows[component]
 
 
-def _most_flop():
-    runs = catalog.load("scaling_chinchilla_runs")
-    return (6 * runs["params"] * runs["tokens"]).max()
-
-
 #: What is computed from tables and models, in the unit of the prose; equal to the digits that are said.
 COMPUTED = {
     ("10", "10,000 points"): lambda: float(concentration.hhi(numpy.array([1.0]))),

@@ -29,8 +29,8 @@ TERMS = {
 _LEFT_ALONE = frozenset(
     {"a", "code", "pre", "svg", "script", "style", "h1", "h2", "h3", "button", "summary", "label", "th"}
 )
-#: What follows these is no text.
-_VERBATIM = re.compile(r"<(?:script|style)\b")
+#: Inside these every letter stays as it is.
+_VERBATIM = frozenset({"code", "pre", "svg", "script", "style"})
 _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
@@ -43,7 +43,7 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     '<p>A <a class="term" href="inputs.html#term-goodput" '
     """
     told: set[str] = set()
-    depth = 0
+    inside: list[str] = []  # of the tags within which a term stays as it is, the innermost last
 
     def link(match: re.Match[str]) -> str:
         if match[1] in told:
@@ -55,11 +55,13 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            if place and _VERBATIM.match(parts[place - 1]):
-                continue
-            parts[place] = spaced(part) if depth else _ANY.sub(link, spaced(part))
+            text = part if _VERBATIM.intersection(inside) else spaced(part)
+            parts[place] = text if inside else _ANY.sub(link, text)
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
-            depth = max(0, depth + (-1 if tag[1] else 1))
+            if not tag[1]:
+                inside.append(tag[2])
+            elif tag[2] in inside:
+                del inside[len(inside) - 1 - inside[::-1].index(tag[2])]
     return "".join(parts)
 
 
