@@ -218,7 +218,8 @@ class WhatIf:
         with each other is 0.03. Answers that are the same in all samples, or missing in most, have none.
         """
         paths = [path for path in self.medians if path != HORIZON and numpy.ptp(self.samples[path]) > 0]
-        given, found = numpy.array([_ranks(self.samples[path]) for path in paths]), {}
+        given = numpy.array([_ranks(self.samples[path]) for path in paths])
+        found: dict[str, list[str]] = {}
         for answer, values in self.answers({}).items():
             found[answer] = []
             known = numpy.isfinite(values)
