@@ -12,6 +12,7 @@ chip is listed.
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -215,18 +216,22 @@ class WhatIf:
         """Return by answer the inputs that go most with it among the samples, by their ranks, strongest first.
 
         ``least`` is the rank correlation from which on an input counts: that of 1,000 samples that have nothing to do
-        with each other is 0.03. Answers that are the same in all samples, or missing in most, have none.
+        with each other is 0.03. An input that only is drawn together with one that moves the answer does not count.
+        Answers that are the same in all samples, or missing in most, have none.
         """
         paths = [path for path in self.medians if path != HORIZON and numpy.ptp(self.samples[path]) > 0]
         given = numpy.array([_ranks(self.samples[path]) for path in paths])
         found: dict[str, list[str]] = {}
-        for answer, values in self.answers({}).items():
+        before = self.answers({})
+        after = {path: self.answers({path: 0.99 * self.medians[path]}) for path in paths}
+        for answer, values in before.items():
             found[answer] = []
             known = numpy.isfinite(values)
             if known.mean() > 0.5 and numpy.ptp(values[known]) > 0:
                 strength = numpy.abs(numpy.corrcoef(given[:, known], _ranks(values[known]))[-1, :-1])
-                order = [place for place in numpy.argsort(-strength, kind="stable") if strength[place] >= least]
-                found[answer] = [paths[place] for place in order[:most]]
+                order = [paths[place] for place in numpy.argsort(-strength, kind="stable") if strength[place] >= least]
+                moves = (path for path in order if not numpy.array_equal(after[path][answer][known], values[known]))
+                found[answer] = list(itertools.islice(moves, most))
         return found
 
     def script(self) -> str:
