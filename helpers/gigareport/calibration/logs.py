@@ -12,8 +12,6 @@ import pandas as pd
 
 from gigareport import catalog, fields
 
-__all__ = ["joined", "read_log"]
-
 #: A number as these programs print it: thousands may have commas; "4.3.2", "1e5" and "4,5" are none.
 _NUMBER = r"[ \t]*((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 _END = r"(?!\w|[.,]\d)"
@@ -77,10 +75,8 @@ def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : pandas.DataFrame
-        Rows in the form of ``data/training_runs.csv``, with model, chip and plan.
-    logs : sequence of str
-        ``RUN_ID=FILE``, or a file alone where there is one run.
+    runs : Rows in the form of ``data/training_runs.csv``, with model, chip and plan.
+    logs : ``RUN_ID=FILE``, or a file alone where there is one run.
 
     Raises
     ------
