@@ -49,8 +49,9 @@ def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.Data
         then = growth_at_release(leaders, name, *PUBLISHED_WINDOW)
         found.append((name, anchor, then, growth_at_release(leaders, name, PUBLISHED_WINDOW[0])))
     for since in (2022, 2023, 2024):  # the published years, then without those in which the table fills up
-        then, now = (stock_growth(world, f"{since - 1}-12-31", end) for end in ("2025-12-31", None))
-        found.append((f"stock, from {since}", "chipstock_growth", then, now))
+        first = f"{since - 1}-12-31"
+        then = stock_growth(world, first, "2025-12-31")
+        found.append((f"stock, from {since}", "chipstock_growth", then, stock_growth(world, first)))
     rows = [
         {
             "quantity": name,

@@ -11,7 +11,7 @@ from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import DAYS_PER_YEAR
-from gigareport.facts.world import Day, WorldStock
+from gigareport.facts.world import Day, WorldStock, as_days, years_between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,8 @@ QUANTITIES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
 }
 #: The years that Pilz et al. 2025 fit, and the end of their data.
 PUBLISHED_WINDOW = ("2019-01-01", "2025-03-31")
+#: All that a table holds lies between them.
+_FIRST, _LAST = "1900-01-01", "2100-01-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,7 @@ class Growth:
 def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     """Clusters that were among the ``top`` fastest by 16-bit performance on the day they opened.
 
-    Parameters
-    ----------
-    clusters : Table ``gpu_clusters``.
-    top : Clusters that opened on the same day compete with each other; ties share the better rank.
+    Clusters that opened on the same day compete with each other; ties share the better rank.
 
     Returns
     -------
@@ -58,15 +57,13 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     return rows[rows["rank_at_release"] <= top]
 
 
-def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = None, end: Day | None = None) -> Growth:
-    """Fit exponential growth of a quantity to the clusters that led when they opened.
+def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day = _FIRST, end: Day = _LAST) -> Growth:
+    """Fit exponential growth of a quantity to the clusters that led when they opened, within two days.
 
     Parameters
     ----------
     leaders : From :func:`leaders_at_release`.
     quantity : A key of :data:`QUANTITIES`.
-    start, end : date, Timestamp or str, optional
-        First and last day; the whole table by default.
 
     Returns
     -------
@@ -79,14 +76,8 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
     ValueError
         If the quantity is not known of at least three clusters.
     """
-    import pandas as pd
-
-    opened = leaders["first_operational"]
-    inside = (opened >= (opened.min() if start is None else pd.Timestamp(str(start)[:10]))) & (
-        opened <= (opened.max() if end is None else pd.Timestamp(str(end)[:10]))
-    )
-    values = QUANTITIES[quantity][1](leaders)
-    known = inside & (values > 0)
+    opened, values = leaders["first_operational"], QUANTITIES[quantity][1](leaders)
+    known = opened.between(as_days(start), as_days(end)) & (values > 0)
     if known.sum() < 3:
         raise ValueError(f"{quantity} is known of {known.sum()} clusters between the dates; a trend needs at least 3")
     years = (opened[known] - opened.min()).dt.days.to_numpy() / DAYS_PER_YEAR
@@ -96,19 +87,14 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day | None = 
     return Growth(Interval(low, middle, high), len(years))
 
 
-def stock_growth(world: WorldStock, start: Day | None = None, end: Day | None = None) -> Growth:
+def stock_growth(world: WorldStock, start: Day = _FIRST, end: Day = _LAST) -> Growth:
     """Fit exponential growth of the world's stock to the quarters between two dates, sample by sample.
 
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own
     filling up as well as the world's.
     """
-    import pandas as pd
-
-    dates = pd.to_datetime(world.dates)
-    inside = (dates >= (dates[0] if start is None else pd.Timestamp(str(start)[:10]))) & (
-        dates <= (dates[-1] if end is None else pd.Timestamp(str(end)[:10]))
-    )
-    years = (dates[inside] - dates[0]).days.to_numpy() / DAYS_PER_YEAR
+    inside = (world.dates >= as_days(start)) & (world.dates <= as_days(end))
+    years = years_between(world.dates[0], world.dates[inside])
     if len(years) < 2:
         raise ValueError(f"the table has {len(years)} dates between {start} and {end}; growth needs at least 2")
     centred = years - years.mean()

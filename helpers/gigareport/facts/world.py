@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
+from numpy.typing import ArrayLike
 
-from gigacluster.arrays import AnyArray, Samples
+from gigacluster.arrays import AnyArray
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import DAYS_PER_MONTH, DAYS_PER_YEAR
-from gigareport.table import Table
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gigareport import catalog
 
 #: A day as callers give it: a date, a timestamp of pandas, a datetime64, or text such as 2026-03-31.
 Day: TypeAlias = datetime.date | numpy.datetime64 | str
+#: One of them, or several.
+Days: TypeAlias = ArrayLike | datetime.date
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 #: Months from a chip's sale to its work, and of its working life; see :func:`running`.
@@ -41,17 +42,15 @@ class WorldStock:
         found: numpy.ndarray = self.h100e_8bit.sum(axis=0)
         return found
 
-    def is_extrapolated(self, date: Day) -> bool:
-        """Tell whether ``date`` lies after the last date with owners."""
-        return bool(_day(date) > self.dates[-1])
-
-    def at(self, date: Day) -> numpy.ndarray:
-        """Holdings of each owner at a date, shape (owners, samples).
+    def at(self, date: Day | Sequence[Day]) -> numpy.ndarray:
+        """Holdings of each owner at a date, shape (owners, samples); at several, shape (owners, dates, samples).
 
         Between two quarters a holding grows at a steady rate (linearly where it starts at 0), after the last one at
         that of the last. Before the first date it is not known: ``nan``.
         """
-        return self._on(numpy.full(self.h100e_8bit.shape[2], _number(_day(date))))
+        if isinstance(date, Sequence) and not isinstance(date, str):
+            return numpy.stack([self.at(day) for day in date], axis=1)
+        return self._on(numpy.full(self.h100e_8bit.shape[2], day_numbers(date)))
 
     def running_at(
         self, date: Day, *, lag_months: float | numpy.ndarray, life_months: float | numpy.ndarray
@@ -60,18 +59,16 @@ class WorldStock:
 
         Parameters
         ----------
-        date : date, datetime64 or str
-        lag_months, life_months : float or array, shape (samples,)
-            From the sale of a chip to its work, and how long it works. [month]
+        lag_months, life_months : From the sale of a chip to its work, and how long it works. [month]
         """
-        day = _number(_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
+        day = day_numbers(date) - numpy.asarray(lag_months) * DAYS_PER_MONTH
         day, life = numpy.broadcast_arrays(day * numpy.ones(self.h100e_8bit.shape[2]), life_months)
         worn = self._on(day - life * DAYS_PER_MONTH)
         found: numpy.ndarray = self._on(day) - numpy.nan_to_num(worn)
         return found
 
     def _on(self, days: numpy.ndarray) -> numpy.ndarray:
-        dates = _number(numpy.concatenate([self.dates, self.later]))
+        dates = day_numbers(numpy.concatenate([self.dates, self.later]))
         stock = numpy.concatenate([self.h100e_8bit, self.h100e_8bit_later], axis=1)
         if len(dates) == 1:
             return numpy.where(days < dates[0], numpy.nan, stock[:, 0])
@@ -84,43 +81,29 @@ class WorldStock:
         return numpy.where(days < dates[0], numpy.nan, found)
 
 
-def share_of_world(h100e_8bit: Samples, world: WorldStock, date: Day) -> numpy.ndarray:
-    """Share of the world's stock that a cluster is at a date, shape (samples,).
+def h100e_per_chip(chip: str) -> float:
+    """Return the H100 equivalents of a chip of ``data/``, as the table of owners counts: by its best peak.
 
-    The cluster's chips are counted among the world's: they came out of the same sales. Ask
-    ``world.is_extrapolated(date)`` whether the stock was known then.
-
-    Parameters
-    ----------
-    h100e_8bit : float or array, shape (samples,)
-        Size of the cluster by dense 8-bit peak; an H100 counts 1. Where a chip's 8-bit peak is twice its 16-bit peak,
-        as on all chips since the A100 but for a few, this equals the count by bf16 peak.
-    world : WorldStock
-    date : date, datetime64 or str
-    """
-    found: numpy.ndarray = numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
-    return found
-
-
-def h100e_per_chip(chips: Table | pd.DataFrame, chip: str) -> float:
-    """Return a chip's H100 equivalents by its best dense 8-bit or 16-bit peak, as the table of owners counts.
-
-    Parameters
-    ----------
-    chips : Table ``chips``.
-    chip : str
+    That is the dense 8-bit or 16-bit peak. Where the first is twice the second, as on all chips since the A100 but for
+    a few, this equals the count by bf16 peak.
 
     Examples
     --------
-    >>> from gigareport import catalog
-    >>> h100e_per_chip(catalog.read("chips"), "H100-SXM")
+    >>> h100e_per_chip("H100-SXM")
     1.0
     """
+    chips = catalog.read("chips")
     peaks = numpy.fmax(numpy.fmax(chips["bf16_tflops"], chips["fp8_tflops"]), chips["int8_tops"])
     by_chip = dict(zip(chips["chip"], peaks, strict=True))
     if chip not in by_chip:
         raise ValueError(f"unknown chip {chip!r}; the table has: {', '.join(by_chip)}")
     return float(by_chip[chip] / by_chip["H100-SXM"])
+
+
+def spread(name: str, samples: numpy.ndarray) -> dict[str, numpy.ndarray]:
+    """Return the columns ``name_p5``, ``name_median`` and ``name_p95`` of samples along the last axis."""
+    ends = numpy.quantile(samples, [0.05, 0.5, 0.95], axis=-1)
+    return dict(zip((f"{name}_p5", f"{name}_median", f"{name}_p95"), ends, strict=True))
 
 
 def running(samples: int = 10_000, seed: int = 7) -> dict[str, numpy.ndarray]:
@@ -147,12 +130,14 @@ def quarter_ends(day: Day, n: int) -> numpy.ndarray:
     return found
 
 
-def _day(date: Day) -> numpy.datetime64:
-    return numpy.datetime64(str(date)[:10], "D")
+def as_days(days: Days) -> numpy.ndarray:
+    """Return days as datetime64[D]."""
+    return numpy.asarray(days, dtype="datetime64[D]")
 
 
-def _number(days: object) -> Any:
-    return numpy.asarray(days).astype("datetime64[D]").astype(numpy.float64)
+def day_numbers(days: Days) -> numpy.ndarray:
+    """Return days as numbers, which the library counts in."""
+    return as_days(days).astype(numpy.float64)
 
 
 def years_between(first: AnyArray, last: AnyArray) -> Any:

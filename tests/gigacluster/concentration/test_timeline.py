@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from gigacluster import race
 from gigacluster.concentration.measures import built, rank
 from gigareport import catalog, facts, scenario
-from gigareport.facts import leases, plans, rivals, timeline, use
+from gigareport.facts import plans, rivals, timeline, use
 from gigareport.facts.plans import states_of_others
+from gigareport.facts.world import day_numbers
 
 MONTH = 365.25 / 12
 
@@ -22,8 +23,7 @@ def sites():
 
 @pytest.fixture(scope="module")
 def revisions():
-    states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
-    return plans.revisions_between(states, names, "2025-12-17", "2026-05-23")
+    return plans.revisions_between("2025-12-17", "2026-05-23")
 
 
 def test_cancellation_slip_and_re_estimate_each_do_their_own(xp):
@@ -89,7 +89,7 @@ def _timeline_of(states):
         h100e=none[:, :, None],
         buildings=none + 1,
         told=none,
-        step_days=numpy.array([[[day]] for day, _ in states]) + plans.day_numbers("2022-01-01"),
+        step_days=numpy.array([[[day]] for day, _ in states]) + day_numbers("2022-01-01"),
         step_h100e=numpy.array([[[size]] for _, size in states]),
         vintage="",
     )
@@ -200,7 +200,7 @@ def test_a_start_outside_the_timeline_is_nan_and_is_said(sites):
 
 def test_power_without_compute_is_not_a_site_of_zero():
     states = catalog.load("data_center_timelines")
-    kept = plans.states_by_site(states, catalog.load("site_names"), "2026-05-23")
+    kept = plans.states_by_site("2026-05-23")
     assert not ((kept["h100e_8bit"] == 0) & (kept["power_mw"] > 0)).any()
     raw = states[states["vintage"] == "2026-05-23"]
     assert ((raw["h100e_8bit"] == 0) & (raw["power_mw"] > 0)).any()
@@ -217,7 +217,7 @@ def test_sites_by_owner_share_out_all_that_is_listed(sites):
 
 def test_leases_move_use_and_not_ownership():
     owned = {"xAI": 1_665_000.0, "Google": 5e6}
-    running = [use.running_leases(leases.leases(), day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
+    running = [use.running_leases(day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
     before, after, end = (use.used_by(owned, part) for part in running)
     assert before == end == owned
     assert after["Anthropic"] == pytest.approx(541_000, rel=0.002)
@@ -227,7 +227,7 @@ def test_leases_move_use_and_not_ownership():
 
 
 def test_a_lease_whose_size_is_not_known_is_not_counted_as_none():
-    running = use.running_leases(leases.leases(), "2026-11-01")
+    running = use.running_leases("2026-11-01")
     labs = pd.Series({"Google DeepMind": 1.0, "Anthropic": 1.0, "OpenAI": 1.0})
     found = use.owned_and_used(labs, facts.load_stock(samples=10), running).set_index("laboratory")
     assert numpy.isnan(found["leased_in_h100e"]["Google DeepMind"])
