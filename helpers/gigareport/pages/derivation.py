@@ -89,21 +89,12 @@ def inputs_of_story(story: Any) -> Iterator[InputRow]:
 _DECIDING = 8
 
 
-@dataclass(frozen=True, slots=True)
-class MovedInput:
-    """An input that a reader moves."""
-
-    path: str
-    meaning: str
-    unit: str
-
-
-def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
+def fields_of_page(whatif: WhatIf) -> dict[str, list[dict[str, str]]]:
     """Return the inputs of the page that recomputes: those that decide most, with the horizon, and the others."""
 
-    def field(path: str) -> MovedInput:
+    def field(path: str) -> dict[str, str]:
         entry = scenario.entry_of(path)
-        return MovedInput(path, entry.meaning, unit_words(entry.unit))
+        return {"path": path, "meaning": entry.meaning, "unit": unit_words(entry.unit)}
 
     first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
     return {
