@@ -94,7 +94,7 @@ def revisions_between(before: str, now: str) -> Revisions:
     for site in common:
         old, new = old_sites[site], new_sites[site]
         buildings = _most(old["n_buildings"][old["date"] <= made])
-        steps = planned_steps(old, made)
+        steps = planned_steps(old, before)
         for step in steps.where(steps["date"] <= end).rows():
             there = (new["n_buildings"] >= step["n_buildings"]) & (new["date"] <= end)
             there &= (step["n_buildings"] > buildings) | (new["power_mw"] >= _REACHED * step["power_mw"])
