@@ -7,7 +7,8 @@ Words (``precision="fp8"``) become the codes below at the edge, in :mod:`gigaclu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from gigacluster.arrays import Samples
@@ -148,3 +149,12 @@ class Case:
     def fields(self) -> dict[str, Any]:
         """Return every field by name, without copying."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def changed(record: Any, change: Callable[[str, Any], Any], path: str = "") -> Any:
+    """Return a record of arrays, and of records of them, with each array changed by ``change(path, array)``."""
+    new = {}
+    for name, here in ((field.name, f"{path}.{field.name}".lstrip(".")) for field in fields(record)):
+        value = getattr(record, name)
+        new[name] = changed(value, change, here) if is_dataclass(value) else change(here, value)
+    return replace(record, **new)
