@@ -175,7 +175,7 @@ def search(
     cluster : Cluster
     global_batch : Sequences a step.
     seq_len : Length of a sequence. [token]
-    precision : Number format of the linear layers, one of :data:`gigacluster.throughput.job.PRECISIONS`.
+    precision : Number format of the linear layers, one of :data:`gigacluster.throughput.words.PRECISIONS`.
     top : Plans to keep.
     limits : mapping of axis to allowed values, optional
         Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
