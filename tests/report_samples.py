@@ -18,7 +18,6 @@ def rate(n_chips=1000, cooling="air"):
     fig, ax = plots.figure()
     ax.loglog(x, x * n_chips)
     plots.band(ax, x, 0.5 * x * n_chips, 2 * x * n_chips)
-    plots.label_line(ax, x[-1], x[-1] * n_chips, "rate", plots.COLOURS[0])
     ax.set(xlabel="Chips [chip]", ylabel="Rate [token/s]", ylim=(1e2, 1e10))
     table = pd.DataFrame({"chips": x, "rate": x * n_chips})
     return plots.finish(fig, title=f"{n_chips:,} chips with {cooling} train <fast>", alt="A line rises \\"evenly\\".",

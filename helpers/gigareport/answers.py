@@ -16,23 +16,6 @@ from gigareport import words
 from gigareport.plots.display import on_page
 from gigareport.scenario import Outlook
 from gigareport.scenario.outlook import digits_of
-from gigareport.words import quantity as number_text
-
-__all__ = [
-    "FACTS",
-    "HEADLINES",
-    "NUMBER_SCHEME",
-    "Answers",
-    "Number",
-    "answers_of",
-    "named",
-    "number_text",
-    "say_difference",
-    "tell",
-    "tell_difference",
-    "tell_input",
-    "tell_table",
-]
 
 #: The numbers that a reader sees first; an outlook has more.
 HEADLINES = (
@@ -59,7 +42,6 @@ class Number:
     median: str
     interval: str
     raw: float
-    digits: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +116,7 @@ def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str
     text : The number as a reader sees it.
     name : What it is called: two texts under one name on a site fail a test.
     place : Page and heading, such as ``"90-validation.html#step-time"``.
-    of : Outlook, optional
-        Whose number it is; otherwise one that hangs on no scenario.
+    of : Whose number it is; otherwise one that hangs on no scenario.
 
     Examples
     --------
@@ -170,4 +151,4 @@ def _number_of(quantity: str, label: str, unit: str, found: Interval) -> Number:
     none = f"none in {words.share(found.without_frac)} of the samples"
     parts = [] if found.without_frac == 1 else [words.interval_alone(found.low, found.high, unit, digits)]
     text = "; ".join([*parts, none] if found.without_frac else parts)
-    return Number(quantity, label, words.quantity(found.median, unit, digits), text, float(found.median), digits)
+    return Number(quantity, label, words.quantity(found.median, unit, digits), text, float(found.median))

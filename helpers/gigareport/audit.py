@@ -25,7 +25,7 @@ from gigareport.answers import say_difference
 from gigareport.facts import rents
 from gigareport.facts.ownership import trend_tests
 from gigareport.facts.plans import states_of_others
-from gigareport.facts.use import laboratories
+from gigareport.facts.use import OWNERS_OF_LABS, laboratories
 from gigareport.scenario import Outlook
 
 Verdict = Literal["true", "partly", "not", "not knowable"]
@@ -35,10 +35,6 @@ _SITE, _RENTAL = "colossus-1", "C007"  # rows of data/clusters.csv
 _RENTAL_LISTED = "Oracle OCI Supercluster H100s"  # a row of data/gpu_clusters.csv
 _RENTED = "oracle-24k-2024"  # the scenario of the rental
 _DEAL = "xai-oracle-talks"  # a row of data/contracts.csv
-
-
-#: Laboratories of data/lab_compute.csv under the name that their owner has in data/chip_owners.csv.
-_OWNERS_OF_LABS = {"Google DeepMind": "Google", "Meta Superintelligence Labs": "Meta", "SpaceXAI": "xAI"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +239,7 @@ def _control(outlook: Outlook) -> Finding:
     world = _world()
     labs = laboratories(catalog.load("lab_compute"), world, facts.running(2000))
     last = labs[labs["as_of"] == labs["as_of"].max()]
-    tenants = last[~last["lab"].map(_OWNERS_OF_LABS).isin(world.owners)]
+    tenants = last[~last["lab"].map(OWNERS_OF_LABS).isin(world.owners)]
     share, rented = float(last["share_of_world"].sum()), float(tenants["share_of_world"].sum())
     return Finding(
         "not" if rented == 0 else "partly" if rented < share else "true",

@@ -18,6 +18,7 @@ from gigacluster.uncertainty import interval
 from gigareport import catalog
 from gigareport.facts import rents
 from gigareport.facts.prices import cost_inputs
+from gigareport.plots import marks, style
 from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from, market_of
 from gigareport.scenario.known import facts_of
@@ -25,21 +26,6 @@ from gigareport.scenario.outlook import Outlook
 from gigareport.words import SAVES, difference_alone
 from gigareport.words import share as share_text
 from gigareport.words import usd as usd_text
-
-__all__ = [
-    "AFTER_WORDS",
-    "PRICE",
-    "SURE",
-    "TERM",
-    "PriceMap",
-    "after_the_term",
-    "by_kind",
-    "draw_map",
-    "draw_use",
-    "landlord",
-    "marks",
-    "price_map",
-]
 
 #: A choice is called better where at least this share of the samples agrees; less than that is too close. A convention
 #: of this project, and an argument of :func:`price_map`.
@@ -61,8 +47,6 @@ class PriceMap:
     #: Price at which the same work costs the same, at 1 - ``sure_frac`` of the samples, 50 % and ``sure_frac``, by
     #: term: (3, terms).
     parity_usd: numpy.ndarray
-    #: The same with the months of each counted.
-    parity_with_months_usd: numpy.ndarray
     #: Share of the samples in which owning is cheaper for the same work, and the median saving: (terms, prices).
     better_frac: numpy.ndarray
     saving_usd: numpy.ndarray
@@ -76,7 +60,7 @@ class PriceMap:
         for row, term in enumerate(self.term_months):
             for column, usd in enumerate(self.usd_per_chip_hour):
                 share, saving = float(self.better_frac[row, column]), float(self.saving_usd[row, column])
-                choice = "own" if share >= self.sure_frac else "rent" if share <= 1 - self.sure_frac else "too close"
+                choice = choice_of(share, self.sure_frac)
                 tip = (
                     f"{term:.0f} months at ${usd:.2f}: owning {difference_alone(saving, SAVES)} in the middle, "
                     f"cheaper in {share_text(share)}"
@@ -84,6 +68,11 @@ class PriceMap:
                 rows.append((term, usd, choice, share, saving, tip))
         table = pd.DataFrame(rows, columns=[TERM, PRICE, "choice", "cheaper_frac", "saving_usd", "tip"])
         return table.sort_values("cheaper_frac", kind="stable")  # rent, too close, own: neighbours on the map
+
+
+def choice_of(better_frac: float, sure_frac: float = SURE) -> str:
+    """Return what is better where owning is in a share of the samples: own, rent or too close."""
+    return "own" if better_frac >= sure_frac else "rent" if better_frac <= 1 - sure_frac else "too close"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,15 +96,18 @@ class _Samples:
         middle = float(numpy.median(self.given[_PRICE]))
         return self.given | {_PRICE: self.given[_PRICE] * usd / middle}
 
+    def beside(self, case: Scenario, given: dict[str, Any]) -> tuple[cost.CashFlows, cost.Decision]:
+        """Return the rental of a case, and what owning is beside it."""
+        _, rented = cash_flows(case, given, self.goodput_frac)
+        return rented, cost.decide(self.owned, rented, usd_per_useful_chip_hour=self.hour_usd)
+
 
 def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside each kind of rent that could be known on the day of the decision.
 
     Parameters
     ----------
-    outlook : Outlook
-    samples : int, default 10,000
-        The first so many samples are used: all, for the saving to be the outlook's own.
+    samples : The first so many samples are used: all, for the saving to be the outlook's own.
 
     Returns
     -------
@@ -143,9 +135,7 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
         cases.insert(-1, ("hourly", whole, "renew", quotes["hourly"], "by the hour at list prices, as the market goes"))
     rows = []
     for kind, term, after, (usd, n_prices), words in cases:
-        _, rented = cash_flows(_rental(story, kind, term, after), basis.at(usd), basis.goodput_frac)
-        found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
-        saving, advantage = interval(found.same_work_usd), interval(found.advantage_usd)
+        _, found = basis.beside(_rental(story, kind, term, after), basis.at(usd))
         most = float(kinds.loc[kind, "obtainable_chips"])
         rows.append(
             {
@@ -155,11 +145,8 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
                 "obtainable_chips": most,
                 "n_blocks": int(kinds.loc[kind, "n_blocks"]),
                 "is_benchmark": story.cluster.n_chips > most,
-                "saving_low": saving.low,
-                "saving_usd": saving.median,
-                "saving_high": saving.high,
-                "cheaper_frac": _share(found.same_work_usd),
-                "advantage_usd": advantage.median,
+                **_saving(found),
+                "advantage_usd": interval(found.advantage_usd).median,
                 "better_frac": _share(found.advantage_usd),
             }
         )
@@ -181,11 +168,7 @@ def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> 
 def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside one contract and each way to go on when its term ends.
 
-    Parameters
-    ----------
-    outlook : Outlook
-        The term is that of its contract, or half the horizon where that runs over all of it.
-    samples : int, default 10,000
+    The term is that of the outlook's contract, or half the horizon where that runs over all of it.
 
     Returns
     -------
@@ -196,17 +179,19 @@ def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     basis, term = _Samples.of(outlook, samples), _term(outlook)
     rows = []
     for after, words in AFTER_WORDS.items():
-        case = _rental(outlook.scenario, "contract", term, after)
-        _, rented = cash_flows(case, basis.given, basis.goodput_frac)
-        found = cost.decide(basis.owned, rented, usd_per_useful_chip_hour=basis.hour_usd)
-        saving = interval(found.same_work_usd)
+        rented, found = basis.beside(_rental(outlook.scenario, "contract", term, after), basis.given)
         bill, price = rented.net_present_usd, basis.given[_PRICE]
         beside = bill - rented.parts_usd["commitment"]
         parity = float(numpy.nanmedian(price * (found.parity_frac * bill - beside) / (bill - beside)))
-        share = _share(found.same_work_usd)
-        rows.append((words, term, saving.low, saving.median, saving.high, share, parity))
-    columns = ["after", "term_months", "saving_low", "saving_usd", "saving_high", "cheaper_frac", "parity_usd"]
-    return pd.DataFrame(rows, columns=columns)
+        rows.append({"after": words, "term_months": term, **_saving(found), "parity_usd": parity})
+    return pd.DataFrame(rows)
+
+
+def _saving(found: cost.Decision) -> dict[str, float]:
+    """Return what owning saves for the same work, and in which share of the samples it does."""
+    saving = interval(found.same_work_usd)
+    ends = {"saving_low": saving.low, "saving_usd": saving.median, "saving_high": saving.high}
+    return ends | {"cheaper_frac": _share(found.same_work_usd)}
 
 
 def _share(usd: Array) -> float:
@@ -221,12 +206,9 @@ def price_map(
 
     Parameters
     ----------
-    outlook : Outlook
-        What follows a term is that of its scenario, ``rent.after_term``; the market goes on from the scenario's price.
-    prices, terms : int
-        Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of the horizon
-        to all of it.
-    samples : int, default 1,000
+    outlook : Of the scenario, whose ``rent.after_term`` follows a term; the market goes on from the scenario's price.
+    prices, terms : Points of the map: prices from a quarter to twice and a half of the parity, terms from a sixth of
+        the horizon to all of it.
     sure_frac : Share of the samples that must agree for a choice to be called better, above a half.
 
     Notes
@@ -245,17 +227,14 @@ def price_map(
     own_hours = owned.present_chip_hours * owned.useful_frac
     rent_hours = rented.present_chip_hours * rented.useful_frac
     same_work = (owned.net_present_usd * rent_hours / own_hours - after) / per_dollar  # (terms, samples)
-    with_months = (owned.net_present_usd - basis.hour_usd * (own_hours - rent_hours) - after) / per_dollar
     asked = numpy.linspace(0.25, 2.5, prices) * float(numpy.nanmedian(same_work[-1]))
     saving = (asked[:, None] * per_dollar[:, None, :] + after[:, None, :]) * (own_hours / rent_hours)[
         :, None, :
     ] - owned.net_present_usd
-    shares = [1 - sure_frac, 0.5, sure_frac]
     return PriceMap(
         term_months=lengths,
         usd_per_chip_hour=asked,
-        parity_usd=numpy.nanquantile(same_work, shares, axis=1),
-        parity_with_months_usd=numpy.nanquantile(with_months, shares, axis=1),
+        parity_usd=numpy.nanquantile(same_work, [1 - sure_frac, 0.5, sure_frac], axis=1),
         better_frac=numpy.mean(saving > 0, axis=-1),
         saving_usd=numpy.nanmedian(saving, axis=-1),
         after_term=outlook.scenario.rent.after_term,
@@ -285,7 +264,7 @@ def _one_dollar_rents(story: Scenario, basis: _Samples, term_months: numpy.ndarr
     )
 
 
-def marks(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
+def lines_of(outlook: Outlook, found: PriceMap) -> pd.DataFrame:
     """Return lines to draw on a map: what a landlord with the same costs needs, and a deal as reported.
 
     Returns
@@ -310,19 +289,14 @@ def draw_map(outlook: Outlook, found: PriceMap) -> Any:
 
     Parameters
     ----------
-    outlook : Outlook
-    found : PriceMap
-        Of the same outlook.
+    found : Of the same outlook.
     """
-    from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
-    from gigareport.plots import style
-
     table = found.to_frame()
     table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
-    chart = draw.regions(table, TERM, PRICE, "choice", tip="tip")
-    lines = marks(outlook, found)
+    chart = marks.regions(table, TERM, PRICE, "choice", tip="tip")
+    lines = lines_of(outlook, found)
     if len(lines):
-        draw.curves(lines, TERM, PRICE, by="mark", on=chart)
+        marks.curves(lines, TERM, PRICE, by="mark", on=chart)
     story = outlook.scenario
     listed = rents.of_the_year(story.cluster.chip, str(story.decided_on))
     for kind, month, words in (
@@ -346,13 +320,9 @@ def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_f
 
     Parameters
     ----------
-    outlook : Outlook
     prices : Points of the rent, from a quarter to three times the one at which both cost the same if all are used.
-    samples : int, default 2,000
     sure_frac : Share of the samples that must agree.
     """
-    from gigareport.plots import marks as draw  # drawing needs matplotlib, the numbers do not
-
     basis = _Samples.of(outlook, samples)
     available = basis.owned.usd_per_chip_hour / (1 + basis.given["rent.extras_frac"])
     used, middle = numpy.linspace(0.3, 1.0, 29), float(numpy.nanmedian(available))
@@ -360,12 +330,11 @@ def draw_use(outlook: Outlook, *, prices: int = 61, samples: int = 2_000, sure_f
     for usd in numpy.linspace(0.25, 3.0, prices) * middle:
         for share in used:
             better = float(numpy.mean(usd * share > available))
-            choice = "own" if better >= sure_frac else "rent" if better <= 1 - sure_frac else "too close"
             tip = f"{share:.0%} used at ${usd:.2f}: owning is cheaper in {share_text(better)}"
-            rows.append((100 * share, usd, choice, better, tip))
+            rows.append((100 * share, usd, choice_of(better, sure_frac), better, tip))
     table = pd.DataFrame(rows, columns=[USED, HOUR, "choice", "cheaper_frac", "tip"])
     table.attrs["vintage"] = catalog.vintage(catalog.load("sources"), "accessed")
-    return draw.regions(table.sort_values("cheaper_frac", kind="stable"), USED, HOUR, "choice", tip="tip")
+    return marks.regions(table.sort_values("cheaper_frac", kind="stable"), USED, HOUR, "choice", tip="tip")
 
 
 def landlord(outlook: Outlook, usd_per_chip_hour: list[float], *, samples: int = 2_000) -> pd.DataFrame:

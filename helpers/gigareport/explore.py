@@ -65,11 +65,9 @@ def explore(
 
     Parameters
     ----------
-    figure_function : callable
-        Takes the chosen values by name and returns a finished figure (:func:`gigareport.plots.finish`); its title
-        and alternative text are the answer in words. A default value of a parameter is where its control starts.
-    labels : mapping of str to str, optional
-        What a control is called, with its unit; otherwise its name without underscores.
+    figure_function : Takes the chosen values by name and returns a finished figure (:func:`gigareport.plots.finish`);
+        its title and alternative text are the answer in words. A parameter's default is where its control starts.
+    labels : What a control is called, with its unit; otherwise its name without underscores.
     **choices
         For each parameter a list of numbers (slider), a list of texts (menu), ``(low, high, step)`` (slider), or
         ``True`` or ``False`` (switch, and where it starts).

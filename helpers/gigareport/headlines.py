@@ -16,6 +16,7 @@ from gigareport.calibration.validation import by_source
 
 _START, _END = "<!-- headlines: written by `make readme`, checked by a test -->", "<!-- /headlines -->"
 NOT_MEASURED = "not measured"
+_PARITY = "parity_largest_relative_difference"
 #: What owning saves, in a list of it.
 _SAVED = words.Difference("{}", "costs {} more", "{} less", "{} more")
 
@@ -100,7 +101,6 @@ def draw_choice(found: scenario.Outlook, file: Path, title: str, size_in: tuple[
 
     Parameters
     ----------
-    found : Outlook
     file : Where to write it.
     title : Above the map.
     size_in : Width and height at 120 dots an inch; otherwise that of a figure on a page. [in]
@@ -148,25 +148,24 @@ def _by_source() -> str:
     )
 
 
+def _records(gpu: bool) -> list[dict[str, Any]]:
+    """Return what was recorded in ``benchmarks/results``: of one core, or of each GPU."""
+    files = sorted((catalog.data_dir().parent / "benchmarks" / "results").glob("*.json"))
+    return [record for record in (json.loads(file.read_text()) for file in files) if (_PARITY in record) is gpu]
+
+
 def on_gpu() -> str:
-    """Say what was measured on GPUs, by the records in ``benchmarks/results``, or that nothing was."""
+    """Say what was measured on GPUs, or that nothing was."""
     said = []
-    for file in sorted((catalog.data_dir().parent / "benchmarks" / "results").glob("*.json")):
-        record = json.loads(file.read_text())
-        if "parity_largest_relative_difference" in record:
-            parity = [
-                value for part in record["parity_largest_relative_difference"].values() for value in part.values()
-            ]
-            said.append(f"{record['device']} ({record['date']}): equal to NumPy within {max(parity):.0e}")
+    for record in _records(gpu=True):
+        parity = max(value for part in record[_PARITY].values() for value in part.values())
+        said.append(f"{record['device']} ({record['date']}): equal to NumPy within {parity:.0e}")
     return "; ".join(said) or NOT_MEASURED
 
 
 def _figures(gpu: bool = False) -> dict[str, Any]:
-    """Return the recorded figures by benchmark: of one core, or of the GPU measured last; empty if there are none."""
-    results = catalog.data_dir().parent / "benchmarks" / "results"
-    records = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
-    chosen = [record for record in records if ("parity_largest_relative_difference" in record) is gpu]
-    return max(chosen, key=lambda record: record["date"])["figures"] if chosen else {}
+    """Return the figures by benchmark that were recorded last; empty if there are none."""
+    return max(_records(gpu), key=lambda record: record["date"], default={"figures": {}})["figures"]
 
 
 #: Work beyond one machine: what, how much of it, and its benchmark with what gives its rate a second.
@@ -201,17 +200,14 @@ def past_this_machine() -> list[dict[str, Any]]:
         gain = core.get("workers", {}).get(f"{shared}_speed_up_of_2_by_cpu")
         on_gpu_hours = amount / _ON_GPU[name](gpu[name]) / SECONDS_PER_HOUR if name in gpu else math.nan
         told = "two workers measured, 100 projected" if gain else "one core measured, 100 projected without loss"
-        rows += [
-            {"work": work, "on": "1 core", "hours": hours, "known": "rate measured" if name in core else NOT_MEASURED},
-            {"work": work, "on": "100 workers", "hours": hours / (100 * min((gain or 2) / 2, 1)), "known": told},
-            {"work": work, "on": "1 GPU", "hours": on_gpu_hours, "known": "rate measured" if gpu else NOT_MEASURED},
-            {
-                "work": work,
-                "on": "8 GPUs",
-                "hours": on_gpu_hours / 8,
-                "known": "one measured, 8 projected without loss" if gpu else NOT_MEASURED,
-            },
-        ]
+        measured = "rate measured" if gpu else NOT_MEASURED
+        ways = (
+            ("1 core", hours, "rate measured" if name in core else NOT_MEASURED),
+            ("100 workers", hours / (100 * min((gain or 2) / 2, 1)), told),
+            ("1 GPU", on_gpu_hours, measured),
+            ("8 GPUs", on_gpu_hours / 8, "one measured, 8 projected without loss" if gpu else NOT_MEASURED),
+        )
+        rows += [{"work": work, "on": on, "hours": taken, "known": known} for on, taken, known in ways]
     return rows
 
 
@@ -232,27 +228,28 @@ def beside_others() -> list[dict[str, Any]]:
     ``times`` is over ours. ``limit`` is the share of the machine's limit that ours reaches: the time of the same
     operations alone, each at the rate that was measured for it. Both are nan where nothing was measured.
     """
-    found = _figures()
+    found, none = _figures(), math.nan
     fits, failures, machine = (found.get(name, {}) for name in ("scaling", "reliability", "machine"))
-    version = str(fits.get("chinchilla_package", "not installed"))
-    rows = [
-        _way("4,000 fits of a scaling law", "ours", 1.0, machine.get("bootstrap_4000_share_of_limit"), "measured"),
-        *(
-            _way("4,000 fits of a scaling law", words, fits.get(f"{name}_times_slower"), None, known)
-            for words, name in _OTHER_FITS.items()
-            for known in [f"version {version}" if name == "chinchilla_package" else "a sample of them measured"]
-        ),
-        _way("simulated failures", "ours", 1.0, None, "measured"),
-        _way("simulated failures", "a loop in Python", failures.get("times_faster_than_loop"), None, "measured"),
-        _way("parallel plans", "ours", 1.0, machine.get("search_share_of_limit"), "measured"),
-        _way("parallel plans", "Calculon", None, None, "its rate stands in none of our sources"),
+    version = f"version {fits.get('chinchilla_package', 'not installed')}"
+    others = [
+        (
+            way,
+            fits.get(f"{name}_times_slower", none),
+            version if name == "chinchilla_package" else "a sample of them measured",
+        )
+        for way, name in _OTHER_FITS.items()
     ]
-    return rows if found else []
-
-
-def _way(work: str, way: str, times: float | None, limit: float | None, known: str) -> dict[str, Any]:
-    numbers = (math.nan if value is None else value for value in (times, limit))
-    return {"work": work, "by": way, **dict(zip(("times", "limit"), numbers, strict=True)), "known": known}
+    fitted, failed, planned = "4,000 fits of a scaling law", "simulated failures", "parallel plans"
+    rows = [
+        (fitted, "ours", 1.0, machine.get("bootstrap_4000_share_of_limit", none), "measured"),
+        *((fitted, way, times, none, known) for way, times, known in others),
+        (failed, "ours", 1.0, none, "measured"),
+        (failed, "a loop in Python", failures.get("times_faster_than_loop", none), none, "measured"),
+        (planned, "ours", 1.0, machine.get("search_share_of_limit", none), "measured"),
+        (planned, "Calculon", none, none, "its rate stands in none of our sources"),
+    ]
+    columns = ("work", "by", "times", "limit", "known")
+    return [dict(zip(columns, row, strict=True)) for row in rows] if found else []
 
 
 def growth() -> list[dict[str, Any]]:

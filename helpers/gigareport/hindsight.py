@@ -18,7 +18,7 @@ from gigacluster.cost.flows import in_month, month_rows
 from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import scenario
-from gigareport.facts import leases, rents
+from gigareport.facts import rents, use
 
 #: Months from the decision of 2024-07-09 to the last data of ``data/contracts.csv``, November 2026.
 MONTHS = 28
@@ -68,7 +68,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     quotes = {name: rents.quoted(story.cluster.chip, name).to_frame() for name in rents.FOLLOWED}
     last = pd.Timestamp(story.decided_on) + pd.Timedelta(days=MONTHS * HOURS_PER_MONTH / 24)
     quotes = {name: table[table["date"] <= last] for name, table in quotes.items()}
-    month_usd = story.cluster.n_chips * leases.usd_per_h100e_month(_LEASE)
+    month_usd = story.cluster.n_chips * use.usd_per_h100e_month(_LEASE)
     let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
     work = owned.present_chip_hours * owned.useful_frac
     rows = [
@@ -101,7 +101,7 @@ def _three(values: Array) -> tuple[float, float, float]:
 
 def _let_share(decided_on: datetime.date, samples: int, seed: int) -> numpy.ndarray:
     """Return the share of the full fee in each month: (months + 1, samples)."""
-    lease = leases.leases().loc[_LEASE]
+    lease = use.leases().loc[_LEASE]
     start, full = (
         (pd.Timestamp(day) - pd.Timestamp(decided_on)) / pd.Timedelta(hours=HOURS_PER_MONTH)
         for day in (lease["date"], lease["first_full_month"])

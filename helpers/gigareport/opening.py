@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy
 import pandas as pd
@@ -25,7 +24,6 @@ from gigareport.scenario.register import Site
 from gigareport.spending import dollars_unit
 from gigareport.words import number, quantity, share, usd
 
-_SOURCE = "gigacluster models, inputs of the scenario"
 #: Columns of :func:`sites_with`.
 SIZE = "Size [H100-equivalents, 8-bit peak]"
 LEAD = "Lead of this cluster [months]"
@@ -71,7 +69,11 @@ def front(outlook: scenario.Outlook, *, samples: int = 2_000, seed: int = 7) -> 
         as_of=f"{story.decided_on:%B %Y}",
         story=story.story,
         made=f"computed by gigacluster {__version__} from data to {vintage}",
-        figure=map_of_price(outlook, mapped),
+        figure=finished(
+            decision.draw_map(outlook, mapped),
+            title="Own or rent, by the price of a contract and its term",
+            source="gigacluster models, inputs of the scenario",
+        ),
         against=against,
         note="Cost of the same useful work, median and 5 to 95 %; cheaper in: share of samples of that kind of rent."
         + (_benchmark(kinds) if kinds["is_benchmark"].any() else ""),
@@ -157,26 +159,21 @@ _MOVING = {
 }
 
 
+_WINS = {"own": "owning is cheaper", "rent": "renting is cheaper", "too close": "neither is surely cheaper"}
+
+
 def _by_its_kind(outlook: scenario.Outlook) -> str:
     """Say who wins under a rent that is no contract, the one that the scenario asks about."""
     rent, used = outlook.scenario.rent, outlook.scenario.training.used_frac.median
     chance = outlook.probability("saving_usd")
-    wins = "owning" if chance >= decision.SURE else "renting" if chance <= 1 - decision.SURE else "neither"
-    word = "is surely cheaper" if wins == "neither" else "is cheaper"
+    wins = _WINS[decision.choice_of(chance)]
     hours = f" with {share(used)} of the hours used" if used < 1 else ""
     price = tell_input(outlook, _PRICE, usd(rent.committed_usd_per_chip_hour.median, 3))
     saves = tell_difference(outlook, "saving_usd", words.SAVES)
     return (
-        f"{_MOVING[rent.kind].format(price)}{hours} {wins} {word}: owning {saves}, and is "
+        f"{_MOVING[rent.kind].format(price)}{hours} {wins}: owning {saves}, and is "
         f"cheaper in {share(chance)} of the samples."
     )
-
-
-def map_of_price(outlook: scenario.Outlook, mapped: decision.PriceMap) -> Any:
-    """Return the map of price and term as a finished figure."""
-    chart = decision.draw_map(outlook, mapped)
-    title = "Own or rent, by the price of a contract and its term"
-    return finished(chart, title=title, source=_SOURCE)
 
 
 def trust(samples: int = 2_000, seed: int = 7) -> str:
@@ -321,23 +318,14 @@ _NO_PATH = ""
 _USED = "training.used_frac"
 
 
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """One input that may turn the choice: its ``path`` in the file, and what says it and writes its value."""
-
-    name: str
-    path: str
-    form: str
-    text: Callable[[float], str]
-
-
-_FLIPS = (
-    Flip("price of the contract", "rent.committed_usd_per_chip_hour", "below {} a chip-hour", lambda x: usd(x, 3)),
-    Flip("hours used", _USED, "below {}, against a rent paid by the hour", share),
-    Flip("chips last", "own.hardware_life_months", "less than {} months", number),
-    Flip("power comes", _NO_PATH, "more than {} months late", number),
-    Flip("price of a chip", "own.chip_usd", "above {}", usd),
-    Flip("failures", "reliability.failures_per_1000_node_days", "above {} per 1,000 node-days", lambda x: number(x, 2)),
+#: What may turn the choice: its name, its path in the file, how it is said, and how its value is written.
+_FLIPS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
+    ("price of the contract", _PRICE, "below {} a chip-hour", lambda x: usd(x, 3)),
+    ("hours used", _USED, "below {}, against a rent paid by the hour", share),
+    ("chips last", "own.hardware_life_months", "less than {} months", number),
+    ("power comes", _NO_PATH, "more than {} months late", number),
+    ("price of a chip", "own.chip_usd", "above {}", usd),
+    ("failures", "reliability.failures_per_1000_node_days", "above {} per 1,000 node-days", number),
 )
 
 
@@ -347,12 +335,11 @@ def flips(outlook: scenario.Outlook, *, samples: int = 300) -> dict[str, str]:
     Each number leads to the page that recomputes, with that value set.
     """
     found = {}
-    for flip in _FLIPS:
-        value = turning_value(outlook, flip.path, samples)
+    for name, path, form, text in _FLIPS:
+        value = turning_value(outlook, path, samples)
         if value is not None:
-            at = f"what-if.html#{flip.path}={value:.4g}" if flip.path else "what-if.html"
-            text = named(flip.text(value), f"turns at {flip.path or 'power'}", at, of=outlook)
-            found[flip.name] = flip.form.format(text)
+            at = f"what-if.html#{path}={value:.4g}" if path else "what-if.html"
+            found[name] = form.format(named(text(value), f"turns at {path or 'power'}", at, of=outlook))
     return found
 
 
@@ -361,12 +348,9 @@ def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float |
 
     Parameters
     ----------
-    outlook : Outlook
-        Of the scenario.
-    path : str
-        The input by its path in the file; without one the months that power comes late.
-    samples : int
-        Joint draws of the other inputs.
+    outlook : Of the scenario.
+    path : The input by its path in the file; without one the months that power comes late.
+    samples : Joint draws of the other inputs.
     """
     story = outlook.scenario
     if path:

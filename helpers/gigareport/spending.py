@@ -13,14 +13,12 @@ from gigacluster.arrays import Array, to_host
 from gigacluster.uncertainty import sobol_indices, tornado
 from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
-from gigareport.facts import leases, rents
+from gigareport.facts import rents, use
 from gigareport.facts.prices import cost_inputs
 from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
 from gigareport.scenario.inputs import market_of
 from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
-
-__all__ = ["deal_sizes", "deciding", "dollars_unit", "known_rents", "parts", "so_far", "waiting", "worths"]
 
 #: Samples that cash flows month by month are drawn for.
 _SAMPLES = 2_000
@@ -121,7 +119,6 @@ def deciding(outlook: Outlook, *, samples: int = 256, most: int = 8) -> tuple[pd
 
     Parameters
     ----------
-    outlook : Outlook
     samples : Base sample of the Sobol indices, a power of two.
     most : Inputs kept, widest swing first.
 
@@ -202,9 +199,9 @@ def worths(outlook: Outlook) -> pd.DataFrame:
     quote = rents.quoted("H100-SXM").to_frame().iloc[-1]
     asked = float(quote["usd_per_chip_hour"]) * HOURS_PER_YEAR / h100_w
     rows.append((f"H100, one-year contract of {quote['date']:%B %Y}, every hour let", asked, asked, asked))
-    lease = 12 * leases.usd_per_h100e_month(_LEASE) / h100_w
+    lease = 12 * use.usd_per_h100e_month(_LEASE) / h100_w
     rows.append(("lease of 2026, per H100 equivalent", lease, lease, lease))
-    whole = 12 * float(leases.leases().loc[_LEASE, "usd_per_month"])
+    whole = 12 * float(use.leases().loc[_LEASE, "usd_per_month"])
     site = catalog.load("clusters").query("site_id == 'colossus-1' and status == 'operational'").sort_values("as_of")
     least, most = sorted(1e6 * site.groupby("record_type")["power_mw"].last())
     rows.append(("the same, as if of Colossus 1 alone", whole / most, whole / (least * most) ** 0.5, whole / least))

@@ -74,11 +74,7 @@ class Swap:
 def swaps_of(story: scenario.Scenario, plan: TrainingPlan) -> list[Swap]:
     """Return the scenario itself, then every chip with a price in every number for which a plan fits.
 
-    Parameters
-    ----------
-    story : Scenario
-    plan : TrainingPlan
-        Its own.
+    ``plan`` is the scenario's own.
     """
     own = _swap(story, plan, story, plan)
     return [own, *(_swap(other, found, story, plan) for other, found in _others(story))]
@@ -147,14 +143,11 @@ class WhatIf:
 
     Attributes
     ----------
-    record : Record
-        Every answer as operations on the inputs.
+    record : Every answer as operations on the inputs.
     samples : mapping of str to array, shape (samples,) or (rows, samples)
         In single precision, as a page carries them.
-    medians : mapping of str to float
-        Of the inputs that a reader may move, before any change.
-    swaps : sequence of Swap
-        Chips in numbers that a reader may choose, the scenario's own first.
+    medians : Of the inputs that a reader may move, before any change.
+    swaps : Chips in numbers that a reader may choose, the scenario's own first.
     """
 
     story: Any

@@ -34,7 +34,6 @@ def map_with(low, high, terms=(12.0, 24.0, 48.0)):
         term_months=numpy.array(terms),
         usd_per_chip_hour=numpy.ones(1),
         parity_usd=parity,
-        parity_with_months_usd=parity,
         better_frac=nothing,
         saving_usd=nothing,
     )

@@ -33,7 +33,6 @@ INSIDES = {
     "gigareport.beside.costs",
     "gigareport.beside.goodput",
     "gigareport.calibration.validation",
-    "gigareport.facts.growth",
     "gigareport.plots.ratios",
     "gigareport.scenario.survival",
 }

@@ -195,15 +195,8 @@ def size_power(n_gpus: Array, seconds: Array) -> float:
 
 
 def survival_of_restart(xp: Namespace, restart_s: Array, sigma: Array, mttf_s: Array) -> Array:
-    """Probability that no failure strikes during a restart: E[exp(-T / M)] for a lognormal time T.
+    """Probability that no failure strikes during a restart: E[exp(-T / M)], T lognormal with that median and sigma.
 
-    Parameters
-    ----------
-    xp : Library of the arrays.
-    restart_s, sigma, mttf_s : Median of T [s], its spread [1] (0: always the median), mean time to failure [s].
-
-    Notes
-    -----
     The Laplace transform of the lognormal has no closed form. It stays finite for any tail, because a new restart time
     is drawn after each failed attempt.
     """

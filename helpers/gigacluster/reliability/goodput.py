@@ -26,11 +26,11 @@ from gigacluster.reliability.rates import mttf_s as scaled_mttf_s
 from gigacluster.units import SECONDS_PER_DAY
 
 #: Times of a job in seconds: 30,000 years are as good as for ever, and larger numbers would overflow.
-DURATION = Limit(0.0, 1e12, "0 or more, at most 1e12")
-INTERVAL = Limit(1e-9, 1e12, "above 0, from 1e-9 to 1e12")
+Duration: TypeAlias = Annotated[Samples, Limit(0.0, 1e12, "0 or more, at most 1e12")]
+Interval: TypeAlias = Annotated[Samples, Limit(1e-9, 1e12, "above 0, from 1e-9 to 1e12")]
+Writes: TypeAlias = Annotated[Samples, Limit(1.0, math.inf, "1 or more; infinite for no limit")]
 _MTTF = Limit(1e-6, 1e30, "above 0, from 1e-6 to 1e30")
 _STOPS = Limit(0.0, 1e6, "0 or more, at most 1e6")
-WRITES = Limit(1.0, math.inf, "1 or more; infinite for no limit")
 MODES = ("blocking", "non-blocking", "in-memory")
 _MOST = 700.0  # exp(700) is near the largest number; an interval of 700 MTTF never finishes anyway
 _SHORTEST = 1e-9  # of the MTTF: checkpoints that cost nothing are made this often
@@ -64,32 +64,28 @@ class Goodput:
         return SECONDS_PER_DAY * exposed / self.mttf_s
 
 
-_Duration: TypeAlias = Annotated[Samples, DURATION]
-_Interval: TypeAlias = Annotated[Samples, INTERVAL]
-
-
 def goodput(
     n_gpus: Samples | None = None,
     *,
     failures_per_1000_node_days: Samples | None = None,
     gpus_per_node: Samples = 8,
     mttf_s: Annotated[Samples, _MTTF] | None = None,
-    checkpoint_write_s: _Duration,
-    restart_s: _Duration,
-    checkpoint_interval_s: _Interval | None = None,
+    checkpoint_write_s: Duration,
+    restart_s: Duration,
+    checkpoint_interval_s: Interval | None = None,
     method: str = "exact",
     mode: str = "blocking",
-    checkpoint_stall_s: _Duration = 0.0,
-    writes_at_once: Annotated[Samples, WRITES] = 1.0,
+    checkpoint_stall_s: Duration = 0.0,
+    writes_at_once: Writes = 1.0,
     restart_sigma: Annotated[Samples, LOGNORMAL_SIGMA] = 0.0,
-    detection_s: _Duration = 0.0,
-    queue_s: _Duration = 0.0,
+    detection_s: Duration = 0.0,
+    queue_s: Duration = 0.0,
     overhead_frac: ShareBelowOne = 0.0,
     planned_stops_per_day: Annotated[Samples, _STOPS] = 0.0,
-    planned_stop_s: _Duration = 0.0,
+    planned_stop_s: Duration = 0.0,
     lost_frac: Share = 0.0,
-    stored_restart_s: _Duration | None = None,
-    stored_interval_s: _Interval = 3600.0,
+    stored_restart_s: Duration | None = None,
+    stored_interval_s: Interval = 3600.0,
 ) -> Goodput:
     """Share of wall-clock time that becomes progress, for a job that stops with any of its nodes.
 

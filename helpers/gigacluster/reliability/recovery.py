@@ -14,8 +14,8 @@ from typing import Any
 import numpy
 
 from gigacluster.arrays import Array, Samples, as_common, is_array
-from gigacluster.limits import AT_LEAST_ONE, SHARE, SHARE_BELOW_ONE, AtLeastOne, Limit, admit, checked, one_of
-from gigacluster.reliability.goodput import DURATION, INTERVAL, WRITES, Goodput, goodput, mean_time_s
+from gigacluster.limits import AT_LEAST_ONE, AtLeastOne, Limit, Share, ShareBelowOne, admit, checked, limits_of, one_of
+from gigacluster.reliability.goodput import Duration, Goodput, Interval, Writes, goodput, mean_time_s
 
 SCHEMES = ("restart_all", "hot_spare", "in_memory", "drop_replica")
 _RAREST = 1e-12  # of failures: a share below it loses nothing that a float64 would show
@@ -26,18 +26,6 @@ _REPLICAS = Limit(
     "2 or more to drop one of them: take a plan with more data-parallel replicas, or another scheme",
     high_included=False,
 )
-_LIMITS = {
-    "detection_s": DURATION,
-    "restart_s": DURATION,
-    "checkpoint_write_s": DURATION,
-    "checkpoint_stall_s": DURATION,
-    "writes_at_once": WRITES,
-    "resume_s": DURATION,
-    "rebuild_s": DURATION,
-    "lost_frac": SHARE,
-    "overhead_frac": SHARE_BELOW_ONE,
-    "stored_interval_s": INTERVAL,
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,31 +42,53 @@ class Recovery:
 
     scheme: str
     #: From a failure until it is noticed: all stand still. [s]
-    detection_s: Samples
+    detection_s: Duration
     #: From there until the whole job trains again from a stored checkpoint. [s]
-    restart_s: Samples
+    restart_s: Duration
     #: From the start of a checkpoint until it is safe; in memory, until the copy is. [s]
-    checkpoint_write_s: Samples
+    checkpoint_write_s: Duration
     #: Training stops for so much of it: all of it where the write is blocking. [s]
-    checkpoint_stall_s: Samples
+    checkpoint_stall_s: Duration
     #: Writes that may go on behind training at the same time. [1]
-    writes_at_once: Samples = 1.0
+    writes_at_once: Writes = 1.0
     #: ``hot_spare``, ``in_memory``: as ``restart_s``, for the failures that the scheme is made for. ``drop_replica``:
     #: until the other replicas go on. [s]
-    resume_s: Samples = 0.0
+    resume_s: Duration = 0.0
     #: ``drop_replica``: until the replica that failed is back. [s]
-    rebuild_s: Samples = 0.0
+    rebuild_s: Duration = 0.0
     #: Share of failures that the scheme does not help against; they take ``restart_s``. [1]
-    lost_frac: Samples = 0.0
+    lost_frac: Share = 0.0
     #: Share of computing that the scheme costs without any failure. [1]
-    overhead_frac: Samples = 0.0
+    overhead_frac: ShareBelowOne = 0.0
     #: ``in_memory``: computing between the checkpoints that also go to storage. [s]
-    stored_interval_s: Samples = 3600.0
+    stored_interval_s: Interval = 3600.0
 
     def __post_init__(self) -> None:
         one_of("scheme", self.scheme, SCHEMES)
-        given = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scheme"}
-        admit({name: value for name, value in given.items() if not is_array(value)}, _LIMITS)
+        admit({name: value for name, value in self.numbers.items() if not is_array(value)}, limits_of(Recovery))
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Times and shares by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "scheme"}
+
+    @property
+    def as_a_whole(self) -> dict[str, Any]:
+        """What says the same to :func:`gigacluster.reliability.goodput`: of ``drop_replica``, a restart of the job."""
+        same = {name: value for name, value in self.numbers.items() if name in _OF_BOTH}
+        if self.scheme in ("restart_all", "drop_replica"):
+            return same | {"restart_s": self.restart_s, "mode": "non-blocking"}
+        return same | {
+            "restart_s": self.resume_s,
+            "lost_frac": self.lost_frac,
+            "stored_restart_s": self.restart_s,
+            "stored_interval_s": self.stored_interval_s,
+            "mode": "in-memory" if self.scheme == "in_memory" else "non-blocking",
+        }
+
+
+#: What a scheme and :func:`gigacluster.reliability.goodput` call by one name and mean alike under every scheme.
+_OF_BOTH = ("checkpoint_write_s", "checkpoint_stall_s", "writes_at_once", "detection_s", "overhead_frac")
 
 
 def goodput_with(
@@ -135,47 +145,20 @@ def goodput_with(
     }
     if recovery.scheme == "drop_replica":
         return _without_a_replica(recovery, failures, n_replicas, replicas_lost)
-    checkpoints: dict[str, Any] = {
-        "checkpoint_write_s": recovery.checkpoint_write_s,
-        "checkpoint_stall_s": recovery.checkpoint_stall_s,
-        "writes_at_once": recovery.writes_at_once,
-        "detection_s": recovery.detection_s,
-        "overhead_frac": recovery.overhead_frac,
-    }
-    if recovery.scheme == "restart_all":
-        return goodput(**failures, **checkpoints, restart_s=recovery.restart_s, mode="non-blocking")
-    return goodput(
-        **failures,
-        **checkpoints,
-        restart_s=recovery.resume_s,
-        lost_frac=recovery.lost_frac,
-        stored_restart_s=recovery.restart_s,
-        stored_interval_s=recovery.stored_interval_s,
-        mode="in-memory" if recovery.scheme == "in_memory" else "non-blocking",
-    )
+    return goodput(**failures, **recovery.as_a_whole)
 
 
 def _without_a_replica(
     recovery: Recovery, failures: dict[str, Any], n_replicas: Samples, replicas_lost: Samples
 ) -> Goodput:
-    given = {name: getattr(recovery, name) for name in ("lost_frac", "resume_s", "rebuild_s", "detection_s")}
+    given = {name: recovery.numbers[name] for name in ("lost_frac", "resume_s", "rebuild_s", "detection_s")}
     given |= {"n_replicas": n_replicas, "replicas_lost": replicas_lost, "mttf_s": failures["mttf_s"]}
-    limits = {"lost_frac": SHARE, **dict.fromkeys(("resume_s", "rebuild_s", "detection_s"), DURATION)}
-    limits |= {"n_replicas": _REPLICAS, "replicas_lost": AT_LEAST_ONE, "mttf_s": _MTTF}
+    limits = limits_of(Recovery) | {"n_replicas": _REPLICAS, "replicas_lost": AT_LEAST_ONE, "mttf_s": _MTTF}
     xp, a, _ = admit(given, limits)
     share, stall, rebuild, detection, replicas, out, mttf = a.values()
     share = xp.maximum(share, _RAREST)
     deep_mttf = mttf / share
-    whole = goodput(
-        **failures | {"mttf_s": deep_mttf},
-        checkpoint_write_s=recovery.checkpoint_write_s,
-        checkpoint_stall_s=recovery.checkpoint_stall_s,
-        writes_at_once=recovery.writes_at_once,
-        detection_s=detection,
-        restart_s=recovery.restart_s,
-        overhead_frac=recovery.overhead_frac,
-        mode="non-blocking",
-    )
+    whole = goodput(**failures | {"mttf_s": deep_mttf}, **recovery.as_a_whole)
     stalled = (1 - share) * (detection + stall) / mttf  # over the time that the job runs
     waited = (detection + failures["queue_s"]) / deep_mttf
     moving = (1 + waited) / (1 + waited + stalled)

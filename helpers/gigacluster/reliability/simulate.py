@@ -8,10 +8,7 @@ bounded by the number of runs in a chunk.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import count, islice
 from typing import Annotated, Any
 
 import numpy
@@ -84,21 +81,7 @@ class Runs:
 
 
 def advance(xp: Namespace, runs: Runs, draws: Draws, rules: Rules) -> Runs:
-    """Take every run from one failure to the next.
-
-    Parameters
-    ----------
-    xp : Library of the arrays.
-    runs : Runs
-    draws : Draws
-        Arrays of shape (runs,).
-    rules : Rules
-
-    Returns
-    -------
-    Runs
-        Computing since the last safe checkpoint is lost.
-    """
+    """Take every run from one failure to the next; computing since the last safe checkpoint is lost."""
     wall_s, ready = runs.wall_s + rules.dead_s, runs.spare_ready_s
     if ready is not None:  # of the spares and the failed node, the first that is whole goes to work
         first, repaired = xp.min(ready, axis=0), runs.wall_s + rules.repair_s * draws.repair
@@ -168,111 +151,18 @@ def simulate(
     counts = failures, failures_per_run, 1 if chunk is None else chunk
     checked(simulate, failure_shape, 1 if spares is None else spares, repair_s, *counts)
     expected = goodput(**given)
-    mttf_s, rules = float(expected.mttf_s), _rules(expected, stored_interval_s, repair_s, inputs)
-    in_memory = inputs.get("mode") == "in-memory" and lost_frac > 0
-    law = _Law(
-        mttf_s=mttf_s,
+    job = _Whole(
+        rules=_rules(expected, stored_interval_s, repair_s, inputs),
+        mttf_s=float(expected.mttf_s),
         shape=failure_shape,
         restart_s=float(inputs["restart_s"]),
         sigma=restart_sigma,
         lost_frac=lost_frac,
         stored_restart_s=stored_restart_s,
-        in_memory=in_memory,
-        repairs=spares is not None,
+        in_memory=inputs.get("mode") == "in-memory" and lost_frac > 0,
+        spares=spares,
     )
-    settle = _WARM_UP_STEPS * in_memory + math.ceil(3 * repair_s / mttf_s) * (spares is not None)
-
-    how = _Way(device, seed, settle, failures_per_run)
-    n_runs = math.ceil(failures / failures_per_run)
-    pieces = chunks(n_runs, chunk or _chunk_on(device))
-    tasks = (_Chunk(law, rules, spares, how, piece.start, piece.stop - piece.start) for piece in pieces)
-    return _summary(in_order(_simulated, tasks, executor=executor, what="runs"), n_runs, failures_per_run, expected)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """Where runs are simulated, from which seed, and how many failures they have before they count and then."""
-
-    device: str
-    seed: int
-    settle: int
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Runs that advance together."""
-
-    law: _Law
-    rules: Rules
-    spares: int | None
-    how: _Way
-    first: int
-    size: int
-
-
-def _chunk_on(device: str) -> int:
-    on_cpu = device == "cpu" or (device == "auto" and device_namespace(device) is NUMPY)
-    return _CPU_CHUNK if on_cpu else _GPU_CHUNK
-
-
-def _in_pieces(task: Any, beside: int, times_s: Callable[[Namespace, int, int], numpy.ndarray]) -> numpy.ndarray:
-    """Return the times of each run of a chunk, shape (2, runs): of as many at once as memory holds. [s]
-
-    ``beside`` is how many spares or replicas a run has, ``times_s`` what computes so many runs from a number on.
-    """
-    xp = device_namespace(task.how.device)
-    at_once = max(1, int(min(task.size, free_bytes(xp) / 2 / (_BYTES_A_RUN * (1 + beside)))))
-
-    def some(runs: slice) -> numpy.ndarray:
-        return times_s(xp, runs.start, runs.stop - runs.start)
-
-    pieces = halving(some, task.first + task.size, at_once, first=task.first, release=lambda: release(xp))
-    return numpy.concatenate([times for _, times in pieces], axis=1)
-
-
-def _simulated(task: _Chunk) -> numpy.ndarray:
-    """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
-    return _in_pieces(task, task.spares or 0, partial(_times_s, task))
-
-
-def _times_s(task: _Chunk, xp: Namespace, first: int, size: int) -> numpy.ndarray:
-    how, zero = task.how, xp.zeros(size)
-    steps = task.law.steps(xp, how.seed, first, size)
-    start = _live(xp, Runs(zero, zero, _all_ready(xp, task.spares, size)), steps, task.rules, how.settle)
-    end = _live(xp, start, steps, task.rules, how.failures)
-    useful_s = task.rules.interval_s * (end.intervals - start.intervals)
-    return to_host(xp.stack([end.wall_s - start.wall_s, useful_s]))
-
-
-def _refuse_arrays(given: dict[str, Any]) -> None:
-    if arrays := [name for name, value in given.items() if is_array(value)]:
-        raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
-
-
-def _summary(times_s: Iterable[numpy.ndarray], n_runs: int, failures_per_run: int, expected: Goodput) -> Simulation:
-    """Return the result of the times of all runs; what planned stops and overhead take, both sides lose alike."""
-    totals, kept = numpy.zeros(5), numpy.empty(0)
-    for wall_s, useful_s in times_s:
-        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
-        kept = kept if kept.size else useful_s / wall_s
-    share, error = _ratio(totals, n_runs)
-    useful = float(expected.goodput_frac + expected.overhead_frac)
-    left = (1 - float(expected.planned_frac)) * (float(expected.goodput_frac) / useful if useful > 0 else 1.0)
-    return Simulation(
-        goodput_frac=left * share,
-        standard_error=left * error,
-        failures=n_runs * failures_per_run,
-        cluster_days=float(totals[0]) / SECONDS_PER_DAY,
-        run_goodput_frac=left * kept,
-        closed_form=expected,
-    )
-
-
-def _live(xp: Namespace, runs: Runs, steps: Iterator[Draws], rules: Rules, n_failures: int) -> Runs:
-    for draws in islice(steps, n_failures):
-        runs = advance(xp, runs, draws, rules)
-    return runs
+    return _simulated(job, expected, failures, failures_per_run, seed, device, chunk, executor)
 
 
 def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs: dict[str, Any]) -> Rules:
@@ -289,15 +179,16 @@ def _rules(expected: Goodput, stored_interval_s: float, repair_s: float, inputs:
     )
 
 
-def _all_ready(xp: Namespace, spares: int | None, size: int) -> Any:
-    """Return ready times before the start, all different, so that the first spare is always one."""
-    return None if spares is None else -xp.ones((spares, size)) * xp.arange(1, spares + 1, dtype=xp.float64)[:, None]
+def _refuse_arrays(given: dict[str, Any]) -> None:
+    if arrays := [name for name, value in given.items() if is_array(value)]:
+        raise ValueError(f"{arrays[0]} is an array; simulate one cluster at a time, in numbers")
 
 
 @dataclass(frozen=True, slots=True)
-class _Law:
-    """What the random numbers of a step follow."""
+class _Whole:
+    """A job that stops as a whole: what the random numbers of a step follow, and what they do."""
 
+    rules: Rules
     mttf_s: float
     shape: float
     restart_s: float
@@ -305,28 +196,111 @@ class _Law:
     lost_frac: float
     stored_restart_s: float | None
     in_memory: bool
-    repairs: bool
+    spares: int | None
 
-    def steps(self, xp: Namespace, seed: int, first: int, size: int) -> Iterator[Draws]:
-        """Yield the draws of one step after another, for runs ``first`` to ``first + size``."""
-        scale_s = self.mttf_s / math.gamma(1 + 1 / self.shape)
-        for step in count():
-            place = step, first, size
-            failure = exponential(xp, seed, _FAILURES, *place)
-            if self.shape != 1:
-                failure = failure ** (1 / self.shape)
-            restart: Any = self.restart_s
-            if self.sigma > 0:
-                restart = self.restart_s * xp.exp(self.sigma * normal(xp, seed, _RESTARTS, *place))
-            lost = uniform(xp, seed, _FATES, *place) < self.lost_frac if self.lost_frac > 0 else None
-            if lost is not None and self.stored_restart_s is not None:
-                restart = xp.where(lost, self.stored_restart_s, restart)
-            yield Draws(
-                failure_s=scale_s * failure,
-                restart_s=restart,
-                memory_lost=lost if self.in_memory else None,
-                repair=exponential(xp, seed, _REPAIRS, *place) if self.repairs else None,
-            )
+    @property
+    def beside(self) -> int:
+        """How many spares each run keeps."""
+        return self.spares or 0
+
+    @property
+    def settle(self) -> int:
+        """How many failures come before any counts."""
+        waiting = 0 if self.spares is None else math.ceil(3 * self.rules.repair_s / self.mttf_s)
+        return _WARM_UP_STEPS * self.in_memory + waiting
+
+    def start(self, xp: Namespace, size: int) -> Runs:
+        """Return so many runs before their first failure; ready times all differ, so that one spare is the first."""
+        zero, ready = xp.zeros(size), None
+        if self.spares is not None:
+            ready = -xp.ones((self.spares, size)) * xp.arange(1, self.spares + 1, dtype=xp.float64)[:, None]
+        return Runs(zero, zero, ready)
+
+    def step(self, xp: Namespace, runs: Runs, seed: int, *place: int) -> Runs:
+        """Take runs from one failure to the next; ``place`` tells their random numbers: step, first run, runs."""
+        failure = exponential(xp, seed, _FAILURES, *place)
+        if self.shape != 1:
+            failure = failure ** (1 / self.shape)
+        restart: Any = self.restart_s
+        if self.sigma > 0:
+            restart = self.restart_s * xp.exp(self.sigma * normal(xp, seed, _RESTARTS, *place))
+        lost = uniform(xp, seed, _FATES, *place) < self.lost_frac if self.lost_frac > 0 else None
+        if lost is not None and self.stored_restart_s is not None:
+            restart = xp.where(lost, self.stored_restart_s, restart)
+        draws = Draws(
+            failure_s=self.mttf_s / math.gamma(1 + 1 / self.shape) * failure,
+            restart_s=restart,
+            memory_lost=lost if self.in_memory else None,
+            repair=None if self.spares is None else exponential(xp, seed, _REPAIRS, *place),
+        )
+        return advance(xp, runs, draws, self.rules)
+
+    def useful_s(self, begin: Runs, end: Runs) -> Array:
+        """Return the computing that was kept between two failures. [s]"""
+        useful_s: Array = self.rules.interval_s * (end.intervals - begin.intervals)
+        return useful_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Runs of one job that advance together, through so many failures each once they have settled."""
+
+    job: _Whole | _OfReplicas
+    failures: int
+    seed: int
+    device: str
+    first: int
+    size: int
+
+
+def _times_s(task: _Chunk) -> numpy.ndarray:
+    """Return wall-clock and useful time of each run, shape (2, runs), of as many at once as memory holds. [s]"""
+    job, xp = task.job, device_namespace(task.device)
+    at_once = max(1, int(min(task.size, free_bytes(xp) / 2 / (_BYTES_A_RUN * (1 + job.beside)))))
+
+    def some(few: slice) -> numpy.ndarray:
+        size = few.stop - few.start
+        runs: Any = job.start(xp, size)
+        begin = runs
+        for step in range(job.settle + task.failures):
+            begin = runs if step == job.settle else begin
+            runs = job.step(xp, runs, task.seed, step, few.start, size)
+        return to_host(xp.stack([runs.wall_s - begin.wall_s, job.useful_s(begin, runs)]))
+
+    pieces = halving(some, task.first + task.size, at_once, first=task.first, release=lambda: release(xp))
+    return numpy.concatenate([times for _, times in pieces], axis=1)
+
+
+def _simulated(
+    job: _Whole | _OfReplicas,
+    expected: Goodput,
+    failures: int,
+    failures_per_run: int,
+    seed: int,
+    device: str,
+    chunk: int | None,
+    executor: Workers,
+) -> Simulation:
+    """Simulate a job; what planned stops and overhead take, the result and the closed form lose alike."""
+    on_cpu = device == "cpu" or (device == "auto" and device_namespace(device) is NUMPY)
+    n_runs = math.ceil(failures / failures_per_run)
+    pieces = chunks(n_runs, chunk or (_CPU_CHUNK if on_cpu else _GPU_CHUNK))
+    tasks = (_Chunk(job, failures_per_run, seed, device, few.start, few.stop - few.start) for few in pieces)
+    totals, kept = numpy.zeros(5), numpy.empty(0)
+    for wall_s, useful_s in in_order(_times_s, tasks, executor=executor, what="runs"):
+        totals += [wall_s.sum(), useful_s.sum(), wall_s @ wall_s, wall_s @ useful_s, useful_s @ useful_s]
+        kept = kept if kept.size else useful_s / wall_s
+    share, error = _ratio(totals, n_runs)
+    useful = float(expected.goodput_frac + expected.overhead_frac)
+    left = (1 - float(expected.planned_frac)) * (float(expected.goodput_frac) / useful if useful > 0 else 1.0)
+    return Simulation(
+        goodput_frac=left * share,
+        standard_error=left * error,
+        failures=n_runs * failures_per_run,
+        cluster_days=float(totals[0]) / SECONDS_PER_DAY,
+        run_goodput_frac=left * kept,
+        closed_form=expected,
+    )
 
 
 def _ratio(totals: numpy.ndarray, n_runs: int) -> tuple[float, float]:
@@ -368,40 +342,27 @@ def simulate_with(
         If an input is out of range or an array, or ``drop_replica`` has a checkpoint that is not safe when training
         goes on: which of several past failures it comes before is not kept.
     """
-    scheme = {name: getattr(recovery, name) for name in type(recovery).__dataclass_fields__ if name != "scheme"}
-    _refuse_arrays({"n_gpus": n_gpus, "n_replicas": n_replicas, **inputs, **scheme})
+    _refuse_arrays({"n_gpus": n_gpus, "n_replicas": n_replicas, **inputs, **recovery.numbers})
     expected = goodput_with(recovery, n_gpus, n_replicas=n_replicas, replicas_lost=replicas_lost, **inputs)
-    how: dict[str, Any] = {"failures": failures, "failures_per_run": failures_per_run, "seed": seed, "device": device}
-    how["executor"] = executor
-    if recovery.scheme == "drop_replica":
-        if recovery.checkpoint_stall_s < recovery.checkpoint_write_s:
-            raise ValueError(
-                f"checkpoint_stall_s is {recovery.checkpoint_stall_s!r} of a write of {recovery.checkpoint_write_s!r}; "
-                "to simulate drop_replica make them equal"
-            )
-        return _simulate_replicas(recovery, expected, int(n_replicas), int(replicas_lost), chunk=chunk, **how)
-    everything = recovery.scheme == "restart_all"
-    return simulate(
-        n_gpus,
-        restart_s=recovery.restart_s if everything else recovery.resume_s,
-        lost_frac=0.0 if everything else scheme["lost_frac"],
-        stored_restart_s=None if everything else scheme["restart_s"],
-        mode="in-memory" if recovery.scheme == "in_memory" else "non-blocking",
-        chunk=chunk,
-        **{name: scheme[name] for name in _CHECKPOINTS},
-        **inputs,
-        **how,
+    if recovery.scheme != "drop_replica":
+        how: dict[str, Any] = {"failures": failures, "failures_per_run": failures_per_run, "seed": seed}
+        how |= {"device": device, "chunk": chunk, "executor": executor}
+        return simulate(n_gpus, **recovery.as_a_whole, **inputs, **how)
+    if recovery.checkpoint_stall_s < recovery.checkpoint_write_s:
+        raise ValueError(
+            f"checkpoint_stall_s is {recovery.checkpoint_stall_s!r} of a write of {recovery.checkpoint_write_s!r}; "
+            "to simulate drop_replica make them equal"
+        )
+    rules = ReplicaRules(
+        interval_s=float(expected.checkpoint_interval_s),
+        write_s=float(recovery.checkpoint_write_s),
+        detection_s=float(recovery.detection_s),
+        resume_s=float(recovery.resume_s),
+        restart_s=float(recovery.restart_s),
+        rebuild_s=float(recovery.rebuild_s),
     )
-
-
-_CHECKPOINTS = (
-    "checkpoint_write_s",
-    "checkpoint_stall_s",
-    "writes_at_once",
-    "detection_s",
-    "overhead_frac",
-    "stored_interval_s",
-)
+    job = _OfReplicas(rules, float(expected.mttf_s), float(recovery.lost_frac), int(n_replicas), int(replicas_lost))
+    return _simulated(job, expected, failures, failures_per_run, seed, device, chunk, executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,16 +394,8 @@ def advance_replicas(
 ) -> Replicas:
     """Take every run from one failure to the next, replica by replica.
 
-    Parameters
-    ----------
-    xp : Library of the arrays.
-    runs : Replicas
-    failure_s : shape (runs,). Time to the failure. [s]
-    deep : array of bool, shape (runs,)
-        Where the failure ends the whole job.
-    hit : array of bool, shape (replicas, runs)
-        Which replicas it takes out, elsewhere.
-    rules : ReplicaRules
+    ``deep``, of shape (runs,), says where the failure ends the whole job, ``hit``, of shape (replicas, runs), which
+    replicas it takes out elsewhere.
     """
     end_s, period_s = runs.running_s + failure_s, rules.interval_s + rules.write_s
     n_written = xp.floor(xp.maximum(end_s - runs.start_s, 0.0) / period_s)
@@ -479,67 +432,36 @@ def _between_writes(xp: Namespace, begin_s: Array, end_s: Array, start_s: Array,
     return since_start(end_s) - since_start(begin_s)
 
 
-def _simulate_replicas(
-    recovery: Recovery,
-    expected: Goodput,
-    n_replicas: int,
-    replicas_lost: int,
-    *,
-    failures: int,
-    failures_per_run: int,
-    seed: int,
-    device: str,
-    chunk: int | None,
-    executor: Workers,
-) -> Simulation:
-    mttf_s = float(expected.mttf_s)
-    rules = ReplicaRules(
-        interval_s=float(expected.checkpoint_interval_s),
-        write_s=float(recovery.checkpoint_write_s),
-        detection_s=float(recovery.detection_s),
-        resume_s=float(recovery.resume_s),
-        restart_s=float(recovery.restart_s),
-        rebuild_s=float(recovery.rebuild_s),
-    )
-    settle = _WARM_UP_STEPS + math.ceil(3 * recovery.rebuild_s / mttf_s)
-    how = _Way(device, seed, settle, failures_per_run)
-    n_runs = math.ceil(failures / failures_per_run)
-    job = mttf_s, float(recovery.lost_frac), n_replicas, replicas_lost
-    pieces = chunks(n_runs, chunk or _chunk_on(device))
-    tasks = (_ReplicaChunk(*job, rules, how, piece.start, piece.stop - piece.start) for piece in pieces)
-    times_s = in_order(_simulated_replicas, tasks, executor=executor, what="runs")
-    return _summary(times_s, n_runs, failures_per_run, expected)
-
-
 @dataclass(frozen=True, slots=True)
-class _ReplicaChunk:
-    """Runs of a job of replicas that advance together."""
+class _OfReplicas:
+    """A job whose other data-parallel replicas go on; methods as those of a job that stops as a whole."""
 
+    rules: ReplicaRules
     mttf_s: float
     lost_frac: float
     n_replicas: int
     replicas_lost: int
-    rules: ReplicaRules
-    how: _Way
-    first: int
-    size: int
 
+    @property
+    def beside(self) -> int:
+        return self.n_replicas
 
-def _simulated_replicas(task: _ReplicaChunk) -> numpy.ndarray:
-    """Return wall-clock and useful time of each run of a chunk, shape (2, runs). [s]"""
-    return _in_pieces(task, task.n_replicas, partial(_replica_times_s, task))
+    @property
+    def settle(self) -> int:
+        return _WARM_UP_STEPS + math.ceil(3 * self.rules.rebuild_s / self.mttf_s)
 
+    def start(self, xp: Namespace, size: int) -> Replicas:
+        zero = xp.zeros(size)
+        return Replicas(zero, zero, xp.zeros((self.n_replicas, size)), zero, zero, zero)
 
-def _replica_times_s(task: _ReplicaChunk, xp: Namespace, first: int, size: int) -> numpy.ndarray:
-    how, n_replicas, zero = task.how, task.n_replicas, xp.zeros(size)
-    runs = begin = Replicas(zero, zero, xp.zeros((n_replicas, size)), zero, zero, zero)
-    number = xp.astype(xp.arange(n_replicas), xp.float64)[:, None]
-    for step in range(how.settle + how.failures):
-        begin = runs if step == how.settle else begin
-        place = step, first, size
-        failure_s = task.mttf_s * exponential(xp, how.seed, _FAILURES, *place)
-        deep = uniform(xp, how.seed, _FATES, *place) < task.lost_frac
-        hit = xp.floor(n_replicas * uniform(xp, how.seed, _PLACES, *place))
-        away = (number - hit) % n_replicas
-        runs = advance_replicas(xp, runs, failure_s, deep, away < task.replicas_lost, task.rules)
-    return to_host(xp.stack([runs.wall_s - begin.wall_s, runs.done_s - begin.done_s]))
+    def step(self, xp: Namespace, runs: Replicas, seed: int, *place: int) -> Replicas:
+        failure_s = self.mttf_s * exponential(xp, seed, _FAILURES, *place)
+        deep = uniform(xp, seed, _FATES, *place) < self.lost_frac
+        hit = xp.floor(self.n_replicas * uniform(xp, seed, _PLACES, *place))
+        number = xp.astype(xp.arange(self.n_replicas), xp.float64)[:, None]
+        away = (number - hit) % self.n_replicas
+        return advance_replicas(xp, runs, failure_s, deep, away < self.replicas_lost, self.rules)
+
+    def useful_s(self, begin: Replicas, end: Replicas) -> Array:
+        useful_s: Array = end.done_s - begin.done_s
+        return useful_s

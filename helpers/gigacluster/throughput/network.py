@@ -8,6 +8,9 @@ Groups lie in the order of the numbering: chips of one domain, then of one pod, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
@@ -15,14 +18,26 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import either
 
 
-def ring_s(
-    xp: Namespace, bytes_in: Samples, members: Samples, inner_width: Samples, case: Case, k: Coefficients
-) -> Array:
-    """Return the time of an all-gather, or of a reduce-scatter, whose whole message is ``bytes_in``.
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """What an all-gather or a reduce-scatter in a group of chips takes, whatever the size of the message."""
+
+    members: Samples
+    bytes_per_s: Samples
+    latency_s: Samples
+    exists: Any  # where there are others to talk to
+
+    def time_s(self, xp: Namespace, bytes_in: Samples) -> Array:
+        """Return the time of a message of so many bytes, as gathered or before it is reduced. [s]"""
+        share = (self.members - 1.0) / self.members
+        return xp.where(self.exists, bytes_in * share / self.bytes_per_s + self.latency_s, 0.0)
+
+
+def ring_of(xp: Namespace, members: Samples, inner_width: Samples, case: Case, k: Coefficients) -> Ring:
+    """Return the ring of a group.
 
     Parameters
     ----------
-    bytes_in : Size of the gathered (or still unreduced) message on a chip. [byte]
     members : Chips in the group. [chip]
     inner_width
         Neighbouring chips that belong to other groups of the same kind, such as the tensor-parallel width: the group
@@ -38,10 +53,19 @@ def ring_s(
     # Every member of a domain has a card of its own.
     across = xp.minimum(scaleup, _nic_bytes_per_s(xp, domains, case, k) / cut * within)
     outside = members > within
-    bandwidth = xp.where(outside, across, scaleup)
-    latency = k.collective_latency_s + k.hop_latency_s * xp.where(outside, domains, 0.0)
-    share = (members - 1.0) / members
-    return xp.where(members > 1.0, bytes_in * share / bandwidth + latency, 0.0)
+    return Ring(
+        members=members,
+        bytes_per_s=xp.where(outside, across, scaleup),
+        latency_s=k.collective_latency_s + k.hop_latency_s * xp.where(outside, domains, 0.0),
+        exists=members > 1.0,
+    )
+
+
+def ring_s(
+    xp: Namespace, bytes_in: Samples, members: Samples, inner_width: Samples, case: Case, k: Coefficients
+) -> Array:
+    """Return the time of an all-gather, or of a reduce-scatter, whose whole message is ``bytes_in``. [s]"""
+    return ring_of(xp, members, inner_width, case, k).time_s(xp, bytes_in)
 
 
 def _together(xp: Namespace, span: Samples, inner_width: Samples, case: Case) -> Array:

@@ -11,7 +11,7 @@ from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import either, soft_maximum
 from gigacluster.throughput.layers import CAUSES, LayerTimes, layer_times
-from gigacluster.throughput.network import neighbour_s, ring_s
+from gigacluster.throughput.network import neighbour_s, ring_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,28 +125,32 @@ def _parameter_comm_s(
     spread = case.ep * case.etp
     param_bytes = 2.0 - case.fp8_params
 
-    def rings_s(bytes_a_param: Samples) -> Array:
-        """Gather, or reduce and scatter, within the groups that states are sharded over."""
-        dense_s = ring_s(xp, bytes_a_param * replicated, group, case.tp, case, k)
-        return dense_s + ring_s(xp, bytes_a_param * expert, expert_group, spread, case, k)
+    # Within the groups that states are sharded over, and between those that hold them alike.
+    inside = ring_of(xp, group, case.tp, case, k)
+    inside_expert = ring_of(xp, expert_group, spread, case, k)
+    between = ring_of(xp, replicas / group, case.tp * group, case, k)
+    between_expert = ring_of(xp, expert_replicas / expert_group, spread * expert_group, case, k)
 
-    def between_s(bytes_a_param: Samples) -> Array:
-        """Reduce what groups hold alike: an all-reduce of each shard."""
-        dense_s = ring_s(xp, bytes_a_param * replicated / group, replicas / group, case.tp * group, case, k)
-        others = expert_replicas / expert_group
-        expert_s = ring_s(xp, bytes_a_param * expert / expert_group, others, spread * expert_group, case, k)
-        return 2.0 * (dense_s + expert_s)
+    def rings_s(bytes_a_param: Samples) -> Array:
+        """Gather, or reduce and scatter, within the groups."""
+        dense_s = inside.time_s(xp, bytes_a_param * replicated)
+        return dense_s + inside_expert.time_s(xp, bytes_a_param * expert)
+
+    # Reduce what groups hold alike: an all-reduce of each shard.
+    dense_s = between.time_s(xp, case.grad_bytes * replicated / group)
+    between_s = 2.0 * (dense_s + between_expert.time_s(xp, case.grad_bytes * expert / expert_group))
+    scatter_s = rings_s(case.grad_bytes)
 
     # Parameters gathered in every micro-batch, twice, and gradients scattered: FSDP. Groups meet once a step.
     slow = either(xp, case.software_year < 2022.0, k.early_zero3_frac, 1.0)
-    each_s = (2.0 * rings_s(param_bytes) + rings_s(case.grad_bytes)) / slow
+    each_s = (2.0 * rings_s(param_bytes) + scatter_s) / slow
     window = k.fsdp_overlap_frac * case.overlap_dp * stage_s
-    last_s = each_s + between_s(case.grad_bytes)
+    last_s = each_s + between_s
     fsdp_s = (n_micro - 1.0) * _exposed_s(xp, each_s, window, k) + _exposed_s(xp, last_s, window, k)
 
     # Reduced and gathered once a step: plain and ZeRO-1.
     gather_bytes = xp.where(case.shard_optimizer > 0, param_bytes, case.grad_bytes)
-    reduce_s = rings_s(case.grad_bytes) + between_s(case.grad_bytes)
+    reduce_s = scatter_s + between_s
     once_s = reduce_s + rings_s(gather_bytes)
     # Chunks of an interleaved pipeline finish one after another while the others still compute.
     passes = 1.0 + (xp.minimum(n_micro, case.pp) - 1.0) * (1.0 - 1.0 / case.vpp)

@@ -1,18 +1,12 @@
 """Our numbers beside the published ones."""
 
-from gigareport.beside.claims import (
-    count_within,
-    ledger,
-    met_within,
-    published_optima,
-    ratio_rows,
-    read_ledger,
-    worst_factor,
-)
+from gigareport.beside.claims import ledger, published_optima, read_ledger
 from gigareport.beside.costs import beside_published as costs_beside_published
 from gigareport.beside.costs import gigawatt_beside, operators_beside
 from gigareport.beside.goodput import beside_published as goodput_beside_published
 from gigareport.beside.goodput import goodput_by_form, not_compared, orders
+from gigareport.beside.growth import published_growth, published_shares
+from gigareport.beside.rows import count_within, met_within, ratio_rows, worst_factor
 
 __all__ = [
     "costs_beside_published",
@@ -25,7 +19,9 @@ __all__ = [
     "not_compared",
     "operators_beside",
     "orders",
+    "published_growth",
     "published_optima",
+    "published_shares",
     "ratio_rows",
     "read_ledger",
     "worst_factor",

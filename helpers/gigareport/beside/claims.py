@@ -1,28 +1,27 @@
 """The ledger: every published figure that we compare, what we get, what is allowed and why; misses first.
 
-Beside it what published laws would train, and how far figures are from published ones, as rows of a chart and in words.
+Beside it what published laws would train.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import numpy
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from gigacluster import cost, race, reliability, scaling, throughput
+from gigacluster.uncertainty import Interval
 from gigareport import catalog, facts, words
-from gigareport.beside import accounts, costs, goodput
-from gigareport.facts.growth import published_growth, published_shares
-from gigareport.words import share
+from gigareport.beside import accounts, costs, goodput, growth
+from gigareport.beside.rows import row
 
 #: How far a default estimate without an interval of its own may lie from a published one.
 _NEAR = 0.2
-_INSIDE = f"its 90 % interval holds the figure, or {_NEAR:.0%}"
+_FIGURES = ["published", "low", "median", "high", "ratio", "source_id"]
 
 
 def follow(function: str, inputs: Mapping[str, Any]) -> float:
@@ -81,16 +80,77 @@ def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``subject``, ``claim``, ``inputs`` (what was given, as text), ``published``, ``ours``, ``low``, ``high`` (5 and
-        95 %; ``nan`` where nothing is uncertain), ``ratio`` (ours over published), ``allowed`` (the tolerance and its
-        reason), ``source_id``, ``holds``. Misses come first, the largest first; what has no estimate of ours is left
-        out.
+        ``subject``, ``claim``, ``inputs`` (what was given, as text), the columns of :mod:`gigareport.beside.rows`,
+        ``allowed`` (the tolerance and its reason), ``holds``. Misses come first, the largest first; what has no
+        estimate of ours is left out.
     """
-    parts = (_from_inputs(), _goodput(samples, seed), _costs(samples, seed), _stock(samples, seed))
-    table = pd.DataFrame([row for part in parts for row in part]).dropna(subset="ours")
+    times = goodput.beside_published(samples=samples, seed=seed).query("not solved")
+    money, hours = costs.beside_published(samples, seed), costs.operators_beside(samples, seed)
+    gigawatt, world = costs.gigawatt_beside(samples, seed), facts.load_stock(samples, seed)
+    clusters, sales, anchors = (catalog.load(name) for name in ("gpu_clusters", "chip_sales", "published_anchors"))
+    grown = growth.published_growth(clusters, world, anchors)
+    shares = growth.published_shares(clusters, world, sales, anchors)
+    sizes, days = times["n_gpus"].map("{:g}".format), shares["as_of"].dt.strftime("%Y-%m-%d")
+    bound = times["is_lower_bound"].map({True: ", which is a lower bound", False: ""})
+    parts = [
+        _from_inputs(),
+        _judged(
+            times.drop(columns="unit").assign(quantity=times["system"] + ": " + times["metric"]),
+            "effective time",
+            sizes + " GPUs, " + times["scheme"] + "; rates " + times["rate_from"],
+            "its 90 % interval holds the figure" + bound,
+            ~times["missed"],
+        ),
+        _judged(money, "cost", "our defaults"),
+        _judged(
+            hours.assign(quantity=hours["chip"] + ": cost of ownership, " + hours["operator"], unit="USD/chip/h"),
+            "cost",
+            "our defaults in a rented hall",
+        ),
+        _judged(gigawatt, "cost", "scenario gigawatt-2026"),
+        _judged(grown.assign(unit="1/year"), "growth", grown["n"].astype(str) + " clusters or quarters"),
+        _judged(shares, "share", "as of " + days, f"{_NEAR:.0%}: tables of clusters differ by their day"),
+    ]
+    table = pd.concat(parts, ignore_index=True).dropna(subset="median")
     off = numpy.abs(numpy.log(table["ratio"].where(table["ratio"] > 0)))
-    worst_first = table.assign(off=off).sort_values(["holds", "off"], ascending=[True, False], kind="stable")
-    return worst_first.drop(columns="off").reset_index(drop=True)
+    misses_first = table.assign(off=off).sort_values(["holds", "off"], ascending=[True, False], kind="stable")
+    return misses_first.drop(columns="off").reset_index(drop=True)
+
+
+def _judged(
+    table: pd.DataFrame,
+    subject: str,
+    inputs: str | pd.Series,
+    allowed: str | pd.Series = f"its 90 % interval holds the figure, or {_NEAR:.0%}",
+    holds: pd.Series | None = None,
+) -> pd.DataFrame:
+    """Return a table of ours beside published figures as rows of the ledger, near ones as those that hold."""
+    near = table["published"].between(table["low"], table["high"]) | ((table["ratio"] - 1).abs() <= _NEAR)
+    claim = table["quantity"] + (" [" + table["unit"] + "]" if "unit" in table else "")
+    told = {"subject": subject, "claim": claim, "inputs": inputs, "allowed": allowed}
+    return table[_FIGURES].assign(**told, holds=near if holds is None else holds)
+
+
+def _from_inputs() -> pd.DataFrame:
+    """Return the claims whose inputs are printed beside them."""
+    rows = []
+    for claim in catalog.load("published_claims").fillna({"rel_tol": 0.0, "abs_tol": 0.0}).itertuples():
+        given = json.loads(claim.inputs)
+        ours = follow(claim.function, given)
+        allowed = max(claim.abs_tol, claim.rel_tol * abs(claim.expected))
+        said = f"{claim.rel_tol:.2g} of it" if claim.rel_tol else f"{allowed:.3g}"
+        rows.append(
+            {
+                "subject": claim.subject,
+                "claim": claim.claim,
+                "inputs": ", ".join(f"{name} {value}" for name, value in given.items()),
+                **row(claim.expected, Interval(numpy.nan, ours, numpy.nan)),
+                "allowed": f"{said}: {claim.reason}",
+                "source_id": claim.source_id,
+                "holds": abs(ours - claim.expected) <= allowed * (1 + 1e-9),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,115 +162,19 @@ def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
         ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
     """
 
-    def written(row: Any) -> str:
+    def ours(row: Any) -> str:
         spread = f" ({words.number(row.low, 3)} to {words.number(row.high, 3)})" if row.low < row.high else ""
-        return f"{words.number(row.ours, 3)}{spread}"
+        return f"{words.number(row.median, 3)}{spread}"
 
-    def called(claim: str) -> str:
-        return claim if " " in claim else claim.replace("-", " ")
+    def claim(row: Any) -> str:
+        name = row.claim if " " in row.claim else row.claim.replace("-", " ")
+        return f"{row.subject}: {name} ({row.inputs.replace('_', ' ')})"
 
     rows = [
-        (
-            f"{row.subject}: {called(row.claim)} ({row.inputs.replace('_', ' ')})",
-            words.number(row.published, 3),
-            written(row),
-            words.number(row.ratio, 3),
-            row.allowed,
-            row.source_id,
-        )
+        (claim(row), words.number(row.published, 3), ours(row), words.number(row.ratio, 3), row.allowed, row.source_id)
         for row in table.itertuples()
     ]
     return pd.DataFrame(rows, columns=["claim", "published", "ours", "times", "tolerance", "source"])
-
-
-def _from_inputs() -> Iterator[dict[str, Any]]:
-    """Yield the claims whose inputs are printed beside them."""
-    for claim in catalog.load("published_claims").itertuples():
-        ours = follow(claim.function, json.loads(claim.inputs))
-        relative = claim.rel_tol if claim.rel_tol == claim.rel_tol else 0.0
-        allowed = max(claim.abs_tol if claim.abs_tol == claim.abs_tol else 0.0, relative * abs(claim.expected))
-        said = f"{relative:.2g} of it" if relative else f"{allowed:.3g}"
-        inputs = ", ".join(f"{name} {value}" for name, value in json.loads(claim.inputs).items())
-        held = (f"{said}: {claim.reason}", abs(ours - claim.expected) <= allowed * (1 + 1e-9))
-        interval = (numpy.nan, ours, numpy.nan)
-        yield _row((claim.subject, claim.claim, inputs), claim.expected, interval, held, claim.source_id)
-
-
-def _goodput(samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    sources = catalog.load("effective_time_published").set_index("effective_id")["source_id"]
-    compared = goodput.beside_published(samples=samples, seed=seed)
-    for row in compared[~compared["solved"]].itertuples():
-        bound = ", which is a lower bound" if row.is_lower_bound else ""
-        yield _row(
-            (
-                "effective time",
-                f"{row.system}: {row.metric}",
-                f"{row.n_gpus:g} GPUs, {row.scheme}; rates {row.rate_from}",
-            ),
-            row.published,
-            (row.low, row.median, row.high),
-            (f"its 90 % interval holds the figure{bound}", not row.missed),
-            sources[row.effective_id],
-        )
-
-
-def _costs(samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    for row in costs.beside_published(samples, seed).itertuples():
-        middle = row.median / row.ratio  # the nearer end, of a range without a middle
-        yield _default("cost", f"{row.quantity} [{row.unit}]", "our defaults", middle, row)
-    for row in costs.operators_beside(samples, seed).itertuples():
-        claim = f"{row.chip}: cost of ownership, {row.operator} [USD/chip/h]"
-        yield _default("cost", claim, "our defaults in a rented hall", row.published, row)
-    for row in costs.gigawatt_beside(samples, seed).itertuples():
-        yield _default("cost", f"{row.quantity} [{row.unit}]", "scenario gigawatt-2026", row.published, row)
-
-
-def _stock(samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    clusters, anchors = catalog.load("gpu_clusters"), catalog.load("published_anchors")
-    sources = anchors.set_index("anchor_id")["source_id"]
-    world = facts.load_stock(samples, seed)
-    growth = published_growth(clusters, world, anchors)
-    for row, anchor in zip(growth.itertuples(), growth.attrs["anchor_ids"], strict=True):
-        interval = (row.ours_p5, row.ours, row.ours_p95)
-        held = (_INSIDE, _near(row.published, interval))
-        what = ("growth", f"{row.quantity} [1/year]", f"{row.n} clusters or quarters")
-        yield _row(what, row.published, interval, held, sources[anchor])
-    shares = published_shares(clusters, world, catalog.load("chip_sales"), anchors)
-    for row, anchor in zip(shares.itertuples(), shares.attrs["anchor_ids"], strict=True):
-        interval = (numpy.nan, row.ours, numpy.nan)
-        held = (f"{_NEAR:.0%}: tables of clusters differ by their day", _near(row.published, interval))
-        yield _row(("share", row.share, f"as of {row.as_of:%Y-%m-%d}"), row.published, interval, held, sources[anchor])
-
-
-def _default(subject: str, claim: str, given: str, published: float, row: Any) -> dict[str, Any]:
-    interval = (row.low, row.median, row.high)
-    return _row((subject, claim, given), published, interval, (_INSIDE, _near(published, interval)), row.source_id)
-
-
-def _near(published: float, interval: tuple[float, float, float]) -> bool:
-    low, middle, high = interval
-    return bool(low <= published <= high or abs(middle / published - 1) <= _NEAR)
-
-
-def _row(
-    what: tuple[str, str, str],
-    published: float,
-    interval: tuple[float, float, float],
-    held: tuple[str, bool],
-    source_id: str,
-) -> dict[str, Any]:
-    low, ours, high = interval
-    return {
-        **dict(zip(("subject", "claim", "inputs"), what, strict=True)),
-        "published": published,
-        "ours": ours,
-        "low": low,
-        "high": high,
-        "ratio": ours / published,
-        "allowed": held[0],
-        "source_id": source_id,
-        "holds": held[1],
-    }
 
 
 def published_optima(budget_flop: float) -> pd.DataFrame:
@@ -231,84 +195,11 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     >>> "kaplan-2020" in set(published_optima(1e24)["law"])
     True
     """
-    rows: list[dict[str, Any]] = []
+    rows = []
     for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
-        first = group.iloc[0]
-        symbols = dict(zip(group["symbol"], group["value"], strict=True))
+        first, symbols = group.iloc[0], dict(zip(group["symbol"], group["value"], strict=True))
         best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)
-        rows.append(
-            {
-                "law": law,
-                "label": first["label"],
-                "training_text": first["training_text"],
-                "params": float(best.params),
-                "tokens": float(best.tokens),
-                "tokens_per_param": float(best.tokens / best.params),
-                "loss": float(best.loss),
-                "verification": first["verification"],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def ratio_rows(
-    table: pd.DataFrame, label: str, published: str | pd.Series, low: str, ours: str, high: str, *, within: float = 0.1
-) -> pd.DataFrame:
-    """Return our figures over the published ones, the worst first, with the other columns beside them.
-
-    Parameters
-    ----------
-    table : DataFrame
-    label, low, ours, high : Columns of the names, and of our median and its interval.
-    published : str or Series
-        Column of the published figures, or they themselves.
-    within : From which share on a figure counts as met.
-
-    Returns
-    -------
-    DataFrame
-        ``label, low, median, high`` [1], whether the figure is met, and every other column of the table.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"what": ["a", "b"], "theirs": [2.0, 4.0], "l": [1.0, 1.0], "m": 2.0, "h": 8.0})
-    >>> ratio_rows(table, "what", "theirs", "l", "m", "h")[["label", "low", "median"]].to_numpy().tolist()
-    [['b', 0.25, 0.5], ['a', 0.5, 1.0]]
-    """
-    theirs = table[published] if isinstance(published, str) else published
-    found = table.drop(columns=[low, ours, high]).rename(columns={label: "label"})
-    for name, column in (("low", low), ("median", ours), ("high", high)):
-        found[name] = table[column] / theirs
-    found[f"within {share(within)}"] = (found["median"] - 1).abs() <= within
-    worst_first = numpy.abs(numpy.log(found["median"])).sort_values(ascending=False, kind="stable").index
-    return found.loc[worst_first].reset_index(drop=True)
-
-
-def count_within(part: float, ratios: ArrayLike) -> str:
-    """Say how many published figures are met within a share.
-
-    >>> count_within(0.1, [0.95, 1.05, 1.6])
-    '2 of 3'
-    """
-    known = numpy.asarray(ratios, dtype=float)
-    known = known[numpy.isfinite(known)]
-    return f"{int(numpy.sum(numpy.abs(known - 1) <= part))} of {len(known)}"
-
-
-def met_within(part: float, ratios: ArrayLike) -> str:
-    """Say the same as a title.
-
-    >>> met_within(0.1, [0.95, 1.05, 1.6])
-    '2 of 3 published figures are met within 10 %'
-    """
-    return f"{count_within(part, ratios)} published figures are met within {share(part)}"
-
-
-def worst_factor(ratios: ArrayLike) -> float:
-    """Return the largest factor between an estimate and a published figure, whichever is larger.
-
-    >>> worst_factor([0.5, 1.0, 1.6])
-    2.0
-    """
-    ratios = numpy.asarray(ratios, dtype=float)
-    return float(numpy.nanmax(numpy.maximum(ratios, 1 / ratios)))
+        trained = [float(x) for x in (best.params, best.tokens, best.tokens / best.params, best.loss)]
+        rows.append((law, first["label"], first["training_text"], *trained, first["verification"]))
+    columns = ["law", "label", "training_text", "params", "tokens", "tokens_per_param", "loss", "verification"]
+    return pd.DataFrame(rows, columns=columns)

@@ -15,15 +15,11 @@ import pandas as pd
 from gigacluster import cost, hardware
 from gigacluster.arrays import Samples
 from gigacluster.cost.own import capital_usd_per_chip, network_usd_per_chip, own
-from gigacluster.uncertainty import draw, interval
+from gigacluster.uncertainty import draw
 from gigacluster.units import HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog, scenario
-from gigareport.beside.accounts import (
-    amortised_run_usd,
-    cost_shares,
-    energy_kwh,
-    gross_margin_frac,
-)
+from gigareport.beside.accounts import amortised_run_usd, cost_shares, energy_kwh, gross_margin_frac
+from gigareport.beside.rows import row, worst_first
 from gigareport.facts.prices import cost_inputs, own_inputs, quoted_usd
 from gigareport.scenario.chips import CHIP_OF_DEFAULTS, POWER_OF_OTHERS
 
@@ -44,6 +40,8 @@ _READABLE = {
     "kWh/year": (1e6, "GWh/year"),
     "USD": (1e9, "USD billion"),
     "USD/year": (1e6, "USD million/year"),
+    "USD/GW": (1e9, "USD billion/GW"),
+    "USD/GW/year": (1e9, "USD billion/GW/year"),
 }
 
 
@@ -57,8 +55,8 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``quantity, low, median, high, published, published_low, published_high, unit, ratio, source_id``; ``ratio`` is
-        ours over the published middle, or over the nearer end of a published range that has no middle.
+        ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``. Where no middle is published its end
+        stands for it.
     """
     facts = _facts()
     x = draw(cost_inputs(), samples, seed)
@@ -96,7 +94,12 @@ def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
         "share-servers": servers,
         "share-interconnect": interconnect,
     }
-    return pd.DataFrame([_row(facts[fact_id], values) for fact_id, values in ours.items()])
+    return pd.DataFrame(
+        [
+            {"quantity": f"{facts[one]['subject']}: {facts[one]['quantity']}", **_beside(facts[one], values)}
+            for one, values in ours.items()
+        ]
+    )
 
 
 def _facts() -> dict[str, dict[str, Any]]:
@@ -104,23 +107,11 @@ def _facts() -> dict[str, dict[str, Any]]:
     return {str(row["fact_id"]): {str(name): cell for name, cell in row.items()} for row in table.to_dict("records")}
 
 
-def _row(fact: dict[str, Any], values: object) -> dict[str, object]:
-    found = interval(values)
-    ends = [fact[end] for end in ("low", "high") if not math.isnan(fact[end])]
-    middle = fact["value"] if not math.isnan(fact["value"]) else min(ends, key=lambda end: abs(end - found.median))
+def _beside(fact: dict[str, Any], ours: Samples) -> dict[str, Any]:
+    """Return the row of a published fact, in a unit that reads well."""
+    published = next(fact[end] for end in ("value", "low", "high") if not math.isnan(fact[end]))
     scale, unit = _READABLE.get(fact["unit"], (1.0, fact["unit"]))
-    return {
-        "quantity": f"{fact['subject']}: {fact['quantity']}",
-        "low": found.low / scale,
-        "median": found.median / scale,
-        "high": found.high / scale,
-        "published": fact["value"] / scale,
-        "published_low": fact["low"] / scale,
-        "published_high": fact["high"] / scale,
-        "unit": unit,
-        "ratio": found.median / middle,
-        "source_id": fact["source_id"],
-    }
+    return {**row(published / scale, ours / scale), "unit": unit, "source_id": fact["source_id"]}
 
 
 def costed_runs() -> pd.DataFrame:
@@ -147,17 +138,9 @@ def costed_runs() -> pd.DataFrame:
         kwh_per_chip_hour=_KWH_PER_CHIP_HOUR,
         energy_usd_per_kwh=_USD_PER_KWH,
     )
-    return pd.DataFrame(
-        {
-            "model": runs["model"],
-            "published": runs["published"],
-            "chip": runs["chip"],
-            "ours_usd_2023": ours,
-            "epoch_usd_2023": runs["amortised_usd_2023"],
-            "epoch_later_usd_2023": runs["later_run_usd_2023"],
-            "ratio": ours / runs["amortised_usd_2023"],
-        }
-    ).reset_index(drop=True)
+    names = {"amortised_usd_2023": "epoch_usd_2023", "later_run_usd_2023": "epoch_later_usd_2023"}
+    found = runs.rename(columns=names).assign(ours_usd_2023=ours, ratio=ours / runs["amortised_usd_2023"])
+    return found[["model", "published", "chip", "ours_usd_2023", *names.values(), "ratio"]].reset_index(drop=True)
 
 
 #: Nominal cost of capital of a hyperscaler, an assumption; a smaller cloud pays that of ``data/cost_inputs.csv``.
@@ -171,28 +154,27 @@ def operators_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``chip, operator, low, median, high`` (``nan`` where our tables have no price of the chip), ``published,
-        ratio``, ``rent_usd`` (published three-year rent) and ``source_id``, worst ratio first.
+        ``chip``, ``operator``, the columns of :mod:`gigareport.beside.rows` (``nan`` where our tables have no price of
+        the chip) and ``rent_usd`` (published three-year rent), worst ratio first. [USD/chip/h]
     """
-    facts = catalog.load("cost_facts").set_index("fact_id")
-    x, prices = draw(cost_inputs(), samples, seed), quoted_usd()
-    position = numpy.random.default_rng(seed).uniform(size=samples)
+    facts, prices = _facts(), quoted_usd()
+    x, position = draw(cost_inputs(), samples, seed), numpy.random.default_rng(seed).uniform(size=samples)
+    hall_usd = float(facts["colo-rent"]["value"])
     rows = []
-    for fact_id, fact in facts[facts.index.str.startswith("tco-")].iterrows():
+    for fact_id, fact in facts.items():
+        if not fact_id.startswith("tco-"):
+            continue
         chip, operator = str(fact["subject"]), str(fact["quantity"]).removeprefix("cost of ownership, ")
-        rent = facts["value"].get(f"rent-3y-{fact_id.split('-')[1]}", numpy.nan)
-        found = (numpy.nan,) * 3
+        ours: Samples = numpy.nan
         if chip in prices:
-            usd = _chip_hour_usd(chip, prices[chip].quantile(position), operator == "hyperscaler", x, facts)
-            found = (usd.low, usd.median, usd.high)
-        rows.append((chip, operator, *found, fact["value"], found[1] / fact["value"], rent, fact["source_id"]))
-    columns = ["chip", "operator", "low", "median", "high", "published", "ratio", "rent_usd", "source_id"]
-    table = pd.DataFrame(rows, columns=columns)
-    worst_first = numpy.abs(numpy.log(table["ratio"])).fillna(numpy.inf).sort_values(ascending=False).index
-    return table.loc[worst_first].reset_index(drop=True)
+            ours = _chip_hour_usd(chip, prices[chip].quantile(position), operator == "hyperscaler", x, hall_usd)
+        rent = facts.get(f"rent-3y-{fact_id.split('-')[1]}", {"value": numpy.nan})
+        names = {"chip": chip, "operator": operator, **row(fact["value"], ours)}
+        rows.append(names | {"rent_usd": rent["value"], "source_id": fact["source_id"]})
+    return worst_first(pd.DataFrame(rows))
 
 
-def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict[str, Any], facts: pd.DataFrame) -> Any:
+def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict[str, Any], hall_usd: float) -> Samples:
     watts = hardware.chip(chip).tdp_w / hardware.chip(CHIP_OF_DEFAULTS).tdp_w * x["it_power_w_per_chip"]
     given: dict[str, Any] = {name: x[name] for name in own_inputs() if name not in ("goodput_frac", "utilisation_frac")}
     given |= {"chip_usd": server_usd, "server_usd_per_chip": 0.0}  # the quotes hold the part of the server
@@ -205,10 +187,10 @@ def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict
         horizon_months=12 * _YEARS,
         deliveries=[(0.0, 1.0)],
         network_usd_per_chip=_TIERS * x["network_usd_per_tier_per_chip"],
-        site_rent_usd_per_kw_month=float(facts.loc["colo-rent", "value"]),
+        site_rent_usd_per_kw_month=hall_usd,
         **given,
     )
-    return interval(flows.usd_per_chip_hour)
+    return flows.usd_per_chip_hour
 
 
 def gigawatt_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
@@ -217,9 +199,8 @@ def gigawatt_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``quantity, low, median, high, published, unit, ratio, source_id``.
+        ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``.
     """
-    facts = catalog.load("cost_facts").set_index("fact_id")
     story = scenario.load("gigawatt-2026")
     found = scenario.evaluate(story, samples=samples, seed=seed, device="cpu")
     owned, _ = scenario.cash_flows(story, found.inputs, 1.0)
@@ -238,21 +219,5 @@ def gigawatt_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
         "gw-2026-operation": year_usd / it_gw,
         "gw-2026-total": (hardware_usd / 5 + site_usd / life + year_usd) / it_gw,
     }
-    rows = []
-    for fact_id, usd in ours.items():
-        fact, got = facts.loc[fact_id], interval(usd / 1e9)
-        published = float(fact["value"]) / 1e9
-        rows.append(
-            (
-                fact["quantity"],
-                got.low,
-                got.median,
-                got.high,
-                published,
-                str(fact["unit"]).replace("USD", "USD billion"),
-                got.median / published,
-                fact["source_id"],
-            )
-        )
-    columns = ["quantity", "low", "median", "high", "published", "unit", "ratio", "source_id"]
-    return pd.DataFrame(rows, columns=columns)
+    facts = _facts()
+    return pd.DataFrame([{"quantity": facts[one]["quantity"], **_beside(facts[one], usd)} for one, usd in ours.items()])

@@ -10,14 +10,28 @@ import pandas as pd
 
 from gigacluster import reliability
 from gigacluster.arrays import Samples
-from gigacluster.uncertainty import Uncertain, draw, interval
+from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import SECONDS_PER_DAY
 from gigareport import catalog
+from gigareport.beside import rows
 from gigareport.facts import failures, recovery
 
 #: Replicas of a plan that a source does not print: 100,000 GPUs of FT-HSDP in sixteen. (assumption-reliability)
 _REPLICAS = 16.0
 _PLANNED_STOP_S = Uncertain(low=120.0, median=600.0, high=1200.0)  # row reliability.planned_stop_s of the defaults
+_TOLD = (
+    "effective_id",
+    "house",
+    "system",
+    "scheme",
+    "n_gpus",
+    "metric",
+    "is_lower_bound",
+    "solved",
+    "group",
+    "note",
+    "source_id",
+)
 _LEAST_SHARE_OF_INTERVAL = 0.01  # of the time between failures in which a job runs, where stalls fill nearly all
 
 
@@ -65,14 +79,14 @@ def beside_published(*, samples: int = 2000, seed: int = 7) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``effective_id``, ``house``, ``system``, ``scheme``, ``n_gpus``, ``metric``, ``unit`` ("1" or "s"),
-        ``published``, ``is_lower_bound``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``error`` (median less
-        published), ``ratio`` (median over published), ``missed`` (outside the 90 %; of a bound, below it), ``solved``
-        (an input comes from the figure itself, so that it tests nothing), ``data`` ("inside" or "beyond" the sizes at
-        which the scheme was timed and failures were counted), ``rate_from``, ``times_from``, ``group``, ``note``.
+        ``is_lower_bound``, the columns of :mod:`gigareport.beside.rows`, ``error`` (median less published), ``missed``
+        (outside the 90 %; of a bound, below it), ``solved`` (an input comes from the figure itself, so that it tests
+        nothing), ``data`` ("inside" or "beyond" the sizes at which the scheme was timed and failures were counted),
+        ``rate_from``, ``times_from``, ``group``, ``note``.
     """
     table = catalog.load("effective_time_published")
-    rows = [_compared(row, samples, seed) for row in table[table["gpus_per_node"].notna()].to_dict("records")]
-    found = pd.DataFrame(rows)
+    told = table[table["gpus_per_node"].notna()].to_dict("records")
+    found = pd.DataFrame([_compared(row, samples, seed) for row in told])
     size = found["error"].abs() / found["published"]
     order = found.assign(size=size).sort_values(["missed", "size"], ascending=False).index
     return found.loc[order].reset_index(drop=True)
@@ -96,10 +110,10 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         By comparison: the schemes from the best by the source, their published shares, our medians, ``same_order``.
     """
-    rows = []
+    compared = []
     for group, sides in found[found["group"].notna()].groupby("group"):
         ordered = sides.sort_values("published", ascending=False)
-        rows.append(
+        compared.append(
             {
                 "comparison": group,
                 "schemes": " > ".join(ordered["scheme"]),
@@ -108,7 +122,7 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
                 "same_order": bool((ordered["median"].diff().dropna() < 0).all()),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(compared)
 
 
 def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]:
@@ -135,25 +149,16 @@ def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]
     if published is None:  # what one failure costs, instead of a share of time
         lost = ours.rework_frac + ours.restart_frac + ours.waiting_frac
         published, unit, values = float(row["lost_s"]), "s", SECONDS_PER_DAY * lost / ours.failures_per_day
-    estimate, bound = interval(values), bool(row["is_lower_bound"])
-    timed = recovery.sizes(scheme)
+    found, bound, timed = rows.row(published, values), bool(row["is_lower_bound"]), recovery.sizes(scheme)
     return {
-        **{name: row[name] for name in ("effective_id", "house", "system", "scheme", "n_gpus", "metric")},
+        **{name: row[name] for name in _TOLD},
         "unit": unit,
-        "published": published,
-        "is_lower_bound": bound,
-        "low": estimate.low,
-        "median": estimate.median,
-        "high": estimate.high,
-        "error": estimate.median - published,
-        "ratio": estimate.median / published,
-        "missed": estimate.high < published or (not bound and published < estimate.low),
-        "solved": row["solved"],
+        **found,
+        "error": found["median"] - published,
+        "missed": found["high"] < published or (not bound and published < found["low"]),
         "data": "inside" if timed[0] <= size <= min(timed[1], rate_to) else "beyond",
         "rate_from": rate_from,
         "times_from": times_from,
-        "group": row["group"],
-        "note": row["note"],
     }
 
 

@@ -1,7 +1,7 @@
 """What the tables say of the world: its stock by owner and date, its large clusters, its prices and their growth."""
 
 from gigareport.facts.stock import load_stock, world_stock
-from gigareport.facts.world import OTHER, WorldStock, h100e_per_chip, running, share_of_world
+from gigareport.facts.world import OTHER, WorldStock, h100e_per_chip, running
 
 __all__ = [
     "OTHER",
@@ -9,6 +9,5 @@ __all__ = [
     "h100e_per_chip",
     "load_stock",
     "running",
-    "share_of_world",
     "world_stock",
 ]

@@ -1,14 +1,23 @@
-"""Do the intervals hold? Forecasts made from earlier quarters and earlier vintages, against what was told later."""
+"""Do the intervals hold? Forecasts made from earlier quarters and earlier vintages, against what was told later.
+
+Each gives a table of cases: what was asked, ``low, median, high`` (5, 50 and 95 % of what was drawn), ``outcome``,
+``inside`` and ``width``, log(high / low).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy
 from scipy import stats
 
+from gigareport.facts.plans import plan_revisions, standing, states_by_site
 from gigareport.facts.stock import current, world_stock
-from gigareport.facts.world import Day, WorldStock
+from gigareport.facts.timeline import site_timeline
+from gigareport.facts.world import WorldStock
+from gigareport.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +27,12 @@ if TYPE_CHECKING:
 _FIRST_ORIGIN = "2024-03-31"
 _HORIZONS = 4
 _PERCENTILES = ["h100e_8bit_p5", "h100e_8bit_p95"]
+_OF_STOCK = ("origin", "date", "quarters", "quantity")
 
 
-def forecasts(owners: pd.DataFrame, makers: pd.DataFrame, *, samples: int = 1_000, seed: int = 7) -> pd.DataFrame:
+def forecasts(
+    owners: Table | pd.DataFrame, makers: Table | pd.DataFrame, *, samples: int = 1_000, seed: int = 7
+) -> pd.DataFrame:
     """Carry the tables ahead from each earlier quarter by one to four quarters, and look up what the tables then say.
 
     Estimates are taken as exact here, because forecast and outcome share their errors: what is scored is how totals
@@ -29,53 +41,68 @@ def forecasts(owners: pd.DataFrame, makers: pd.DataFrame, *, samples: int = 1_00
     Returns
     -------
     DataFrame
-        ``origin, date, quarters, quantity, low, median, high, outcome, inside, width``: quantity is the world's total
-        or the share of an owner that held something at the origin; low and high hold 90 %, width is log(high / low).
+        By ``origin, date, quarters, quantity``: the world's total, or the share of an owner that held something at the
+        origin.
     """
-    exact = owners.assign(**dict.fromkeys(_PERCENTILES, numpy.nan))
-    exact_makers = makers.assign(**dict.fromkeys(_PERCENTILES, numpy.nan))
-    told = world_stock(exact, exact_makers, samples=1, seed=seed)
-    truth = _shares(told, told.dates)
-    rows = []
+    exact = [Table.of(table).assign(**dict.fromkeys(_PERCENTILES, numpy.nan)) for table in (owners, makers)]
+    told = world_stock(*exact, samples=1, seed=seed)
+    truth, cases = _shares(told, told.dates), []
     for origin in told.dates[:-1][told.dates[:-1] >= numpy.datetime64(_FIRST_ORIGIN)]:
-        then = world_stock(_until(exact, origin), _until(exact_makers, origin), samples=samples, seed=seed)
+        known = (table.where(table["as_of"] <= origin) for table in exact)
+        then = world_stock(*known, samples=samples, seed=seed)
         later = told.dates[told.dates > origin][:_HORIZONS]
-        drawn = _shares(then, later)
-        for name, values in drawn.items():
+        for name, values in _shares(then, later).items():
             if name != "total" and then.h100e_8bit[then.owners.index(name), -1, 0] == 0:
                 continue
-            for step, day in enumerate(later):
-                low, median, high = numpy.quantile(values[step], [0.05, 0.5, 0.95])
-                outcome = float(truth[name][list(told.dates).index(day), 0])
-                rows.append((origin, day, step + 1, name, low, median, high, outcome))
-    return _scored(rows)
+            for step, (day, drawn) in enumerate(zip(later, values, strict=True)):
+                cases.append(((origin, day, step + 1, name), drawn, truth[name][told.dates == day].item()))
+    return _scored(_OF_STOCK, cases)
 
 
 def revisions(
-    owners: pd.DataFrame, makers: pd.DataFrame, before: str, *, samples: int = 1_000, seed: int = 7
+    owners: Table | pd.DataFrame, makers: Table | pd.DataFrame, before: str, *, samples: int = 1_000, seed: int = 7
 ) -> pd.DataFrame:
     """Take the tables as they stood before a vintage, and score their makers' totals against what it says.
-
-    Parameters
-    ----------
-    before : The later vintage; rows of older ones are what was known.
 
     Returns
     -------
     DataFrame
         As from :func:`forecasts`; quantity is a maker. Quarters that the older vintages did not have are forecasts.
     """
-    old_owners, old_makers = owners[owners["vintage"] < before], makers[makers["vintage"] < before]
-    then = world_stock(old_owners, old_makers, samples=samples, seed=seed, total_of="chip_maker")
-    new = current(makers[makers["vintage"] == before], ["chip_maker", "as_of"])
-    rows = []
-    for row in new.rows():
+    tables = [Table.of(table) for table in (owners, makers)]
+    older = (table.where(table["vintage"] < before) for table in tables)
+    then = world_stock(*older, samples=samples, seed=seed, total_of="chip_maker")
+    new, cases = tables[1].where(tables[1]["vintage"] == before), []
+    for row in current(new, ["chip_maker", "as_of"]).rows():
         maker, when, outcome = row["chip_maker"], row["as_of"], row["h100e_8bit_median"]
         if maker in then.owners and not numpy.isnan(outcome):
-            drawn = then.at(when)[then.owners.index(maker)]
             ahead = round(max((when - then.dates[-1]).astype(int), 0) / 91.3)
-            rows.append((then.dates[-1], when, ahead, maker, *numpy.quantile(drawn, [0.05, 0.5, 0.95]), outcome))
-    return _scored(rows)
+            drawn = then.at(when)[then.owners.index(maker)]
+            cases.append(((then.dates[-1], when, ahead, maker), drawn, outcome))
+    return _scored(_OF_STOCK, cases)
+
+
+def sites(
+    states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str, dates: Sequence[str]
+) -> pd.DataFrame:
+    """Predict each site from the earlier vintage and the revisions of all other sites, then look at the later vintage.
+
+    Returns
+    -------
+    DataFrame
+        By ``site, date``, where it has or may have any size, without ``width``. [H100 equivalents by 8-bit peak]
+    """
+    old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
+    whole, later, nobody = plan_revisions(old, new, before, now), new.groups("site"), Table({"site": []})
+    cases = []
+    for site, own in old.groups("site").items():
+        if site in later:
+            others = replace(whole, steps=whole.steps.where(whole.steps["site"] != site))
+            drawn = site_timeline(own, nobody, others, before, days=dates).h100e[0]
+            known = standing(later[site], dates).tolist()
+            cases += [((site, *case[:1]), *case[1:]) for case in zip(dates, drawn, known, strict=True)]
+    scored = _scored(("site", "date"), cases).astype({"date": "datetime64[s]"}).drop(columns="width")
+    return scored[(scored["outcome"] > 0) | (scored["high"] > 0)].reset_index(drop=True)
 
 
 def coverage(scored: pd.DataFrame) -> pd.DataFrame:
@@ -89,11 +116,8 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
-    for name, part in (
-        ("totals", scored[scored["quantity"] == "total"]),
-        ("owners' shares", scored[scored["quantity"] != "total"]),
-    ):
+    of_total, rows = scored["quantity"] == "total", []
+    for name, part in (("totals", scored[of_total]), ("owners' shares", scored[~of_total])):
         if len(part):
             n, inside = len(part), int(part["inside"].sum())
             p_value = float(stats.binomtest(inside, n, 0.9).pvalue)
@@ -101,8 +125,8 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["of", "cases", "inside", "share", "p_value", "median_width"])
 
 
-def held_table(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame:
-    """Return what the intervals held: of :func:`coverage`, :func:`revisions`, and of predicted sites.
+def held_table(scored: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame:
+    """Return what the intervals held: of :func:`forecasts`, :func:`revisions` and :func:`sites`.
 
     Returns
     -------
@@ -119,31 +143,26 @@ def held_table(held: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) 
             f"{row.p_value:.2f}",
             f"{numpy.exp(row.median_width):.2f} times",
         )
-        for row in held.itertuples()
+        for row in coverage(scored).itertuples()
     ]
     others = {"makers' totals, of the next vintage": vintages, "sites, without their own revisions": plans}
     rows += [(what, f"{table['inside'].sum()} of {len(table)}", "–", "–") for what, table in others.items()]
     return pd.DataFrame(rows, columns=["what", "inside", "p", "width"])
 
 
-def _until(table: pd.DataFrame, day: Day) -> pd.DataFrame:
-    import pandas as pd
-
-    return table[table["as_of"] <= pd.Timestamp(str(day))]
-
-
-def _shares(world: WorldStock, days: Any) -> dict[str, numpy.ndarray]:
+def _shares(world: WorldStock, days: numpy.ndarray) -> dict[str, numpy.ndarray]:
     """Return the total and the share of each owner, each of shape (days, samples)."""
-    held = numpy.stack([world.at(day) for day in days], axis=1)
+    held = world.at(list(days))
     total = held.sum(axis=0)
     return {"total": total} | dict(zip(world.owners, held / total, strict=True))
 
 
-def _scored(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def _scored(names: Sequence[str], cases: Sequence[tuple[tuple[Any, ...], numpy.ndarray, float]]) -> pd.DataFrame:
+    """Return a table of cases: what each is, what was drawn for it, and what came."""
     import pandas as pd
 
-    columns = ["origin", "date", "quarters", "quantity", "low", "median", "high", "outcome"]
-    table = pd.DataFrame(rows, columns=columns)
+    rows = [(*case, *numpy.quantile(drawn, [0.05, 0.5, 0.95]), outcome) for case, drawn, outcome in cases]
+    table = pd.DataFrame(rows, columns=[*names, "low", "median", "high", "outcome"])
     table["inside"] = table["outcome"].between(table["low"], table["high"])
-    table["width"] = numpy.log(table["high"] / table["low"])
-    return table
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        return table.assign(width=numpy.log(table["high"] / table["low"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
-from gigareport.facts.world import Day
+from gigareport.facts.world import Day, as_day
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +21,7 @@ Anonymous = Literal["each", "country", "largest", "dropped"]
 
 
 def superseded_on(clusters: pd.DataFrame) -> pd.Series:
-    """Date from which a row's compute is part of a later phase's row; missing where it never is.
-
-    Parameters
-    ----------
-    clusters : Table ``gpu_clusters``.
-    """
+    """Date from which a row's compute is part of a later phase's row; missing where it never is."""
     import pandas as pd
 
     name = clusters["name"].str.strip('"')
@@ -43,22 +38,13 @@ def superseded_on(clusters: pd.DataFrame) -> pd.Series:
 
 
 def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = True) -> pd.DataFrame:
-    """Rows of the standard analysis that stand at a date, each site once.
+    """Rows of the standard analysis of a known size that stand at a date, each site once.
 
     Parameters
     ----------
-    clusters : Table ``gpu_clusters``.
-    date : date, Timestamp or str
     phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
-
-    Returns
-    -------
-    DataFrame
-        Rows with an opening date not after ``date`` and a known number of H100 equivalents.
     """
-    import pandas as pd
-
-    day = pd.Timestamp(str(date)[:10])
+    day = as_day(date)
     stands = clusters["in_standard_analysis"] & (clusters["status"] != "Planned") & (clusters["h100e"] > 0)
     stands &= (clusters["first_operational"] <= day) & ~(clusters["decommissioned"] <= day)
     if phases_once:
@@ -71,7 +57,6 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
 
     Parameters
     ----------
-    rows : Rows of ``gpu_clusters``, as from :func:`active_clusters`.
     joint : {"split", "separate", "largest"}
         A cluster of several owners: shared equally; an owner of its own (the least concentrated); or given to that
         one of them that owns the most otherwise (the most concentrated).
@@ -95,20 +80,17 @@ def by_owner(rows: pd.DataFrame, *, joint: Joint = "split", anonymous: Anonymous
         label = parties.str.join(" + ")
         held = named["h100e"].groupby(label.where(alone, label + " #" + named.index.astype(str))).sum()
     else:
-        each = pd.DataFrame({"owner": parties, "share": named["h100e"] / parties.str.len(), "alone": alone}).explode(
-            "owner"
-        )
+        each = pd.DataFrame({"owner": parties, "share": named["h100e"] / parties.str.len(), "alone": alone})
+        each = each.explode("owner")
         held = each.groupby("owner")["share"].sum()
         if joint == "largest":
             sole = each["share"].where(each["alone"], 0.0).groupby(each["owner"]).sum()
             largest = parties.map(lambda names: max(names, key=lambda name: (sole[name], held[name], name)))
             held = named["h100e"].groupby(largest).sum()
     unknown = rows[rows["owner"].isna()]
-    if anonymous == "each":
-        key = unknown["country"].fillna("not known") + " #" + unknown.index.astype(str)
-        held = pd.concat([held, unknown["h100e"].groupby(key).sum()])
-    elif anonymous == "country":
-        held = pd.concat([held, unknown["h100e"].groupby(unknown["country"].fillna("not known") + " as one").sum()])
+    if anonymous in ("each", "country"):
+        one = " #" + unknown.index.astype(str) if anonymous == "each" else " as one"
+        held = pd.concat([held, unknown["h100e"].groupby(unknown["country"].fillna("not known") + one).sum()])
     elif anonymous == "largest":
         held = held.add(pd.Series({held.idxmax(): unknown["h100e"].sum()}), fill_value=0.0)
     return held.sort_values(ascending=False, kind="stable")
@@ -120,9 +102,9 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
     ``capped`` takes the assumptions between: shared clusters split, the anonymous of a country as one owner.
     """
     return Bounds(
-        lowest=float(hhi(by_owner(rows, joint="separate", anonymous="each").to_numpy())),
-        capped=float(hhi(by_owner(rows, joint="split", anonymous="country").to_numpy())),
-        highest=float(hhi(by_owner(rows, joint="largest", anonymous="largest").to_numpy())),
+        lowest=_hhi(by_owner(rows, joint="separate", anonymous="each")),
+        capped=_hhi(by_owner(rows, joint="split", anonymous="country")),
+        highest=_hhi(by_owner(rows, joint="largest", anonymous="largest")),
     )
 
 
@@ -131,8 +113,6 @@ def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> p
 
     Parameters
     ----------
-    clusters : Table ``gpu_clusters``.
-    date : date, Timestamp or str
     coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
 
     Returns
@@ -148,17 +128,17 @@ def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> p
     held = by_owner(once, joint="largest", anonymous="largest").to_numpy()
     world = coverage * held / held.sum()
     world[0] += 1 - coverage  # at worst, the largest owner also holds all that the dataset does not cover
-    ways = {
-        "sites once, owners bounded": (whole.lowest, whole.highest),
-        "phases added up": _both(by_owner(twice)),
-        "anonymous left out": _both(by_owner(once, anonymous="dropped")),
-        "anonymous by country": _both(by_owner(once, anonymous="country")),
-        "users for owners": _both(by_owner(once.assign(owner=users))),
-        "extended to the world": (coverage**2 * whole.lowest, float(hhi(world))),
+    mistakes = {
+        "phases added up": by_owner(twice),
+        "anonymous left out": by_owner(once, anonymous="dropped"),
+        "anonymous by country": by_owner(once, anonymous="country"),
+        "users for owners": by_owner(once.assign(owner=users)),
     }
-    return pd.DataFrame([(way, *values) for way, values in ways.items()], columns=["way", "hhi_low", "hhi_high"])
+    rows = [("sites once, owners bounded", whole.lowest, whole.highest)]
+    rows += [(way, _hhi(mistake), _hhi(mistake)) for way, mistake in mistakes.items()]
+    rows.append(("extended to the world", coverage**2 * whole.lowest, float(hhi(world))))
+    return pd.DataFrame(rows, columns=["way", "hhi_low", "hhi_high"])
 
 
-def _both(held: pd.Series) -> tuple[float, float]:
-    value = float(hhi(held.to_numpy()))
-    return value, value
+def _hhi(held: pd.Series) -> float:
+    return float(hhi(held.to_numpy()))

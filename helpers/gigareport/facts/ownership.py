@@ -1,24 +1,26 @@
-"""Who owns, makes and lets the world's compute, and how concentrated each of these is.
+"""Who owns, makes and lets the world's compute, how concentrated each of these is, and what one cluster changes.
 
-Every cut has bounds that hold
-whoever the nameless are: countless owners or one; one of the named, where a cut allows it; outside the market, where it
-is not known whether they are in it. ``lowest`` and ``highest`` are medians over samples, ``band_low`` and
-``band_high`` the 5th percentile of the lowest and the 95th of the highest.
+Every cut has bounds that hold whoever the nameless are: countless owners or one; one of the named, where a cut allows
+it; outside the market, where it is not known whether they are in it. ``lowest`` and ``highest`` are medians over
+samples, ``band_low`` and ``band_high`` the 5th percentile of the lowest and the 95th of the highest. Columns that end
+in ``_p5, _median, _p95`` hold 90 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from gigacluster.concentration import hhi, hhi_change, merger, top_share, trend
+from gigacluster.arrays import Samples
+from gigacluster.concentration import add, hhi, hhi_change, merger, top_share, trend
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.use import used_by
-from gigareport.facts.world import OTHER, Day, WorldStock
+from gigareport.facts.world import OTHER, Day, WorldStock, as_day
+from gigareport.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 LARGE_CLOUDS = ("Google", "Microsoft", "Meta", "Amazon", "Oracle")
 #: Owners of the table that stand for many.
 _GROUPS = ("China",)
+#: The owner of a cluster that owned nothing before.
+NEW_OWNER = "a new owner"
 #: Markets of which two parties are merged to see how far that would move the index.
 MERGED = ("all compute, by owner", "clouds that let", "makers who sell to anybody", "large sites listed, by owner")
 #: Designers who sell to anybody; the others build for themselves first.
@@ -69,30 +73,31 @@ def named_and_other(world: WorldStock, holdings: numpy.ndarray) -> tuple[numpy.n
     return holdings, numpy.zeros_like(holdings[0])
 
 
-def by_owner(world: WorldStock, date: Day) -> Cut:
-    """Return the whole stock at a date by owner."""
+def by_owner(world: WorldStock, date: Day | Sequence[Day]) -> Cut:
+    """Return the whole stock at a date, or at several, by owner."""
     named, other = named_and_other(world, world.at(date))
-    names = tuple(name for name in world.owners if name != OTHER)
+    names = _named(world)
     groups = tuple(name for name in _GROUPS if name in names)
     return Cut(name="all compute, by owner", parties=names, held=named, nameless=other, groups=groups)
 
 
-def owners_at(world: WorldStock, date: Day) -> pd.DataFrame:
-    """Holding and share of each owner at a date, with 90 % intervals; the percentiles of owners do not add up.
+def _named(world: WorldStock) -> tuple[str, ...]:
+    return tuple(name for name in world.owners if name != OTHER)
 
-    Returns
-    -------
-    DataFrame
-        ``owner, h100e_8bit_p5, h100e_8bit_median, h100e_8bit_p95, share_p5, share_median, share_p95``.
-    """
+
+def spread(name: str, samples: numpy.ndarray) -> dict[str, numpy.ndarray]:
+    """Return the columns ``name_p5``, ``name_median`` and ``name_p95`` of samples along the last axis."""
+    ends = numpy.quantile(samples, [0.05, 0.5, 0.95], axis=-1)
+    return dict(zip((f"{name}_p5", f"{name}_median", f"{name}_p95"), ends, strict=True))
+
+
+def owners_at(world: WorldStock, date: Day) -> pd.DataFrame:
+    """Holding and share of each owner at a date: ``owner, h100e_8bit_…, share_…``; percentiles do not add up."""
     import pandas as pd
 
-    holdings = world.at(date)
-    columns: dict[str, numpy.ndarray] = {}
-    for name, values in (("h100e_8bit", holdings), ("share", holdings / holdings.sum(axis=0))):
-        low, median, high = numpy.quantile(values, [0.05, 0.5, 0.95], axis=1)
-        columns |= {f"{name}_p5": low, f"{name}_median": median, f"{name}_p95": high}
-    return pd.DataFrame({"owner": world.owners, **columns})
+    held = world.at(date)
+    shares = held / held.sum(axis=0)
+    return pd.DataFrame({"owner": world.owners, **spread("h100e_8bit", held), **spread("share", shares)})
 
 
 def fives_share(world: WorldStock, date: Day) -> numpy.ndarray:
@@ -114,14 +119,80 @@ def index_by_quarter(world: WorldStock) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
-    for day in world.dates:
-        cut = by_owner(world, day)
-        low, high = cut.bounds()
-        capped = bounds(cut.held, cut.nameless).capped
-        middle = (numpy.median(values) for values in (low, capped, high))
-        rows.append((pd.Timestamp(day), interval(low).low, *middle, interval(high).high))
-    return pd.DataFrame(rows, columns=["date", "band_low", "lowest", "capped", "highest", "band_high"])
+    cut = by_owner(world, list(world.dates))
+    low, high = cut.bounds()
+    middle = {"lowest": low, "capped": bounds(cut.held, cut.nameless).capped, "highest": high}
+    columns = {
+        "date": world.dates,
+        "band_low": numpy.quantile(low, 0.05, axis=-1),
+        **{name: numpy.median(samples, axis=-1) for name, samples in middle.items()},
+        "band_high": numpy.quantile(high, 0.95, axis=-1),
+    }
+    return pd.DataFrame(columns).astype({"date": "datetime64[s]"})
+
+
+def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]) -> pd.DataFrame:
+    """Share of the world's stock that a cluster of fixed size is at each date, and what it would do to the index.
+
+    Its chips are counted among the world's: they came out of the same sales.
+
+    Parameters
+    ----------
+    h100e_8bit : Size of the cluster by dense 8-bit peak, where an H100 counts 1: one, or one a sample.
+
+    Returns
+    -------
+    DataFrame
+        ``date, stock_h100e, share_…, hhi_change, extrapolated``: the last says that the date lies after the table,
+        the change is the median for such a cluster of a new owner, added to the stock of that date, with Other as
+        countless owners. Before the table all are ``nan``.
+    """
+    import pandas as pd
+
+    days = [as_day(date) for date in dates]
+    held = world.at(days)
+    named, other = named_and_other(world, held)
+    change = with_countless(add(named, h100e_8bit), other) - with_countless(named, other)
+    return pd.DataFrame(
+        {
+            "date": pd.to_datetime(days),
+            "stock_h100e": numpy.median(held.sum(axis=0), axis=-1),
+            **spread("share", h100e_8bit / held.sum(axis=0)),
+            "hhi_change": numpy.median(change, axis=-1),
+            "extrapolated": numpy.array(days) > world.dates[-1],
+        }
+    )
+
+
+def index_change(
+    world: WorldStock, h100e_8bit: Samples, date: Day, owners: Iterable[str] = (NEW_OWNER,)
+) -> pd.DataFrame:
+    """How far a cluster, added to the stock of a date, moves the index by who owns it.
+
+    Parameters
+    ----------
+    h100e_8bit : Size of the cluster: one, or one a sample.
+    owners : Owners of the table, or :data:`NEW_OWNER`.
+
+    Returns
+    -------
+    DataFrame
+        ``owner``, and the change of the HHI in points: ``change_…`` with Other as countless owners, and
+        ``change_if_other_is_one`` (median).
+    """
+    import pandas as pd
+
+    named, other = named_and_other(world, world.at(date))
+    before, names, rows = bounds(named, other), _named(world), []
+    for owner in owners:
+        if owner not in (*names, NEW_OWNER):
+            raise ValueError(f"unknown owner {owner!r}; the table names: {', '.join(names)}, or give {NEW_OWNER!r}")
+        place = None if owner == NEW_OWNER else names.index(owner)
+        after = bounds(add(named, h100e_8bit, place), other)
+        if_one = numpy.median(after.highest - before.highest)
+        change = spread("change", after.lowest - before.lowest)
+        rows.append({"owner": owner, **change, "change_if_other_is_one": if_one})
+    return pd.DataFrame(rows)
 
 
 def trend_tests(world: WorldStock, before: Day, after: Day) -> pd.DataFrame:
@@ -167,45 +238,39 @@ def markets(
 
     Parameters
     ----------
-    world, made : WorldStock
-        The stock by owner, and by maker of the chips.
+    world, made : The stock by owner, and by maker of the chips.
     traits : Table ``owners``: home country, and who rents out.
-    sites : mapping of str to samples
-        Compute at the large sites that are listed, by owner; ``Other`` for sites without one.
-    running : Leases, from :func:`running_leases`.
-    date : date, Timestamp or str
-
-    Returns
-    -------
-    dict of str to Cut
+    sites : Samples of the compute at the large sites that are listed, by owner; ``Other`` for sites without one.
+    running : From :func:`gigareport.facts.use.running_leases`.
     """
-    named, other = named_and_other(world, world.at(date))
-    names = [name for name in world.owners if name != OTHER]
-    known = traits.set_index("owner")
-    country = known["home_country"].reindex(names)
-    lets = known["rents_out"].reindex(names).eq(True).to_numpy()
-    homes = list(dict.fromkeys(country.dropna()))
-    by_home = numpy.stack([named[(country == home).to_numpy()].sum(axis=0) for home in homes])
-    stateless = other + named[country.isna().to_numpy()].sum(axis=0)
-    makers, unknown = named_and_other(made, made.at(date))
-    chips = [name for name in made.owners if name != OTHER]
+    (named, other), names = named_and_other(world, world.at(date)), _named(world)
+    (makers, unknown), chips = named_and_other(made, made.at(date)), _named(made)
+    known = {row["owner"]: row for row in Table.of(traits).rows()}
+    homes = [known.get(name, {}).get("home_country") for name in names]
+    lets = numpy.array([known.get(name, {}).get("rents_out") is True for name in names])
     sells = numpy.isin(chips, MERCHANT_MAKERS)
-    renting = tuple(numpy.array(names)[lets])
+    renting, sellers = (tuple(numpy.array(whose)[some]) for whose, some in ((names, lets), (chips, sells)))
     found = [
         by_owner(world, date),
-        Cut(name="home country of the owner", parties=tuple(homes), held=by_home, nameless=stateless, may_join=True),
+        _by_label("home country of the owner", named, homes, other),
         Cut(name="clouds that let", parties=renting, held=named[lets], nameless=other, may_be_out=True),
-        Cut(name="makers of chips", parties=tuple(chips), held=makers, nameless=unknown),
-        Cut(
-            name="makers who sell to anybody",
-            parties=tuple(numpy.array(chips)[sells]),
-            held=makers[sells],
-            nameless=unknown,
-        ),
-        _at_sites("large sites listed, by owner", sites, other.shape),
-        _at_sites("large sites listed, leases moved", used_by(sites, running), other.shape),
+        Cut(name="makers of chips", parties=chips, held=makers, nameless=unknown),
+        Cut(name="makers who sell to anybody", parties=sellers, held=makers[sells], nameless=unknown),
     ]
+    of_sites = {"large sites listed, by owner": sites, "large sites listed, leases moved": used_by(sites, running)}
+    for name, by_party in of_sites.items():
+        held = numpy.stack(numpy.broadcast_arrays(*by_party.values(), other)[:-1])
+        labels = [None if party == OTHER else party for party in by_party]
+        found.append(_by_label(name, held, labels, numpy.zeros_like(other)))
     return {cut.name: cut for cut in found}
+
+
+def _by_label(name: str, held: numpy.ndarray, labels: Sequence[str | None], nameless: numpy.ndarray) -> Cut:
+    """Return holdings added up by label; what has none is nameless, and may be of any party."""
+    parties = tuple(dict.fromkeys(label for label in labels if label is not None))
+    by_party = [held[[label == party for label in labels]].sum(axis=0) for party in parties]
+    rest = nameless + held[[label is None for label in labels]].sum(axis=0)
+    return Cut(name=name, parties=parties, held=numpy.stack(by_party), nameless=rest, may_join=True)
 
 
 def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Day) -> Cut:
@@ -213,30 +278,15 @@ def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Day) -> Cut:
 
     Parameters
     ----------
-    made : WorldStock
-        The stock by maker of the chips.
-    accelerators : DataFrame
-        Table ``accelerators``; of its latest vintage, the foundry that most of a maker's accelerators name. The chips
-        of a maker without one may come from any foundry.
-    date : date, Timestamp or str
+    made : The stock by maker of the chips.
+    accelerators : Of its latest vintage counts the foundry that most of a maker's accelerators name. The chips of a
+        maker without one may come from any foundry.
     """
     latest = accelerators[(accelerators["vintage"] == accelerators["vintage"].max()) & accelerators["foundry"].notna()]
     maker = latest["maker"].str.casefold().str.split().str[0]  # Amazon AWS, NVIDIA
     most = latest["foundry"].groupby(maker).agg(lambda names: names.mode().iloc[0])
     named, other = named_and_other(made, made.at(date))
-    names = [most.get(name.casefold()) for name in made.owners if name != OTHER]
-    parties = tuple(dict.fromkeys(name for name in names if name is not None))
-    held = numpy.stack([named[[name == party for name in names]].sum(axis=0) for party in parties])
-    nameless = other + named[[name is None for name in names]].sum(axis=0)
-    return Cut(name="foundries of the dies", parties=parties, held=held, nameless=nameless, may_join=True)
-
-
-def _at_sites(name: str, sites: Mapping[str, Any], shape: tuple[int, ...]) -> Cut:
-    listed = {party: numpy.broadcast_to(held, shape) for party, held in sites.items() if party != OTHER}
-    nameless = numpy.broadcast_to(sites.get(OTHER, 0.0), shape)
-    return Cut(
-        name=name, parties=tuple(listed), held=numpy.stack(list(listed.values())), nameless=nameless, may_join=True
-    )
+    return _by_label("foundries of the dies", named, [most.get(name.casefold()) for name in _named(made)], other)
 
 
 def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:
@@ -254,17 +304,10 @@ def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:
     for name, cut in found.items():
         total = cut.held.sum(axis=0) + cut.nameless
         low, high = cut.bounds()
-        rows.append(
-            (
-                name,
-                cut.parties[int(numpy.median(cut.held, axis=1).argmax())],
-                float(numpy.median(cut.held.max(axis=0) / total)),
-                float(numpy.median(top_share(cut.held, 3) * cut.held.sum(axis=0) / total)),
-                float(numpy.median(cut.nameless / total)),
-                interval(low).low,
-                interval(high).high,
-            )
-        )
+        top3 = top_share(cut.held, 3) * cut.held.sum(axis=0)
+        shares = (float(numpy.median(part / total)) for part in (cut.held.max(axis=0), top3, cut.nameless))
+        largest = cut.parties[int(numpy.median(cut.held, axis=1).argmax())]
+        rows.append((name, largest, *shares, interval(low).low, interval(high).high))
     columns = ["market", "largest", "largest_share", "top3_share", "nameless_share", "hhi_low", "hhi_high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -274,9 +317,7 @@ def mergers(found: Mapping[str, Cut], pairs: Mapping[str, Sequence[str]]) -> pd.
 
     Parameters
     ----------
-    found : mapping of str to Cut
-    pairs : mapping of str to (str, str)
-        The two parties, by market.
+    found, pairs : Markets, and the two parties of some of them.
 
     Returns
     -------

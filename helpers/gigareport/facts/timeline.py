@@ -8,7 +8,7 @@ one machine: the largest coherent cluster on it is at least the one that was tol
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,9 +25,7 @@ from gigareport.facts.plans import (
     day_numbers,
     latest_revisions,
     listed_states,
-    plan_revisions,
     standing,
-    states_by_site,
     told_clusters,
     traits,
     vintages,
@@ -47,7 +45,6 @@ __all__ = [
     "latest",
     "leading",
     "lines_of",
-    "predicted",
     "site_timeline",
 ]
 
@@ -109,7 +106,7 @@ def site_timeline(
 
     Parameters
     ----------
-    states : From :func:`~gigareport.facts.plans.listed_states`, or of one vintage from ``states_by_site``.
+    states : From :func:`~gigareport.facts.plans.listed_states`.
     about : From :func:`~gigareport.facts.plans.traits`; a site without a row is a campus without a known owner.
     revisions : Revisions
         From which cancellations, slips and re-estimates are drawn.
@@ -264,34 +261,6 @@ def lines_of(timeline: Timeline, rows: Iterable[int], size: str) -> pd.DataFrame
     dates = pd.to_datetime(timeline.days)
     parts = [pd.DataFrame({"Date": dates, size: height[row], "site": timeline.sites[row]}) for row in rows]
     return pd.concat(parts, ignore_index=True)
-
-
-def predicted(
-    states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str, dates: Sequence[str]
-) -> pd.DataFrame:
-    """Score plans with all but one site's revisions: predict each site's size from the earlier vintage, then look.
-
-    Returns
-    -------
-    DataFrame
-        ``site, date, low, median, high, outcome, inside``: the outcome is what the later vintage says of the date.
-    """
-    import pandas as pd
-
-    old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
-    whole = plan_revisions(old, new, before, now)
-    rows, nobody, new_sites = [], Table({"site": []}), new.groups("site")
-    for site, own in old.groups("site").items():
-        if site not in new_sites:
-            continue
-        others = replace(whole, steps=whole.steps.where(whole.steps["site"] != site))
-        drawn = site_timeline(own, nobody, others, before, days=dates)
-        for date, size in zip(dates, drawn.h100e[0], strict=True):
-            low, median, high = numpy.quantile(size, [0.05, 0.5, 0.95])
-            outcome = float(standing(new_sites[site], date))
-            if outcome > 0 or high > 0:
-                rows.append((site, pd.Timestamp(date), low, median, high, outcome, low <= outcome <= high))
-    return pd.DataFrame(rows, columns=["site", "date", "low", "median", "high", "outcome", "inside"])
 
 
 def _plan(states: Table, today: numpy.ndarray) -> Table:

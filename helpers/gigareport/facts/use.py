@@ -1,4 +1,4 @@
-"""Who uses compute that others own: laboratories, and leases as dated events.
+"""Who uses compute that others own: laboratories, and leases of whole clusters as dated events, with what they pay.
 
 A lease moves use from its start on and leaves ownership where it is.
 """
@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from gigacluster.concentration import hhi
-from gigareport.facts.world import Day, WorldStock
+from gigacluster.units import HOURS_PER_MONTH
+from gigareport import catalog
+from gigareport.facts.world import Day, WorldStock, h100e_per_chip
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 #: Owners, by the names of the table of owners, of the laboratories.
-_OWNERS_OF_LABS = {
+OWNERS_OF_LABS = {
     "OpenAI": "OpenAI",
     "Anthropic": "Anthropic",
     "Google DeepMind": "Google",
@@ -29,13 +31,46 @@ _OWNERS_OF_LABS = {
 _LESSORS = {"SpaceX (xAI)": "xAI"}
 
 
-def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
-    """Return the leases that run at a date.
+def leases() -> pd.DataFrame:
+    """Return the deals of ``data/contracts.csv`` that print a monthly payment and a number of chips.
 
-    Parameters
-    ----------
-    leases : From :func:`gigareport.facts.leases.leases`.
-    date : date, Timestamp or str
+    Returns
+    -------
+    DataFrame
+        By ``contract_id``: the columns of the table with ``h100e`` (``nan`` where the kinds of chips are not stated)
+        and ``usd_per_chip_hour``, at the full fee.
+    """
+    table = catalog.load("contracts").set_index("contract_id").dropna(subset=["usd_per_month", "n_chips"])
+    return table.assign(
+        h100e=[_h100e(row) for _, row in table.iterrows()],
+        usd_per_chip_hour=table["usd_per_month"] / table["n_chips"] / HOURS_PER_MONTH,
+    )
+
+
+def _h100e(lease: pd.Series) -> float:
+    """Return the H100 equivalents of a site that is let whole, and of the chips beyond it."""
+    site = catalog.load("clusters").query("site_id == @lease.site_id and status == 'operational'").sort_values("as_of")
+    if not len(site):
+        return float("nan")
+    built = site["h100e_bf16"].dropna().iloc[-1]
+    beyond = lease["n_chips"] - site.query("record_type == 'rental'")["n_chips"].iloc[-1]
+    return float(built + beyond * h100e_per_chip(catalog.load("chips"), lease["other_chip"]))
+
+
+def usd_per_h100e_month(contract: str = "anthropic-colossus") -> float:
+    """Return what a lease of several kinds of chips pays for an H100 equivalent, at the full fee. [USD/month]
+
+    Examples
+    --------
+    >>> round(usd_per_h100e_month())
+    2310
+    """
+    lease = leases().loc[contract]
+    return float(lease["usd_per_month"] / lease["h100e"])
+
+
+def running_leases(date: Day) -> pd.DataFrame:
+    """Return the leases that run at a date.
 
     Returns
     -------
@@ -45,25 +80,18 @@ def running_leases(leases: pd.DataFrame, date: Day) -> pd.DataFrame:
     """
     import pandas as pd
 
-    day = pd.Timestamp(str(date)[:10])
-    running = leases[(leases["first_full_month"] <= day) & ~(leases["last_month"] + pd.offsets.MonthEnd(0) < day)]
+    day, known = pd.Timestamp(str(date)[:10]), leases()
+    running = known[(known["first_full_month"] <= day) & ~(known["last_month"] + pd.offsets.MonthEnd(0) < day)]
     names = running.rename(columns={"seller": "lessor", "buyer": "lessee"})
     return names[["lessor", "lessee", "h100e"]].replace({"lessor": _LESSORS}).reset_index(drop=True)
 
 
 def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
-    """Move what is let from its owners to its users.
+    """Move the compute of each party from its owners to its users: nobody lets more than they have.
 
     Parameters
     ----------
-    owned : mapping of str to float or array
-        Compute of each party, in H100 equivalents.
     running : From :func:`running_leases`. A lease without a size moves nothing.
-
-    Returns
-    -------
-    dict of str to float or array
-        The same compute by who uses it; nobody lets more than they have.
 
     Examples
     --------
@@ -86,7 +114,6 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
     Parameters
     ----------
     labs : Compute in use by laboratory at the last count, in H100 equivalents.
-    world : WorldStock
     running : From :func:`running_leases`.
 
     Returns
@@ -100,7 +127,7 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
     owned = dict(zip(world.owners, numpy.median(world.h100e_8bit[:, -1], axis=1), strict=True))
     rows = []
     for lab, used in labs.items():
-        owner = _OWNERS_OF_LABS[str(lab)]
+        owner = OWNERS_OF_LABS[str(lab)]
         moved = [running.loc[running[side] == owner, "h100e"].sum(skipna=False) + 0.0 for side in ("lessee", "lessor")]
         rows.append((lab, owned.get(owner, 0.0), used, *moved))
     columns = ["laboratory", "owned_h100e", "used_h100e", "leased_in_h100e", "leased_out_h100e"]
@@ -114,10 +141,8 @@ def laboratories(
 
     Parameters
     ----------
-    lab_compute : Table ``lab_compute``.
-    world : WorldStock
-    running : mapping of str to samples, optional
-        ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips sold are taken.
+    running : Samples of ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips
+        sold are taken.
 
     Returns
     -------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy
 
-from gigacluster.arrays import AnyArray, Samples
+from gigacluster.arrays import AnyArray
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 from gigareport.table import Table
@@ -41,17 +42,15 @@ class WorldStock:
         found: numpy.ndarray = self.h100e_8bit.sum(axis=0)
         return found
 
-    def is_extrapolated(self, date: Day) -> bool:
-        """Tell whether ``date`` lies after the last date with owners."""
-        return bool(_day(date) > self.dates[-1])
-
-    def at(self, date: Day) -> numpy.ndarray:
-        """Holdings of each owner at a date, shape (owners, samples).
+    def at(self, date: Day | Sequence[Day]) -> numpy.ndarray:
+        """Holdings of each owner at a date, shape (owners, samples); at several, shape (owners, dates, samples).
 
         Between two quarters a holding grows at a steady rate (linearly where it starts at 0), after the last one at
         that of the last. Before the first date it is not known: ``nan``.
         """
-        return self._on(numpy.full(self.h100e_8bit.shape[2], _number(_day(date))))
+        if isinstance(date, Sequence) and not isinstance(date, str):
+            return numpy.stack([self.at(day) for day in date], axis=1)
+        return self._on(numpy.full(self.h100e_8bit.shape[2], _number(as_day(date))))
 
     def running_at(
         self, date: Day, *, lag_months: float | numpy.ndarray, life_months: float | numpy.ndarray
@@ -60,11 +59,9 @@ class WorldStock:
 
         Parameters
         ----------
-        date : date, datetime64 or str
-        lag_months, life_months : float or array, shape (samples,)
-            From the sale of a chip to its work, and how long it works. [month]
+        lag_months, life_months : From the sale of a chip to its work, and how long it works. [month]
         """
-        day = _number(_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
+        day = _number(as_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
         day, life = numpy.broadcast_arrays(day * numpy.ones(self.h100e_8bit.shape[2]), life_months)
         worn = self._on(day - life * DAYS_PER_MONTH)
         found: numpy.ndarray = self._on(day) - numpy.nan_to_num(worn)
@@ -84,31 +81,11 @@ class WorldStock:
         return numpy.where(days < dates[0], numpy.nan, found)
 
 
-def share_of_world(h100e_8bit: Samples, world: WorldStock, date: Day) -> numpy.ndarray:
-    """Share of the world's stock that a cluster is at a date, shape (samples,).
-
-    The cluster's chips are counted among the world's: they came out of the same sales. Ask
-    ``world.is_extrapolated(date)`` whether the stock was known then.
-
-    Parameters
-    ----------
-    h100e_8bit : float or array, shape (samples,)
-        Size of the cluster by dense 8-bit peak; an H100 counts 1. Where a chip's 8-bit peak is twice its 16-bit peak,
-        as on all chips since the A100 but for a few, this equals the count by bf16 peak.
-    world : WorldStock
-    date : date, datetime64 or str
-    """
-    found: numpy.ndarray = numpy.asarray(h100e_8bit, dtype=numpy.float64) / world.at(date).sum(axis=0)
-    return found
-
-
 def h100e_per_chip(chips: Table | pd.DataFrame, chip: str) -> float:
-    """Return a chip's H100 equivalents by its best dense 8-bit or 16-bit peak, as the table of owners counts.
+    """Return the H100 equivalents of a chip of the table ``chips``, as the table of owners counts: by its best peak.
 
-    Parameters
-    ----------
-    chips : Table ``chips``.
-    chip : str
+    That is the dense 8-bit or 16-bit peak. Where the first is twice the second, as on all chips since the A100 but for
+    a few, this equals the count by bf16 peak.
 
     Examples
     --------
@@ -147,7 +124,8 @@ def quarter_ends(day: Day, n: int) -> numpy.ndarray:
     return found
 
 
-def _day(date: Day) -> numpy.datetime64:
+def as_day(date: Day) -> numpy.datetime64:
+    """Return a day as datetime64[D]."""
     return numpy.datetime64(str(date)[:10], "D")
 
 

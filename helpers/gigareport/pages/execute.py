@@ -63,14 +63,10 @@ def run_all(
 
     Parameters
     ----------
-    jobs : sequence of Job
-        What to execute.
-    processes : int
-        Kernels at a time.
-    limit_s : float
-        How long one notebook may take. [s]
-    keep : callable, optional
-        Takes each result as soon as it is there, before the others end.
+    jobs : What to execute.
+    processes : Kernels at a time.
+    limit_s : How long one notebook may take. [s]
+    keep : Takes each result as soon as it is there, before the others end.
 
     Returns
     -------

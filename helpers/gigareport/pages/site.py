@@ -104,26 +104,17 @@ def build(
 
     Parameters
     ----------
-    scenarios : name or path, or several
-        See :func:`gigareport.scenario.find`. With several, ``out_dir/index.html`` puts them side by side.
-    out_dir : path, default "reports"
-        The site of a scenario goes to ``out_dir/<name>/index.html``, with a page for each notebook; that of a file
-        that has the name of a bundled scenario to ``out_dir/<file>/index.html``.
-    notebooks : path, optional
-        Folder of the notebooks; by default that of the checkout.
-    parameters : mapping, optional
-        Further values for the cell tagged ``parameters``, for instance ``{"n_samples": 500}``.
-    processes : int, default 2
-        Notebooks executed at a time.
-    limit_s : float, default 600
-        How long one notebook may take before it is stopped and its page says at which cell. [s]
-    separate : bool, default False
-        Write style, script, pictures and data beside the pages, for servers that allow none within a page. Otherwise
-        each page is one file that reads alone.
-
-    address : str
-        Where the sites will stand, such as ``https://example.org/reports``: pages then name their address and a picture
-        for those who share them, which lies beside them.
+    scenarios : See :func:`gigareport.scenario.find`. With several, ``out_dir/index.html`` puts them side by side.
+    out_dir : The site of a scenario goes to ``out_dir/<name>/index.html``, with a page for each notebook; that of a
+        file that has the name of a bundled scenario to ``out_dir/<file>/index.html``.
+    notebooks : Folder of the notebooks; by default that of the checkout.
+    parameters : Further values for the cell tagged ``parameters``, for instance ``{"n_samples": 500}``.
+    processes : Notebooks executed at a time.
+    limit_s : How long one notebook may take before it is stopped and its page says at which cell. [s]
+    separate : Write style, script, pictures and data beside the pages, for servers that allow none within a page.
+        Otherwise each page is one file that reads alone.
+    address : Where the sites will stand, such as ``https://example.org/reports``: pages then name their address and a
+        picture for those who share them, which lies beside them.
 
     Returns
     -------

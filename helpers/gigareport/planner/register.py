@@ -197,9 +197,7 @@ class Aim(Generic[U, N, S]):
         tuple[Offer[U, N, S], ...], "Chips that may be used", Entry(optional="every chip with a sourced price")
     ]
     rents: Annotated[
-        tuple[Rental[U, N, S], ...],
-        "Kinds of rent that may be used",
-        Entry(optional="every kind with a sourced price"),
+        tuple[Rental[U, N, S], ...], "Kinds of rent that may be used", Entry(optional="every kind with a sourced price")
     ]
 
 

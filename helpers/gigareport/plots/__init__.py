@@ -3,7 +3,7 @@
 from gigareport.plots import marks
 from gigareport.plots.display import finished, fold, say, show
 from gigareport.plots.front import Front, show_front
-from gigareport.plots.style import COLOURS, band, figure, finish, label_line, use
+from gigareport.plots.style import COLOURS, band, figure, finish, use
 
 __all__ = [
     "COLOURS",
@@ -13,7 +13,6 @@ __all__ = [
     "finish",
     "finished",
     "fold",
-    "label_line",
     "marks",
     "say",
     "show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,10 +52,15 @@ class Chart:
     is_plane: bool = False  # coloured all over: names of lines stand on it
 
     @property
+    def panels(self) -> tuple[Chart, ...]:
+        """Itself, and those beside it on the figure."""
+        return (self, *self.beside)
+
+    @property
     def data(self) -> pd.DataFrame:
         """Every table behind the figure, once; several are set below each other."""
         tables: list[pd.DataFrame] = []
-        for table in (table for chart in (self, *self.beside) for table in chart.tables):
+        for table in (table for chart in self.panels for table in chart.tables):
             if not any(table is other for other in tables):
                 tables.append(table)
         return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
@@ -63,13 +68,17 @@ class Chart:
     @property
     def alt(self) -> str:
         """What a reader who cannot see the figure should know."""
-        return " ".join(text for chart in (self, *self.beside) for text in chart.said)
+        return " ".join(text for chart in self.panels for text in chart.said)
 
     @property
     def vintage(self) -> str:
         """Date of the newest datum, or nothing where the tables have no dates."""
-        tables = (table for chart in (self, *self.beside) for table in chart.tables)
+        tables = (table for chart in self.panels for table in chart.tables)
         return max((date for table in tables for date in dates_of(table)), default="")
+
+    def add_tips(self, xs: Iterable[Any], ys: Iterable[Any], texts: Iterable[str]) -> None:
+        """Note the values that a finger finds at some places of the axes."""
+        self.tips += [(self.ax, on_axis(x), float(y), text) for x, y, text in zip(xs, ys, texts, strict=True)]
 
     def place_names(self) -> None:
         """Write the names of lines beside their ends, apart from each other, and those of upright lines along them."""
@@ -154,20 +163,22 @@ def new_chart(width_in: float = 7.5, height_in: float = 4.2) -> Chart:
     return Chart(*style.figure(width_in, height_in))
 
 
-def noted(chart: Chart, table: pd.DataFrame, what: str, names: list[str], texts: list[str], places: list[Any]) -> Chart:
-    """Note what was drawn: in words, as a table, and as values under a finger where ``places`` has them."""
+def noted(chart: Chart, table: pd.DataFrame, what: str, names: Sequence[str], texts: Sequence[str]) -> Chart:
+    """Note what was drawn, in words and as a table."""
     lines = [f"{name} {text}" for name, text in zip(names, texts, strict=True)]
     more = f"; and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
     chart.said.append(f"{what}: {'; '.join(lines[:NAMED])}{more}.")
     chart.tables.append(table)
-    tips = (f"{name}: {text}" for name, text in zip(names, texts, strict=True))
-    chart.tips += [(chart.ax, float(x), float(y), tip) for (x, y), tip in zip(places, tips, strict=False)]
     return chart
 
 
-def groups_of(table: pd.DataFrame, by: str | None) -> list[tuple[str, pd.DataFrame]]:
-    """Return the parts in the order of their first rows, named for the text under a finger."""
-    return [("", table)] if by is None else [(f"{name}, ", part) for name, part in table.groupby(by, sort=False)]
+def groups_of(chart: Chart, table: pd.DataFrame, by: str | None) -> list[tuple[str, pd.DataFrame, str, int]]:
+    """Return the parts in the order of their first rows: name, rows, colour, and place among the chart's groups."""
+    parts = [("", table)] if by is None else [(str(name), part) for name, part in table.groupby(by, sort=False)]
+    first = chart.groups
+    chart.groups += len(parts)
+    colours = style.colours(len(parts), first)
+    return [(*part, colour, first + place) for place, (part, colour) in enumerate(zip(parts, colours, strict=True))]
 
 
 def label_axes(chart: Chart, x: str, y: str, log: str) -> None:

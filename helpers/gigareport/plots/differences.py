@@ -16,12 +16,9 @@ def save_differences(table: pd.DataFrame, file: Path, first: str, second: str) -
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`gigareport.scenario.differences`.
-    file : path
-        Its ending says the format: svg, png or pdf.
-    first, second : str
-        Names of the scenarios.
+    table : From :func:`gigareport.scenario.differences`.
+    file : Its ending says the format: svg, png or pdf.
+    first, second : Names of the scenarios.
     """
     moved = table["median"].notna() & ((table["low"] != 0) | (table["high"] != 0))
     known = table[moved & (table["first"].abs() > 0)]

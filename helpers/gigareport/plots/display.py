@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -53,32 +53,15 @@ def fold(title: str, table: pd.DataFrame, note: str = "") -> None:
     display(HTML(f"<details><summary>{html.escape(title)}</summary>{shown}</details>"))
 
 
-def show(
-    drawn: Figure | Chart,
-    *,
-    title: str | Callable[[pd.DataFrame], str] = "",
-    source: str | Sequence[str] = "",
-    vintage: str = "",
-    alt: str = "",
-    licence: str = "",
-) -> None:
-    """Show a chart, or a figure that was finished by hand, with its alternative text, and close it.
+def show(drawn: Figure | Chart, *, title: str = "", source: str | Sequence[str] = "", vintage: str = "") -> None:
+    """Show a chart, or a finished figure, with its alternative text, and close it.
 
     Parameters
     ----------
-    drawn : Chart or Figure
-        A chart of :mod:`gigareport.plots.marks`, or what :func:`gigareport.plots.finish` returned.
-    title : str or callable
-        What the chart shows, as a finding; a callable makes it from the chart's own data.
-    source : str or several
-        Who measured, in words, or ids of ``data/sources.csv``, which bring their licence along. A column
-        ``source_id`` of the data serves where nothing is given.
-    vintage : str, optional
-        Date of the newest datum, where the data do not hold it. ``YYYY-MM-DD``
-    alt : str, optional
-        Alternative text, where the data do not say enough.
-    licence : str, optional
-        Terms of the data, where the source is in words.
+    drawn : A chart of :mod:`gigareport.plots.marks`, or what :func:`finished` returned, which has its texts.
+    title : What the chart shows, as a finding.
+    source : ``source_id`` of the data serves where nothing is given.
+    vintage : Date of the newest datum, where the data do not hold it. ``YYYY-MM-DD``
 
     Raises
     ------
@@ -89,7 +72,7 @@ def show(
     --------
     ``show(marks.rows(table, "Cost [$ billion]"), title="Owning costs less", source="epoch-data-centers")``
     """
-    fig = _finished(drawn, title, source, vintage, alt, licence) if isinstance(drawn, Chart) else drawn
+    fig = finished(drawn, title=title, source=source, vintage=vintage) if isinstance(drawn, Chart) else drawn
     caption = caption_of(fig)
     if on_page():
         display({FIGURE_MIME: figure_record(fig), "text/plain": caption.alt}, raw=True)
@@ -98,19 +81,8 @@ def show(
     plt.close(fig)
 
 
-def finished(chart: Chart, *, title: str, source: str | Sequence[str], **more: str) -> Figure:
+def finished(chart: Chart, *, title: str, source: str | Sequence[str] = "", vintage: str = "") -> Figure:
     """Return the figure of a chart with everything a reader gets, for a figure that moves (see :func:`show`)."""
-    return _finished(chart, title, source, more.get("vintage", ""), more.get("alt", ""), more.get("licence", ""))
-
-
-def _finished(
-    chart: Chart,
-    title: str | Callable[[pd.DataFrame], str],
-    source: str | Sequence[str],
-    vintage: str,
-    alt: str,
-    licence: str,
-) -> Figure:
     data = chart.data
     ids = [source] if isinstance(source, str) else list(source)
     if ids in ([""], []) and "source_id" in data:
@@ -118,17 +90,17 @@ def _finished(
     known = catalog.load("sources").set_index("source_id")
     found = [known.loc[name] for name in ids if name in known.index]
     words = "; ".join(str(row["citation"]) for row in found) or "; ".join(ids)
-    for part in (chart, *chart.beside):
+    for part in chart.panels:
         part.place_names()
     return finish(
         chart.fig,
-        title=title if isinstance(title, str) else title(data),
-        alt=alt or chart.alt,
+        title=title,
+        alt=chart.alt,
         source=words,
         vintage=vintage or chart.vintage,
         data=data,
-        licence=licence or "; ".join(dict.fromkeys(str(row["licence"]) for row in found)),
-        tips=[tip for part in (chart, *chart.beside) for tip in part.tips],
+        licence="; ".join(dict.fromkeys(str(row["licence"]) for row in found)),
+        tips=[tip for part in chart.panels for tip in part.tips],
     )
 
 

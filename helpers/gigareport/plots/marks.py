@@ -44,6 +44,8 @@ from gigareport.plots.chart import (
 from gigareport.plots.chart import panels as panels
 from gigareport.words import number, share
 
+#: Points of groups are told apart by their forms too.
+_SIGNS = "osD^vP*X"
 #: From this share of samples on an order counts as sure.
 _SURE = 0.9
 #: Hatches of neighbouring areas above the first, which has none.
@@ -72,26 +74,16 @@ def rows(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a name, in the order from top to bottom.
-    value : str
-        Label of the axis, with its unit.
-    label, low, middle, high : str
-        Columns; without ``low`` and ``high`` in the table only dots are drawn.
-    beside : str or several
-        Columns of further values, such as published ones, each with a sign of its own.
-    chance : str, optional
-        Column of the share of samples in which a row beats the next one, written between the two; bold from 90 %.
-    highlight : str, optional
-        Name of the row in the story's colour; the others are grey then.
-    line : float, optional
-        Where an upright line stands, such as 1 for agreement.
-    reach : float
-        The axis ends at so many times the extreme dots and signs; an interval beyond ends in an arrow and in figures.
-    log : bool
-        Whether the axis is logarithmic.
-    on : Chart, optional
-        Where to draw; otherwise a new figure as high as the rows need.
+    table : One row a name, in the order from top to bottom.
+    value : Label of the axis, with its unit.
+    label, low, middle, high : Columns; without ``low`` and ``high`` in the table only dots are drawn.
+    beside : Columns of further values, such as published ones, each with a sign of its own.
+    chance : Column of the share of samples in which a row beats the next one, written between the two; bold from 90 %.
+    highlight : Name of the row in the story's colour; the others are grey then.
+    line : Where an upright line stands, such as 1 for agreement.
+    reach : The axis ends at so many times the extreme dots and signs; an interval beyond ends in an arrow and figures.
+    log : Whether the axis is logarithmic.
+    on : Where to draw; otherwise a new figure as high as the rows need.
     """
     others = [beside] if isinstance(beside, str) else list(beside)
     names, middles = table[label].astype(str).tolist(), table[middle].to_numpy(dtype=float)
@@ -110,8 +102,7 @@ def rows(
         _intervals(chart, ends, limits, colours)
         bare = numpy.isnan(ends).all(axis=1)
         texts = [
-            text if alone else f"{text} ({number(a)} to {number(b)})"
-            for text, alone, (a, b) in zip(texts, bare, ends, strict=True)
+            text if alone else _with_ends(text, *both) for text, alone, both in zip(texts, bare, ends, strict=True)
         ]
     ax.scatter(middles, places, c=colours, s=36, zorder=3, label=middle if others else None)
     for sign, colour, other in zip("xD^sv", style.colours(5, 1), others, strict=False):
@@ -124,7 +115,8 @@ def rows(
     ax.set(xlabel=value, **({"xscale": "log"} if log else {}))
     name_rows(chart, names)
     plain_ticks(ax.xaxis)
-    return noted(chart, table, value, names, texts, list(zip(middles, places, strict=True)))
+    chart.add_tips(middles, places, (f"{name}: {text}" for name, text in zip(names, texts, strict=True)))
+    return noted(chart, table, value, names, texts)
 
 
 def _intervals(chart: Chart, ends: numpy.ndarray, limits: tuple[float, float], colours: Sequence[str]) -> None:
@@ -173,16 +165,11 @@ def bars(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a name, in the order from top to bottom.
-    value : str or several
-        Column or columns; a single one is the label of the axis.
-    label : str
-        Column of the names.
-    on : Chart, optional
-        Where to draw.
-    unit : str
-        Label of the axis where several columns are stacked, with its unit.
+    table : One row a name, in the order from top to bottom.
+    value : Column or columns; a single one is the label of the axis.
+    label : Column of the names.
+    on : Where to draw.
+    unit : Label of the axis where several columns are stacked, with its unit.
     """
     columns = [value] if isinstance(value, str) else list(value)
     names, places = table[label].astype(str).tolist(), numpy.arange(len(table))
@@ -192,18 +179,18 @@ def bars(
         widths = table[column].to_numpy(dtype=float)
         chart.ax.barh(places, widths, left=left, height=0.62, color=colour, label=column, edgecolor="white")
         if len(columns) > 1:
-            centres = left + widths / 2
-            tips = [f"{name}: {column} {number(width)}" for name, width in zip(names, widths, strict=True)]
-            chart.tips += [(chart.ax, float(a), float(b), tip) for a, b, tip in zip(centres, places, tips, strict=True)]
+            tips = (f"{name}: {column} {number(width)}" for name, width in zip(names, widths, strict=True))
+            chart.add_tips(left + widths / 2, places, tips)
         left = left + numpy.nan_to_num(widths)
     chart.ax.set(xlabel=unit or columns[0])
     name_rows(chart, names)
     plain_ticks(chart.ax.xaxis)
+    texts = [number(total) for total in left]
     if len(columns) > 1:
         style.legend_above(chart.ax)
-    texts = [number(total) for total in left]
-    ends = [] if len(columns) > 1 else list(zip(left, places, strict=True))
-    return noted(chart, table, unit or columns[0], names, texts, ends)
+    else:
+        chart.add_tips(left, places, (f"{name}: {text}" for name, text in zip(names, texts, strict=True)))
+    return noted(chart, table, unit or columns[0], names, texts)
 
 
 def curves(
@@ -220,46 +207,15 @@ def curves(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point.
-    x, y : str
-        Columns, which are the labels of the axes.
-    by : str, optional
-        Column of the groups.
-    highlight : str, optional
-        Name of the group in the story's colour; the others are grey then.
+    table : One row a point.
+    x, y : Columns, which are the labels of the axes.
+    by : Column of the groups.
+    highlight : Name of the group in the story's colour; the others are grey then.
     log : {"", "x", "y", "xy"}
         Axes that are logarithmic.
-    on : Chart, optional
-        Where to draw.
+    on : Where to draw.
     """
-    chart = on or new_chart()
-    groups = groups_of(table, by)
-    named, texts = [], []
-    first = chart.groups
-    chart.groups += len(groups)
-    for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
-        is_here = highlight and name == f"{highlight}, "
-        if highlight:
-            colour = style.ACCENT if is_here else style.GREY
-        xs, ys = axis_of(part[x]), part[y].to_numpy(dtype=float)
-        chart.ax.plot(
-            xs,
-            ys,
-            color=colour,
-            linestyle=_DASHES[(place + first) % len(_DASHES)],
-            linewidth=3 if is_here else 1.5 if highlight else 2,
-        )
-        chart.tips += [(chart.ax, on_axis(a), b, f"{name}{told(a)}: {number(b)}") for a, b in zip(xs, ys, strict=True)]
-        known = numpy.flatnonzero(numpy.isfinite(ys))
-        if by and len(known):
-            chart.names.append((on_axis(xs[known[-1]]), float(ys[known[-1]]), str(name).removesuffix(", "), colour))
-        if len(known):
-            a, b = known[0], known[-1]
-            named.append(str(name).removesuffix(", ") or y)
-            texts.append(f"{number(ys[a])} at {told(xs[a])} to {number(ys[b])} at {told(xs[b])}")
-    label_axes(chart, x, y, log)
-    return noted(chart, table, f"{y} over {x}", named, texts, [])
+    return _lines(on or new_chart(), table, x, y, (y,), by=by, log=log, highlight=highlight)
 
 
 def band(
@@ -278,37 +234,58 @@ def band(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point of the line.
-    x : str
-        Column, which is the label of the axis.
-    y : str
-        Label of the other axis, with its unit.
-    low, middle, high : str
-        Columns of the interval.
+    table : One row a point of the line.
+    x : Column, which is the label of the axis.
+    y : Label of the other axis, with its unit.
+    low, middle, high : Columns of the interval.
     by, log, on
         As for :func:`curves`.
     """
-    chart = on or new_chart()
-    groups = groups_of(table, by)
+    return _lines(on or new_chart(), table, x, y, (low, middle, high), by=by, log=log)
+
+
+def _lines(
+    chart: Chart,
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    columns: Sequence[str],
+    *,
+    by: str | None,
+    log: str,
+    highlight: str = "",
+) -> Chart:
+    """Draw a line for each group through one column, or through the middle of three with a band between the others."""
     named, texts = [], []
-    first = chart.groups
-    chart.groups += len(groups)
-    for place, ((name, part), colour) in enumerate(zip(groups, style.colours(len(groups), first), strict=True)):
-        xs = axis_of(part[x])
-        a, b, c = (part[column].to_numpy(dtype=float) for column in (low, middle, high))
-        style.band(chart.ax, xs, a, c, color=colour)
-        chart.ax.plot(xs, b, color=colour, linestyle=_DASHES[(place + first) % len(_DASHES)], linewidth=2)
-        said = [f"{number(m)} ({number(lo)} to {number(hi)})" for lo, m, hi in zip(a, b, c, strict=True)]
-        chart.tips += [
-            (chart.ax, on_axis(at), m, f"{name}{told(at)}: {text}") for at, m, text in zip(xs, b, said, strict=True)
-        ]
+    for name, part, colour, place in groups_of(chart, table, by):
+        is_here = name == highlight
+        if highlight:
+            colour = style.ACCENT if is_here else style.GREY
+        xs, values = axis_of(part[x]), part[[*columns]].to_numpy(dtype=float).T
+        middle = values[len(columns) // 2]
+        said = [number(value) for value in middle]
+        if len(columns) == 3:
+            style.band(chart.ax, xs, values[0], values[2], color=colour)
+            said = [_with_ends(*point) for point in zip(said, values[0], values[2], strict=True)]
+        dashes, width = _DASHES[place % len(_DASHES)], (3 if is_here else 1.5) if highlight else 2
+        chart.ax.plot(xs, middle, color=colour, linestyle=dashes, linewidth=width)
+        before = f"{name}, " if by else ""
+        chart.add_tips(xs, middle, (f"{before}{told(at)}: {text}" for at, text in zip(xs, said, strict=True)))
+        known = numpy.flatnonzero(numpy.isfinite(middle))
+        if not len(known):
+            continue
+        first, last = known[0], known[-1]
         if by:
-            chart.names.append((on_axis(xs[-1]), float(b[-1]), str(name).removesuffix(", "), colour))
-        named.append(str(name).removesuffix(", ") or y)
-        texts.append(f"{said[0]} at {told(xs[0])}, {said[-1]} at {told(xs[-1])}")
+            chart.names.append((on_axis(xs[last]), float(middle[last]), name, colour))
+        named.append(name or y)
+        then = "," if len(columns) == 3 else " to"
+        texts.append(f"{said[first]} at {told(xs[first])}{then} {said[last]} at {told(xs[last])}")
     label_axes(chart, x, y, log)
-    return noted(chart, table, f"{y} over {x}", named, texts, [])
+    return noted(chart, table, f"{y} over {x}", named, texts)
+
+
+def _with_ends(middle: str, low: float, high: float) -> str:
+    return f"{middle} ({number(low)} to {number(high)})"
 
 
 def areas(
@@ -318,18 +295,12 @@ def areas(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point of ``x``.
-    x : str
-        Column, which is the label of the axis.
-    parts : sequence of str
-        Columns, from below to the top.
-    y : str
-        Label of the other axis, with its unit.
-    rest : str, optional
-        The part that is everything without a name: pale, and without hatching.
-    on : Chart, optional
-        Where to draw.
+    table : One row a point of ``x``.
+    x : Column, which is the label of the axis.
+    parts : Columns, from below to the top.
+    y : Label of the other axis, with its unit.
+    rest : The part that is everything without a name: pale, and without hatching.
+    on : Where to draw.
     """
     chart = on or new_chart()
     xs, values = axis_of(table[x]), table[list(parts)].to_numpy(dtype=float).T
@@ -340,14 +311,12 @@ def areas(
     for place, (part, area, value, top) in enumerate(zip(parts, drawn, values, tops, strict=True)):
         area.set_hatch("" if place == 0 or part == rest else _HATCHES[(place - 1) % len(_HATCHES)])
         chart.names.append((on_axis(xs[-1]), float(top[-1] - value[-1] / 2), part, style.INK))
-        chart.tips += [
-            (chart.ax, on_axis(at), float(height - size / 2), f"{part}, {told(at)}: {number(size)}")
-            for at, height, size in zip(xs, top, value, strict=True)
-        ]
+        tips = (f"{part}, {told(at)}: {number(size)}" for at, size in zip(xs, value, strict=True))
+        chart.add_tips(xs, top - value / 2, tips)
     label_axes(chart, x, y, "")
     chart.ax.set(xlim=(on_axis(xs[0]), on_axis(xs[-1])), ylim=(0, float(tops[-1].max())))
     texts = [f"{number(value[0])} at {told(xs[0])}, {number(value[-1])} at {told(xs[-1])}" for value in values]
-    return noted(chart, table, f"{y} over {x}", list(parts), texts, [])
+    return noted(chart, table, f"{y} over {x}", parts, texts)
 
 
 def upright(chart: Chart, at: Any, text: str) -> Chart:
@@ -355,10 +324,8 @@ def upright(chart: Chart, at: Any, text: str) -> Chart:
 
     Parameters
     ----------
-    chart : Chart
     at : float, datetime64, date or "YYYY-MM-DD"
-    text : str
-        What begins or ends there.
+    text : What begins or ends there.
     """
     known = float(at) if isinstance(at, (int, float)) else numpy.datetime64(at)
     place = on_axis(known)
@@ -383,39 +350,21 @@ def points(
 
     Parameters
     ----------
-    table : DataFrame
-        One row a point.
-    x, y : str
-        Columns, which are the labels of the axes.
-    label : str, optional
-        Column of names, shown under a finger.
-    by : str, optional
-        Column of groups, each with a colour and a form.
-    diagonal : bool
-        Whether to draw the line on which both are equal, as for predicted against measured.
+    table : One row a point.
+    x, y : Columns, which are the labels of the axes.
+    label : Column of names, shown under a finger.
+    by : Column of groups, each with a colour and a form.
+    diagonal : Whether to draw the line on which both are equal, as for predicted against measured.
     log, on
         As for :func:`curves`.
     """
     chart = on or new_chart()
-    groups = groups_of(table, by)
-    shades = style.colours(len(groups), chart.groups)
-    signs = "osD^vP*X"[chart.groups % 8 :] + "osD^vP*X" * 9
-    chart.groups += len(groups)
-    for (name, part), colour, form in zip(groups, shades, signs, strict=False):
-        chart.ax.plot(
-            axis_of(part[x]),
-            part[y],
-            form,
-            color=colour,
-            markersize=4.5,
-            alpha=0.75,
-            label=str(name).removesuffix(", "),
-        )
-        who = part[label].astype(str).tolist() if label else [str(name).removesuffix(", ")] * len(part)
-        chart.tips += [
-            (chart.ax, on_axis(a), float(b), f"{f'{n}: ' if n else ''}{number(b)} at {told(a)}")
-            for n, a, b in zip(who, axis_of(part[x]), part[y], strict=True)
-        ]
+    for name, part, colour, place in groups_of(chart, table, by):
+        xs, sign = axis_of(part[x]), _SIGNS[place % len(_SIGNS)]
+        chart.ax.plot(xs, part[y], sign, color=colour, markersize=4.5, alpha=0.75, label=name)
+        who = part[label].astype(str) if label else [name] * len(part)
+        said = (f"{f'{n}: ' if n else ''}{number(b)} at {told(a)}" for n, a, b in zip(who, xs, part[y], strict=True))
+        chart.add_tips(xs, part[y], said)
     if by:
         style.legend_above(chart.ax)
     label_axes(chart, x, y, log)
@@ -428,30 +377,22 @@ def points(
     return chart
 
 
-def regions(
-    table: pd.DataFrame, x: str, y: str, choice: str, *, tip: str | None = None, log: str = "", on: Chart | None = None
-) -> Chart:
+def regions(table: pd.DataFrame, x: str, y: str, choice: str, *, tip: str | None = None) -> Chart:
     """Colour a plane by the choice at each place of a full grid, each region named in the middle of its area.
 
     Parameters
     ----------
-    table : DataFrame
-        One row a place of the grid, every ``x`` with every ``y``.
-    x, y : str
-        Columns, which are the labels of the axes.
-    choice : str
-        Column of what holds there.
-    tip : str, optional
-        Column of the text under a finger; otherwise the choice.
-    log, on
-        As for :func:`curves`.
+    table : One row a place of the grid, every ``x`` with every ``y``.
+    x, y : Columns, which are the labels of the axes.
+    choice : Column of what holds there.
+    tip : Column of the text under a finger; otherwise the choice.
     """
-    chart = on or new_chart(6.2, 3.5)
+    chart = new_chart(6.2, 3.5)
     grid = table.pivot_table(index=y, columns=x, values=choice, aggfunc="first")
     choices = list(dict.fromkeys(table[choice]))
     codes = grid.apply(lambda column: column.map(choices.index)).to_numpy(dtype=float)
     xs, ys = grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float)
-    label_axes(chart, x, y, log)
+    label_axes(chart, x, y, "")
     chart.ax.set_facecolor(style.REGION)  # shows where three regions meet
     for code, name in enumerate(choices):  # each by itself: between the first and the third lies no second
         colour = style.REGIONS.get(name, style.REGION)
@@ -465,8 +406,7 @@ def regions(
         chart.ax.text(
             xs[columns[middle]], ys[rows_[middle]], name, ha="center", va="center", fontweight="bold", color=style.INK
         )
-    texts = table[tip or choice].astype(str)
-    chart.tips += [(chart.ax, a, b, text) for a, b, text in zip(table[x], table[y], texts, strict=True)]
+    chart.add_tips(table[x], table[y], table[tip or choice].astype(str))
     shares = [f"{name} in {100 * numpy.mean(codes == code):.0f} % of the plane" for code, name in enumerate(choices)]
     chart.tables.append(table.drop(columns=[tip] if tip else []))
     chart.said.append(f"{x} against {y}: {', '.join(shares)}.")

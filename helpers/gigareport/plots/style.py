@@ -95,21 +95,6 @@ def band(ax: Axes, x: Any, low: Any, high: Any, **style: Any) -> None:
     ax.fill_between(x, low, high, **{"alpha": 0.2, "linewidth": 0, **style})
 
 
-def label_line(ax: Axes, x: float, y: float, text: str, colour: str, **style: Any) -> None:
-    """Name a line directly, beside the point (x, y)."""
-    ax.annotate(
-        text,
-        (x, y),
-        xytext=(5, 0),
-        textcoords="offset points",
-        color=colour,
-        va="center",
-        fontsize="small",
-        annotation_clip=False,
-        **style,
-    )
-
-
 def legend_above(ax: Axes) -> None:
     """Put the legend above the axes, from the left edge of the figure, in two columns that a narrow drawing holds."""
     across = blended_transform_factory(ax.figure.transFigure, ax.transAxes)
@@ -138,21 +123,13 @@ def finish(
 
     Parameters
     ----------
-    fig : Figure
-    title : str
-        What the figure shows, as a finding.
-    alt : str
-        What a reader who cannot see the figure should know.
-    source : str
-        Who measured, in words.
-    vintage : str
-        Date of the newest datum, ``YYYY-MM-DD``.
-    data : DataFrame, optional
-        The numbers behind the figure, offered for download under it on a page. At most 5,000 rows.
-    licence : str, optional
-        Terms of the data, for those who download them.
-    tips : sequence, optional
-        Axes, place in their data and text of each value that a finger finds.
+    title : What the figure shows, as a finding.
+    alt : What a reader who cannot see the figure should know.
+    source : Who measured, in words.
+    vintage : Date of the newest datum, ``YYYY-MM-DD``.
+    data : The numbers behind the figure, offered for download under it on a page. At most 5,000 rows.
+    licence : Terms of the data, for those who download them.
+    tips : Axes, place in their data and text of each value that a finger finds.
 
     Raises
     ------

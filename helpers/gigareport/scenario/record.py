@@ -40,8 +40,7 @@ class Entry:
     pattern: str = ""
     example: str = ""  # of text that follows the pattern
     longest: int = 0  # characters of a text
-    moves: str = ""  # an answer that the input moves, and the direction: "own_usd up"
-    either: str = ""  # why the direction is not the same everywhere
+    moves: str = ""  # an answer that the input moves, and the direction: "own_usd up", or "either"
     compared: bool = False  # told beside an answer, used in none
     meaning: str = ""  # the words before the entry
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Generic, TypeAlias, TypeVar
 
@@ -29,7 +29,13 @@ S = TypeVar("S")
 #: The name in a file of a chip of one's own, and what its record needs then.
 OWN = "own"
 WITH_OWN = "not known; needed with chip: own"
-_OF_SCHEME = "the range of the scheme in data/recovery_schemes.csv"
+
+# Families of entries, which say once what many inputs have in common.
+_of_own_chip = partial(Entry, optional=WITH_OWN)
+_of_scheme = partial(Entry, optional="the range of the scheme in data/recovery_schemes.csv", moves="goodput_frac down")
+_PHASE = _of_scheme("s", 0, 86_400)
+_sourced_cost = partial(Entry, row=SOURCED, moves="own_usd up")
+_RATE_OF_CAPITAL = Entry("1/year", 0, 1, SOURCED, moves="own_usd either")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,24 +60,20 @@ class OwnChip(Generic[N, S]):
     """A chip that no table has: with ``chip: own`` this record takes its place."""
 
     name: Annotated[S, "What the report calls it", Entry(longest=40, default="own chip")]
-    bf16_tflops: Annotated[N, "Dense 16-bit peak", Entry("TFLOP/s", 1, 1e6, optional=WITH_OWN)]
+    bf16_tflops: Annotated[N, "Dense 16-bit peak", _of_own_chip("TFLOP/s", 1, 1e6)]
     fp8_tflops: Annotated[N, "Dense 8-bit peak", Entry("TFLOP/s", 1, 1e6, optional="it computes in 16 bit alone")]
-    memory_gib: Annotated[N, "Memory that a program can use", Entry("GiB", 1, 10_000, optional=WITH_OWN)]
-    memory_gb_per_s: Annotated[N, "Bandwidth of the memory", Entry("GB/s", 10, 1e6, optional=WITH_OWN)]
-    scaleup_gb_per_s: Annotated[
-        N, "Links to the chips of its domain, one way", Entry("GB/s", 1, 1e5, optional=WITH_OWN)
-    ]
-    scaleup_domain: Annotated[
-        N, "Chips that these links join", Entry("chip", 1, 100_000, whole=True, optional=WITH_OWN)
-    ]
-    scaleout_gbit_per_s: Annotated[N, "Network between domains, one way", Entry("Gbit/s", 0.1, 1e5, optional=WITH_OWN)]
+    memory_gib: Annotated[N, "Memory that a program can use", _of_own_chip("GiB", 1, 10_000)]
+    memory_gb_per_s: Annotated[N, "Bandwidth of the memory", _of_own_chip("GB/s", 10, 1e6)]
+    scaleup_gb_per_s: Annotated[N, "Links to the chips of its domain, one way", _of_own_chip("GB/s", 1, 1e5)]
+    scaleup_domain: Annotated[N, "Chips that these links join", _of_own_chip("chip", 1, 100_000, whole=True)]
+    scaleout_gbit_per_s: Annotated[N, "Network between domains, one way", _of_own_chip("Gbit/s", 0.1, 1e5)]
     n_processors: Annotated[
         N,
         "Streaming multiprocessors or compute units",
         Entry("1", 1, 100_000, whole=True, optional="few and large matrix units with a fixed clock, as a TPU's"),
     ]
-    tdp_w: Annotated[N, "Rated power of the chip alone", Entry("W", 1, 1e5, optional=WITH_OWN)]
-    usd: Annotated[N, "Price of a chip with its part of the server", Entry("USD", 1, 1e6, optional=WITH_OWN)]
+    tdp_w: Annotated[N, "Rated power of the chip alone", _of_own_chip("W", 1, 1e5)]
+    usd: Annotated[N, "Price of a chip with its part of the server", _of_own_chip("USD", 1, 1e6)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,65 +210,27 @@ class Reliability(Generic[U, N, S]):
         "Mean time to failure of the whole job, in the place of a rate",
         Entry("h", 0.001, 1e6, optional="from the rate", moves="goodput_frac up"),
     ]
-    detection_s: Annotated[
-        U,
-        "From a failure until it is noticed",
-        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
-    ]
-    restart_s: Annotated[
-        U,
-        "Restart of the whole job from a stored checkpoint, once a failure is noticed",
-        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
-    ]
+    detection_s: Annotated[U, "From a failure until it is noticed", _PHASE]
+    restart_s: Annotated[U, "Restart of the whole job from a stored checkpoint, once a failure is noticed", _PHASE]
     resume_s: Annotated[
-        U,
-        "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
-        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
+        U, "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica", _PHASE
     ]
+    # Below that size the times shrink.
     size_power: Annotated[
         U,
         "Power of size with which restart and resumption grow beyond 8,192 GPUs, where they are not given",
-        Entry(
-            "1",
-            0,
-            1,
-            optional=_OF_SCHEME,
-            moves="goodput_frac either",
-            either="below that size the times shrink",
-        ),
+        _of_scheme("1", 0, 1, moves="goodput_frac either"),
     ]
-    rebuild_s: Annotated[
-        U,
-        "Until a replica that failed is back",
-        Entry("s", 0, 864_000, optional=_OF_SCHEME, moves="goodput_frac down"),
-    ]
+    rebuild_s: Annotated[U, "Until a replica that failed is back", _of_scheme("s", 0, 864_000)]
+    # Where the scheme is the slower way back, failures beyond it help.
     lost_frac: Annotated[
-        U,
-        "Share of failures that the scheme does not help against",
-        Entry(
-            "1",
-            0,
-            1,
-            optional=_OF_SCHEME,
-            moves="goodput_frac either",
-            either="where the scheme is the slower way back, failures beyond it help",
-        ),
+        U, "Share of failures that the scheme does not help against", _of_scheme("1", 0, 1, moves="goodput_frac either")
     ]
     overhead_frac: Annotated[
-        U,
-        "Share of computing that the scheme costs without any failure",
-        Entry("1", 0, 0.99, optional=_OF_SCHEME, moves="goodput_frac down"),
+        U, "Share of computing that the scheme costs without any failure", _of_scheme("1", 0, 0.99)
     ]
-    checkpoint_write_s: Annotated[
-        U,
-        "From the start of a checkpoint until it is safe",
-        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
-    ]
-    checkpoint_stall_s: Annotated[
-        U,
-        "Training stops for so much of it",
-        Entry("s", 0, 86_400, optional=_OF_SCHEME, moves="goodput_frac down"),
-    ]
+    checkpoint_write_s: Annotated[U, "From the start of a checkpoint until it is safe", _PHASE]
+    checkpoint_stall_s: Annotated[U, "Training stops for so much of it", _PHASE]
     planned_stops_per_day: Annotated[
         U, "Planned stops in a day of operation", Entry("1/day", 0, 100, SOURCED, moves="goodput_frac down")
     ]
@@ -294,25 +258,19 @@ class Own(Generic[U, N, S]):
         "Parts of the cluster by their delivery",
         Entry(optional="all at once, after the sourced time"),
     ]
-    chip_usd: Annotated[U, "Price of one accelerator", Entry("USD", 1, 1e6, SOURCED, moves="own_usd up")]
-    server_usd_per_chip: Annotated[
-        U, "A chip's part of its server", Entry("USD/chip", 0, 1e6, SOURCED, moves="own_usd up")
-    ]
+    chip_usd: Annotated[U, "Price of one accelerator", _sourced_cost("USD", 1, 1e6)]
+    server_usd_per_chip: Annotated[U, "A chip's part of its server", _sourced_cost("USD/chip", 0, 1e6)]
     network_usd_per_tier_per_chip: Annotated[
-        U, "Its part of one tier of the network", Entry("USD/(chip tier)", 0, 1e6, SOURCED, moves="own_usd up")
+        U, "Its part of one tier of the network", _sourced_cost("USD/(chip tier)", 0, 1e6)
     ]
     switch_ports: Annotated[
         N,
         "Ports of a switch, from which the network's tiers follow: 128 or 64",
         Entry("port", 4, 4096, whole=True, default=128, moves="own_usd down"),
     ]
-    storage_usd_per_chip: Annotated[
-        U, "Its part of the storage", Entry("USD/chip", 0, 1e6, SOURCED, moves="own_usd up")
-    ]
-    building_usd_per_it_w: Annotated[
-        U, "Building and its equipment", Entry("USD/W", 0, 100, SOURCED, moves="own_usd up")
-    ]
-    power_plant_usd_per_it_w: Annotated[U, "Own generation", Entry("USD/W", 0, 100, SOURCED, moves="own_usd up")]
+    storage_usd_per_chip: Annotated[U, "Its part of the storage", _sourced_cost("USD/chip", 0, 1e6)]
+    building_usd_per_it_w: Annotated[U, "Building and its equipment", _sourced_cost("USD/W", 0, 100)]
+    power_plant_usd_per_it_w: Annotated[U, "Own generation", _sourced_cost("USD/W", 0, 100)]
     site_rent_usd_per_kw_month: Annotated[
         U,
         "Rent of a hall for owned chips, beside or instead of a building",
@@ -336,73 +294,28 @@ class Own(Generic[U, N, S]):
     let_frac: Annotated[
         U, "Share of the hours let that finds a tenant", Entry("1", 0.01, 1, default=1.0, moves="own_usd down")
     ]
-    energy_usd_per_kwh: Annotated[U, "Price of electricity", Entry("USD/kWh", 0, 2, SOURCED, moves="own_usd up")]
-    staff_usd_per_chip_year: Annotated[
-        U, "People who run the cluster", Entry("USD/(chip year)", 0, 1e6, SOURCED, moves="own_usd up")
-    ]
+    energy_usd_per_kwh: Annotated[U, "Price of electricity", _sourced_cost("USD/kWh", 0, 2)]
+    staff_usd_per_chip_year: Annotated[U, "People who run the cluster", _sourced_cost("USD/(chip year)", 0, 1e6)]
     maintenance_frac_per_year: Annotated[
-        U, "Repairs, as a share of the hardware's price", Entry("1/year", 0, 1, SOURCED, moves="own_usd up")
+        U, "Repairs, as a share of the hardware's price", _sourced_cost("1/year", 0, 1)
     ]
-    spares_frac: Annotated[
-        U, "Chips bought as spares, as a share of the working ones", Entry("1", 0, 1, SOURCED, moves="own_usd up")
-    ]
-    hardware_life_months: Annotated[
-        U,
-        "Life of the hardware",
-        Entry(
-            "month",
-            1,
-            240,
-            SOURCED,
-            moves="own_usd either",
-            either="a longer life leaves more value at the end, or saves a second purchase within the horizon",
-        ),
-    ]
+    spares_frac: Annotated[U, "Chips bought as spares, as a share of the working ones", _sourced_cost("1", 0, 1)]
+    # A longer life leaves more value at the end, or saves a second purchase within the horizon.
+    hardware_life_months: Annotated[U, "Life of the hardware", Entry("month", 1, 240, SOURCED, moves="own_usd either")]
     hardware_value_decline_per_year: Annotated[
-        U, "Share of its value that used hardware loses a year", Entry("1/year", 0, 0.99, SOURCED, moves="own_usd up")
+        U, "Share of its value that used hardware loses a year", _sourced_cost("1/year", 0, 0.99)
     ]
     selling_cost_frac: Annotated[
-        U,
-        "Share of its value that everything loses on the day of the sale",
-        Entry("1", 0, 1, SOURCED, moves="own_usd up"),
+        U, "Share of its value that everything loses on the day of the sale", _sourced_cost("1", 0, 1)
     ]
     building_life_months: Annotated[U, "Life of the building", Entry("month", 12, 1200, SOURCED, moves="own_usd down")]
-    debt_frac: Annotated[
-        U,
-        "Share of the capital that is lent",
-        Entry(
-            "1",
-            0,
-            1,
-            SOURCED,
-            moves="own_usd either",
-            either="it lowers the rate at which later payments and the sale are discounted",
-        ),
-    ]
+    # It lowers the rate at which later payments and the sale are discounted.
+    debt_frac: Annotated[U, "Share of the capital that is lent", Entry("1", 0, 1, SOURCED, moves="own_usd either")]
+    # A higher rate discounts running costs and the sale alike: so with both rates.
     debt_effective_rate_per_year: Annotated[
-        U,
-        "Interest, nominal and effective: an APR paid by the month is (1 + APR / 12)^12 - 1",
-        Entry(
-            "1/year",
-            0,
-            1,
-            SOURCED,
-            moves="own_usd either",
-            either="a higher rate discounts running costs and the sale alike",
-        ),
+        U, "Interest, nominal and effective: an APR paid by the month is (1 + APR / 12)^12 - 1", _RATE_OF_CAPITAL
     ]
-    equity_rate_per_year: Annotated[
-        U,
-        "Return that owners ask for, nominal",
-        Entry(
-            "1/year",
-            0,
-            1,
-            SOURCED,
-            moves="own_usd either",
-            either="a higher rate discounts running costs and the sale alike",
-        ),
-    ]
+    equity_rate_per_year: Annotated[U, "Return that owners ask for, nominal", _RATE_OF_CAPITAL]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -426,17 +339,11 @@ class Rent(Generic[U, N, S]):
         "Price of the rent: the contract's, or that of the day of the decision",
         Entry("USD/(chip h)", 0.01, 200, "market_usd_per_chip_hour", moves="saving_usd up"),
     ]
+    # What follows the term may be dearer or cheaper than the contract.
     term_months: Annotated[
         N,
         "Length of the contract from its start",
-        Entry(
-            "month",
-            1,
-            240,
-            default=math.inf,
-            moves="rent_bill_usd either",
-            either="what follows the term may be dearer or cheaper than the contract",
-        ),
+        Entry("month", 1, 240, default=math.inf, moves="rent_bill_usd either"),
     ]
     after_term: Annotated[
         S,
@@ -521,17 +428,11 @@ class Race(Generic[U, N, S]):
         "Revenue of a cloud, by the power of its site",
         Entry("USD/(W year)", 0, 1000, SOURCED, moves="month_worth_usd up"),
     ]
+    # Faster growth shortens a lead and makes up a lag sooner.
     rival_growth_per_year: Annotated[
         U,
         "Growth of the largest training clusters after the last date of the tables",
-        Entry(
-            "1/year",
-            1.01,
-            100,
-            SOURCED,
-            moves="lead_months either",
-            either="faster growth shortens a lead and makes up a lag sooner",
-        ),
+        Entry("1/year", 1.01, 100, SOURCED, moves="lead_months either"),
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gigacluster import race
 from gigacluster.concentration.measures import built, rank
 from gigareport import catalog, facts, scenario
-from gigareport.facts import leases, plans, rivals, timeline, use
+from gigareport.facts import plans, rivals, timeline, use
 from gigareport.facts.plans import states_of_others
 
 MONTH = 365.25 / 12
@@ -217,7 +217,7 @@ def test_sites_by_owner_share_out_all_that_is_listed(sites):
 
 def test_leases_move_use_and_not_ownership():
     owned = {"xAI": 1_665_000.0, "Google": 5e6}
-    running = [use.running_leases(leases.leases(), day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
+    running = [use.running_leases(day) for day in ("2026-06-30", "2026-11-01", "2029-07-01")]
     before, after, end = (use.used_by(owned, part) for part in running)
     assert before == end == owned
     assert after["Anthropic"] == pytest.approx(541_000, rel=0.002)
@@ -227,7 +227,7 @@ def test_leases_move_use_and_not_ownership():
 
 
 def test_a_lease_whose_size_is_not_known_is_not_counted_as_none():
-    running = use.running_leases(leases.leases(), "2026-11-01")
+    running = use.running_leases("2026-11-01")
     labs = pd.Series({"Google DeepMind": 1.0, "Anthropic": 1.0, "OpenAI": 1.0})
     found = use.owned_and_used(labs, facts.load_stock(samples=10), running).set_index("laboratory")
     assert numpy.isnan(found["leased_in_h100e"]["Google DeepMind"])

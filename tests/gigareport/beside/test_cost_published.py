@@ -7,7 +7,7 @@ from gigacluster import cost, race
 from gigareport import catalog
 from gigareport.beside import accounts
 from gigareport.beside import costs as checks
-from gigareport.facts import leases
+from gigareport.facts import use
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +49,7 @@ def test_amortised_cost_of_known_models_matches_epoch():
 def test_defaults_give_the_published_figures_of_100000_h100():
     """Each of ours lies within 20 % of the published figure, or its interval holds it."""
     table = checks.beside_published(4_000).set_index("quantity")
-    holds = (table["low"] <= table["published"].fillna(table["published_low"])) & (
-        table["high"] >= table["published"].fillna(table["published_low"])
-    )
+    holds = table["published"].between(table["low"], table["high"])
     near = table["ratio"].between(0.8, 1.2)
     # Epoch AI's own vintages differ by 12 %; of its compute we are 16 % above the dearer one, because servers are
     # priced at quotes of 2024 rather than at what the largest buyer may have paid
@@ -125,9 +123,9 @@ def test_leading_clusters_grow_as_pilz_found():
 def test_the_lease_of_2026_is_shared_by_the_equivalents_of_both_sites():
     """Colossus 1 has 275,796 H100 equivalents; 105,000 more chips are GB200 of 2.5265 each at Colossus 2."""
     expected = 1.25e9 / (275_796 + 105_000 * 2.5265)
-    assert leases.usd_per_h100e_month() == pytest.approx(expected, rel=1e-3)  # about 2,310
+    assert use.usd_per_h100e_month() == pytest.approx(expected, rel=1e-3)  # about 2,310
 
 
 def test_googles_lease_pays_eleven_dollars_an_hour():
-    table = leases.leases()
+    table = use.leases()
     assert table.loc["google-spacex", "usd_per_chip_hour"] == pytest.approx(11.45, rel=0.001)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog
-from gigareport.beside.claims import count_within, met_within, ratio_rows, worst_factor
+from gigareport.beside import count_within, met_within, ratio_rows, worst_factor
 from gigareport.calibration import misses
 
 
@@ -46,5 +46,7 @@ def test_a_title_counts_what_is_met_and_passes_over_what_is_not_known():
 
 
 def test_rows_of_ratios_stand_worst_first():
-    table = pd.DataFrame({"what": ["a", "b", "c"], "theirs": [1.0, 1.0, 1.0], "l": 0.5, "m": [1.1, 0.5, 1.5], "h": 2.0})
-    assert ratio_rows(table, "what", "theirs", "l", "m", "h")["label"].tolist() == ["b", "c", "a"]
+    table = pd.DataFrame(
+        {"what": ["a", "b", "c"], "published": 1.0, "low": 0.5, "median": [1.1, 0.5, 1.5], "high": 2.0}
+    )
+    assert ratio_rows(table, "what")["label"].tolist() == ["b", "c", "a"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigareport import catalog, facts
-from gigareport.facts import effects, headline, ownership, use
+from gigareport.facts import headline, ownership, use
 from gigareport.facts.stock import current
 
 SAMPLES = 4_000
@@ -160,9 +160,9 @@ def test_between_quarters_a_holding_grows_steadily_and_before_the_table_it_is_no
     early, middle, late = (held(world, "Meta", day) for day in ("2025-06-30", "2025-08-15", "2025-09-30"))
     assert (early < middle).all()
     assert (middle < late).all()
-    assert numpy.isnan(facts.share_of_world(1e5, world, "2021-12-31")).all()
-    assert not world.is_extrapolated("2025-12-31")
-    assert world.is_extrapolated("2026-01-01")
+    assert numpy.isnan(world.at("2021-12-31")).all()
+    extrapolated = ownership.share_over_time(world, 1e5, ["2025-12-31", "2026-01-01"])["extrapolated"]
+    assert extrapolated.tolist() == [False, True]
 
 
 def test_quarters_that_makers_have_told_carry_the_total(makers, world):
@@ -203,7 +203,7 @@ def test_running_stock_and_three_laboratories_agree_with_the_publisher(world):
 
 
 def test_share_of_the_story_is_near_three_percent_then_and_half_a_percent_at_the_end(world):
-    found = effects.share_over_time(world, 100_000, ["2024-07-09", "2025-12-31", "2026-06-30"])
+    found = ownership.share_over_time(world, 100_000, ["2024-07-09", "2025-12-31", "2026-06-30"])
     assert found["share_median"][0] == pytest.approx(0.028, abs=0.002)
     assert found["share_median"][1] == pytest.approx(100_000 / 20.3e6, rel=0.01)
     assert found["extrapolated"].tolist() == [False, False, True]
@@ -211,11 +211,13 @@ def test_share_of_the_story_is_near_three_percent_then_and_half_a_percent_at_the
 
 
 def test_index_change_of_the_story_depends_on_the_owner(world):
-    found = effects.index_change(world, 1e5, "2024-09-02", [effects.NEW_OWNER, "Oracle", "Google"]).set_index("owner")
+    found = ownership.index_change(world, 1e5, "2024-09-02", [ownership.NEW_OWNER, "Oracle", "Google"]).set_index(
+        "owner"
+    )
     assert found["change_median"]["Google"] > 0 > found["change_median"]["Oracle"]
-    assert found["change_median"][effects.NEW_OWNER] < found["change_median"]["Oracle"]
+    assert found["change_median"][ownership.NEW_OWNER] < found["change_median"]["Oracle"]
     with pytest.raises(ValueError, match="the table names: Google"):
-        effects.index_change(world, 1e5, "2024-09-02", ["Orakel"])
+        ownership.index_change(world, 1e5, "2024-09-02", ["Orakel"])
 
 
 def test_h100e_of_a_chip_is_by_its_best_dense_peak():
@@ -255,14 +257,14 @@ def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
 
 
 def test_a_share_through_time_says_what_is_known_at_any_date(world):
-    found = effects.share_over_time(world, 100_000, ["2021-01-01", "2024-09-02", "2026-06-30"])
+    found = ownership.share_over_time(world, 100_000, ["2021-01-01", "2024-09-02", "2026-06-30"])
     assert found["share_median"].isna().tolist() == [True, False, False]
     assert found["share_median"][1] == pytest.approx(0.023, abs=0.0005)
     assert found["extrapolated"][2]
 
 
 def test_the_headline_stands_beside_the_publishers_with_its_age(world):
-    said = headline.headline(world, catalog.load("published_anchors"), catalog.load("sources"), "2026-09-24")
+    said = headline.headline(world, "2026-09-24")
     for words in ("70 %", "Epoch AI says 71 %", "6 months before", "inside our interval", "whoever the unnamed"):
         assert words in said
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gigareport import catalog, facts
-from gigareport.facts import effects, growth, headline, known, leases, ownership, plans, timeline, use
+from gigareport import beside, catalog, facts
+from gigareport.facts import growth, headline, known, ownership, plans, timeline, use
 
 FROZEN = Path(__file__).parents[2] / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -34,7 +34,7 @@ def world():
 def markets():
     made = facts.load_stock(SAMPLES, SEED, total_of="chip_maker")
     sites = timeline.by_owner(timeline.latest(), "2026-11-29", SAMPLES)
-    let = use.running_leases(leases.leases(), "2026-11-29")
+    let = use.running_leases("2026-11-29")
     return ownership.markets(world(), made, loaded("owners"), sites, let, world().dates[-1])
 
 
@@ -54,14 +54,14 @@ TABLES = {
         loaded("data_center_timelines"), loaded("site_names"), "2025-12-17", "2026-05-23"
     ).by_site.to_frame(),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
-    "share_over_time": lambda: effects.share_over_time(
+    "share_over_time": lambda: ownership.share_over_time(
         world(), 1e5, pd.date_range(STORY_DATE, "2026-12-31", freq="QE").union([pd.Timestamp(STORY_DATE)])
     ),
-    "index_change": lambda: effects.index_change(
-        world(), 1e5, STORY_DATE, [effects.NEW_OWNER, "Oracle", "Microsoft", "Google"]
+    "index_change": lambda: ownership.index_change(
+        world(), 1e5, STORY_DATE, [ownership.NEW_OWNER, "Oracle", "Microsoft", "Google"]
     ),
-    "published_growth": lambda: growth.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
-    "published_shares": lambda: growth.published_shares(
+    "published_growth": lambda: beside.published_growth(loaded("gpu_clusters"), world(), loaded("published_anchors")),
+    "published_shares": lambda: beside.published_shares(
         loaded("gpu_clusters"), world(), loaded("chip_sales"), loaded("published_anchors")
     ),
 }

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster import concentration as c
-from gigareport import catalog, facts
+from gigareport import beside, catalog, facts
 from gigareport.facts import growth, known, ownership
 
 
@@ -202,22 +202,22 @@ def test_the_two_ways_to_claim_a_trend_differ_today(world):
 
 
 def test_published_growth_comes_out_again(clusters, world):
-    table = growth.published_growth(clusters, world, catalog.load("published_anchors")).set_index("quantity")
+    table = beside.published_growth(clusters, world, catalog.load("published_anchors")).set_index("quantity")
     of_clusters = table.loc[list(growth.QUANTITIES)]
     # 2.5x performance, 1.6x per chip, 1.6x chips, 2.0x power, 2.0x cost: rounded when published, and a later vintage
-    assert of_clusters["published"].between(of_clusters["ours_p5"], of_clusters["ours_p95"]).all()
+    assert of_clusters["published"].between(of_clusters["low"], of_clusters["high"]).all()
     assert of_clusters["ratio"].between(0.92, 1.02).all()
     stock = table.loc[[name for name in table.index if "stock" in name]]
     assert stock["ratio"].tolist() == sorted(stock["ratio"], reverse=True)  # the table fills up in its first years
     low, high = (
         catalog.load("published_anchors").set_index("anchor_id")[end]["chipstock_growth"] for end in ("low", "high")
     )
-    assert low < stock["ours"].iloc[-1] < high
+    assert low < stock["median"].iloc[-1] < high
 
 
 def test_published_shares_come_out_again_but_one(clusters, world):
     tables = clusters, world, catalog.load("chip_sales"), catalog.load("published_anchors")
-    table = growth.published_shares(*tables).set_index(["share", "as_of"])
+    table = beside.published_shares(*tables).set_index(["quantity", "as_of"])
     ratio = table["ratio"]
     # Google's chips were revised down by 4 % after the publisher's share
     assert ratio["five hyperscalers, stock"]["2025-12-31"].item() == pytest.approx(1, abs=0.02)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from gigareport import catalog, decision, scenario
-from gigareport.facts import leases
+from gigareport.facts import use
 from gigareport.facts.plans import listed_states, of_others, states_of_others, told_clusters, traits
 from gigareport.hindsight import hindsight
 
@@ -46,7 +46,7 @@ def test_kinds_of_rent_that_followed_are_series_of_their_own_and_their_prices_ar
 
 
 def test_the_lease_for_so_many_chips_is_half_of_what_one_site_alone_would_say(past):
-    assert past.lease_usd_per_month == pytest.approx(1e5 * leases.usd_per_h100e_month())
+    assert past.lease_usd_per_month == pytest.approx(1e5 * use.usd_per_h100e_month())
     assert past.lease_usd_per_month == pytest.approx(231e6, rel=0.01)
 
 
@@ -92,6 +92,6 @@ def test_the_map_names_its_three_regions_and_the_lines_on_it():
     mapped = decision.price_map(found, prices=15, terms=5, samples=200)
     table = mapped.to_frame()
     assert list(dict.fromkeys(table["choice"])) == ["rent", "too close", "own"]
-    assert set(decision.marks(found, mapped)["mark"]) == {"a landlord's cost", "$10 billion for these chips"}
+    assert set(decision.lines_of(found, mapped)["mark"]) == {"a landlord's cost", "$10 billion for these chips"}
     chart = decision.draw_map(found, mapped)
     assert pd.concat(chart.tables)["mark"].dropna().str.startswith("listed").any()

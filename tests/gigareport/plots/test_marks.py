@@ -191,11 +191,6 @@ def test_a_source_by_its_id_brings_citation_and_licence():
     assert caption.licence.startswith("CC BY 4.0")
 
 
-def test_a_title_may_be_made_from_the_data():
-    fig = plots.finished(marks.rows(COSTS, "Cost"), title=lambda data: f"{data['median'].min():.1f}", source="x")
-    assert plots.style.caption_of(fig).title == "5.2"
-
-
 @pytest.mark.parametrize(
     ("title", "missing"),
     [
