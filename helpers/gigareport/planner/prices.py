@@ -138,7 +138,7 @@ def market_after(until: datetime.date, months: int) -> Uncertain:
     """Return the market's rent some months after a day over that of the day, as its past changes let expect."""
     if months < 1:
         return Uncertain.fixed(1.0)
-    paths = rents.paths(1.0, rents.known_changes(str(until)), months=months, samples=_N_PATHS, seed=_SEED)
+    paths = rents.paths(rents.known_changes(str(until)), months=months, samples=_N_PATHS, seed=_SEED)
     low, median, high = (float(value) for value in numpy.quantile(paths[-1], [0.05, 0.5, 0.95]))
     return Uncertain(low=low, median=median, high=high)
 

@@ -204,7 +204,7 @@ def _paths(decided: str, horizon_months: int, *, by_year: bool) -> numpy.ndarray
 @cache
 def _longest_paths(decided: str) -> numpy.ndarray:
     changes = rents.known_changes(decided)
-    return rents.paths(1.0, changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
+    return rents.paths(changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
 
 
 def _quoted(story: Scenario) -> numpy.ndarray:
