@@ -225,10 +225,8 @@ def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Tr
 
     Parameters
     ----------
-    config
-        Path of the file, or its keys.
-    name
-        What to call the model; its ``_name_or_path`` or the name of the folder by default.
+    config : Path of the file, or its keys.
+    name : What to call the model; its ``_name_or_path`` or the name of the folder by default.
 
     Raises
     ------

@@ -171,14 +171,11 @@ def search(
 
     Parameters
     ----------
-    model : Transformer
-    cluster : Cluster
     global_batch : Sequences a step.
     seq_len : Length of a sequence. [token]
     precision : Number format of the linear layers, one of :data:`gigacluster.throughput.words.PRECISIONS`.
     top : Plans to keep.
-    limits : mapping of axis to allowed values, optional
-        Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
+    limits : Allowed values of some axes, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
     calibration : A record, or a file that ``gigacluster calibrate`` wrote; that of the package unless given.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
@@ -188,8 +185,7 @@ def search(
     executor : int or executor, optional
         Who evaluates: None for this process, a number of processes, or an executor such as
         ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
-    **job_options
-        Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
+    **job_options : Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
 
     Raises
     ------
