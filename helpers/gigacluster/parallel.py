@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +39,6 @@ def progress(items: Iterable[Item], total: int | None = None, what: str = "", un
 
     Parameters
     ----------
-    items : iterable
     total : Number of items, where ``items`` does not know it.
     what : What is being done, in a word or two.
     unit : What one item is called.
@@ -60,7 +60,6 @@ def in_order(
     Parameters
     ----------
     function : Importable by name where the pieces go to other processes.
-    pieces : iterable
     executor : number of processes, or an executor as in :mod:`concurrent.futures`, or None for this process
         Pools, ``dask.distributed.Client.get_executor()`` and ``mpi4py.futures.MPIPoolExecutor`` serve. One that is
         passed in stays open. A pool of processes that breaks, because one of them was killed, is replaced by a new one
@@ -133,7 +132,7 @@ class _Pool:
 
     def __init__(self, executor: Workers) -> None:
         check_executor(executor)
-        self._own: Executor | None = ProcessPoolExecutor(executor) if isinstance(executor, int) else None
+        self._own: Executor | None = _processes(executor) if isinstance(executor, int) else None
         self._now: Any = self._own or executor
         count = getattr(self._now, "_max_workers", None)
         self._context = getattr(self._now, "_mp_context", None)
@@ -153,11 +152,17 @@ class _Pool:
 
     def replace(self) -> None:
         self.close()
-        self._own = self._now = ProcessPoolExecutor(self._count, mp_context=self._context)
+        self._own = self._now = _processes(self._count, self._context)
 
     def close(self) -> None:
         if self._own is not None:
             self._own.shutdown(cancel_futures=True)
+
+
+def _processes(count: int | None, context: Any = None) -> Executor:
+    """Return a pool that leaves Ctrl-C, which a terminal sends to all processes, to the one that asked."""
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=signal.signal, initargs=ignored)
 
 
 def _has_result(future: Future[Any]) -> bool:

@@ -80,10 +80,8 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
 
     Parameters
     ----------
-    columns
-        As in ``data/training_runs.csv``; optional ones may be missing.
-    chips
-        Further chips by name, before those of ``data/chips.csv``.
+    columns : As in ``data/training_runs.csv``; optional ones may be missing.
+    chips : Further chips by name, before those of ``data/chips.csv``.
 
     Raises
     ------

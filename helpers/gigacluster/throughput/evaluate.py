@@ -36,12 +36,8 @@ class PlanEvaluator:
 
     Parameters
     ----------
-    job : Job
-    plans : PlanTable or PlanSpace
-        On the host, or a space that was enumerated on the arrays of ``xp``.
-    coefficients : Coefficients
-    xp : module
-        The array library that computes: NumPy, CuPy, or another of the array API standard.
+    plans : On the host, or a space that was enumerated on the arrays of ``xp``.
+    xp : The array library that computes: NumPy, CuPy, or another of the array API standard.
     device : object, optional
         Where its arrays lie, if not on its default device.
     """

@@ -82,10 +82,8 @@ class Job(Software):
 
         Parameters
         ----------
-        software
-            Inputs that go before those of the job where they are not blank.
-        **plan
-            Fields of :class:`Case`; where none says what is computed again, nothing is.
+        software : Inputs that go before those of the job where they are not blank.
+        **plan : Fields of :class:`Case`; where none says what is computed again, nothing is.
         """
         stack = FRAMEWORKS[self.framework]
         told = self.software() if software is None else software.over(self)

@@ -339,8 +339,7 @@ def peak_memory(case: Case) -> Memory:
 
     Parameters
     ----------
-    case : Case
-        Model, chip, plan and batch; numbers or broadcastable arrays of one library.
+    case : Model, chip, plan and batch; numbers or broadcastable arrays of one library.
 
     Returns
     -------

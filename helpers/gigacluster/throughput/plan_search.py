@@ -6,11 +6,11 @@ memory lose. An interruption keeps the best found so far.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -171,14 +171,11 @@ def search(
 
     Parameters
     ----------
-    model : Transformer
-    cluster : Cluster
     global_batch : Sequences a step.
     seq_len : Length of a sequence. [token]
     precision : Number format of the linear layers, one of :data:`gigacluster.throughput.words.PRECISIONS`.
     top : Plans to keep.
-    limits : mapping of axis to allowed values, optional
-        Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
+    limits : Allowed values of some axes, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
     calibration : A record, or a file that ``gigacluster calibrate`` wrote; that of the package unless given.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
@@ -188,8 +185,7 @@ def search(
     executor : int or executor, optional
         Who evaluates: None for this process, a number of processes, or an executor such as
         ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
-    **job_options
-        Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
+    **job_options : Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
 
     Raises
     ------
@@ -210,7 +206,9 @@ def search(
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
-    return search_job(job, top=top, limits=limits, calibration=known, device=device, chunk=chunk, executor=executor)
+    return search_job(
+        job, top=top, limits=limits, calibration=known, device=device, chunk=chunk, executor=executor, partial=True
+    )
 
 
 def search_job(
@@ -222,10 +220,12 @@ def search_job(
     device: str = "auto",
     chunk: int | None = None,
     executor: Workers = None,
+    partial: bool = False,
 ) -> Search:
     """Do what :func:`search` does for a job that exists, such as a variant of one searched before.
 
-    What calibration adds for its chip and stack stands in the job: ``chip_effect`` and ``family_effect``.
+    What calibration adds for its chip and stack stands in the job: ``chip_effect`` and ``family_effect``. Interrupted,
+    it gives the best so far only if ``partial``: who computes on with the best plan must not take another for it.
     """
     if not (top >= 1 and top == int(top)):
         raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
@@ -235,12 +235,12 @@ def search_job(
     xp = device_namespace(device) if executor is None else NUMPY
     table, considered = enumerate_plans(job, limits, xp)
     if executor is None:
-        found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
+        found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk, partial=partial)
     else:
         frozen = None if limits is None else tuple((axis, tuple(values)) for axis, values in limits.items())
-        of_share = partial(_best_of_share, job, frozen, k, device, int(top), chunk)
+        of_share = functools.partial(_best_of_share, job, frozen, k, device, int(top), chunk)
         results = in_order(of_share, chunks(len(table), _SHARE), executor=executor, what="plans")
-        found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))))
+        found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))), partial)
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
     everything = slice(0, len(best))
@@ -306,7 +306,7 @@ class Best:
         )
 
 
-@lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=1)
 def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> PlanEvaluator:
     keep_freed_memory()
     xp = device_namespace(device)
@@ -331,8 +331,11 @@ def best_of(
     top: int = 10,
     xp: Namespace = NUMPY,
     chunk: int | None = None,
+    partial: bool = False,
 ) -> Best:
     """Evaluate every plan of a table and return the fastest that fit; of equals, the one that needs less memory.
+
+    Interrupted, it returns the best so far only if ``partial``.
 
     Raises
     ------
@@ -341,18 +344,18 @@ def best_of(
     """
     keep_freed_memory()
     evaluator = PlanEvaluator(job, table, coefficients, xp)
-    return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk))
+    return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk), partial)
 
 
-def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best]) -> Best:
-    """Return the last of ever better results, or what there is when somebody interrupts."""
+def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best], partial: bool) -> Best:
+    """Return the last of ever better results, or if ``partial`` what there is when somebody interrupts."""
     best = Best()
     try:
         for better in bests:
             best = better
     except KeyboardInterrupt:
-        if not len(best.index):
-            raise  # nothing to keep
+        if not (partial and len(best.index)):
+            raise
     if not len(best.index):
         chip = job.cluster.chip
         raise ValueError(

@@ -40,9 +40,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
 
     Parameters
     ----------
-    case : Case
-        Of one plan: numbers, not arrays of plans. Of latent attention, the largest projections are shown.
-    k : Coefficients
+    case : Of one plan: numbers, not arrays of plans. Of latent attention, the largest projections are shown.
     """
     xp, case = on_arrays(case)
     tokens = case.micro_batch * case.seq_len / case.cp
