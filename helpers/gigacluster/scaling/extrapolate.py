@@ -113,7 +113,7 @@ class Extrapolation:
         middle = (weight * stacked).sum(axis=0)
         reach = columns["budget_flop"] / self.largest_flop
         beyond = numpy.log(numpy.maximum(reach, 1.0))
-        own = min(fit_.noise.sigma for fit_ in self.fits.values() if fit_.noise is not None)
+        own = min(fitted.noise.sigma for fitted in self.fits.values())
         variance = (weight * (numpy.stack(within) + (stacked - middle) ** 2)).sum(axis=0) + own**2
         # One number of cut-offs tells the rate, so that its interval is that of Student's t.
         width = special.stdtrit(max(self.cuts, 2), 0.5 + self.coverage / 2) * numpy.sqrt(

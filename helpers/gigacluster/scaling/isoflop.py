@@ -14,9 +14,9 @@ import numpy
 
 from gigacluster.arrays import Samples
 from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
-from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
+from gigacluster.scaling.replicates import check_rows, draw_rows
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, positive, read_columns
 
 #: Windows that are tried, and the replicates that tell their noise.

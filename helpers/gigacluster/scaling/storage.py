@@ -13,8 +13,9 @@ from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise, Shared
 from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.problem import make_problem
 from gigacluster.scaling.runs import Runs
-from gigacluster.scaling.search import Solved, StartReport, make_problem, search
+from gigacluster.scaling.search import Solved, StartReport, search
 
 #: What every file of a fit has, whether fitted or published.
 _FIELDS = ("form", "parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
@@ -34,16 +35,15 @@ def write(path: str | Path, fit: Mapping[str, Any]) -> None:
         "replicates": _lists(fit["replicates"]),
     }
     if solved is not None:
-        problem, runs, noise, starts = solved.problem, solved.runs, fit["noise"], solved.starts
+        problem, runs, noise, starts = solved.problem, solved.runs, solved.noise, solved.starts
         content["fitted"] = {
             "columns": _lists(runs.columns),
             "loss_nat": runs.loss.tolist(),
             "budget_flop": None if runs.budget_flop is None else runs.budget_flop.tolist(),
             "weights": problem.weights[0].tolist(),
             "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
-            "starts": {**vars(starts), "minima": _lists(starts.minima)},
+            "starts": {**_lists(vars(starts)), "minima": _lists(starts.minima)},
             "noise": {**_lists(vars(noise)), "shared": None if noise.shared is None else _lists(vars(noise.shared))},
-            "hit_rates": None if fit["hit_rates"] is None else fit["hit_rates"].tolist(),
         }
     Path(path).write_text(json.dumps(content), encoding="utf-8")
 
@@ -58,7 +58,7 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
     law = form or get_law(content["form"])
-    fitted, solved, noise, rates = content.get("fitted"), None, None, None
+    fitted, solved = content.get("fitted"), None
     if fitted is not None:
         budget = fitted["budget_flop"]
         checked = Runs(
@@ -69,16 +69,20 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
         )
         loss, delta, quantile = fitted["objective"]
         options = Objective(loss=loss, delta=delta, quantile=quantile)
-        problem, units = make_problem(
-            law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
+        problem = make_problem(
+            law,
+            checked.columns,
+            checked.loss,
+            options,
+            weights=numpy.asarray(fitted["weights"]),
+            fixed=content["fixed"],
         )
         values = numpy.asarray([[content["parameters"][name] for name in law.names]])
-        point, _ = search(problem, law.to_coordinates(values, units), units)
-        starts = StartReport(**{**fitted["starts"], "minima": _arrays(fitted["starts"]["minima"])})
+        point, _ = search(problem, law.to_coordinates(values, problem.units))
+        starts = StartReport(**{**_arrays(fitted["starts"]), "minima": _arrays(fitted["starts"]["minima"])})
         shared = fitted["noise"].pop("shared")
         noise = Noise(**_arrays(fitted["noise"]), shared=None if shared is None else Shared(**_arrays(shared)))
-        rates = fitted["hit_rates"]
-        solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
+        solved = Solved(problem=problem, runs=checked, point=point, starts=starts, noise=noise)
     return {
         "law": law,
         "parameters": content["parameters"],
@@ -89,8 +93,6 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
         "kind": content["kind"],
         "objective": content["objective"],
         "solved": solved,
-        "noise": noise,
-        "hit_rates": None if rates is None else numpy.asarray(rates),
     }
 
 
