@@ -297,6 +297,8 @@ def _plan(chosen: argparse.Namespace) -> int:
         reasons = [f"  {chips}: {why}" for chips, why in planner.lose_table(found).itertuples(index=False)]
         said["why not another chip"] = "\n" + "\n".join(reasons) if reasons else ""
     print(_written(chosen, tables, goal=goal.name, **{name: text for name, text in said.items() if text}))
+    if found.interrupted:
+        raise KeyboardInterrupt  # what was found is told; the choice may be another, and is not written
     if chosen.winner and found.best:
         planner.write_scenario(found.best, chosen.winner)
     return 0 if found.best else 3

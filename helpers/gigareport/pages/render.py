@@ -39,8 +39,8 @@ class Page:
 
     name: str
     title: str
-    answer: str  # the first sentence said, as HTML
-    body: str
+    answer: Markup  # the first sentence said
+    body: Markup
     headings: tuple[tuple[str, str], ...]  # anchor, text
     figures: tuple[tuple[str, str], ...]  # anchor, title
     notes: tuple[str, ...]  # sources of the figures
@@ -61,8 +61,8 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
     return Page(
         name=name,
         title=title,
-        answer=spaced(_numbers(_answer(notebook), scenario)),
-        body=explained(_numbers(str(body), scenario)),
+        answer=Markup(spaced(_numbers(_answer(notebook), scenario))),
+        body=Markup(explained(_numbers(str(body), scenario))),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         figures=tuple((record["name"], record.get("figure", record)["title"]) for record in figures),
         notes=tuple(notes),
@@ -125,11 +125,6 @@ def figure_html(record: dict[str, Any]) -> Markup:
 def front_html(record: dict[str, Any]) -> Markup:
     """Return a first screen from the record that a notebook left."""
     return Markup(_environment().get_template("front.html.j2").render(record=record))
-
-
-def notes_html(page: Page) -> Markup:
-    """Return the sources of a page's figures."""
-    return Markup(_environment().get_template("notes.html.j2").render(page=page))
 
 
 def _numbers(body: str, scenario: str) -> str:
