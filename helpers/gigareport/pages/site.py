@@ -270,7 +270,7 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
     menu = [*_menu([page.name for page in pages]), *([WHAT_IF] if side.whatif else []), INPUTS]
     common: dict[str, Any] = {
         "version": gigacluster.__version__,
-        "vintage": inputs.vintage(),
+        "vintage": catalog.vintage(catalog.load("sources"), "accessed"),
         "menu": menu,
         "story_title": side.story.title,
         "index": _search_index(pages, menu, side.answers),
@@ -416,5 +416,5 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         rows=rows,
         menu=_menu([result.job.name for result in sides[0].results]),
         version=gigacluster.__version__,
-        vintage=inputs.vintage(),
+        vintage=catalog.vintage(catalog.load("sources"), "accessed"),
     )
