@@ -13,11 +13,11 @@ import pandas as pd
 
 from gigacluster.throughput.prediction import predict
 from gigacluster.throughput.shipped import Calibration, calibration_of
-from gigareport import catalog, fields
+from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration import weighed
-from gigareport.calibration.logs import joined, read_log
+from gigareport.calibration.logs import joined
 
 _SCALES = (8, 64, 512, 4096)
 
@@ -117,9 +117,8 @@ def validate(
     Raises
     ------
     CatalogError
-        If the file is not of that form; a log of training is told what it says, and which row is wanted.
+        If the file is not of that form.
     """
-    _refuse_a_log(Path(path))
     own_chips = table_of_runs.load_chips(chips)
     runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
@@ -142,22 +141,6 @@ def validate(
         ranking=scoring.ranking(scored, own.to_numpy()),
         memory=weighed.scores(weighed.weigh(runs, said)),
     )
-
-
-def _refuse_a_log(path: Path) -> None:
-    """Raise where a file is a log of training: with what it says, as the row of a CSV that is wanted."""
-    try:
-        text = fields.file_text(path, "a log")
-    except fields.Fault:
-        return  # the reader of tables says it
-    said = read_log(text)
-    if said is not None and "," not in text.partition("\n")[0]:
-        cells = ", ".join(f"{name} = {value:g}" for name, value in said.items())
-        raise catalog.CatalogError(
-            f"{path} is a log of training; in the median it says {cells}. Wanted is a CSV with a row a run and the "
-            "columns of data/training_runs.csv, with model, chip and plan; the log goes beside it: "
-            f"gigacluster validate PLAN.csv --log {path}"
-        )
 
 
 def source_table() -> pd.DataFrame:
