@@ -87,15 +87,13 @@ class Validation:
 
     def _told_of_memory(self) -> list[str]:
         """Say how well peaks and decisions are met, as far as there are runs that tell."""
-        memory, said = self.memory, []
-        if memory["n"]:
-            said.append(f"Peak memory: {memory['mape']:.1f} % of {memory['n']} runs that are told in full.")
-        if memory["n_ran"]:
-            said.append(f"Said not to fit: {memory['ran_said_not_to_fit']:.1f} % of {memory['n_ran']} runs that ran.")
-        if memory["n_ran_out"]:
-            share = f"{memory['ran_out_said_to_fit']:.1f} % of {memory['n_ran_out']}"
-            said.append(f"Said to fit: {share} runs that ran out of memory.")
-        return said
+        told = [
+            ("Peak memory", "mape", "n", "that are told in full"),
+            ("Said not to fit", "ran_said_not_to_fit", "n_ran", "that ran"),
+            ("Said to fit", "ran_out_said_to_fit", "n_ran_out", "that ran out of memory"),
+        ]
+        of = self.memory
+        return [f"{what}: {of[share]:.1f} % of {of[n]} runs {which}." for what, share, n, which in told if of[n]]
 
 
 def validate(
