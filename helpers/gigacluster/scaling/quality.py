@@ -202,10 +202,7 @@ def link_score(
     best = _refined(x, score, held[numpy.argmin(squares)], floors, ceilings)
     residuals = score - sigmoid(x, *best)
     noise = _noise(x, residuals, best, number if family is not None else None)
-    effective = float(len(x))
-    if noise.shared is not None:
-        sizes = numpy.bincount(number)
-        effective = len(x) / (1 + (float((sizes**2).sum() / sizes.sum()) - 1) * noise.shared.correlation)
+    effective = len(x) / (noise.shared.inflation if noise.shared is not None else 1.0)
     least = max(float((residuals**2).sum()), 1e-12)
     share = numpy.exp(-0.5 * max(effective - 4, 1) * numpy.log(numpy.maximum(squares, least) / least))
     share = share / share.sum()
