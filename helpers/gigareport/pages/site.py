@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class _Side:
     answers: Answers
     samples: int
     whatif: WhatIf | None
-    results: tuple[Result, ...]
+    pages: tuple[Page, ...]
 
 
 def main(
@@ -148,9 +148,18 @@ def build(
     for line in (line for story in stories for line in scenario.slips(story)):
         print(f"  {line}", file=sys.stderr)
     answers = [_answers(story, more) for story in stories]
+    pages: dict[tuple[str, str], Future[Page]] = {}
     with ThreadPoolExecutor(1) as thread:  # beside the kernels
+
+        def keep(result: Result) -> None:
+            job = result.job
+            _keep_while_running(out, result)
+            pages[job.scenario, job.name] = thread.submit(
+                page_of, job.name, result.notebook, result.failure, scenario=job.scenario
+            )
+
         whatifs = [thread.submit(whatif_of, story, answer.plan) for story, answer in zip(stories, answers, strict=True)]
-        results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
+        run_all(jobs, processes, limit_s, keep)
     sides = [
         _Side(
             name=story.name,
@@ -161,15 +170,12 @@ def build(
             answers=answer,
             samples=int(more.get("n_samples", SAMPLES)),
             whatif=whatif.result(),
-            results=tuple(result for result in results if result.job.scenario == story.name),
+            pages=tuple(pages[story.name, source.stem].result() for source in sources),
         )
         for story, file, answer, whatif in zip(stories, files, answers, whatifs, strict=True)
     ]
     failures = tuple(
-        f"{side.name}: {result.job.notebook.name}, {result.failure}"
-        for side in sides
-        for result in side.results
-        if result.failure
+        f"{side.name}: {page.name}.ipynb, {page.failure}" for side in sides for page in side.pages if page.failure
     )
     suffix = ".incomplete" if failures else ""
     for side in sides:
@@ -183,7 +189,7 @@ def build(
             _write_assets(out)
         catalog.write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
-    first = next((side for side in sides if any(result.failure for result in side.results)), sides[0])
+    first = next((side for side in sides if any(page.failure for page in side.pages)), sides[0])
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
 
 
@@ -260,7 +266,7 @@ def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
 
 
 def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None:
-    pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
+    pages = side.pages
     first, others = pages[0], pages[1:]
     extra = [] if side.whatif is None else [WHAT_IF]
     menu = [("index", _label(first.name)), *((page.name, _label(page.name)) for page in others), *extra, INPUTS]
@@ -414,7 +420,7 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         ratio = f"{second.raw / first.raw:.2g}" if first and second and min(first.raw, second.raw) > 0 else "–"
         rows.append({"label": label, "numbers": numbers, "ratio": ratio})
     shown = [{"name": side.name, "folder": side.folder, "title": side.title, "outlook": side.answers} for side in sides]
-    names = [result.job.name for result in sides[0].results]
+    names = [page.name for page in sides[0].pages]
     menu = [("index", _label(names[0])), *((name, _label(name)) for name in names[1:])]
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
     return shell(
