@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -133,7 +134,7 @@ class _Pool:
 
     def __init__(self, executor: Workers) -> None:
         check_executor(executor)
-        self._own: Executor | None = ProcessPoolExecutor(executor) if isinstance(executor, int) else None
+        self._own: Executor | None = _processes(executor) if isinstance(executor, int) else None
         self._now: Any = self._own or executor
         count = getattr(self._now, "_max_workers", None)
         self._context = getattr(self._now, "_mp_context", None)
@@ -153,11 +154,17 @@ class _Pool:
 
     def replace(self) -> None:
         self.close()
-        self._own = self._now = ProcessPoolExecutor(self._count, mp_context=self._context)
+        self._own = self._now = _processes(self._count, self._context)
 
     def close(self) -> None:
         if self._own is not None:
             self._own.shutdown(cancel_futures=True)
+
+
+def _processes(count: int | None, context: Any = None) -> Executor:
+    """Return a pool that leaves Ctrl-C, which a terminal sends to all processes, to the one that asked."""
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=signal.signal, initargs=ignored)
 
 
 def _has_result(future: Future[Any]) -> bool:

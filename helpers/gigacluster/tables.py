@@ -33,7 +33,10 @@ def rows(name: str, path: str | Path | None = None) -> list[dict[str, str | floa
     >>> rows("chips")[0]["chip"]
     'V100-SXM'
     """
-    with (data_dir() / f"{name}.csv" if path is None else Path(path)).open(encoding="utf-8", newline="") as file:
+    place = data_dir() / f"{name}.csv" if path is None else Path(path)
+    if place.is_fifo():  # opening it may wait for ever
+        raise ValueError("it is a pipe")
+    with place.open(encoding="utf-8-sig", newline="") as file:
         text = file.read(_LARGEST + 1)
     if len(text) > _LARGEST:
         raise ValueError(f"it has more than {_LARGEST:,} characters")

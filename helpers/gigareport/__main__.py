@@ -6,9 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         _refuse_device()
-        return int(chosen.run(chosen))
+        return chosen.run(chosen) or 0
     except (CatalogError, ScenarioError, OSError) as fault:
         print(told(str(fault)), file=sys.stderr)
         return 1
@@ -63,88 +64,79 @@ def _refuse_device() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="gigacluster", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    report = commands.add_parser("report", help="execute the notebooks and write the site of one or more scenarios")
-    report.add_argument("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
-    report.add_argument("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
-    report.add_argument("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
-    report.add_argument(
-        "--separate", action="store_true", help="style, pictures and data beside the pages, for strict servers"
+    calibration = _shared(
+        "--calibration", type=_calibration, help="file that gigacluster calibrate RUNS.csv --out wrote"
     )
-    report.add_argument(
-        "--address",
-        default="",
-        help="where the site will stand, such as https://example.org/reports",
-    )
-    report.set_defaults(run=_report)
+    chips = _shared("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
+    what = "log of Megatron or torchtitan of one of the runs, which measured it; may be given several times"
+    log = _shared("--log", action="append", default=[], metavar="[RUN_ID=]FILE", help=what)
+    form = _shared("--samples", type=_samples, default=10_000, help="draws of the inputs (default: 10,000)")
+    form.add_argument("--seed", type=_seed, default=7, help="(default: 7)")
+    one_of = form.add_mutually_exclusive_group()
+    one_of.add_argument("--json", action="store_true", help="print JSON")
+    one_of.add_argument("--csv", action="store_true", help="print CSV")
 
-    check = commands.add_parser("check", help="check scenario files and tables; without names, all of data/")
-    check.add_argument("files", nargs="*", help="scenario YAML, or TABLE=FILE.csv")
-    check.set_defaults(run=_check)
+    def add(
+        run: Callable[[argparse.Namespace], int | None], about: str, *shared: _Parser
+    ) -> Callable[..., argparse.Action]:
+        """Add the command that a function runs, with options of others; return what adds one of its own."""
+        command = commands.add_parser(run.__name__.strip("_"), help=about, parents=shared)
+        command.set_defaults(run=run)
+        return command.add_argument
 
-    evaluate = commands.add_parser("evaluate", help="print every answer about one scenario, with its interval")
-    evaluate.add_argument("scenario", nargs="?", default="", help="bundled name or YAML file (default: the story)")
-    _add_form(evaluate)
-    evaluate.set_defaults(run=_evaluate)
+    option = add(_report, "execute the notebooks and write the site of one or more scenarios")
+    option("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
+    option("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
+    option("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
+    option("--separate", action="store_true", help="style, pictures and data beside the pages, for strict servers")
+    option("--address", default="", help="where the site will stand, such as https://example.org/reports")
 
-    compare = commands.add_parser("compare", help="print what two scenarios differ in, and what that does to answers")
-    compare.add_argument("first", help="bundled name or YAML file")
-    compare.add_argument("second", help="bundled name or YAML file")
-    compare.add_argument("--figure", type=_picture, help="file of a figure of the differences: svg, png or pdf")
-    _add_form(compare)
-    compare.set_defaults(run=_compare)
+    option = add(_check, "check scenario files and tables; without names, all of data/")
+    option("files", nargs="*", help="scenario YAML, or TABLE=FILE.csv")
 
-    plan = commands.add_parser("plan", help="find the clusters that reach a goal: by when, for how much, how surely")
-    plan.add_argument("goal", nargs="?", help="bundled name or YAML file, such as those of data/goals")
-    plan.add_argument("--have", nargs=2, metavar=("CHIP", "COUNT"), help="hardware instead of a goal, with --days")
-    plan.add_argument("--days", type=float, help="days that this hardware trains: what is the best model?")
-    plan.add_argument("--like", help="scenario of its site, failures and batch (default: the story)")
-    _add_form(plan)
-    plan.add_argument("--workers", type=_whole, help="processes that work on it (default: this one)")
-    plan.add_argument(
-        "--winner", type=_new_file, help="YAML file for the choice as a scenario, for evaluate and report"
-    )
-    plan.set_defaults(run=_plan)
+    option = add(_evaluate, "print every answer about one scenario, with its interval", form)
+    option("scenario", nargs="?", default="", help="bundled name or YAML file (default: the story)")
 
-    validate = commands.add_parser("validate", help="predict the runs of a CSV like training_runs.csv and score them")
-    validate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
-    validate.add_argument("--json", action="store_true", help="print JSON")
-    validate.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
-    _add_calibration(validate)
-    _add_log(validate)
-    validate.add_argument("--vault", action="store_true", help="at a release: write the scores of new sources down")
-    validate.add_argument("--by-source", action="store_true", help="errors of data/training_runs.csv, sources left out")
-    validate.set_defaults(run=_validate)
+    option = add(_compare, "print what two scenarios differ in, and what that does to answers", form)
+    option("first", help="bundled name or YAML file")
+    option("second", help="bundled name or YAML file")
+    option("--figure", type=_picture, help="file of a figure of the differences: svg, png or pdf")
 
-    predict = commands.add_parser("predict", help="predict the runs of a CSV like training_runs.csv and print a CSV")
-    predict.add_argument("runs", type=Path, help="CSV of runs")
-    predict.add_argument("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
-    _add_calibration(predict)
-    predict.set_defaults(run=_predict)
+    option = add(_plan, "find the clusters that reach a goal: by when, for how much, how surely", form)
+    option("goal", nargs="?", help="bundled name or YAML file, such as those of data/goals")
+    option("--have", nargs=2, metavar=("CHIP", "COUNT"), help="hardware instead of a goal, with --days")
+    option("--days", type=float, help="days that this hardware trains: what is the best model?")
+    option("--like", help="scenario of its site, failures and batch (default: the story)")
+    option("--workers", type=_whole, help="processes that work on it (default: this one)")
+    option("--winner", type=_new_file, help="YAML file for the choice as a scenario, for evaluate and report")
 
-    calibrate = commands.add_parser(
-        "calibrate", help="learn from your runs; without a file, fit the shipped tables again"
-    )
-    calibrate.add_argument("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
-    _add_log(calibrate)
-    calibrate.add_argument(
-        "--out", type=_new_file, help="file for the calibration, which --calibration and scenarios take"
-    )
-    calibrate.set_defaults(run=_calibrate)
+    about = "predict the runs of a CSV like training_runs.csv and score them"
+    option = add(_validate, about, chips, calibration, log)
+    option("runs", type=Path, nargs="?", help="CSV of measured runs (with --by-source: none)")
+    option("--json", action="store_true", help="print JSON")
+    option("--vault", action="store_true", help="at a release: write the scores of new sources down")
+    option("--by-source", action="store_true", help="errors of data/training_runs.csv, sources left out")
 
-    update = commands.add_parser("update", help="take a publisher's folder, as it was downloaded, over into data/")
-    update.add_argument("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
-    update.add_argument(
-        "--vintage", help="when the estimates were made: 2026-05-23 or 2026-05 (default: as the files say)"
-    )
-    update.add_argument("--into", type=Path, help="folder of the tables (default: data/)")
-    update.set_defaults(run=_update)
+    option = add(_predict, "predict the runs of a CSV like training_runs.csv and print a CSV", chips, calibration)
+    option("runs", type=Path, help="CSV of runs")
 
-    bench = commands.add_parser("bench", help="time the models (from a checkout: make bench)")
-    bench.set_defaults(run=_bench)
+    option = add(_calibrate, "learn from your runs; without a file, fit the shipped tables again", log)
+    option("runs", type=Path, nargs="?", help="CSV of measured runs of one stack")
+    option("--out", type=_new_file, help="file for the calibration, which --calibration and scenarios take")
 
-    readme = commands.add_parser("readme", help="write the headline numbers of README.md again")
-    readme.set_defaults(run=_readme)
+    option = add(_update, "take a publisher's folder, as it was downloaded, over into data/")
+    option("folder", type=Path, help="checkout of ai-chip-counts, or the frontier data centres unpacked")
+    option("--vintage", help="when the estimates were made: 2026-05-23 or 2026-05 (default: as the files say)")
+    option("--into", type=Path, help="folder of the tables (default: data/)")
+
+    add(_readme, "write the headline numbers of README.md again")
+    return parser
+
+
+def _shared(name: str, **how: Any) -> _Parser:
+    """Return an option that several commands take."""
+    parser = _Parser(add_help=False)
+    parser.add_argument(name, **how)
     return parser
 
 
@@ -214,30 +206,11 @@ def _is_goal(item: str) -> bool:
         return False
 
 
-def _add_calibration(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--calibration", type=_calibration, help="file that gigacluster calibrate RUNS.csv --out wrote"
-    )
-
-
-def _add_log(command: argparse.ArgumentParser) -> None:
-    what = "log of Megatron or torchtitan of one of the runs, which measured it; may be given several times"
-    command.add_argument("--log", action="append", default=[], metavar="[RUN_ID=]FILE", help=what)
-
-
 def _calibration(path: str) -> Calibration:
     try:
         return read_calibration(path)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(str(fault)) from None
-
-
-def _add_form(command: argparse.ArgumentParser) -> None:
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument("--csv", action="store_true", help="print CSV")
-    command.add_argument("--samples", type=_samples, default=10_000, help="draws of the inputs (default: 10,000)")
-    command.add_argument("--seed", type=_seed, default=7, help="(default: 7)")
 
 
 def _samples(text: str) -> int:
@@ -276,13 +249,12 @@ def _keep(file: Path | None, *read: str | Path) -> None:
         raise CatalogError(f"{file} is read by this command; name another file to write")
 
 
-def _evaluate(chosen: argparse.Namespace) -> int:
+def _evaluate(chosen: argparse.Namespace) -> None:
     outlook = _outlook(chosen.scenario, chosen)
     print(_written(chosen, {"answers": outlook.to_frame()}, scenario=outlook.scenario.name, verdict=outlook.verdict))
-    return 0
 
 
-def _compare(chosen: argparse.Namespace) -> int:
+def _compare(chosen: argparse.Namespace) -> None:
     first, second = (_outlook(name, chosen) for name in (chosen.first, chosen.second))
     inputs, answers = differing_inputs(first.scenario, second.scenario), differences(first, second)
     names = {"first": first.scenario.name, "second": second.scenario.name}
@@ -291,7 +263,6 @@ def _compare(chosen: argparse.Namespace) -> int:
         from gigareport.plots import differences as draw
 
         draw.save_differences(answers, chosen.figure, **names)
-    return 0
 
 
 def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
@@ -309,7 +280,8 @@ def _plan(chosen: argparse.Namespace) -> int:
     from gigareport import planner
 
     if chosen.have or not chosen.goal or chosen.days is not None or chosen.like is not None:
-        return _model(chosen)
+        _model(chosen)
+        return 0
     file = planner.find(chosen.goal)
     _keep(chosen.winner, file)
     print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
@@ -325,19 +297,20 @@ def _plan(chosen: argparse.Namespace) -> int:
         reasons = [f"  {chips}: {why}" for chips, why in planner.lose_table(found).itertuples(index=False)]
         said["why not another chip"] = "\n" + "\n".join(reasons) if reasons else ""
     print(_written(chosen, tables, goal=goal.name, **{name: text for name, text in said.items() if text}))
+    if found.interrupted:
+        raise KeyboardInterrupt  # what was found is told; the choice may be another, and is not written
     if chosen.winner and found.best:
         planner.write_scenario(found.best, chosen.winner)
     return 0 if found.best else 3
 
 
-def _model(chosen: argparse.Namespace) -> int:
+def _model(chosen: argparse.Namespace) -> None:
     """Say what hardware that is there trains in given days, and how."""
     from gigareport import planner
 
     of_a_goal = chosen.goal or chosen.winner or chosen.workers
     if not chosen.have or chosen.days is None or of_a_goal:
-        print("usage: gigacluster plan GOAL.yaml, or gigacluster plan --have H200 2048 --days 60", file=sys.stderr)
-        raise SystemExit(2)
+        _usage("plan GOAL.yaml, or gigacluster plan --have H200 2048 --days 60")
     chip, count = chosen.have
     try:
         n_chips = _whole(count, most=100_000_000)
@@ -347,7 +320,11 @@ def _model(chosen: argparse.Namespace) -> int:
         raise ScenarioError(f"--have {shown(chip)} {shown(count)} --days {chosen.days:g}: {fault}") from None
     hints = planner.advice(found.outlook.scenario)
     print(_written(chosen, {"model": found.to_frame()}, shape=found.shape, plan=found.plan, hints=hints.say()))
-    return 0
+
+
+def _usage(text: str) -> NoReturn:
+    print(f"usage: gigacluster {text}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **texts: str) -> str:
@@ -364,16 +341,15 @@ def _written(chosen: argparse.Namespace, tables: dict[str, pd.DataFrame], **text
     return "\n\n".join(["\n".join(heads), *filled])
 
 
-def _validate(chosen: argparse.Namespace) -> int:
+def _validate(chosen: argparse.Namespace) -> None:
     from gigareport.calibration import validation
 
     if chosen.runs is None:
         if not chosen.by_source:
-            print("usage: gigacluster validate RUNS.csv, or --by-source for the project's own table", file=sys.stderr)
-            raise SystemExit(2)
+            _usage("validate RUNS.csv, or --by-source for the project's own table")
         table = validation.source_table()
         print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
-        return 0
+        return
     result = validation.validate(chosen.runs, chips=chosen.chips, calibration=chosen.calibration, logs=chosen.log)
     print(result.to_json() if chosen.json else result.to_text())
     if chosen.vault:
@@ -383,26 +359,24 @@ def _validate(chosen: argparse.Namespace) -> int:
             raise CatalogError("the vault takes the calibration of the package and rows with their times, no --log")
         vault.enter(result, chosen.runs)
         print(vault.told(), file=sys.stderr)
-    return 0
 
 
-def _predict(chosen: argparse.Namespace) -> int:
+def _predict(chosen: argparse.Namespace) -> None:
     from gigacluster.throughput import predict
     from gigareport.calibration import runs as table_of_runs
 
     chips = table_of_runs.load_chips(chosen.chips)
     found = predict(table_of_runs.columns(table_of_runs.load(chosen.runs)), chips=chips, calibration=chosen.calibration)
     found.to_csv(sys.stdout, index=False, lineterminator="\n")
-    return 0
 
 
-def _calibrate(chosen: argparse.Namespace) -> int:
+def _calibrate(chosen: argparse.Namespace) -> None:
     from gigareport.calibration import crossvalidate, own
 
     if chosen.runs is None:
         print("gigacluster calibrate: fits and cross-validates data/training_runs.csv, minutes", file=sys.stderr)
         crossvalidate.main()
-        return 0
+        return
     _keep(chosen.out, chosen.runs, *(log.rpartition("=")[2] for log in chosen.log))
     taught = own.calibrate(chosen.runs, logs=chosen.log)
     print(taught.to_text())
@@ -412,10 +386,9 @@ def _calibrate(chosen: argparse.Namespace) -> int:
             f"written to {chosen.out}; predict and validate use it with --calibration {chosen.out}, "
             f"throughput.search with calibration={str(chosen.out)!r}, a scenario as training.calibration"
         )
-    return 0
 
 
-def _update(chosen: argparse.Namespace) -> int:
+def _update(chosen: argparse.Namespace) -> None:
     from gigareport import curation
     from gigareport.facts import headline
 
@@ -424,27 +397,12 @@ def _update(chosen: argparse.Namespace) -> int:
     print(*curation.update(chosen.folder, chosen.vintage, into), sep="\n")
     for name, value in headline.numbers(into).items():
         print(f"{name}: {value}" if before.get(name) in {None, value} else f"{name}: {before[name]} -> {value}")
-    return 0
 
 
-def _bench(chosen: argparse.Namespace) -> int:
-    import runpy
-
-    root = data_dir().parent
-    if not (root / "benchmarks" / "__main__.py").exists():
-        print("The benchmarks are in the checkout; clone it and run: make bench", file=sys.stderr)
-        return 1
-    sys.path.insert(0, str(root))
-    sys.argv = ["benchmarks", "cpu"]
-    runpy.run_module("benchmarks", run_name="__main__")
-    return 0
-
-
-def _readme(chosen: argparse.Namespace) -> int:
+def _readme(chosen: argparse.Namespace) -> None:
     from gigareport import headlines
 
     headlines.write(data_dir().parent / "README.md")
-    return 0
 
 
 if __name__ == "__main__":

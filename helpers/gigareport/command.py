@@ -9,6 +9,9 @@ def main() -> int:
     """Run the command line, or say in one line which package it lacks; see :func:`gigareport.__main__.main`."""
     try:
         from gigareport.__main__ import main as run
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith(("gigacluster", "gigareport")):
             raise

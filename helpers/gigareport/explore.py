@@ -4,7 +4,7 @@
 >>> def power(n_chips=100_000, cooling="liquid"):
 ...     fig, ax = figure()
 ...     return finish(fig, title=f"{n_chips:,} chips", alt="…", source="…", vintage="2024-07-22")
->>> controls("power", power, {"n_chips": (50_000, 150_000, 50_000), "cooling": ["air", "liquid"]})[0].texts
+>>> controls(power, {"n_chips": (50_000, 150_000, 50_000), "cooling": ["air", "liquid"]})[0].texts
 ('50,000', '100,000', '150,000')
 
 In a notebook the last line is ``explore(power, n_chips=(50_000, 150_000, 50_000), cooling=["air", "liquid"])``.
@@ -19,8 +19,8 @@ import inspect
 import io
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -83,7 +83,7 @@ def explore(
     start, and both ends.
     The answer of a frame is computed by ``figure_function`` itself, never interpolated.
     """
-    made = controls(getattr(figure_function, "__name__", "explore"), figure_function, choices, labels or {})
+    made = controls(figure_function, choices, labels)
     if on_page():
         record = page_record(figure_function, thinned(made))
         display({EXPLORE_MIME: record, "text/plain": record["figure"]["alt"]}, raw=True)
@@ -92,26 +92,20 @@ def explore(
 
 
 def controls(
-    figure_name: str,
-    figure_function: Callable[..., Figure],
-    choices: Mapping[str, Any],
-    labels: Mapping[str, str] | None = None,
+    figure_function: Callable[..., Figure], choices: Mapping[str, Any], labels: Mapping[str, str] | None = None
 ) -> tuple[Control, ...]:
     """Return the controls for the given choices (see :func:`explore`)."""
+    name = getattr(figure_function, "__name__", "explore")
     if not 1 <= len(choices) <= 2:
-        raise ValueError(f"explore({figure_name}) takes one or two choices, got {len(choices)}: {', '.join(choices)}")
+        raise ValueError(f"explore({name}) takes one or two choices, got {len(choices)}: {', '.join(choices)}")
     parameters = inspect.signature(figure_function).parameters
-    if unknown := [name for name in choices if name not in parameters]:
-        raise ValueError(
-            f"{figure_name} has no parameter {', '.join(map(repr, unknown))}; it has: {', '.join(parameters)}"
-        )
-    return tuple(
-        _control(name, choice, parameters[name].default, (labels or {}).get(name)) for name, choice in choices.items()
-    )
+    if unknown := [choice for choice in choices if choice not in parameters]:
+        raise ValueError(f"{name} has no parameter {', '.join(map(repr, unknown))}; it has: {', '.join(parameters)}")
+    return tuple(_control(one, choice, parameters[one].default, labels or {}) for one, choice in choices.items())
 
 
-def _control(name: str, choice: Any, default: Any, label: str | None) -> Control:
-    label = label or name.removeprefix("n_").replace("_", " ").capitalize()
+def _control(name: str, choice: Any, default: Any, labels: Mapping[str, str]) -> Control:
+    label = labels.get(name) or name.removeprefix("n_").replace("_", " ").capitalize()
     if isinstance(choice, bool):
         return Control(name, label, "switch", (False, True), int(choice))
     values = _steps(*choice) if isinstance(choice, tuple) and len(choice) == 3 else tuple(choice)
@@ -144,9 +138,13 @@ def value_text(value: object) -> str:
     return f"{value:,.6g}" if isinstance(value, float | numpy.floating) else str(value)
 
 
-def chosen_text(made: Sequence[Control], texts: Iterable[str]) -> str:
-    """Write all chosen values in one line."""
-    return "; ".join(f"{control.label}: {text}" for control, text in zip(made, texts, strict=True))
+def _drawn(
+    figure_function: Callable[..., Figure], made: Sequence[Control], indices: Sequence[int]
+) -> tuple[Figure, str]:
+    """Return the figure for the places of all controls, and the chosen values in one line."""
+    chosen = list(zip(made, indices, strict=True))
+    texts = "; ".join(f"{control.label}: {control.texts[i]}" for control, i in chosen)
+    return figure_function(**{control.name: control.values[i] for control, i in chosen}), texts
 
 
 def thinned(made: Sequence[Control]) -> tuple[Control, ...]:
@@ -164,7 +162,7 @@ def _thin(control: Control, most: int) -> Control:
     stride = next(n for n in itertools.count(1) if control.start // n + (last - control.start) // n + 3 <= most)
     keep = sorted({0, last, *range(control.start % stride, last + 1, stride)})
     values = tuple(control.values[index] for index in keep)
-    return Control(control.name, control.label, control.kind, values, keep.index(control.start))
+    return replace(control, values=values, start=keep.index(control.start))
 
 
 def page_record(figure_function: Callable[..., Figure], made: Sequence[Control]) -> dict[str, Any]:
@@ -172,16 +170,15 @@ def page_record(figure_function: Callable[..., Figure], made: Sequence[Control])
     frames, start = [], {}
     starts = tuple(control.start for control in made)
     for indices in itertools.product(*(range(len(control.values)) for control in made)):
-        fig = figure_function(**{control.name: control.values[i] for control, i in zip(made, indices, strict=True)})
+        fig, chosen = _drawn(figure_function, made, indices)
         caption = caption_of(fig)
         drawn = picture.narrow(fig)
-        frame = {"title": caption.title, "alt": caption.alt, "csv": caption.csv, "tips": drawn.tips}
-        frame |= {"svg": drawn.svg, "places": drawn.places}
+        frame: dict[str, Any] = {"chosen": chosen, "title": caption.title, "alt": caption.alt, "csv": caption.csv}
+        frame |= {"tips": drawn.tips, "svg": drawn.svg, "places": drawn.places}
         if indices == starts:
             start = frame | {"credit": caption.credit}
         plt.close(fig)
-        texts = [control.texts[i] for control, i in zip(made, indices, strict=True)]
-        frames.append({"chosen": chosen_text(made, texts), **frame})
+        frames.append(frame)
     packed = base64.b64encode(gzip.compress(json.dumps(frames).encode(), mtime=0)).decode()
     if len(packed) > PAGE_BUDGET_BYTES:
         raise ValueError(
@@ -192,7 +189,7 @@ def page_record(figure_function: Callable[..., Figure], made: Sequence[Control])
             {"label": control.label, "kind": control.kind, "texts": list(control.texts), "start": control.start}
             for control in made
         ],
-        "chosen": chosen_text(made, [control.texts[control.start] for control in made]),
+        "chosen": start["chosen"],
         "figure": start,
         "frames": packed,
         "n_frames": len(frames),
@@ -203,12 +200,15 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
     """Return the widget of a moving figure for JupyterLab.
 
     The first figure is laid out; the later ones take its places, which draws them four times as fast and keeps the
-    axes still while a slider moves.
+    axes still while a slider moves. What was shown once is kept, so that going back is immediate.
     """
+    import ipywidgets as widgets
+
     places: list[Any] = []
 
+    @cache
     def frame(*indices: int) -> str:
-        fig = figure_function(**{control.name: control.values[i] for control, i in zip(made, indices, strict=True)})
+        fig, chosen = _drawn(figure_function, made, indices)
         if not places and (layout := fig.get_layout_engine()) is not None:
             layout.execute(fig)
             places.extend(ax.get_position() for ax in fig.axes)
@@ -219,29 +219,17 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
         caption, stream = caption_of(fig), io.BytesIO()
         FigureCanvasAgg(fig).print_png(stream)  # Figure.savefig would draw everything twice
         plt.close(fig)
-        chosen = chosen_text(made, [control.texts[i] for control, i in zip(made, indices, strict=True)])
         code = base64.b64encode(stream.getvalue()).decode()
         return (
             f'<p role="status">{html.escape(chosen)}. <b>{html.escape(caption.title)}</b></p>'
             f'<img alt="{html.escape(caption.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
         )
 
-    return live_controls(made, frame)
-
-
-def live_controls(made: Sequence[Control], shown: Callable[..., str]) -> Any:
-    """Return a widget: the controls, and below them the HTML that ``shown`` makes of their places.
-
-    What was shown once is kept, so that going back is immediate.
-    """
-    import ipywidgets as widgets
-
-    kept = cache(shown)
     handles = [_widget(control) for control in made]
     below = widgets.HTML()
 
     def redraw(*_: Any) -> None:
-        below.value = kept(*(int(handle.value) for handle in handles))
+        below.value = frame(*(int(handle.value) for handle in handles))
 
     for handle in handles:
         handle.observe(redraw, names="value")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,13 +54,20 @@ def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: st
     Raises
     ------
     Fault
-        If it cannot be read, is no text in UTF-8, or is larger.
+        If it cannot be read, is a named pipe or no text in UTF-8, or is larger.
     """
     said = _safe(str(file), 300)
     try:
+        # A named pipe waits for a writer, perhaps for ever; that of a shell (/dev/stdin, <(...)) has no name.
+        if Path(os.path.realpath(file)).is_fifo():
+            raise Fault(f"{said} is a pipe; give the path of {what}")
         with file.open("rb") as stream:
             raw = stream.read(largest + 1)
-        text = raw.decode("utf-8-sig", errors)
+        if len(raw) > largest:
+            raise Fault(f"{said} has more than {largest:,} bytes; give the path of {what}")
+        return raw.decode("utf-8-sig", errors)
+    except Fault:
+        raise
     except FileNotFoundError:
         raise Fault(f"{said} does not exist; give the path of {what}") from None
     except OSError as fault:
@@ -68,9 +76,6 @@ def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: st
         raise Fault(f"{said} is not {what} in UTF-8: {fault}") from None
     except ValueError:
         raise Fault(f"{said} is no name of a file; give the path of {what}") from None
-    if len(raw) > largest:
-        raise Fault(f"{said} has more than {largest:,} bytes; give the path of {what}")
-    return text
 
 
 def number(

@@ -16,35 +16,16 @@ from gigareport.scenario import Outlook
 from gigareport.words import interval as interval_text
 from gigareport.words import quantity
 
-__all__ = [
-    "BEST_SIZE",
-    "COMPUTE",
-    "LOSS",
-    "SCORE",
-    "SERVED",
-    "SHARE",
-    "best_losses",
-    "best_sizes",
-    "budgets",
-    "budgets_in_words",
-    "excess_as_printed",
-    "gains",
-    "ladder",
-    "laws_beside",
-    "parameters_beside",
-    "repeating",
-    "scores",
-    "serving",
-    "teaching",
-    "text_asked",
-]
-
 COMPUTE, LOSS = "Training compute [FLOP]", "Loss [nat/token]"
 BEST_SIZE, SCORE = "Best size [parameters]", "MMLU, right answers [1]"
 SERVED, SHARE = "Tokens served", "Share of the training optimum [1]"
 _DAYS = (30, 100, 300)
 _NAMES = {"params": "parameter", "tokens": "token", "loss": "nat/token"}
 _ENDS = ["low", "median", "high"]
+
+
+def _ends(found: scaling.Estimate, scale: float = 1.0) -> dict[str, Any]:
+    return {"low": found.low / scale, "median": found.value / scale, "high": found.high / scale}
 
 
 def _symbols(law: scaling.Fit) -> dict[str, Any]:
@@ -54,29 +35,19 @@ def _symbols(law: scaling.Fit) -> dict[str, Any]:
 def parameters_beside(law: scaling.Fit, limit: scaling.Fit, published: str) -> pd.DataFrame:
     """Return each parameter of a law with its standard error, a published law's and that of another objective.
 
-    Parameters
-    ----------
-    law, limit : Fit
-        Ours, and the same runs fitted otherwise.
-    published : str
-        A law of ``scaling_published_laws``.
+    ``limit`` is of the same runs fitted otherwise, ``published`` names a law of ``scaling_published_laws``.
     """
     known = catalog.load("scaling_published_laws").query("law == @published").set_index("symbol")["value"]
     table = pd.DataFrame(law.table()).set_index("symbol").drop(columns="fixed")
     table = table.assign(published=known, ratio=table["value"] / known, limit=pd.Series(limit.parameters))
-    names = {
-        "standard_error": "standard error",
-        "published": "published refit",
-        "limit": "least absolute deviations",
-    }
+    names = {"standard_error": "standard error", "published": "published refit", "limit": "least absolute deviations"}
     return table.rename(columns=names).map("{:.5g}".format).reset_index()
 
 
 def best_losses(law: scaling.Fit, flop: numpy.ndarray) -> pd.DataFrame:
     """Return the least loss at each compute, in nat/token, with its interval."""
     best = scaling.compute_optimal(law, flop).loss
-    table = pd.DataFrame({COMPUTE: flop, "low": best.low, "median": best.value, "high": best.high})
-    return table.assign(what="best at each compute")
+    return pd.DataFrame({COMPUTE: flop, **_ends(best), "what": "best at each compute"})
 
 
 def budgets(outlooks: Iterable[Outlook], symbols: Mapping[str, numpy.ndarray]) -> pd.DataFrame:
@@ -84,9 +55,8 @@ def budgets(outlooks: Iterable[Outlook], symbols: Mapping[str, numpy.ndarray]) -
 
     The slowest cluster comes first. ``scenario`` holds the name of each row's scenario.
     """
-    told = sorted(outlooks, key=lambda o: o.interval("useful_flop_per_s").median)
     tables = []
-    for outlook in told:
+    for outlook in sorted(outlooks, key=lambda one: one.interval("useful_flop_per_s").median):
         cluster = outlook.scenario.cluster
         name = f"{cluster.n_chips:,} {cluster.chip.split('-')[0]}"
         table = scaling.budget_table({name: outlook.useful_flop_per_s}, _DAYS, symbols)
@@ -108,34 +78,27 @@ def gains(table: pd.DataFrame, symbols: Mapping[str, numpy.ndarray], *, days: fl
 
     Parameters
     ----------
-    table : DataFrame
-        As :func:`budgets` returns it.
-    symbols : mapping of str to array
-        Drawn parameters of the law: every gain is that of pairs.
-    days : float
-        Length of the runs.
+    table, days : From :func:`budgets`, and the length of the runs.
+    symbols : Drawn parameters of the law: every gain is that of pairs.
     """
     runs = table[table["days"] == days]
     small, large = runs["flop"].iloc[0], runs["flop"].iloc[-1]
     each: dict[str, Any] = {name: numpy.asarray(values)[:, None] for name, values in symbols.items()}
     losses = scaling.optimum(numpy.asarray([small, large, 10 * large, 100 * large]), **each).loss.T
-    names = (
-        f"{runs['cluster'].iloc[0]} to {runs['cluster'].iloc[-1]}, {days:g} days",
-        "the next tenfold",
-        "the tenfold after",
-    )
-    rows = {name: interval(now - then) for name, now, then in zip(names, losses[:-1], losses[1:], strict=True)}
-    rows["all that is left above E"] = interval(losses[1] - symbols["E"])
+    first = f"{runs['cluster'].iloc[0]} to {runs['cluster'].iloc[-1]}, {days:g} days"
+    fallen = [losses[0] - losses[1], losses[1] - losses[2], losses[2] - losses[3], losses[1] - symbols["E"]]
+    names = (first, "the next tenfold", "the tenfold after", "all that is left above E")
+    rows = {name: interval(one) for name, one in zip(names, fallen, strict=True)}
     return pd.DataFrame({name: {end: getattr(row, end) for end in _ENDS} for name, row in rows.items()}).T
 
 
 def best_sizes(ways: scaling.Approaches, flop: numpy.ndarray) -> pd.DataFrame:
     """Return the best size at each compute by each approach, and the paired difference of the exponents of 2 and 3."""
     tables = [
-        pd.DataFrame({COMPUTE: flop, "low": e["params"].low, "median": e["params"].value, "high": e["params"].high})
-        for e in ways.predict(flop).values()
+        pd.DataFrame({"approach": approach, COMPUTE: flop, **_ends(found["params"])})
+        for approach, found in ways.predict(flop).items()
     ]
-    table = pd.concat(tables, keys=ways.predict(flop[:1]), names=["approach"]).reset_index("approach")
+    table = pd.concat(tables)
     paired = {}
     if ways.difference is not None:
         found = ways.difference.exponent
@@ -148,9 +111,8 @@ def laws_beside(split: scaling.Allocation, flop: float) -> pd.DataFrame:
     found, scale = published_optima(flop), 1e9
     memory = found["verification"].eq("recalled").map({True: " (from memory)", False: ""})
     theirs = found.assign(label=found["label"] + memory, median=found["params"] / scale, low=numpy.nan, high=numpy.nan)
-    params = split.params
-    ours = {"label": "this fit", "low": params.low / scale, "median": params.value / scale, "high": params.high / scale}
-    table = pd.concat([pd.DataFrame([ours | {"verification": "ours"}]), theirs], ignore_index=True)
+    ours = {"label": "this fit", **_ends(split.params, scale), "verification": "ours"}
+    table = pd.concat([pd.DataFrame([ours]), theirs], ignore_index=True)
     return table[["law", "label", *_ENDS, "loss", "training_text", "verification"]]
 
 
@@ -161,12 +123,8 @@ def excess_as_printed(
 
     Parameters
     ----------
-    laws : DataFrame
-        As :func:`laws_beside` returns it.
-    split : Allocation
-        Ours, at the same budget.
-    symbols : mapping of str to array
-        Drawn parameters of our law.
+    laws : From :func:`laws_beside`.
+    split, symbols : Ours at the same budget, and drawn parameters of our law.
     """
     ratio = laws.set_index("law").loc["hoffmann-2022-printed", "median"] * 1e9 / float(split.params.value)
     excess = interval(scaling.excess_compute(ratio, symbols["alpha"], symbols["beta"])).median
@@ -181,16 +139,7 @@ def excess_as_printed(
 
 
 def teaching(law: scaling.Fit, *, at_flop: float, budget_flop: float) -> pd.DataFrame:
-    """Return the run that would narrow the loss, or the best size, at a compute most for a FLOP.
-
-    Parameters
-    ----------
-    law : Fit
-    at_flop : float
-        Where the answer is asked.
-    budget_flop : float
-        Most that the run may spend.
-    """
+    """Return the run, of a budget at most, that would narrow the loss or the best size at a compute most for a FLOP."""
     rows = {}
     for name, target in {"loss": "loss", "best size": "optimum"}.items():
         run = scaling.next_run(law, at_flop=at_flop, budget_flop=budget_flop, target=target)
@@ -208,10 +157,7 @@ def teaching(law: scaling.Fit, *, at_flop: float, budget_flop: float) -> pd.Data
 def text_asked(table: pd.DataFrame) -> pd.DataFrame:
     """Return the tokens that each run of :func:`budgets` asks for, and below them those that there are.
 
-    Returns
-    -------
-    DataFrame
-        ``label, low, median, high`` in tokens, and ``over Llama 3's``, the same over what Llama 3 was trained on.
+    They are ``label, low, median, high`` in tokens, and ``over Llama 3's``, the same over what Llama 3 was trained on.
     """
     names = {"tokens_low": "low", "tokens": "median", "tokens_high": "high", "supply": "label"}
     supplies = catalog.load("token_supplies")
@@ -226,12 +172,9 @@ def repeating(law: scaling.Fit, fitted_scale: float, flop: float, unique_tokens:
 
     Parameters
     ----------
-    law : Fit
-        Of runs that repeat nothing.
-    fitted_scale : float
-        R* of runs that repeat, as fitted here, beside the published one and a third of it. [1]
-    flop, unique_tokens : float
-        The run, and the text it has.
+    law : Of runs that repeat nothing.
+    fitted_scale : R* of runs that repeat, as fitted here, beside the published one and a third of it. [1]
+    flop, unique_tokens : The run, and the text it has.
     """
     symbols = _symbols(law)
     scales = numpy.asarray([5.0, 15.4, fitted_scale])
@@ -276,7 +219,7 @@ def scores(flop: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     here = min(flop, float(models["training_flop"].max()))
     at = numpy.append(numpy.geomspace(1e20, 1e27, 71), here)
     found = link.predict(numpy.log10(at))
-    curve = pd.DataFrame({COMPUTE: at, "low": found.low, "median": found.value, "high": found.high})
+    curve = pd.DataFrame({COMPUTE: at, **_ends(found)})
     ends = {"low_here": curve["low"].iloc[-1], "high_here": curve["high"].iloc[-1]}
     measured = models.rename(columns={"training_flop": COMPUTE, "mmlu_frac": SCORE})[["model", COMPUTE, SCORE]]
     return curve[:-1].assign(what="average model", here=here, **ends), measured.assign(what="base models")

@@ -12,7 +12,8 @@ chip is listed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -76,22 +77,19 @@ def swaps_of(story: scenario.Scenario, plan: TrainingPlan) -> list[Swap]:
 
     ``plan`` is the scenario's own.
     """
-    own = _swap(story, plan, story, plan)
-    return [own, *(_swap(other, found, story, plan) for other, found in _others(story))]
-
-
-def _others(story: scenario.Scenario) -> Iterator[tuple[scenario.Scenario, TrainingPlan]]:
+    swaps = [_swap(story, plan, story, plan)]
     chips = [story.cluster.chip, *(chip for chip in quoted_usd() if chip != story.cluster.chip)]
-    for chip in chips:
-        for factor in FACTORS:
-            n_chips = round(factor * story.cluster.n_chips)
-            if n_chips < 1 or (chip == story.cluster.chip and factor == 1.0):
-                continue
-            other = _variant(story, chip, n_chips, factor)
-            try:
-                yield other, scenario.search_plan(other)
-            except ValueError:  # no plan fits, or the number does not split
-                continue
+    for chip, factor in itertools.product(chips, FACTORS):
+        n_chips = round(factor * story.cluster.n_chips)
+        if n_chips < 1 or (chip == story.cluster.chip and factor == 1.0):
+            continue
+        other = _variant(story, chip, n_chips, factor)
+        try:
+            found = scenario.search_plan(other)
+        except ValueError:  # no plan fits, or the number does not split
+            continue
+        swaps.append(_swap(other, found, story, plan))
+    return swaps
 
 
 def _variant(story: scenario.Scenario, chip: str, n_chips: int, factor: float) -> scenario.Scenario:
@@ -199,13 +197,9 @@ class WhatIf:
         """Return every answer by the models themselves, for what a page computes from the record."""
         given = self.changed(changes, swap)
         horizon = int(given.pop(HORIZON))
-        groups = spine.answers(*_inputs(self.story, self.plan, given, horizon, None), horizon)
-        size = len(self.samples[STOCK])
-        return {
-            item.name: numpy.broadcast_to(numpy.squeeze(to_host(getattr(group, item.name))), (size,))
-            for group in groups
-            for item in fields(group)
-        }
+        found = _answers(self.story, self.plan, given, horizon, None)
+        size = (len(self.samples[STOCK]),)
+        return {name: numpy.broadcast_to(numpy.squeeze(to_host(values)), size) for name, values in found.items()}
 
     def deciding(self, answer: str, count: int) -> list[str]:
         """Return the inputs that go most with one answer among the samples, by their ranks, strongest first."""
@@ -264,15 +258,11 @@ def whatif_of(story: Scenario, plan: TrainingPlan | None = None, *, samples: int
     (story,) = alike([story])
     drawn = draw_inputs([all_inputs(story, facts, plan)], samples, seed)
     known = known_of([facts], [plan], drawn)
-    columns = {name: numpy.broadcast_to(values[0], (samples,)) for name, values in drawn.items()}
-    columns |= {f"{_LAW}{name}": numpy.broadcast_to(values[0], (samples,)) for name, values in known.law.items()}
-    columns[_MARKET] = numpy.broadcast_to(numpy.squeeze(known.market, axis=1), (longest + 1, samples))
-    for name in _REACHED:
-        values = numpy.squeeze(getattr(known, name), axis=1)
-        columns[name] = numpy.broadcast_to(values, (len(values), samples))
-    for inner in (LAW, RENT_PATH, RIVALS):
-        del columns[inner]
-    kept = {name: numpy.asarray(values, dtype=numpy.float32) for name, values in columns.items()}
+    columns = {name: values[0] for name, values in drawn.items() if name not in (LAW, RENT_PATH, RIVALS)}
+    columns |= {f"{_LAW}{name}": values[0] for name, values in known.law.items()}
+    columns |= {name: numpy.squeeze(getattr(known, name), axis=1) for name in _ROWS}
+    shapes = {name: (len(values), samples) if name in _ROWS else (samples,) for name, values in columns.items()}
+    kept = {name: numpy.broadcast_to(values, shapes[name]).astype(numpy.float32) for name, values in columns.items()}
     movable = {name: value.median for name, value in uncertain_of(story).items() if not _is_numbered(name)}
     return WhatIf(
         story=story,
@@ -297,11 +287,17 @@ def _record(
     record = Record()
     rows = {name: len(values) for name, values in kept.items() if values.ndim == 2} | {_MARKET: horizon + 1}
     given = {name: record.input(name, rows=rows.get(name, 0)) for name in (*kept, *facts)}
-    groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
-    for group in groups:
-        for item in fields(group):
-            record.output(item.name, getattr(group, item.name))
+    for name, values in _answers(story, plan, given, horizon, record).items():
+        record.output(name, values)
     return record
+
+
+def _answers(
+    story: Scenario, plan: TrainingPlan, given: Mapping[str, Any], horizon: int, record: Record | None
+) -> dict[str, Any]:
+    """Return every answer by name for columns by name: numbers, or symbols of a record."""
+    groups = spine.answers(*_inputs(story, plan, given, horizon, record), horizon)
+    return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
 
 
 def _inputs(

@@ -36,15 +36,15 @@ def frames_of(record):
 
 def test_each_kind_of_choice_gets_its_control():
     choices = {"n_chips": (1000, 3000, 1000), "cooling": ["air", "liquid"]}
-    slider, menu = controls("f", step_time, choices)
+    slider, menu = controls(step_time, choices)
     assert (slider.kind, slider.values, slider.start) == ("slider", (1000, 2000, 3000), 1)
     assert (menu.kind, menu.texts, menu.start) == ("menu", ("air", "liquid"), 0)
-    (switch,) = controls("f", step_time, {"checkpoint": True})
+    (switch,) = controls(step_time, {"checkpoint": True})
     assert (switch.kind, switch.texts, switch.start) == ("switch", ("off", "on"), 1)
 
 
 def test_a_slider_of_fractions_has_clean_stops_and_both_ends():
-    (slider,) = controls("f", step_time, {"n_chips": (0.1, 0.7, 0.1)})
+    (slider,) = controls(step_time, {"n_chips": (0.1, 0.7, 0.1)})
     assert slider.texts == ("0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7")
 
 
@@ -64,7 +64,7 @@ def test_a_wrong_choice_is_refused_with_a_remedy(choices, message):
 
 
 def test_a_page_carries_a_frame_for_each_combination_first_control_slowest():
-    made = controls("f", step_time, {"n_chips": [1000, 2000, 3000], "cooling": ["air", "liquid"]})
+    made = controls(step_time, {"n_chips": [1000, 2000, 3000], "cooling": ["air", "liquid"]})
     record = module.page_record(step_time, made)
     frames = frames_of(record)
     assert [frame["title"] for frame in frames] == [f"{n} chips" for n in (1000, 1000, 2000, 2000, 3000, 3000)]
@@ -80,7 +80,7 @@ def test_a_page_carries_a_frame_for_each_combination_first_control_slowest():
 
 def test_long_sliders_are_thinned_to_the_budget_with_both_ends_and_the_start():
     choices = {"n_chips": (1, 200, 1), "cooling": ["air", "liquid"]}
-    made = controls("f", lambda n_chips=77, cooling="air": None, choices)
+    made = controls(lambda n_chips=77, cooling="air": None, choices)
     slider, menu = module.thinned(made)
     assert len(slider.values) * len(menu.values) <= module.MAX_FRAMES
     assert (slider.values[0], slider.values[-1], slider.values[slider.start]) == (1, 200, 77)
@@ -90,7 +90,7 @@ def test_long_sliders_are_thinned_to_the_budget_with_both_ends_and_the_start():
 def test_frames_beyond_the_budget_of_a_page_are_refused(monkeypatch):
     monkeypatch.setattr(module, "PAGE_BUDGET_BYTES", 1000)
     with pytest.raises(ValueError, match="a page may carry 1,000"):
-        module.page_record(step_time, controls("f", step_time, {"cooling": ["air", "liquid"]}))
+        module.page_record(step_time, controls(step_time, {"cooling": ["air", "liquid"]}))
 
 
 def test_the_same_call_is_a_record_on_a_page_and_a_widget_in_jupyterlab(monkeypatch):
@@ -105,7 +105,7 @@ def test_the_same_call_is_a_record_on_a_page_and_a_widget_in_jupyterlab(monkeypa
 
 
 def test_moving_a_widget_changes_picture_and_text():
-    widget = module.live(step_time, controls("f", step_time, {"n_chips": [1, 2, 3], "cooling": ["<air>", "liquid"]}))
+    widget = module.live(step_time, controls(step_time, {"n_chips": [1, 2, 3], "cooling": ["<air>", "liquid"]}))
     slider, menu, shown = widget.children
     before = shown.value
     slider.value = 2
@@ -118,7 +118,7 @@ def test_moving_a_widget_changes_picture_and_text():
 
 def test_a_move_is_answered_soon_and_a_second_visit_at_once():
     """The change must be seen within 400 ms at the 95th percentile; the browser takes about 50 ms of that."""
-    widget = module.live(step_time, controls("f", step_time, {"n_chips": list(range(1, 22))}))
+    widget = module.live(step_time, controls(step_time, {"n_chips": list(range(1, 22))}))
     slider = widget.children[0]
     first, again = [], []
     for seconds in (first, again):

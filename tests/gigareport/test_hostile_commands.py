@@ -33,6 +33,7 @@ def here(tmp_path, monkeypatch):
     Path("bytes").write_bytes(bytes(range(256)))
     Path("empty").touch()
     Path("loop").symlink_to("loop")
+    os.mkfifo("pipe")
     return tmp_path
 
 
@@ -77,7 +78,9 @@ READS = [
 
 
 @pytest.mark.parametrize("arguments", READS, ids=" ".join)
-@pytest.mark.parametrize("file", ["folder", "bytes", "empty", "loop", "/dev/zero", "a\x00b", "\x1b[31m", "x" * 5_000])
+@pytest.mark.parametrize(
+    "file", ["folder", "bytes", "empty", "loop", "pipe", "/dev/zero", "a\x00b", "\x1b[31m", "x" * 5_000]
+)
 def test_what_is_no_file_of_its_kind_is_refused_in_one_short_message(arguments, file, refusal):
     refusal([argument.replace("FILE", file) for argument in arguments])
 

@@ -67,6 +67,7 @@ def test_the_source_of_copies_is_started_again_if_it_was_killed(notebook):
     assert run_all([job], 1)[0].failure == ""
 
 
+@pytest.mark.slow
 def test_no_kernel_outlives_whoever_asked_for_it(notebook, tmp_path):
     job = notebook(f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)")
     code = (

@@ -7,12 +7,17 @@ axis of every schedule, samples the last; inputs of shape (options, samples) put
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gigacluster.arrays import AnyArray, Array, Mask, Namespace, Samples, as_common, namespace_of, place_of
+from gigacluster.limits import Limit
 from gigacluster.units import SECONDS_PER_HOUR
+
+#: Of a month that may never come, and a power without a limit.
+OR_INFINITE = Limit(0.0, math.inf, "0 or more")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
+    OR_INFINITE,
     CashFlows,
     Flow,
     Worth,
@@ -67,20 +67,29 @@ def annuity_factor(xp: Namespace, rate_per_year: Array, months: Array) -> Any:
     return xp.where(per_month == 0, months, earned / xp.where(per_month == 0, 1.0, per_month))
 
 
-def loan(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> tuple[Any, Any]:
-    """Return, by month and per dollar lent at ``month``: payments less the sum received, and what is still owed.
+def loan_service(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> Any:
+    """Return, by month and per dollar lent at ``month``, the payments less the sum received."""
+    payments = sum(
+        share * in_month(xp, rows, start, start + months) / annuity_factor(xp, rate_per_year, months)
+        for start, share in _drawn_at(xp, month)
+    )
+    return payments - paid_once(xp, rows, month)
 
-    A loan drawn within a month is two loans, drawn at its two ends, so its value at its own rate is exactly 0.
-    """
-    payment = 1 / annuity_factor(xp, rate_per_year, months)
-    service: Any = -paid_once(xp, rows, month)
-    owed: Any = 0.0
+
+def loan_owed(xp: Namespace, rows: Array, month: Array, rate_per_year: Array, months: Array) -> Any:
+    """Return, by month and per dollar lent at ``month``, what is still owed."""
+    return sum(
+        share
+        * xp.where(rows >= start, annuity_factor(xp, rate_per_year, xp.clip(start + months - rows, 0.0, months)), 0.0)
+        / annuity_factor(xp, rate_per_year, months)
+        for start, share in _drawn_at(xp, month)
+    )
+
+
+def _drawn_at(xp: Namespace, month: Array) -> tuple[tuple[Array, Array], ...]:
+    """Return a loan drawn within a month as two, at its two ends: its value at its own rate is then exactly 0."""
     first = xp.floor(month)
-    for start, share in ((first, 1 - (month - first)), (first + 1, month - first)):
-        left = xp.clip(start + months - rows, 0.0, months)
-        service = service + share * payment * in_month(xp, rows, start, start + months)
-        owed = owed + xp.where(rows >= start, share * payment * annuity_factor(xp, rate_per_year, left), 0.0)
-    return service, owed
+    return (first, 1 - (month - first)), (first + 1, month - first)
 
 
 _RADIX = Limit(4.0, float("inf"), "4 or more ports", high_included=False)
@@ -128,11 +137,6 @@ def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, s
     given = {"usd_per_tier_per_chip": usd_per_tier_per_chip, "tiers": tiers}
     _, a, _ = admit(given, limits_of(network_usd_per_chip))
     return a["usd_per_tier_per_chip"] * a["tiers"]
-
-
-NO_LIMIT_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
-#: From inputs, months and the month of a delivery to what happens then, per dollar or chip of it.
-_Schedule: TypeAlias = Callable[[Namespace, dict[str, Any], Array, Array], Array]
 
 
 def own(
@@ -229,11 +233,15 @@ def own(
     given = {name: value for name, value in locals().items() if name in OWN_LIMITS}  # first line: arguments only
     if method not in ("wacc", "equity"):
         raise ValueError(f"method is {method!r}; it can be 'wacc' (no interest) or 'equity' (with debt service)")
-    phases, powers = _deliveries(deliveries), _sites(sites)
+    phases = _named_pairs("deliveries", deliveries, "share", "(month, share) pairs such as [(4.0, 1.0)]")
+    powers = _named_pairs("sites", sites, "power_w", "(month, watts) pairs such as [(6.0, 56e6)]")
+    shares = [part for name, part in phases.items() if "share" in name]
+    if not any(is_array(share) for share in shares) and abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"the shares of deliveries must add up to 1, got {shares} = {sum(shares)}")
     check_horizon(horizon_months)
     in_time = Limit(0.0, horizon_months, f"from 0 to below horizon_months={horizon_months}", high_included=False)
     limits = OWN_LIMITS | {name: in_time if "month" in name else SHARE for name in phases}
-    limits |= {name: NON_NEGATIVE if "month" in name else NO_LIMIT_IS_INFINITE for name in powers}
+    limits |= {name: NON_NEGATIVE if "month" in name else OR_INFINITE for name in powers}
     xp, a, valid = admit(given | phases | powers, limits)
     valid = valid & (xp.abs(sum(a[name] for name in phases if "share" in name) - 1) <= 1e-9)
     a["n_chips"] = xp.where(valid, a["n_chips"], xp.nan)  # every amount holds it, so faults spread to all of them
@@ -242,37 +250,46 @@ def own(
     if method == "wacc":
         rate = weighted_cost_of_capital(a["debt_frac"], a["debt_effective_rate_per_year"], rate)
     rows = month_rows(xp, horizon_months, valid, max(array.ndim for array in a.values()))
-    factor = discount(xp, rows, rate)
-    each = partial(_over_phases, xp, a, len(phases) // 2)
-    standing = each(_standing, rows)
-    powered = _powered(xp, rows, a, len(powers) // 2)
-    working = xp.minimum(powered, standing)
+    parts = [
+        (a[f"deliveries[{index}] month"] + a["delay_months"], a[f"deliveries[{index}] share"])
+        for index in range(len(phases) // 2)
+    ]
+
+    def each(what: Callable[[Array], Any]) -> Any:
+        """Add up what follows the month of a delivery, per dollar or chip of the whole cluster."""
+        return sum(share * what(month) for month, share in parts)
+
+    def hardware_left(at: Array, month: Array) -> Array:
+        lives = bought(xp, at, month) - bought(xp, at, month + a["hardware_life_months"])
+        age_months = xp.clip(at - month, 0.0, xp.inf)
+        return lives * (1 - a["hardware_value_decline_per_year"]) ** (age_months / 12)
+
+    def site_left(at: Array, month: Array) -> Array:
+        age_months = xp.clip(at - month, 0.0, xp.inf)
+        return bought(xp, at, month) * xp.clip(1 - age_months / a["building_life_months"], 0.0, xp.inf)
+
+    standing = each(lambda month: in_month(xp, rows, month, month + a["hardware_life_months"]))
+    working = xp.minimum(_powered(xp, rows, a, len(powers) // 2), standing)
     hardware, site, energy, upkeep = _amounts_usd(a)
     growth = xp.exp(rows / 12 * xp.log1p(a["running_cost_growth_per_year"]))
     paid = 1 + a["overrun_frac"]
     groups = (
-        (
-            {name: paid * usd for name, usd in hardware.items()},
-            each(_paid, rows),
-        ),
-        (
-            {name: paid * usd for name, usd in site.items()},
-            each(_built, rows),
-        ),
-        (energy, working * growth),
-        (upkeep, standing * growth),
+        (hardware, paid, each(lambda month: paid_once(xp, rows, month))),
+        (site, paid, each(lambda month: paid_evenly(xp, rows, month))),
+        (energy, 1.0, working * growth),
+        (upkeep, 1.0, standing * growth),
     )
-    flows = {name: Flow(usd, by_month) for group, by_month in groups for name, usd in group.items()}
+    flows = {name: Flow(more * usd, by_month) for group, more, by_month in groups for name, usd in group.items()}
     hardware_usd = sum(hardware.values())
     kept = 1 - a["selling_cost_frac"]
     resale = {
-        "hardware": Worth(kept * hardware_usd, partial(each, _hardware_left)),
-        "site": Worth(kept * sum(site.values()), partial(each, _site_left)),
+        "hardware": Worth(kept * hardware_usd, lambda at: each(lambda month: hardware_left(at, month))),
+        "site": Worth(kept * sum(site.values()), lambda at: each(lambda month: site_left(at, month))),
     }
     if method == "equity":
-        lent_usd = a["debt_frac"] * hardware_usd
-        flows["loan"] = Flow(lent_usd, each(_service, rows))
-        resale["loan"] = Worth(-lent_usd, partial(each, _owed))
+        lent_usd, loan = a["debt_frac"] * hardware_usd, (a["debt_effective_rate_per_year"], a["loan_months"])
+        flows["loan"] = Flow(lent_usd, each(lambda month: loan_service(xp, rows, month, *loan)))
+        resale["loan"] = Worth(-lent_usd, lambda at: each(lambda month: loan_owed(xp, at, month, *loan)))
     return CashFlows(
         flows=flows,
         resale=resale,
@@ -281,7 +298,7 @@ def own(
         utilisation_frac=a["utilisation_frac"],
         goodput_frac=a["goodput_frac"],
         discount_rate_per_year=rate,
-        discount_factor=factor,
+        discount_factor=discount(xp, rows, rate),
     )
 
 
@@ -323,21 +340,8 @@ def capital_usd_per_chip(
     return ((server + network + storage) * (1 + spares) + site) * (1 + overrun)
 
 
-def _deliveries(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    """Give month and share of each delivery a name, in pairs, for the check of their ranges."""
-    named = _named_pairs("deliveries", parts, "share", "(month, share) pairs such as [(4.0, 1.0)]")
-    shares = [part for name, part in named.items() if "share" in name]
-    if not any(is_array(share) for share in shares) and abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"the shares of deliveries must add up to 1, got {shares} = {sum(shares)}")
-    return named
-
-
-def _sites(parts: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    """Give month and power of each site a name, likewise."""
-    return _named_pairs("sites", parts, "power_w", "(month, watts) pairs such as [(6.0, 56e6)]")
-
-
 def _named_pairs(name: str, parts: Sequence[tuple[Any, Any]], second: str, form: str) -> dict[str, Any]:
+    """Give month and amount of each delivery, or site, a name, for the check of their ranges."""
     pairs = [tuple(pair) for pair in parts]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"{name} must be {form}, got {parts!r}")
@@ -356,43 +360,6 @@ def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_sites: int) -> Any
         power_w = xp.where(there > 0, a[f"sites[{index}] power_w"], 0.0)  # infinity times nothing is nothing
         found = found + power_w * there
     return found / need_w
-
-
-def _over_phases(xp: Namespace, a: dict[str, Any], n_phases: int, what: _Schedule, rows: Array) -> Any:
-    """Add up what happens in each month per dollar, or per chip, of the whole cluster, delivery by delivery."""
-    months = (a[f"deliveries[{index}] month"] + a["delay_months"] for index in range(n_phases))
-    return sum(a[f"deliveries[{index}] share"] * what(xp, a, rows, month) for index, month in enumerate(months))
-
-
-def _paid(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
-    return paid_once(xp, rows, month)
-
-
-def _built(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
-    return paid_evenly(xp, rows, month)
-
-
-def _standing(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
-    return in_month(xp, rows, month, month + a["hardware_life_months"])
-
-
-def _hardware_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
-    lives = bought(xp, rows, month) - bought(xp, rows, month + a["hardware_life_months"])
-    worth: Array = lives * (1 - a["hardware_value_decline_per_year"]) ** (xp.clip(rows - month, 0.0, xp.inf) / 12)
-    return worth
-
-
-def _site_left(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Array:
-    age_months = xp.clip(rows - month, 0.0, xp.inf)
-    return bought(xp, rows, month) * xp.clip(1 - age_months / a["building_life_months"], 0.0, xp.inf)
-
-
-def _service(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
-    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[0]
-
-
-def _owed(xp: Namespace, a: dict[str, Any], rows: Array, month: Array) -> Any:
-    return loan(xp, rows, month, a["debt_effective_rate_per_year"], a["loan_months"])[1]
 
 
 def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], ...]:

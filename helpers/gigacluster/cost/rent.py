@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from gigacluster.arrays import Array, Namespace, Samples, is_array
 from gigacluster.cost.flows import (
+    OR_INFINITE,
     CashFlows,
     Flow,
     Worth,
@@ -36,8 +37,6 @@ from gigacluster.limits import (
 )
 from gigacluster.units import HOURS_PER_MONTH
 
-_NEVER_IS_INFINITE = Limit(0.0, math.inf, "0 or more")
-
 
 def rent(
     *,
@@ -52,8 +51,8 @@ def rent(
     term_months: NonNegative = 0.0,
     ramp_months: NonNegative = 0.0,
     step_down_frac_per_year: ShareBelowOne = 0.0,
-    leave_month: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
-    notice_months: Annotated[Samples, _NEVER_IS_INFINITE] = math.inf,
+    leave_month: Annotated[Samples, OR_INFINITE] = math.inf,
+    notice_months: Annotated[Samples, OR_INFINITE] = math.inf,
     exit_fee_frac: Share = 0.0,
     renews: bool = True,
     minimum_take_frac: Share = 1.0,
@@ -233,10 +232,18 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
     )
     rows = month_rows(xp, a["hours"].shape[0] - 1, a["hours"], a["hours"].ndim - 1)
     since = in_month(xp, rows, a["month"])
-    running = {name: _times(owned.flows[name], since) for name in RUNNING if name in owned.flows}
+    running = {name: owned.flows[name] for name in RUNNING if name in owned.flows}
+
+    def sale(part: Worth) -> Worth:
+        return Worth(part.amount_usd, lambda at: part.left(at) * bought(xp, at, a["month"]))
+
     return CashFlows(
-        flows={**rented.flows, "purchase": Flow(a["usd"], paid_once(xp, rows, a["month"])), **running},
-        resale={name: _from(part, xp, a["month"]) for name, part in owned.resale.items()},
+        flows={
+            **rented.flows,
+            "purchase": Flow(a["usd"], paid_once(xp, rows, a["month"])),
+            **{name: Flow(flow.amount_usd, flow.by_month * since) for name, flow in running.items()},
+        },
+        resale={name: sale(part) for name, part in owned.resale.items()},
         chip_hours=rented.chip_hours + owned.chip_hours * since,
         idle_chips=rented.idle_chips + owned.idle_chips * since,
         utilisation_frac=rented.utilisation_frac,
@@ -244,12 +251,3 @@ def buy_out(rented: CashFlows, owned: CashFlows, *, month: Samples, usd: Samples
         discount_rate_per_year=rented.discount_rate_per_year,
         discount_factor=rented.discount_factor,
     )
-
-
-def _from(part: Worth, xp: Namespace, month: Array) -> Worth:
-    """Return what a sale brings to whoever has the chips from a month on."""
-    return Worth(part.amount_usd, lambda rows: part.left(rows) * bought(xp, rows, month))
-
-
-def _times(flow: Flow, share: Array) -> Flow:
-    return Flow(flow.amount_usd, flow.by_month * share)

@@ -1,10 +1,10 @@
 """Numbers that carry their first and second derivatives, so that a law needs no more than its prediction.
 
 A :class:`Jet` is a second-order Taylor expansion in the parameters of a law; arithmetic on it is exact to rounding.
-Laws that are sums of power terms, L = E + sum of exp(a - e x), have a closed form, :class:`PowerSum`. With p = term / L
-and s = L, log L has the gradient (p, -x p, 1/s) and the Hessian s''/s minus the outer product of that gradient. Every
-sum over runs is then a weighted sum of p, p p' and 1/s against 1, x, x' and x x': a few matrix products, placed into
-the packed Hessian by a constant matrix.
+Laws that are sums of power terms, L = E + sum of exp(a - e x), have a closed form, :class:`PowerSum`: log L has the
+Hessian L''/L minus the outer product of its gradient, so that every sum over runs is a weighted sum of parts of the
+loss, and of products of two parts, against powers of their columns: a few matrix products, placed into the packed
+Hessian by a constant matrix.
 """
 
 from __future__ import annotations
@@ -184,54 +184,55 @@ def contraction(xp: ModuleType, jet: Jet) -> Callable[[Any, Any], list[Any]]:
 
 
 class PowerSum:
-    """The prediction of a law of power terms for one set of runs, and its contraction."""
+    """The prediction of a law of power terms for one set of runs, and its contraction.
+
+    The loss is a sum of parts: a term u = exp(a - e x), or the floor E. A coordinate i moves its part f by s f x^p / L
+    of log L, where (p, s) is (0, 1) for an amplitude and for the floor (f = 1) and (1, -1) for an exponent.
+    """
 
     def __init__(self, xp: ModuleType, law: Law, log_columns: Mapping[str, numpy.ndarray], like: Any) -> None:
         self._xp = xp
         self._terms = [(law.names.index(t.amplitude), law.names.index(t.exponent)) for t in law.terms]
         self._floor = law.names.index("E") if "E" in law.names else None
-        columns = [numpy.asarray(log_columns[term.column]) for term in law.terms]
-        ones = numpy.ones_like(columns[0])
-        self._x = [moved(column[None, :], like) for column in columns]
-        self._own = [moved(numpy.stack([ones, x, x * x], axis=1), like) for x in columns]
-        self._cross = {
-            (k, m): moved(numpy.stack([ones, columns[k], columns[m], columns[k] * columns[m]], axis=1), like)
-            for k in range(len(columns))
-            for m in range(k)
-        }
-        self._place = moved(self._placement(len(law.names)), like)
+        self._x = [moved(log_columns[term.column][None, :], like) for term in law.terms]
+        own, cross, place = self._tables([log_columns[term.column] for term in law.terms], len(law.names))
+        self._own = [moved(table, like) for table in own]
+        self._cross = {pair: moved(table, like) for pair, table in cross.items()}
+        self._place = moved(place, like)
 
-    def _placement(self, size: int) -> numpy.ndarray:
-        """Return the matrix that takes the sums over runs, in the order of :meth:`contract`, to the packed result."""
-        rows: list[numpy.ndarray] = []
+    def _tables(
+        self, columns: list[numpy.ndarray], size: int
+    ) -> tuple[list[numpy.ndarray], dict[tuple[int, int], numpy.ndarray], numpy.ndarray]:
+        """Return what parts, and products of two parts, are multiplied with over the runs, and where the sums belong.
 
-        def entry(*parts: tuple[int, int | None, float]) -> None:
-            """Add one sum, which counts towards gradient component i, or component (i, j) of the Hessian."""
-            row = numpy.zeros(size + size * (size + 1) // 2)
-            for i, j, sign in parts:
-                low, high = (i, i) if j is None else (min(i, j), max(i, j))
-                row[i if j is None else size + high * (high + 1) // 2 + low] += sign
-            rows.append(row)
-
-        floor = self._floor
-        for a, e in self._terms:
-            entry((a, None, -1.0), (a, a, -1.0))
-            entry((e, None, 1.0), (a, e, 1.0))
-            entry((e, e, -1.0))
-            entry((a, a, 1.0))
-            entry((a, e, -1.0))
-            entry((e, e, 1.0))
-            if floor is not None:
-                entry((a, floor, 1.0))
-                entry((e, floor, -1.0))
-        for k, m in self._cross:
-            (a, e), (b, f) = self._terms[k], self._terms[m]
-            for i, j, sign in ((a, b, 1.0), (e, b, -1.0), (a, f, -1.0), (e, f, 1.0)):
-                entry((i, j, sign * (2.0 if i == j else 1.0)))
-        if floor is not None:
-            entry((floor, None, -1.0))
-            entry((floor, floor, 1.0))
-        return numpy.stack(rows)
+        The matrix takes all sums, in the order of the contraction, to gradient and packed Hessian.
+        """
+        parts = [[(a, 0, 1.0), (e, 1, -1.0)] for a, e in self._terms]
+        powers = [numpy.stack([x**0, x, x**2], axis=1) for x in columns]
+        if self._floor is not None:
+            parts.append([(self._floor, 0, 1.0)])
+            powers.append(numpy.ones((len(columns[0]), 1)))
+        cross, places = {}, []
+        for k, part in enumerate(parts):
+            place = numpy.zeros((powers[k].shape[1], size, size + 1))  # the first column is the gradient
+            for i, p, s in part:
+                place[p, i, 0] -= s
+                for j, q, t in part if i != self._floor else ():  # the loss is linear in the floor
+                    place[p + q, i, 1 + j] -= s * t
+            places.append(place)
+        for k, m in _pairs(len(parts)):
+            first, second = powers[k][:, : len(parts[k])], powers[m][:, : len(parts[m])]
+            cross[k, m] = powers[k] if k == m else (first[:, :, None] * second[:, None, :]).reshape(len(first), -1)
+            place = numpy.zeros((cross[k, m].shape[1], size, size + 1))
+            for i, p, s in parts[k]:
+                for j, q, t in parts[m]:
+                    column = p + q if k == m else p * len(parts[m]) + q
+                    place[column, i, 1 + j] += s * t
+                    place[column, j, 1 + i] += s * t * (k != m)
+            places.append(place)
+        place = numpy.concatenate(places)
+        rows, lower = numpy.tril_indices(size)
+        return powers, cross, numpy.concatenate([place[:, :, 0], place[:, rows, 1 + lower]], axis=1)
 
     def __call__(self, theta: Any) -> tuple[Any, Callable[[Any, Any], Any]]:
         """Return the log loss (problems, runs) and its contraction, for parameters (problems, symbols)."""
@@ -248,18 +249,10 @@ class PowerSum:
 
         def contract(slope: Any, curvature: Any) -> Any:
             inverse = 1.0 / loss
-            shares = [term * inverse for term in terms]
-            outer = curvature + slope
-            weighted = [outer * share for share in shares]
-            sums = []
-            for k, share in enumerate(shares):
-                sums += [(slope * share) @ self._own[k], (weighted[k] * share) @ self._own[k]]
-                if self._floor is not None:
-                    sums.append((weighted[k] * inverse) @ self._own[k][:, :2])
-            sums += [(weighted[k] * shares[m]) @ basis for (k, m), basis in self._cross.items()]
-            if self._floor is not None:
-                ones = self._own[0][:, :1]
-                sums += [(slope * inverse) @ ones, (outer * inverse * inverse) @ ones]
+            shares = [term * inverse for term in terms] + ([] if self._floor is None else [inverse])
+            weighted = [(curvature + slope) * share for share in shares]
+            sums = [(slope * share) @ table for share, table in zip(shares, self._own, strict=True)]
+            sums += [(weighted[k] * shares[m]) @ table for (k, m), table in self._cross.items()]
             return xp.concat(sums, axis=1) @ self._place
 
         return xp.log(loss), contract

@@ -194,12 +194,11 @@ def curvature_test(
     unit = {k: (log_columns[k] - log_columns[k].mean()) / max(float(log_columns[k].std()), 1e-9) for k in names}
     basis = [unit[a] * unit[b] for i, a in enumerate(names) for b in names[: i + 1]]
     basis += [unit[a] ** 3 for a in names]
-    outer = numpy.linalg.qr(own(numpy.column_stack([numpy.ones(len(residuals)), jacobian])))[0]
+    # The derivatives of a sum of terms and a floor add up to the constant.
+    outer = _directions(own(numpy.column_stack([numpy.ones(len(residuals)), jacobian])), 1e-9)
     extra = own(numpy.stack(basis, axis=1))
     clipped = own(clipped[:, None])[:, 0]
-    new = extra - outer @ (outer.T @ extra)
-    left, size, _ = numpy.linalg.svd(new, full_matrices=False)
-    directions = left[:, size > 1e-6 * numpy.linalg.norm(extra)]  # what is left of the others is rounding
+    directions = _directions(extra - outer @ (outer.T @ extra), 1e-6, float(numpy.linalg.norm(extra)))
     clipped = clipped - outer @ (outer.T @ clipped)
     count = directions.shape[1]
     free = len(residuals) - outer.shape[1] - count
@@ -208,6 +207,12 @@ def curvature_test(
         return 1.0, 0.0
     ratio = (explained / count) / (max(total - explained, 1e-300) / free)
     return float(special.fdtrc(count, free, ratio)), explained / total
+
+
+def _directions(columns: numpy.ndarray, least: float, size: float | None = None) -> numpy.ndarray:
+    """Return unit vectors that span the columns, without those that are rounding: below ``least`` of ``size``."""
+    left, sizes, _ = numpy.linalg.svd(columns, full_matrices=False)
+    return numpy.asarray(left[:, sizes > least * (sizes[0] if size is None else size)])
 
 
 def spread_test(residuals: numpy.ndarray, log_compute: numpy.ndarray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy
-from scipy import stats
+from scipy import special
 
 #: Runs whose compute differs by less than this share of a decade are one budget.
 _SAME_BUDGET_DECADES = 0.02
@@ -112,7 +112,7 @@ def bend(x: numpy.ndarray, y: numpy.ndarray) -> tuple[float, float, float]:
     left = len(x) - basis.shape[1]
     variance = float(((y - basis @ solved) ** 2).sum()) / left
     error = numpy.sqrt(variance * numpy.linalg.inv(basis.T @ basis)[2, 2])
-    chance = 2.0 * float(stats.t.sf(abs(solved[2]) / error, left)) if error > 0 else 1.0
+    chance = 2.0 * float(special.stdtr(left, -abs(solved[2]) / error)) if error > 0 else 1.0
     middle = len(x) // 2
     lower, upper = (
         float(line_through(x[half], y[None, half])[0, 0]) for half in (slice(middle + 1), slice(middle, None))

@@ -12,12 +12,9 @@ from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes
 from gigacluster.throughput.memory import LayerMemory, memory_from_layers
-from gigacluster.throughput.plans import plan_fields
+from gigacluster.throughput.plans import AXES, plan_fields
 from gigacluster.throughput.step import on_arrays, step_from_layers
 from gigacluster.trace import Record
-
-#: Axes of a plan, each a column.
-_AXES = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "recompute", "sharding", "shard_group")
 
 
 def stage_two(job: Job, coefficients: Coefficients, times: LayerTimes, memory: LayerMemory) -> Record:
@@ -26,7 +23,7 @@ def stage_two(job: Job, coefficients: Coefficients, times: LayerTimes, memory: L
     Fields of ``times`` and ``memory`` that are arrays become inputs, such as ``times.dense.total_s``; numbers stay.
     """
     record = Record()
-    rows = SimpleNamespace(**{axis: record.input(axis) for axis in _AXES})
+    rows = SimpleNamespace(**{axis: record.input(axis) for axis in AXES})
     xp, case = on_arrays(job.case(**plan_fields(job, rows)))
     layers = _with_inputs(record, times, "times")
     record.output("step_s", step_from_layers(xp, layers, case, coefficients).total_s)

@@ -209,7 +209,9 @@ def search(
     job = Job(
         model=model, cluster=cluster, global_batch=global_batch, seq_len=seq_len, precision=precision, **job_options
     )
-    return search_job(job, top=top, limits=limits, calibration=known, device=device, chunk=chunk, executor=executor)
+    return search_job(
+        job, top=top, limits=limits, calibration=known, device=device, chunk=chunk, executor=executor, partial=True
+    )
 
 
 def search_job(
@@ -221,10 +223,12 @@ def search_job(
     device: str = "auto",
     chunk: int | None = None,
     executor: Workers = None,
+    partial: bool = False,
 ) -> Search:
     """Do what :func:`search` does for a job that exists, such as a variant of one searched before.
 
-    What calibration adds for its chip and stack stands in the job: ``chip_effect`` and ``family_effect``.
+    What calibration adds for its chip and stack stands in the job: ``chip_effect`` and ``family_effect``. Interrupted,
+    it gives the best so far only if ``partial``: who computes on with the best plan must not take another for it.
     """
     if not (top >= 1 and top == int(top)):
         raise ValueError(f"top must be a whole number of plans, at least 1, got {top!r}")
@@ -234,13 +238,13 @@ def search_job(
     xp = device_namespace(device) if executor is None else NUMPY
     table, considered = enumerate_plans(job, limits, xp)
     if executor is None:
-        found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk)
+        found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk, partial=partial)
     else:
         frozen = None if limits is None else tuple((axis, tuple(values)) for axis, values in limits.items())
         parts = (slice(first, first + _SHARE) for first in range(0, len(table), _SHARE))
         shares = (_Share(job, frozen, k, device, chunk, int(top), part) for part in parts)
         results = in_order(_best_of_share, shares, executor=executor, what="plans")
-        found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))))
+        found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))), partial)
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
     everything = slice(0, len(best))
@@ -350,8 +354,11 @@ def best_of(
     top: int = 10,
     xp: Namespace = NUMPY,
     chunk: int | None = None,
+    partial: bool = False,
 ) -> Best:
     """Evaluate every plan of a table and return the fastest that fit; of equals, the one that needs less memory.
+
+    Interrupted, it returns the best so far only if ``partial``.
 
     Raises
     ------
@@ -360,18 +367,18 @@ def best_of(
     """
     keep_freed_memory()
     evaluator = PlanEvaluator(job, table, coefficients, xp)
-    return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk))
+    return _kept(job, table, _bests(evaluator, job, 0, len(table), top, chunk), partial)
 
 
-def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best]) -> Best:
-    """Return the last of ever better results, or what there is when somebody interrupts."""
+def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best], partial: bool) -> Best:
+    """Return the last of ever better results, or if ``partial`` what there is when somebody interrupts."""
     best = _NONE
     try:
         for better in bests:
             best = better
     except KeyboardInterrupt:
-        if not len(best.index):
-            raise  # nothing to keep
+        if not (partial and len(best.index)):
+            raise
     if not len(best.index):
         raise ValueError(_says_nothing_fits(job, table, best.nearest, best.least_bytes))
     return best

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,15 +19,18 @@ from gigacluster.arrays import NUMPY, AnyArray, Namespace, as_common, moved, nam
 from gigacluster.names import outside_schedule, unknown
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.job import Job
-from gigacluster.throughput.rules import HYBRID, RULES, SEARCHED, SHARDINGS, ZERO1, ZERO2, Rule, divisors
+from gigacluster.throughput.rules import HYBRID, RULES, SEARCHED, SHARDINGS, ZERO1, ZERO2, Rule, divisors, widths
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import PARTS_AGAIN, RECOMPUTE, RECOMPUTED, SHARDING
 
-RECOMPUTES = ("none", "selective", "full")  # in the order of their codes in a table of plans
-#: Axes whose values are words.
-_WORDS = {"recompute": RECOMPUTE, "sharding": SHARDING}
-#: Axes that a search can be restricted to; dp follows from the number of chips.
-AXES = ("tp", "pp", "cp", "ep", "vpp", "micro_batch", "sp", "recompute", "sharding", "shard_group")
+#: Every axis of a plan: a field of :class:`Plan`, a column of :class:`PlanTable`. A search can be restricted in all
+#: but dp, which follows from the number of chips.
+AXES = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "recompute", "sharding", "shard_group")
+RECOMPUTES = ("none", "selective", "full")
+#: Axes whose values are words: their vocabulary, and the words that a plan can have, in the order of their codes.
+_WORDS = {"recompute": (RECOMPUTE, RECOMPUTES), "sharding": (SHARDING, SHARDINGS)}
+#: The two axes of how states are sharded, which come in pairs.
+_OPTION = ("sharding", "shard_group")
 
 
 class UnevenChipsError(ValueError):
@@ -80,26 +83,11 @@ class Plan(Software):
 
     def codes(self) -> dict[str, int]:
         """Return every axis as a whole number: words as their codes."""
-        row = {field.name: getattr(self, field.name) for field in fields(PlanTable)}
-        words = {"recompute": RECOMPUTES.index(self.recompute), "sharding": SHARDINGS.index(self.sharding)}
-        return {name: int(value) for name, value in {**row, **words}.items()}
+        return {axis: _code(axis, getattr(self, axis)) for axis in AXES}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlanTable:
-    """Many plans: an array of whole numbers for each axis, words as their codes."""
-
-    tp: Any
-    sp: Any
-    pp: Any
-    vpp: Any
-    dp: Any
-    cp: Any
-    ep: Any
-    micro_batch: Any
-    recompute: Any
-    sharding: Any
-    shard_group: Any
+class PlanTable(SimpleNamespace):
+    """Many plans: an array of whole numbers for each of :data:`AXES`, words as their codes."""
 
     def __len__(self) -> int:
         return int(self.tp.shape[0])
@@ -110,12 +98,12 @@ class PlanTable:
 
     def columns(self) -> dict[str, Any]:
         """Return every column by name, without copying."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
     def plan(self, index: int) -> Plan:
         """Return one plan as a record."""
         row: dict[str, Any] = {name: int(column[index]) for name, column in self.columns().items()}
-        words = {"recompute": RECOMPUTES[row["recompute"]], "sharding": SHARDINGS[row["sharding"]]}
+        words = {axis: allowed[row[axis]] for axis, (_, allowed) in _WORDS.items()}
         return Plan(**{**row, "sp": bool(row["sp"]), **words})
 
 
@@ -170,10 +158,6 @@ class PlanSpace:
         return PlanTable(
             **columns, sharding=sharding, shard_group=numpy.where(group > 0, group, columns["dp"] * columns["cp"])
         )
-
-    def columns(self) -> dict[str, Any]:
-        """Return every column by name."""
-        return self.take(slice(None)).columns()
 
     def plan(self, index: int) -> Plan:
         """Return one plan as a record."""
@@ -235,9 +219,8 @@ def plan_fields(job: Job, plans: Any) -> dict[str, Any]:
         Floats, or float64 arrays of one library.
     """
     xp, (code,) = as_common(plans.sharding)
-    same = ("tp", "sp", "pp", "vpp", "dp", "cp", "ep", "micro_batch", "shard_group")
     return {
-        **{name: getattr(plans, name) for name in same},
+        **{axis: getattr(plans, axis) for axis in AXES if axis not in _WORDS},
         **again_fields(job, plans.recompute),
         "n_chips": plans.tp * plans.pp * plans.cp * plans.dp,
         "shard_params": xp.astype(code > 2.5, xp.float64),
@@ -267,15 +250,22 @@ def read_word(axis: str, said: object) -> str:
     ValueError
         If it is none that a plan can have.
     """
-    word = _WORDS[axis].read(said)
-    allowed = RECOMPUTES if axis == "recompute" else SHARDINGS
+    vocabulary, allowed = _WORDS[axis]
+    word = vocabulary.read(said)
     if word not in allowed:
         raise ValueError(unknown(axis, said, allowed))
     return word
 
 
+def _code(axis: str, value: Any) -> int:
+    """Return a value of an axis as a whole number: a word as its place."""
+    return _WORDS[axis][1].index(value) if axis in _WORDS else int(value)
+
+
 def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> dict[str, list[int]]:
     """Return the values that each axis of a plan can take by itself, before any rule about several axes.
+
+    In the order in which a search joins them.
 
     Parameters
     ----------
@@ -290,24 +280,25 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     ValueError
         If an axis is unknown, or can have none of its allowed values.
     """
-    model, limits = job.model, dict(limits or {})
-    if unknown := set(limits) - set(AXES):
-        said = f"unknown axes {', '.join(sorted(unknown))}; a search can be restricted in: {', '.join(AXES)}"
-        asked = [*unknown, *(word for axis in unknown for word in limits[axis])]
-        raise ValueError("; ".join(filter(None, [said, outside_schedule(*asked)])))
-    domain = job.cluster.fabric.scaleup_domain
+    model, domain, limits = job.model, job.cluster.fabric.scaleup_domain, dict(limits or {})
+    restricted = [axis for axis in AXES if axis != "dp"]
     values: dict[str, list[Any]] = {
-        "tp": divisors(math.gcd(model.n_heads, model.n_kv_heads, model.d_ff)),
         "pp": list(range(1, model.n_layers + 1)),
-        "cp": divisors(job.seq_len),
-        "ep": divisors(max(model.n_experts, 1)),
-        "micro_batch": divisors(job.global_batch),
         "vpp": list(range(1, model.n_layers + 1)),
+        "tp": widths(job),
+        "cp": divisors(job.seq_len),
+        "dp": divisors(job.global_batch),
+        "micro_batch": divisors(job.global_batch),
+        "ep": divisors(max(model.n_experts, 1)),
         "sp": [0, 1],
         "recompute": list(RECOMPUTES),
         "sharding": list(SHARDINGS),
         "shard_group": [domain, 8 * domain],
     }
+    if unknown := set(limits) - set(restricted):
+        said = f"unknown axes {', '.join(sorted(unknown))}; a search can be restricted in: {', '.join(restricted)}"
+        asked = [*unknown, *(word for axis in unknown for word in limits[axis])]
+        raise ValueError("; ".join(filter(None, [said, outside_schedule(*asked)])))
     for axis, allowed in limits.items():
         wanted = [read_word(axis, word) for word in allowed] if axis in _WORDS else list(allowed)
         kept = wanted if axis == "shard_group" else [value for value in values[axis] if value in wanted]
@@ -318,9 +309,7 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
     fused = job.framework == "megatron" and job.attention != "unfused" and not job.recompute_modules
     if "recompute" not in limits and fused:
         values["recompute"].remove("selective")
-    values["recompute"] = [RECOMPUTES.index(word) for word in values["recompute"]]
-    values["sharding"] = [SHARDINGS.index(word) for word in values["sharding"]]
-    return values
+    return {axis: [_code(axis, value) for value in kept] for axis, kept in values.items()}
 
 
 def enumerate_plans(
@@ -338,7 +327,8 @@ def enumerate_plans(
     """
     values = axis_values(job, limits)
     options = _options(values, asked="shard_group" in (limits or {}))
-    considered = math.prod(len(values[axis]) for axis in AXES if axis not in ("sharding", "shard_group")) * len(options)
+    # Of all combinations; dp follows from the others.
+    considered = math.prod(len(v) for axis, v in values.items() if axis not in ("dp", *_OPTION)) * len(options)
     try:
         return _table(job, values, options, (*RULES, *SEARCHED.values()), xp), considered
     except UnevenChipsError:
@@ -359,12 +349,12 @@ def _table(
 ) -> PlanSpace:
     """Return the plans of a job that hold some rules."""
     options = numpy.asarray(pairs, dtype=numpy.int32)
-    sharding = {"sharding": options[:, 0], "shard_group": options[:, 1]}
+    sharding = dict(zip(_OPTION, options.T, strict=True))
     asked = set().union(*(rule.needs for rule in rules if rule.needs & set(sharding))) - set(sharding)
     rows: dict[str, Any] = {}
     code, radix = xp.zeros(1, dtype=xp.int64), {}  # the axes that rules about sharding ask for, in mixed radix
-    for axis in ("pp", "vpp", "tp", "cp", "dp", "micro_batch", "ep", "sp", "recompute"):
-        choices = numpy.asarray(divisors(job.global_batch) if axis == "dp" else values[axis], dtype=numpy.int64)
+    for axis in (axis for axis in values if axis not in _OPTION):
+        choices = numpy.asarray(values[axis], dtype=numpy.int64)
         across = {axis: moved(choices, code, whole=True)}
         down, right = xp.nonzero(_allowed(rows, across, job, rules))
         rows = {name: xp.take(column, down) for name, column in rows.items()} | {axis: xp.take(across[axis], right)}

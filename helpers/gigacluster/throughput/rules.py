@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil, gcd
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from gigacluster.throughput.job import Job
+from gigacluster.throughput.words import SHARDING
 
 #: Shortest half of a sequence that is worth a chip under context parallelism: half a tile of a matmul. [token]
 _LEAST_TOKENS = 64
 #: Nothing; optimizer state; gradients too; parameters too; the same in groups, each with a copy of everything: in the
 #: order of their codes in a table of plans.
-SHARDINGS = ("none", "zero1", "zero2", "zero3", "hsdp")
+SHARDINGS = tuple(SHARDING.words)
 ZERO1, ZERO2, HYBRID = (SHARDINGS.index(word) for word in ("zero1", "zero2", "hsdp"))
 
 
@@ -22,6 +24,11 @@ class Rule(NamedTuple):
     needs: frozenset[str]
     holds: Callable[[Job, Any], Any]
     says: Callable[[Job, Any], str]
+
+
+def _rule(needs: str, holds: Callable[[Job, Any], Any]) -> Callable[[Callable[[Job, Any], str]], Rule]:
+    """Make a rule of what to say where it fails: the axes that it needs, and when it holds, stand above."""
+    return lambda says: Rule(frozenset(needs.split()), holds, says)
 
 
 def divisors(whole: int) -> list[int]:
@@ -36,10 +43,8 @@ def divisors(whole: int) -> list[int]:
     return sorted({*small, *(whole // d for d in small)})
 
 
-def divides_layers(job: Job, chunks: Any) -> Any:
-    """Tell whether the layers divide into chunks, the embedding and the loss counted as layers or not."""
-    n_layers = job.model.n_layers
-    return (n_layers % chunks == 0) | ((n_layers + 1) % chunks == 0) | ((n_layers + 2) % chunks == 0)
+def _list(values: list[int], shown: int = 12) -> str:
+    return ", ".join(map(str, values[:shown])) + (", ..." if len(values) > shown else "")
 
 
 def _multiplies_out(job: Job, p: Any) -> Any:
@@ -47,32 +52,30 @@ def _multiplies_out(job: Job, p: Any) -> Any:
     return (used <= n_chips) & (used >= ceil((1.0 - job.idle_frac) * n_chips))
 
 
-def _says_product(job: Job, p: Any) -> str:
+@_rule("tp pp cp dp", _multiplies_out)
+def _chips(job: Job, p: Any) -> str:
     n_chips, rest = job.cluster.n_chips, p.tp * p.pp * p.cp
     fits = f"dp={n_chips // rest} would fit" if n_chips % rest == 0 else f"no dp fits: {rest} does not divide {n_chips}"
     idle = f", of which {job.idle_frac:.3g} may stand idle" if job.idle_frac else ""
     return f"tp*pp*cp*dp = {p.tp}*{p.pp}*{p.cp}*{p.dp} = {rest * p.dp} is not n_chips = {n_chips}{idle}; {fits}"
 
 
-def _splits_heads(job: Job, p: Any) -> Any:
-    model = job.model
-    return (model.n_heads % p.tp == 0) & (model.n_kv_heads % p.tp == 0) & (model.d_ff % p.tp == 0)
+def widths(job: Job) -> list[int]:
+    """Return the tensor-parallel widths that divide the heads, the key-value heads and the FFN of the model."""
+    return divisors(gcd(job.model.n_heads, job.model.n_kv_heads, job.model.d_ff))
 
 
-def _says_heads(job: Job, p: Any) -> str:
+@_rule("tp", lambda job, p: gcd(job.model.n_heads, job.model.n_kv_heads, job.model.d_ff) % p.tp == 0)
+def _heads(job: Job, p: Any) -> str:
     model = job.model
-    fits = divisors(gcd(model.n_heads, model.n_kv_heads, model.d_ff))
     return (
         f"tp={p.tp} does not divide the {model.n_heads} heads, {model.n_kv_heads} key-value heads and the FFN width "
-        f"{model.d_ff} of {model.name}; tp can be {_list(fits)}"
+        f"{model.d_ff} of {model.name}; tp can be {_list(widths(job))}"
     )
 
 
-def _fills_stages(job: Job, p: Any) -> Any:
-    return p.pp <= job.model.n_layers
-
-
-def _says_stages(job: Job, p: Any) -> str:
+@_rule("pp", lambda job, p: p.pp <= job.model.n_layers)
+def _stages(job: Job, p: Any) -> str:
     return f"pp={p.pp} is more than the {job.model.n_layers} layers; pp can be up to that"
 
 
@@ -80,30 +83,24 @@ def _cuts_sequence(job: Job, p: Any) -> Any:
     return (p.cp == 1) | ((job.seq_len % (2 * p.cp) == 0) & (job.seq_len // (2 * p.cp) >= _LEAST_TOKENS))
 
 
-def _says_sequence(job: Job, p: Any) -> str:
-    fits = [1] + [cp for cp in divisors(job.seq_len) if job.seq_len % (2 * cp) == 0]
-    fits = sorted({cp for cp in fits if cp == 1 or job.seq_len // (2 * cp) >= _LEAST_TOKENS})
+@_rule("cp", _cuts_sequence)
+def _sequence(job: Job, p: Any) -> str:
+    fits = [cp for cp in divisors(job.seq_len) if _cuts_sequence(job, SimpleNamespace(cp=cp))]
     return (
         f"cp={p.cp} does not cut sequences of {job.seq_len} tokens into 2*cp equal parts of at least {_LEAST_TOKENS}; "
         f"cp can be {_list(fits)}"
     )
 
 
-def _spreads_experts(job: Job, p: Any) -> Any:
-    return (max(job.model.n_experts, 1) % p.ep == 0) & ((p.dp * p.cp * p.tp) % p.ep == 0)
-
-
-def _says_experts(job: Job, p: Any) -> str:
+@_rule("tp cp dp ep", lambda job, p: (max(job.model.n_experts, 1) % p.ep == 0) & ((p.dp * p.cp * p.tp) % p.ep == 0))
+def _experts(job: Job, p: Any) -> str:
     experts, chips = job.model.n_experts, p.dp * p.cp * p.tp
     fits = divisors(gcd(max(experts, 1), chips))
     return f"ep={p.ep} does not divide both the {experts} experts and dp*cp*tp = {chips}; ep can be {_list(fits)}"
 
 
-def _divides_batch(job: Job, p: Any) -> Any:
-    return job.global_batch % (p.dp * p.micro_batch) == 0
-
-
-def _says_batch(job: Job, p: Any) -> str:
+@_rule("dp micro_batch", lambda job, p: job.global_batch % (p.dp * p.micro_batch) == 0)
+def _batch(job: Job, p: Any) -> str:
     batch = job.global_batch
     if batch % p.dp == 0:
         fits = f"micro_batch can be {_list(divisors(batch // p.dp))}"
@@ -112,11 +109,8 @@ def _says_batch(job: Job, p: Any) -> str:
     return f"global_batch={batch} is not a multiple of dp*micro_batch = {p.dp}*{p.micro_batch}; {fits}"
 
 
-def _interleaves(job: Job, p: Any) -> Any:
-    return (p.vpp == 1) | ((p.pp > 1) & (p.pp * p.vpp <= job.model.n_layers + 2))
-
-
-def _says_interleave(job: Job, p: Any) -> str:
+@_rule("pp vpp", lambda job, p: (p.vpp == 1) | ((p.pp > 1) & (p.pp * p.vpp <= job.model.n_layers + 2)))
+def _chunks(job: Job, p: Any) -> str:
     most = max((job.model.n_layers + 2) // p.pp, 1) if p.pp > 1 else 1  # the embedding and the loss may count
     return (
         f"vpp={p.vpp} needs pp > 1 and a layer for each of the pp*vpp = {p.pp * p.vpp} chunks of "
@@ -124,50 +118,21 @@ def _says_interleave(job: Job, p: Any) -> str:
     )
 
 
-def _evenly(job: Job, p: Any) -> Any:
-    return (p.vpp == 1) | divides_layers(job, p.pp * p.vpp)
-
-
-def _says_evenly(job: Job, p: Any) -> str:
-    fits = [
-        v for v in range(1, job.model.n_layers // p.pp + 1) if v == 1 or (p.pp > 1 and divides_layers(job, p.pp * v))
-    ]
-    return (
-        f"vpp={p.vpp} needs {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
-        f"the embedding and the loss counted as layers or not; with pp={p.pp}, vpp can be {_list(fits)}"
-    )
-
-
-def _distinct(job: Job, p: Any) -> Any:
-    return (p.sharding != ZERO2) | (p.pp == 1)
-
-
-def _says_distinct(job: Job, p: Any) -> str:
-    return f"with pp={p.pp}, zero2 adds whole gradients up and is zero1; zero1 would fit"
-
-
-def _rounds(job: Job, p: Any) -> Any:
-    return (p.vpp == 1) | ((job.global_batch // (p.dp * p.micro_batch)) % p.pp == 0)
-
-
-def _says_rounds(job: Job, p: Any) -> str:
+@_rule(
+    "pp vpp dp micro_batch", lambda job, p: (p.vpp == 1) | ((job.global_batch // (p.dp * p.micro_batch)) % p.pp == 0)
+)
+def _rounds(job: Job, p: Any) -> str:
     n_micro = job.global_batch // (p.dp * p.micro_batch)
     return f"vpp={p.vpp} needs micro-batches in multiples of pp={p.pp}, and there are {n_micro}; vpp=1 would fit"
 
 
-def _splits_tokens(job: Job, p: Any) -> Any:
-    return (p.sp == 0) | ((p.tp > 1) & ((job.seq_len // p.cp) % p.tp == 0))
-
-
-def _says_tokens(job: Job, p: Any) -> str:
+@_rule("tp cp sp", lambda job, p: (p.sp == 0) | ((p.tp > 1) & ((job.seq_len // p.cp) % p.tp == 0)))
+def _tokens(job: Job, p: Any) -> str:
     return f"sp needs tp > 1 that divides the {job.seq_len // p.cp} tokens of a chip; got tp={p.tp}; sp=False would fit"
 
 
-def _routes_parts(job: Job, p: Any) -> Any:
-    return (p.sp == 1) | (p.tp == 1) | (job.model.n_experts == 0)
-
-
-def _says_routes(job: Job, p: Any) -> str:
+@_rule("tp sp", lambda job, p: (p.sp == 1) | (p.tp == 1) | (job.model.n_experts == 0))
+def _routed(job: Job, p: Any) -> str:
     return f"experts with tp={p.tp} need sequence parallelism; sp=True would fit"
 
 
@@ -179,7 +144,8 @@ def _shards(job: Job, p: Any) -> Any:
     return (parts & in_groups) | (whole & (p.sharding < HYBRID))
 
 
-def _says_shards(job: Job, p: Any) -> str:
+@_rule("dp cp sharding shard_group", _shards)
+def _groups(job: Job, p: Any) -> str:
     replicas = p.dp * p.cp
     if replicas == 1:
         return "one replica cannot be sharded; sharding='none' would fit"
@@ -190,31 +156,30 @@ def _says_shards(job: Job, p: Any) -> str:
     )
 
 
-def _list(values: list[int], shown: int = 12) -> str:
-    return ", ".join(map(str, values[:shown])) + (", ..." if len(values) > shown else "")
+RULES = (_chips, _heads, _stages, _sequence, _experts, _batch, _chunks, _rounds, _tokens, _routed, _groups)
 
 
-def _rule(needs: str, holds: Callable[[Job, Any], Any], says: Callable[[Job, Any], str]) -> Rule:
-    return Rule(frozenset(needs.split()), holds, says)
+def _divides_layers(job: Job, chunks: Any) -> Any:
+    """Tell whether the layers divide into chunks, the embedding and the loss counted as layers or not."""
+    n_layers = job.model.n_layers
+    return (n_layers % chunks == 0) | ((n_layers + 1) % chunks == 0) | ((n_layers + 2) % chunks == 0)
 
 
-RULES = (
-    _rule("tp pp cp dp", _multiplies_out, _says_product),
-    _rule("tp", _splits_heads, _says_heads),
-    _rule("pp", _fills_stages, _says_stages),
-    _rule("cp", _cuts_sequence, _says_sequence),
-    _rule("tp cp dp ep", _spreads_experts, _says_experts),
-    _rule("dp micro_batch", _divides_batch, _says_batch),
-    _rule("pp vpp", _interleaves, _says_interleave),
-    _rule("pp vpp dp micro_batch", _rounds, _says_rounds),
-    _rule("tp cp sp", _splits_tokens, _says_tokens),
-    _rule("tp sp", _routes_parts, _says_routes),
-    _rule("dp cp sharding shard_group", _shards, _says_shards),
-)
+@_rule("pp vpp", lambda job, p: (p.vpp == 1) | _divides_layers(job, p.pp * p.vpp))
+def _even_chunks(job: Job, p: Any) -> str:
+    most = job.model.n_layers // p.pp
+    fits = [v for v in range(1, most + 1) if v == 1 or (p.pp > 1 and _divides_layers(job, p.pp * v))]
+    return (
+        f"vpp={p.vpp} needs {job.model.n_layers} layers that divide into pp*vpp = {p.pp * p.vpp} chunks, "
+        f"the embedding and the loss counted as layers or not; with pp={p.pp}, vpp can be {_list(fits)}"
+    )
+
+
+@_rule("pp sharding", lambda job, p: (p.sharding != ZERO2) | (p.pp == 1))
+def _whole_gradients(job: Job, p: Any) -> str:
+    return f"with pp={p.pp}, zero2 adds whole gradients up and is zero1; zero1 would fit"
+
 
 #: What a search asks besides of an axis, unless no value that it may look at would be left: chunks of one size, as
 #: recipes have them; and no ZeRO-2 with a pipeline, where it is ZeRO-1 by another name.
-SEARCHED = {
-    "vpp": _rule("pp vpp", _evenly, _says_evenly),
-    "sharding": _rule("pp sharding", _distinct, _says_distinct),
-}
+SEARCHED = {"vpp": _even_chunks, "sharding": _whole_gradients}

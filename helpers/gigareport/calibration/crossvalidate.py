@@ -6,6 +6,7 @@ that the table knows) and families of sources (makers that it does not). Everyth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -82,10 +83,9 @@ def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
         return table_of_runs.families(runs)
     if split == "source":
         return runs["source_id"].to_numpy(dtype=str)
-    groups = runs["split_group"].to_numpy(dtype=str)
-    names = numpy.unique(groups)
+    names, group = numpy.unique(runs["split_group"].to_numpy(dtype=str), return_inverse=True)
     dealt = numpy.random.default_rng(_SEED).permutation(len(names)) % N_GROUP_FOLDS
-    return numpy.array([f"fold {number}" for number in dealt])[numpy.searchsorted(names, groups)]
+    return numpy.array([f"fold {number}" for number in dealt])[group]
 
 
 def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start: Fit | None = None) -> CrossValidation:
@@ -93,38 +93,35 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
 
     Parameters
     ----------
-    runs, data
-        As from :func:`scored_runs`.
+    runs, data : As from :func:`scored_runs`.
     split : {"group", "source", "family"}
-    start : Fit, optional
-        Where fits begin; saves time only.
+    start : Where fits begin; saves time only.
     """
-    folds = folds_of(runs, split)
+    folds, moe = folds_of(runs, split), _is_moe(runs)
     names = numpy.unique(folds)
-    moe = (runs["arch"] == "moe").to_numpy()
     log_predicted, log_half_width, log_constant = (numpy.full(len(runs), numpy.nan) for _ in range(3))
     for name in progress(names, what=f"by {split}", unit="fold"):
         here = folds == name
-        log_predicted[here] = predict_without(data, folds, (name,), start)[name]
+        log_predicted[here] = predict_without(data, here, start)
         log_constant[here] = numpy.log(scoring.ConstantMfu.fit(runs[~here]).step_time_s(runs[here]))
     error = log_predicted - data.log_step_time
     sources = runs["source_id"].to_numpy(dtype=str)
     for name in names:
         here = folds == name
-        log_half_width[here] = half_widths(error[~here], moe[~here], sources[~here], new=split == "family")[
-            moe[here].astype(int)
-        ]
+        widths = half_widths(error[~here], moe[~here], sources[~here], new=split == "family")
+        log_half_width[here] = widths[moe[here].astype(int)]
     return CrossValidation(
         split=split, log_predicted=log_predicted, log_half_width=log_half_width, log_constant_mfu=log_constant
     )
 
 
-def predict_without(
-    data: Observations, folds: numpy.ndarray, without: tuple[str, ...], start: Fit | None = None
-) -> dict[str, numpy.ndarray]:
-    """Fit without the runs of some folds and return log step times predicted for each of them."""
-    found = fit(select(data, ~numpy.isin(folds, without)), start=start)
-    return {name: predict_log_s(found, select(data, folds == name)) for name in without}
+def predict_without(data: Observations, here: numpy.ndarray, start: Fit | None = None) -> numpy.ndarray:
+    """Return the log step times of some runs, a mask, as predicted by a fit of the others."""
+    return predict_log_s(fit(select(data, ~here), start=start), select(data, here))
+
+
+def _is_moe(runs: pd.DataFrame) -> numpy.ndarray:
+    return (runs["arch"] == "moe").to_numpy()
 
 
 def half_widths(
@@ -154,10 +151,9 @@ def coefficient_table(
     found: Fit, runs: pd.DataFrame, splits: list[CrossValidation], log_measured: numpy.ndarray
 ) -> pd.DataFrame:
     """Return the rows of ``data/throughput_coefficients.csv``."""
-    error = numpy.sqrt(numpy.diag(found.covariance)) * NORMAL_80
-    rows = []
-    for i, name in enumerate(found.names):
-        prior, at = PRIORS[name], found.position[i]
+    error, rows = numpy.sqrt(numpy.diag(found.covariance)) * NORMAL_80, []
+    for i, (name, prior) in enumerate(PRIORS.items()):
+        at = found.position[i]
         low, value, high = (float(decode(prior, at + shift)) for shift in (-error[i], 0.0, error[i]))
         expected = (float(decode(prior, shift)) for shift in (0.0, -NORMAL_80, NORMAL_80))
         rows.append(("coefficient", name, value, low, high, prior.unit, *expected, prior.meaning))
@@ -167,32 +163,28 @@ def coefficient_table(
         "source": "the same, of one source within its family",
     }
     family_of = dict(zip(runs["source_id"], table_of_runs.families(runs), strict=True))
-    position = len(found.names)
+    of_effects = iter(error[len(PRIORS) :])
     for kind, spread in EFFECT_SPREADS.items():
+        prior_half = spread * NORMAL_80
         for name, value in found.effects(kind).items():
-            shown = f"{family_of[name]}|{name}" if kind == "source" else name
-            half, prior_half = spread * error[position], spread * NORMAL_80
-            position += 1
-            rows.append(
-                (kind, shown, value, value - half, value + half, "1", 0.0, -prior_half, prior_half, meanings[kind])
-            )
-    moe, sources = (runs["arch"] == "moe").to_numpy(), runs["source_id"].to_numpy(dtype=str)
+            shown, half = f"{family_of[name]}|{name}" if kind == "source" else name, spread * next(of_effects)
+            ends = (value, value - half, value + half)
+            rows.append((kind, shown, *ends, "1", 0.0, -prior_half, prior_half, meanings[kind]))
+
+    def add(kind: str, values: Mapping[str, float], meaning: str) -> None:
+        rows.extend((kind, name, value, None, None, "1", None, None, None, meaning) for name, value in values.items())
+
+    moe, sources = _is_moe(runs), runs["source_id"].to_numpy(dtype=str)
     for known, split in zip(("known", "new"), splits[:2], strict=True):
         widths = half_widths(split.log_predicted - log_measured, moe, sources, new=known == "new")
-        for arch, width in zip(("dense", "moe"), widths, strict=True):
+        for arch, width in zip(("dense", "moe"), widths.tolist(), strict=True):
             meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
-            rows.append(("interval", f"{known} {arch}", float(width), *[None] * 2, "1", *[None] * 3, meaning))
-    for name, width in UNTESTED.items():
-        meaning = "what that adds to the half-width, in quadrature; scale at every doubling. Assumption"
-        rows.append(("interval", name, width, *[None] * 2, "1", *[None] * 3, meaning))
-    for name, width in memory_widths().items():
-        meaning = "half-width of the 80 % interval of a peak of memory, as a logarithm"
-        rows.append(("interval", name, width, *[None] * 2, "1", *[None] * 3, meaning))
-    for name, count in _tested(runs).items():
-        rows.append(("tested", name, count, *[None] * 2, "1", *[None] * 3, "calibrating runs that had it"))
-    for key, mfu in scoring.ConstantMfu.fit(runs).mfu.items():
-        meaning = "median model FLOP utilisation of chip, precision and recompute: the yardstick"
-        rows.append(("constant_mfu", "|".join(key) or "all", mfu, *[None] * 2, "1", *[None] * 3, meaning))
+            add("interval", {f"{known} {arch}": width}, meaning)
+    add("interval", UNTESTED, "what that adds to the half-width, in quadrature; scale at every doubling. Assumption")
+    add("interval", memory_widths(), "half-width of the 80 % interval of a peak of memory, as a logarithm")
+    add("tested", _tested(runs), "calibrating runs that had it")
+    mfu = {"|".join(key) or "all": value for key, value in scoring.ConstantMfu.fit(runs).mfu.items()}
+    add("constant_mfu", mfu, "median model FLOP utilisation of chip, precision and recompute: the yardstick")
     return pd.DataFrame(rows, columns=columns_of("throughput_coefficients"))
 
 
@@ -225,19 +217,17 @@ def _tested(runs: pd.DataFrame) -> dict[str, int]:
 
 def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list[CrossValidation]) -> pd.DataFrame:
     """Return the rows of ``data/throughput_accuracy.csv``."""
-    family, sources = table_of_runs.families(runs), runs["source_id"].to_numpy(dtype=str)
+    family, sources, moe = table_of_runs.families(runs), runs["source_id"].to_numpy(dtype=str), _is_moe(runs)
     rows = []
     for split in splits:
-        for arch in ("dense", "moe"):
-            of_arch = (runs["arch"] == arch).to_numpy()
-            for name in ("all", *numpy.unique(family[of_arch])):
-                here = of_arch & ((family == name) | (name == "all"))
-                rows.append(
-                    {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
-                )
-            for name in numpy.unique(sources[of_arch]):
-                found = _accuracy(split, log_measured, family, of_arch & (sources == name))
-                rows.append({"split": split.split, "arch": arch, "family": f"source {name}", **found})
+        for arch, of_arch in (("dense", ~moe), ("moe", moe)):
+            groups = {"all": of_arch}
+            groups |= {name: of_arch & (family == name) for name in numpy.unique(family[of_arch])}
+            groups |= {f"source {name}": of_arch & (sources == name) for name in numpy.unique(sources[of_arch])}
+            rows += [
+                {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
+                for name, here in groups.items()
+            ]
     return pd.DataFrame(rows, columns=columns_of("throughput_accuracy"))
 
 

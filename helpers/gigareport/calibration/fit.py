@@ -10,8 +10,9 @@ the coefficients, and a new family is predicted with an effect of zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -48,7 +49,6 @@ class Observations:
 class Fit:
     """Coefficients and effects, with their covariance on the scale of the priors."""
 
-    names: tuple[str, ...]  # coefficients
     levels: dict[str, tuple[str, ...]]  # effect kind -> names
     position: numpy.ndarray  # distance from the prior in its spreads: coefficients, then effects
     covariance: numpy.ndarray
@@ -57,46 +57,43 @@ class Fit:
     @property
     def coefficients(self) -> Coefficients:
         """Return the coefficients as numbers."""
-        return Coefficients(**{name: float(value) for name, value in self._decoded(self.position).items()})
-
-    def _decoded(self, position: Any) -> dict[str, Any]:
-        return {name: decode(PRIORS[name], position[..., i]) for i, name in enumerate(self.names)}
+        return Coefficients(**{name: float(value) for name, value in decoded(self.position).items()})
 
     def effects(self, kind: str) -> dict[str, float]:
         """Return the effects of one kind by name."""
-        start = len(self.names)
-        for other, names in self.levels.items():
-            if other == kind:
-                values = EFFECT_SPREADS[kind] * self.position[start : start + len(names)]
-                return dict(zip(names, values.tolist(), strict=True))
-            start += len(names)
-        raise KeyError(kind)
+        values = EFFECT_SPREADS[kind] * self.position[_places(self.levels)[kind]]
+        return dict(zip(self.levels[kind], values.tolist(), strict=True))
+
+
+def _places(levels: Mapping[str, Sequence[str]]) -> dict[str, slice]:
+    """Return where the effects of each kind stand in a position."""
+    ends = numpy.cumsum([len(PRIORS), *map(len, levels.values())]).tolist()
+    return {kind: slice(*between) for kind, between in zip(levels, pairwise(ends), strict=True)}
+
+
+#: From the value of a coefficient to the scale of its prior, and back.
+_SCALES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "log": (numpy.log, numpy.exp),
+    "logit": (lambda value: numpy.log(value / (1.0 - value)), lambda at: 1.0 / (1.0 + numpy.exp(-at))),
+    "linear": (float, lambda at: at),
+}
 
 
 def decode(prior: Prior, position: Any) -> Any:
     """Turn a distance from the prior, in its spreads, into the value of a coefficient."""
-    return _from_scale(prior, _to_scale(prior) + prior.spread * position)
+    to_scale, from_scale = _SCALES[prior.scale]
+    return from_scale(float(to_scale(prior.value)) + prior.spread * position)
 
 
 def encode(prior: Prior, value: float) -> float:
     """Turn the value of a coefficient into its distance from the prior, in its spreads."""
-    return (_scaled(prior, value) - _to_scale(prior)) / prior.spread
+    to_scale, _ = _SCALES[prior.scale]
+    return (float(to_scale(value)) - float(to_scale(prior.value))) / prior.spread
 
 
-def _to_scale(prior: Prior) -> float:
-    return _scaled(prior, prior.value)
-
-
-def _scaled(prior: Prior, value: float) -> float:
-    if prior.scale == "log":
-        return float(numpy.log(value))
-    return float(numpy.log(value / (1.0 - value))) if prior.scale == "logit" else value
-
-
-def _from_scale(prior: Prior, value: Any) -> Any:
-    if prior.scale == "log":
-        return numpy.exp(value)
-    return 1.0 / (1.0 + numpy.exp(-value)) if prior.scale == "logit" else value
+def decoded(position: numpy.ndarray) -> dict[str, Any]:
+    """Return the coefficients at positions, which lie along the last axis."""
+    return {name: decode(prior, position[..., i]) for i, (name, prior) in enumerate(PRIORS.items())}
 
 
 def select(data: Observations, keep: numpy.ndarray) -> Observations:
@@ -111,18 +108,14 @@ def fit(data: Observations, *, start: Fit | None = None, max_evaluations: int = 
 
     Parameters
     ----------
-    data : Observations
-        At least a few dozen runs.
-    start : Fit, optional
-        Where to begin; the priors by default. Changes the time it takes, not the optimum.
+    data : At least a few dozen runs.
+    start : Where to begin; the priors by default. Changes the time it takes, not the optimum.
     """
-    names = tuple(PRIORS)
     levels = {kind: tuple(sorted(set(data.labels[kind].tolist()))) for kind in EFFECT_SPREADS}
-    codes = {kind: numpy.searchsorted(levels[kind], data.labels[kind]) for kind in EFFECT_SPREADS}
-    model = _Model(data, names, levels, codes)
+    model = _Model(data, levels)
     found = least_squares(
         model.residuals,
-        _first(names, levels, start),
+        _first(levels, start),
         model.jacobian,
         method="lm",
         xtol=1e-9,
@@ -132,7 +125,6 @@ def fit(data: Observations, *, start: Fit | None = None, max_evaluations: int = 
     )
     jacobian = model.jacobian(found.x)
     return Fit(
-        names=names,
         levels=levels,
         position=found.x,
         covariance=numpy.linalg.inv(jacobian.T @ jacobian),
@@ -140,55 +132,48 @@ def fit(data: Observations, *, start: Fit | None = None, max_evaluations: int = 
     )
 
 
-def _first(names: tuple[str, ...], levels: dict[str, tuple[str, ...]], start: Fit | None) -> numpy.ndarray:
-    if start is None:
-        return numpy.zeros(len(names) + sum(map(len, levels.values())))
-    values = [start.position[: len(names)]]
-    for kind, level in levels.items():
-        known = start.effects(kind)
-        values.append(numpy.array([known.get(name, 0.0) / EFFECT_SPREADS[kind] for name in level]))
-    return numpy.concatenate(values)
+def _first(levels: dict[str, tuple[str, ...]], start: Fit | None) -> numpy.ndarray:
+    first = numpy.zeros(len(PRIORS) + sum(map(len, levels.values())))
+    if start is not None:
+        first[: len(PRIORS)] = start.position[: len(PRIORS)]
+        for kind, place in _places(levels).items():
+            known = start.effects(kind)
+            first[place] = [known.get(name, 0.0) / EFFECT_SPREADS[kind] for name in levels[kind]]
+    return first
 
 
 class _Model:
     """Residuals and their derivatives; all coefficients are perturbed in one broadcast evaluation."""
 
-    def __init__(
-        self, data: Observations, names: tuple[str, ...], levels: Mapping[str, Sequence[str]], codes: dict[str, Any]
-    ) -> None:
-        self.data, self.names, self.levels, self.codes = data, names, levels, codes
-        self.rows = numpy.arange(len(data))
+    def __init__(self, data: Observations, levels: dict[str, tuple[str, ...]]) -> None:
+        self.data, self.places = data, _places(levels)
+        #: Where in a position the effect of each run stands.
+        self.columns = {
+            kind: place.start + numpy.searchsorted(levels[kind], data.labels[kind])
+            for kind, place in self.places.items()
+        }
 
     def _error(self, position: numpy.ndarray) -> numpy.ndarray:
         """Return log predicted over measured, an axis for each leading axis of ``position``."""
-        columns = {name: decode(PRIORS[name], position[..., i])[..., None] for i, name in enumerate(self.names)}
-        effects = {kind: self._effect(kind, position) for kind in self.levels}
-        case = replace(self.data.case, chip_effect=effects["chip"], family_effect=effects["family"] + effects["source"])
-        return log_step_time(case, Coefficients(**columns)) - self.data.log_step_time
-
-    def _start(self, kind: str) -> int:
-        before = list(self.levels)[: list(self.levels).index(kind)]
-        return len(self.names) + sum(len(self.levels[other]) for other in before)
-
-    def _effect(self, kind: str, position: numpy.ndarray) -> numpy.ndarray:
-        return EFFECT_SPREADS[kind] * position[..., self._start(kind) + self.codes[kind]]
+        coefficients = Coefficients(**{name: value[..., None] for name, value in decoded(position).items()})
+        effects = {kind: EFFECT_SPREADS[kind] * position[..., at] for kind, at in self.columns.items()}
+        return log_step_time(_with_effects(self.data.case, effects), coefficients) - self.data.log_step_time
 
     def residuals(self, position: numpy.ndarray) -> numpy.ndarray:
         return numpy.concatenate([_robust(self._error(position))[0], position])
 
     def jacobian(self, position: numpy.ndarray) -> numpy.ndarray:
-        n_names, n_rows = len(self.names), len(self.rows)
+        n_names, rows = len(PRIORS), numpy.arange(len(self.data))
         steps = numpy.zeros((n_names + 2, len(position)))
         steps[:n_names, :n_names] = numpy.diag(numpy.full(n_names, _DIFFERENCE))
-        chips = slice(self._start("chip"), self._start("chip") + len(self.levels["chip"]))
-        steps[n_names, chips] = _DIFFERENCE  # each run has one chip: all of them at once
+        steps[n_names, self.places["chip"]] = _DIFFERENCE  # each run has one chip: all of them at once
         error = self._error(position + steps)
         change = (error[:-1] - error[-1]) / _DIFFERENCE
-        derivative = numpy.zeros((n_rows, len(position)))
+        derivative = numpy.zeros((len(rows), len(position)))
         derivative[:, :n_names] = change[:n_names].T
-        derivative[self.rows, self._start("chip") + self.codes["chip"]] = change[n_names]
+        derivative[rows, self.columns["chip"]] = change[n_names]
         for kind in ("family", "source"):
-            derivative[self.rows, self._start(kind) + self.codes[kind]] = EFFECT_SPREADS[kind]
+            derivative[rows, self.columns[kind]] = EFFECT_SPREADS[kind]
         slope = _robust(error[-1])[1]
         return numpy.concatenate([derivative * slope[:, None], numpy.eye(len(position))])
 
@@ -215,5 +200,8 @@ def predict_log_s(found: Fit, data: Observations) -> numpy.ndarray:
         kind: numpy.array([found.effects(kind).get(name, 0.0) for name in data.labels[kind].tolist()])
         for kind in EFFECT_SPREADS
     }
-    case = replace(data.case, chip_effect=effects["chip"], family_effect=effects["family"] + effects["source"])
-    return log_step_time(case, found.coefficients)
+    return log_step_time(_with_effects(data.case, effects), found.coefficients)
+
+
+def _with_effects(case: Case, effects: dict[str, numpy.ndarray]) -> Case:
+    return replace(case, chip_effect=effects["chip"], family_effect=effects["family"] + effects["source"])

@@ -11,8 +11,6 @@ from gigacluster import scaling
 from gigareport import catalog
 from gigareport.dictionary import columns_of
 
-__all__ = ["replicate_table"]
-
 _TABLE = "scaling_law_replicates"
 _RUNS = "scaling_chinchilla_runs"
 _REPLICATES, _SEED = 4_000, 42

@@ -12,21 +12,24 @@ import pandas as pd
 
 from gigareport import catalog, fields
 
-__all__ = ["joined", "read_log"]
-
 #: A number as these programs print it: thousands may have commas; "4.3.2", "1e5" and "4,5" are none.
-_NUMBER = r"((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
+_NUMBER = r"[ \t]*((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)"
 _END = r"(?!\w|[.,]\d)"
-#: What a line says, in the order in which it says it. One search each: a pattern of all may take forever on a line.
-_MEGATRON = (
-    re.compile(rf"elapsed time per iteration \(ms\):\s*{_NUMBER}{_END}", re.ASCII),
-    re.compile(rf"global batch size:\s*{_NUMBER}{_END}", re.ASCII),
-)
-_TITAN = (
-    re.compile(rf"step:\s*{_NUMBER}{_END}", re.ASCII),
-    re.compile(rf"memory:\s*{_NUMBER}\s*GiB", re.ASCII),
-    re.compile(rf"tps:\s*{_NUMBER}{_END}", re.ASCII),
-)
+
+
+def _line(first: str, *others: str) -> re.Pattern[str]:
+    """Return a pattern of what a line says in this order, whose groups are empty where it does not say it all.
+
+    It takes a line from ``first`` to its end, whole or not, and what was found of it is never tried again (``(?>``), so
+    that the time is in proportion to the length of a text, however long its lines are.
+    """
+    rest = r"[^\r\n]*"
+    said = [f"(?:{rest}?{first})??{_NUMBER}{_END}", *(f"{rest}?{other}" for other in others)]
+    return re.compile(f"{first}(?:{''.join(f'(?>{one})' for one in said)})?{rest}", re.ASCII)
+
+
+_MEGATRON = _line(r"elapsed time per iteration \(ms\):", f"global batch size:{_NUMBER}{_END}")
+_TITAN = _line("step:", rf"memory:{_NUMBER}[ \t]*GiB", f"tps:{_NUMBER}{_END}")
 _LARGEST_LOG = 300_000_000  # bytes
 #: Steps at the start of a log that warm up, as a share.
 _WARM_UP = 0.1
@@ -55,22 +58,16 @@ def read_log(text: str) -> dict[str, float] | None:
     return None
 
 
-def _steady(text: str, patterns: Sequence[re.Pattern[str]]) -> list[list[float]]:
+def _steady(text: str, line: re.Pattern[str]) -> list[list[float]]:
     """Return the numbers of every line that has them all, without those that warm up."""
-    found = [numbers for line in text.splitlines() if (numbers := _numbers(line, patterns))]
+    found = []
+    for match in line.finditer(text):
+        if match[1] is not None:
+            numbers = [float(number.replace(",", "")) for number in match.groups()]
+            # The number of a step, which torchtitan alone names first, may be 0.
+            if all(0.0 < number < math.inf for number in numbers[-2:]):
+                found.append(numbers)
     return found[int(_WARM_UP * len(found)) :]
-
-
-def _numbers(line: str, patterns: Sequence[re.Pattern[str]]) -> list[float]:
-    at, numbers = 0, []
-    for pattern in patterns:
-        match = pattern.search(line, at)
-        if match is None:
-            return []
-        at = match.end()
-        numbers.append(float(match[1].replace(",", "")))
-    # The number of a step, which torchtitan alone names first, may be 0.
-    return numbers if all(0.0 < number < math.inf for number in numbers[-2:]) else []
 
 
 def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
@@ -78,10 +75,8 @@ def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
 
     Parameters
     ----------
-    runs : pandas.DataFrame
-        Rows in the form of ``data/training_runs.csv``, with model, chip and plan.
-    logs : sequence of str
-        ``RUN_ID=FILE``, or a file alone where there is one run.
+    runs : Rows in the form of ``data/training_runs.csv``, with model, chip and plan.
+    logs : ``RUN_ID=FILE``, or a file alone where there is one run.
 
     Raises
     ------

@@ -13,20 +13,12 @@ from gigareport.calibration.runs import not_scored_reasons
 LEAST_MISS = 1.1
 
 
-def scored_ratios(runs: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return the scored runs with the shipped model's prediction.
+def scored_ratios() -> pd.DataFrame:
+    """Return the scored runs of ``data/training_runs.csv`` with the shipped model's prediction.
 
-    Parameters
-    ----------
-    runs : DataFrame, optional
-        In the form of ``data/training_runs.csv``, which is taken otherwise.
-
-    Returns
-    -------
-    DataFrame
-        The rows of the runs that count, with ``predicted_s`` [s] and ``ratio``, predicted over measured [1].
+    Added are ``predicted_s`` [s] and ``ratio``, predicted over measured [1].
     """
-    runs = catalog.load("training_runs") if runs is None else runs
+    runs = catalog.load("training_runs")
     scored = numpy.array([not reason for reason in not_scored_reasons(runs)])
     table = runs.assign(predicted_s=predict(runs)["step_time_s"].to_numpy())[scored]
     table = table.assign(ratio=table["predicted_s"] / table["step_time_s"])
@@ -47,16 +39,8 @@ def within_share(scored: pd.DataFrame, part: float) -> float:
 def diagnosed(scored: pd.DataFrame, diagnoses: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return the diagnosed misses of ``data/misses.csv`` with their runs, worst first.
 
-    Parameters
-    ----------
-    scored : From :func:`scored_ratios`.
-    diagnoses : DataFrame, optional
-        In the form of the table.
-
-    Returns
-    -------
-    DataFrame
-        The columns of the table, and of the run: ``model, chip, n_chips, source, step_time_s, predicted_s, ratio``.
+    Added are of the run ``model, chip, n_chips, source, step_time_s, predicted_s, ratio``. Others in the form of the
+    table may stand for it.
 
     Raises
     ------

@@ -19,12 +19,10 @@ from gigacluster.throughput.shipped import NORMAL_80, Calibration, shipped
 from gigareport import catalog, fields
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration.crossvalidate import observe
-from gigareport.calibration.fit import Observations, decode, encode, log_step_time
+from gigareport.calibration.fit import NOISE, Observations, decode, decoded, encode, log_step_time
 from gigareport.calibration.logs import joined
 from gigareport.dictionary import columns_of
 
-#: Error of one of the reader's runs, as a logarithm: as in the shipped fit.
-NOISE = 0.1
 #: Spread of the effect of a stack, as a logarithm: of families left out of the fit.
 STACK_SPREAD = 0.15
 CHIP_SPREAD = 0.10
@@ -39,11 +37,11 @@ class Taught:
     stack_effect: float  # logarithm of step time over the model's
     mape_before: float
     mape_after: float  # of the same runs: a fit, not a test
-    moved: pd.DataFrame  # coefficients that moved most, in their widths
+    moved: list[tuple[str, float, float]]  # before and after, of the coefficients that moved most, in their widths
 
     def to_text(self) -> str:
         """Return what was learnt, in sentences."""
-        moved = "; ".join(f"{row.name_} {row.before:.3g} to {row.after:.3g}" for row in self.moved.itertuples())
+        moved = "; ".join(f"{name} {before:.3g} to {after:.3g}" for name, before, after in self.moved)
         slower = "slower" if self.stack_effect > 0 else "faster"
         return (
             f"{self.n_runs} runs. Your stack is {abs(numpy.expm1(self.stack_effect)):.1%} {slower} than the model "
@@ -89,11 +87,9 @@ def calibrate(path: str | Path, *, logs: Sequence[str] = ()) -> Taught:
 
 def _widths() -> dict[str, float]:
     """Return the standard deviation of each shipped coefficient on the scale of its prior, in spreads of it."""
-    table = catalog.load("throughput_coefficients").query("kind == 'coefficient'")
-    return {
-        row.name_: (encode(PRIORS[row.name_], row.high) - encode(PRIORS[row.name_], row.low)) / (2.0 * NORMAL_80)
-        for row in table.rename(columns={"name": "name_"}).itertuples()
-    }
+    table = catalog.load("throughput_coefficients").query("kind == 'coefficient'").set_index("name")
+    ends = {name: [encode(prior, table.loc[name, end]) for end in ("low", "high")] for name, prior in PRIORS.items()}
+    return {name: (high - low) / (2.0 * NORMAL_80) for name, (low, high) in ends.items()}
 
 
 def learn(data: Observations, known: Calibration, widths: dict[str, float]) -> Taught:
@@ -101,25 +97,21 @@ def learn(data: Observations, known: Calibration, widths: dict[str, float]) -> T
 
     Parameters
     ----------
-    data
-        Runs of one stack.
-    known
-        Calibration that has not seen them.
-    widths
-        Standard deviation of each coefficient, in spreads of its prior.
+    data : Runs of one stack.
+    known : Calibration that has not seen them.
+    widths : Standard deviation of each coefficient, in spreads of its prior.
     """
     names = tuple(PRIORS)
-    start = numpy.array([encode(PRIORS[name], getattr(known.coefficients, name)) for name in names])
+    start = numpy.array([encode(prior, getattr(known.coefficients, name)) for name, prior in PRIORS.items()])
     width = numpy.array([widths[name] for name in names])
     chips = sorted(set(data.labels["chip"].tolist()))
     code = numpy.searchsorted(chips, data.labels["chip"])
     chip_start = numpy.array([known.chip_effects.get(chip, 0.0) for chip in chips])
 
     def moved(position: numpy.ndarray) -> tuple[Coefficients, numpy.ndarray, float]:
-        at = start + width * position[: len(names)]
-        values = {name: float(decode(PRIORS[name], at[i])) for i, name in enumerate(names)}
+        values = decoded(start + width * position[: len(names)])
         chip_effects = chip_start + CHIP_SPREAD * position[len(names) : -1]
-        return Coefficients(**values), chip_effects, STACK_SPREAD * position[-1]
+        return Coefficients(**{n: float(v) for n, v in values.items()}), chip_effects, STACK_SPREAD * position[-1]
 
     def error(position: numpy.ndarray) -> numpy.ndarray:
         coefficients, chip_effects, stack = moved(position)
@@ -145,5 +137,5 @@ def learn(data: Observations, known: Calibration, widths: dict[str, float]) -> T
         stack_effect=stack,
         mape_before=float(before),
         mape_after=float(after),
-        moved=pd.DataFrame(shown, columns=["name_", "before", "after"]),
+        moved=shown,
     )

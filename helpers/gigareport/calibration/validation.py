@@ -110,12 +110,9 @@ def validate(
     Parameters
     ----------
     path : The file. Runs that cannot be expressed count with the constant utilisation of their chip, and are listed.
-    chips : path, optional
-        A table of chips of one's own, in the form of ``data/chips.csv``.
-    calibration : optional
-        A record, or a file that ``gigacluster calibrate`` wrote; that of the package by default.
-    logs : sequence of str, optional
-        Logs of these runs, ``RUN_ID=FILE``: what they measured goes before what the rows say.
+    chips : A table of chips of one's own, in the form of ``data/chips.csv``.
+    calibration : A record, or a file that ``gigacluster calibrate`` wrote; that of the package by default.
+    logs : Logs of these runs, ``RUN_ID=FILE``: what they measured goes before what the rows say.
 
     Raises
     ------
@@ -127,9 +124,9 @@ def validate(
     runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
     kept = numpy.array([not reason for reason in reasons], dtype=bool)  # a file may have no run at all
-    scored = runs.loc[kept].reset_index(drop=True)
     known = calibration_of(calibration)
-    predicted = predict(table_of_runs.columns(scored), chips=own_chips, calibration=known)
+    said = predict(table_of_runs.columns(runs), chips=own_chips, calibration=known)
+    scored, predicted = (table.loc[kept].reset_index(drop=True) for table in (runs, said))
     yardstick = scoring.ConstantMfu(dict(known.constant_mfu)).step_time_s(scored)
     measured = scored.rename(columns={"step_time_s": "measured_s"})
     table = pd.concat([measured, predicted.drop(columns=["run_id", "step_time_s"])], axis=1)
@@ -143,7 +140,7 @@ def validate(
         inexpressible=_listed(predicted["run_id"][without], predicted["inexpressible"][without]),
         not_scored=[row for row in _listed(runs["run_id"], reasons) if row["reason"]],
         ranking=scoring.ranking(scored, own.to_numpy()),
-        memory=weighed.scores(weighed.weigh(runs, chips=own_chips, calibration=known)),
+        memory=weighed.scores(weighed.weigh(runs, said)),
     )
 
 

@@ -16,8 +16,6 @@ from gigareport import catalog
 from gigareport.calibration.validation import Validation
 from gigareport.dictionary import columns_of
 
-__all__ = ["enter", "read", "told"]
-
 _TABLE = "throughput_vault.csv"
 _ERRORS = ("n", "mape", "median_ape", "p90_ape", "bias", "coverage80")
 
@@ -45,14 +43,8 @@ def enter(found: Validation, file: Path, *, into: Path | None = None, on: dateti
 
     Parameters
     ----------
-    found : Validation
-        Scores of the file, by the calibration of the package.
-    file : Path
-        What was scored.
-    into : Path, optional
-        Folder of the table; ``data/`` by default.
-    on : date, optional
-        Today by default.
+    found, file : Scores by the calibration of the package, and what was scored.
+    into, on : Folder of the table, and the day; ``data/`` and today by default.
 
     Raises
     ------

@@ -21,23 +21,27 @@ def of_kind(runs: pd.DataFrame, said: pd.DataFrame) -> numpy.ndarray:
     return said.to_numpy()[numpy.arange(len(said)), said.columns.get_indexer(kinds)].astype(float)
 
 
-def weigh(runs: pd.DataFrame, *, chips: pd.DataFrame | None = None, calibration: Any = None) -> pd.DataFrame:
-    """Return the runs of a table that can be expressed, and what is said of their memory.
+def weigh(runs: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that can be expressed, and what their prediction says of memory.
 
-    Added are ``predicted_gib`` (of the kind that was printed), ``fits``, ``fit_probability`` and ``blank`` (something
-    that memory hangs on is not told).
+    Added are ``predicted_gib`` (of the kind that was printed), ``fits`` and ``fit_probability``.
     """
-    cases = table_of_runs.cases(runs, chips)
-    kept = runs[cases.expressible].reset_index(drop=True)
-    said = predict(table_of_runs.columns(kept), chips=chips, calibration=calibration)
-    own = said[["fits", "fit_probability"]].assign(predicted_gib=of_kind(kept, said), blank=cases.memory_blank)
-    return pd.concat([kept, own], axis=1)
+    told = (said["inexpressible"] == "").to_numpy()
+    kept, said = runs[told].reset_index(drop=True), said[told].reset_index(drop=True)
+    return pd.concat([kept, said[["fits", "fit_probability"]].assign(predicted_gib=of_kind(kept, said))], axis=1)
 
 
 def known() -> pd.DataFrame:
-    """Return the runs of ``memory_runs`` and ``training_runs``, weighed; ``table`` tells which."""
-    tables = ("memory_runs", "training_runs")
-    return pd.concat([weigh(catalog.load(name)).assign(table=name) for name in tables], ignore_index=True)
+    """Return the runs of ``memory_runs`` and ``training_runs``, weighed.
+
+    ``table`` tells which, ``blank`` whether something that memory hangs on is not told.
+    """
+    tables = []
+    for name in ("memory_runs", "training_runs"):
+        runs = catalog.load(name)
+        blank = table_of_runs.cases(runs).memory_blank
+        tables.append(weigh(runs, predict(table_of_runs.columns(runs))).assign(blank=blank, table=name))
+    return pd.concat(tables, ignore_index=True)
 
 
 def peaks(weighed: pd.DataFrame) -> pd.DataFrame:

@@ -63,9 +63,11 @@ def _gb300_by_fp8(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+_KNOWN_COMPUTE = ("training_flop", "n_chips", "training_cost_usd_2023")
+
+
 def _with_known_compute(table: pd.DataFrame) -> pd.DataFrame:
-    known = table[["training_flop", "n_chips", "training_cost_usd_2023"]].notna().any(axis=1)
-    return table[known]
+    return table[table[[*_KNOWN_COMPUTE]].notna().any(axis=1)]
 
 
 _ESTIMATE = ("h100e_8bit_p5", "h100e_8bit_median", "h100e_8bit_p95")
@@ -83,23 +85,63 @@ def _totals(*files: str) -> Table:
     return Table(name="maker_totals", files=files, needs=needs, key=key, source_id="epoch-chip-sales")
 
 
-def _sales(*files: str) -> Table:
-    key = ("chip_maker", "chip", "start", "as_of")
-    needs = (*key, *_ESTIMATE, "n_chips_p5", "n_chips_median", "n_chips_p95")
-    return Table(name="chip_sales", files=files, needs=needs, key=key, source_id="epoch-chip-sales")
-
-
 def _timelines(file: str) -> Table:
     key, costs = ("data_center", "date"), ("capex", "compute_capex", "construction_capex")
-    return Table(
-        name="data_center_timelines",
-        files=(file,),
-        needs=(*key, "power_mw", "h100e_8bit", *(f"{cost}_usd_2025_billion" for cost in costs)),
-        key=key,
-        source_id="epoch-data-centers",
-    )
+    needs = (*key, "power_mw", "h100e_8bit", *(f"{cost}_usd_2025_billion" for cost in costs))
+    return Table(name="data_center_timelines", files=(file,), needs=needs, key=key, source_id="epoch-data-centers")
 
 
+_SALES = Table(
+    name="chip_sales",
+    files=(
+        *(f"csv_export/{maker}_calendar_quarter_chip_timelines.csv" for maker in ("nvidia", "tpu")),
+        *(f"csv_export/{maker}_chip_timelines.csv" for maker in ("trainium", "amd")),
+    ),
+    needs=("chip_maker", "chip", "start", "as_of", *_ESTIMATE, "n_chips_p5", "n_chips_median", "n_chips_p95"),
+    key=("chip_maker", "chip", "start", "as_of"),
+    source_id="epoch-chip-sales",
+)
+_SITES = Table(
+    name="sites",
+    files=("data_centers.csv",),
+    needs=("data_center", "owner", "users", "project"),
+    key=("data_center",),
+    source_id="epoch-data-centers",
+    make=_without_marks,
+)
+_CLUSTERS = Table(
+    name="gpu_clusters",
+    files=("gpu_clusters.csv",),
+    needs=("name", "status", "certainty", "h100e", "country", "owner", "first_operational", "peak_16bit_op_per_s"),
+    key=(),
+    source_id="epoch-gpu-clusters",
+    has_vintages=False,
+    make=_gb300_by_fp8,
+)
+_HARDWARE = Table(
+    name="accelerators",
+    files=("ml_hardware.csv",),
+    needs=("name", "maker", "released", "tdp_w", "foundry"),
+    key=("name",),
+    source_id="epoch-ml-hardware",
+)
+_LABORATORIES = Table(
+    name="lab_compute",
+    files=("**/lab_compute_year_end_by_lab.csv",),
+    needs=("lab", "as_of", *_ESTIMATE),
+    key=("lab", "as_of"),
+    source_id="epoch-lab-compute",
+    has_vintages=False,
+)
+_MODELS = Table(
+    name="notable_models",
+    files=("notable_ai_models.csv",),
+    needs=("model", "publication_date", *_KNOWN_COMPUTE),
+    key=("publication_date", "model"),
+    source_id="epoch-notable-models",
+    has_vintages=False,
+    make=_with_known_compute,
+)
 #: Newest layout first: a folder is read by the first feed of which it has a file.
 FEEDS: tuple[Feed, ...] = (
     Feed(
@@ -119,87 +161,13 @@ FEEDS: tuple[Feed, ...] = (
                 "data_inputs/named_other_owners_cumulative_totals.csv",
             ),
             _totals(*(f"csv_export/{maker}_cumulative_totals.csv" for maker in _MAKERS)),
-            _sales(
-                *(f"csv_export/{maker}_calendar_quarter_chip_timelines.csv" for maker in ("nvidia", "tpu")),
-                *(f"csv_export/{maker}_chip_timelines.csv" for maker in ("trainium", "amd")),
-            ),
+            _SALES,
             _timelines("data_inputs/xai_datacenter_timelines.csv"),
         ),
     ),
-    Feed(
-        name="frontier data centres",
-        tables=(
-            _timelines("data_center_timelines.csv"),
-            Table(
-                name="sites",
-                files=("data_centers.csv",),
-                needs=("data_center", "owner", "users", "project"),
-                key=("data_center",),
-                source_id="epoch-data-centers",
-                make=_without_marks,
-            ),
-        ),
-    ),
-    Feed(
-        name="clusters known by name",
-        tables=(
-            Table(
-                name="gpu_clusters",
-                files=("gpu_clusters.csv",),
-                needs=(
-                    "name",
-                    "status",
-                    "certainty",
-                    "h100e",
-                    "country",
-                    "owner",
-                    "first_operational",
-                    "peak_16bit_op_per_s",
-                ),
-                key=(),
-                source_id="epoch-gpu-clusters",
-                has_vintages=False,
-                make=_gb300_by_fp8,
-            ),
-        ),
-    ),
-    Feed(
-        name="machine-learning hardware",
-        tables=(
-            Table(
-                name="accelerators",
-                files=("ml_hardware.csv",),
-                needs=("name", "maker", "released", "tdp_w", "foundry"),
-                key=("name",),
-                source_id="epoch-ml-hardware",
-            ),
-        ),
-    ),
-    Feed(
-        name="compute of laboratories",
-        tables=(
-            Table(
-                name="lab_compute",
-                files=("**/lab_compute_year_end_by_lab.csv",),
-                needs=("lab", "as_of", *_ESTIMATE),
-                key=("lab", "as_of"),
-                source_id="epoch-lab-compute",
-                has_vintages=False,
-            ),
-        ),
-    ),
-    Feed(
-        name="notable models",
-        tables=(
-            Table(
-                name="notable_models",
-                files=("notable_ai_models.csv",),
-                needs=("model", "publication_date", "training_flop", "n_chips", "training_cost_usd_2023"),
-                key=("publication_date", "model"),
-                source_id="epoch-notable-models",
-                has_vintages=False,
-                make=_with_known_compute,
-            ),
-        ),
-    ),
+    Feed(name="frontier data centres", tables=(_timelines("data_center_timelines.csv"), _SITES)),
+    Feed(name="clusters known by name", tables=(_CLUSTERS,)),
+    Feed(name="machine-learning hardware", tables=(_HARDWARE,)),
+    Feed(name="compute of laboratories", tables=(_LABORATORIES,)),
+    Feed(name="notable models", tables=(_MODELS,)),
 )

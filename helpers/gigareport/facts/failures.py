@@ -23,11 +23,8 @@ _CLASSES = {
     "B200": ("B200", "GB200", "B300", "GB300", "B100"),
 }
 _GENERATIONS = {"A100": ("A100",), "H100": ("H100", "B200", "mixed"), "B200": ("H100", "B200", "mixed")}
-_OF_CLASS = {
-    "A100": ("A100",),
-    "H100": ("H100", "mixed"),
-    "B200": ("B200",),
-}  # Meta's mixed jobs of 2026 are H100 mostly
+#: Meta's mixed jobs of 2026 are H100 mostly.
+_OF_CLASS = {"A100": ("A100",), "H100": ("H100", "mixed"), "B200": ("B200",)}
 _LEAST_HOUSES = 3
 #: Standard error of the logarithm where a source prints a rate and neither count nor range. (assumption-reliability)
 _ERROR_OF_A_STATEMENT = 0.3
@@ -54,20 +51,12 @@ def chip_class(chip: str | None) -> str | None:
     return next((name for name, starts in _CLASSES.items() if (chip or "").upper().startswith(starts)), None)
 
 
-def rates_per_8_chips() -> pd.DataFrame:
-    """Return ``failure_rates`` with ``rate``, its range and ``log_error``, for nodes of 8 chips.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of the table, ``rate``, ``rate_low`` and ``rate_high`` in failures per 1,000 node-days, and the
-        standard error of the logarithm of ``rate``: from the count, or the printed range, or 0.3.
-    """
-    return _rates().to_frame()
-
-
 @cache
 def _rates() -> Table:
+    """Return ``failure_rates`` with ``rate``, its range and the standard error of its logarithm, for nodes of 8 chips.
+
+    Rates are failures per 1,000 node-days; the error is from the count, or the printed range, or 0.3.
+    """
     table: Table = catalog.headline(catalog.read("failure_rates"))
     nodes = 8 / table["gpus_per_node"]
     of_count = numpy.sqrt(filled(table["dispersion"], 1.0) / table["failures"])
@@ -83,15 +72,12 @@ def _rates() -> Table:
 def jobs_beside(expected: ExpectedRate) -> pd.DataFrame:
     """Return the rates of every counted job of GPUs with the one to expect first, as rows to draw.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``label``, ``low``, ``median``, ``high`` in failures per 1,000 days of 8 chips, the lowest first; a job beside
-        the pool says so.
+    They are ``label``, ``low``, ``median``, ``high`` in failures per 1,000 days of 8 chips, the lowest first; a job
+    beside the pool says so.
     """
     import pandas as pd
 
-    table = rates_per_8_chips()
+    table = _rates().to_frame()
     table = table[(table["scope"] == "jobs") & (table["kind"] == "GPU") & table["rate"].notna()].sort_values("rate")
     what = table["counts"].map({"hardware": ", hardware"}).fillna("")
     label = table["system"] + what + table["pooled"].map({True: "", False: " (beside)"})
@@ -159,18 +145,18 @@ def _expected(of_class: str | None, n_gpus: float, counts: str, without_house: s
 def _rows_for(table: Table, of_class: str | None, counts: str) -> tuple[Table, str]:
     """Return the narrowest set of rows with three houses, and its name."""
     said = "all stops" if counts == "stops" else "hardware alone"
-    groups = []
-    if of_class is not None:
-        groups.append((_OF_CLASS[of_class], f"{of_class} class"))
-        newer = "A100 class" if of_class == "A100" else "H100 class and newer"
-        groups.append((_GENERATIONS[of_class], newer))
     of_kind = table.where(table["counts"] == counts)
     others = ~numpy.isin(table["house"], of_kind["house"]) & (table["counts"] != "component")
     both = stacked(of_kind, table.where(others))
-    choices = [(_of_chips(of_kind, chips), f"{name}, {said}") for chips, name in groups]
-    choices += [(_of_chips(both, chips), f"{name}, stops or hardware") for chips, name in groups[1:]]
-    choices.append((of_kind, f"all GPUs, {said}"))
-    choices.append((both, "all GPUs, stops or hardware"))
+    choices = [(of_kind, f"all GPUs, {said}"), (both, "all GPUs, stops or hardware")]
+    if of_class is not None:
+        newer, chips = "A100 class" if of_class == "A100" else "H100 class and newer", _GENERATIONS[of_class]
+        choices = [
+            (_of_chips(of_kind, _OF_CLASS[of_class]), f"{of_class} class, {said}"),
+            (_of_chips(of_kind, chips), f"{newer}, {said}"),
+            (_of_chips(both, chips), f"{newer}, stops or hardware"),
+            *choices,
+        ]
     return next((pair for pair in choices if len(set(pair[0]["house"])) >= _LEAST_HOUSES), choices[-1])
 
 
@@ -181,11 +167,8 @@ def _of_chips(table: Table, classes: tuple[str, ...]) -> Table:
 def left_out() -> pd.DataFrame:
     """Return every pooled run beside what the other houses say of it.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``house``, ``system``, ``counts``, ``rate``, ``low``, ``median``, ``high`` (5, 50 and 95 %), ``inside``, and
-        ``houses``, how many others there are.
+    The columns are ``house``, ``system``, ``counts``, ``rate``, ``low``, ``median``, ``high`` (5, 50 and 95 %),
+    ``inside``, and ``houses``, how many others there are.
     """
     import pandas as pd
 
@@ -194,15 +177,8 @@ def left_out() -> pd.DataFrame:
         chip = row["chip_class"] if row["chip_class"] in _CLASSES else "H100"
         size = 8192.0 if numpy.isnan(row["n_gpus"]) else float(row["n_gpus"])
         pooled = failure_rate(chip, size, counts=str(row["counts"]), without_house=str(row["house"])).pooled
-        rate = pooled.rate
-        rows.append(
-            {
-                **{name: row[name] for name in ("house", "system", "counts", "rate")},
-                "low": rate.low,
-                "median": rate.median,
-                "high": rate.high,
-                "inside": rate.low <= row["rate"] <= rate.high,
-                "houses": pooled.houses,
-            }
-        )
-    return pd.DataFrame(rows)
+        low, middle, high = pooled.rate.low, pooled.rate.median, pooled.rate.high
+        told = [row[name] for name in ("house", "system", "counts", "rate")]
+        rows.append((*told, low, middle, high, low <= row["rate"] <= high, pooled.houses))
+    columns = ["house", "system", "counts", "rate", "low", "median", "high", "inside", "houses"]
+    return pd.DataFrame(rows, columns=columns)

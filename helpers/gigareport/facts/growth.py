@@ -11,7 +11,7 @@ from scipy import stats
 
 from gigacluster.uncertainty import Interval, interval
 from gigacluster.units import DAYS_PER_YEAR
-from gigareport.facts.world import Day, WorldStock, as_day, years_between
+from gigareport.facts.world import Day, WorldStock, as_days, years_between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def growth_at_release(leaders: pd.DataFrame, quantity: str, start: Day = _FIRST,
         If the quantity is not known of at least three clusters.
     """
     opened, values = leaders["first_operational"], QUANTITIES[quantity][1](leaders)
-    known = opened.between(as_day(start), as_day(end)) & (values > 0)
+    known = opened.between(as_days(start), as_days(end)) & (values > 0)
     if known.sum() < 3:
         raise ValueError(f"{quantity} is known of {known.sum()} clusters between the dates; a trend needs at least 3")
     years = (opened[known] - opened.min()).dt.days.to_numpy() / DAYS_PER_YEAR
@@ -93,7 +93,7 @@ def stock_growth(world: WorldStock, start: Day = _FIRST, end: Day = _LAST) -> Gr
     The table counts what was sold since it begins and is empty before, so that growth in its first year is its own
     filling up as well as the world's.
     """
-    inside = (world.dates >= as_day(start)) & (world.dates <= as_day(end))
+    inside = (world.dates >= as_days(start)) & (world.dates <= as_days(end))
     years = years_between(world.dates[0], world.dates[inside])
     if len(years) < 2:
         raise ValueError(f"the table has {len(years)} dates between {start} and {end}; growth needs at least 2")

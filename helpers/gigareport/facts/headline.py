@@ -14,7 +14,7 @@ from gigareport import catalog
 from gigareport.facts import plans
 from gigareport.facts.ownership import LARGE_CLOUDS, by_owner, fives_share, named_and_other, trend_tests
 from gigareport.facts.stock import world_stock
-from gigareport.facts.world import WorldStock, as_day
+from gigareport.facts.world import WorldStock, as_days, day_numbers
 
 #: Enough to see a headline move by a percent.
 _SAMPLES = 1_000
@@ -38,7 +38,7 @@ def headline(
     five = interval(fives_share(world, day))
     anchor = next(row for row in catalog.read("published_anchors").rows() if row["anchor_id"] == "hyper5_share_2025q4")
     told = next(row for row in catalog.read("sources").rows() if row["source_id"] == anchor["source_id"])["published"]
-    age = round((as_day(vintage) - as_day(told)).astype(int) / 30.44)
+    age = round(float(day_numbers(vintage) - day_numbers(told)) / 30.44)
     agrees = "inside" if five.low <= anchor["value"] <= five.high else "outside"
     low, high = by_owner(world, day).bounds()
     low_end, high_end = interval(low).low, interval(high).high
@@ -79,8 +79,8 @@ def numbers(folder: Path) -> dict[str, str]:
         found[f"its change since {since}, Other a crowd"] = f"{interval(change.if_countless).median:+,.0f}"
     if {"data_center_timelines", "sites"} <= set(have):
         vintage = max(have["sites"]["vintage"])
-        states = plans.states_by_site(have["data_center_timelines"], catalog.read("site_names"), vintage)
-        planned = states.where(states["date"] <= as_day(plans.LAST_DAY)).last("site")
+        states = plans.states_by_site(vintage, have["data_center_timelines"])
+        planned = states.where(states["date"] <= as_days(plans.LAST_DAY)).last("site")
         sizes, largest = planned["h100e_8bit"], int(planned["h100e_8bit"].argmax())
         found["listed sites"] = f"{len(planned)}"
         found["planned at them by the end of 2027"] = f"{sizes.sum() / 1e6:.1f} million H100e"

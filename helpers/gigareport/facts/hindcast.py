@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from scipy import stats
 
-from gigareport.facts.plans import plan_revisions, standing, states_by_site
+from gigareport.facts.plans import revisions_between, standing, states_by_site
 from gigareport.facts.stock import current, world_stock
 from gigareport.facts.timeline import site_timeline
 from gigareport.facts.world import WorldStock
@@ -82,23 +82,20 @@ def revisions(
     return _scored(_OF_STOCK, cases)
 
 
-def sites(
-    states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str, dates: Sequence[str]
-) -> pd.DataFrame:
-    """Predict each site from the earlier vintage and the revisions of all other sites, then look at the later vintage.
+def sites(before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:
+    """Predict each site from an earlier vintage and the revisions of all other sites, then look at a later vintage.
 
     Returns
     -------
     DataFrame
         By ``site, date``, where it has or may have any size, without ``width``. [H100 equivalents by 8-bit peak]
     """
-    old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
-    whole, later, nobody = plan_revisions(old, new, before, now), new.groups("site"), Table({"site": []})
-    cases = []
-    for site, own in old.groups("site").items():
+    earlier, later = (states_by_site(vintage).groups("site") for vintage in (before, now))
+    whole, cases = revisions_between(before, now), []
+    for site, own in earlier.items():
         if site in later:
             others = replace(whole, steps=whole.steps.where(whole.steps["site"] != site))
-            drawn = site_timeline(own, nobody, others, before, days=dates).h100e[0]
+            drawn = site_timeline(own, others, before, days=dates).h100e[0]
             known = standing(later[site], dates).tolist()
             cases += [((site, *case[:1]), *case[1:]) for case in zip(dates, drawn, known, strict=True)]
     scored = _scored(("site", "date"), cases).astype({"date": "datetime64[s]"}).drop(columns="width")

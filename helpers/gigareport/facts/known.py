@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gigacluster.concentration.bounds import Bounds
 from gigacluster.concentration.measures import hhi
-from gigareport.facts.world import Day, as_day
+from gigareport.facts.world import Day, as_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def active_clusters(clusters: pd.DataFrame, date: Day, *, phases_once: bool = Tr
     ----------
     phases_once : Leave out phases that a later phase contains; without it a site counts once for every phase.
     """
-    day = as_day(date)
+    day = as_days(date)
     stands = clusters["in_standard_analysis"] & (clusters["status"] != "Planned") & (clusters["h100e"] > 0)
     stands &= (clusters["first_operational"] <= day) & ~(clusters["decommissioned"] <= day)
     if phases_once:

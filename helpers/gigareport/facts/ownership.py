@@ -19,7 +19,7 @@ from gigacluster.concentration import add, hhi, hhi_change, merger, top_share, t
 from gigacluster.concentration.bounds import bounds, with_countless
 from gigacluster.uncertainty import interval
 from gigareport.facts.use import used_by
-from gigareport.facts.world import OTHER, Day, WorldStock, as_day
+from gigareport.facts.world import OTHER, Day, WorldStock, as_days, spread
 from gigareport.table import Table
 
 if TYPE_CHECKING:
@@ -85,12 +85,6 @@ def _named(world: WorldStock) -> tuple[str, ...]:
     return tuple(name for name in world.owners if name != OTHER)
 
 
-def spread(name: str, samples: numpy.ndarray) -> dict[str, numpy.ndarray]:
-    """Return the columns ``name_p5``, ``name_median`` and ``name_p95`` of samples along the last axis."""
-    ends = numpy.quantile(samples, [0.05, 0.5, 0.95], axis=-1)
-    return dict(zip((f"{name}_p5", f"{name}_median", f"{name}_p95"), ends, strict=True))
-
-
 def owners_at(world: WorldStock, date: Day) -> pd.DataFrame:
     """Holding and share of each owner at a date: ``owner, h100e_8bit_…, share_…``; percentiles do not add up."""
     import pandas as pd
@@ -123,12 +117,12 @@ def index_by_quarter(world: WorldStock) -> pd.DataFrame:
     low, high = cut.bounds()
     middle = {"lowest": low, "capped": bounds(cut.held, cut.nameless).capped, "highest": high}
     columns = {
-        "date": world.dates,
+        "date": world.dates.astype("datetime64[s]"),
         "band_low": numpy.quantile(low, 0.05, axis=-1),
         **{name: numpy.median(samples, axis=-1) for name, samples in middle.items()},
         "band_high": numpy.quantile(high, 0.95, axis=-1),
     }
-    return pd.DataFrame(columns).astype({"date": "datetime64[s]"})
+    return pd.DataFrame(columns)
 
 
 def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]) -> pd.DataFrame:
@@ -149,17 +143,17 @@ def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]
     """
     import pandas as pd
 
-    days = [as_day(date) for date in dates]
-    held = world.at(days)
+    days = as_days(list(dates))
+    held = world.at(list(days))
     named, other = named_and_other(world, held)
     change = with_countless(add(named, h100e_8bit), other) - with_countless(named, other)
     return pd.DataFrame(
         {
-            "date": pd.to_datetime(days),
+            "date": days.astype("datetime64[s]"),
             "stock_h100e": numpy.median(held.sum(axis=0), axis=-1),
             **spread("share", h100e_8bit / held.sum(axis=0)),
             "hhi_change": numpy.median(change, axis=-1),
-            "extrapolated": numpy.array(days) > world.dates[-1],
+            "extrapolated": days > world.dates[-1],
         }
     )
 

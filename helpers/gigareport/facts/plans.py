@@ -10,25 +10,20 @@ is no site of its own: ``site_names`` says which.
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy
-from numpy.typing import ArrayLike
 
 from gigacluster import hardware
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
-from gigareport.facts.world import Day, h100e_per_chip
+from gigareport.facts.world import Days, as_days, day_numbers, h100e_per_chip
 from gigareport.table import Table, given, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: One day or several, as they come: dates, timestamps, datetime64 or text.
-Days: TypeAlias = ArrayLike | datetime.date
 
 LAST_DAY = "2027-12-31"
 #: Owners of sites under the name that the table of owners gives them.
@@ -67,15 +62,21 @@ class Revisions:
         )
 
 
-def states_by_site(states: Table | pd.DataFrame, names: Table | pd.DataFrame, vintage: str) -> Table:
+def states_by_site(vintage: str, states: Table | None = None) -> Table:
     """Return one vintage of ``data_center_timelines`` under the latest names of its sites, known sizes alone.
 
-    A state with power and no compute is one whose compute was not entered, and is left out.
+    A state with power and no compute is one whose compute was not entered, and is left out; later dates than the
+    vintage are plans. ``states`` stands for the table of ``data/``.
     """
-    rows, sites = Table.of(states), dict(zip(names["name"], names["site"], strict=True))
+    rows, names = states or catalog.read("data_center_timelines"), _sites_by_name()
     not_entered = (rows["h100e_8bit"] == 0) & (rows["power_mw"] > 0)
     rows = rows.where((rows["vintage"] == vintage) & given(rows["h100e_8bit"]) & ~not_entered)
-    return rows.assign(site=[sites.get(name, name) for name in rows["data_center"]]).sorted("site", "date")
+    return rows.assign(site=[names.get(name, name) for name in rows["data_center"]]).sorted("site", "date")
+
+
+def _sites_by_name() -> dict[str, str]:
+    names = catalog.read("site_names")
+    return dict(zip(names["name"], names["site"], strict=True))
 
 
 def vintages() -> list[str]:
@@ -83,22 +84,11 @@ def vintages() -> list[str]:
     return sorted(set(catalog.read("sites")["vintage"]))
 
 
-def current_states() -> Table:
-    """Return the states of all sites in the latest vintage of ``data/``; later dates than it are plans."""
-    return states_by_site(catalog.read("data_center_timelines"), catalog.read("site_names"), vintages()[-1])
-
-
-def plan_revisions(before: Table, now: Table, day_before: Day, day_now: Day) -> Revisions:
-    """Look up in a later vintage what became of the steps that an earlier one planned to the end of 2027.
-
-    Parameters
-    ----------
-    before, now : From :func:`states_by_site`.
-    day_before, day_now : date, Timestamp or str
-        When the two were made.
-    """
-    made, end = as_days(day_before), as_days(LAST_DAY)
-    old_sites, new_sites = before.groups("site"), now.groups("site")
+@cache
+def revisions_between(before: str, now: str) -> Revisions:
+    """Look up in a vintage what became of the steps that an earlier one planned to the end of 2027."""
+    made, end = as_days(before), as_days(LAST_DAY)
+    old_sites, new_sites = (states_by_site(vintage).groups("site") for vintage in (before, now))
     common = [site for site in old_sites if site in new_sites]
     rows: list[tuple[Any, ...]] = []
     for site in common:
@@ -122,7 +112,7 @@ def plan_revisions(before: Table, now: Table, day_before: Day, day_now: Day) -> 
     columns = ["site", "planned", "power_mw", "n_buildings", "h100e", "now", "slip_months", "log_ratio", "cancelled"]
     steps = Table({name: [row[place] for row in rows] for place, name in enumerate(columns)})
     return Revisions(
-        window_months=float((as_days(day_now) - made).astype(float)) / DAYS_PER_MONTH,
+        window_months=float(day_numbers(now) - day_numbers(before)) / DAYS_PER_MONTH,
         steps=steps.assign(cancelled=steps["cancelled"].astype(bool)),
         common_sites=len(common),
         planned_before=float(sum(standing(old_sites[site], LAST_DAY) for site in common)),
@@ -135,17 +125,16 @@ def _most(values: numpy.ndarray) -> float:
     return float(numpy.fmax.reduce(values)) if len(values) else 0.0
 
 
-def revisions_between(states: Table | pd.DataFrame, names: Table | pd.DataFrame, before: str, now: str) -> Revisions:
-    """Return what became of the plans of one vintage of the tables by another."""
-    old, new = (states_by_site(states, names, vintage) for vintage in (before, now))
-    return plan_revisions(old, new, before, now)
-
-
-@cache
 def latest_revisions() -> Revisions:
     """Return what became of the plans of the vintage before the latest of ``data/``."""
-    states, names = (catalog.read(name) for name in ("data_center_timelines", "site_names"))
-    return revisions_between(states, names, *vintages()[-2:])
+    before, now = vintages()[-2:]
+    return revisions_between(before, now)
+
+
+def record_before(sizes: numpy.ndarray) -> numpy.ndarray:
+    """Return the largest size before each, 0 before the first."""
+    found: numpy.ndarray = numpy.maximum.accumulate(numpy.concatenate([[0.0], sizes]))[:-1]
+    return found
 
 
 def standing(states: Table, days: Days, column: str = "h100e_8bit") -> Any:
@@ -153,16 +142,6 @@ def standing(states: Table, days: Days, column: str = "h100e_8bit") -> Any:
     rows = states.where(given(states["date"]) & given(states[column]))
     values = numpy.concatenate([[0.0], rows[column]])
     return values[numpy.searchsorted(day_numbers(rows["date"]), day_numbers(days), side="right")]
-
-
-def as_days(days: Days) -> numpy.ndarray:
-    """Return days as datetime64[D]."""
-    return numpy.asarray(days, dtype="datetime64[D]")
-
-
-def day_numbers(days: Days) -> numpy.ndarray:
-    """Return days as numbers, which the library counts in."""
-    return as_days(days).astype(numpy.float64)
 
 
 CAMPUS, CLUSTER = "campus", "cluster"
@@ -180,48 +159,37 @@ def told_clusters() -> Table:
         ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster stands on,
         or the name of its first state where it stands on none that is listed.
     """
-    rows, names, chips = (catalog.read(name) for name in ("clusters", "site_names", "chips"))
+    rows, campuses = catalog.read("clusters"), _sites_by_name()
     works = (rows["record_type"] == "cluster") & (rows["status"] == "operational")
     rows = rows.where(works & numpy.isin(rows["source_id"], list(catalog.located())))
-    rows = rows.assign(h100e_8bit=[_h100e_8bit(row, chips) for row in rows.rows()])
+    rows = rows.assign(h100e_8bit=[_h100e_8bit(row) for row in rows.rows()])
     rows = rows.where(given(rows["h100e_8bit"]) & given(rows["as_of"])).sorted("as_of")
-    campuses: dict[str, str] = dict(zip(names["name"], names["site"], strict=True))
     first: dict[str, str] = {}
     for place, name in zip(rows["site_id"], rows["name"], strict=True):
         first.setdefault(place, campuses.get(place, name))
-    return Table(
-        {
-            "site": [first[place] for place in rows["site_id"]],
-            **{name: rows[name] for name in ("name", "owner")},
-            "users": rows["user"],
-            "date": rows["as_of"],
-            "h100e_8bit": rows["h100e_8bit"],
-            "on_campus": [place in campuses for place in rows["site_id"]],
-        }
-    )
+    sites = [first[place] for place in rows["site_id"]]
+    on_campus = [place in campuses for place in rows["site_id"]]
+    told = rows.assign(site=sites, on_campus=on_campus, users=rows["user"], date=rows["as_of"])
+    return told.select("site", "name", "owner", "users", "date", "h100e_8bit", "on_campus")
 
 
-def _h100e_8bit(row: dict[str, Any], chips: Table) -> float:
+def _h100e_8bit(row: dict[str, Any]) -> float:
     """Return a cluster's size by dense 8-bit peak; phases of several kinds of chips are told in it already."""
     if row["chip"] == "mixed":
         return float(row["h100e_bf16"])
     try:
-        chip = hardware.chip(row["chip"]).name
+        return float(row["n_chips"] * h100e_per_chip(hardware.chip(row["chip"]).name))
     except ValueError:  # a chip without published rates
         return float("nan")
-    return float(row["n_chips"] * h100e_per_chip(chips, chip))
 
 
 @cache
 def listed_states() -> Table:
     """Return every state of every listed site, campuses in the publisher's latest vintage; later dates are plans.
 
-    Returns
-    -------
-    Table
-        ``site, date, h100e_8bit, n_buildings, vintage``, by site and date.
+    The columns are ``site, date, h100e_8bit, n_buildings, vintage``, by site and date.
     """
-    campuses = current_states().select("site", "date", "h100e_8bit", "n_buildings", "vintage")
+    campuses = states_by_site(vintages()[-1]).select("site", "date", "h100e_8bit", "n_buildings", "vintage")
     clusters = _sites_of_their_own().assign(n_buildings=1.0, vintage=vintages()[-1])
     return stacked(campuses, clusters.select(*campuses.columns)).sorted("site", "date")
 
@@ -265,7 +233,6 @@ def states_of_others(owner: str) -> pd.DataFrame:
     states = listed_states()
     states = states.where(numpy.isin(states["site"], of_others(owner))).sorted("date", "site")
     kinds = dict(zip(traits()["site"], traits()["kind"], strict=True))
-    before = numpy.maximum.accumulate(numpy.concatenate([[0.0], states["h100e_8bit"]]))[:-1]
     kind = [kinds.get(site, CAMPUS) for site in states["site"]]
-    table = states.assign(kind=kind, record=states["h100e_8bit"] > before)
+    table = states.assign(kind=kind, record=states["h100e_8bit"] > record_before(states["h100e_8bit"]))
     return table.select("site", "kind", "date", "h100e_8bit", "record").to_frame()

@@ -31,8 +31,7 @@ def cost_inputs(names: Iterable[str] | None = None) -> dict[str, Uncertain]:
 
     Parameters
     ----------
-    names : iterable of str, optional
-        Quantities wanted; every one of the table if left out. Those named like an argument of
+    names : Quantities wanted; every one of the table if left out. Those named like an argument of
         :func:`gigacluster.cost.own` or :func:`gigacluster.cost.rent` can be drawn and handed over as they are.
 
     Raises
@@ -71,14 +70,9 @@ def quotes() -> Table:
 
 @cache
 def all_quotes() -> Table:
-    """Return every quote of a chip with its part of the server.
+    """Return every quote of a chip with its part of the server: ``usd, low_usd, high_usd`` beside what it is.
 
     Quotes of servers and racks stand as they are; to those of a chip alone the usual rest of a server is added.
-
-    Returns
-    -------
-    Table
-        ``chip, date, date_precision, scope, source_id, usd, low_usd, high_usd``.
     """
     table: Table = catalog.headline(catalog.read("hardware_prices"))
     table = table.where(table["scope"] != "cluster")

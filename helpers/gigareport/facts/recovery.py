@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -34,12 +35,7 @@ _DEFAULTS = (("drop_replica", 2026, 65_536), ("hot_spare", 2024, 4096))
 
 
 def default_scheme(n_gpus: float, year: int) -> str:
-    """Return the recovery scheme to expect of a job that names none.
-
-    Parameters
-    ----------
-    n_gpus : GPUs of the job.
-    year : year in which it runs.
+    """Return the recovery scheme to expect of a job that names none, by its size [GPU] and the year in which it runs.
 
     Examples
     --------
@@ -57,8 +53,7 @@ def inputs(
 
     Parameters
     ----------
-    scheme : one of ``gigacluster.reliability.SCHEMES``.
-    n_gpus : GPUs of the job: some times grow with it.
+    scheme, n_gpus : one of ``gigacluster.reliability.SCHEMES``; GPUs of the job, with which some times grow.
     without_house : a house whose own times are left out, to compare it with the others.
     power : with which restart and resumption grow from 8,192 GPUs; by default each scheme's own. [1]
 
@@ -74,10 +69,11 @@ def inputs(
 @cache
 def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncertain | None) -> dict[str, Uncertain]:
     _known_scheme(scheme)
-    table = catalog.read("recovery_schemes")
     found = {}
-    for row in table.where((table["scheme"] == scheme) & (table["quantity"] != _POWER)).rows():
+    for row in _rows(scheme):
         quantity = str(row["quantity"])
+        if quantity == _POWER:
+            continue
         if row["basis"] == "pooled":
             one = pooled_time(scheme, quantity, without_house=without_house).rate
             grows = power or size_power(scheme if quantity == "resume_s" else "restart_all")
@@ -91,9 +87,13 @@ def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncert
 @cache
 def size_power(scheme: str) -> Uncertain:
     """Return the power of size with which the time until a job goes on grows under a scheme. [1]"""
-    table = catalog.read("recovery_schemes")
-    (row,) = table.where((table["scheme"] == scheme) & (table["quantity"] == _POWER)).rows()
+    (row,) = (row for row in _rows(scheme) if row["quantity"] == _POWER)
     return Uncertain(low=row["low"], median=row["median"], high=row["high"])
+
+
+def _rows(scheme: str) -> Iterator[dict[str, Any]]:
+    table = catalog.read("recovery_schemes")
+    return table.where(table["scheme"] == scheme).rows()
 
 
 def _at_size(seconds: Uncertain, n_gpus: float, power: Uncertain) -> Uncertain:
@@ -118,7 +118,6 @@ def recovery(scheme: str, given: dict[str, Uncertain], position: Any) -> reliabi
 
     Parameters
     ----------
-    scheme : one of ``gigacluster.reliability.SCHEMES``.
     given : as :func:`inputs` returns it.
     position : array of probabilities in (0, 1), one a sample: 0.5 is the middle of every range.
     """

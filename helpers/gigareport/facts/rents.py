@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import numpy
 from numpy.typing import ArrayLike
 
-from gigacluster.arrays import Samples
-from gigacluster.limits import NON_NEGATIVE, POSITIVE, admit
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import HOURS_PER_MONTH
 from gigareport import catalog
+from gigareport.facts.world import day_numbers
 from gigareport.table import Table
 
 if TYPE_CHECKING:
@@ -40,13 +39,10 @@ _LISTED = ("on_demand", "reserved_1y", "reserved_3y")
 
 
 def typical_rents(prices: Table | pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> Table:
-    """Return the typical rent of a chip by quarter.
+    """Return the typical rent of a chip by quarter, from the table ``rental_prices``.
 
     Parameters
     ----------
-    prices : Table or DataFrame
-        The table ``rental_prices``.
-    chip, kind : A chip and a kind of rent in it.
     until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
 
     Returns
@@ -87,26 +83,22 @@ def _quarter(days: numpy.ndarray) -> numpy.ndarray:
     return days.astype("datetime64[M]").astype(int) // 3
 
 
-def log_changes(*series: Table, min_providers: int = 8) -> numpy.ndarray:
-    """Return the changes of the logarithm of typical rents from quarter to quarter.
+#: Quarters with fewer providers are left out of changes: their median jumps when a price list joins.
+_LEAST_PROVIDERS = 8
 
-    Parameters
-    ----------
-    *series : Table
-        From :func:`typical_rents`, one a chip; their changes are pooled, because one chip has few quarters.
-    min_providers : Quarters with fewer providers are left out: their median jumps when a price list joins.
 
-    Returns
-    -------
-    array, shape (changes,)
-        A change over a gap of several quarters is shared out evenly over them.
+def log_changes(*series: Table) -> numpy.ndarray:
+    """Return the changes of the logarithm of typical rents from quarter to quarter, shape (changes,).
+
+    One chip has few quarters, so that the changes of several (of :func:`typical_rents`) are pooled. A change over a gap
+    of several quarters is shared out evenly over them.
     """
     pooled = []
     for one in series:
-        kept = one.where(one["n_providers"] >= min_providers)
+        kept = one.where(one["n_providers"] >= _LEAST_PROVIDERS)
         gaps = numpy.diff(_quarter(kept["quarter_start"]))
         pooled.append(numpy.repeat(numpy.diff(numpy.log(kept["usd_per_chip_hour"])) / gaps, gaps))
-    return numpy.concatenate(pooled) if pooled else numpy.empty(0)
+    return numpy.concatenate(pooled)
 
 
 #: Chips with enough price lists for the changes of their rents to be pooled.
@@ -134,7 +126,6 @@ def quoted(chip: str, series: str = "contracts") -> Table:
 
     Parameters
     ----------
-    chip : str
     series : {"contracts", "listed", "marketplace"}
         Quotes nearest to a large buyer's (by the hour until 2024, a year's contract later), each as it stands; the
         typical list price by the hour, by quarter; or the typical price of a marketplace, by quarter.
@@ -244,10 +235,7 @@ def first_known(chip: str) -> str:
 def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
     """Return the largest block of each kind of rent that was known by a day: at most so many chips were to be had.
 
-    Parameters
-    ----------
-    day : YYYY-MM-DD
-    or_first : Whether the first block known stands for a kind of which none was known by then.
+    With ``or_first`` the first block known stands for a kind of which none was known by then.
 
     Returns
     -------
@@ -260,61 +248,29 @@ def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
     return largest.set_index("kind").assign(n_blocks=known.groupby("kind").size())
 
 
-def paths(
-    start_usd: Samples,
-    changes: numpy.ndarray,
-    *,
-    months: int,
-    samples: int,
-    seed: int,
-    block: int = 3,
-    anchor_usd: float | None = None,
-    reversion_per_year: float = 0.0,
-) -> numpy.ndarray:
-    """Draw paths of a rent by resampling blocks of its past changes.
+#: Quarters that are resampled together.
+_BLOCK = 3
+
+
+def paths(changes: numpy.ndarray, *, months: int, samples: int, seed: int) -> numpy.ndarray:
+    """Draw paths of a rent, as factors of the rent now, by resampling blocks of its past changes.
 
     Parameters
     ----------
-    start_usd : float or array, shape (samples,)
-        Rent now. [USD/chip/h]
-    changes : array, shape (n,)
-        Changes of its logarithm a quarter, see :func:`log_changes`; at least ``block`` of them.
-    months, samples, seed : Length, number and seed of the paths.
-    block : Quarters that are resampled together; the past is taken as a circle, so every quarter is drawn as often.
-    anchor_usd, reversion_per_year : float, optional
-        A rent that paths are pulled to, and how fast: 0.5 halves about 40 % of the distance in logarithm a year.
+    changes : From :func:`log_changes`, at least three. The past is taken as a circle, so that every quarter is drawn
+        as often.
 
     Returns
     -------
     array, shape (months + 1, samples)
         On the host; row t is the rent during the month that ends at t, row 0 the rent now. Months between quarters
         are interpolated in logarithm.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, or there are fewer changes than a block.
     """
-    admit(
-        {"start_usd": start_usd, "reversion_per_year": reversion_per_year},
-        {"start_usd": POSITIVE, "reversion_per_year": NON_NEGATIVE},
-    )
-    past = numpy.asarray(changes, dtype=numpy.float64)
-    if past.ndim != 1 or past.size < block or block < 1 or months < 1 or samples < 1:
-        raise ValueError(
-            f"paths needs changes of shape (n,) with n >= block >= 1, and months and samples of 1 or more; got changes "
-            f"{past.shape}, block={block}, months={months}, samples={samples}"
-        )
     rng = numpy.random.default_rng(seed)
     steps = -(-months // MONTHS_PER_STEP)
-    first = rng.integers(past.size, size=(-(-steps // block), 1, samples))
-    drawn = past[(first + numpy.arange(block)[None, :, None]) % past.size].reshape(-1, samples)[:steps]
-    logs = numpy.empty((steps + 1, samples))
-    logs[0] = numpy.log(start_usd)
-    pull = -numpy.expm1(-reversion_per_year * MONTHS_PER_STEP / 12)
-    anchor = 0.0 if anchor_usd is None else float(numpy.log(anchor_usd))
-    for step in range(steps):  # quarters, not elements
-        logs[step + 1] = logs[step] + drawn[step] + (pull * (anchor - logs[step]) if anchor_usd is not None else 0.0)
+    first = rng.integers(changes.size, size=(-(-steps // _BLOCK), 1, samples))
+    drawn = changes[(first + numpy.arange(_BLOCK)[None, :, None]) % changes.size].reshape(-1, samples)[:steps]
+    logs = numpy.concatenate([numpy.zeros((1, samples)), numpy.cumsum(drawn, axis=0)])
     month = numpy.arange(months + 1)
     left = numpy.minimum(month // MONTHS_PER_STEP, steps - 1)
     weight = (month / MONTHS_PER_STEP - left)[:, None]
@@ -323,17 +279,12 @@ def paths(
 
 
 def followed(dates: ArrayLike, rents_usd: ArrayLike, start: numpy.datetime64 | str, months: int) -> numpy.ndarray:
-    """Return the rent that followed a decision, month by month, from what was observed now and then.
+    """Return the rent that followed a decision, month by month, from what was observed now and then. [USD/chip/h]
 
     Parameters
     ----------
-    dates : array of datetime64, shape (n,)
-        Dates of the observations, rising.
-    rents_usd : array, shape (n,)
-        [USD/chip/h]
-    start : datetime64 or str
-        Date of the decision.
-    months : Length of the path.
+    dates, rents_usd : The observations, by date.
+    start : Day of the decision.
 
     Returns
     -------
@@ -346,9 +297,7 @@ def followed(dates: ArrayLike, rents_usd: ArrayLike, start: numpy.datetime64 | s
     >>> followed(dates, [4.0, 1.0], "2024-01-01", 12)[[0, 6, 12], 0].round(2).tolist()
     [4.0, 2.0, 1.0]
     """
-    at = numpy.asarray(dates, dtype="datetime64[D]").astype(float)
-    first = numpy.datetime64(str(start), "D").astype(float)
-    month_days = HOURS_PER_MONTH / 24
-    asked = first + month_days * numpy.arange(months + 1)
-    found: numpy.ndarray = numpy.exp(numpy.interp(asked, at, numpy.log(numpy.asarray(rents_usd, dtype=float))))[:, None]
+    asked = day_numbers(start) + HOURS_PER_MONTH / 24 * numpy.arange(months + 1)
+    logs = numpy.log(numpy.asarray(rents_usd, dtype=float))
+    found: numpy.ndarray = numpy.exp(numpy.interp(asked, day_numbers(dates), logs))[:, None]
     return found

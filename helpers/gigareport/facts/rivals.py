@@ -14,11 +14,9 @@ from gigacluster.concentration.measures import rank
 from gigacluster.uncertainty import interval
 from gigacluster.units import DAYS_PER_YEAR
 from gigareport import words
-from gigareport.facts.plans import CLUSTER, as_days, day_numbers, of_others
+from gigareport.facts.plans import CLUSTER, of_others
 from gigareport.facts.timeline import Timeline, latest
-from gigareport.facts.world import Day
-
-__all__ = ["Place", "drop_in", "in_years", "place_in_words", "reached"]
+from gigareport.facts.world import Day, Days, as_days, day_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,8 @@ def reached(timeline: Timeline, owner: str, by: Literal["campus", "cluster"] = "
 
     Parameters
     ----------
-    timeline : Timeline
     owner : Whose own sites are no rivals; empty: every site is one.
-    by : {"campus", "cluster"}, default "campus"
-        By whole sites, to the day; or by the least that the largest coherent cluster on each is, to the month.
+    by : By whole sites, to the day; or by the least that the largest coherent cluster on each is, to the month.
 
     Returns
     -------
@@ -97,7 +93,7 @@ def latest_reached(owner: str) -> tuple[Any, Any]:
 def drop_in(
     timeline: Timeline,
     h100e_8bit: Samples,
-    start: Day,
+    start: Days,
     *,
     owner: str = "",
     by: Literal["campus", "cluster"] = "campus",
@@ -107,14 +103,9 @@ def drop_in(
 
     Parameters
     ----------
-    timeline : Timeline
-    h100e_8bit : float or array, shape (samples,)
-        Its size by dense 8-bit peak.
-    start : date, Timestamp or str, or array of datetime64, shape (samples,)
-        When it starts.
+    h100e_8bit, start : Its size by dense 8-bit peak, and when it starts: one, or one a sample.
     owner : Whose own sites, the cluster among them, are no rivals.
-    by : {"campus", "cluster"}, default "campus"
-        Against whole sites, or against the largest coherent cluster that each is known to hold.
+    by : Against whole sites, or against the largest coherent cluster that each is known to hold.
     growth_per_year : Of the largest site after the end of the timeline, a factor. [1/year] Source: ``pilz-2025``.
 
     Returns
@@ -129,7 +120,7 @@ def drop_in(
     100
     """
     others = numpy.isin(timeline.sites, of_others(owner))
-    started = as_days(start if isinstance(start, numpy.ndarray) else str(start)[:10])
+    started = as_days(start)
     ranks = rank(h100e_8bit, day_numbers(started), timeline.sizes(by)[others], day_numbers(timeline.days))
     year, sizes = reached(timeline, owner, by)
     matched = race.matched_year(year, sizes, numpy.asarray(h100e_8bit, dtype=float), growth_per_year)
@@ -144,7 +135,7 @@ def drop_in(
 
 def place_in_words(found: Place, timeline: Timeline, start: Day) -> str:
     """Say where a dropped-in cluster stands at its start, and for how long it leads."""
-    day = numpy.datetime64(str(start)[:10], "D")
+    day = as_days(start)
     at = int(numpy.searchsorted(timeline.days, day))
     if not (timeline.days[0] <= day and at < len(timeline.days)):
         return f"The timeline runs from {timeline.days[0]} to {timeline.days[-1]}; the cluster starts on {day}."

@@ -19,34 +19,24 @@ from gigacluster.concentration.measures import built
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport.facts.plans import (
     CAMPUS,
-    LAST_DAY,
     Revisions,
-    as_days,
-    day_numbers,
     latest_revisions,
     listed_states,
+    record_before,
     standing,
     told_clusters,
     traits,
     vintages,
 )
-from gigareport.facts.world import OTHER, Day
+from gigareport.facts.plans import (
+    LAST_DAY as LAST_DAY,
+)
+from gigareport.facts.world import OTHER, Day, as_days, day_numbers, spread
 from gigareport.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-__all__ = [
-    "LAST_DAY",
-    "Timeline",
-    "by_owner",
-    "largest_at",
-    "latest",
-    "leading",
-    "lines_of",
-    "site_timeline",
-]
 
 FIRST_DAY = "2022-01-01"
 #: A site with less hardly stands yet, and is not drawn. [H100-equivalents by 8-bit peak]
@@ -76,7 +66,7 @@ class Timeline:
 
         Before the first day or after the last it is not known: ``nan``.
         """
-        day = numpy.datetime64(str(date)[:10], "D")
+        day = as_days(date)
         if not self.days[0] <= day <= self.days[-1]:
             return numpy.full_like(self.h100e[:, 0], numpy.nan)
         at = int(numpy.searchsorted(self.days, day, side="right")) - 1
@@ -93,10 +83,10 @@ class Timeline:
 
 def site_timeline(
     states: Table,
-    about: Table,
     revisions: Revisions,
     made: Day,
     *,
+    about: Table | None = None,
     told: Table | None = None,
     days: Any = None,
     samples: int = 1_000,
@@ -106,17 +96,11 @@ def site_timeline(
 
     Parameters
     ----------
-    states : From :func:`~gigareport.facts.plans.listed_states`.
-    about : From :func:`~gigareport.facts.plans.traits`; a site without a row is a campus without a known owner.
-    revisions : Revisions
-        From which cancellations, slips and re-estimates are drawn.
-    made : date, Timestamp or str
-        When the vintage was made; later states are plans.
-    told : Table, optional
-        Clusters on campuses, from :func:`~gigareport.facts.plans.told_clusters`.
-    days : array of datetime64, optional
-        Days of the timeline; the first of each month of 2022 to 2027 and the last day by default.
-    samples, seed : int
+    states, about, told : From :mod:`gigareport.facts.plans`: ``listed_states`` and ``traits`` (without a row there a
+        site is a campus without a known owner), and ``told_clusters`` on the campuses.
+    revisions : From which cancellations, slips and re-estimates are drawn.
+    made : When the vintage was made; later states are plans.
+    days : The first of each month of 2022 to 2027 and the last day by default.
 
     Notes
     -----
@@ -152,7 +136,7 @@ def site_timeline(
     h100e = built(known, planned_day, planned, day_numbers(days), delay_days=slip, kept=kept, ratio=ratio)
     when = numpy.where(kept, planned_day[:, :, None] + slip, numpy.inf)
     then = numpy.broadcast_to(past_day[:, :, None], (*past_day.shape, samples))
-    rows_of = {row["site"]: row for row in about.rows()}
+    rows_of = {row["site"]: row for row in about.rows()} if about else {}
     listed = [rows_of.get(name, {}) for name in names]
     return Timeline(
         sites=tuple(names),
@@ -201,8 +185,8 @@ def _told(told: Table | None, names: list[str], days: numpy.ndarray) -> numpy.nd
 @cache
 def latest(samples: int = 1_000, seed: int = 7) -> Timeline:
     """Return the timeline of the latest vintage of ``data/``, its plans as uncertain as the one before turned out."""
-    revisions, now, told = latest_revisions(), vintages()[-1], told_clusters()
-    return site_timeline(listed_states(), traits(), revisions, now, told=told, samples=samples, seed=seed)
+    known = {"about": traits(), "told": told_clusters()}
+    return site_timeline(listed_states(), latest_revisions(), vintages()[-1], **known, samples=samples, seed=seed)
 
 
 def by_owner(timeline: Timeline, date: Day, samples: int) -> dict[str, numpy.ndarray]:
@@ -231,11 +215,16 @@ def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
     import pandas as pd
 
     sizes = timeline.at(date)
-    low, median, high = numpy.quantile(sizes, [0.05, 0.5, 0.95], axis=1)
-    first = (sizes.argmax(axis=0)[None] == numpy.arange(len(sizes))[:, None]).mean(axis=1)
-    table = pd.DataFrame({"site": timeline.sites, "owner": timeline.owners, "users": timeline.users})
-    table = table.assign(h100e_p5=low, h100e_median=median, h100e_p95=high)
-    table = table.assign(cluster_h100e=numpy.median(timeline.at(date, "cluster"), axis=1), largest_share=first)
+    table = pd.DataFrame(
+        {
+            "site": timeline.sites,
+            "owner": timeline.owners,
+            "users": timeline.users,
+            **spread("h100e", sizes),
+            "cluster_h100e": numpy.median(timeline.at(date, "cluster"), axis=1),
+            "largest_share": (sizes.argmax(axis=0)[None] == numpy.arange(len(sizes))[:, None]).mean(axis=1),
+        }
+    )
     return table.sort_values("h100e_median", ascending=False, kind="stable").head(top).reset_index(drop=True)
 
 
@@ -265,5 +254,5 @@ def lines_of(timeline: Timeline, rows: Iterable[int], size: str) -> pd.DataFrame
 
 def _plan(states: Table, today: numpy.ndarray) -> Table:
     """Return the planned steps that raise a site above all it had before."""
-    record = numpy.maximum.accumulate(numpy.concatenate([[0.0], states["h100e_8bit"]]))[:-1]
-    return states.where((states["date"] > today) & (states["h100e_8bit"] > record))
+    sizes = states["h100e_8bit"]
+    return states.where((states["date"] > today) & (sizes > record_before(sizes)))

@@ -54,7 +54,7 @@ def _h100e(lease: pd.Series) -> float:
         return float("nan")
     built = site["h100e_bf16"].dropna().iloc[-1]
     beyond = lease["n_chips"] - site.query("record_type == 'rental'")["n_chips"].iloc[-1]
-    return float(built + beyond * h100e_per_chip(catalog.load("chips"), lease["other_chip"]))
+    return float(built + beyond * h100e_per_chip(lease["other_chip"]))
 
 
 def usd_per_h100e_month(contract: str = "anthropic-colossus") -> float:

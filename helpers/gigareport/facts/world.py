@@ -5,20 +5,20 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
+from numpy.typing import ArrayLike
 
 from gigacluster.arrays import AnyArray
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import DAYS_PER_MONTH, DAYS_PER_YEAR
-from gigareport.table import Table
-
-if TYPE_CHECKING:
-    import pandas as pd
+from gigareport import catalog
 
 #: A day as callers give it: a date, a timestamp of pandas, a datetime64, or text such as 2026-03-31.
 Day: TypeAlias = datetime.date | numpy.datetime64 | str
+#: One of them, or several.
+Days: TypeAlias = ArrayLike | datetime.date
 #: The owner that stands for everyone the tables do not name.
 OTHER = "Other"
 #: Months from a chip's sale to its work, and of its working life; see :func:`running`.
@@ -50,7 +50,7 @@ class WorldStock:
         """
         if isinstance(date, Sequence) and not isinstance(date, str):
             return numpy.stack([self.at(day) for day in date], axis=1)
-        return self._on(numpy.full(self.h100e_8bit.shape[2], _number(as_day(date))))
+        return self._on(numpy.full(self.h100e_8bit.shape[2], day_numbers(date)))
 
     def running_at(
         self, date: Day, *, lag_months: float | numpy.ndarray, life_months: float | numpy.ndarray
@@ -61,14 +61,14 @@ class WorldStock:
         ----------
         lag_months, life_months : From the sale of a chip to its work, and how long it works. [month]
         """
-        day = _number(as_day(date)) - numpy.asarray(lag_months) * DAYS_PER_MONTH
+        day = day_numbers(date) - numpy.asarray(lag_months) * DAYS_PER_MONTH
         day, life = numpy.broadcast_arrays(day * numpy.ones(self.h100e_8bit.shape[2]), life_months)
         worn = self._on(day - life * DAYS_PER_MONTH)
         found: numpy.ndarray = self._on(day) - numpy.nan_to_num(worn)
         return found
 
     def _on(self, days: numpy.ndarray) -> numpy.ndarray:
-        dates = _number(numpy.concatenate([self.dates, self.later]))
+        dates = day_numbers(numpy.concatenate([self.dates, self.later]))
         stock = numpy.concatenate([self.h100e_8bit, self.h100e_8bit_later], axis=1)
         if len(dates) == 1:
             return numpy.where(days < dates[0], numpy.nan, stock[:, 0])
@@ -81,23 +81,29 @@ class WorldStock:
         return numpy.where(days < dates[0], numpy.nan, found)
 
 
-def h100e_per_chip(chips: Table | pd.DataFrame, chip: str) -> float:
-    """Return the H100 equivalents of a chip of the table ``chips``, as the table of owners counts: by its best peak.
+def h100e_per_chip(chip: str) -> float:
+    """Return the H100 equivalents of a chip of ``data/``, as the table of owners counts: by its best peak.
 
     That is the dense 8-bit or 16-bit peak. Where the first is twice the second, as on all chips since the A100 but for
     a few, this equals the count by bf16 peak.
 
     Examples
     --------
-    >>> from gigareport import catalog
-    >>> h100e_per_chip(catalog.read("chips"), "H100-SXM")
+    >>> h100e_per_chip("H100-SXM")
     1.0
     """
+    chips = catalog.read("chips")
     peaks = numpy.fmax(numpy.fmax(chips["bf16_tflops"], chips["fp8_tflops"]), chips["int8_tops"])
     by_chip = dict(zip(chips["chip"], peaks, strict=True))
     if chip not in by_chip:
         raise ValueError(f"unknown chip {chip!r}; the table has: {', '.join(by_chip)}")
     return float(by_chip[chip] / by_chip["H100-SXM"])
+
+
+def spread(name: str, samples: numpy.ndarray) -> dict[str, numpy.ndarray]:
+    """Return the columns ``name_p5``, ``name_median`` and ``name_p95`` of samples along the last axis."""
+    ends = numpy.quantile(samples, [0.05, 0.5, 0.95], axis=-1)
+    return dict(zip((f"{name}_p5", f"{name}_median", f"{name}_p95"), ends, strict=True))
 
 
 def running(samples: int = 10_000, seed: int = 7) -> dict[str, numpy.ndarray]:
@@ -124,13 +130,14 @@ def quarter_ends(day: Day, n: int) -> numpy.ndarray:
     return found
 
 
-def as_day(date: Day) -> numpy.datetime64:
-    """Return a day as datetime64[D]."""
-    return numpy.datetime64(str(date)[:10], "D")
+def as_days(days: Days) -> numpy.ndarray:
+    """Return days as datetime64[D]."""
+    return numpy.asarray(days, dtype="datetime64[D]")
 
 
-def _number(days: object) -> Any:
-    return numpy.asarray(days).astype("datetime64[D]").astype(numpy.float64)
+def day_numbers(days: Days) -> numpy.ndarray:
+    """Return days as numbers, which the library counts in."""
+    return as_days(days).astype(numpy.float64)
 
 
 def years_between(first: AnyArray, last: AnyArray) -> Any:

@@ -56,7 +56,7 @@ def derivations(story: Any, answers: Answers, pages: Sequence[str]) -> tuple[Der
     return tuple(
         Derivation(
             number=told,
-            page=next((page for page in (_page_of(told.quantity),) if page in pages), ""),
+            page=page if (page := _page_of(told.quantity)) in pages else "",
             inputs=tuple(row for row in rows if moved[row.path] == told.quantity),
         )
         for told in answers.numbers
@@ -82,21 +82,13 @@ _UNITS = {"USD/(chip h)": "$ a chip-hour", "1/year": "a year", "USD/(W year)": "
 _DECIDING = 8
 
 
-@dataclass(frozen=True, slots=True)
-class MovedInput:
-    """An input that a reader moves."""
-
-    path: str
-    meaning: str
-    unit: str
-
-
-def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
+def fields_of_page(whatif: WhatIf) -> dict[str, list[dict[str, str]]]:
     """Return the inputs of the page that recomputes: those that decide most, with the horizon, and the others."""
 
-    def field(path: str) -> MovedInput:
+    def field(path: str) -> dict[str, str]:
         entry = scenario.entry_of(path)
-        return MovedInput(path, entry.meaning, _UNITS.get(entry.unit, entry.unit.replace("USD", "$")))
+        unit = _UNITS.get(entry.unit, entry.unit.replace("USD", "$"))
+        return {"path": path, "meaning": entry.meaning, "unit": unit}
 
     first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
     return {

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from tqdm import tqdm
@@ -104,7 +105,20 @@ async def _run(
         return result
 
     with tqdm(total=n_cells, unit="cell", disable=None, leave=False) as bar:
-        return await asyncio.gather(*(one(place, job) for place, job in enumerate(jobs)))
+        tasks = [asyncio.create_task(one(place, job)) for place, job in enumerate(jobs)]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:  # interrupted, or a result could not be kept: every kernel ends before this does, then what watched it
+            await _ended(tasks)
+            await _ended(asyncio.all_tasks() - {asyncio.current_task()})
+
+
+async def _ended(tasks: Collection[asyncio.Task[Any] | None]) -> None:
+    """Cancel tasks, each once, since a second time would cut short how it ends, and wait for them."""
+    for task in filter(None, tasks):
+        if not task.cancelling():
+            task.cancel()
+    await asyncio.gather(*filter(None, tasks), return_exceptions=True)
 
 
 async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Result:
@@ -130,11 +144,17 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
     failure = ""
     try:
         await client.async_execute(env={**os.environ, **THREADS, PAGE_VARIABLE: "1"})
+    except asyncio.CancelledError:
+        if client.km is not None and client.km.has_kernel:  # it was starting, which the client does not end
+            await ensure_async(client.km.shutdown_kernel(now=True))
+        raise
     except CellExecutionError as error:
         failure = f"{running[0]}: {error.ename}: {error.evalue}"
     except CellTimeoutError:
         failure = f"{running[0]}: the notebook ran past its limit of {limit_s:,.0f} s; the cell was stopped"
     except Exception as error:  # the kernel did not start, or died: whatever stops one notebook, the others go on
+        if (task := asyncio.current_task()) and task.cancelling():  # which the client takes for a dead kernel
+            raise asyncio.CancelledError from None
         failure = f"{running[0] or 'no cell of its own'}: {type(error).__name__}: {error}"
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:

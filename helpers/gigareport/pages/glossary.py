@@ -32,7 +32,7 @@ _LEFT_ALONE = frozenset(
 _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
-def explained(body: str, page_of_terms: str = "inputs.html") -> str:
+def explained(body: str) -> str:
     """Return a page's HTML with the first use of each term linked to what it means, and every ``43%`` as ``43 %``.
 
     Examples
@@ -47,7 +47,7 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
         if match[1] in told:
             return match[0]
         told.add(match[1])
-        address = f"{page_of_terms}#{place_of(match[1])}"
+        address = f"inputs.html#{place_of(match[1])}"
         return f'<a class="term" href="{address}" title="{escape(TERMS[match[1]])}">{match[0]}</a>'
 
     parts = re.split(r"(<[^>]*>)", body)

@@ -30,6 +30,8 @@ from gigareport.words import number
 #: A table under a figure shows at most this many rows.
 TABLE_ROWS = 60
 
+#: How the page shows what a notebook left.
+_TEMPLATES = {FIGURE_MIME: "figure.html.j2", EXPLORE_MIME: "explore.html.j2", FRONT_MIME: "front.html.j2"}
 _HERE = Path(__file__).resolve().parent
 
 
@@ -39,8 +41,8 @@ class Page:
 
     name: str
     title: str
-    answer: str  # the first sentence said, as HTML
-    body: str
+    answer: Markup  # the first sentence said
+    body: Markup
     headings: tuple[tuple[str, str], ...]  # anchor, text
     figures: tuple[tuple[str, str], ...]  # anchor, title
     notes: tuple[str, ...]  # sources of the figures
@@ -61,8 +63,8 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
     return Page(
         name=name,
         title=title,
-        answer=spaced(_numbers(_answer(notebook), scenario)),
-        body=explained(_numbers(str(body), scenario)),
+        answer=Markup(spaced(_numbers(_answer(notebook), scenario))),
+        body=Markup(explained(_numbers(str(body), scenario))),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         figures=tuple((record["name"], record.get("figure", record)["title"]) for record in figures),
         notes=tuple(notes),
@@ -116,20 +118,12 @@ def apart(page: str, folder: Path) -> str:
 _SUFFIXES = {"image/png": "png", "text/csv": "csv", "application/yaml": "yaml"}
 
 
-def figure_html(record: dict[str, Any]) -> Markup:
-    """Return a figure, still or moving, from the record that a notebook left."""
-    template = "explore.html.j2" if "frames" in record else "figure.html.j2"
-    return Markup(_environment().get_template(template).render(record=record))
-
-
-def front_html(record: dict[str, Any]) -> Markup:
-    """Return a first screen from the record that a notebook left."""
-    return Markup(_environment().get_template("front.html.j2").render(record=record))
-
-
-def notes_html(page: Page) -> Markup:
-    """Return the sources of a page's figures."""
-    return Markup(_environment().get_template("notes.html.j2").render(page=page))
+def record_html(data: dict[str, Any]) -> Markup | None:
+    """Return the figure, still or moving, or the first screen of which a notebook left a record; nothing without."""
+    for mime, template in _TEMPLATES.items():
+        if mime in data:
+            return Markup(_environment().get_template(template).render(record=data[mime]))
+    return None
 
 
 def _numbers(body: str, scenario: str) -> str:
@@ -217,8 +211,7 @@ def _exporter() -> Any:
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
     exporter.register_filter("table_html", text.table)
-    exporter.register_filter("figure_html", figure_html)
-    exporter.register_filter("front_html", front_html)
+    exporter.register_filter("record_html", record_html)
     return exporter
 
 
@@ -229,7 +222,7 @@ def _figures(notebook: nbformat.NotebookNode) -> list[dict[str, Any] | None]:
         record["figure"] if mime == FRONT_MIME else record
         for data in outputs
         for mime, record in data.items()
-        if mime in (FIGURE_MIME, EXPLORE_MIME, FRONT_MIME)
+        if mime in _TEMPLATES
     ]
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from markupsafe import Markup
 
 import gigacluster
 from gigareport import catalog, scenario
@@ -26,7 +25,7 @@ from gigareport.pages.derivation import derivations, fields_of_page, inputs_of_s
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
 from gigareport.pages.folders import replacing
 from gigareport.pages.glossary import TERMS, place_of
-from gigareport.pages.render import Page, apart, asset, notes_html, page_of, shell
+from gigareport.pages.render import Page, apart, asset, page_of, shell
 from gigareport.versions import versions
 from gigareport.whatif import WhatIf, whatif_of
 
@@ -54,15 +53,21 @@ class Built:
 class _Side:
     """One scenario of a build."""
 
-    name: str
-    folder: str  # of its site
-    title: str
     file: Path
-    story: Any
+    story: scenario.Scenario
     answers: Answers
     samples: int
     whatif: WhatIf | None
     pages: tuple[Page, ...]
+
+    @property
+    def name(self) -> str:
+        return self.story.name
+
+    @property
+    def folder(self) -> str:
+        """Of its site."""
+        return _folder_of(self.file, self.story.name)
 
 
 def main(
@@ -132,8 +137,8 @@ def build(
     """
     wanted = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
     files = [scenario.find(name) for name in wanted or [""]]
-    stories = [scenario.load(file) for file in files]
-    _check_names(files, [story.name for story in stories])
+    asked = [(file, scenario.load(file)) for file in files]
+    _check_names(asked)
     folder = Path(notebooks) if notebooks is not None else notebooks_dir()
     sources = sorted(folder.glob("[!.]*.ipynb"))
     if not sources:
@@ -141,13 +146,11 @@ def build(
     out, more = Path(out_dir).resolve(), dict(parameters or {})
     jobs = [
         Job(source, story.name, {"scenario_name": _argument(file), **more})
-        for story, file in zip(stories, files, strict=True)
+        for file, story in asked
         for source in sources
     ]
-    _announce(files, jobs, more)
-    for line in (line for story in stories for line in scenario.slips(story)):
-        print(f"  {line}", file=sys.stderr)
-    answers = [_answers(story, more) for story in stories]
+    _announce(asked, jobs, more)
+    answers = [_answers(story, more) for _, story in asked]
     pages: dict[tuple[str, str], Future[Page]] = {}
     with ThreadPoolExecutor(1) as thread:  # beside the kernels
 
@@ -158,13 +161,10 @@ def build(
                 page_of, job.name, result.notebook, result.failure, scenario=job.scenario
             )
 
-        whatifs = [thread.submit(whatif_of, story, answer.plan) for story, answer in zip(stories, answers, strict=True)]
+        whatifs = [thread.submit(whatif_of, one[1], found.plan) for one, found in zip(asked, answers, strict=True)]
         run_all(jobs, processes, limit_s, keep)
     sides = [
         _Side(
-            name=story.name,
-            folder=_folder_of(file, story.name),
-            title=story.title,
             file=file,
             story=story,
             answers=answer,
@@ -172,7 +172,7 @@ def build(
             whatif=whatif.result(),
             pages=tuple(pages[story.name, source.stem].result() for source in sources),
         )
-        for story, file, answer, whatif in zip(stories, files, answers, whatifs, strict=True)
+        for (file, story), answer, whatif in zip(asked, answers, whatifs, strict=True)
     ]
     failures = tuple(
         f"{side.name}: {page.name}.ipynb, {page.failure}" for side in sides for page in side.pages if page.failure
@@ -193,11 +193,11 @@ def build(
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
 
 
-def _check_names(files: Sequence[Path], names: Sequence[str]) -> None:
+def _check_names(asked: Sequence[tuple[Path, scenario.Scenario]]) -> None:
     """Refuse two scenarios of one name, by their files."""
     first: dict[str, Path] = {}
-    for file, name in zip(files, names, strict=True):
-        if name in first:
+    for file, story in asked:
+        if (name := story.name) in first:
             same = "stands there twice" if file.resolve() == first[name].resolve() else f"and {file} have one name"
             raise ReportError(f"{first[name]} {same}: name: {name}; give each file a name of its own")
         first[name] = file
@@ -253,35 +253,42 @@ def _argument(file: Path) -> str:
     return file.stem if _is_bundled(file) else str(file.resolve())
 
 
-def _announce(files: Sequence[Path], jobs: Sequence[Job], parameters: Mapping[str, Any]) -> None:
-    """Say on the error stream what begins: it takes longer than a reader waits without a word."""
-    names = ", ".join(_argument(file) for file in files)
+def _announce(
+    asked: Sequence[tuple[Path, scenario.Scenario]], jobs: Sequence[Job], parameters: Mapping[str, Any]
+) -> None:
+    """Say on the error stream what begins, which takes longer than a reader waits without a word, and likely slips."""
+    names = ", ".join(_argument(file) for file, _ in asked)
     told = "".join(f", {name} {value}" for name, value in parameters.items())
     print(f"gigacluster {gigacluster.__version__}: {len(jobs)} notebooks for {names}{told}", file=sys.stderr)
+    for line in (line for _, story in asked for line in scenario.slips(story)):
+        print(f"  {line}", file=sys.stderr)
 
 
-def _answers(story: Any, parameters: Mapping[str, Any]) -> Answers:
+def _answers(story: scenario.Scenario, parameters: Mapping[str, Any]) -> Answers:
     options = {"samples": parameters.get("n_samples", SAMPLES), "seed": parameters.get("seed", 7)}
     return answers_of(scenario.evaluate(story, device=parameters.get("device", "auto"), **options))
 
 
+def _menu(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return file and label of the pages of some notebooks, of which the first is the first page."""
+    return [("index", _label(names[0])), *((name, _label(name)) for name in names[1:])]
+
+
 def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None:
-    pages = side.pages
-    first, others = pages[0], pages[1:]
-    extra = [] if side.whatif is None else [WHAT_IF]
-    menu = [("index", _label(first.name)), *((page.name, _label(page.name)) for page in others), *extra, INPUTS]
-    vintage = inputs.vintage()
+    first, *others = pages = side.pages
+    menu = [*_menu([page.name for page in pages]), *([WHAT_IF] if side.whatif else []), INPUTS]
     common: dict[str, Any] = {
         "version": gigacluster.__version__,
-        "vintage": vintage,
+        "vintage": catalog.vintage(catalog.load("sources"), "accessed"),
         "menu": menu,
-        "story_title": side.title,
+        "story_title": side.story.title,
         "index": _search_index(pages, menu, side.answers),
         "address": f"{address.rstrip('/')}/{side.folder}" if address else "",
+        "samples": f"{side.samples:,}",
     }
     if address:
         found = scenario.evaluate(side.story, samples=2_000, device="cpu", plans=side.answers.plan)
-        draw_choice(found, folder / SHARED, side.title, (10.0, 5.25))
+        draw_choice(found, folder / SHARED, side.story.title, (10.0, 5.25))
 
     def write(name: str, template: str, description: str, **values: Any) -> None:
         place = [entry[0] for entry in menu].index(name)
@@ -295,26 +302,14 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
         (folder / f"{name}.html").write_text(apart(page, folder) if separate else page, encoding="utf-8")
 
     for page in others:
-        write(
-            page.name,
-            "page.html.j2",
-            page.answer or page.title,
-            title=page.title,
-            page=page,
-            body=Markup(page.body),
-            notes=notes_html(page),
-        )
+        write(page.name, "page.html.j2", page.answer or page.title, title=page.title, page=page)
     write(
         "index",
         "index.html.j2",
-        first.answer or side.title,
-        title=side.title,
+        first.answer or side.story.title,
+        title=side.story.title,
         page=first,
-        body=Markup(first.body),
-        notes=notes_html(first),
         pages=others,
-        answers={page.name: Markup(page.answer) for page in others},
-        samples=f"{side.samples:,}",
         decided_on=side.story.decided_on,
     )
     write(
@@ -326,7 +321,6 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
         scenario_text=side.file.read_text(encoding="utf-8"),
         bundled=_is_bundled(side.file),
         versions=versions(),
-        samples=f"{side.samples:,}",
         labels={**dict(menu), first.name: menu[0][1]},
         derivations=derivations(side.story, side.answers, [page.name for page in others]),
         story_inputs=tuple(inputs_of_story(side.story)),
@@ -344,7 +338,6 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
             "Every input to move or type, several at once, and every answer recomputed in the page.",
             title="What if?",
             program=program,
-            samples=f"{side.samples:,}",
             verdict=side.answers.verdict,
             numbers=side.answers.numbers,
             data=side.whatif.data(),
@@ -419,9 +412,6 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         # Two leads or savings of which one is negative have no ratio.
         ratio = f"{second.raw / first.raw:.2g}" if first and second and min(first.raw, second.raw) > 0 else "–"
         rows.append({"label": label, "numbers": numbers, "ratio": ratio})
-    shown = [{"name": side.name, "folder": side.folder, "title": side.title, "outlook": side.answers} for side in sides]
-    names = [page.name for page in sides[0].pages]
-    menu = [("index", _label(names[0])), *((name, _label(name)) for name in names[1:])]
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
     return shell(
         "compare.html.j2",
@@ -431,9 +421,9 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         current="index",
         title=title,
         description=_plain(" ".join(side.answers.verdict for side in sides)),
-        sides=shown,
+        sides=sides,
         rows=rows,
-        menu=menu,
+        menu=_menu([page.name for page in sides[0].pages]),
         version=gigacluster.__version__,
-        vintage=inputs.vintage(),
+        vintage=catalog.vintage(catalog.load("sources"), "accessed"),
     )

@@ -12,15 +12,15 @@ import numpy
 from gigacluster import hardware, scaling, transformer
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog, scenario
-from gigareport.planner.load import DEFAULT_HORIZON_MONTHS, DEFAULT_SEQ_LEN
 from gigareport.planner.register import Goal
 from gigareport.scenario import Scenario, ScenarioError
 from gigareport.scenario.chips import chip_of
+from gigareport.scenario.known import law_replicates
 from gigareport.scenario.load import made
 from gigareport.scenario.register import OWN, default_of
 
-__all__ = ["Base", "base_of", "flop_of_loss", "nearest_shape"]
-
+#: What a goal without a named scenario is built on beside the sourced defaults.
+_SEQ_LEN, _HORIZON_MONTHS = 8192.0, 48
 #: Run of ``data/comparison_runs.csv`` whose tokens of a step are taken where nobody says the batch: an assumption.
 _USUAL_BATCH_OF = "llama3.1-405b"
 #: Most FLOP that a scenario takes.
@@ -62,7 +62,7 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     named = like or (scenario.load(goal.like) if goal.like else None)
     job = goal.training
     model = job.model or (named.training.model if named else "")
-    seq_len = _first(job.seq_len, named.training.seq_len if named else DEFAULT_SEQ_LEN)
+    seq_len = _first(job.seq_len, named.training.seq_len if named else _SEQ_LEN)
     flop = _flop(goal, model, seq_len)
     model = model or nearest_shape(flop)
     batch = _first(job.global_batch, named.training.global_batch if named else _usual_batch(seq_len))
@@ -72,7 +72,7 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
         "title": goal.title,
         "decided_on": str(goal.decided_on),
         "price_year": goal.decided_on.year,
-        "horizon_months": int(DEFAULT_HORIZON_MONTHS),
+        "horizon_months": _HORIZON_MONTHS,
         "cluster": {"chip": "H100-SXM", "n_chips": 8},
         "training": {"model": model, "global_batch": batch},
     }
@@ -102,8 +102,9 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     )
     build = goal.build_months
     if math.isnan(build.median):
-        build = (
-            max((part.month for part in named.own.deliveries), key=_median) if named else default_of("delivery_months")
+        parts = named.own.deliveries if named else ()
+        build = max(
+            (part.month for part in parts), key=lambda month: month.median, default=default_of("delivery_months")
         )
     return Base(
         goal=goal,
@@ -113,10 +114,6 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
         build_months=build,
         start_months=named.rent.start_month if named else default_of("rent_start_months"),
     )
-
-
-def _median(value: Uncertain) -> float:
-    return value.median
 
 
 def _first(value: float, other: float) -> int:
@@ -155,8 +152,7 @@ def flop_of_loss(loss: float, probability: float) -> Uncertain:
     >>> 1e23 < flop.low < flop.median < flop.high < 1e28
     True
     """
-    table = catalog.load("scaling_law_replicates")
-    law: dict[str, Any] = {name: table[name].to_numpy() for name in ("A", "B", "E", "alpha", "beta")}
+    law: dict[str, Any] = law_replicates()
     logs = numpy.linspace(math.log(1e15), math.log(_MOST_FLOP), 400)
     losses = numpy.stack([scaling.optimum(math.exp(x), **law).loss for x in logs])  # falls with compute
     needed = numpy.array([numpy.interp(-loss, -column, logs, right=numpy.inf) for column in losses.T])
@@ -173,8 +169,7 @@ def flop_of_loss(loss: float, probability: float) -> Uncertain:
 
 def nearest_shape(flop: Uncertain) -> str:
     """Return the known shape whose parameters are nearest to the compute-optimal number."""
-    table = catalog.load("scaling_law_replicates")
-    law: dict[str, Any] = {name: float(table[name].median()) for name in ("A", "B", "E", "alpha", "beta")}
+    law: dict[str, Any] = {name: float(numpy.median(values)) for name, values in law_replicates().items()}
     best = float(scaling.optimum(flop.median, **law).params)
     known = {str(name): transformer.model(str(name)) for name in catalog.load("models")["name"]}
     dense = {name: float(shape.active_params) for name, shape in known.items() if shape.n_experts == 0}

@@ -141,13 +141,10 @@ def searched(
     base: Base, options: Iterable[Option], *, executor: Workers = None
 ) -> Iterator[tuple[Option, PlannedStep | str]]:
     """Search the plan of every chip and number once, and yield it with one of its options, or why none fits."""
-    first = {option.cluster: option for option in options}
-    pieces = [(option, story_of(base, option, LONGEST_MONTHS)) for option in first.values()]
-    yield from zip(
-        (option for option, _ in pieces),
-        in_order(_step_of, [story for _, story in pieces], executor=executor, what="parallel plans"),
-        strict=True,
-    )
+    first = list({option.cluster: option for option in options}.values())
+    stories = [story_of(base, option, LONGEST_MONTHS) for option in first]
+    steps = in_order(_step_of, stories, executor=executor, what="parallel plans")
+    yield from zip(first, steps, strict=True)
 
 
 def _step_of(story: Scenario) -> PlannedStep | str:
@@ -158,41 +155,12 @@ def _step_of(story: Scenario) -> PlannedStep | str:
 
 
 def days_of(
-    base: Base,
-    planned: Mapping[tuple[str, int], tuple[Option, PlannedStep]],
-    samples: int,
-    seed: int,
-    *,
-    executor: Workers = None,
+    base: Base, planned: Iterable[tuple[Option, PlannedStep]], samples: int, seed: int, *, executor: Workers = None
 ) -> dict[tuple[str, int], numpy.ndarray]:
-    """Return the days of the run on every chip and number, each of shape (samples,)."""
-    items = list(planned.items())
-    pieces = [
-        (
-            [(story_of(base, option, 2), step) for _, (option, step) in items[start : start + _PIECE_OF_FEW]],
-            samples,
-            seed,
-        )
-        for start in range(0, len(items), _PIECE_OF_FEW)
-    ]
-    found: dict[tuple[str, int], numpy.ndarray] = {}
-    for piece, days in zip(pieces, in_order(_days, pieces, executor=executor, what="days"), strict=True):
-        names = [cluster for cluster, _ in items[len(found) : len(found) + len(piece[0])]]
-        found |= dict(zip(names, days, strict=True))
-    return found
-
-
-def _days(piece: tuple[Sequence[tuple[Scenario, PlannedStep]], int, int]) -> list[numpy.ndarray]:
-    cases, samples, seed = piece
-    outlooks = evaluate(
-        [story for story, _ in cases],
-        samples=samples,
-        seed=seed,
-        device="cpu",
-        plans=[step for _, step in cases],
-        answers=("reference_run_days",),
-    )
-    return [_finite(outlook.reference_run_days) for outlook in outlooks]
+    """Return the days of the run on every chip and number, each of shape (samples,); no horizon moves them."""
+    tasks = [Task(option=one, step=step, story=story_of(base, one, 2), sold=False) for one, step in planned]
+    found = drawn(tasks, samples, seed, executor=executor, what="days")
+    return {task.option.cluster: one.days for task, one in zip(tasks, found, strict=True)}
 
 
 def is_bridge(option: Option, days: numpy.ndarray, seed: int) -> bool:
@@ -237,14 +205,8 @@ def drawn(
 ) -> Iterator[Drawn]:
     """Yield what each option comes to, in order, computed in pieces of bounded memory.
 
-    Parameters
-    ----------
-    tasks : sequence of Task
-    samples, seed : int
-    executor : see :mod:`gigacluster.parallel`
-    apart : bool
-        Whether the step time, the price and the rent of each chip have errors of their own, as for a comparison of
-        chips sample by sample; otherwise one stream an input serves all, as in a scenario alone.
+    ``apart``: step time, price, rent and power of each chip have errors of their own, as for a comparison of chips
+    sample by sample; otherwise one stream an input serves all, as in a scenario alone.
     """
     size = _PIECE_OF_FEW if samples <= _FEW_SAMPLES else PIECE
     pieces = [(tasks[start : start + size], samples, seed, apart) for start in range(0, len(tasks), size)]
@@ -301,14 +263,8 @@ def bridge_usd(
 ) -> numpy.ndarray:
     """Return the cost of a run on rented chips until the own cluster stands: each pays its part of the days. [USD]
 
-    Parameters
-    ----------
-    before_months, days : ndarray
-        Months from the rental's start to the own cluster's; days of the run, infinite where it never ends.
-    rent_usd, own_usd : ndarray
-        Cost of the whole run on either.
-    sold : bool
-        Whether the run bears all of the own cluster.
+    The own cluster starts ``before_months`` after the rental. ``rent_usd`` and ``own_usd`` are what the whole run costs
+    on either; with ``sold`` it bears all of the own cluster. Days are infinite where the run never ends.
     """
     rented = numpy.clip(before_months * HOURS_PER_MONTH / (days * HOURS_PER_DAY), 0.0, 1.0)
     ends = numpy.isfinite(days)  # a run without an end has no price, not none times infinity

@@ -10,12 +10,9 @@ from typing import Any
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import scenario
-from gigareport.planner.register import ALWAYS, NEVER, Aim, Goal, Job, Want
+from gigareport.planner.register import ALWAYS, Aim, Goal
 from gigareport.scenario import Scenario, ScenarioError
-from gigareport.scenario.load import bundled, find_file, read
-
-#: What a goal without a named scenario is built on beside the sourced defaults.
-DEFAULT_SEQ_LEN, DEFAULT_HORIZON_MONTHS = 8192.0, 48.0
+from gigareport.scenario.load import bundled, find_file, made, read
 
 
 def names() -> tuple[str, ...]:
@@ -76,38 +73,23 @@ def goal_of(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None 
     if story.goal:
         beside = file.parent / story.goal
         return load(beside if beside.is_file() else story.goal)
-    return replace(_like(story, str(file)), wait_months=0.0)
+    return _like(story, str(file))
 
 
 def _like(story: Scenario, file: str) -> Goal:
     """Return the goal of a scenario that names none: its reference run at the least cost, on sizes around its own."""
-    n_chips = float(story.cluster.n_chips)
-    left_out = Uncertain.left_out()
-    return Aim(
-        name=story.name[:31].rstrip("-"),
-        title=f"The reference run of {story.name} at the least cost",
-        story="The scenario names no goal, so its reference run is planned: without a deadline, at the least cost.",
-        like=file,
-        decided_on=story.decided_on,
-        probability=0.9,
-        prefer="cheapest",
-        by=NEVER,
-        budget_usd=math.nan,
-        capital_usd=math.nan,
-        earliest_start=ALWAYS,
-        wait_months=0.0,
-        ways="all",
-        least_chips=max(8.0, n_chips / 16),
-        most_chips=max(16.0, 2 * n_chips),
-        sizes_per_doubling=1.0,
-        build_months=left_out,
-        afterwards="used",
-        want=Want(flop=story.training.reference_run_flop, loss=math.nan, tokens=left_out),
-        training=Job(model="", seq_len=math.nan, global_batch=math.nan, precision=""),
-        sites=(),
-        chips=(),
-        rents=(),
-    )
+    n_chips, flop = float(story.cluster.n_chips), story.training.reference_run_flop
+    said = {
+        "name": story.name[:31].rstrip("-"),
+        "title": f"The reference run of {story.name} at the least cost",
+        "story": "The scenario names no goal, so its reference run is planned: without a deadline, at the least cost.",
+        "decided_on": str(story.decided_on),
+        "sizes_per_doubling": 1,
+        "want": {"flop": flop.median},
+    }
+    goal: Goal = made(said, Aim, lambda good: (), what="the goal")
+    want, least, most = replace(goal.want, flop=flop), max(8.0, n_chips / 16), max(16.0, 2 * n_chips)
+    return replace(goal, like=file, want=want, least_chips=least, most_chips=most)
 
 
 def _impossible(good: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ import numpy
 
 from gigacluster.uncertainty import Uncertain
 from gigareport import catalog
-from gigareport.facts import plans
+from gigareport.facts import plans, rents
 from gigareport.planner import prices
 from gigareport.planner.base import Base
 from gigareport.planner.register import ALWAYS, KINDS, Goal, Rental, months_between
@@ -33,6 +33,15 @@ WAYS = {
     "bridge": "rent now, own later",
 }
 _Rental: TypeAlias = Rental[Uncertain, float, str]
+_ANY_RENTAL: _Rental = Rental(
+    kind="",
+    chip="",
+    usd_per_chip_hour=Uncertain.left_out(),
+    obtainable_chips=math.nan,
+    start_months=Uncertain.left_out(),
+)
+#: Rows of ``data/rental_prices.csv`` that price each kind of rent.
+_LISTED = {"hourly": ("on_demand",), "reserved": ("reserved_1y",), "contract": ("reserved_1y", "reserved_3y")}
 #: Months between the waits that are tried.
 _WAIT_STEP = 3
 #: Kinds of rent that last as long as an own cluster takes.
@@ -113,16 +122,12 @@ def offered(base: Base) -> tuple[list[Option], list[NotOffered]]:
     found: list[Option] = []
     refused: list[NotOffered] = []
     allowed = {offer.chip for offer in goal.chips}
-    names = [*catalog.load("chips")["chip"].astype(str), *(name for name in base.chips if name == OWN)]
-    for chip in names:
-        if allowed and chip not in allowed:
-            continue
-        try:
-            options = list(_of_chip(base, chip, refused))
-        except ValueError as fault:
-            refused.append(NotOffered(chip, "everything", str(fault)))
-            continue
-        found += options
+    for chip in (*catalog.read("chips")["chip"], *(name for name in base.chips if name == OWN)):
+        if not allowed or chip in allowed:
+            try:
+                found += list(_of_chip(base, chip, refused))
+            except ValueError as fault:
+                refused.append(NotOffered(chip, "everything", str(fault)))
     return found, refused
 
 
@@ -219,33 +224,22 @@ def _own_options(base: Base, own: _Owned, n_chips: int, wait: int) -> Iterator[O
 def _rentals(base: Base, chip: str, refused: list[NotOffered]) -> Iterator[_Rental]:
     """Yield the kinds of rent of a chip with their prices and blocks, and keep why others are not."""
     goal = base.goal
-    asked = [rental for rental in goal.rents if rental.chip in ("", chip)]
-    if not goal.rents:
-        asked = [
-            Rental(
-                kind=kind,
-                chip="",
-                usd_per_chip_hour=Uncertain.left_out(),
-                obtainable_chips=math.nan,
-                start_months=Uncertain.left_out(),
-            )
-            for kind in KINDS
-        ]
     for kind in KINDS:
-        named = [rental for rental in asked if rental.kind == kind]
-        if not named:
+        named = [rental for rental in goal.rents if rental.kind == kind and rental.chip in ("", chip)]
+        if goal.rents and not named:
             continue
-        rental = next((item for item in named if item.chip == chip), named[0])
+        # What is said of the chip goes before what is said of all.
+        rental = max(named, key=lambda item: item.chip, default=replace(_ANY_RENTAL, kind=kind))
         usd, block = rental.usd_per_chip_hour, rental.obtainable_chips
         if math.isnan(usd.median):
-            listed = prices.rent_usd(chip, kind, goal.decided_on)
+            listed = rents.spread_of_the_year(chip, str(goal.decided_on), _LISTED[kind])
             if listed is None:
                 why = f"no such price of it was listed in the year before {goal.decided_on}"
                 refused.append(NotOffered(chip, WAYS[kind], why))
                 continue
             usd = listed
         if math.isnan(block):
-            block = prices.block_of(kind, goal.decided_on)
+            block = float(rents.blocks(str(goal.decided_on))["obtainable_chips"].get(kind, 0.0))
         start = rental.start_months if not math.isnan(rental.start_months.median) else base.start_months
         yield replace(rental, chip=chip, usd_per_chip_hour=usd, obtainable_chips=block, start_months=start)
 

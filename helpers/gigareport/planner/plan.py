@@ -27,8 +27,7 @@ from gigareport.planner.options import WAYS, NotOffered, Option, offered
 from gigareport.planner.register import Goal
 from gigareport.planner.scores import Score, front, objective, score, survivors
 from gigareport.scenario import Scenario
-
-__all__ = ["Found", "Plan", "Regret", "plan"]
+from gigareport.scenario.plans import PlannedStep
 
 #: Samples of the screen, and of the stage between it and all.
 SCREEN_SAMPLES, _BETWEEN = 200, 1_000
@@ -176,7 +175,7 @@ def plan(
         kept = [found[place] for place in places]
         dropped += [item for place, item in enumerate(found) if place not in set(places)]
         try:
-            found = _again(goal, kept, n, seed, executor)
+            found = _scored(goal, [item.task for item in kept], n, seed, executor, what=f"{n:,} samples")
         except KeyboardInterrupt:
             found, stopped = kept, True
             break
@@ -206,8 +205,7 @@ def _screened(
         for few in progress(list(by_chip.values()), what="chips", unit="chip"):
             tasks, late = _tasks(base, few, refused, seed, executor)
             n_late += late
-            results = drawn(tasks, samples, seed, executor=executor)
-            found += [Found(task=task, score=score(one, base.goal)) for task, one in zip(tasks, results, strict=True)]
+            found += _scored(base.goal, tasks, samples, seed, executor, what="options")
     except KeyboardInterrupt:
         return found, True, n_late
     return found, False, n_late
@@ -217,7 +215,7 @@ def _tasks(
     base: Base, options: Sequence[Option], refused: list[NotOffered], seed: int, executor: Workers
 ) -> tuple[list[Task], int]:
     """Return the options of a chip with plans and months, by month and kind of rent, and how many take too long."""
-    planned: dict[tuple[str, int], Any] = {}
+    planned: dict[tuple[str, int], tuple[Option, PlannedStep]] = {}
     for option, step in searched(base, options, executor=executor):
         if isinstance(step, str):
             same = sum(other.cluster == option.cluster for other in options)
@@ -225,32 +223,26 @@ def _tasks(
         else:
             planned[option.cluster] = (option, step)
     # Months are booked by the same few samples however many the screen draws: they are a part of the option.
-    days = days_of(base, planned, SCREEN_SAMPLES, seed, executor=executor)
+    days = days_of(base, planned.values(), SCREEN_SAMPLES, seed, executor=executor)
     tasks, n_late = [], 0
     for option in options:
         if option.cluster not in planned:
             continue
-        if option.way == "bridge" and not is_bridge(option, days[option.cluster], seed):
+        took = days[option.cluster]
+        if option.way == "bridge" and not is_bridge(option, took, seed):
             continue
-        months = booked_months(base, option, days[option.cluster], seed)
+        months = booked_months(base, option, took, seed)
         if months > LONGEST_MONTHS:
             n_late += 1
             continue
-        tasks.append(
-            Task(
-                option=option,
-                step=planned[option.cluster][1],
-                story=story_of(base, option, months),
-                sold=base.goal.afterwards == "sold",
-            )
-        )
+        story, step = story_of(base, option, months), planned[option.cluster][1]
+        tasks.append(Task(option=option, step=step, story=story, sold=base.goal.afterwards == "sold"))
     tasks.sort(key=lambda task: (task.story.horizon_months, task.story.rent.kind))
     return tasks, n_late
 
 
-def _again(goal: Goal, found: Sequence[Found], samples: int, seed: int, executor: Workers) -> list[Found]:
-    tasks = [item.task for item in found]
-    results = drawn(tasks, samples, seed, executor=executor, what=f"{samples:,} samples")
+def _scored(goal: Goal, tasks: Sequence[Task], samples: int, seed: int, executor: Workers, what: str) -> list[Found]:
+    results = drawn(tasks, samples, seed, executor=executor, what=what)
     return [Found(task=task, score=score(one, goal)) for task, one in zip(tasks, results, strict=True)]
 
 

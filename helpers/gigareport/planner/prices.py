@@ -21,12 +21,8 @@ from gigareport.facts import rents
 from gigareport.facts.prices import all_quotes
 from gigareport.facts.rents import LEAST_SPREAD
 
-__all__ = ["Decline", "block_of", "decline", "price_usd", "rent_usd"]
-
 #: How long a date lasts, by its precision. [day]
 _DAYS_OF = {"day": 0.0, "month": 30.0, "year": 365.0}
-#: Rows of ``data/rental_prices.csv`` that price each kind of rent.
-_LISTED = {"hourly": ("on_demand",), "reserved": ("reserved_1y",), "contract": ("reserved_1y", "reserved_3y")}
 #: Paths of the market's rent from which its level on a later day is taken.
 _N_PATHS, _SEED = 2_000, 7
 
@@ -37,7 +33,6 @@ class Decline:
 
     per_year: float
     error: float  # standard error of it
-    n_quotes: int
 
 
 @cache
@@ -73,7 +68,7 @@ def decline(until: datetime.date) -> Decline:
     n_groups = groups.ngroups
     spare = len(repeated) - n_groups - 1
     if spare < 1:
-        return Decline(0.0, 0.0, 0)
+        return Decline(0.0, 0.0)
     log_usd = numpy.log(repeated["usd"])
     log_usd = log_usd - log_usd.groupby([repeated["chip"], repeated["scope"]]).transform("mean")
     years = repeated["year"] - groups["year"].transform("mean")
@@ -82,7 +77,7 @@ def decline(until: datetime.date) -> Decline:
     noise = float(((log_usd - slope * years) ** 2).sum()) / spare
     # A normal error as wide at 90 % as Student's with so few quotes.
     wider = float(stats.t.ppf(0.95, spare) / stats.norm.ppf(0.95))
-    return Decline(slope, wider * math.sqrt(noise / squares), len(repeated))
+    return Decline(slope, wider * math.sqrt(noise / squares))
 
 
 @cache
@@ -128,17 +123,11 @@ def price_usd(chip: str, until: datetime.date, months: float = 0.0) -> Uncertain
 
 
 @cache
-def rent_usd(chip: str, kind: str, until: datetime.date) -> Uncertain | None:
-    """Return prices of a kind of rent in the year before a day, 10 to 90 %, or None without any. [USD/(chip h)]"""
-    return rents.spread_of_the_year(chip, str(until), _LISTED[kind])
-
-
-@cache
 def market_after(until: datetime.date, months: int) -> Uncertain:
     """Return the market's rent some months after a day over that of the day, as its past changes let expect."""
     if months < 1:
         return Uncertain.fixed(1.0)
-    paths = rents.paths(1.0, rents.known_changes(str(until)), months=months, samples=_N_PATHS, seed=_SEED)
+    paths = rents.paths(rents.known_changes(str(until)), months=months, samples=_N_PATHS, seed=_SEED)
     low, median, high = (float(value) for value in numpy.quantile(paths[-1], [0.05, 0.5, 0.95]))
     return Uncertain(low=low, median=median, high=high)
 
@@ -155,9 +144,3 @@ def times(first: Uncertain, second: Uncertain) -> Uncertain:
     down = math.hypot(math.log(first.median / first.low), math.log(second.median / second.low))
     up = math.hypot(math.log(first.high / first.median), math.log(second.high / second.median))
     return Uncertain(low=middle * math.exp(-down), median=middle, high=middle * math.exp(up))
-
-
-@cache
-def block_of(kind: str, until: datetime.date) -> float:
-    """Return the largest block of a kind of rent known by a day: 0 where none was. [chip]"""
-    return float(rents.blocks(str(until))["obtainable_chips"].get(kind, 0.0))

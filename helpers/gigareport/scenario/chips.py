@@ -14,7 +14,6 @@ from typing import Any
 from gigacluster import hardware
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import BITS_PER_BYTE, GIGA
-from gigareport import catalog
 from gigareport.facts import h100e_per_chip, rents
 from gigareport.facts.prices import PRICE_YEARS, quoted_usd, quotes
 from gigareport.scenario.record import Field, leaves, rebuild, with_value
@@ -63,7 +62,7 @@ def h100e_of(cluster: Cluster[Any, float, str]) -> float:
 
 @cache
 def _listed_h100e(chip: str) -> float:
-    return h100e_per_chip(catalog.read("chips"), chip)
+    return h100e_per_chip(chip)
 
 
 def default_for(

@@ -121,23 +121,10 @@ def evaluate(
     >>> bool(0.1 < outlook.interval("mfu_frac").median < 0.6)
     True
     """
-    given = [plans] if isinstance(plans, PlannedStep) else plans
-    if not isinstance(scenario, Sequence):
-        loaded(scenario)
-        return evaluate(
-            [scenario],
-            samples=samples,
-            seed=seed,
-            device=device,
-            plans=given,
-            first=first,
-            answers=answers,
-            streams=streams,
-        )[0]
+    stories = [loaded(item) for item in (scenario if isinstance(scenario, Sequence) else [scenario])]
     keep_freed_memory()
-    stories = [loaded(item) for item in scenario]
-    if unknown := [name for name in answers if name not in Outlook.answers()]:
-        raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
+    _refuse_unknown(answers)
+    given = [plans] if isinstance(plans, PlannedStep) else plans
     searched = [search_plan(story) for story in stories] if given is None else list(given)
     if len(searched) != len(stories):
         raise ValueError(f"got {len(searched)} plans for {len(stories)} scenarios; give one each")
@@ -158,7 +145,12 @@ def evaluate(
                 apart = streams[number] if streams else {}
                 again = partial(_inputs_of, story, plan, samples=samples, seed=seed, first=first, streams=apart)
                 found[number] = Outlook(scenario=story, plan=plan, drawn=again, seed=seed, **row)
-    return [found[number] for number in range(len(stories))]
+    return [found[number] for number in range(len(stories))] if isinstance(scenario, Sequence) else found[0]
+
+
+def _refuse_unknown(answers: Sequence[str]) -> None:
+    if unknown := [name for name in answers if name not in Outlook.answers()]:
+        raise ValueError(f"there is no answer {unknown[0]!r}; an outlook has: {', '.join(Outlook.answers())}")
 
 
 def _shared(story: Scenario) -> tuple[Any, ...]:
@@ -229,12 +221,6 @@ def _answers(cases: Sequence[_Option], drawn: Drawn, *, with_returns: bool = Tru
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
 
 
-def _spread(values: Array, shape: tuple[int, int]) -> Array:
-    """Return values of length 1 along an axis repeated along it."""
-    xp = namespace_of(values)
-    return xp.broadcast_to(values, shape)
-
-
 def deciding_inputs(
     scenario: Scenario, answer: str, *, plan: TrainingPlan | None = None, samples: int = 256, seed: int = 7
 ) -> dict[str, tuple[float, float]]:
@@ -248,14 +234,13 @@ def deciding_inputs(
     samples : Base sample, a power of two: the model sees that many times the number of inputs plus two.
     seed : int, default 7
     """
-    if answer not in Outlook.answers():
-        raise ValueError(f"there is no answer {answer!r}; an outlook has: {', '.join(Outlook.answers())}")
+    _refuse_unknown([answer])
     (case,) = _cases([loaded(scenario)], [plan or search_plan(scenario)])
 
     def model(given: dict[str, numpy.ndarray]) -> numpy.ndarray:
         rows = {name: values[None, :] for name, values in given.items()}
-        size = next(iter(rows.values())).shape
-        return numpy.array(to_host(_spread(_answers([case], rows)[answer], size))[0])
+        found = _answers([case], rows)[answer]  # of length 1 where no input moves it
+        return numpy.array(to_host(namespace_of(found).broadcast_to(found, next(iter(rows.values())).shape))[0])
 
     return sobol_indices(model, all_inputs(*case), samples=samples, seed=seed)
 

@@ -83,7 +83,7 @@ def facts_of(story: Scenario) -> Facts:
         owner_share=world.share_of(story.owner),
         sum_of_squared_shares=world.sum_of_squares,
         decided_year=float(in_years(numpy.datetime64(story.decided_on))),
-        law=_law_replicates(),
+        law=law_replicates(),
         rivals_year=rivals_year,
         rivals_h100e=rivals_h100e,
         market=_quoted(story) if is_quoted else _paths(decided, horizon, by_year=story.rent.kind == "reserved"),
@@ -186,7 +186,8 @@ def _completed_on(story: Scenario) -> numpy.datetime64:
 
 
 @cache
-def _law_replicates() -> dict[str, numpy.ndarray]:
+def law_replicates() -> dict[str, numpy.ndarray]:
+    """Return the replicates of the scaling law by symbol, each of shape (replicates,)."""
     table = catalog.read("scaling_law_replicates")
     return {name: table[name] for name in ("A", "B", "E", "alpha", "beta")}
 
@@ -204,7 +205,7 @@ def _paths(decided: str, horizon_months: int, *, by_year: bool) -> numpy.ndarray
 @cache
 def _longest_paths(decided: str) -> numpy.ndarray:
     changes = rents.known_changes(decided)
-    return rents.paths(1.0, changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
+    return rents.paths(changes, months=_LONGEST_MONTHS, samples=_N_PATHS, seed=_SEED)
 
 
 def _quoted(story: Scenario) -> numpy.ndarray:

@@ -122,11 +122,17 @@ def _with_calibration(story: Scenario, file: Path) -> Scenario:
     return with_value(story, "training.calibration", place)
 
 
-def made(values: Mapping[str, Any], *, what: str = "the scenario") -> Scenario:
-    """Return the scenario that a mapping says as a file would; fields left out take their defaults."""
+def made(
+    values: Mapping[str, Any],
+    record_class: type[Any] = Case,
+    impossible: Impossible = impossible,
+    *,
+    what: str = "the scenario",
+) -> Any:
+    """Return the record that a mapping says as a file would; fields left out take their defaults."""
     root = node_of(values)
     assert isinstance(root, yaml.MappingNode)
-    return _read(root, what, Case, impossible, {})  # type: ignore[no-any-return]
+    return _read(root, what, record_class, impossible, {})
 
 
 def read(

@@ -7,8 +7,10 @@ comes out broadcasts. No table is read here and nothing is drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
+from inspect import signature
 from typing import Any
 
 from gigacluster import cost, race, reliability, scaling
@@ -72,17 +74,7 @@ def after_failures(inputs: Inputs, step: Step) -> reliability.Goodput:
     given, schemes = inputs.reliability, tuple(dict.fromkeys(step.schemes))
     found = [
         reliability.goodput_with(
-            reliability.Recovery(
-                scheme=scheme,
-                detection_s=given.detection_s,
-                restart_s=given.restart_s,
-                resume_s=given.resume_s,
-                rebuild_s=given.rebuild_s,
-                lost_frac=given.lost_frac,
-                overhead_frac=given.overhead_frac,
-                checkpoint_write_s=given.checkpoint_write_s,
-                checkpoint_stall_s=given.checkpoint_stall_s,
-            ),
+            reliability.Recovery(scheme=scheme, **_by_name(reliability.Recovery, given)),
             step.job_chips,
             failures_per_1000_node_days=given.failures_per_1000_node_days,
             n_replicas=step.n_replicas,
@@ -143,25 +135,17 @@ def rent_flows(
         price = xp.where(xp.isnan(renewal), price, renewal)
     paid_frac = used if given.kind == "reserved" else 1.0  # of a year's contract all hours are paid
     rented = cost.rent(
-        n_chips=inputs.cluster.n_chips,
-        horizon_months=horizon_months,
-        market_path_usd_per_chip_hour=price * market / paid_frac,
-        committed_usd_per_chip_hour=given.committed_usd_per_chip_hour,
-        committed_frac=1.0 if is_contract else 0.0,
-        term_months=xp.where(term < horizon_months, term, float(horizon_months)),
-        renews=given.after_term == "renew" or not is_contract,  # else the tenant stops, or buys
-        ramp_months=given.ramp_months,
-        minimum_take_frac=given.minimum_take_frac,
-        step_down_frac_per_year=given.step_down_frac_per_year,
-        leave_month=given.leave_month,
-        notice_months=given.notice_months,
-        exit_fee_frac=given.exit_fee_frac,
-        prepaid_frac=given.prepaid_frac,
-        extras_frac=given.extras_frac,
-        start_month=given.start_month,
-        discount_rate_per_year=discount_rate_per_year,
-        goodput_frac=goodput_frac,
-        utilisation_frac=used,
+        **_by_name(cost.rent, given, inputs.cluster)
+        | {
+            "horizon_months": horizon_months,
+            "market_path_usd_per_chip_hour": price * market / paid_frac,
+            "committed_frac": 1.0 if is_contract else 0.0,
+            "term_months": xp.where(term < horizon_months, term, float(horizon_months)),
+            "renews": given.after_term == "renew" or not is_contract,  # else the tenant stops, or buys
+            "discount_rate_per_year": discount_rate_per_year,
+            "goodput_frac": goodput_frac,
+            "utilisation_frac": used,
+        }
     )
     if not (is_contract and given.after_term == "buy"):
         return rented
@@ -188,42 +172,34 @@ def _buying_usd(inputs: Inputs, as_new: cost.CashFlows) -> Array:
 
 
 def own_flows(
-    inputs: Inputs, goodput_frac: Samples, horizon_months: int, *, deliveries: Sequence[tuple[Array, float]] = ()
+    inputs: Inputs, goodput_frac: Samples, horizon_months: int, *, deliveries: Sequence[tuple[Array, Any]] = ()
 ) -> cost.CashFlows:
     """Return what owning costs month by month; chips of other deliveries stand elsewhere, with all power they need."""
     own, cluster = inputs.own, inputs.cluster
     return cost.own(
-        n_chips=cluster.n_chips,
-        horizon_months=horizon_months,
-        deliveries=deliveries or [(part.month, part.share) for part in own.deliveries],
-        chip_usd=own.chip_usd,
-        server_usd_per_chip=own.server_usd_per_chip,
-        network_usd_per_chip=cost.network_usd_per_chip(
-            cluster.n_chips, own.network_usd_per_tier_per_chip, own.switch_ports
-        ),
-        storage_usd_per_chip=own.storage_usd_per_chip,
-        overrun_frac=own.overrun_frac,
-        building_usd_per_it_w=own.building_usd_per_it_w,
-        power_plant_usd_per_it_w=own.power_plant_usd_per_it_w,
-        site_rent_usd_per_kw_month=own.site_rent_usd_per_kw_month,
-        it_power_w_per_chip=cluster.it_power_w_per_chip,
-        load_frac=cluster.load_frac,
-        pue=cluster.pue,
-        sites=[(0.0, math.inf)] if deliveries else _sites(inputs),
-        energy_usd_per_kwh=own.energy_usd_per_kwh,
-        staff_usd_per_chip_year=own.staff_usd_per_chip_year,
-        maintenance_frac_per_year=own.maintenance_frac_per_year,
-        spares_frac=own.spares_frac,
-        hardware_life_months=own.hardware_life_months,
-        hardware_value_decline_per_year=own.hardware_value_decline_per_year,
-        selling_cost_frac=own.selling_cost_frac,
-        building_life_months=own.building_life_months,
-        debt_frac=own.debt_frac,
-        debt_effective_rate_per_year=own.debt_effective_rate_per_year,
-        equity_rate_per_year=own.equity_rate_per_year,
-        goodput_frac=goodput_frac,
-        utilisation_frac=inputs.training.used_frac,
+        **_by_name(cost.own, own, cluster)
+        | {
+            "horizon_months": horizon_months,
+            "deliveries": deliveries or [(part.month, part.share) for part in own.deliveries],
+            "sites": [(0.0, math.inf)] if deliveries else _sites(inputs),
+            "network_usd_per_chip": cost.network_usd_per_chip(
+                cluster.n_chips, own.network_usd_per_tier_per_chip, own.switch_ports
+            ),
+            "goodput_frac": goodput_frac,
+            "utilisation_frac": inputs.training.used_frac,
+        }
     )
+
+
+def _by_name(model: Callable[..., object], *sections: Any) -> dict[str, Any]:
+    """Return the inputs of sections that a model takes: its parameters have their names."""
+    taken = _parameters(model)
+    return {item.name: getattr(part, item.name) for part in sections for item in fields(part) if item.name in taken}
+
+
+@cache
+def _parameters(model: Callable[..., object]) -> frozenset[str]:
+    return frozenset(signature(model).parameters)
 
 
 def _sites(inputs: Inputs) -> list[tuple[Array, Array]]:

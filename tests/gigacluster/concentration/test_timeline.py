@@ -11,6 +11,7 @@ from gigacluster.concentration.measures import built, rank
 from gigareport import catalog, facts, scenario
 from gigareport.facts import plans, rivals, timeline, use
 from gigareport.facts.plans import states_of_others
+from gigareport.facts.world import day_numbers
 
 MONTH = 365.25 / 12
 
@@ -22,8 +23,7 @@ def sites():
 
 @pytest.fixture(scope="module")
 def revisions():
-    states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
-    return plans.revisions_between(states, names, "2025-12-17", "2026-05-23")
+    return plans.revisions_between("2025-12-17", "2026-05-23")
 
 
 def test_cancellation_slip_and_re_estimate_each_do_their_own(xp):
@@ -89,7 +89,7 @@ def _timeline_of(states):
         h100e=none[:, :, None],
         buildings=none + 1,
         told=none,
-        step_days=numpy.array([[[day]] for day, _ in states]) + plans.day_numbers("2022-01-01"),
+        step_days=numpy.array([[[day]] for day, _ in states]) + day_numbers("2022-01-01"),
         step_h100e=numpy.array([[[size]] for _, size in states]),
         vintage="",
     )
@@ -200,7 +200,7 @@ def test_a_start_outside_the_timeline_is_nan_and_is_said(sites):
 
 def test_power_without_compute_is_not_a_site_of_zero():
     states = catalog.load("data_center_timelines")
-    kept = plans.states_by_site(states, catalog.load("site_names"), "2026-05-23")
+    kept = plans.states_by_site("2026-05-23")
     assert not ((kept["h100e_8bit"] == 0) & (kept["power_mw"] > 0)).any()
     raw = states[states["vintage"] == "2026-05-23"]
     assert ((raw["h100e_8bit"] == 0) & (raw["power_mw"] > 0)).any()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gigacluster import cost
 from gigacluster.arrays import to_host
 from gigacluster.cost.flows import in_month, paid_evenly, paid_once
-from gigacluster.cost.own import loan
+from gigacluster.cost.own import loan_owed, loan_service
 from gigacluster.units import HOURS_PER_MONTH
 
 PLAIN = {
@@ -150,7 +150,8 @@ def test_loan_at_the_rate_of_equity_changes_nothing():
 )
 def test_loan_is_worth_nothing_at_its_own_rate(month, rate, term):
     rows = numpy.arange(61.0)[:, None]
-    service, owed = loan(numpy, rows, numpy.asarray(month), numpy.asarray(rate), numpy.asarray(term))
+    lent = (numpy, rows, numpy.asarray(month), numpy.asarray(rate), numpy.asarray(term))
+    service, owed = loan_service(*lent), loan_owed(*lent)
     factor = (1 + rate) ** (-rows / 12)
     # a term of whole months closes to rounding; a fraction leaves the last payment's share of a month of interest
     tolerance = 1e-10 + (0.0 if float(term).is_integer() else rate / 12)

@@ -227,6 +227,16 @@ def test_one_outlier_is_no_lack_of_fit_however_large():
     assert inside != pytest.approx(found[2], rel=1e-6)
 
 
+def test_derivatives_that_add_up_to_the_constant_take_no_direction_more():
+    """Those of a sum of terms and a floor do: what rounding leaves of the last one is no direction."""
+    chance = numpy.random.default_rng(9)
+    log_columns = {"params": chance.standard_normal(40)}
+    residuals, slope = chance.standard_normal(40), chance.standard_normal(40)
+    alone = curvature_test(residuals, slope[:, None], log_columns, None)
+    both = curvature_test(residuals, numpy.column_stack([slope, 1 - slope]), log_columns, None)
+    assert both == pytest.approx(alone, rel=1e-9)
+
+
 def test_too_few_runs_or_no_residuals_show_no_lack_of_fit():
     x = {"params": numpy.arange(6.0)}
     slopes = numpy.arange(6.0)[:, None]

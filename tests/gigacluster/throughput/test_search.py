@@ -159,22 +159,39 @@ def test_an_interruption_keeps_the_best_so_far(monkeypatch):
         return evaluate(self, piece)
 
     monkeypatch.setattr(PlanEvaluator, "time_and_memory", interrupted)
-    best = best_of(job, table, K, chunk=4_000)
+    best = best_of(job, table, K, chunk=4_000, partial=True)
     assert 4_000 < best.evaluated <= 12_000 < len(table)
     monkeypatch.undo()
     whole = best_of(job, table.take(slice(0, best.evaluated)), K)
     assert best.index.tolist() == whole.index.tolist()
 
 
-def test_an_interruption_before_anything_was_found_is_passed_on(monkeypatch):
-    job = job_of()
+@pytest.mark.parametrize(("call", "partial"), [(0, True), (0, False), (3, False)])
+def test_an_interruption_is_passed_on_where_nothing_was_found_or_the_best_alone_is_wanted(call, partial, monkeypatch):
+    """Whatever computes on with the best plan would else take another for it, without a word."""
+    job, calls, evaluate = job_of(), itertools.count(), PlanEvaluator.time_and_memory
 
     def interrupted(self, piece):
-        raise KeyboardInterrupt
+        if next(calls) == call:
+            raise KeyboardInterrupt
+        return evaluate(self, piece)
 
     monkeypatch.setattr(PlanEvaluator, "time_and_memory", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        best_of(job, enumerate_plans(job)[0], K)
+        best_of(job, enumerate_plans(job)[0], K, chunk=4_000, partial=partial)
+
+
+def test_the_public_search_keeps_what_it_found_and_says_that_it_was_interrupted(monkeypatch):
+    calls, evaluate = itertools.count(), PlanEvaluator.time_and_memory
+
+    def interrupted(self, piece):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return evaluate(self, piece)
+
+    monkeypatch.setattr(PlanEvaluator, "time_and_memory", interrupted)
+    cluster = hardware.cluster("H100-SXM", 512)
+    assert throughput.search(GPT3, cluster, 768, seq_len=2048, device="cpu", chunk=4_000).interrupted
 
 
 def test_a_model_too_large_for_the_cluster_says_what_comes_nearest():

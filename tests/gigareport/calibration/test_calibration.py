@@ -41,7 +41,7 @@ def held_out(scored, found):
         folds = folds_of(runs, name)
         predicted = numpy.full(len(runs), numpy.nan)
         for fold in numpy.unique(folds):
-            predicted[folds == fold] = predict_without(data, folds, (fold,), found)[fold]
+            predicted[folds == fold] = predict_without(data, folds == fold, found)
         zero = numpy.zeros(len(runs))
         splits.append(CrossValidation(split=name, log_predicted=predicted, log_half_width=zero, log_constant_mfu=zero))
     return splits
@@ -77,7 +77,7 @@ def test_errors_of_a_source_left_out_follow_from_the_runs(scored, found):
         here = (runs["source_id"] == source).to_numpy() & (runs["arch"] == "dense").to_numpy()
         folds = folds_of(runs, "source")
         predicted = numpy.full(len(runs), numpy.nan)
-        predicted[folds == source] = predict_without(data, folds, (source,), found)[source]
+        predicted[folds == source] = predict_without(data, folds == source, found)
         error = 100 * numpy.abs(numpy.exp(predicted[here] - data.log_step_time[here]) - 1)
         said = committed.loc[f"source {source}"]
         assert error.mean() == pytest.approx(said if numpy.isscalar(said) else said.iloc[0], abs=0.05)
@@ -113,9 +113,8 @@ def test_a_chip_or_family_never_seen_has_no_effect(scored, found):
     one = select(data, numpy.array([0]))
     new = replace(one, labels={kind: numpy.array(["never seen"]) for kind in one.labels})
     plain = Fit(
-        names=found.names,
         levels=dict.fromkeys(found.levels, ()),
-        position=found.position[: len(found.names)],
+        position=found.position[: len(PRIORS)],
         covariance=found.covariance,
         gradient=found.gradient,
     )
@@ -195,7 +194,7 @@ def test_three_runs_of_a_maker_never_seen_teach_about_its_others(scored, found):
     errors = {False: [], True: []}
     for name in numpy.unique(folds):
         without = fit(select(data, folds != name), start=found)
-        deviations = numpy.sqrt(numpy.diag(without.covariance))[: len(without.names)]
+        deviations = numpy.sqrt(numpy.diag(without.covariance))[: len(PRIORS)]
         known = replace(
             shipped(), coefficients=without.coefficients, chip_effects=without.effects("chip"), own_effect=0.0
         )
@@ -204,7 +203,7 @@ def test_three_runs_of_a_maker_never_seen_teach_about_its_others(scored, found):
             rng = numpy.random.default_rng(1)
             for _ in range(3 if len(here) >= 6 else 0):
                 three = rng.choice(here, 3, replace=False)
-                taught = own.learn(select(data, three), known, dict(zip(without.names, deviations, strict=True)))
+                taught = own.learn(select(data, three), known, dict(zip(PRIORS, deviations, strict=True)))
                 others = select(data, numpy.setdiff1d(here, three))
                 learnt = taught.calibration
                 chips = numpy.array([learnt.chip_effects.get(chip, 0.0) for chip in others.labels["chip"]])

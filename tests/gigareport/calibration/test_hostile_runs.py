@@ -110,6 +110,13 @@ def test_a_log_of_one_endless_line_is_read_at_once(piece):
     assert time.process_time() - began < LONGEST_CPU_S
 
 
+@pytest.mark.parametrize("line", ["\n", "step: 1\n", "elapsed time per iteration (ms): 1\r\n"])
+def test_a_log_of_many_short_lines_is_read_at_once(line):
+    began = time.process_time()
+    assert logs.read_log(line * (50_000_000 // len(line))) is None
+    assert time.process_time() - began < LONGEST_CPU_S
+
+
 def test_many_runs_and_logs_that_cannot_be_used_are_told_in_one_short_message(runs, tmp_path):
     header, *rows = runs
     many = [[f"R{number}", *rows[number % 4][1:]] for number in range(200)]

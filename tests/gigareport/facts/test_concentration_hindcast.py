@@ -47,9 +47,8 @@ def test_the_rise_of_every_vintage_lies_inside_the_interval(owners, makers, goog
 
 
 def test_sites_fall_inside_what_the_other_sites_revisions_allow():
-    states, names = catalog.load("data_center_timelines"), catalog.load("site_names")
     dates = ["2026-05-23", "2026-12-31", "2027-12-31"]
-    scored = hindcast.sites(states, names, "2025-12-17", "2026-05-23", dates)
+    scored = hindcast.sites("2025-12-17", "2026-05-23", dates)
     assert len(scored) > 40
     # 16 sites, three dates each: 90 % of 44 is 40; the dates of one site are no independent cases
     assert scored["inside"].sum() >= 38

@@ -221,23 +221,22 @@ def test_index_change_of_the_story_depends_on_the_owner(world):
 
 
 def test_h100e_of_a_chip_is_by_its_best_dense_peak():
-    chips = catalog.load("chips")
-    assert facts.h100e_per_chip(chips, "H100-SXM") == 1
-    assert facts.h100e_per_chip(chips, "A100-80") == pytest.approx(0.315, abs=0.001)
+    assert facts.h100e_per_chip("H100-SXM") == 1
+    assert facts.h100e_per_chip("A100-80") == pytest.approx(0.315, abs=0.001)
     with pytest.raises(ValueError, match="unknown chip 'H1000'"):
-        facts.h100e_per_chip(chips, "H1000")
+        facts.h100e_per_chip("H1000")
 
 
 def test_sales_count_every_blackwell_chip_at_the_rate_of_a_gb200_and_clusters_tell_them_apart():
-    chips, sales, clusters = (catalog.load(name) for name in ("chips", "chip_sales", "gpu_clusters"))
+    sales, clusters = (catalog.load(name) for name in ("chip_sales", "gpu_clusters"))
     sold = sales[sales["chip"].isin(["B200", "B300"])]
     by_sales = (sold["h100e_8bit_median"] / sold["n_chips_median"]).to_numpy()
-    assert by_sales == pytest.approx(facts.h100e_per_chip(chips, "GB200"), rel=1e-3)
+    assert by_sales == pytest.approx(facts.h100e_per_chip("GB200"), rel=1e-3)
     alone = clusters[(clusters["chip"] == "NVIDIA B200") & clusters["owner"].notna()]
     told = (alone["h100e"] / alone["n_chips"]).median()
-    assert told == pytest.approx(facts.h100e_per_chip(chips, "B200"), rel=1e-3)
+    assert told == pytest.approx(facts.h100e_per_chip("B200"), rel=1e-3)
     # the most that the choice can move the stock at the end of 2025
-    apart = 1 - facts.h100e_per_chip(chips, "B200") / facts.h100e_per_chip(chips, "GB200")
+    apart = 1 - facts.h100e_per_chip("B200") / facts.h100e_per_chip("GB200")
     total = catalog.load("maker_totals")
     total = total[total["as_of"] == "2025-12-31"].sort_values("vintage")
     stock = total.groupby("chip_maker")["h100e_8bit_median"].last().sum()
@@ -246,14 +245,14 @@ def test_sales_count_every_blackwell_chip_at_the_rate_of_a_gb200_and_clusters_te
 
 
 def test_counting_by_8_bit_or_by_bf16_hardly_matters_for_clusters():
-    clusters, chips = catalog.load("clusters"), catalog.load("chips")
+    clusters = catalog.load("clusters")
     names = {"H100": "H100-SXM", "A100": "A100-80"}
     names |= {name: name for name in ("H200", "H800", "B200", "B300", "GB200", "GB300", "TPUv5e", "TPUv5p", "TPUv7")}
     names |= {"Trainium2": "Trainium2"}
     known = clusters[clusters["chip"].isin(names) & (clusters["n_chips"] > 0) & (clusters["h100e_bf16"] > 0)]
     assert len(known) > 35
     for chip, n_chips, by_bf16 in known[["chip", "n_chips", "h100e_bf16"]].itertuples(index=False):
-        assert n_chips * facts.h100e_per_chip(chips, names[chip]) == pytest.approx(by_bf16, rel=0.03)
+        assert n_chips * facts.h100e_per_chip(names[chip]) == pytest.approx(by_bf16, rel=0.03)
 
 
 def test_a_share_through_time_says_what_is_known_at_any_date(world):

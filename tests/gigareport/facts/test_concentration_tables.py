@@ -50,9 +50,7 @@ TABLES = {
     "mergers": lambda: ownership.mergers(markets(), pairs()),
     "laboratories": lambda: use.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
     "largest_sites": lambda: timeline.largest_at(timeline.latest(), timeline.LAST_DAY, 7),
-    "plan_revisions": lambda: plans.revisions_between(
-        loaded("data_center_timelines"), loaded("site_names"), "2025-12-17", "2026-05-23"
-    ).by_site.to_frame(),
+    "plan_revisions": lambda: plans.revisions_between("2025-12-17", "2026-05-23").by_site.to_frame(),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
     "share_over_time": lambda: ownership.share_over_time(
         world(), 1e5, pd.date_range(STORY_DATE, "2026-12-31", freq="QE").union([pd.Timestamp(STORY_DATE)])

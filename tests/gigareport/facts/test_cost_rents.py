@@ -54,13 +54,13 @@ def test_change_over_a_gap_is_shared_out_over_its_quarters():
 
 
 def test_path_of_equal_changes_is_a_plain_decline():
-    path = rents.paths(4.0, numpy.full(5, numpy.log(0.9)), months=12, samples=2, seed=1)
+    path = 4.0 * rents.paths(numpy.full(5, numpy.log(0.9)), months=12, samples=2, seed=1)
     numpy.testing.assert_allclose(path, 4.0 * 0.9 ** (numpy.arange(13)[:, None] / 3) * numpy.ones(2), rtol=1e-12)
 
 
 def test_every_quarter_of_the_past_is_drawn_as_often():
     changes = numpy.asarray([0.3, -0.1, 0.0, -0.4, 0.05])
-    drawn = numpy.diff(numpy.log(rents.paths(1.0, changes, months=9, samples=40_000, seed=3))[::3], axis=0)
+    drawn = numpy.diff(numpy.log(rents.paths(changes, months=9, samples=40_000, seed=3))[::3], axis=0)
     # 40,000 draws of a spread of 0.23: a standard error of 0.0012
     numpy.testing.assert_allclose(drawn.mean(axis=1), changes.mean(), atol=0.006)
     numpy.testing.assert_allclose(drawn.std(axis=1), changes.std(), rtol=0.02)
@@ -68,43 +68,21 @@ def test_every_quarter_of_the_past_is_drawn_as_often():
 
 def test_blocks_keep_neighbours_together():
     changes = numpy.asarray([1.0, 2.0, 4.0, 8.0])
-    drawn = numpy.diff(numpy.log(rents.paths(1.0, changes, months=9, samples=500, seed=3, block=3))[::3], axis=0)
+    drawn = numpy.diff(numpy.log(rents.paths(changes, months=9, samples=500, seed=3))[::3], axis=0)
     numpy.testing.assert_allclose(drawn[1] % 15, drawn[0] * 2 % 15)  # 1, 2, 4, 8 and round again
 
 
-def test_path_is_pulled_to_its_anchor():
-    free, pulled = (
-        rents.paths(4.0, numpy.zeros(4), months=24, samples=1, seed=1, anchor_usd=2.0, reversion_per_year=rate)[-1, 0]
-        for rate in (0.0, 0.5)
-    )
-    assert free == pytest.approx(4.0)
-    assert pulled == pytest.approx(2.0 * 2 ** numpy.exp(-1.0))
-
-
-def test_same_seed_same_paths_and_a_start_per_sample():
-    start = numpy.asarray([2.0, 3.0])
-    twice = [rents.paths(start, numpy.asarray([0.1, -0.2, 0.3]), months=7, samples=2, seed=5) for _ in range(2)]
+def test_same_seed_same_paths_and_each_starts_at_the_rent_now():
+    twice = [rents.paths(numpy.asarray([0.1, -0.2, 0.3]), months=7, samples=2, seed=5) for _ in range(2)]
     assert numpy.array_equal(*twice)
     assert twice[0].shape == (8, 2)
-    numpy.testing.assert_allclose(twice[0][0], start)
+    assert (twice[0][0] == 1).all()
 
 
 def test_what_was_known_in_july_2024_held_the_rents_that_followed(prices):
     """A back-test: 90 % paths drawn from changes until June 2024 hold each later quote for a one-year contract."""
     chips = ("H100-SXM", "A100-80", "V100-SXM")
     changes = rents.log_changes(*(rents.typical_rents(prices, chip, until="2024-06-30") for chip in chips))
-    fan = numpy.quantile(rents.paths(2.85, changes, months=24, samples=4_000, seed=7), [0.05, 0.95], axis=1)
+    fan = numpy.quantile(2.85 * rents.paths(changes, months=24, samples=4_000, seed=7), [0.05, 0.95], axis=1)
     for month, quote in ((3, 2.99), (15, 1.70), (20, 2.35), (23, 2.65)):
         assert fan[0, month] <= quote <= fan[1, month], (month, quote, fan[:, month])
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"changes": numpy.zeros(2)}, {"months": 0}, {"samples": 0}, {"block": 0}, {"changes": numpy.zeros((3, 3))}],
-)
-def test_impossible_paths_are_refused(wrong):
-    good = {"changes": numpy.zeros(5), "months": 6, "samples": 2, "seed": 1}
-    with pytest.raises(ValueError, match="n >= block >= 1"):
-        rents.paths(2.0, **(good | wrong))
-    with pytest.raises(ValueError, match="start_usd must be above 0"):
-        rents.paths(-2.0, **good)

@@ -10,7 +10,7 @@ from gigareport.scenario.reference import entry_of
 
 @pytest.mark.parametrize("months", [2, 7, 47, 48, 239])
 def test_a_shorter_path_is_the_beginning_of_the_longest(months):
-    drawn = rents.paths(1.0, rents.known_changes("2025-06-01"), months=months, samples=4096, seed=7)
+    drawn = rents.paths(rents.known_changes("2025-06-01"), months=months, samples=4096, seed=7)
     assert numpy.array_equal(known._paths("2025-06-01", months, by_year=False), drawn)
 
 
