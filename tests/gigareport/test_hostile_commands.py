@@ -139,7 +139,7 @@ def test_a_file_that_a_command_reads_is_not_written_over(arguments, refusal):
     ids=["closed pipe", "full disk", "closed output", "ASCII"],
 )
 def test_an_output_that_ends_early_is_no_traceback(here, shell, said):
-    command = f"'{sys.executable}' -m gigareport evaluate gigawatt-2026 --samples 20"
+    command = f"'{sys.executable}' -m gigareport evaluate mine.yaml --samples 20"
     subprocess.run(["bash", "-c", shell.format(command)], timeout=300, capture_output=True, env=dict(os.environ))
     err = (here / "err").read_text(encoding="utf-8", errors="replace")
     assert "Traceback" not in err
