@@ -48,16 +48,9 @@ def update(folder: str | Path, vintage: str | None = None, into: Path | None = N
     Parameters
     ----------
     folder : A checkout of epoch-research/ai-chip-counts, or the unpacked download of Epoch AI's frontier data centres.
-    vintage : str, optional
-        When the estimates were made, as ``2026-05-23`` or ``2026-05``; by default what the files themselves say.
+    vintage : When the estimates were made, as ``2026-05-23`` or ``2026-05``; by default what the files themselves say.
         Rows of that vintage are replaced, those of all others stay.
-    into : Path, optional
-        Folder of the tables; ``data/`` by default. A table that is not there yet is begun.
-
-    Returns
-    -------
-    list of Moved
-        One a table.
+    into : Folder of the tables; ``data/`` by default. A table that is not there yet is begun.
 
     Raises
     ------
