@@ -125,9 +125,10 @@ def without_kernels(monkeypatch, executed=None):
     """Let a site show its notebooks as they are stored, or as they lie in a folder, executed."""
     from gigareport.pages import execute, site
 
-    def run_all(jobs, *_):
-        files = [executed / job.notebook.name if executed else job.notebook for job in jobs]
-        return [execute.Result(job, nbformat.read(file, 4)) for job, file in zip(jobs, files, strict=True)]
+    def run_all(jobs, processes, limit_s, keep):
+        for job in jobs:
+            file = executed / job.notebook.name if executed else job.notebook
+            keep(execute.Result(job, nbformat.read(file, 4)))
 
     monkeypatch.setattr(site, "run_all", run_all)
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class _Side:
     answers: Answers
     samples: int
     whatif: WhatIf | None
-    results: tuple[Result, ...]
+    pages: tuple[Page, ...]
 
     @property
     def name(self) -> str:
@@ -151,9 +151,18 @@ def build(
     ]
     _announce(asked, jobs, more)
     answers = [_answers(story, more) for _, story in asked]
+    pages: dict[tuple[str, str], Future[Page]] = {}
     with ThreadPoolExecutor(1) as thread:  # beside the kernels
+
+        def keep(result: Result) -> None:
+            job = result.job
+            _keep_while_running(out, result)
+            pages[job.scenario, job.name] = thread.submit(
+                page_of, job.name, result.notebook, result.failure, scenario=job.scenario
+            )
+
         whatifs = [thread.submit(whatif_of, one[1], found.plan) for one, found in zip(asked, answers, strict=True)]
-        results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
+        run_all(jobs, processes, limit_s, keep)
     sides = [
         _Side(
             file=file,
@@ -161,12 +170,13 @@ def build(
             answers=answer,
             samples=int(more.get("n_samples", SAMPLES)),
             whatif=whatif.result(),
-            results=tuple(result for result in results if result.job.scenario == story.name),
+            pages=tuple(pages[story.name, source.stem].result() for source in sources),
         )
         for (file, story), answer, whatif in zip(asked, answers, whatifs, strict=True)
     ]
-    failed = [result for result in results if result.failure]
-    failures = tuple(f"{result.job.scenario}: {result.job.notebook.name}, {result.failure}" for result in failed)
+    failures = tuple(
+        f"{side.name}: {page.name}.ipynb, {page.failure}" for side in sides for page in side.pages if page.failure
+    )
     suffix = ".incomplete" if failures else ""
     for side in sides:
         shutil.rmtree(_executed(out, side.name), ignore_errors=True)
@@ -179,7 +189,7 @@ def build(
             _write_assets(out)
         catalog.write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
-    first = next((side for side in sides if failed and side.name == failed[0].job.scenario), sides[0])
+    first = next((side for side in sides if any(page.failure for page in side.pages)), sides[0])
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
 
 
@@ -265,8 +275,7 @@ def _menu(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None:
-    pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
-    first, *others = pages
+    first, *others = pages = side.pages
     menu = [*_menu([page.name for page in pages]), *([WHAT_IF] if side.whatif else []), INPUTS]
     common: dict[str, Any] = {
         "version": gigacluster.__version__,
@@ -419,7 +428,7 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         description=_plain(" ".join(side.answers.verdict for side in sides)),
         sides=sides,
         rows=rows,
-        menu=_menu([result.job.name for result in sides[0].results]),
+        menu=_menu([page.name for page in sides[0].pages]),
         version=gigacluster.__version__,
         vintage=catalog.vintage(catalog.load("sources"), "accessed"),
     )
