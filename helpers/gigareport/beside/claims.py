@@ -196,7 +196,8 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     True
     """
     rows = []
-    for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
+    laws = catalog.load("scaling_published_laws").query("form != 'data-constrained'")  # repeats have no optimum alone
+    for law, group in laws.groupby("law", sort=False):
         first, symbols = group.iloc[0], dict(zip(group["symbol"], group["value"], strict=True))
         best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)
         trained = [float(x) for x in (best.params, best.tokens, best.tokens / best.params, best.loss)]

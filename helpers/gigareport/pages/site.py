@@ -313,7 +313,12 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
         bundled=_is_bundled(side.file),
         versions=versions(),
         labels={**dict(menu), first.name: menu[0][1]},
-        derivations=derivations(side.story, side.answers, [page.name for page in others]),
+        derivations=derivations(
+            side.story,
+            side.answers,
+            [page.name for page in others],
+            {} if side.whatif is None else side.whatif.strongest(),
+        ),
         story_inputs=tuple(inputs_of_story(side.story)),
         terms=TERMS,
         tables=inputs.tables(),

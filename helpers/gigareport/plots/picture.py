@@ -17,6 +17,7 @@ import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
@@ -33,6 +34,8 @@ NAME_LENGTH = 18
 LINE_IN = 0.16
 #: Height that such a panel keeps for the labels of its axis and a legend above. [in]
 AROUND_IN = 1.2
+#: Least distance of two numbers below an axis on a telephone. [pt]
+GAP_PT = 4
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
 #: A finger finds at most this many values of one figure.
@@ -201,6 +204,44 @@ def _keep_texts_inside(fig: Figure) -> None:
         shift_px = min(0.0, width_px - margin_px - extent.x1) or max(0.0, margin_px - extent.x0)
         if shift_px and extent.width < width_px - 2 * margin_px:
             _shift(text, shift_px, fig.dpi)
+    for ax in fig.axes:
+        _part_names(ax)
+        _thin_ticks(ax)
+
+
+def _part_names(ax: Axes) -> None:
+    """Move names of lines, placed apart for a wide figure, up until none lies on the one below it."""
+    names = [text for text in ax.texts if isinstance(text, Annotation) and _is_name(text)]
+    last_px = -numpy.inf
+    for name in sorted(names, key=lambda text: text.get_window_extent().y0):
+        extent = name.get_window_extent()
+        up_px = max(0.0, last_px - extent.y0)
+        x, y = name.xyann
+        name.xyann = (x, y + up_px * 72 / name.figure.dpi)
+        last_px = extent.y1 + up_px
+
+
+def _is_name(text: Annotation) -> bool:
+    """Tell whether a text stands beside the end of a line."""
+    at_data = text.xycoords == "data" and text.anncoords == "offset points"
+    return bool(at_data and text.get_verticalalignment() == "center" and text.get_text())
+
+
+def _thin_ticks(ax: Axes) -> None:
+    """Leave out numbers below the horizontal axis that would touch the one before them."""
+    if isinstance(ax.xaxis.get_major_locator(), AutoDateLocator):
+        return
+    low, high = sorted(ax.get_xlim())
+    places = [float(place) for place in ax.get_xticks() if low <= place <= high]
+    texts = ax.xaxis.get_major_formatter().format_ticks(places)
+    ax.set_xticks(places, texts)
+    last_px, gap_px = -numpy.inf, GAP_PT * ax.figure.dpi / 72
+    for tick in ax.xaxis.get_major_ticks():
+        extent = tick.label1.get_window_extent()
+        if extent.x0 < last_px + gap_px:
+            tick.label1.set_visible(False)
+        else:
+            last_px = extent.x1
 
 
 def _shift(text: Text, shift_px: float, dpi: float) -> None:

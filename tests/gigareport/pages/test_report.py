@@ -112,7 +112,7 @@ def test_the_first_notebook_is_the_first_page_with_its_answer_and_a_card_for_eac
         assert f"<h2>{title}</h2>" in front
     assert '<a href="10-second.html">And the second?</a>' in page
     card = re.search('<ul class="cards">.*?</ul>', page, re.DOTALL)[0]
-    assert "Half, 50 %, costs" in card
+    assert "Half, 50\u00a0%, costs" in card
     assert 'href="inputs.html#number-own_usd"' in card
     assert "It costs $4.7 billion, not $10 billion, with 100" in page
 
@@ -132,7 +132,7 @@ def test_a_number_leads_to_the_inputs_behind_it_and_is_the_same_wherever_it_stan
 
 
 def test_the_first_use_of_a_term_is_explained(built):
-    assert glossary.explained("<p>43% <code>43%</code></p>") == "<p>43 % <code>43%</code></p>"
+    assert glossary.explained("<p>43% <code>43%</code></p>") == "<p>43\u00a0% <code>43%</code></p>"
     page = glossary.explained("<h1>FLOP</h1><p>A FLOP and <a>MFU</a>, FLOPs.</p>")
     assert page.count("<a class") == 1
     assert 'A <a class="term" href="inputs.html#term-flop" title="A floating-point' in page

@@ -248,3 +248,33 @@ def test_dates_below_an_axis_stand_apart_on_a_telephone(years):
     assert len(edges) >= 2
     assert all(left[1] < right[0] for left, right in itertools.pairwise(edges))
     plt.close(fig)
+
+
+@pytest.mark.parametrize("ends", [(400, 6_000), (8, 900), (0.4, 30)])
+def test_numbers_below_a_logarithmic_axis_stand_apart_on_a_telephone(ends):
+    names = ["a name of a row that leaves little room", "another"]
+    table = pd.DataFrame({"label": names, "median": ends})
+    fig = plots.finished(
+        plots.marks.rows(table, "Size [billion]", log=True), title="Two", source="us", vintage="2024-01-01"
+    )
+    picture.narrow(fig)
+    fig.canvas.draw()
+    ticks = [tick.label1 for tick in fig.axes[0].xaxis.get_major_ticks() if tick.label1.get_visible()]
+    edges = sorted((box.x0, box.x1) for box in (tick.get_window_extent() for tick in ticks if tick.get_text()))
+    assert len(edges) >= 2
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(edges))
+    plt.close(fig)
+
+
+def test_names_of_thin_areas_stand_apart_on_a_telephone():
+    dates = pd.date_range("2022-01-01", periods=4, freq="YS")
+    thin = {name: numpy.full(4, 2.0) for name in ("third", "fourth", "fifth")}
+    table = pd.DataFrame({"Date": dates, "first": numpy.full(4, 40.0), "second": numpy.full(4, 40.0), **thin})
+    chart = plots.marks.areas(table, "Date", ["first", "second", *thin], "Share [%]")
+    fig = plots.finished(chart, title="Five", source="us")
+    picture.narrow(fig)
+    fig.canvas.draw()
+    edges = sorted((box.y0, box.y1) for box in (text.get_window_extent() for text in fig.axes[0].texts))
+    assert len(edges) == 5
+    assert all(below[1] <= above[0] + 0.5 for below, above in itertools.pairwise(edges))
+    plt.close(fig)
