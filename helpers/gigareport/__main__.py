@@ -141,6 +141,9 @@ def _shared(name: str, **how: Any) -> _Parser:
 
 
 def _report(chosen: argparse.Namespace) -> int:
+    from gigareport.kernels import prepare
+
+    prepare()  # beside the imports of this process
     from gigareport import pages as report
 
     return report.main(
