@@ -6,7 +6,6 @@ import html
 import re
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,30 +67,6 @@ class _Side:
     def folder(self) -> str:
         """Of its site."""
         return _folder_of(self.file, self.story.name)
-
-
-def main(
-    scenarios: Sequence[str],
-    out_dir: str | Path = "reports",
-    *,
-    limit_s: float = LIMIT_S,
-    separate: bool = False,
-    address: str = "",
-) -> int:
-    """Build the report for the command line, say where it lies, and return the exit code."""
-    started = time.monotonic()
-    try:
-        built = build(list(scenarios), out_dir, limit_s=limit_s, separate=separate, address=address)
-    except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    for failure in built.failures:
-        print(f"FAILED: {failure}", file=sys.stderr)
-    if built.failures:
-        print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
-    print(_sizes(built.index.parent))
-    print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
-    return 1 if built.failures else 0
 
 
 def build(
@@ -236,7 +211,7 @@ def notebooks_dir() -> Path:
     return next(folder for folder in (here.parents[1] / "notebooks", here / "notebooks") if folder.is_dir())
 
 
-def _sizes(folder: Path) -> str:
+def sizes(folder: Path) -> str:
     """Say how large the pages are, beside what a page may carry."""
     sizes = {file.name: file.stat().st_size for file in folder.rglob("*.html")}
     largest = max(sizes, key=sizes.__getitem__)

@@ -1,4 +1,4 @@
-"""Figures: axes and host arrays in, axes out; one look (:mod:`gigareport.plots.style`); one module a subject."""
+"""Figures: a table in, a chart out (:mod:`gigareport.plots.marks`), in one look (:mod:`gigareport.plots.style`)."""
 
 from gigareport.plots import marks
 from gigareport.plots.chart import Chart
