@@ -156,10 +156,7 @@ def _from_inputs() -> pd.DataFrame:
 def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
     """Return a ledger to be read: claims and their inputs as a text, numbers rounded, our 90 % beside our median.
 
-    Returns
-    -------
-    DataFrame
-        ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
+    The columns are ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
     """
 
     def ours(row: Any) -> str:
