@@ -1,4 +1,4 @@
-"""What publications print: failures of a run, power, energy, the cost of one run, shares of a total, an operator's margin.
+"""What publications print: rates of failure, power, energy, the cost of one run, shares of a total, a margin.
 
 Arrays or numbers; their limits are those of the tables that they come from.
 """
