@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from gigacluster.arrays import Samples
 from gigacluster.limits import POSITIVE, SHARE_WITHIN, whole, within
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
-from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.estimate import Estimate, Flag, spread, with_flags
 from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_compute_for
@@ -62,7 +62,7 @@ class Fit:
             lines.append(f"  intervals hold {self.coverage:.0%}, from {count} replicates by kind={self.kind!r}")
         if self.solved is not None:
             lines.append(f"  {self.starts}")
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:.6g}" for name, value in self.parameters.items())
@@ -239,24 +239,30 @@ class Fit:
             Loss and percentile interval, at the coverage of the fit [nat/token]; a flag tells a reach beyond the runs.
         """
         host = self.columns_for(*values, **columns)
-        value = self.law.loss(JetOperations(numpy), self.parameters, host)
+        value, losses = self.loss_of(host)
         flop = known_columns(host, ("budget_flop",)).get("budget_flop")
         flags = tuple(f for f in self.flags if f.kind == "not converged") + self.reach_flags(flop)
-        if not self.replicates:
-            return spread(value, None, self.coverage, flags)
-        losses = numpy.log(self.loss_samples(host))
-        if noise:
+        if noise and losses is not None:
             left = self.solved_or_raise("residuals")
             free, count = len(left.problem.free), len(left.residuals)
             # A fit comes closer to its own runs than to new ones: the usual degrees of freedom make up for it.
-            losses = with_noise(losses, left.residuals * numpy.sqrt(count / max(count - free, 1)), seed)
-        return spread(value, numpy.exp(losses), self.coverage, flags)
+            residuals = left.residuals * numpy.sqrt(count / max(count - free, 1))
+            losses = numpy.exp(with_noise(numpy.log(losses), residuals, seed))
+        return spread(value, losses, self.coverage, flags)
 
-    def loss_samples(self, host: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
-        shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
+    def answers(self, ask: Callable[[Mapping[str, Any]], Any], ndim: int) -> tuple[Any, Any]:
+        """Return what is asked of the parameters, and of each replicate along a first axis; None without replicates.
+
+        ``ask`` takes arrays by symbol, which broadcast with arrays of ``ndim`` axes.
+        """
+        shape = (-1,) + (1,) * ndim
         table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        return numpy.asarray(self.law.loss(JetOperations(numpy), table, host))
+        return ask(self.parameters), ask(table) if table else None
+
+    def loss_of(self, host: Mapping[str, numpy.ndarray]) -> tuple[Any, Any]:
+        """Return the loss at columns from :meth:`columns_for`, and that of each replicate, shape (replicates, ...)."""
+        operations, ndim = JetOperations(numpy), numpy.ndim(next(iter(host.values())))
+        return self.answers(lambda symbols: numpy.asarray(self.law.loss(operations, symbols, host)), ndim)
 
     def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
         """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
@@ -291,8 +297,7 @@ class Fit:
             return ()
         message = (
             f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of "
-            "the "
-            "form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
+            "the form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
         )
         return (Flag("reach", "", message),)
 
@@ -303,16 +308,13 @@ class Fit:
         """
         goal = positive("loss", loss)
         within(flop_per_param_token=(flop_per_param_token, POSITIVE))
-        options = {"flop_per_param_token": flop_per_param_token}
-        value = law_compute_for(self.law, self.parameters, goal, **options)
-        samples, flags = None, tuple[Flag, ...]()
-        if self.replicates:
-            shape = (-1,) + (1,) * goal.ndim
-            table = {name: column.reshape(shape) for name, column in self.samples.items()}
-            samples = law_compute_for(self.law, table, goal, **options)
-            never = float(numpy.isinf(samples).mean())
-            if never:
-                flags = (Flag("out of reach", "", f"no compute reaches the loss in {never:.1%} of the replicates"),)
+        value, samples = self.answers(
+            lambda symbols: law_compute_for(self.law, symbols, goal, flop_per_param_token=flop_per_param_token),
+            goal.ndim,
+        )
+        never, flags = 0.0 if samples is None else float(numpy.isinf(samples).mean()), tuple[Flag, ...]()
+        if never:
+            flags = (Flag("out of reach", "", f"no compute reaches the loss in {never:.1%} of the replicates"),)
         finite = value[numpy.isfinite(value)] if value.ndim else value
         known = finite if numpy.size(finite) and numpy.isfinite(finite).all() else None
         return spread(value, samples, self.coverage, flags + self.reach_flags(known))
