@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.estimate import Estimate, Flag, spread, with_flags
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.noise import Noise, Shared
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.optimum import law_compute_for
+from gigacluster.scaling.problem import make_problem
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive
-from gigacluster.scaling.search import Solved, StartReport
-from gigacluster.scaling.storage import read, write
+from gigacluster.scaling.search import Solved, StartReport, search
 
 #: Compute over that of the largest run from which a prediction is told to reach beyond the data.
 REACH_TOLD = 1.5
 #: Least number of noisy samples that an interval is read from.
 _NOISY_SAMPLES = 4000
+#: What every file of a fit has, whether fitted or published.
+_KEPT = ("parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,12 +325,52 @@ class Fit:
 
     def save(self, path: str | Path) -> None:
         """Write the fit as JSON; :meth:`load` reads it."""
-        write(path, vars(self))
+        content = {"form": self.law.name, **{name: getattr(self, name) for name in _KEPT}}
+        if self.solved is not None:
+            content["fitted"] = {
+                "runs": self.runs,
+                "weights": self.solved.problem.weights[0],
+                "objective": self.solved.problem.objective,
+                "starts": self.starts,
+                "noise": self.noise,
+            }
+        Path(path).write_text(json.dumps(content, default=_plain), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path, form: Law | None = None) -> Fit:
         """Read a fit that :meth:`save` wrote; ``form`` is the law where it is one of yours."""
-        return cls(**read(path, form))
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
+        missing = [name for name in ("form", *_KEPT) if not isinstance(content, dict) or name not in content]
+        if missing:
+            raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
+        law, fitted = form or get_law(content["form"]), content.get("fitted")
+        kept = {name: content[name] for name in _KEPT}
+        kept |= {"replicates": _arrays(kept["replicates"]), "flags": tuple(Flag(**flag) for flag in kept["flags"])}
+        if fitted is None:
+            return cls(law=law, **kept)
+        runs, objective = Runs(**_arrays({**fitted["runs"], "notes": ()})), Objective(**fitted["objective"])
+        weights = numpy.asarray(fitted["weights"])
+        problem = make_problem(law, runs.columns, runs.loss, objective, weights=weights, fixed=content["fixed"])
+        values = numpy.asarray([[content["parameters"][name] for name in law.names]])
+        point, _ = search(problem, law.to_coordinates(values, problem.units))
+        shared = fitted["noise"].pop("shared")
+        noise = Noise(**_arrays(fitted["noise"]), shared=None if shared is None else Shared(**_arrays(shared)))
+        starts = StartReport(**_arrays(fitted["starts"]))
+        return cls(law=law, **kept, solved=Solved(problem=problem, runs=runs, point=point, starts=starts, noise=noise))
+
+
+def _plain(value: Any) -> Any:
+    """Return an array as a list, and a record as its fields, for JSON."""
+    return {item.name: getattr(value, item.name) for item in fields(value)} if is_dataclass(value) else value.tolist()
+
+
+def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was read with its lists as arrays, those of a mapping too."""
+    read_back = {name: _arrays(value) if isinstance(value, dict) else value for name, value in content.items()}
+    return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in read_back.items()}
 
 
 def as_fit(fitted: object) -> Fit:

@@ -107,15 +107,10 @@ def fit_replicates(
 ) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
     """Fit every replicate from ``point``, the optimum of all runs, and from ``random`` starts of its own.
 
-    ``executor`` fits the blocks; see :func:`gigacluster.parallel.in_order`.
-
-    Returns
-    -------
-    columns
-        Arrays of shape (replicates,): the symbols, ``objective``, ``gradient`` (over delta), ``iterations``,
-        ``converged``, ``at_boundary``, ``not_identified`` (by the curvature at the optimum), ``several_minima``.
-    hit_rates
-        Share of the random starts of each replicate that reached its lowest objective, or None.
+    ``executor`` fits the blocks; see :func:`gigacluster.parallel.in_order`. Returned are arrays of shape (replicates,)
+    by name: the symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
+    ``not_identified`` (by the curvature at the optimum), ``several_minima``; and the share of the random starts of each
+    replicate that reached its lowest objective, or None.
     """
     most = _BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK
     block = max(1, min(most // (1 + random), _BLOCK_ELEMENTS // problem.log_loss.shape[1]))
