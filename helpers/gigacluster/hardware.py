@@ -172,17 +172,17 @@ def chips() -> dict[str, Chip]:
 @cache
 def _named() -> dict[str, tuple[str, str]]:
     """Return every further name of a chip -> the chip of the table (blank: none) and what is known of it."""
-    rows = {
-        str(row["alias"]): ("" if is_blank(row["chip"]) else str(row["chip"]), _text(row["note"]))
-        for row in tables.rows("chip_names")
-    }
-    bare = {normal(_MAKER.sub("", alias)): known for alias, known in rows.items()}
+    rows = {}
+    for row in tables.rows("chip_names"):
+        known, note = ("" if is_blank(row[name]) else str(row[name]) for name in ("chip", "note"))
+        rows[str(row["alias"])] = known, note
+    bare = {normal(_MAKER.sub("", alias)): said for alias, said in rows.items()}
     without = {normal(row["chip"]): ("", "no published 16-bit rate") for row in tables.rows("chips")}
     own = {}
     for name in chips():
         parts = [other for other in chips() if other.startswith(f"{name}-")]
         own[normal(name)] = name, f"the whole; launchers and logs count {parts[0]}, a part of it" if parts else ""
-    return bare | {normal(alias): known for alias, known in rows.items()} | without | own
+    return bare | {normal(alias): said for alias, said in rows.items()} | without | own
 
 
 #: What drivers print in front of the name of a chip.
@@ -237,53 +237,42 @@ def chips_from(columns: Mapping[str, Any]) -> dict[str, Chip]:
     needed = ("chip", "bf16_tflops", "memory_gib", "memory_gb_per_s", "scaleup_gb_per_s", "scaleup_domain")
     if missing := [name for name in (*needed, "scaleout_gbit_per_s") if name not in columns]:
         raise ValueError(f"the table of chips lacks {', '.join(missing)}; its columns are those of data/chips.csv")
-    known = next(iter(tables.rows("chips")))
     n_chips = len(list(columns["chip"]))
-    blank = {name: [math.nan] * n_chips for name in known}
-    cells = {**blank, **{str(name): list(columns[name]) for name in columns}}
-    rows = [{name: cells[name][i] for name in known} for i in range(n_chips)]
+    cells = {name: list(columns[name]) if name in columns else [math.nan] * n_chips for name in (*_NUMBERS, *_WORDS)}
+    rows = [{name: cells[name][i] for name in cells} for i in range(n_chips)]
     names = [str(row["chip"]) for row in rows]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"the table of chips has more than one row of {', '.join(twice)}")
-    return {name: _chip({**_numbers_of(row), **_said_of(row)}) for name, row in zip(names, rows, strict=True)}
+    return {name: _chip(_read(row)) for name, row in zip(names, rows, strict=True)}
 
 
-def _numbers_of(row: dict[str, Any]) -> dict[str, float]:
-    """Return the numbers of a row, nan where one is blank."""
-    if is_blank(row["chip"]):
+#: Columns of ``data/chips.csv`` that a record is made of: numbers, and words with what stands for blank ones.
+_NUMBERS = (
+    "fp16_tflops", "bf16_tflops", "fp8_tflops", "fp4_tflops", "int8_tops", "mamf_bf16_tflops", "mamf_fp8_tflops",
+    "memory_gib", "usable_memory_gib", "memory_gb_per_s", "scaleup_gb_per_s", "scaleup_domain", "scaleout_gbit_per_s",
+    "tdp_w", "n_processors",
+)  # fmt: skip
+_WORDS = {"chip": "", "vendor": "unknown", "available_on": "2024-01-01", "source_id": "not-named"}
+
+
+def _read(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a table of one's own as one of ``data/chips.csv``."""
+    said = {name: usual if is_blank(row[name]) else str(row[name]) for name, usual in _WORDS.items()}
+    if not said["chip"]:
         raise ValueError("the table of chips has a row without a name; give each a name in the column chip")
-    found = {}
-    for name, cell in row.items():
-        if name not in _TEXTS:
-            try:
-                found[name] = math.nan if is_blank(cell) else float(cell)
-            except (TypeError, ValueError):
-                raise ValueError(f"chip {row['chip']}: {name} must be a number, got {cell!r}") from None
-    _require_whole(str(row["chip"]), "scaleup_domain", found["scaleup_domain"])
-    return found
-
-
-#: Columns of ``data/chips.csv`` that hold words.
-_TEXTS = {
-    "chip", "vendor", "available_on", "memory_basis", "scaleup_basis", "scaleup_topology", "recalled", "source_id",
-    "further_source_ids", "note",
-}  # fmt: skip
-
-
-def _said_of(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the words of a row with what stands for blank ones."""
-    usual = {"vendor": "unknown", "available_on": "2024-01-01", "source_id": "not-named"}
-    said = {name: word if is_blank(row[name]) else str(row[name]) for name, word in usual.items()}
+    numbers = {}
+    for name in _NUMBERS:
+        try:
+            numbers[name] = math.nan if is_blank(row[name]) else float(row[name])
+        except (TypeError, ValueError):
+            raise ValueError(f"chip {said['chip']}: {name} must be a number, got {row[name]!r}") from None
+    _require_whole(said["chip"], "scaleup_domain", numbers["scaleup_domain"])
     day = said["available_on"][:10]  # without the hours that tables add
     try:
         datetime.date.fromisoformat(day)
     except ValueError:
-        raise ValueError(f"chip {row['chip']}: available_on must be a day such as 2024-01-31, got {day!r}") from None
-    return {"chip": str(row["chip"]), **said, "available_on": day}
-
-
-def _text(cell: object) -> str:
-    return "" if is_blank(cell) else str(cell)
+        raise ValueError(f"chip {said['chip']}: available_on must be a day such as 2024-01-31, got {day!r}") from None
+    return {**numbers, **said, "available_on": day}
 
 
 def cluster(chip_name: str, n_chips: int, *, name: str = "", fabric: Fabric | None = None) -> Cluster:

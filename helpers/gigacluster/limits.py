@@ -57,10 +57,8 @@ def admit(values: Mapping[str, Any], limits: Mapping[str, Limit]) -> tuple[Names
 
     Parameters
     ----------
-    values : mapping of str to float or array
-        Inputs by name.
-    limits : mapping of str to Limit
-        Allowed range by name; inputs without one may take any value.
+    values : Inputs by name.
+    limits : Allowed range by name; inputs without one may take any value.
 
     Returns
     -------

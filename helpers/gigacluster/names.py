@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 #: Cells that say that nothing is known.
 _BLANKS = frozenset({"", "nan", "unknown", "unstated", "n/a", "?"})
@@ -114,6 +115,13 @@ class Vocabulary:
 
     column: str
     words: Mapping[str, str]  # canonical word -> its synonyms, separated by "; "
+    means: Mapping[str, Any] = field(default_factory=dict)  # canonical word -> what a model makes of it
+
+    @classmethod
+    def of(cls, column: str, words: Mapping[str, tuple[Any, str]]) -> Vocabulary:
+        """Return a vocabulary of words with what each means and its synonyms."""
+        synonyms = {word: others for word, (_, others) in words.items()}
+        return cls(column, synonyms, {word: meaning for word, (meaning, _) in words.items()})
 
     @cached_property
     def _canonical(self) -> dict[str, str]:
@@ -130,13 +138,5 @@ class Vocabulary:
         """
         word = self._canonical.get(normal(said))
         if word is None:
-            raise ValueError(self.fault(said))
+            raise ValueError(unknown(self.column, said, self.words))
         return word
-
-    def fault(self, said: object) -> str:
-        """Return the sentence about a word that is not listed."""
-        return unknown(self.column, said, self.words)
-
-    def code(self, word: str) -> int:
-        """Return the place of a canonical word."""
-        return list(self.words).index(word)

@@ -39,7 +39,6 @@ def progress(items: Iterable[Item], total: int | None = None, what: str = "", un
 
     Parameters
     ----------
-    items : iterable
     total : Number of items, where ``items`` does not know it.
     what : What is being done, in a word or two.
     unit : What one item is called.
@@ -61,7 +60,6 @@ def in_order(
     Parameters
     ----------
     function : Importable by name where the pieces go to other processes.
-    pieces : iterable
     executor : number of processes, or an executor as in :mod:`concurrent.futures`, or None for this process
         Pools, ``dask.distributed.Client.get_executor()`` and ``mpi4py.futures.MPIPoolExecutor`` serve. One that is
         passed in stays open. A pool of processes that breaks, because one of them was killed, is replaced by a new one

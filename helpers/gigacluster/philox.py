@@ -42,12 +42,9 @@ def uniform(xp: Namespace, seed: int, stream: int, step: int, first: int, size: 
 
     Parameters
     ----------
-    xp
-        Library of the array.
-    seed, stream, step
-        Whole numbers that name the numbers: other ones give others.
-    first, size
-        Which of them.
+    xp : Library of the array.
+    seed, stream, step : Whole numbers that name the numbers: other ones give others.
+    first, size : Which of them.
 
     Examples
     --------

@@ -510,9 +510,7 @@ def replay(record: Record, given: Mapping[str, Any]) -> dict[str, numpy.ndarray]
 
     Parameters
     ----------
-    record : Record
-    given : mapping of str to float or array
-        Every input: a number, an array of shape (samples,), or of (rows, samples) or (rows, 1) where it has rows.
+    given : Every input: a number, an array of shape (samples,), or of (rows, samples) or (rows, 1) where it has rows.
 
     Returns
     -------

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from gigacluster import configuration, tables
@@ -23,20 +24,13 @@ from gigacluster.names import normal, outside_model
 
 #: Sizes that only the count of parameters needs.
 _COUNTED = ("further_params", "further_active_params")
-_WHOLE_AT_LEAST_1 = ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab")
-_WHOLE = (
-    "d_ff",
-    "n_experts",
-    "top_k",
-    "d_ff_expert",
-    "n_shared_experts",
-    "n_dense_layers",
-    "attention_window",
-    "mla_q_rank",
-    "mla_kv_rank",
-    "mla_rope_dim",
-    "mla_value_dim",
-)
+#: Sizes that no model is without.
+_AT_LEAST_1 = ("n_layers", "d_model", "n_heads", "n_kv_heads", "d_head", "vocab")
+#: Sizes that decide how many weights a layer has.
+_OF_LAYER = (
+    "d_model", "n_heads", "n_kv_heads", "d_head", "d_ff", "ffn_gated", "n_experts", "top_k", "d_ff_expert",
+    "n_shared_experts", "mla_q_rank", "mla_kv_rank", "mla_rope_dim", "mla_value_dim",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,36 +58,22 @@ def layer_params(shape: Any) -> LayerParams:
     -----
     MLA: queries and keys-values go through low-rank projections (DeepSeek-AI 2024, arXiv:2405.04434, section 2.1).
     """
-    xp, (width, heads, kv_heads, head, ff, gated, experts, top_k, ff_expert, shared, q_rank, kv_rank, rope, value) = (
-        as_common(
-            shape.d_model,
-            shape.n_heads,
-            shape.n_kv_heads,
-            shape.d_head,
-            shape.d_ff,
-            shape.ffn_gated,
-            shape.n_experts,
-            shape.top_k,
-            shape.d_ff_expert,
-            shape.n_shared_experts,
-            shape.mla_q_rank,
-            shape.mla_kv_rank,
-            shape.mla_rope_dim,
-            shape.mla_value_dim,
-        )
-    )
-    grouped = width * head * (2.0 * heads + 2.0 * kv_heads)
-    query = xp.where(q_rank > 0, q_rank * (width + heads * (head + rope)), width * heads * (head + rope))
-    latent = query + width * (kv_rank + rope) + kv_rank * heads * (head + value) + heads * value * width
-    expert = (2.0 + gated) * width * ff_expert
+    xp, sizes = as_common(*(getattr(shape, name) for name in _OF_LAYER))
+    s = SimpleNamespace(**dict(zip(_OF_LAYER, sizes, strict=True)))
+    grouped = s.d_model * s.d_head * (2.0 * s.n_heads + 2.0 * s.n_kv_heads)
+    key, q_rank, kv_rank = s.n_heads * (s.d_head + s.mla_rope_dim), s.mla_q_rank, s.mla_kv_rank
+    query = xp.where(q_rank > 0, q_rank * (s.d_model + key), s.d_model * key)
+    value = s.n_heads * s.mla_value_dim * s.d_model
+    latent = query + s.d_model * (kv_rank + s.mla_rope_dim) + kv_rank * s.n_heads * (s.d_head + s.mla_value_dim) + value
+    expert = (2.0 + s.ffn_gated) * s.d_model * s.d_ff_expert
     return LayerParams(
         attention=xp.where(kv_rank > 0, latent, grouped),
-        dense_ffn=(2.0 + gated) * width * ff,
-        routed_experts=experts * expert,
-        active_experts=top_k * expert,
-        shared_experts=shared * expert,
-        router=experts * width,
-        norms=2.0 * width,
+        dense_ffn=(2.0 + s.ffn_gated) * s.d_model * s.d_ff,
+        routed_experts=s.n_experts * expert,
+        active_experts=s.top_k * expert,
+        shared_experts=s.n_shared_experts * expert,
+        router=s.n_experts * s.d_model,
+        norms=2.0 * s.d_model,
     )
 
 
@@ -157,8 +137,8 @@ class Transformer:
 
     def _size_faults(self) -> list[str]:
         faults = []
-        for field in _WHOLE_AT_LEAST_1 + _WHOLE:
-            value, least = getattr(self, field), 1 if field in _WHOLE_AT_LEAST_1 else 0
+        for field in (name for name, kind in _KINDS.items() if kind == "int"):
+            value, least = getattr(self, field), 1 if field in _AT_LEAST_1 else 0
             if not (value >= least and value == int(value)):
                 faults.append(f"{field} must be a whole number, at least {least}, got {value!r}")
         if not faults and self.n_heads % self.n_kv_heads:
@@ -233,8 +213,11 @@ class Transformer:
 
     def shape(self) -> dict[str, float]:
         """Return every size by name as a float, without the name of the model and what only its count needs."""
-        names = (field.name for field in fields(self) if field.name not in ("name", *_COUNTED))
-        return {name: float(getattr(self, name)) for name in names}
+        return {name: float(getattr(self, name)) for name in _KINDS if name != "name"}
+
+
+#: Every size with its type, but for what only the count of parameters needs.
+_KINDS = {field.name: str(field.type) for field in fields(Transformer) if field.name not in _COUNTED}
 
 
 def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Transformer:
@@ -242,10 +225,8 @@ def from_config(config: str | Path | Mapping[str, Any], *, name: str = "") -> Tr
 
     Parameters
     ----------
-    config
-        Path of the file, or its keys.
-    name
-        What to call the model; its ``_name_or_path`` or the name of the folder by default.
+    config : Path of the file, or its keys.
+    name : What to call the model; its ``_name_or_path`` or the name of the folder by default.
 
     Raises
     ------
@@ -331,9 +312,5 @@ def _distance(name: str, other: str) -> float:
 
 def _model(row: dict[str, Any]) -> Transformer:
     """Build a record from one row of the table; counts are whole, shares and flags stay as they are."""
-    kinds = {field.name: field.type for field in fields(Transformer)}
-    kinds = {name: kind for name, kind in kinds.items() if name not in _COUNTED}
-    return Transformer(**{name: _KINDS.get(str(kind), lambda value: value)(row[name]) for name, kind in kinds.items()})
-
-
-_KINDS = {"int": int, "bool": bool}
+    made = {"int": int, "bool": bool}
+    return Transformer(**{name: made[kind](row[name]) if kind in made else row[name] for name, kind in _KINDS.items()})

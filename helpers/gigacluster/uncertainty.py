@@ -94,9 +94,7 @@ def draw(inputs: Mapping[str, Uncertain], samples: int, seed: int) -> dict[str, 
 
     Parameters
     ----------
-    inputs : mapping of str to Uncertain
     samples : Number of draws, at least 1.
-    seed : int
 
     Returns
     -------
@@ -140,9 +138,7 @@ def sobol_indices(
     Parameters
     ----------
     model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
-    inputs : mapping of str to Uncertain
     samples : Base sample, a power of two; the model sees ``samples * (varying inputs + 2)`` points.
-    seed : int
 
     Returns
     -------
@@ -183,7 +179,6 @@ def tornado(
     Parameters
     ----------
     model : Takes a dict of arrays of shape (n,), one an input, and returns an array of shape (n,).
-    inputs : mapping of str to Uncertain
 
     Returns
     -------

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -141,11 +142,22 @@ def _shared(name: str, **how: Any) -> _Parser:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from gigareport import pages as report
+    from gigareport import pages
 
-    return report.main(
-        chosen.scenarios, chosen.out, limit_s=chosen.limit, separate=chosen.separate, address=chosen.address
-    )
+    started = time.monotonic()
+    how = {"limit_s": chosen.limit, "separate": chosen.separate, "address": chosen.address}
+    try:
+        built = pages.build(chosen.scenarios, chosen.out, **how)
+    except pages.ReportError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    for failure in built.failures:
+        print(f"FAILED: {failure}", file=sys.stderr)
+    if built.failures:
+        print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
+    print(pages.sizes(built.index.parent))
+    print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
+    return 1 if built.failures else 0
 
 
 def _check(chosen: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "vintage"]
+__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "read_on", "vintage"]
 
 _Rows = TypeVar("_Rows", Table, "pd.DataFrame")
 
@@ -147,6 +147,19 @@ def vintage(table: Table | pd.DataFrame, column: str = "as_of") -> str:
     """Return the latest date of a table, for the note under a figure, as ``YYYY-MM-DD``."""
     days = numpy.asarray(table[column], dtype="datetime64[D]")
     return str(days[given(days)].max())
+
+
+def read_on(*tables: str) -> str:
+    """Return the latest day on which a source of tables was read, as ``YYYY-MM-DD``.
+
+    Examples
+    --------
+    >>> read_on("failure_rates", "recovery_schemes") <= vintage(load("sources"), "accessed")
+    True
+    """
+    sources = load("sources").set_index("source_id")["accessed"]
+    cited = {name for table in tables for name in load(table)["source_id"].dropna()}
+    return str(sources[sources.index.isin(cited)].max().date())
 
 
 def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) -> list[str]:

@@ -7,10 +7,12 @@ Words (``precision="fp8"``) become the codes below at the edge, in :mod:`gigaclu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from gigacluster.arrays import Samples
+from gigacluster.hardware import Chip, Fabric, Rates
 
 #: Number formats of the linear layers: 16 bit (bf16, fp16); FP8 with delayed, current (a scale a tensor) or block
 #: scaling; FP4; INT8; FP8 with a scale a row.
@@ -148,3 +150,34 @@ class Case:
     def fields(self) -> dict[str, Any]:
         """Return every field by name, without copying."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def chip_fields(chip: Chip, fabric: Fabric, *, int8: bool = False) -> dict[str, float]:
+    """Return the fields of a case that say what a chip and its networks can do."""
+    rates = Rates.of(chip, int8=int8)
+    return {
+        "peak_bf16_flop_per_s": chip.peak_bf16_flop_per_s,
+        "peak_fp8_flop_per_s": rates.peak_8bit_flop_per_s,
+        "peak_fp4_flop_per_s": chip.peak_fp4_flop_per_s,
+        "gemm_bf16_flop_per_s": rates.gemm_bf16_flop_per_s,
+        "gemm_fp8_flop_per_s": rates.gemm_8bit_flop_per_s,
+        "clock_frac": rates.clock_frac,
+        "memory_bytes": chip.memory_bytes,
+        "memory_bytes_per_s": chip.memory_bytes_per_s,
+        "scaleup_bytes_per_s": fabric.scaleup_bytes_per_s,
+        "scaleup_domain": float(fabric.scaleup_domain),
+        "nic_bytes_per_s": fabric.nic_bytes_per_s,
+        "rails": float(fabric.rails),
+        "oversubscription": fabric.oversubscription,
+        "pod_chips": float(fabric.pod_chips),
+        "n_processors": chip.n_processors,
+    }
+
+
+def changed(record: Any, change: Callable[[str, Any], Any], path: str = "") -> Any:
+    """Return a record of arrays, and of records of them, with each array changed by ``change(path, array)``."""
+    new = {}
+    for name, here in ((field.name, f"{path}.{field.name}".lstrip(".")) for field in fields(record)):
+        value = getattr(record, name)
+        new[name] = changed(value, change, here) if is_dataclass(value) else change(here, value)
+    return replace(record, **new)

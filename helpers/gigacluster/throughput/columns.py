@@ -30,7 +30,7 @@ need may be missing. The rules for what a source did not publish:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +40,8 @@ from gigacluster import hardware
 from gigacluster.hardware import Chip
 from gigacluster.throughput import case as codes
 from gigacluster.throughput import words
-from gigacluster.throughput.case import Case
-from gigacluster.throughput.rows import Reader, Runs, chips_of, contradictions_of, number_of
+from gigacluster.throughput.case import Case, chip_fields
+from gigacluster.throughput.rows import Reader, Runs, chips_of, contradictions_of
 from gigacluster.throughput.software import Software
 from gigacluster.transformer import layer_params
 from gigacluster.units import BITS_PER_BYTE, GIB, GIGA
@@ -80,10 +80,8 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
 
     Parameters
     ----------
-    columns
-        As in ``data/training_runs.csv``; optional ones may be missing.
-    chips
-        Further chips by name, before those of ``data/chips.csv``.
+    columns : As in ``data/training_runs.csv``; optional ones may be missing.
+    chips : Further chips by name, before those of ``data/chips.csv``.
 
     Raises
     ------
@@ -95,31 +93,32 @@ def cases_of(columns: Mapping[str, Any] | Runs, chips: Mapping[str, Chip] | None
     reader = Reader(runs, found)
     contradictions = contradictions_of(runs, reader)
     reasons = [
-        "; ".join(part for part in parts if part)
-        for parts in zip(chip_faults, reader.faults(), reader.missing, contradictions, strict=True)
+        "; ".join(filter(None, [of_chip, *faults, missing, contradiction]))
+        for of_chip, faults, missing, contradiction in zip(
+            chip_faults, reader.faults, reader.missing, contradictions, strict=True
+        )
     ]
     expressible = numpy.array([not reason for reason in reasons], dtype=bool)
     kept = runs.take(expressible)
     kept_chips = [chip for chip, flag in zip(found, expressible, strict=True) if flag]
     of_kept = Reader(kept, kept_chips)
-    policies = zip(of_kept.recompute, of_kept.software, strict=True)
-    again = [not word and told.recompute_modules in ("", "none") for word, told in policies]
-    batch = numpy.isnan(kept.number("micro_batch", kept.number("grad_accum")))
+    recompute_blank = (of_kept.recompute == "") & numpy.isin(of_kept.said("recompute_modules"), ["", "none"])
+    batch_blank = numpy.isnan(kept.number("micro_batch", kept.number("grad_accum")))
     return RunCases(
         case=_case(kept, of_kept, [chip for chip in kept_chips if chip is not None]),
         expressible=expressible,
         reasons=reasons,
         contradictions=contradictions,
-        warnings=["; ".join(filter(None, said)) for said in zip(chip_notes, reader.warnings, strict=True)],
-        recompute_blank=numpy.array(again, dtype=bool),
-        memory_blank=numpy.array(again, dtype=bool) | batch | (kept.number("plan_complete") == 0),
+        warnings=["; ".join(filter(None, [of, *said])) for of, said in zip(chip_notes, reader.warnings, strict=True)],
+        recompute_blank=recompute_blank,
+        memory_blank=recompute_blank | batch_blank | (kept.number("plan_complete") == 0),
     )
 
 
 def _case(runs: Runs, reader: Reader, chips: list[Chip]) -> Case:
-    case = Case(**_model(runs, reader, chips), **_hardware(runs, chips), **_plan(runs, reader, chips))
-    hybrid = numpy.array([word == "hsdp" for word in reader.sharding], dtype=bool)
-    unsaid = hybrid & numpy.isnan(runs.number("shard_group"))
+    fields = {**_model(runs, reader, chips), **_hardware(runs, chips), **_plan(runs, reader, chips)}
+    case = Case(**{name: numpy.asarray(values, dtype=float) for name, values in fields.items()})
+    unsaid = (reader.sharding == "hsdp") & numpy.isnan(runs.number("shard_group"))
     return replace(case, shard_group=numpy.where(unsaid, _least_group(case), case.shard_group))
 
 
@@ -141,7 +140,7 @@ def _model(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
     sizes = ("n_experts", "top_k", "d_ff_expert", "n_shared_experts", "n_dense_layers")
     moe = {name: runs.number(name, 0.0) for name in sizes}
     latent = {name: reader.noted(name, 0.0) for name in ("mla_q_rank", "mla_kv_rank", "mla_rope_dim", "mla_value_dim")}
-    noted_head = numpy.array([number_of(notes.get("d_head")) for notes in reader.notes], dtype=float)
+    noted_head = reader.note("d_head")
     head = numpy.where(noted_head > 0, noted_head, runs.number("d_head", width / heads))
     window = reader.noted("attention_window", 0.0)
     ratio = reader.noted("window_ratio")
@@ -154,7 +153,7 @@ def _model(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
         "n_kv_heads": runs.number("n_kv_heads", heads),
         "d_head": head,
         "d_ff": runs.number("d_ff", numpy.where(moe["d_ff_expert"] > 0, moe["d_ff_expert"], 4.0 * width)),
-        "ffn_gated": _flag([word == "gated" for word in reader.activation]),
+        "ffn_gated": reader.activation == "gated",
         "vocab": runs.number("vocab", _USUAL_VOCAB),
         "seq_len": runs.number("seq_len"),
         "tied_embeddings": reader.noted("tied_embeddings", 0.0),
@@ -162,10 +161,10 @@ def _model(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
         "attention_window": window,
         "window_frac": runs.number("window_frac", share),
         **latent,
-        "attention_kernel": numpy.array([words.ATTENTION_KERNELS[word] for word in kernel], dtype=float),
+        "attention_kernel": [words.ATTENTION_KERNELS[word] for word in kernel],
         "qk_norm": reader.noted("qk_norm", 0.0),
         "attention_sinks": reader.noted("attention_sinks", 0.0),
-        "attention_regressed": _flag([word == "cudnn_regressed" for word in kernel]),
+        "attention_regressed": [word == "cudnn_regressed" for word in kernel],
     }
 
 
@@ -185,27 +184,17 @@ def _attention(reader: Reader, chips: list[Chip]) -> list[str]:
 
 
 def _hardware(runs: Runs, chips: list[Chip]) -> dict[str, Any]:
-    def of_chip(read: Callable[[Chip], float]) -> numpy.ndarray:
-        return numpy.array([read(chip) for chip in chips], dtype=float)
-
-    rates = [hardware.Rates.of(chip) for chip in chips]
-    nic = runs.number("nic_gbps_per_chip") * GIGA / BITS_PER_BYTE
+    known = next(iter(hardware.chips().values()))
+    usual = _stacked([chip_fields(chip, chip.fabric) for chip in chips], like=chip_fields(known, known.fabric))
+    nic_bytes_per_s = runs.number("nic_gbps_per_chip") * GIGA / BITS_PER_BYTE
     return {
-        "peak_bf16_flop_per_s": of_chip(lambda chip: chip.peak_bf16_flop_per_s),
-        "peak_fp8_flop_per_s": numpy.array([rate.peak_8bit_flop_per_s for rate in rates]),
-        "peak_fp4_flop_per_s": of_chip(lambda chip: chip.peak_fp4_flop_per_s),
-        "gemm_bf16_flop_per_s": numpy.array([rate.gemm_bf16_flop_per_s for rate in rates]),
-        "gemm_fp8_flop_per_s": numpy.array([rate.gemm_8bit_flop_per_s for rate in rates]),
-        "clock_frac": numpy.array([rate.clock_frac for rate in rates]),
-        "memory_bytes": runs.number("capacity_gib", of_chip(lambda chip: chip.memory_bytes) / GIB) * GIB,
-        "memory_bytes_per_s": of_chip(lambda chip: chip.memory_bytes_per_s),
-        "scaleup_bytes_per_s": of_chip(lambda chip: chip.fabric.scaleup_bytes_per_s),
-        "scaleup_domain": runs.number("scaleup_domain", of_chip(lambda chip: chip.fabric.scaleup_domain)),
-        "rails": runs.number("rails", 1.0),
-        "pod_chips": runs.number("pod_chips", 0.0),
-        "oversubscription": runs.number("oversubscription", 1.0),
-        "nic_bytes_per_s": numpy.where(numpy.isnan(nic), of_chip(lambda chip: chip.fabric.nic_bytes_per_s), nic),
-        "n_processors": of_chip(lambda chip: chip.n_processors),
+        **usual,
+        "memory_bytes": runs.number("capacity_gib", usual["memory_bytes"] / GIB) * GIB,
+        **{
+            name: runs.number(name, usual[name])
+            for name in ("scaleup_domain", "rails", "pod_chips", "oversubscription")
+        },
+        "nic_bytes_per_s": numpy.where(numpy.isnan(nic_bytes_per_s), usual["nic_bytes_per_s"], nic_bytes_per_s),
         "n_chips": runs.number("n_chips"),
     }
 
@@ -217,32 +206,30 @@ def _plan(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
     whole = numpy.clip(numpy.floor(_TOKENS_AT_ONCE / runs.number("seq_len")), 1.0, batch / dp)
     accumulated = batch / (dp * runs.number("grad_accum"))
     usual = numpy.where(numpy.isnan(accumulated), numpy.where(pp > 1, 1.0, whole), accumulated)
-    sharding = [word or ("zero1" if flag else "zero3") for word, flag in zip(reader.sharding, megatron, strict=True)]
+    sharding = numpy.where(reader.sharding == "", numpy.where(megatron, "zero1", "zero3"), reader.sharding)
     domain = numpy.array([chip.fabric.scaleup_domain for chip in chips], dtype=float)
-    group = numpy.where([word == "hsdp" for word in sharding], numpy.minimum(domain, dp * cp), dp * cp)
-    noted_sp = numpy.array([number_of(notes.get("sp")) for notes in reader.notes], dtype=float)
-    usual_sp = numpy.where(numpy.isnan(noted_sp), _as_float((year >= 2022) & megatron & (tp > 1)), noted_sp)
+    group = numpy.where(sharding == "hsdp", numpy.minimum(domain, dp * cp), dp * cp)
     fp8 = numpy.array(["fp8" in word for word in reader.precision], dtype=bool)
     return {
         "tp": tp,
-        "sp": runs.number("sp", usual_sp),
+        "sp": reader.noted("sp", (year >= 2022) & megatron & (tp > 1)),
         "pp": pp,
         "vpp": runs.number("vpp", _usual_interleave(runs, reader, pp)),
         "dp": dp,
         "cp": cp,
         "ep": runs.number("ep", 1.0),
         "etp": runs.number("etp", 1.0),
-        "shard_params": _flag([word in ("zero3", "hsdp") for word in sharding]),
-        "shard_grads": _flag([word in ("zero2", "zero3", "hsdp") for word in sharding]),
-        "shard_optimizer": _flag([word != "none" for word in sharding]),
+        "shard_params": numpy.isin(sharding, ["zero3", "hsdp"]),
+        "shard_grads": numpy.isin(sharding, ["zero2", "zero3", "hsdp"]),
+        "shard_optimizer": sharding != "none",
         "shard_group": numpy.minimum(runs.number("shard_group", group), dp * cp),
         "micro_batch": runs.number("micro_batch", usual),
         "global_batch": batch,
-        "precision": numpy.array([words.PRECISIONS[word][0] for word in reader.precision], dtype=float),
-        "fp8_params": runs.number("fp8_params", _as_float(megatron & (year >= 2024) & fp8)),
+        "precision": [words.PRECISIONS[word][0] for word in reader.precision],
+        "fp8_params": runs.number("fp8_params", megatron & (year >= 2024) & fp8),
         "grad_bytes": _grad_bytes(runs, reader),
-        "fused_gradients": _as_float(~reader.named("deepspeed|neox")),
-        "framework": reader.stack.astype(float),
+        "fused_gradients": ~reader.named("deepspeed|neox"),
+        "framework": reader.stack,
         "software_year": year,
         **_again(reader),
         **_overlaps(reader),
@@ -257,26 +244,24 @@ def _software(runs: Runs, reader: Reader) -> dict[str, numpy.ndarray]:
         software.fields(stack=int(stack), year=float(year), moe=bool(has), pure=bool(flag))
         for software, stack, year, has, flag in zip(reader.software, reader.stack, reader.year, moe, pure, strict=True)
     ]
-    names = Software().fields(stack=codes.FRAMEWORK_MEGATRON, year=2025.0, moe=False)
-    found = {name: numpy.array([row[name] for row in rows], dtype=float) for name in names}
+    found = _stacked(rows, like=Software().fields(stack=codes.FRAMEWORK_MEGATRON, year=2025.0, moe=False))
     said = numpy.array([overlap is not None and "ep" in overlap for overlap in reader.overlap], dtype=bool)
-    blank = numpy.array([not software.ep_overlap for software in reader.software], dtype=bool)
     # Beside whole parameters, states that are sharded are copies; elsewhere the master copy serves as the parameter,
     # but for DeepSpeed, which keeps 16-bit parameters and gradients, and copies these to 32 bit for the update.
     deepspeed = _deepspeed(reader)
-    whole = numpy.array([word in ("zero1", "zero2") for word in reader.sharding], dtype=bool)
+    whole = numpy.isin(reader.sharding, ["zero1", "zero2"])
     beside = whole | deepspeed
     copied = deepspeed & (_grad_bytes(runs, reader) == 2.0)
     # The trainer of Hugging Face updates without a fused kernel unless asked for one, until PyTorch 2.8.
-    unasked = numpy.array([not software.optimizer for software in reader.software], dtype=bool) & ~pure
+    unasked = (reader.said("optimizer") == "") & ~pure
     unfused = (deepspeed | reader.named(_TRAINERS)) & unasked & (reader.year < _FUSED_UPDATE_SINCE)
     # A policy that names offloading keeps on the host what it keeps.
     offloaded = numpy.array(["offload" in word for word in runs.text("recompute")], dtype=bool)
-    unsaid = numpy.array([not software.activation_offload for software in reader.software], dtype=bool)
+    offloaded = offloaded & (reader.said("activation_offload") == "")
     return {
         **found,
-        "activation_offload": numpy.where(offloaded & unsaid, runs.number("n_layers"), found["activation_offload"]),
-        "overlap_ep": numpy.where(blank & said, 1.0, found["overlap_ep"]),
+        "activation_offload": numpy.where(offloaded, runs.number("n_layers"), found["activation_offload"]),
+        "overlap_ep": numpy.where((reader.said("ep_overlap") == "") & said, 1.0, found["overlap_ep"]),
         "param_bytes": numpy.where(beside, 2.0, found["param_bytes"]),
         "bucket_params": _BUCKET_PARAMS * (deepspeed & whole),
         "update_bytes": found["update_bytes"] + 4.0 * copied + 4.0 * unfused,
@@ -297,11 +282,11 @@ def _pure(runs: Runs) -> numpy.ndarray:
 def _grad_bytes(runs: Runs, reader: Reader) -> numpy.ndarray:
     recipes = reader.named("nemo|bridge|mlperf") & (reader.stack == codes.FRAMEWORK_MEGATRON) & (reader.year >= 2023)
     usual = numpy.where(_pure(runs) | recipes | _deepspeed(reader), 2.0, 4.0)
-    said = [software.grad_dtype for software in reader.software]
-    return numpy.array([{"bf16": 2.0, "fp32": 4.0}.get(word, blank) for word, blank in zip(said, usual, strict=True)])
+    said = reader.said("grad_dtype")
+    return numpy.where(said == "bf16", 2.0, numpy.where(said == "fp32", 4.0, usual))
 
 
-def _again(reader: Reader) -> dict[str, numpy.ndarray]:
+def _again(reader: Reader) -> dict[str, Any]:
     """Return the shares of a layer that are computed again, by part."""
     shares = []
     for word, stack, software in zip(reader.recompute, reader.stack, reader.software, strict=True):
@@ -317,13 +302,13 @@ def _again(reader: Reader) -> dict[str, numpy.ndarray]:
     return dict(zip(words.PARTS_AGAIN, parts, strict=True))
 
 
-def _overlaps(reader: Reader) -> dict[str, numpy.ndarray]:
+def _overlaps(reader: Reader) -> dict[str, Any]:
     """Return what is hidden: as said; where nobody says, what every framework hides, and no exchange of experts."""
     found = []
     for overlap, stack in zip(reader.overlap, reader.stack, strict=True):
         own = frozenset() if stack == codes.FRAMEWORK_FSDP else frozenset({"cp"})  # PyTorch's context parallelism waits
         found.append((frozenset({"tp", "dp", "pp"}) if overlap is None else overlap) | own)
-    return {f"overlap_{axis}": _flag([axis in overlap for overlap in found]) for axis in ("tp", "dp", "pp", "cp")}
+    return {f"overlap_{axis}": [axis in overlap for overlap in found] for axis in ("tp", "dp", "pp", "cp")}
 
 
 def _usual_interleave(runs: Runs, reader: Reader, pp: numpy.ndarray) -> numpy.ndarray:
@@ -331,9 +316,6 @@ def _usual_interleave(runs: Runs, reader: Reader, pp: numpy.ndarray) -> numpy.nd
     return numpy.where(plain, 1.0, numpy.maximum(1.0, numpy.floor(runs.number("n_layers") / pp / 2)))
 
 
-def _flag(values: list[bool]) -> numpy.ndarray:
-    return numpy.array(values, dtype=float)
-
-
-def _as_float(values: numpy.ndarray) -> numpy.ndarray:
-    return values.astype(float)
+def _stacked(rows: list[dict[str, float]], like: Mapping[str, float]) -> dict[str, numpy.ndarray]:
+    """Return records of numbers, one a run, as an array a name; there may be no runs."""
+    return {name: numpy.array([row[name] for row in rows], dtype=float) for name in like}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy
 
 from gigacluster.arrays import NUMPY, Namespace, kernel, namespace_of
 from gigacluster.emission import c
-from gigacluster.throughput.case import Case
+from gigacluster.throughput.case import Case, changed
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.fused import columns_of, stage_two
 from gigacluster.throughput.job import Job
@@ -36,12 +36,8 @@ class PlanEvaluator:
 
     Parameters
     ----------
-    job : Job
-    plans : PlanTable or PlanSpace
-        On the host, or a space that was enumerated on the arrays of ``xp``.
-    coefficients : Coefficients
-    xp : module
-        The array library that computes: NumPy, CuPy, or another of the array API standard.
+    plans : On the host, or a space that was enumerated on the arrays of ``xp``.
+    xp : The array library that computes: NumPy, CuPy, or another of the array API standard.
     device : object, optional
         Where its arrays lie, if not on its default device.
     """
@@ -61,7 +57,6 @@ class PlanEvaluator:
         self._count = len(plans)
         layers, index = _distinct_layers(rows)
         self._layer_index = xp.asarray(index, **self._place)
-        # A column with one value throughout becomes a number, which costs nothing a plan.
         self._columns = {name: self._column(values) for name, values in rows.items()}
         if self._space:
             self._options = [self._float(values) for values in self._space.options.T]
@@ -69,8 +64,8 @@ class PlanEvaluator:
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
         layer_rows |= again_fields(job, layer_rows.pop("recompute"))
         layer_case = Case(**{n: self._float(v) for n, v in replace(self._job_case, **layer_rows).fields().items()})
-        self._layer_times = self._numbers_where_constant(layer_times(xp, layer_case, coefficients))
-        self._layer_memory = self._numbers_where_constant(layer_memory(xp, layer_case))
+        self._layer_times = changed(layer_times(xp, layer_case, coefficients), self._number_where_constant)
+        self._layer_memory = changed(layer_memory(xp, layer_case), self._number_where_constant)
         self.kernel: Callable[..., Any] | None = None
         if xp.__name__ == "cupy" and self._space:
             self._fuse(lambda source: kernel(xp, source, "plans"))
@@ -182,16 +177,9 @@ class PlanEvaluator:
         index = self._layer_index[rows] if isinstance(rows, slice) else _picked(self.xp, self._layer_index, rows)
         return _Gathered(self.xp, record, index)
 
-    def _numbers_where_constant(self, record: Any) -> Any:
-        """Return a record whose arrays that hold one value throughout are replaced by that number."""
-        changed = {}
-        for field in fields(record):
-            value = getattr(record, field.name)
-            if is_dataclass(value):
-                changed[field.name] = self._numbers_where_constant(value)
-            elif value.ndim and bool(self.xp.all(value == value[0])):
-                changed[field.name] = value[0]
-        return replace(record, **changed)
+    def _number_where_constant(self, _: str, values: Any) -> Any:
+        """Return the number of an array that holds one value throughout, as it costs nothing a plan."""
+        return values[0] if values.ndim and bool(self.xp.all(values == values[0])) else values
 
 
 class _Gathered:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 from gigacluster.emission import input_names
+from gigacluster.throughput.case import changed
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes
@@ -25,9 +25,13 @@ def stage_two(job: Job, coefficients: Coefficients, times: LayerTimes, memory: L
     record = Record()
     rows = SimpleNamespace(**{axis: record.input(axis) for axis in AXES})
     xp, case = on_arrays(job.case(**plan_fields(job, rows)))
-    layers = _with_inputs(record, times, "times")
+
+    def symbols(path: str, value: Any) -> Any:
+        return record.input(path) if getattr(value, "ndim", 0) else xp.asarray(float(value))
+
+    layers = changed(times, symbols, "times")
     record.output("step_s", step_from_layers(xp, layers, case, coefficients).total_s)
-    record.output("needed_bytes", memory_from_layers(xp, _with_inputs(record, memory, "memory"), case).needed)
+    record.output("needed_bytes", memory_from_layers(xp, changed(memory, symbols, "memory"), case).needed)
     return record
 
 
@@ -41,16 +45,3 @@ def columns_of(record: Record, rows: SimpleNamespace, pick: Callable[[Any], Any]
             value = getattr(value, part)
         found.append(pick(value) if rest else value)
     return found
-
-
-def _with_inputs(record: Record, layers: Any, path: str) -> Any:
-    changed = {}
-    for field in fields(layers):
-        value, here = getattr(layers, field.name), f"{path}.{field.name}"
-        if is_dataclass(value):
-            changed[field.name] = _with_inputs(record, value, here)
-        elif getattr(value, "ndim", 0):
-            changed[field.name] = record.input(here)
-        else:
-            changed[field.name] = record.space.asarray(float(value))
-    return replace(layers, **changed)

@@ -7,15 +7,13 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
-from gigacluster.hardware import Chip, Cluster, Rates
+from gigacluster.hardware import Chip, Cluster
 from gigacluster.names import outside_model, unknown
 from gigacluster.throughput import case as codes
-from gigacluster.throughput.case import Case
+from gigacluster.throughput.case import Case, chip_fields
 from gigacluster.throughput.software import Software
 from gigacluster.throughput.words import ATTENTION, ATTENTION_KERNELS, PRECISION, PRECISIONS, software_year
 from gigacluster.transformer import Transformer
-
-__all__ = ["FRAMEWORKS", "LARGEST_BATCH", "PRECISIONS", "Job"]
 
 #: Most sequences of a step. A search looks at every divisor of the batch, and no batch in use comes near this.
 LARGEST_BATCH = 10_000_000
@@ -84,13 +82,9 @@ class Job(Software):
 
         Parameters
         ----------
-        software
-            Inputs that go before those of the job where they are not blank.
-        **plan
-            Fields of :class:`Case`; where none says what is computed again, nothing is.
+        software : Inputs that go before those of the job where they are not blank.
+        **plan : Fields of :class:`Case`; where none says what is computed again, nothing is.
         """
-        chip, fabric = self.cluster.chip, self.cluster.fabric
-        rates = Rates.of(chip, int8=self.precision == "int8")
         stack = FRAMEWORKS[self.framework]
         told = self.software() if software is None else software.over(self)
         grad_bytes = {"bf16": 2.0, "fp32": 4.0}.get(told.grad_dtype, self.grad_bytes)
@@ -105,21 +99,7 @@ class Job(Software):
                 "seq_len": float(self.seq_len),
                 "attention_kernel": float(ATTENTION_KERNELS[kernel]),
                 "attention_regressed": float(kernel == "cudnn_regressed"),
-                "peak_bf16_flop_per_s": chip.peak_bf16_flop_per_s,
-                "peak_fp8_flop_per_s": rates.peak_8bit_flop_per_s,
-                "peak_fp4_flop_per_s": chip.peak_fp4_flop_per_s,
-                "gemm_bf16_flop_per_s": rates.gemm_bf16_flop_per_s,
-                "gemm_fp8_flop_per_s": rates.gemm_8bit_flop_per_s,
-                "clock_frac": rates.clock_frac,
-                "memory_bytes": chip.memory_bytes,
-                "memory_bytes_per_s": chip.memory_bytes_per_s,
-                "scaleup_bytes_per_s": fabric.scaleup_bytes_per_s,
-                "scaleup_domain": float(fabric.scaleup_domain),
-                "nic_bytes_per_s": fabric.nic_bytes_per_s,
-                "rails": float(fabric.rails),
-                "oversubscription": fabric.oversubscription,
-                "pod_chips": float(fabric.pod_chips),
-                "n_processors": chip.n_processors,
+                **chip_fields(self.cluster.chip, self.cluster.fabric, int8=self.precision == "int8"),
                 "global_batch": float(self.global_batch),
                 "precision": float(PRECISIONS[self.precision][0]),
                 "grad_bytes": grad_bytes,

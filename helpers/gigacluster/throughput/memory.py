@@ -10,10 +10,10 @@ shows; ``needed`` is what the step cannot do without, and decides whether it fit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from gigacluster.arrays import Namespace, Samples
-from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_FSDP, FRAMEWORK_XLA, PRECISION_BF16, Case
+from gigacluster.throughput.case import ATTENTION_UNFUSED, FRAMEWORK_FSDP, FRAMEWORK_XLA, PRECISION_BF16, Case, changed
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import layer_params
 from gigacluster.units import GIB
@@ -339,8 +339,7 @@ def peak_memory(case: Case) -> Memory:
 
     Parameters
     ----------
-    case : Case
-        Model, chip, plan and batch; numbers or broadcastable arrays of one library.
+    case : Model, chip, plan and batch; numbers or broadcastable arrays of one library.
 
     Returns
     -------
@@ -349,5 +348,5 @@ def peak_memory(case: Case) -> Memory:
     """
     xp, case = on_arrays(case)
     found = memory_from_layers(xp, layer_memory(xp, case), case)
-    shape = (sum(getattr(found, field.name) for field in fields(found))) * 0.0
-    return Memory(**{field.name: getattr(found, field.name) + shape for field in fields(found)})
+    whole: Memory = changed(found, lambda _, part: part + 0.0 * found.total)
+    return whole

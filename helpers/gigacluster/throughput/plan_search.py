@@ -6,11 +6,11 @@ memory lose. An interruption keeps the best found so far.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ import numpy
 
 from gigacluster.arrays import NUMPY, Namespace, device_namespace, free_bytes, keep_freed_memory, release, to_host
 from gigacluster.hardware import Cluster
-from gigacluster.parallel import Workers, halving, in_order, progress
+from gigacluster.parallel import Workers, chunks, halving, in_order, progress
+from gigacluster.throughput.case import changed
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.evaluate import PlanEvaluator
 from gigacluster.throughput.job import Job
@@ -170,14 +171,11 @@ def search(
 
     Parameters
     ----------
-    model : Transformer
-    cluster : Cluster
     global_batch : Sequences a step.
     seq_len : Length of a sequence. [token]
-    precision : Number format of the linear layers, one of :data:`gigacluster.throughput.job.PRECISIONS`.
+    precision : Number format of the linear layers, one of :data:`gigacluster.throughput.words.PRECISIONS`.
     top : Plans to keep.
-    limits : mapping of axis to allowed values, optional
-        Restricts the search, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
+    limits : Allowed values of some axes, for instance ``{"tp": [8], "sharding": ["zero1"]}``.
     calibration : A record, or a file that ``gigacluster calibrate`` wrote; that of the package unless given.
     device : {"auto", "cpu", "cuda"}
         Where to compute.
@@ -187,8 +185,7 @@ def search(
     executor : int or executor, optional
         Who evaluates: None for this process, a number of processes, or an executor such as
         ``dask.distributed.Client.get_executor()``. The result is the same, byte for byte.
-    **job_options
-        Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
+    **job_options : Further fields of :class:`~gigacluster.throughput.job.Job`, such as ``idle_frac``.
 
     Raises
     ------
@@ -241,9 +238,8 @@ def search_job(
         found = best_of(job, table, k, top=int(top), xp=xp, chunk=chunk, partial=partial)
     else:
         frozen = None if limits is None else tuple((axis, tuple(values)) for axis, values in limits.items())
-        parts = (slice(first, first + _SHARE) for first in range(0, len(table), _SHARE))
-        shares = (_Share(job, frozen, k, device, chunk, int(top), part) for part in parts)
-        results = in_order(_best_of_share, shares, executor=executor, what="plans")
+        of_share = functools.partial(_best_of_share, job, frozen, k, device, int(top), chunk)
+        results = in_order(of_share, chunks(len(table), _SHARE), executor=executor, what="plans")
         found = _kept(job, table, accumulate(results, lambda best, other: best.joined(other, int(top))), partial)
     best = table.take(found.index)
     evaluator = PlanEvaluator(job, best, k)
@@ -252,9 +248,9 @@ def search_job(
     return Search(
         job=job,
         plans=best,
-        step=_full(step, len(best)),
+        step=changed(step, lambda _, part: _whole(part, len(best))),
         parts={name: _whole(part, len(best)) for name, part in evaluator.breakdown(everything).items()},
-        memory=_full(memory, len(best)),
+        memory=changed(memory, lambda _, part: _whole(part, len(best))),
         **_certainty(job, known),
         calibration=known,
         considered=considered,
@@ -281,11 +277,12 @@ def _certainty(job: Job, calibration: Calibration) -> dict[str, Any]:
 class Best:
     """The fastest plans that fit, and how many were looked at."""
 
-    index: numpy.ndarray  # numbers of plans, fastest first
-    step_time_s: numpy.ndarray
-    needed_bytes: numpy.ndarray
-    evaluated: int
-    fitting: int
+    #: Numbers of plans, fastest first, their times and their needs.
+    index: numpy.ndarray = field(default_factory=lambda: numpy.zeros(0, dtype=numpy.int64))
+    step_time_s: numpy.ndarray = field(default_factory=lambda: numpy.zeros(0))
+    needed_bytes: numpy.ndarray = field(default_factory=lambda: numpy.zeros(0))
+    evaluated: int = 0
+    fitting: int = 0
     #: Number and need of the plan that needs least, where none fitted so far.
     nearest: int = 0
     least_bytes: float = math.inf
@@ -309,40 +306,20 @@ class Best:
         )
 
 
-_NONE = Best(
-    index=numpy.zeros(0, dtype=numpy.int64),
-    step_time_s=numpy.zeros(0),
-    needed_bytes=numpy.zeros(0),
-    evaluated=0,
-    fitting=0,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """A part of the plans of a job, which a worker enumerates for itself: nothing large travels."""
-
-    job: Job
-    limits: tuple[tuple[str, tuple[Any, ...]], ...] | None
-    coefficients: Coefficients
-    device: str
-    chunk: int | None
-    top: int
-    part: slice
-
-
-@lru_cache(maxsize=1)
-def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> tuple[PlanEvaluator, int]:
+@functools.lru_cache(maxsize=1)
+def _evaluator(job: Job, limits: Any, coefficients: Coefficients, device: str) -> PlanEvaluator:
     keep_freed_memory()
     xp = device_namespace(device)
     table, _ = enumerate_plans(job, None if limits is None else dict(limits), xp)
-    return PlanEvaluator(job, table, coefficients, xp), len(table)
+    return PlanEvaluator(job, table, coefficients, xp)
 
 
-def _best_of_share(share: _Share) -> Best:
-    evaluator, total = _evaluator(share.job, share.limits, share.coefficients, share.device)
-    stop = min(share.part.stop, total)
-    *_, best = _bests(evaluator, share.job, share.part.start, stop, share.top, share.chunk)
+def _best_of_share(
+    job: Job, limits: Any, coefficients: Coefficients, device: str, top: int, chunk: int | None, share: slice
+) -> Best:
+    """Return the best of a part of the plans, which a worker enumerates for itself: nothing large travels."""
+    evaluator = _evaluator(job, limits, coefficients, device)
+    *_, best = _bests(evaluator, job, share.start, share.stop, top, chunk)
     return best
 
 
@@ -372,7 +349,7 @@ def best_of(
 
 def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best], partial: bool) -> Best:
     """Return the last of ever better results, or if ``partial`` what there is when somebody interrupts."""
-    best = _NONE
+    best = Best()
     try:
         for better in bests:
             best = better
@@ -380,13 +357,18 @@ def _kept(job: Job, table: PlanTable | PlanSpace, bests: Iterable[Best], partial
         if not (partial and len(best.index)):
             raise
     if not len(best.index):
-        raise ValueError(_says_nothing_fits(job, table, best.nearest, best.least_bytes))
+        chip = job.cluster.chip
+        raise ValueError(
+            f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(best.nearest)}) needs "
+            f"{best.least_bytes / GIB:.1f} GiB of the {chip.memory_bytes / GIB:.0f} GiB of {chip.name}; take more "
+            "chips, a chip with more memory or a smaller model"
+        )
     return best
 
 
 def _bests(evaluator: PlanEvaluator, job: Job, first: int, stop: int, top: int, chunk: int | None) -> Iterator[Best]:
     """Yield the best plans among those from a number on, after each piece."""
-    xp, best = evaluator.xp, _NONE
+    xp, best = evaluator.xp, Best()
     size = chunk or (CPU_CHUNK if xp is NUMPY else int(min(GPU_CHUNK, free_bytes(xp) / 2 / BYTES_A_PLAN)))
     pieces = halving(
         evaluator.time_and_memory, stop, size, first=first, cut=evaluator.piece, release=lambda: release(xp)
@@ -409,20 +391,6 @@ def _bests(evaluator: PlanEvaluator, job: Job, first: int, stop: int, top: int, 
         )
         best = best.joined(found, top)
         yield best
-
-
-def _says_nothing_fits(job: Job, table: PlanTable | PlanSpace, nearest: int, least_bytes: float) -> str:
-    chip = job.cluster.chip
-    return (
-        f"none of {len(table):,} feasible plans fits: the nearest ({table.plan(nearest)}) needs {least_bytes / GIB:.1f}"
-        f" GiB of the {chip.memory_bytes / GIB:.0f} GiB of {chip.name}; take more chips, a chip with more memory or a "
-        "smaller model"
-    )
-
-
-def _full(record: Any, size: int) -> Any:
-    """Return a record whose fields are host arrays of one length."""
-    return type(record)(**{field.name: _whole(getattr(record, field.name), size) for field in fields(record)})
 
 
 def _whole(values: Any, size: int) -> numpy.ndarray:

@@ -269,7 +269,6 @@ def axis_values(job: Job, limits: Mapping[str, Iterable[Any]] | None = None) -> 
 
     Parameters
     ----------
-    job : Job
     limits : mapping of axis to allowed values, optional
         For instance ``{"tp": [4, 8], "sharding": ["zero1"]}``; see :data:`AXES`. Groups of hybrid sharding are one and
         eight scale-up domains unless ``shard_group`` says otherwise; without hybrid sharding, it says those of ZeRO-1

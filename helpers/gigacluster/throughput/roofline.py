@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigacluster.throughput.case import (
-    PRECISION_BF16,
-    PRECISION_FP8_CURRENT,
-    PRECISION_FP8_DELAYED,
-    PRECISION_FP8_ROW,
-    PRECISION_INT8,
-    PRECISION_MXFP8,
-    PRECISION_NVFP4,
-    Case,
-)
+from gigacluster.throughput.case import PRECISION_BF16, PRECISION_NVFP4, Case
 from gigacluster.throughput.coefficients import Coefficients
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s
 from gigacluster.throughput.step import on_arrays
 from gigacluster.transformer import attended_tokens
 
 _HALF = 2.0  # bytes of a 16-bit value
-#: Bytes of an input of a quantised matmul; outputs stay in 16 bit.
-_INPUT_BYTES = {PRECISION_BF16: _HALF, PRECISION_NVFP4: 0.5} | dict.fromkeys(
-    (PRECISION_FP8_DELAYED, PRECISION_FP8_CURRENT, PRECISION_FP8_ROW, PRECISION_MXFP8, PRECISION_INT8), 1.0
-)
 #: A norm reads and writes a value and spends about this many operations on it. [FLOP]
 _NORM_FLOP = 4.0
 
@@ -53,9 +40,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
 
     Parameters
     ----------
-    case : Case
-        Of one plan: numbers, not arrays of plans. Of latent attention, the largest projections are shown.
-    k : Coefficients
+    case : Of one plan: numbers, not arrays of plans. Of latent attention, the largest projections are shown.
     """
     xp, case = on_arrays(case)
     tokens = case.micro_batch * case.seq_len / case.cp
@@ -73,7 +58,8 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
         else (case.n_heads + 2.0 * case.n_kv_heads) * case.d_head
     )
     values_width = case.n_heads * (case.mla_value_dim if latent else case.d_head)
-    saved = _INPUT_BYTES[int(case.precision)]
+    # Bytes of an input of a matmul; outputs stay in 16 bit.
+    saved = {PRECISION_BF16: _HALF, PRECISION_NVFP4: 0.5}.get(int(case.precision), 1.0)
     shapes = [
         ("queries, keys, values", tokens, keys / case.tp, case.mla_q_rank if latent else case.d_model, 1.0, rate),
         ("attention output", tokens, case.d_model, values_width / case.tp, 1.0, rate),

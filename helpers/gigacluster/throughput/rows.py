@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
@@ -145,14 +145,14 @@ class Reader:
 
     def __init__(self, runs: Runs, chips: list[Chip | None]) -> None:
         self.runs = runs
-        self._faults = [list[str]() for _ in range(len(runs))]
+        #: Sentences about each run: why it cannot be read, and what of it was not.
+        self.faults, self.warnings = ([list[str]() for _ in range(len(runs))] for _ in range(2))
         for name in _LIMITS:
-            for cell, faults in zip(runs.cells(name), self._faults, strict=True):
-                faults += filter(None, [_wrong(name, cell)])
+            _tell(self.faults, (_wrong(name, cell) for cell in runs.cells(name)))
         self.framework = runs.text("framework")
         notes = [words.attention_notes(cell) for cell in runs.cells("attn_notes")]
         self.notes = [said for said, _ in notes]
-        self.warnings = [f"attn_notes {rest!r} was not read" if rest else "" for _, rest in notes]
+        _tell(self.warnings, (f"attn_notes {rest!r} was not read" if rest else "" for _, rest in notes))
         self.sharding = self.read("shard_strategy", words.SHARDING)
         self.recompute = self.read("recompute", words.RECOMPUTE)
         self.precision = self.read("precision", words.PRECISION)
@@ -169,19 +169,21 @@ class Reader:
             ],
             dtype=float,
         )
-        self._tell_what_is_outside()
+        _tell(self.faults, map(outside_model, *(runs.text(name) for name in ("arch", "model", "attn_notes"))))
+        of_schedules = ("pipeline_schedule", "framework", "notes")  # read as interleaved ones
+        _tell(self.warnings, map(outside_schedule, *(runs.text(name) for name in of_schedules)))
         self.complete = runs.number("plan_complete") == 1
-        self._check_precision(chips)
+        _tell(self.faults, map(_precision_fault, self.precision, runs.cells("precision"), chips))
         self.missing = self._missing()
 
-    def read(self, column: str, vocabulary: Vocabulary) -> list[str]:
+    def read(self, column: str, vocabulary: Vocabulary) -> numpy.ndarray:
         """Return the canonical words of a column, empty where it is blank."""
-        return [word or "" for word in self._each(column, vocabulary.read)]
+        return numpy.array([word or "" for word in self._each(column, vocabulary.read)], dtype=str)
 
     def _each(self, column: str, read: Callable[[Any], Any]) -> list[Any]:
         """Read every cell of a column; a cell that cannot be read is a fault of its run."""
         found = []
-        for cell, faults in zip(self.runs.cells(column), self._faults, strict=True):
+        for cell, faults in zip(self.runs.cells(column), self.faults, strict=True):
             try:
                 found.append(None if cell is None else read(cell))
             except ValueError as fault:
@@ -193,7 +195,7 @@ class Reader:
         """Return the software inputs of every run."""
         columns = {field.name: self.runs.cells(field.name) for field in fields(Software)}
         found = []
-        for i, faults in enumerate(self._faults):
+        for i, faults in enumerate(self.faults):
             said = {name: "" if cells[i] is None else cells[i] for name, cells in columns.items()}
             try:
                 found.append(Software(**said))
@@ -205,37 +207,16 @@ class Reader:
     def _stacks(self) -> numpy.ndarray:
         """Return the kind of framework of every run, with a warning where only the sharding tells."""
         found = []
-        for i, (name, sharding) in enumerate(zip(self.framework, self.sharding, strict=True)):
+        for name, sharding, warnings in zip(self.framework, self.sharding, self.warnings, strict=True):
             stack = words.stack_of(name) if name else None
             if stack is None:
                 sharded = sharding in ("zero3", "hsdp")
                 stack = codes.FRAMEWORK_FSDP if sharded else codes.FRAMEWORK_MEGATRON
                 if name:
-                    said = f"framework {name!r} is not known; taken as {'PyTorch FSDP' if sharded else 'Megatron'}"
-                    self.warnings[i] = "; ".join(filter(None, [self.warnings[i], said]))
+                    taken_as = "PyTorch FSDP" if sharded else "Megatron"
+                    warnings.append(f"framework {name!r} is not known; taken as {taken_as}")
             found.append(stack)
         return numpy.array(found, dtype=int)
-
-    def _tell_what_is_outside(self) -> None:
-        """Refuse hybrid models, and warn of pipeline schedules that are read as interleaved ones."""
-        models = zip(*(self.runs.text(name) for name in ("arch", "model", "attn_notes")), strict=True)
-        schedules = zip(*(self.runs.text(name) for name in ("pipeline_schedule", "framework", "notes")), strict=True)
-        for i, (model, schedule) in enumerate(zip(models, schedules, strict=True)):
-            self._faults[i] += filter(None, [outside_model(*model)])
-            self.warnings[i] = "; ".join(filter(None, [self.warnings[i], outside_schedule(*schedule)]))
-
-    def _check_precision(self, chips: list[Chip | None]) -> None:
-        for word, cell, chip, faults in zip(
-            self.precision, self.runs.cells("precision"), chips, self._faults, strict=True
-        ):
-            if cell is None:
-                faults.append(f"precision is blank; use {', '.join(words.PRECISION.words)}")
-            elif word and chip is not None:
-                rate = words.PRECISIONS[word][1]
-                has = chip.peak_fp8_flop_per_s > 0 or chip.peak_int8_flop_per_s > 0
-                has = has if rate in ("fp8", "int8") else chip.peak_fp4_flop_per_s > 0 if rate == "fp4" else True
-                if not has:
-                    faults.append(f"chip {chip.name!r} has no published rate for precision {cell!r}; use bf16")
 
     def _missing(self) -> list[str]:
         needed = {name: self.runs.number(name) for name in _NEEDED}
@@ -252,10 +233,6 @@ class Reader:
             said.append(f"{', '.join(names)} must be positive and known" if names else "")
         return said
 
-    def faults(self) -> list[str]:
-        """Return what is wrong with the words of each run."""
-        return ["; ".join(faults) for faults in self._faults]
-
     def width(self, axis: str) -> numpy.ndarray:
         """Return the tensor or pipeline width: 1 where it is blank in a plan said to be complete."""
         return self.runs.number(axis, numpy.where(self.complete, 1.0, numpy.nan))
@@ -265,14 +242,41 @@ class Reader:
         others = self.width("tp") * self.width("pp") * self.runs.number("cp", 1.0)
         return self.runs.number("dp", self.runs.number("n_chips") / others)
 
+    def note(self, column: str) -> numpy.ndarray:
+        """Return what the notes on attention say of a number."""
+        return numpy.array([number_of(notes.get(column)) for notes in self.notes], dtype=float)
+
     def noted(self, column: str, blank: Any = numpy.nan) -> numpy.ndarray:
         """Return a number that has a column of its own, or stands in the notes on attention."""
-        said = numpy.array([number_of(notes.get(column)) for notes in self.notes], dtype=float)
+        said = self.note(column)
         return self.runs.number(column, numpy.where(numpy.isnan(said), blank, said))
+
+    def said(self, name: str) -> numpy.ndarray:
+        """Return the words of a software input."""
+        return numpy.array([getattr(software, name) for software in self.software], dtype=str)
 
     def named(self, pattern: str) -> numpy.ndarray:
         """Tell where the name of the framework holds one of some words."""
         return numpy.array([bool(re.search(pattern, name)) for name in self.framework], dtype=bool)
+
+
+def _tell(about: list[list[str]], said: Iterable[str]) -> None:
+    """Add what is said of each run to the sentences about it."""
+    for sentences, sentence in zip(about, said, strict=True):
+        if sentence:
+            sentences.append(sentence)
+
+
+def _precision_fault(word: str, cell: Any, chip: Chip | None) -> str:
+    """Say that a run has no number format, or one that its chip has no rate for, or nothing."""
+    if cell is None:
+        return f"precision is blank; use {', '.join(words.PRECISION.words)}"
+    rate = words.PRECISIONS[word][1] if word else "bf16"
+    has_8bit = chip is None or chip.peak_fp8_flop_per_s > 0 or chip.peak_int8_flop_per_s > 0
+    has_4bit = chip is None or chip.peak_fp4_flop_per_s > 0
+    if chip is None or {"fp8": has_8bit, "int8": has_8bit, "fp4": has_4bit}.get(rate, True):
+        return ""
+    return f"chip {chip.name!r} has no published rate for precision {cell!r}; use bf16"
 
 
 def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
@@ -303,5 +307,5 @@ def contradictions_of(runs: Runs, reader: Reader) -> list[str]:
         ""
         if any(told)
         else "; ".join(said.format(*(f"{v[i]:g}" for v in of)) for flags, said, of in faults if flags[i])
-        for i, told in enumerate(zip(reader.missing, reader.faults(), strict=True))
+        for i, told in enumerate(zip(reader.missing, reader.faults, strict=True))
     ]

@@ -103,16 +103,11 @@ class Calibration:
 
         Parameters
         ----------
-        known
-            Whether calibration saw runs of this family of sources.
-        moe
-            Whether the model has experts.
-        untested
-            Kinds of what hardly any calibrating run had: vendor, chip, precision, attention, scale.
-        blanks_frac
-            Share of the software inputs of an MoE that are blank.
-        n_chips
-            Beyond the largest calibrating run, the width grows with every doubling. [chip]
+        known : Whether calibration saw runs of this family of sources.
+        moe : Whether the model has experts.
+        untested : Kinds of what hardly any calibrating run had: vendor, chip, precision, attention, scale.
+        blanks_frac : Share of the software inputs of an MoE that are blank.
+        n_chips : Beyond the largest calibrating run, the width grows with every doubling. [chip]
         """
         arch = "moe" if moe else "dense"
         variance = self.spreads[f"{'known' if known else 'new'} {arch}"] ** 2
@@ -129,10 +124,8 @@ class Calibration:
 
         Parameters
         ----------
-        needed_bytes, memory_bytes
-            What the step cannot do without, and what the chip has. [byte]
-        blank
-            Whether something that memory hangs on is not told: length, micro-batch, what is computed again.
+        needed_bytes, memory_bytes : What the step cannot do without, and what the chip has. [byte]
+        blank : Whether something that memory hangs on is not told: length, micro-batch, what is computed again.
         """
         half_width = numpy.where(blank, self.spreads["blank memory"], self.spreads["memory"])
         return numpy.asarray(_below(numpy.log(memory_bytes / needed_bytes) * NORMAL_80 / half_width))

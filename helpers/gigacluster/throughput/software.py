@@ -7,23 +7,21 @@ stands for what is usual, and makes a prediction less certain.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from gigacluster.names import Vocabulary, is_blank
 from gigacluster.throughput import case as codes
 from gigacluster.throughput.words import ATTENTION, PARTS_AGAIN
 
-_YES_NO = {"1": "yes; true; on; 1.0", "0": "no; false; off; none; 0.0"}
-
-DISPATCHER = Vocabulary(
+DISPATCHER = Vocabulary.of(
     "dispatcher",
     {
-        "alltoall": "all-to-all; a2a; nccl",
-        "deepep": "flex; deep_ep; flex (deepep)",
-        "hybridep": "hybrid_ep; flex (hybridep); hybrid-ep",
-        "allgather": "all-gather; ag",
-        "none": "none (ep 1); no",
+        "alltoall": (codes.DISPATCH_ALLTOALL, "all-to-all; a2a; nccl"),
+        "deepep": (codes.DISPATCH_DEEPEP, "flex; deep_ep; flex (deepep)"),
+        "hybridep": (codes.DISPATCH_HYBRIDEP, "hybrid_ep; flex (hybridep); hybrid-ep"),
+        "allgather": (codes.DISPATCH_ALLGATHER, "all-gather; ag"),
+        "none": (codes.DISPATCH_ALLTOALL, "none (ep 1); no"),
     },
 )
 GROUPED_GEMM = Vocabulary(
@@ -37,41 +35,38 @@ GROUPED_GEMM = Vocabulary(
         "einsum": "dense einsum; dense einsum, capacity dropped; capacity",
     },
 )
-ROUTER = Vocabulary(
+#: With the excess load of the busiest experts over that of natural routing. Assumption, as what stands for a blank.
+ROUTER = Vocabulary.of(
     "router",
     {
-        "force_balance": "force_balance_dropless; forced balance; balanced; moe_router_force_load_balancing",
-        "random": "random_dropless",
-        "natural": "natural_dropless; learned; dropless; real data",
-        "tokendrop": "token drop; token-drop; token drop with capacity; capacity; dropped",
+        "force_balance": (0.2, "force_balance_dropless; forced balance; balanced; moe_router_force_load_balancing"),
+        "random": (0.3, "random_dropless"),
+        "natural": (1.0, "natural_dropless; learned; dropless; real data"),
+        "tokendrop": (0.0, "token drop; token-drop; token drop with capacity; capacity; dropped"),
     },
 )
-OPTIMIZER = Vocabulary(
+_USUAL_EXCESS = 0.4
+#: With the bytes a parameter of the master copy and the moments: 32-bit master and two moments 12; in pure 16 bit two
+#: moments of 2 bytes beside the parameter; one moment for Muon.
+OPTIMIZER = Vocabulary.of(
     "optimizer",
     {
-        "adamw": "adamw fp32; adam; adamw fused; fused adamw; distributed adamw; megatron distributed adamw; "
-        "distributed optimizer",
-        "adamw_unfused": "adamw not fused; adamw foreach; deepspeed torch adam; torch adam",
-        "adamw_bf16": "adamw, bf16 states; adamw fused, bf16 states; pure bf16; adamw bf16",
-        "adamw_bf16_moments": "distributed adamw, precision-aware, bf16 moments; precision-aware; bf16 moments",
-        "adamw_8bit": "adamw 8-bit; 8-bit adam; paged adamw 8-bit; adamw8bit; pagedadamw8bit",
-        "muon": "muon (distributed); distributed muon",
-        "host": "adamw on the host; cpu adam; adamw paged; offloaded adamw; cpu offload; deepspeed cpu adam",
-        "sgd": "sgd without momentum",
+        "adamw": (
+            12.0,
+            "adamw fp32; adam; adamw fused; fused adamw; distributed adamw; megatron distributed adamw; "
+            "distributed optimizer",
+        ),
+        "adamw_unfused": (12.0, "adamw not fused; adamw foreach; deepspeed torch adam; torch adam"),
+        "adamw_bf16": (4.0, "adamw, bf16 states; adamw fused, bf16 states; pure bf16; adamw bf16"),
+        "adamw_bf16_moments": (
+            8.0, "distributed adamw, precision-aware, bf16 moments; precision-aware; bf16 moments"
+        ),
+        "adamw_8bit": (2.0, "adamw 8-bit; 8-bit adam; paged adamw 8-bit; adamw8bit; pagedadamw8bit"),
+        "muon": (8.0, "muon (distributed); distributed muon"),
+        "host": (0.0, "adamw on the host; cpu adam; adamw paged; offloaded adamw; cpu offload; deepspeed cpu adam"),
+        "sgd": (4.0, "sgd without momentum"),
     },
-)
-#: Bytes a parameter of the master copy and the moments: 32-bit master and two moments 12; in pure 16 bit two moments
-#: of 2 bytes beside the parameter; one moment for Muon.
-_STATE_BYTES = {
-    "adamw": 12.0,
-    "adamw_unfused": 12.0,
-    "adamw_bf16": 4.0,
-    "adamw_bf16_moments": 8.0,
-    "adamw_8bit": 2.0,
-    "muon": 8.0,
-    "host": 0.0,
-    "sgd": 4.0,
-}
+)  # fmt: skip
 LOSS = Vocabulary(
     "loss_impl",
     {
@@ -105,13 +100,12 @@ _MODULES = {
     "none": {},
 }
 _ALL_LAYERS = 1e9
-#: Share of the logits that a program of XLA holds at once: it fuses the loss with what makes them. Assumption.
-_XLA_LOGIT_FRAC = 0.25
+#: Share of the logits held at once: of a loss in chunks, of a fused one, and of a program of XLA, which fuses the loss
+#: with what makes them. Assumption.
+_LOGIT_FRACS, _XLA_LOGIT_FRAC = {"chunked": 1.0 / 8.0, "fused": 1.0 / 16.0}, 0.25
 #: Where nobody says anything of the software of an MoE: share of the recipes of Megatron since mid 2026 that have
 #: graphs of a whole iteration, fused experts and overlap, which come together (44 of 63 published runs), as their mean.
 _PACKAGE_SHARE, _PACKAGE_SINCE = 0.6, 2026.4
-#: Excess load of the busiest experts over that of natural routing, by kind of router. Assumption.
-_EXCESS = {"force_balance": 0.2, "random": 0.3, "natural": 1.0, "tokendrop": 0.0, "": 0.4}
 #: Inputs that a run with experts has and a dense one lacks: each that is blank makes its prediction less certain.
 MOE_INPUTS = (
     "dispatcher", "fp8_dispatch", "ep_overlap", "cuda_graph", "grouped_gemm", "fused_grouped_mlp", "fp8_attention",
@@ -182,14 +176,10 @@ class Software:
 
         Parameters
         ----------
-        stack
-            Kind of framework, one of the codes of :mod:`gigacluster.throughput.case`.
-        year
-            Date of the software. [year]
-        moe
-            Whether the model has experts.
-        pure
-            Whether all states are kept in 16 bit unless said otherwise.
+        stack : Kind of framework, one of the codes of :mod:`gigacluster.throughput.case`.
+        year : Date of the software. [year]
+        moe : Whether the model has experts.
+        pure : Whether all states are kept in 16 bit unless said otherwise.
         """
         megatron, xla = stack == codes.FRAMEWORK_MEGATRON, stack == codes.FRAMEWORK_XLA
         said = bool(self.cuda_graph or self.fused_grouped_mlp or self.ep_overlap or self.grouped_gemm)
@@ -200,43 +190,29 @@ class Software:
         fused = self.fused_grouped_mlp == "1" or self.grouped_gemm == "te_op_fuser"
         told = self.activation_offload
         optimizer = self.optimizer or ("adamw_bf16" if pure else "adamw")
-        whole = self.loss_impl in ("", "full", "compiled", "vocabulary_parallel")
-        whole = whole or (self.loss_impl == "fused" and megatron)  # Megatron's fused loss still holds the logits
+        logit_frac = _XLA_LOGIT_FRAC if xla else _LOGIT_FRACS.get(self.loss_impl, 1.0)
+        if megatron and self.loss_impl == "fused":
+            logit_frac = 1.0  # Megatron's fused loss still holds the logits
         return {
-            "dispatcher": float(_DISPATCHERS[self.dispatcher or usual]),
+            "dispatcher": float(DISPATCHER.means[self.dispatcher or usual]),
             "overlap_ep": float(self.ep_overlap == "1") if said else package,
             "graph_frac": _graph_frac(self.cuda_graph, usual=1.0 if xla else package),
             "sequential_experts": float(self.grouped_gemm == "none"),
             "fused_experts": float(fused) if said else package,
             "fp8_attention": float(self.fp8_attention == "1"),
-            "routing_excess": _EXCESS[self.router],
+            "routing_excess": ROUTER.means.get(self.router, _USUAL_EXCESS),
             "token_drop": float(drop),
             "expert_capacity": float(self.expert_padding) if capacity is None else capacity,
             "fp8_dispatch": float(self.fp8_dispatch == "1"),
-            "state_bytes": _STATE_BYTES[optimizer],
+            "state_bytes": OPTIMIZER.means[optimizer],
             "update_bytes": 4.0 if optimizer == "adamw_unfused" else 0.0,
             "param_bytes": 0.0 if not megatron and optimizer in ("adamw", "adamw_unfused") else 2.0,
             "logit_bytes": _logit_bytes(self.loss_impl, self.logits_dtype, megatron=megatron or xla),
-            "logit_frac": _XLA_LOGIT_FRAC
-            if xla
-            else 1.0
-            if whole
-            else 1.0 / 8.0
-            if self.loss_impl == "chunked"
-            else 1.0 / 16.0,
+            "logit_frac": logit_frac,
             "compiled": float(self.compiled == "1" or (xla and self.compiled != "0")),
             "activation_offload": _ALL_LAYERS if told == "all" else float(told or 0),
             "optimizer_offload": float(optimizer == "host" or self.optimizer_offload not in ("", "0")),
         }
-
-
-_DISPATCHERS = {
-    "alltoall": codes.DISPATCH_ALLTOALL,
-    "deepep": codes.DISPATCH_DEEPEP,
-    "hybridep": codes.DISPATCH_HYBRIDEP,
-    "allgather": codes.DISPATCH_ALLGATHER,
-    "none": codes.DISPATCH_ALLTOALL,
-}
 
 
 def _graph_frac(said: str, usual: float) -> float:
@@ -260,41 +236,13 @@ def _logit_bytes(loss: str, dtype: str, *, megatron: bool) -> float:
     return 8.0 if dtype == "bf16" else 16.0
 
 
-def _read(column: str, said: object) -> str:
-    """Return the canonical word of an input.
-
-    Raises
-    ------
-    ValueError
-        If it is not known.
-    """
-    vocabulary = {
-        "dispatcher": DISPATCHER,
-        "grouped_gemm": GROUPED_GEMM,
-        "router": ROUTER,
-        "optimizer": OPTIMIZER,
-        "loss_impl": LOSS,
-        "attention_backend": ATTENTION,
-        "logits_dtype": Vocabulary("logits_dtype", DTYPE.words),
-        "grad_dtype": Vocabulary("grad_dtype", DTYPE.words),
-    }.get(column)
-    text = str(said).strip().lower()
-    if column == "release":
+def _listed(column: str, text: str, known: Iterable[str]) -> str:
+    if text in known or not text:
         return text
-    if column == "cuda_graph":
-        return _listed(column, text, {**_SCOPES, **_WHOLE_GRAPHS, "none": 0.0})
-    if column == "recompute_modules":
-        return _listed(column, re.sub(r"\bcustom.*|\bselective\b|\bfull.*", "", text).strip(), _MODULES) or ""
-    if column == "expert_padding":
-        return _capacity(text)
-    if column == "activation_offload":
-        return _offloaded(text)
-    if column == "optimizer_offload":
-        return "0" if text in ("0", "0.0", "none", "no", "false") else "1"
-    if column == "attention_backend":
-        text = re.sub(r"te auto.*|auto.*", "", text).strip()  # what Transformer Engine chooses is not said
-        return ATTENTION.read(text) if text else ""
-    return (vocabulary or Vocabulary(column, _YES_NO)).read(_whole(said))
+    words = [word.strip() for word in re.split(r"[,+;]", text)]
+    if strange := [word for word in words if word not in known]:
+        raise ValueError(f"unknown {column} {', '.join(strange)!r}; use {', '.join(known)}, separated by commas")
+    return ",".join(words)
 
 
 def _capacity(text: str) -> str:
@@ -302,7 +250,7 @@ def _capacity(text: str) -> str:
 
     A capacity of ranks sizes buffers alone, and rows that are added for quantising fill tiles, which count as whole.
     """
-    if text in ("none", "no", "0", "0.0") or re.search("^rank capacity|quanti", text):
+    if text in _OFF or re.search("^rank capacity|quanti", text):
         return "none"
     if found := re.fullmatch(r"(?:capacity)?(?: factor)?\s*(\d+(?:\.\d*)?)?\s*(?:\(.*\))?(?:,? ?padded)?", text):
         if not (capacity := float(found[1] or 1.0)) > 0:
@@ -311,21 +259,49 @@ def _capacity(text: str) -> str:
     raise ValueError(f"unknown expert_padding {text!r}; use none, or the capacity over an even share, such as 1.25")
 
 
-def _offloaded(text: str) -> str:
+#: What says of an amount that there is none.
+_OFF = ("0", "0.0", "none", "no", "false")
+
+
+def _modules(text: str) -> str:
+    return _listed("recompute_modules", re.sub(r"\bcustom.*|\bselective\b|\bfull.*", "", text).strip(), _MODULES)
+
+
+def _offloaded_layers(text: str) -> str:
     """Return how many layers are offloaded, or ``all``; 1 says that it is done."""
-    if text in ("0", "0.0", "none", "no", "false"):
+    if text in _OFF:
         return "0"
     return f"{float(text):g}" if re.fullmatch(r"\d+(\.0)?", text) and float(text) > 1 else "all"
 
 
-def _whole(said: object) -> object:
-    return int(said) if isinstance(said, float) and said == int(said) else said
+def _kernel(text: str) -> str:
+    text = re.sub(r"te auto.*|auto.*", "", text).strip()  # what Transformer Engine chooses is not said
+    return ATTENTION.read(text) if text else ""
 
 
-def _listed(column: str, text: str, known: dict[str, Any]) -> str:
-    if text in known or not text:
-        return text
-    words = [word.strip() for word in re.split(r"[,+;]", text)]
-    if strange := [word for word in words if word not in known]:
-        raise ValueError(f"unknown {column} {', '.join(strange)!r}; use {', '.join(known)}, separated by commas")
-    return ",".join(words)
+#: How inputs are read that are no single word, as lower-case text.
+_PARSERS: dict[str, Callable[[str], str]] = {
+    "release": str,
+    "cuda_graph": lambda text: _listed("cuda_graph", text, (*_SCOPES, *_WHOLE_GRAPHS, "none")),
+    "recompute_modules": _modules,
+    "expert_padding": _capacity,
+    "activation_offload": _offloaded_layers,
+    "optimizer_offload": lambda text: "0" if text in _OFF else "1",
+    "attention_backend": _kernel,
+}
+_YES_NO = {"1": "yes; true; on; 1.0", "0": "no; false; off; none; 0.0"}
+_VOCABULARIES = {
+    **{vocabulary.column: vocabulary for vocabulary in (DISPATCHER, GROUPED_GEMM, ROUTER, OPTIMIZER, LOSS)},
+    **{column: Vocabulary(column, DTYPE.words) for column in ("logits_dtype", "grad_dtype")},
+    **{
+        column: Vocabulary(column, _YES_NO)
+        for column in ("fp8_dispatch", "ep_overlap", "fused_grouped_mlp", "fp8_attention", "compiled")
+    },
+}
+
+
+def _read(column: str, said: object) -> str:
+    """Return the canonical word of an input; raise ``ValueError`` if it is not known."""
+    if column in _PARSERS:
+        return _PARSERS[column](str(said).strip().lower())
+    return _VOCABULARIES[column].read(int(said) if isinstance(said, float) and said.is_integer() else said)

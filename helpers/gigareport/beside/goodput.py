@@ -102,15 +102,16 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
     """Set the order of the schemes within each published comparison beside ours.
 
     By comparison of :func:`beside_published`: the schemes from the best by the source, their published shares, our
-    medians, ``same_order``.
+    medians, and whether they have the same order, all in words.
     """
     compared = []
     for group, sides in found.dropna(subset="group").groupby("group"):
         ordered = sides.sort_values("published", ascending=False)
         theirs, ours = ([f"{value:.2f}" for value in ordered[name]] for name in ("published", "median"))
-        same = bool((ordered["median"].diff().dropna() < 0).all())
-        compared.append((group, " > ".join(ordered["scheme"]), " > ".join(theirs), ", ".join(ours), same))
-    return pd.DataFrame(compared, columns=["comparison", "schemes", "published", "ours", "same_order"])
+        same = "yes" if (ordered["median"].diff().dropna() < 0).all() else "no"
+        schemes = " before ".join(recovery.WORDS[scheme] for scheme in ordered["scheme"])
+        compared.append((group, schemes, ", ".join(theirs), ", ".join(ours), same))
+    return pd.DataFrame(compared, columns=["comparison", "schemes", "published", "ours", "same order"])
 
 
 def _compared(told: Mapping[str, Any], samples: int, seed: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from gigareport.answers import NUMBER_SCHEME
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
 from gigareport.pages.glossary import explained, place_of, spaced
+from gigareport.pages.inputs import sources
 from gigareport.plots.display import FIGURE_MIME
 from gigareport.plots.front import FRONT_MIME
 from gigareport.words import number
@@ -126,6 +127,23 @@ def record_html(data: dict[str, Any]) -> Markup | None:
     return None
 
 
+def sourced(table: str) -> str:
+    """Let each cell of a table that is the id of a source lead to that source.
+
+    >>> sourced("<td>dlrover-2023</td><td>12</td>").partition(" title")[0]
+    '<td><a href="inputs.html#source-dlrover-2023"'
+    """
+    citations = {source.source_id: source.text for source in sources()}
+
+    def link(match: re.Match[str]) -> str:
+        start, name, end = match.groups()
+        if name not in citations:
+            return match[0]
+        return f'{start}<a href="inputs.html#source-{name}" title="{escape(citations[name])}">{name}</a>{end}'
+
+    return re.sub(r"(<td[^>]*>)([\w.+-]+)(</td>)", link, table)
+
+
 def _numbers(body: str, scenario: str) -> str:
     """Give every number its name, and a link to where it comes from if it is of this report's scenario."""
 
@@ -210,7 +228,7 @@ def _exporter() -> Any:
     exporter = HTMLExporter(config=Config(HTMLExporter=look))
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
-    exporter.register_filter("table_html", text.table)
+    exporter.register_filter("table_html", lambda table: sourced(text.table(table)))
     exporter.register_filter("record_html", record_html)
     return exporter
 
