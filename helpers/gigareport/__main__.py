@@ -144,9 +144,12 @@ def _shared(name: str, **how: Any) -> _Parser:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from gigareport import pages
+    from gigareport.kernels import prepare
 
     started = time.monotonic()
+    prepare()  # beside the imports of this process
+    from gigareport import pages
+
     how = {"limit_s": chosen.limit, "separate": chosen.separate, "address": chosen.address}
     try:
         built = pages.build(chosen.scenarios, chosen.out, **how)

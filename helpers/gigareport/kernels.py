@@ -138,7 +138,14 @@ class _Source:
     def close(self) -> None:
         """End the process, and with it what kernels it has."""
         self.channel.close()
+        self.process.terminate()
         self.process.wait()
+
+
+def prepare() -> None:
+    """Begin the imports that all kernels share, in a process of their own, so that the caller can make its own."""
+    if CAN_COPY:
+        _source()
 
 
 def _source() -> _Source:
@@ -155,6 +162,7 @@ def main(descriptor: int) -> None:
     for end in (woken, wakes):
         end.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.set_wakeup_fd(wakes.fileno())
     for name in _IMPORTED:
         import_module(name)
@@ -202,7 +210,8 @@ def _become_kernel(arguments: list[str], environment: dict[str, str]) -> NoRetur
     try:
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for signum in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_DFL)
         os.environ.clear()
         os.environ.update(environment)
         # Should the process that it was copied from be killed, a kernel ends by itself.
