@@ -43,17 +43,19 @@ report: $(READY)  ## execute the notebooks and write reports/<scenario>/index.ht
 
 # As many processes as cores, one thread each: linear algebra on more would wait for the other processes' turn.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A file to a process, in the order of tests/conftest.py: the longest first.
+SIDE_BY_SIDE := -n auto --dist loadfile --no-loadscope-reorder
 
 test: $(READY)  ## run all tests
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-all: $(READY)  ## run all tests, the long ones and JupyterLab too; weekly, and before a release
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadfile -m ""
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(SIDE_BY_SIDE) -m ""
 
 coverage: $(READY)  ## list the lines of helpers/ that no test runs (the package `coverage` is fetched once)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "coverage>=7.10"
 	@$(BIN)/coverage erase --data-file=build/coverage
-	@$(BIN)/coverage run --source=$(CURDIR)/helpers --data-file=$(CURDIR)/build/coverage -m pytest -n auto --dist loadfile
+	@$(BIN)/coverage run --source=$(CURDIR)/helpers --data-file=$(CURDIR)/build/coverage -m pytest $(SIDE_BY_SIDE)
 	@$(BIN)/coverage combine -q --data-file=build/coverage build
 	@$(BIN)/coverage report --data-file=build/coverage --show-missing --skip-covered
 

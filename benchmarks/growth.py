@@ -68,8 +68,8 @@ def _plans(size: int) -> int:
 
 
 def _fits(size: int) -> int:
-    *arguments, resampling, random, units = fits._arguments(numpy, 0)
-    columns, _ = fit_replicates(*arguments, replace(resampling, bootstrap=size), random, units)
+    *arguments, resampling, random = fits._arguments(numpy, 0)
+    columns, _ = fit_replicates(*arguments, replace(resampling, bootstrap=size), random)
     return len(columns["objective"])
 
 

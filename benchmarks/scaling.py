@@ -23,11 +23,10 @@ import numpy
 from scipy import optimize, special
 
 from gigacluster import scaling
-from gigacluster.scaling.bootstrap import draw_rows
 from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.objective import Objective
-from gigacluster.scaling.problem import Problem
-from gigacluster.scaling.replicates import Resampling, fit_replicates
+from gigacluster.scaling.problem import Problem, make_problem
+from gigacluster.scaling.replicates import Resampling, draw_rows, fit_replicates
 
 __all__ = ["measure"]
 
@@ -106,7 +105,7 @@ def _each(loop: Callable[..., float], rows: numpy.ndarray, start: numpy.ndarray)
 
 def _loops(fitted: scaling.Fit) -> dict[str, Callable[..., float]]:
     """Return three ways to fit one replicate with scipy; each returns the Huber objective it reached."""
-    problem, units = fitted.solved.problem, fitted.solved.units
+    problem, units = fitted.solved.problem, fitted.solved.problem.units
     log_n, log_d = (problem.log_columns[name] for name in ("params", "tokens"))
     raw_n, raw_d = log_n + units["params"], log_d + units["tokens"]
     observed = problem.log_loss[0]
@@ -208,24 +207,16 @@ def _chinchilla_package(runs: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def _problem(xp: ModuleType) -> tuple[Problem, numpy.ndarray, dict[str, float]]:
-    """Return the 4,000 replicates as a problem, their common start, and the units, with NumPy and SciPy alone."""
+def _problem(xp: ModuleType) -> tuple[Problem, numpy.ndarray]:
+    """Return the 4,000 replicates as a problem and their common start, with NumPy and SciPy alone."""
     law = scaling.LAWS["chinchilla"]
     with (Path(__file__).parents[1] / "data" / "scaling_chinchilla_runs.csv").open(newline="") as stream:
         records = list(csv.DictReader(stream))
-    params, tokens, loss = (numpy.asarray([float(r[name]) for r in records]) for name in ("params", "tokens", "loss"))
-    log_columns = {"params": numpy.log(params), "tokens": numpy.log(tokens)}
-    units = law.units(log_columns, {})
-    problem = Problem(
-        like=xp.zeros(1),
-        law=law,
-        objective=Objective(),
-        log_columns={name: column - units[name] for name, column in log_columns.items()},
-        log_loss=numpy.log(loss)[None, :],
-        weights=numpy.ones((1, len(loss))),
-    )
-    start = law.to_coordinates(numpy.asarray([477.825868, 2143.41736, 1.8172181, 0.3473105, 0.36717243]), units)
-    return problem, start, units
+    columns = {name: numpy.asarray([float(row[name]) for row in records]) for name in ("params", "tokens", "loss")}
+    loss = columns.pop("loss")
+    problem = make_problem(law, columns, loss, Objective(), like=xp.zeros(1))
+    point = numpy.asarray([477.825868, 2143.41736, 1.8172181, 0.3473105, 0.36717243])
+    return problem, law.to_coordinates(point, problem.units)
 
 
 def parity(xp: ModuleType) -> dict[str, float]:
@@ -255,7 +246,7 @@ def _achieved(xp: ModuleType | Any, fits: int = 400_000) -> dict[str, float]:
     """Return operations and bytes a second of all iterations of so many fits, beside what the device can do."""
     from benchmarks import machine  # which imports this module
 
-    problem, start, _ = _problem(xp)
+    problem, start = _problem(xp)
     rows = next(draw_rows(100, problem.log_loss.shape[1], 42))
     weights = numpy.stack([numpy.bincount(row, minlength=rows.shape[1]) for row in rows]).astype(float)
     problem, numbers = replace(problem, weights=weights), numpy.arange(fits) % len(weights)
@@ -269,11 +260,11 @@ def _achieved(xp: ModuleType | Any, fits: int = 400_000) -> dict[str, float]:
 
 
 def _arguments(xp: ModuleType, random: int) -> tuple[Any, ...]:
-    problem, start, units = _problem(xp)
-    residuals = problem.log_loss[0] - problem.log_prediction(start)
+    problem, start = _problem(xp)
+    residuals = problem.residuals(start)
     count = len(residuals)
     noise = Noise(own=residuals, sigma=1.0, free=count, scale=numpy.ones(count), shared=None)
-    return problem, start, residuals, Resampling(kind="case", bootstrap=REPLICATES, seed=42, noise=noise), random, units
+    return problem, start, Resampling(kind="case", bootstrap=REPLICATES, seed=42, noise=noise), random
 
 
 if __name__ == "__main__":

@@ -68,5 +68,5 @@ def _search(executor: Workers) -> Any:
 
 
 def _bootstrap(executor: Workers) -> Any:
-    *arguments, resampling, random, units = scaling._arguments(numpy, 0)
-    return fit_replicates(*arguments, replace(resampling, bootstrap=REPLICATES), random, units, executor)
+    *arguments, resampling, random = scaling._arguments(numpy, 0)
+    return fit_replicates(*arguments, replace(resampling, bootstrap=REPLICATES), random, executor)

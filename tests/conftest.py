@@ -11,6 +11,40 @@ import pytest
 from gigacluster.arrays import device_namespace
 
 RAW_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+#: Files that take longest, in the order in which the processes of a run take them, so that all end at about one time.
+#: The site of the story is built first, by the kernels of its notebooks, while others test; later files read it.
+LONGEST = (
+    "gigareport/pages/test_notebooks.py",
+    "browser/test_pages.py",
+    "gigareport/pages/test_report.py",
+    "browser/test_whatif.py",
+    "gigareport/planner/test_plans.py",
+    "gigareport/test_hostile_commands.py",
+    "gigacluster/throughput/test_own.py",
+    "gigacluster/scaling/test_bootstrap.py",
+    "gigacluster/test_trace_models.py",
+    "gigareport/pages/test_changed_notebooks.py",
+    "gigareport/beside/test_scaling_published.py",
+    "house/test_without_pandas.py",
+    "gigacluster/scaling/test_inputs.py",
+    "gigacluster/scaling/test_flags.py",
+    "house/test_package.py",
+    "gigareport/planner/test_hardware.py",
+    "gigareport/scenario/test_options.py",
+    "gigareport/test_out_of_memory.py",
+    "house/test_benchmarks.py",
+    "gigareport/scenario/test_hostile_scenarios.py",
+    "gigareport/calibration/test_calibration.py",
+    "gigacluster/test_parallel.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; the order within a file, and of all others, stays."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    if gone := [str(file) for file in places if not file.is_file()]:
+        raise pytest.UsageError(f"LONGEST in tests/conftest.py names files that are gone: {', '.join(gone)}")
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 class Backend(SimpleNamespace):
@@ -78,12 +112,26 @@ def made_once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def site_of(made_once):
-    """Return ``folder, failures`` of a scenario's site, built once for all files."""
+    """Return ``folder, failures`` of a scenario's site, built once for all files; ``executed`` lies beside it."""
+    import nbformat
+
     from gigareport import pages
+    from gigareport.pages import site
 
     def built(name):
         def build(folder):
-            found = pages.build(name, folder, parameters={"n_samples": 200})
+            (executed := folder / "executed").mkdir()
+
+            def kept(*given):
+                results = run_all(*given)
+                for result in results:
+                    nbformat.write(result.notebook, executed / result.job.notebook.name)
+                return results
+
+            run_all = site.run_all
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(site, "run_all", kept)
+                found = pages.build(name, folder, parameters={"n_samples": 200})
             (folder / "failures").write_text("\n".join(found.failures))
 
         folder = made_once(f"site-{name}", build)

@@ -93,12 +93,18 @@ def _phases() -> pd.DataFrame:
     return rows.sort_values("as_of")[["as_of", "n_chips"]]
 
 
+def _complete(n_chips: float) -> pd.Series:
+    """Return the first phase with so many chips."""
+    phases = _phases()
+    return phases.loc[phases["n_chips"] >= n_chips].iloc[0]
+
+
 def _delivered(outlook: Outlook) -> Finding:
     phases = _phases()
     online = phases.loc[phases["as_of"] <= pd.Timestamp(_END_OF_JULY), "n_chips"].max()
     online = 0.0 if numpy.isnan(online) else float(online)
     first = phases.iloc[0]
-    full = phases.loc[phases["n_chips"] >= outlook.scenario.cluster.n_chips].iloc[0]
+    full = _complete(outlook.scenario.cluster.n_chips)
     late_days = (full["as_of"] - pd.Timestamp(_END_OF_JULY)).days
     share = online / outlook.scenario.cluster.n_chips
     most = float(first["n_chips"]) / outlook.scenario.cluster.n_chips
@@ -116,32 +122,20 @@ def _world() -> facts.WorldStock:
     return facts.load_stock(samples=2000)
 
 
-def _matching() -> pd.Series:
-    """Return the first listed site of others, as large as the story's, that opened after it was complete."""
-    story = scenario.load(scenario.STORY)
-    size = float(story.cluster.n_chips)
-    full = _phases().loc[lambda rows: rows["n_chips"] >= size, "as_of"].iloc[0]
-    states = states_of_others(story.owner)
-    first = states[(states["date"] > full) & (states["h100e_8bit"] >= size)].iloc[0]
-    return pd.Series({"name": first["site"], "days": (first["date"] - full).days, "full": full})
-
-
-def _say_matched(found: pd.Series) -> str:
-    return f"In fact {found['name']}, of the same size, is dated {found['days']} days later."
-
-
 def _most_powerful(outlook: Outlook) -> Finding:
-    found = _matching()
-    size, full = float(outlook.scenario.cluster.n_chips), found["full"]
-    states = states_of_others(outlook.scenario.owner)
+    size, states = float(outlook.scenario.cluster.n_chips), states_of_others(outlook.scenario.owner)
+    full = _complete(size)["as_of"]
+    matched = states[(states["date"] > full) & (states["h100e_8bit"] >= size)].iloc[0]
+    days = (matched["date"] - full).days
     largest = states[states["date"] <= full].groupby("site").tail(1).nlargest(1, "h100e_8bit").iloc[0]
     ratio = size / float(largest["h100e_8bit"])
     weeks = (full - pd.Timestamp(_STORY_DATE)).days / 7
     return Finding(
         "partly" if ratio > 1 else "not",
         f"Among the sites that are listed it was {ratio:.1f} times the next ({largest['site']}, a {largest['kind']}) "
-        f"on {full.date()}, {weeks:.0f} weeks after the claim. {_say_matched(found)} Nobody lists all sites.",
-        f"{ratio:.1f} times the next for {found['days']} days, among those listed",
+        f"on {full.date()}, {weeks:.0f} weeks after the claim. In fact {matched['site']}, of the same "
+        f"size, is dated {days} days later. Nobody lists all sites.",
+        f"{ratio:.1f} times the next for {days} days, among those listed",
     )
 
 

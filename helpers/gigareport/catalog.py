@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from collections.abc import Callable
 from functools import cache, partial
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "vintage"]
+__all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "read_on", "vintage"]
 
 _Rows = TypeVar("_Rows", Table, "pd.DataFrame")
 
@@ -59,8 +58,7 @@ def read(name: str, path: str | Path | None = None) -> Table:
     Returns
     -------
     Table
-        The columns of ``data/columns.csv``; and ``verification`` (how the source was verified) where a row has a
-        ``source_id``.
+        The columns of ``data/columns.csv``, and ``verification`` (how the source of a row was verified).
 
     Raises
     ------
@@ -90,8 +88,14 @@ def _bundled(name: str, file: tuple[Path, int], sources: tuple[Path, int]) -> Ta
 
 
 def _checked(file: Path, schema: Schema, *, published: bool) -> Table:
-    header, lines, records = _text(file)
-    if faults := _header_faults(header, schema, extra_allowed=published) or _overlong(records, lines, header):
+    try:
+        header, rows = fields.csv_rows(fields.file_text(file, "a CSV file"))
+    except Fault as fault:
+        raise CatalogError(str(fault)) from None
+    except csv.Error as error:
+        raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
+    lines, records = [line for line, _ in rows], [record for _, record in rows]
+    if faults := _header_faults(header, schema, extra_allowed=published) or _overlong(rows, header):
         raise CatalogError(_message(file, faults))
     values, cell_faults = _cells(header, records, lines, schema, published=published)
     at_fault = {line for line, _ in cell_faults}
@@ -145,17 +149,17 @@ def vintage(table: Table | pd.DataFrame, column: str = "as_of") -> str:
     return str(days[given(days)].max())
 
 
-def _text(file: Path) -> tuple[list[str], list[int], list[list[str]]]:
-    """Return the header of a file, the line on which each row ends, and the cells of the rows."""
-    try:
-        reader = csv.reader(io.StringIO(fields.file_text(file, "a CSV file"), newline=""))
-        header = next(reader, [])
-        rows = [(reader.line_num, record) for record in reader if record]
-    except Fault as fault:
-        raise CatalogError(str(fault)) from None
-    except csv.Error as error:
-        raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
-    return header, [line for line, _ in rows], [record for _, record in rows]
+def read_on(*tables: str) -> str:
+    """Return the latest day on which a source of tables was read, as ``YYYY-MM-DD``.
+
+    Examples
+    --------
+    >>> read_on("failure_rates", "recovery_schemes") <= vintage(load("sources"), "accessed")
+    True
+    """
+    sources = load("sources").set_index("source_id")["accessed"]
+    cited = {name for table in tables for name in load(table)["source_id"].dropna()}
+    return str(sources[sources.index.isin(cited)].max().date())
 
 
 def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) -> list[str]:
@@ -179,12 +183,12 @@ def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) ->
     return faults
 
 
-def _overlong(records: list[list[str]], lines: list[int], header: list[str]) -> list[str]:
+def _overlong(rows: list[tuple[int, list[str]]], header: list[str]) -> list[str]:
     """Find lines with cells beyond the header, where an unquoted comma has moved every later cell."""
     return [
         f"line {line}: has {len(record)} cells, the header {len(header)}; quote a cell that has a comma"
-        for line, record in zip(lines, records, strict=True)
-        if len(record) > len(header) and any(record[len(header) :])
+        for line, record in rows
+        if any(record[len(header) :])
     ]
 
 

@@ -6,7 +6,6 @@ and ``data/datapackage.json`` is written from them (``make datapackage``). They 
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -46,9 +45,7 @@ class Column:
     def reader(self, *, published: bool = False) -> Callable[[str], Any]:
         """Return the function that turns a cell into a value, None where it is blank, or raises ``Fault``.
 
-        Parameters
-        ----------
-        published : whether dates may be written as published files write them.
+        With ``published`` dates may be written as published files write them.
         """
         read = self._filled(published)
         if not self.blank:
@@ -186,11 +183,8 @@ def _field(column: Column) -> dict[str, Any]:
     elif column.type != "flag" and column.limits:
         named = {"least": "minimum", "most": "maximum", "above": "minimum"}
         constraints |= {named[name]: bound for name, bound in column.bounds.items()}
-    field: dict[str, Any] = {
-        "name": column.column,
-        "type": _FRICTIONLESS.get(column.type, "string"),
-        "description": column.meaning,
-    }
+    kind = _FRICTIONLESS.get(column.type, "string")
+    field: dict[str, Any] = {"name": column.column, "type": kind, "description": column.meaning}
     if column.unit:
         field["unit"] = column.unit
     if column.type == "flag":
@@ -200,10 +194,7 @@ def _field(column: Column) -> dict[str, Any]:
 
 @cache
 def _rows(name: str) -> list[dict[str, str]]:
-    with (data_dir() / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader)
-        rows = [(reader.line_num, cells) for cells in reader]
+    header, rows = fields.csv_rows((data_dir() / f"{name}.csv").read_text(encoding="utf-8"))
     if wrong := [
         f"line {line}: has {len(cells)} cells, the header {len(header)}; quote a cell that has a comma"
         for line, cells in rows
@@ -234,9 +225,8 @@ def _broken(rule: str, row: dict[str, Any]) -> str:
     names = re.split(r" <= | with | or ", rule)
     given = {name: row[name] for name in names if row[name] is not None}
     if " with " in rule and len(given) == 1:
-        return (
-            f"{next(iter(given))} is given and {next(n for n in names if n not in given)} is not; give both or neither"
-        )
+        missing = next(name for name in names if name not in given)
+        return f"{next(iter(given))} is given and {missing} is not; give both or neither"
     if " or " in rule and not given:
         return f"give {' or '.join(names)}"
     if " <= " in rule and list(given.values()) != sorted(given.values()):

@@ -7,7 +7,9 @@ and hands them to :func:`message`. Nothing is guessed: ``25.000``, ``025000``, `
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import math
 import os
 import re
@@ -42,14 +44,9 @@ class Fault(ValueError):  # noqa: N818 - a fault of the file, not an error of th
 
 
 def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: str = "strict") -> str:
-    """Return the text of a file of the user's.
+    """Return the text of a file of the user's, which should be ``what``, such as ``"a CSV file"``.
 
-    Parameters
-    ----------
-    file : file
-    what : it should be, such as ``"a CSV file"``.
-    largest : size of the file. [bytes]
-    errors : as in :meth:`bytes.decode`.
+    ``largest`` is its most in bytes, ``errors`` as in :meth:`bytes.decode`.
 
     Raises
     ------
@@ -78,6 +75,18 @@ def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: st
         raise Fault(f"{said} is no name of a file; give the path of {what}") from None
 
 
+def csv_rows(text: str, *, strict: bool = False) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header of a CSV file, and each row that is not blank with the line on which it ends.
+
+    Raises
+    ------
+    csv.Error
+        If the text is no CSV.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
+    return next(reader, []), [(reader.line_num, row) for row in reader if row]
+
+
 def number(
     text: str,
     *,
@@ -93,9 +102,6 @@ def number(
     ----------
     text : such as ``"25000"``, ``"25_000"``, ``"2.5e4"``.
     unit : named in the message; ``"1"`` and ``""`` are not.
-    least, most : the number must lie within them.
-    above : the number must be larger.
-    whole : whether it must be an integer.
 
     Raises
     ------
@@ -144,10 +150,7 @@ def date(
 ) -> datetime.date:
     """Return the day that a text says, written 2024-07-09.
 
-    Parameters
-    ----------
-    least, most : the day must lie within them.
-    published : whether 7/9/2024, 7/9/24 (month first) and 2024-07 (its first day) are read too.
+    With ``published`` 7/9/2024, 7/9/24 (month first) and 2024-07 (its first day) are read too.
 
     Examples
     --------
@@ -274,10 +277,7 @@ def told(text: str) -> str:
 def message(heading: str, faults: Iterable[str]) -> str:
     """Return one message of at most 2,000 characters: how many faults there are, and as many of them as there is room.
 
-    Parameters
-    ----------
-    heading : the file, to which `` has 3 faults:`` is added.
-    faults : one line each, in the order in which they are to be mended.
+    They stand in the order in which they are to be mended, below the heading with `` has 3 faults:``.
     """
     lines = [_safe(fault, _LONGEST_LINE) for fault in faults]
     said = f"{_safe(heading, 300)} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:"

@@ -163,9 +163,18 @@ def on_gpu() -> str:
     return "; ".join(said) or NOT_MEASURED
 
 
+def measured_on() -> str:
+    """Return the day on which one core was measured last, as ``YYYY-MM-DD``; nothing where none was."""
+    return str(_newest().get("date", ""))
+
+
 def _figures(gpu: bool = False) -> dict[str, Any]:
     """Return the figures by benchmark that were recorded last; empty if there are none."""
-    return max(_records(gpu), key=lambda record: record["date"], default={"figures": {}})["figures"]
+    return dict(_newest(gpu).get("figures", {}))
+
+
+def _newest(gpu: bool = False) -> dict[str, Any]:
+    return max(_records(gpu), key=lambda record: record["date"], default={})
 
 
 #: Work beyond one machine: what, how much of it, and its benchmark with what gives its rate a second.

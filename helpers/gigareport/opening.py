@@ -94,7 +94,7 @@ def _benchmark(kinds: pd.DataFrame) -> str:
 def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     """Say from which term on owning is cheaper at the scenario's price, where renting wins, and what months add."""
     price = outlook.scenario.rent.committed_usd_per_chip_hour.median
-    sure_low, _, sure_high = mapped.parity_usd
+    sure_low, parity, sure_high = mapped.parity_usd
     is_own = numpy.flip(numpy.cumprod(numpy.flip(sure_high <= price))) > 0  # at this term and at every longer one
     own, rent = mapped.term_months[is_own], mapped.term_months[sure_low >= price]
 
@@ -115,7 +115,8 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     second = (
         f"Below {told(usd(least, 3), 'rent below')} renting wins at any term."
         if least > 0
-        else f"Over the whole {longest} renting wins below {told(usd(float(sure_low[-1]), 3), 'rent below')}."
+        else f"Over the whole {longest} both cost the same at {told(usd(float(parity[-1]), 3), 'parity')}; in nine "
+        f"samples of ten renting wins below {told(usd(float(sure_low[-1]), 3), 'rent below')}."
     )
     gained = "gains" if outlook.interval("months_gained").median >= 0 else "loses"
     better = tell_difference(outlook, "advantage_usd", words.BETTER)
@@ -337,6 +338,8 @@ def flips(outlook: scenario.Outlook, *, samples: int = 300) -> dict[str, str]:
     found = {}
     for name, path, form, text in _FLIPS:
         value = turning_value(outlook, path, samples)
+        if value is not None and path == _PRICE and outlook.scenario.rent.kind == "contract":
+            value = outlook.interval("break_even_rent_usd_per_chip_hour").median  # the same on all samples
         if value is not None:
             at = f"what-if.html#{path}={value:.4g}" if path else "what-if.html"
             found[name] = form.format(named(text(value), f"turns at {path or 'power'}", at, of=outlook))

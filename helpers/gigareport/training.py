@@ -22,6 +22,14 @@ SERVED, SHARE = "Tokens served", "Share of the training optimum [1]"
 _DAYS = (30, 100, 300)
 _NAMES = {"params": "parameter", "tokens": "token", "loss": "nat/token"}
 _ENDS = ["low", "median", "high"]
+_TASKS = {
+    "hellaswag_val": "HellaSwag",
+    "arc_challenge_test": "ARC, hard questions",
+    "arc_easy_test": "ARC, easy questions",
+    "piqa_val": "PIQA",
+    "csqa_val": "CommonsenseQA",
+    "socialiqa_val": "Social IQa",
+}
 
 
 def _ends(found: scaling.Estimate, scale: float = 1.0) -> dict[str, Any]:
@@ -173,14 +181,16 @@ def repeating(law: scaling.Fit, fitted_scale: float, flop: float, unique_tokens:
     Parameters
     ----------
     law : Of runs that repeat nothing.
-    fitted_scale : R* of runs that repeat, as fitted here, beside the published one and a third of it. [1]
+    fitted_scale : R* of runs that repeat, as fitted here, beside the published one and, for a pessimist, a third. [1]
     flop, unique_tokens : The run, and the text it has.
     """
     symbols = _symbols(law)
-    scales = numpy.asarray([5.0, 15.4, fitted_scale])
+    published = catalog.load("scaling_published_laws").set_index(["law", "symbol"])["value"]
+    theirs = published["muennighoff-2023-repeats", "R_D*"]
+    scales = numpy.asarray([theirs / 3, theirs, fitted_scale])
     limited = scaling.repeated_optimum(flop, unique_tokens, **symbols, repeats_scale=scales)
     lost = limited.loss - scaling.optimum(flop, **symbols).loss
-    whose = ["a pessimist's", "published", "this fit (open: see its flags)"]
+    whose = ["a pessimist's: a third", "Muennighoff et al. 2023", "this fit, which leaves it open"]
     return pd.DataFrame({"R*": scales, "whose": whose, "loss lost [nat/token]": lost})
 
 
@@ -233,5 +243,5 @@ def ladder() -> pd.DataFrame:
         link = scaling.link_score(-small["loss_bits_per_byte"], small["score_frac"], chance=goal["chance_frac"])
         found = link.predict(-goal["loss_bits_per_byte"])
         ends = [float(value) for value in (found.value, found.low, found.high)]
-        rows.append([task, *ends, goal["score_frac"], ", ".join(flag.symbol for flag in link.flags)])
+        rows.append([_TASKS.get(task, task), *ends, goal["score_frac"], ", ".join(flag.symbol for flag in link.flags)])
     return pd.DataFrame(rows, columns=["task", "predicted", "low", "high", "measured", "open"])

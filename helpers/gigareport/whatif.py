@@ -203,13 +203,29 @@ class WhatIf:
 
     def deciding(self, answer: str, count: int) -> list[str]:
         """Return the inputs that go most with one answer among the samples, by their ranks, strongest first."""
-        wanted = _ranks(self.answers({})[answer])
-        strength = {
-            path: abs(float(numpy.corrcoef(_ranks(self.samples[path]), wanted)[0, 1]))
-            for path in self.medians
-            if path != HORIZON and numpy.ptp(self.samples[path]) > 0
-        }
-        return sorted(strength, key=lambda path: -strength[path])[:count]
+        return self.strongest(0.0, count)[answer]
+
+    def strongest(self, least: float = 0.15, most: int = 9) -> dict[str, list[str]]:
+        """Return by answer the inputs that go most with it among the samples, by their ranks, strongest first.
+
+        ``least`` is the rank correlation from which on an input counts: that of 1,000 samples that have nothing to do
+        with each other is 0.03. An input that only is drawn together with one that moves the answer does not count.
+        Answers that are the same in all samples, or missing in most, have none.
+        """
+        paths = [path for path in self.medians if path != HORIZON and numpy.ptp(self.samples[path]) > 0]
+        given = numpy.array([_ranks(self.samples[path]) for path in paths])
+        found: dict[str, list[str]] = {}
+        before = self.answers({})
+        after = {path: self.answers({path: 0.99 * self.medians[path]}) for path in paths}
+        for answer, values in before.items():
+            found[answer] = []
+            known = numpy.isfinite(values)
+            if known.mean() > 0.5 and numpy.ptp(values[known]) > 0:
+                strength = numpy.abs(numpy.corrcoef(given[:, known], _ranks(values[known]))[-1, :-1])
+                order = [paths[place] for place in numpy.argsort(-strength, kind="stable") if strength[place] >= least]
+                moves = (path for path in order if not numpy.array_equal(after[path][answer][known], values[known]))
+                found[answer] = list(itertools.islice(moves, most))
+        return found
 
     def script(self) -> str:
         """Return the functions ``model``, of every answer, and ``mapped``, of what a map shows alone, in JavaScript."""

@@ -18,6 +18,8 @@ _PLURALS = {
 _COUNTED = ("parameter", "token")
 _LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
+#: Units as a reader says them, where they are short in the tables.
+_UNITS = {"h": "hours", "(chip h)": "chip-hour", "(W year)": "watt-year"}
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
 
@@ -117,6 +119,22 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
         return f"{_in_words(value, digits)} {_PLURALS[unit]}"
     digits = 3 if 100 <= abs(value) < 1000 else digits
     return f"{number(value, digits)} {_PLURALS.get(unit, '' if unit == '1' else unit)}".strip()
+
+
+def unit_words(unit: str) -> str:
+    """Write a unit as a reader says it.
+
+    Examples
+    --------
+    >>> unit_words("USD/(chip h)"), unit_words("USD/kWh"), unit_words("1/year"), unit_words("FLOP")
+    ('$ a chip-hour', '$ a kWh', 'a year', 'FLOP')
+    """
+    currency, _, per = unit.partition("/")
+    if unit in _UNITS:
+        return _UNITS[unit]
+    if currency == "USD":
+        return f"$ a {_UNITS.get(per, per)}" if per else "$"
+    return f"a {per}" if currency == "1" and per else unit
 
 
 def interval(low: float, median: float, high: float, unit: str, digits: int = 2) -> str:

@@ -36,7 +36,8 @@ def pages(request, tmp_path_factory, chromium, site_of, executed_samples):
         report_samples.without_kernels(patch, executed_samples)
         built = report.build(["xai-colossus-2024", "oracle-24k-2024"], folder, notebooks=executed_samples)
     assert built.failures == ()
-    return sorted(folder.glob("[!.]*/*.html")) + sorted(folder.glob("*.html"))
+    # The pages of the other scenario are those of the first, with another name: each look would be taken twice.
+    return sorted(folder.glob("xai-colossus-2024/*.html")) + sorted(folder.glob("*.html"))
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])

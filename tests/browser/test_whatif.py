@@ -39,7 +39,7 @@ def wait(page):
     page.locator(".whatif[aria-busy=false]").wait_for()
 
 
-@pytest.mark.parametrize("n_what_ifs", [50, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_what_ifs", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_random_what_ifs_equal_the_models(file, made, open_page, n_what_ifs):
     page, rng = open_page(file.as_uri()), numpy.random.default_rng(3)
     assert page.faults == []

@@ -70,7 +70,7 @@ def test_a_model_is_imported_in_well_under_half_a_second():
         "import gigacluster.throughput; print(time.process_time() - start)"
     )
     # The quickest of a few: what else runs on the machine only adds.
-    assert min(float(run(code)) for _ in range(5)) < LONGEST_IMPORT_CPU_S
+    assert min(float(run(code)) for _ in range(3)) < LONGEST_IMPORT_CPU_S
 
 
 def test_no_face_is_lazy_so_that_editors_and_type_checkers_see_everything():

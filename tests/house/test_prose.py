@@ -62,11 +62,6 @@ def _stops(component):
     return rows[component]
 
 
-def _most_flop():
-    runs = catalog.load("scaling_chinchilla_runs")
-    return (6 * runs["params"] * runs["tokens"]).max()
-
-
 #: What is computed from tables and models, in the unit of the prose; equal to the digits that are said.
 COMPUTED = {
     ("10", "10,000 points"): lambda: float(concentration.hhi(numpy.array([1.0]))),
@@ -78,7 +73,6 @@ COMPUTED = {
     ("70", "200 samples"): lambda: SCREEN_SAMPLES,
     ("90", "240 points"): lambda: len(catalog.load("scaling_chinchilla_runs")),
     ("90", "3 %"): lambda: 100 * default_of("maintenance_frac_per_year").median,
-    ("90", "1e22 FLOP"): lambda: float(f"{_most_flop():.0e}"),
 }
 #: What others published: the source, in whose rows the numbers stand.
 PUBLISHED = {

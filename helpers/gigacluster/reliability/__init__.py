@@ -1,7 +1,6 @@
 """Failures, checkpoints, recovery, goodput: closed forms and simulation."""
 
 from gigacluster.reliability.checkpoints import (
-    INTERVAL_METHODS,
     at_size_s,
     checkpoint_bytes,
     checkpoint_interval_s,
@@ -14,7 +13,6 @@ from gigacluster.reliability.rates import (
     LoggedRate,
     PooledRate,
     counted_rate,
-    failures_per_1000_node_days,
     mttf_s,
     pooled_rate,
     rates_from_log,
@@ -24,7 +22,6 @@ from gigacluster.reliability.simulate import Simulation, simulate, simulate_with
 from gigacluster.reliability.spares import broken_frac, spares_needed
 
 __all__ = [
-    "INTERVAL_METHODS",
     "MODES",
     "NEVER_BELOW",
     "SCHEMES",
@@ -40,7 +37,6 @@ __all__ = [
     "checkpoint_interval_s",
     "checkpoint_write_s",
     "counted_rate",
-    "failures_per_1000_node_days",
     "goodput",
     "goodput_with",
     "kokolis_2025",

@@ -15,7 +15,7 @@ import numpy
 from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.limits import AtLeastOne, Limit, NonNegative, Positive, checked, one_of
 
-INTERVAL_METHODS = ("exact", "young", "daly-first", "daly")
+_METHODS = ("exact", "young", "daly-first", "daly")
 #: Up to this share of the MTTF the stall model below is summed as a series, beyond it taken from the logarithm.
 _SERIES_TO = 0.3
 _SERIES_TERMS = 12  # s <= 0.3 / 1.7, so the first term left out is below 1e-19 of the sum
@@ -53,7 +53,7 @@ def checkpoint_interval_s(mttf_s: Positive, write_s: NonNegative, method: str = 
     >>> round(float(checkpoint_interval_s(6 * 3600, 300)) / 60, 3)
     56.714
     """
-    one_of("method", method, INTERVAL_METHODS)
+    one_of("method", method, _METHODS)
     xp, (mttf, write) = checked(checkpoint_interval_s, mttf_s, write_s)
     if method == "exact":
         return mttf * _optimal_share(xp, write / mttf)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from gigacluster.arrays import Array
-from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, AtLeastOne, NonNegative, Positive, checked
+from gigacluster.limits import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, AtLeastOne, Positive, checked
 from gigacluster.uncertainty import Uncertain
 from gigacluster.units import SECONDS_PER_DAY
 
@@ -51,27 +51,6 @@ def mttf_s(n_gpus: AtLeastOne, failures_per_1000_node_days: Positive, *, gpus_pe
     """
     _, (gpus, rate, per_node) = checked(mttf_s, n_gpus, failures_per_1000_node_days, gpus_per_node)
     return 1000 * SECONDS_PER_DAY * per_node / (gpus * rate)
-
-
-def failures_per_1000_node_days(
-    failures: NonNegative, n_gpus: AtLeastOne, days: Positive, *, gpus_per_node: AtLeastOne = 8
-) -> Array:
-    """Failure rate of a run that counted its failures.
-
-    Parameters
-    ----------
-    failures : float or array
-    n_gpus : GPUs in use. [GPU]
-    days : Length of the run. [d]
-    gpus_per_node : float or array, default 8
-
-    Examples
-    --------
-    >>> round(float(failures_per_1000_node_days(419, 16_384, 54)), 3)
-    3.789
-    """
-    _, (count, gpus, length_d, per_node) = checked(failures_per_1000_node_days, failures, n_gpus, days, gpus_per_node)
-    return 1000 * count * per_node / (gpus * length_d)
 
 
 def counted_rate(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from gigacluster.arrays import Array, Samples, as_common, is_array
+from gigacluster.arrays import Array, Samples, is_array
 from gigacluster.limits import AT_LEAST_ONE, AtLeastOne, Limit, Share, ShareBelowOne, admit, checked, limits_of, one_of
 from gigacluster.reliability.goodput import Duration, Goodput, Interval, Writes, goodput, mean_time_s
 
@@ -183,8 +183,8 @@ class Blast:
     Examples
     --------
     >>> hgx = Blast(chips=[8, 256], shares=[0.9, 0.1])
-    >>> float(hgx.replicas_lost(64)), float(hgx.beyond(8))
-    (1.3, 0.1)
+    >>> float(hgx.replicas_lost(64))
+    1.3
     """
 
     chips: Any  # of each kind, shape (kinds,) [GPU]
@@ -205,12 +205,5 @@ class Blast:
     def replicas_lost(self, chips_per_replica: AtLeastOne) -> Array:
         """Return the replicas that one failure takes out on average; a part of one is a whole one."""
         xp, (per_replica,) = checked(Blast.replicas_lost, chips_per_replica)
-        return sum((share * xp.ceil(chips / per_replica) for chips, share in self._kinds()), 0.0 * per_replica)
-
-    def beyond(self, domain_chips: Samples) -> Array:
-        """Return the share of failures that take more GPUs than a domain has: copies within it are lost with them."""
-        xp, (domain,) = as_common(domain_chips)
-        return sum((share * xp.astype(chips > domain, xp.float64) for chips, share in self._kinds()), 0.0 * domain)
-
-    def _kinds(self) -> list[tuple[float, float]]:
-        return list(zip(numpy.asarray(self.chips).tolist(), numpy.asarray(self.shares).tolist(), strict=True))
+        kinds = zip(numpy.asarray(self.chips).tolist(), numpy.asarray(self.shares).tolist(), strict=True)
+        return sum((share * xp.ceil(chips / per_replica) for chips, share in kinds), 0.0 * per_replica)

@@ -83,7 +83,5 @@ def approaches(
     one = isoflop(columns, approach=1, window=window, **shared)
     two = isoflop(columns, approach=2, window=window, **shared)
     three = fit(columns, form, **shared, **options)
-    difference = None
-    if three.solved is not None and three.noise is not None:
-        difference = compare(three.solved, three.noise, coverage=coverage, count=max(bootstrap, 1))
+    difference = compare(three.solved_or_raise("runs"), coverage=coverage, count=max(bootstrap, 1))
     return Approaches(one=one, two=two, three=three, difference=difference)

@@ -13,7 +13,6 @@ import numpy
 
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.isoflop import choose_window
-from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.optimum import law_optimum
 from gigacluster.scaling.parabola import LEAST_BUDGETS, Curve, budget_groups, line_through
 from gigacluster.scaling.replicates import Resampling, fit_replicates
@@ -54,7 +53,7 @@ class Comparison:
         return (Flag("approaches conflict", "", str(self)),) if apart else ()
 
 
-def compare(solved: Solved, noise: Noise, *, coverage: float, count: int = 200) -> Comparison | None:
+def compare(solved: Solved, *, coverage: float, count: int = 200) -> Comparison | None:
     """Compare approaches 2 and 3; None where the runs have no budgets with minima, or the law no optimum."""
     law, runs, problem = solved.problem.law, solved.runs, solved.problem
     if runs.budget_flop is None or set(law.columns) != {"params", "tokens"} or not solved.converged:
@@ -72,14 +71,14 @@ def compare(solved: Solved, noise: Noise, *, coverage: float, count: int = 200) 
     log_budget = numpy.asarray([numpy.log(runs.budget_flop[groups[k]]).mean() for k in kept])
     product = runs.columns["params"] * runs.columns["tokens"]
     flop_per = float(numpy.median(runs.budget_flop / product)) or FLOP_PER_PARAM_TOKEN
-    kind = "shared" if noise.shared is not None else "model"
-    resampling = Resampling(kind=kind, bootstrap=count, seed=7, noise=noise)
-    errors = numpy.concatenate([p.log_loss for p in resampling.problems(problem, solved.residuals, count)])
+    kind = "shared" if solved.noise.shared is not None else "model"
+    resampling = Resampling(kind=kind, bootstrap=count, seed=7, noise=solved.noise)
+    errors = numpy.concatenate([p.log_loss for p in resampling.problems(problem, solved.theta, count)])
     losses = numpy.concatenate([runs.loss[None, :], numpy.exp(errors)])
     minima = numpy.stack([curves[k].minima(losses[:, groups[k][curves[k].near]]) for k in kept], axis=1)
     two = line_through(log_budget, minima)
-    table, _ = fit_replicates(problem, solved.theta, solved.residuals, resampling, 0, solved.units)
-    point = law.to_symbols(solved.theta[None, :], solved.units)[0]
+    table, _ = fit_replicates(problem, solved.theta, resampling)
+    point = problem.symbols(solved.theta)
     symbols = {name: numpy.concatenate([[point[i]], table[name]])[:, None] for i, name in enumerate(law.names)}
     at = numpy.asarray([log_budget.min(), log_budget.max(), log_budget.max() + numpy.log(FAR)])
     three = numpy.log(law_optimum(law, symbols, numpy.exp(at), flop_per_param_token=flop_per).params)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy
 from scipy import special
 
 from gigacluster.scaling.estimate import Flag
-from gigacluster.scaling.noise import SIGNIFICANT, Noise, curvature_test, find_noise, groupings, spread_test
+from gigacluster.scaling.noise import SIGNIFICANT, curvature_test, spread_test
 from gigacluster.scaling.problem import Fits, Problem
 from gigacluster.scaling.runs import numbers
 from gigacluster.scaling.search import Solved, random_starts
@@ -41,24 +42,11 @@ _COLLINEAR = 0.02
 _LEAST_EXPLAINED = 0.1
 #: Factor by which the size of residuals changes over a decade of compute that is worth telling.
 _SPREAD_FACTOR = 1.3
+#: A parameter, where it is held in fitted coordinates, and what that is in words.
+_Trial: TypeAlias = tuple[int, float, str]
 
 
-def noise_of(solved: Solved, always: str | None = None) -> Noise:
-    """Return what the residuals of a solved problem are made of."""
-    problem = solved.problem
-    columns = {name: numpy.exp(values) for name, values in problem.log_columns.items()}
-    if solved.runs.budget_flop is not None:
-        columns["budget_flop"] = solved.runs.budget_flop
-    groups = groupings(columns, solved.clusters)
-    if always is not None and always not in groups:
-        raise ValueError(
-            f"no runs share a value of {always!r}, so that nothing can be drawn by it; the groupings of these runs are "
-            f"{', '.join(groups) or 'none'}: name one with clusters=..., or choose kind='model'"
-        )
-    return find_noise(solved.residuals, problem.jacobian(solved.theta), problem.weights[0], groups, always=always)
-
-
-def likelihood_scale(solved: Solved, noise: Noise) -> float:
+def likelihood_scale(solved: Solved) -> float:
     """Return the fall of log likelihood for a rise of the objective by 1, whatever the errors are distributed like.
 
     Twice that fall is chi-squared where c = mean slope' / mean slope^2 of the objective over the runs: 1 / variance for
@@ -81,10 +69,7 @@ def likelihood_scale(solved: Solved, noise: Noise) -> float:
         rise = (numpy.clip(r + window, -limit, limit) - numpy.clip(r - window, -limit, limit)) / (2 * window)
     left = max(len(solved.residuals) - free, 1) / len(solved.residuals)
     scale = left * float((w * rise).sum() / (w * w * slope**2).sum())
-    if noise.shared is not None:
-        sizes = numpy.bincount(noise.shared.group)
-        scale /= 1.0 + (float((sizes**2).sum() / sizes.sum()) - 1.0) * noise.shared.correlation
-    return scale
+    return scale if solved.noise.shared is None else scale / solved.noise.shared.inflation
 
 
 def ruled_out(solved: Solved) -> float:
@@ -99,23 +84,19 @@ def profile(solved: Solved, symbol: str, values: Sequence[float]) -> dict[str, n
     if not isinstance(symbol, str) or symbol not in law.names:
         raise ValueError(f"symbol is {symbol!r}; {law.name!r} has {', '.join(law.names)}")
     targets = numpy.atleast_1d(numbers(symbol, values)).ravel()
-    index = law.names.index(symbol)
+    index, problem = law.names.index(symbol), solved.problem
     for target in targets:
         law.values_of({symbol: target}, "profile")
     # An amplitude is held in SI units where its columns are in them too.
     columns = {column for column, other, _ in law.symbols[index].shifts if isinstance(other, str)}
-    shifted = {name: 0.0 if name in columns else unit for name, unit in solved.units.items()}
-    held = replace(
-        solved.problem,
-        log_columns={n: c + solved.units[n] - shifted[n] for n, c in solved.problem.log_columns.items()},
-    )
-    theta = law.to_coordinates(law.to_symbols(solved.theta[None, :], solved.units), shifted)[0]
-    goal = law.to_coordinates(numpy.repeat(law.to_symbols(theta[None, :], shifted), len(targets), axis=0), shifted)
-    moved = law.to_symbols(goal, shifted)
-    moved[:, index] = targets
-    goal = law.to_coordinates(moved, shifted)[:, index]
-    fits = held_fits(held, theta, numpy.full(len(targets), index), goal)
-    fall = likelihood_scale(solved, noise_of(solved)) * (fits.objective - solved.objective)
+    units = {name: 0.0 if name in columns else unit for name, unit in problem.units.items()}
+    log_columns = {name: column + problem.units[name] - units[name] for name, column in problem.log_columns.items()}
+    held = replace(problem, log_columns=log_columns, units=units)
+    goal = numpy.repeat(problem.symbols(solved.theta[None, :]), 1 + len(targets), axis=0)
+    goal[1:, index] = targets
+    goal = law.to_coordinates(goal, units)
+    fits = held_fits(held, goal[0], numpy.full(len(targets), index), goal[1:, index])
+    fall = likelihood_scale(solved) * (fits.objective - solved.objective)
     return {"value": targets, "objective": fits.objective, "evidence": fall, "ruled_out": fall > ruled_out(solved)}
 
 
@@ -142,20 +123,15 @@ def held_fits(problem: Problem, theta: numpy.ndarray, symbols: numpy.ndarray, ta
     return fits.rows(ways[rows, numpy.argmin(objective, axis=1)])
 
 
-def diagnose(solved: Solved, noise: Noise, replicates: Mapping[str, numpy.ndarray]) -> tuple[Flag, ...]:
+def diagnose(solved: Solved, replicates: Mapping[str, numpy.ndarray]) -> tuple[Flag, ...]:
     """Return the flags of a fit; an empty tuple is a clean bill."""
     flags = [Flag("data", "", note) for note in solved.runs.notes]
     if not solved.converged:
         message = f"gradient / delta is {float(solved.point.gradient[0]):.1e}; the parameters are nan"
         return (*flags, Flag("not converged", "", message), *_split(solved))
-    flags += _few_runs(solved)
-    flags += _boundaries(solved)
-    flags += _weak_parameters(solved, noise)
-    flags += _split(solved)
-    flags += _minima(solved, noise)
-    flags += _residuals(solved, noise)
-    flags += _replicates(solved, replicates)
-    return tuple(flags)
+    for judge in (_few_runs, _boundaries, _weak_parameters, _split, _minima, _residuals):
+        flags += judge(solved)
+    return (*flags, *(_replicates(solved, replicates) if replicates else ()))
 
 
 def split_is_open(solved: Solved) -> bool:
@@ -168,39 +144,34 @@ def split_is_open(solved: Solved) -> bool:
     return float(numpy.std(y - slope * x)) < _COLLINEAR
 
 
-def spread_is_uneven(solved: Solved) -> bool:
-    """Tell whether the size of residuals clearly changes with compute."""
-    chance, factor = _spread(solved)
-    return chance < SIGNIFICANT and max(factor, 1 / factor) > _SPREAD_FACTOR
-
-
-def _spread(solved: Solved) -> tuple[float, float]:
-    problem = solved.problem
-    flop = solved.runs.flop
+def uneven_spread(solved: Solved) -> float | None:
+    """Return the factor by which the size of residuals changes over a decade of compute, if that is clear."""
+    problem, flop = solved.problem, solved.runs.flop
     compute = numpy.log(flop) if flop is not None else sum(problem.log_columns.values())
     order = numpy.argsort(numpy.abs(solved.residuals))[len(problem.free) :]  # those that a robust fit goes through
-    return spread_test((solved.residuals * numpy.sqrt(problem.weights[0]))[order], numpy.asarray(compute)[order])
+    residuals = solved.residuals * numpy.sqrt(problem.weights[0])
+    chance, factor = spread_test(residuals[order], numpy.asarray(compute)[order])
+    return factor if chance < SIGNIFICANT and max(factor, 1 / factor) > _SPREAD_FACTOR else None
 
 
-def _few_runs(solved: Solved) -> list[Flag]:
-    left = len(solved.residuals) - len(solved.problem.free)
-    if left >= 2:
-        return []
-    message = f"{len(solved.residuals)} runs for {len(solved.problem.free)} free parameters: nothing shows the error"
-    return [Flag("few runs", "", message)]
+def _few_runs(solved: Solved) -> Iterator[Flag]:
+    runs, free = len(solved.residuals), len(solved.problem.free)
+    if runs - free < 2:
+        yield Flag("few runs", "", f"{runs} runs for {free} free parameters: nothing shows the error")
 
 
-def _split(solved: Solved) -> list[Flag]:
+def _split(solved: Solved) -> Iterator[Flag]:
     if not split_is_open(solved):
-        return []
-    gap = numpy.exp(solved.problem.log_columns["tokens"] - solved.problem.log_columns["params"])
-    gap = gap * numpy.exp(solved.units["tokens"] - solved.units["params"])
+        return
+    log_gap, units = (
+        values["tokens"] - values["params"] for values in (solved.problem.log_columns, solved.problem.units)
+    )
+    gap = numpy.exp(log_gap + units)
     message = (
         f"tokens follow params in all runs ({gap.min():.3g} to {gap.max():.3g} tokens a parameter), so that they do "
-        "not "
-        "show how to split a budget: add runs with other ratios"
+        "not show how to split a budget: add runs with other ratios"
     )
-    return [Flag("split not identified", "", message)]
+    yield Flag("split not identified", "", message)
 
 
 def _at_bound(solved: Solved) -> list[int]:
@@ -208,53 +179,51 @@ def _at_bound(solved: Solved) -> list[int]:
     return [i for i in solved.problem.free if solved.theta[i] <= lower[i] + _AT_BOUND]
 
 
-def _boundaries(solved: Solved) -> list[Flag]:
-    flags, law = [], solved.problem.law
+def _boundaries(solved: Solved) -> Iterator[Flag]:
+    symbols = solved.problem.law.symbols
     for i in _at_bound(solved):
-        symbol = law.symbols[i]
-        what = "the runs show no irreducible loss" if symbol.kind == "floor" else "the runs show no such dependence"
-        message = f"the best fit is at {symbol.name} = 0: {what}; do not extrapolate from it"
-        flags.append(Flag("at boundary", symbol.name, message))
+        what = "the runs show no irreducible loss" if symbols[i].kind == "floor" else "the runs show no such dependence"
+        message = f"the best fit is at {symbols[i].name} = 0: {what}; do not extrapolate from it"
+        yield Flag("at boundary", symbols[i].name, message)
     for i in solved.problem.free:
-        symbol = law.symbols[i]
-        if symbol.kind == "amplitude" and abs(solved.theta[i]) > _RUNAWAY:
+        if symbols[i].kind == "amplitude" and abs(solved.theta[i]) > _RUNAWAY:
             end = "infinity" if solved.theta[i] > 0 else "0"
             message = f"the best fit runs away towards {end}; the number means nothing"
-            flags.append(Flag("at boundary", symbol.name, message))
-    return flags
+            yield Flag("at boundary", symbols[i].name, message)
 
 
-def _weak_parameters(solved: Solved, noise: Noise) -> list[Flag]:
+def _weak_parameters(solved: Solved) -> Iterator[Flag]:
     """Hold each free parameter far from its optimum, both ways; flag those that the runs do not mind."""
-    tried = _far_values(solved)
-    if not tried:
-        return []
     problem, optimum = solved.problem, solved.objective
-    scale, limit = likelihood_scale(solved, noise), ruled_out(solved)
-    open_trials = tried
+    trials = _far_values(solved)
+    scale, limit = likelihood_scale(solved), ruled_out(solved)
     count = problem.log_loss.shape[1]
-    if count > _JUDGED_RUNS:
+    if trials and count > _JUDGED_RUNS:
         rows = numpy.random.default_rng(0).choice(count, _JUDGED_RUNS, replace=False)
         sample = problem.only(rows)
         lowest = float(sample.solve(solved.theta[None, :], tolerance=_TOLERANCE).objective[0])
-        fits = held_fits(sample, solved.theta, *_numbers_and_targets(tried))
-        open_trials = [t for t, o in zip(tried, fits.objective, strict=True) if scale * (o - lowest) < limit]
-        if not open_trials:
-            return []
-    fits = held_fits(problem, solved.theta, *_numbers_and_targets(open_trials))
-    falls = scale * (fits.objective - optimum)
-    flags = []
-    for i in dict.fromkeys(trial[0] for trial in open_trials):
-        allowed = [k for k, trial in enumerate(open_trials) if trial[0] == i and falls[k] < limit]
-        if allowed:
-            others = " and ".join(f"{open_trials[k][2]} ({_rise(fits.objective[k], optimum)})" for k in allowed)
-            message = f"the profile is flat; the runs do not rule out a value {others}"
-            flags.append(Flag("not identified", problem.law.names[i], message))
-    return flags
+        falls = scale * (_held(sample, solved.theta, trials) - lowest)
+        trials = [trial for trial, fall in zip(trials, falls, strict=True) if fall < limit]
+    if not trials:
+        return
+    allowed = [
+        (i, f"{words} ({_rise(objective, optimum)})")
+        for (i, _, words), objective in zip(trials, _held(problem, solved.theta, trials), strict=True)
+        if scale * (objective - optimum) < limit
+    ]
+    for i in dict.fromkeys(i for i, _ in allowed):
+        others = " and ".join(words for other, words in allowed if other == i)
+        message = f"the profile is flat; the runs do not rule out a value {others}"
+        yield Flag("not identified", problem.law.names[i], message)
 
 
-def _far_values(solved: Solved) -> list[tuple[int, float, str]]:
-    tried: list[tuple[int, float, str]] = []
+def _held(problem: Problem, theta: numpy.ndarray, trials: list[_Trial]) -> numpy.ndarray:
+    numbers, targets = (numpy.asarray([trial[k] for trial in trials]) for k in (0, 1))
+    return held_fits(problem, theta, numbers, targets).objective
+
+
+def _far_values(solved: Solved) -> list[_Trial]:
+    tried: list[_Trial] = []
     for i in solved.problem.free:
         symbol, value = solved.problem.law.symbols[i], float(solved.theta[i])
         if i in _at_bound(solved):
@@ -269,10 +238,6 @@ def _far_values(solved: Solved) -> list[tuple[int, float, str]]:
     return tried
 
 
-def _numbers_and_targets(tried: list[tuple[int, float, str]]) -> tuple[numpy.ndarray, numpy.ndarray]:
-    return numpy.asarray([t[0] for t in tried]), numpy.asarray([t[1] for t in tried])
-
-
 def _rise(objective: float, optimum: float) -> str:
     """Say how much higher an objective is than the optimum."""
     if optimum < 1e-20:
@@ -280,69 +245,61 @@ def _rise(objective: float, optimum: float) -> str:
     return f"objective +{max(objective / optimum - 1, 0.0):.3%}"
 
 
-def _minima(solved: Solved, noise: Noise) -> list[Flag]:
-    flags, minima, law = [], solved.starts.minima, solved.problem.law
-    lowest = minima["objective"][0]
-    falls = likelihood_scale(solved, noise) * (minima["objective"] - lowest)
+def _minima(solved: Solved) -> Iterator[Flag]:
+    starts, law = solved.starts, solved.problem.law
+    minima, lowest = starts.minima, starts.minima["objective"][0]
+    falls = likelihood_scale(solved) * (minima["objective"] - lowest)
     rivals = numpy.flatnonzero(falls < ruled_out(solved))[1:]
     if len(rivals):
         where = ", ".join(f"{law.names[i]} {minima[law.names[i]][rivals[0]]:.4g}" for i in solved.problem.free)
         rise = _rise(float(minima["objective"][rivals[0]]), float(lowest))
-        message = f"{len(rivals)} more within the noise; the next at {where} ({rise})"
-        flags.append(Flag("several minima", "", message))
-    if solved.starts.lower_unproved:
-        message = (
-            f"{solved.starts.lower_unproved} starts went below the optimum and did not converge; a lower one may exist"
-        )
-        flags.append(Flag("hard to find", "", message))
-    if solved.starts.hit_rate < _LEAST_HIT_RATE:
-        flags.append(Flag("hard to find", "", f"{solved.starts}; raise starts to be sure"))
-    return flags
+        yield Flag("several minima", "", f"{len(rivals)} more within the noise; the next at {where} ({rise})")
+    if starts.lower_unproved:
+        message = f"{starts.lower_unproved} starts went below the optimum and did not converge; a lower one may exist"
+        yield Flag("hard to find", "", message)
+    if starts.hit_rate < _LEAST_HIT_RATE:
+        yield Flag("hard to find", "", f"{starts}; raise starts to be sure")
 
 
-def _residuals(solved: Solved, noise: Noise) -> list[Flag]:
+def _residuals(solved: Solved) -> Iterator[Flag]:
     """Tell what the residuals show: shared errors, curvature that the law lacks, a spread that changes."""
-    if noise.sigma < _ROUNDING:
-        return []
-    flags, problem = [], solved.problem
+    problem, shared = solved.problem, solved.noise.shared
+    if solved.noise.sigma < _ROUNDING:
+        return
     root = numpy.sqrt(problem.weights[0])
     residuals, jacobian = solved.residuals * root, problem.jacobian(solved.theta) * root[:, None]
-    if noise.shared is not None:
-        groups = int(noise.shared.group.max()) + 1
+    if shared is not None:
         message = (
-            f"runs of equal {noise.shared.by} share an error (correlation {noise.shared.correlation:.2f} over {groups} "
-            f"groups): {len(residuals)} runs tell less than so many would; kind='auto' allows for it"
+            f"runs of equal {shared.by} share an error (correlation {shared.correlation:.2f} over "
+            f"{int(shared.group.max()) + 1} groups): {len(residuals)} runs tell less than so many would; kind='auto' "
+            "allows for it"
         )
-        flags.append(Flag("shared errors", "", message))
-    chance, explained = curvature_test(residuals, jacobian, problem.log_columns, noise.shared)
+        yield Flag("shared errors", "", message)
+    chance, explained = curvature_test(residuals, jacobian, problem.log_columns, shared)
     if chance < SIGNIFICANT and explained > _LEAST_EXPLAINED:
         message = (
             f"curves in {', '.join(problem.log_columns)} explain {explained:.0%} of the residual variance (chance "
             f"{chance:.1g}): the form is not that of the runs; compare forms with scaling.rollouts"
         )
-        flags.append(Flag("lack of fit", "", message))
-    if spread_is_uneven(solved):
-        factor = _spread(solved)[1]
+        yield Flag("lack of fit", "", message)
+    factor = uneven_spread(solved)
+    if factor is not None:
         message = f"residuals change {factor:.2g} times a decade of compute: give sigma=..., or kind='case'"
-        flags.append(Flag("uneven spread", "", message))
-    return flags
+        yield Flag("uneven spread", "", message)
 
 
-def _replicates(solved: Solved, table: Mapping[str, numpy.ndarray]) -> list[Flag]:
-    if not table:
-        return []
-    flags, count = [], len(table["converged"])
+def _replicates(solved: Solved, table: Mapping[str, numpy.ndarray]) -> Iterator[Flag]:
+    count = len(table["converged"])
     failed = int((~table["converged"]).sum())
     if failed:
         message = f"{failed} of {count} replicates; they are nan and left out of errors and intervals"
-        flags.append(Flag("not converged", "", message))
+        yield Flag("not converged", "", message)
     for i in solved.problem.free:
         symbol = solved.problem.law.symbols[i]
         if symbol.kind in ("floor", "exponent"):
             share = float((table[symbol.name] <= 0).mean())
             if share > _BOUNDARY_SHARE:
-                flags.append(Flag("at boundary", symbol.name, f"in {share:.0%} of the replicates"))
+                yield Flag("at boundary", symbol.name, f"in {share:.0%} of the replicates")
     several = float(table["several_minima"].mean())
     if several > _BOUNDARY_SHARE:
-        flags.append(Flag("several minima", "", f"in {several:.0%} of the replicates"))
-    return flags
+        yield Flag("several minima", "", f"in {several:.0%} of the replicates")

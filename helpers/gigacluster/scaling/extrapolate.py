@@ -8,7 +8,7 @@ cut-offs give for each form; forms are averaged by that rate, and the interval w
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,22 +36,25 @@ _LEAST_WEIGHT = 0.02
 _LEAST_RATE = 2e-4
 
 
-#: By form and cut-off: errors of log loss, logarithms of their reach, and how many runs were fitted.
-_Misses = dict[str, dict[float, tuple[numpy.ndarray, numpy.ndarray, int]]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
     """One form fitted up to a cut-off and judged beyond it."""
 
     form: str
     cut_flop: float
-    reach: float  # largest compute judged over the largest fitted
-    fitted: int
-    judged: int
-    error: float  # root mean square of the error of log loss
-    bias: float  # mean of observed less predicted log loss
-    rate: float  # root mean square of the error of log loss over the logarithm of its reach
+    fitted: int  # runs
+    misses: numpy.ndarray = field(repr=False)  # observed less predicted log loss of each run judged
+    log_reach: numpy.ndarray = field(repr=False)  # of its compute over the largest fitted
+
+    @property
+    def reach(self) -> float:
+        """Largest compute judged over the largest fitted."""
+        return float(numpy.exp(self.log_reach.max()))
+
+    @property
+    def rate(self) -> float:
+        """Root mean square of the error of log loss over the logarithm of its reach."""
+        return _root_mean_square(self.misses / self.log_reach)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +91,16 @@ class Extrapolation:
 
     def table(self) -> dict[str, list[Any]]:
         """Return the rollouts, a row a form and cut-off."""
-        names = ("form", "cut_flop", "reach", "fitted", "judged", "error", "bias", "rate")
-        return {name: [getattr(rollout, name) for rollout in self.rollouts] for name in names}
+        return {
+            "form": [one.form for one in self.rollouts],
+            "cut_flop": [one.cut_flop for one in self.rollouts],
+            "reach": [one.reach for one in self.rollouts],
+            "fitted": [one.fitted for one in self.rollouts],
+            "judged": [len(one.misses) for one in self.rollouts],
+            "error": [_root_mean_square(one.misses) for one in self.rollouts],  # of log loss
+            "bias": [float(one.misses.mean()) for one in self.rollouts],
+            "rate": [one.rate for one in self.rollouts],
+        }
 
     def predict(self, params: Samples, tokens: Samples) -> Estimate:
         """Return the loss of runs that were not made, averaged over the forms. [nat/token]
@@ -113,7 +124,7 @@ class Extrapolation:
         middle = (weight * stacked).sum(axis=0)
         reach = columns["budget_flop"] / self.largest_flop
         beyond = numpy.log(numpy.maximum(reach, 1.0))
-        own = min(fit_.noise.sigma for fit_ in self.fits.values() if fit_.noise is not None)
+        own = min(fitted.noise.sigma for fitted in self.fits.values())
         variance = (weight * (numpy.stack(within) + (stacked - middle) ** 2)).sum(axis=0) + own**2
         # One number of cut-offs tells the rate, so that its interval is that of Student's t.
         width = special.stdtrit(max(self.cuts, 2), 0.5 + self.coverage / 2) * numpy.sqrt(
@@ -178,20 +189,18 @@ def rollouts(
     flop = columns["budget_flop"]
     options = {"starts": 24, "device": "cpu", **options}
     failed: dict[str, str] = {}
-    told, misses = _roll_out(columns, laws, cuts, options, failed)
+    told = list(_roll_out(columns, laws, cuts, options, failed))
     rates = {
-        law.name: max(float(numpy.sqrt(numpy.mean(squares))), _LEAST_RATE)
+        law.name: max(_root_mean_square(known), _LEAST_RATE)
         for law in laws
-        if (squares := [r.rate**2 for r in told if r.form == law.name and numpy.isfinite(r.rate)])
+        if (known := [one.rate for one in told if one.form == law.name and numpy.isfinite(one.rate)])
     }
     if not rates:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise ValueError(
             f"no form can be judged beyond its runs: {len(flop)} runs from {flop.min():.3g} to {flop.max():.3g} "
-            "FLOP, and a "
-            f"rollout needs {_SPARE_RUNS} runs more than parameters below a run of {_LEAST_REACH:g} times their "
-            "compute. "
-            f"{reasons}"
+            f"FLOP, and a rollout needs {_SPARE_RUNS} runs more than parameters below a run of {_LEAST_REACH:g} times "
+            f"their compute. {reasons}"
         )
     raw = {name: (min(rates.values()) / rate) ** 4 for name, rate in rates.items()}
     kept = {name: value for name, value in raw.items() if value >= _LEAST_WEIGHT * sum(raw.values())}
@@ -216,51 +225,40 @@ def rollouts(
         fits=fits,
         weights=weights,
         rates={name: rate for name, rate in rates.items() if name in fits},
-        rate=_rate_of_average(misses, weights),
+        rate=_rate_of_average(told, weights),
         cuts=len({rollout.cut_flop for rollout in told}),
         reach=reach,
         tested_reach=max(rollout.reach for rollout in told),
         largest_flop=float(flop.max()),
         coverage=coverage,
-        flags=_flags(fits, weights),
+        flags=fits[max(fits, key=lambda name: weights[name])].flags,  # of the form that weighs most
         failed=failed,
     )
 
 
 def _roll_out(
     columns: dict[str, numpy.ndarray], laws: list[Law], cuts: int, options: dict[str, Any], failed: dict[str, str]
-) -> tuple[list[Rollout], _Misses]:
+) -> Iterator[Rollout]:
     """Fit every form up to every cut-off and judge it beyond; what failed is added to ``failed``."""
     flop = columns["budget_flop"]
-    misses: _Misses = {law.name: {} for law in laws}
     found = _cut_offs(flop, cuts, min(len(law.names) for law in laws) + _SPARE_RUNS)
-    for cut in found:
-        seen, beyond = flop <= cut, flop >= _LEAST_REACH * flop[flop <= cut].max()
-        for law in laws:
-            if seen.sum() < len(law.names) + _SPARE_RUNS:
-                continue
-            fitted, reason = _quiet_fit({name: values[seen] for name, values in columns.items()}, law, options)
-            if fitted is None:
-                failed[law.name] = reason
-                continue
-            predicted = fitted.predict({name: columns[name][beyond] for name in law.columns}).value
-            miss = numpy.log(columns["loss"][beyond]) - numpy.log(predicted)
-            misses[law.name][cut] = miss, numpy.log(flop[beyond] / flop[seen].max()), int(seen.sum())
-    told = [
-        Rollout(
-            form=name,
+    for law, cut in ((law, cut) for law in laws for cut in found):
+        seen = flop <= cut
+        if seen.sum() < len(law.names) + _SPARE_RUNS:
+            continue
+        fitted, reason = _quiet_fit({name: values[seen] for name, values in columns.items()}, law, options)
+        if fitted is None:
+            failed[law.name] = reason
+            continue
+        beyond = flop >= _LEAST_REACH * flop[seen].max()
+        predicted = fitted.predict({name: columns[name][beyond] for name in law.columns}).value
+        yield Rollout(
+            form=law.name,
             cut_flop=float(cut),
-            reach=float(numpy.exp(logs.max())),
-            fitted=count,
-            judged=len(miss),
-            error=float(numpy.sqrt(numpy.mean(miss**2))),
-            bias=float(miss.mean()),
-            rate=float(numpy.sqrt(numpy.mean((miss / logs) ** 2))),
+            fitted=int(seen.sum()),
+            misses=numpy.log(columns["loss"][beyond]) - numpy.log(predicted),
+            log_reach=numpy.log(flop[beyond] / flop[seen].max()),
         )
-        for name, by_cut in misses.items()
-        for cut, (miss, logs, count) in by_cut.items()
-    ]
-    return told, misses
 
 
 def _cut_offs(flop: numpy.ndarray, cuts: int, least: int) -> list[float]:
@@ -292,18 +290,17 @@ def _quiet_fit(
     return (fitted, "") if fitted.converged else (None, "no start converged")
 
 
-def _rate_of_average(misses: _Misses, weights: dict[str, float]) -> float:
+def _rate_of_average(told: list[Rollout], weights: dict[str, float]) -> float:
     """Return the rate of error of the weighted average of the forms, over the cut-offs that all of them have."""
-    weights = {name: weight for name, weight in weights.items() if weight > 0}
-    shared = set.intersection(*(set(misses[name]) for name in weights))
-    squares = []
-    for cut in shared:
-        miss = sum(weight * misses[name][cut][0] for name, weight in weights.items())
-        logs = misses[next(iter(weights))][cut][1]
-        squares.append(float(numpy.mean((miss / logs) ** 2)))
-    return max(float(numpy.sqrt(numpy.mean(squares))) if squares else max(weights.values()), _LEAST_RATE)
+    used = [one for one in told if weights.get(one.form, 0.0) > 0]
+    rates = []
+    for cut in dict.fromkeys(one.cut_flop for one in used):
+        those = [one for one in used if one.cut_flop == cut]
+        if len(those) == sum(weight > 0 for weight in weights.values()):
+            miss = sum(weights[one.form] * one.misses for one in those)
+            rates.append(_root_mean_square(miss / those[0].log_reach))
+    return max(_root_mean_square(rates) if rates else max(weights.values()), _LEAST_RATE)
 
 
-def _flags(fits: dict[str, Fit], weights: dict[str, float]) -> tuple[Flag, ...]:
-    """Return the flags of the form that weighs most."""
-    return fits[max(weights, key=lambda name: weights[name])].flags
+def _root_mean_square(values: Any) -> float:
+    return float(numpy.sqrt(numpy.mean(numpy.square(values))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,6 @@ class Fit:
     kind: str = ""
     objective: float = numpy.nan
     solved: Solved | None = field(default=None, repr=False, compare=False)
-    noise: Noise | None = field(default=None, repr=False, compare=False)
-    hit_rates: numpy.ndarray | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         head = f"{self.law.name}: {self.law.about}"
@@ -156,7 +154,12 @@ class Fit:
     @property
     def starts(self) -> StartReport:
         """How many starts reached the optimum."""
-        return replace(self.solved_or_raise("starts").starts, replicate_hit_rates=self.hit_rates)
+        return self.solved_or_raise("starts").starts
+
+    @property
+    def noise(self) -> Noise:
+        """What the residuals are made of."""
+        return self.solved_or_raise("residuals").noise
 
     @property
     def samples(self) -> dict[str, numpy.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -12,16 +13,15 @@ from gigacluster.arrays import device_namespace, is_array, namespace_of, to_host
 from gigacluster.limits import SHARE_WITHIN, one_of, whole, within
 from gigacluster.parallel import Workers, check_executor
 from gigacluster.scaling import diagnose as judge
-from gigacluster.scaling.bootstrap import KINDS, check_rows
 from gigacluster.scaling.compare import compare
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.noise import Noise, find_noise, groupings
 from gigacluster.scaling.objective import Objective
-from gigacluster.scaling.problem import CONVERGED, Problem
-from gigacluster.scaling.replicates import Resampling, fit_replicates
-from gigacluster.scaling.runs import read_runs
-from gigacluster.scaling.search import Solved, make_problem, random_starts, search
+from gigacluster.scaling.problem import CONVERGED, Problem, make_problem
+from gigacluster.scaling.replicates import KINDS, Resampling, check_rows, fit_replicates
+from gigacluster.scaling.runs import Runs, is_table, read_runs
+from gigacluster.scaling.search import Solved, random_starts, search
 
 #: Groups from which on drawing whole groups anew is trusted, whatever their errors are distributed like.
 _MANY_GROUPS = 30
@@ -125,36 +125,42 @@ def fit(
         raise ValueError("kind='cluster' needs clusters: the name of a column of the runs, or a label for each run")
     within(coverage=(coverage, SHARE_WITHIN))
     seed, replicate_starts = whole("seed", seed), whole("replicate_starts", replicate_starts)
-    options = Objective(loss=loss, delta=delta, quantile=quantile)
+    objective = Objective(loss=loss, delta=delta, quantile=quantile)
     runs_read = read_runs(runs, law, len(law.names) - len(held), loss_unit)
     if held.get("E", 0.0) >= runs_read.loss.max():
         raise ValueError(f"E is held at {held['E']:g}, above every loss (the largest is {runs_read.loss.max():g})")
     run_weights, unit_weight = _weights(weights, sigma, len(runs_read))
-    problem, units = make_problem(law, runs_read, options, run_weights, held, _like(runs, device))
-    point, report = search(problem, _starting_points(problem, starts, seed, units), units)
+    problem = make_problem(
+        law,
+        runs_read.columns,
+        runs_read.loss,
+        objective,
+        weights=run_weights,
+        fixed=held,
+        like=_like(runs, device),
+    )
+    point, report = search(problem, _starting_points(problem, starts, seed))
     labels = None if clusters is None else _labels(runs, clusters, len(runs_read))
-    solved = Solved(problem=problem, runs=runs_read, point=point, starts=report, units=units, clusters=labels)
-    values = law.to_symbols(solved.theta[None, :], units)[0]
     always = "clusters" if kind == "shared" and labels is not None else "params" if kind == "shared" else None
-    noise = judge.noise_of(solved, always)
+    noise = _noise_of(problem, point.theta[0], runs_read, labels, always)
+    solved = Solved(problem=problem, runs=runs_read, point=point, starts=report, noise=noise)
     replicates: dict[str, numpy.ndarray] = {}
-    hit_rates = None
-    chosen = _kind(kind, solved, noise, bootstrap)
+    chosen = _kind(kind, solved, bootstrap)
     group = noise.shared.group if noise.shared is not None else None
     if labels is not None:
         group = numpy.unique(labels, return_inverse=True)[1].ravel()
     units_drawn = int(group.max()) + 1 if chosen == "cluster" and group is not None else len(runs_read)
     if check_rows(bootstrap, units_drawn) and solved.converged:
         resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=group)
-        replicates, hit_rates = fit_replicates(
-            problem, solved.theta, solved.residuals, resampling, replicate_starts, units, executor
-        )
-    said = judge.diagnose(solved, noise, replicates) if flags else ()
-    if flags and (comparison := compare(solved, noise, coverage=coverage)) is not None:
+        replicates, rates = fit_replicates(problem, solved.theta, resampling, replicate_starts, executor)
+        solved = replace(solved, starts=replace(report, replicate_hit_rates=rates))
+    said = judge.diagnose(solved, replicates) if flags else ()
+    if flags and (comparison := compare(solved, coverage=coverage)) is not None:
         said = (*said, *comparison.flags)
+    values = problem.symbols(solved.theta) if solved.converged else numpy.full(len(law.names), numpy.nan)
     result = Fit(
         law=law,
-        parameters=dict(zip(law.names, (float(v) if solved.converged else numpy.nan for v in values), strict=True)),
+        parameters=dict(zip(law.names, map(float, values), strict=True)),
         fixed=held,
         coverage=coverage,
         replicates=replicates,
@@ -162,22 +168,36 @@ def fit(
         kind=chosen if replicates else "",
         objective=solved.objective * unit_weight,
         solved=solved,
-        noise=noise,
-        hit_rates=hit_rates,
     )
     _warn(result)
     return result
 
 
-def _kind(kind: str, solved: Solved, noise: Noise, bootstrap: Any) -> str:
+def _noise_of(
+    problem: Problem, theta: numpy.ndarray, runs: Runs, labels: numpy.ndarray | None, always: str | None
+) -> Noise:
+    """Return what the residuals are made of; runs may share an error by a column, their budget or the labels."""
+    columns = {name: numpy.exp(values) for name, values in problem.log_columns.items()}
+    if runs.budget_flop is not None:
+        columns["budget_flop"] = runs.budget_flop
+    groups = groupings(columns, labels)
+    if always is not None and always not in groups:
+        raise ValueError(
+            f"no runs share a value of {always!r}, so that nothing can be drawn by it; the groupings of these runs are "
+            f"{', '.join(groups) or 'none'}: name one with clusters=..., or choose kind='model'"
+        )
+    return find_noise(problem.residuals(theta), problem.jacobian(theta), problem.weights[0], groups, always=always)
+
+
+def _kind(kind: str, solved: Solved, bootstrap: Any) -> str:
     """Choose how replicates are drawn where the caller leaves it open."""
     if kind != "auto":
         return kind
     if numpy.ndim(bootstrap):
         return "case"  # rows are drawn by the caller
-    if noise.shared is not None:
-        return "cluster" if int(noise.shared.group.max()) + 1 >= _MANY_GROUPS else "shared"
-    return "case" if judge.spread_is_uneven(solved) else "model"
+    if solved.noise.shared is not None:
+        return "cluster" if int(solved.noise.shared.group.max()) + 1 >= _MANY_GROUPS else "shared"
+    return "model" if judge.uneven_spread(solved) is None else "case"
 
 
 def _labels(runs: Any, clusters: Any, count: int) -> numpy.ndarray:
@@ -217,14 +237,15 @@ def _weights(weights: Any, sigma: Any, count: int) -> tuple[numpy.ndarray, float
     return scaled / scaled.mean(), mean
 
 
-def _starting_points(problem: Problem, starts: Any, seed: int, units: Mapping[str, float]) -> numpy.ndarray:
+def _starting_points(problem: Problem, starts: Any, seed: int) -> numpy.ndarray:
     law = problem.law
-    if numpy.ndim(starts) == 0:
+    if not is_table(starts):
         return random_starts(problem, whole("starts", starts, 1), seed)
     missing = [name for name in law.names if name not in starts]
     if missing:
         raise ValueError(f"starts has no column {missing}; it needs one for each of {', '.join(law.names)}")
-    return law.to_coordinates(numpy.stack([numpy.asarray(starts[name]) for name in law.names], axis=-1), units)
+    columns = [numpy.asarray(starts[name], dtype=float) for name in law.names]
+    return law.to_coordinates(numpy.stack(columns, axis=-1), problem.units)
 
 
 def _warn(result: Fit) -> None:
@@ -239,8 +260,7 @@ def _warn(result: Fit) -> None:
         failed = int((~result.replicates["converged"]).sum())
         warnings.warn(
             f"{failed} of {len(result.replicates['converged'])} bootstrap replicates did not converge; they are nan "
-            "and "
-            "left out. Raise replicate_starts",
+            "and left out. Raise replicate_starts",
             ConvergenceWarning,
             stacklevel=3,
         )

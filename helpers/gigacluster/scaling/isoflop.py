@@ -7,6 +7,7 @@ instead. A budget counts only if its minimum lies inside the sizes that were run
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy
 
 from gigacluster.arrays import Samples
 from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
-from gigacluster.scaling.bootstrap import check_rows, draw_rows
 from gigacluster.scaling.estimate import Estimate, Flag, spread
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
+from gigacluster.scaling.replicates import check_rows, draw_rows
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, positive, read_columns
 
 #: Windows that are tried, and the replicates that tell their noise.
@@ -36,8 +37,8 @@ class IsoFlop:
     """Power laws of the optima: N = ``params_factor`` C^``params_exponent``, and so for D.
 
     ``budgets_flop``, ``best_params`` and ``best_tokens`` are the points they go through, ``nan`` where a budget has no
-    minimum inside its sizes. ``flop_ratio``: median of budget / (6 N D), and ``exponent_sum``: 1 where C = k N D holds;
-    both say which compute convention the budgets follow. ``flags``: what a reader must know.
+    minimum inside its sizes. ``flop_ratio``: median of budget / (6 N D), which says the compute convention that the
+    budgets follow. ``flags``: what a reader must know.
     """
 
     approach: int
@@ -53,11 +54,6 @@ class IsoFlop:
     coverage: float
     flags: tuple[Flag, ...]
     lines: dict[str, numpy.ndarray] = field(repr=False)  # by column: slope and level of log optimum, a row a replicate
-
-    @property
-    def exponent_sum(self) -> float:
-        """Exponent of N plus exponent of D."""
-        return float(self.params_exponent.value + self.tokens_exponent.value)
 
     @property
     def replicates(self) -> numpy.ndarray:
@@ -144,23 +140,19 @@ def isoflop(
     if len(groups) < LEAST_BUDGETS:
         raise ValueError(_too_few(budget, len(groups), least))
     log_budget = numpy.asarray([numpy.log(budget[rows]).mean() for rows in groups])
-    best, reasons = {}, {}
     if window is None:
         window = choose_window(columns, groups, seed) if approach == 2 else numpy.inf
-    for name in ("params", "tokens"):
-        curves = [Curve.at(numpy.log(columns[name][rows]), loss[rows], window, approach) for rows in groups]
-        draws = _draws(curves, groups, len(loss), bootstrap, seed)
-        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
-        best[name] = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
-        reasons[name] = [curve.reason for curve in curves]
-    told = _told(groups, columns, best, reasons["params"])
+    found = {
+        name: _minima(columns[name], loss, groups, window, bootstrap, seed, approach) for name in ("params", "tokens")
+    }
+    best = {name: points for name, (_, points) in found.items()}
+    told = _told(groups, columns, best, [curve.reason for curve in found["params"][0]])
     for name, points in best.items():
         known = int(numpy.isfinite(points[0]).sum())
         if known < LEAST_BUDGETS:
             raise ValueError(
                 f"{known} of {len(groups)} budgets have a lowest point in {name} inside their sizes; "
-                f"{LEAST_BUDGETS} are "
-                f"needed. {told}; add runs beyond the sizes at these budgets"
+                f"{LEAST_BUDGETS} are needed. {told}; add runs beyond the sizes at these budgets"
             )
     lines = {name: _lines(log_budget, points, seed) for name, points in best.items()}
     slopes = {name: spread(values[0, 0], values[1:, 0], coverage) for name, values in lines.items()}
@@ -176,7 +168,7 @@ def isoflop(
         window=float(window),
         flop_ratio=float(numpy.median(budget / (FLOP_PER_PARAM_TOKEN * columns["params"] * columns["tokens"]))),
         coverage=coverage,
-        flags=_flags(told, log_budget, best["params"], lines, slopes),
+        flags=tuple(_flags(told, log_budget, best["params"], lines)),
         lines=lines,
     )
 
@@ -195,39 +187,30 @@ def _too_few(budget: numpy.ndarray, known: int, least: int) -> str:
 
 
 def _flags(
-    told: str,
-    log_budget: numpy.ndarray,
-    points: numpy.ndarray,
-    lines: dict[str, numpy.ndarray],
-    slopes: dict[str, Estimate],
-) -> tuple[Flag, ...]:
-    flags = [Flag("budgets left out", "", told)] if told else []
-    flags += _bend_flags(log_budget, points[0])
-    lost = float(numpy.isnan(lines["params"][1:, 0]).mean()) if len(lines["params"]) > 1 else 0.0
-    missing = float(numpy.isnan(points[1:][:, numpy.isfinite(points[0])]).mean()) if len(lines["params"]) > 1 else 0.0
-    if max(lost, missing) > _LOST_SHARE:
+    told: str, log_budget: numpy.ndarray, points: numpy.ndarray, lines: dict[str, numpy.ndarray]
+) -> Iterator[Flag]:
+    if told:
+        yield Flag("budgets left out", "", told)
+    chance, lower, upper = bend(log_budget, points[0])
+    if chance < _CHANCE:
         message = (
-            f"{missing:.1%} of the minima of the replicates lie outside the sizes run and are left out; {lost:.1%} "
-            "of the "
-            f"replicates have fewer than {LEAST_BUDGETS} left and none"
+            f"the optima bend: params grow as C^{lower:.2f} over the lower budgets and as C^{upper:.2f} over the upper "
+            f"ones (a straight line looks so bent in {chance:.1%} of cases); one exponent describes neither"
         )
-        flags.append(Flag("minima lost", "", message))
-    for name, estimate in slopes.items():
-        if not 0.0 <= float(estimate.value) <= 1.0:
-            message = f"{name} go as C^{float(estimate.value):.2f}, so that params or tokens would shrink with compute"
-            flags.append(Flag("impossible exponent", name, message))
-    return tuple(flags)
-
-
-def _bend_flags(log_budget: numpy.ndarray, log_params: numpy.ndarray) -> list[Flag]:
-    chance, lower, upper = bend(log_budget, log_params)
-    if not chance < _CHANCE:
-        return []
-    message = (
-        f"the optima bend: params grow as C^{lower:.2f} over the lower budgets and as C^{upper:.2f} over the upper "
-        f"ones (a straight line looks so bent in {chance:.1%} of cases); one exponent describes neither"
-    )
-    return [Flag("bend", "params", message)]
+        yield Flag("bend", "params", message)
+    if len(points) > 1:
+        lost = float(numpy.isnan(lines["params"][1:, 0]).mean())
+        missing = float(numpy.isnan(points[1:][:, numpy.isfinite(points[0])]).mean())
+        if max(lost, missing) > _LOST_SHARE:
+            message = (
+                f"{missing:.1%} of the minima of the replicates lie outside the sizes run and are left out; {lost:.1%} "
+                f"of the replicates have fewer than {LEAST_BUDGETS} left and none"
+            )
+            yield Flag("minima lost", "", message)
+    for name, (slope, _) in ((name, values[0]) for name, values in lines.items()):
+        if not 0.0 <= slope <= 1.0:
+            message = f"{name} go as C^{slope:.2f}, so that params or tokens would shrink with compute"
+            yield Flag("impossible exponent", name, message)
 
 
 def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray], seed: int = 42) -> float:
@@ -235,14 +218,10 @@ def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray]
 
     A narrow window is nearly without bias and noisy, a wide one the other way round (Lepski's rule).
     """
-    log_params, loss = numpy.log(columns["params"]), columns["loss"]
     log_budget = numpy.asarray([numpy.log(columns["budget_flop"][rows]).mean() for rows in groups])
     chosen, seen = _WINDOWS[0], list[tuple[float, float]]()
     for window in _WINDOWS:
-        curves = [Curve.at(log_params[rows], loss[rows], window) for rows in groups]
-        draws = _draws(curves, groups, len(loss), _TRIALS, seed)
-        losses = [numpy.concatenate([c.fitted[None, :], c.fitted + d]) for c, d in zip(curves, draws, strict=True)]
-        minima = numpy.stack([c.minima(rows) for c, rows in zip(curves, losses, strict=True)], axis=1)
+        _, minima = _minima(columns["params"], columns["loss"], groups, window, _TRIALS, seed)
         slopes = _lines(log_budget, minima, seed)[:, 0]
         if numpy.isnan(slopes[0]):
             continue
@@ -256,30 +235,35 @@ def choose_window(columns: dict[str, numpy.ndarray], groups: list[numpy.ndarray]
     return float(chosen)
 
 
-def _draws(
-    curves: list[Curve], groups: list[numpy.ndarray], runs: int, bootstrap: Any, seed: int
-) -> list[numpy.ndarray]:
-    """Return errors of loss, (replicates, runs in the window) a budget, drawn from those of all budgets.
+def _minima(
+    size: numpy.ndarray,
+    loss: numpy.ndarray,
+    groups: list[numpy.ndarray],
+    window: float,
+    bootstrap: Any,
+    seed: int,
+    approach: int = 2,
+) -> tuple[list[Curve], numpy.ndarray]:
+    """Return the curve of each budget, and its lowest log size: observed, and a row a replicate.
 
-    The same rows are drawn whatever is fitted, so that replicates of two fits can be compared pair by pair. For
-    approach 1 there is no curve to leave residuals: its replicates draw the runs of a budget anew.
+    Replicates get errors of loss drawn from those of all budgets, of the same rows whatever is fitted, so that two fits
+    can be compared pair by pair. For approach 1 there is no curve to leave residuals: they draw the runs of a budget
+    anew.
     """
-    count = check_rows(bootstrap, runs)
-    if not count:
-        return [numpy.zeros((0, len(curve.near))) for curve in curves]
-    rows = numpy.concatenate(list(draw_rows(bootstrap, runs, seed)))
-    if curves[0].approach == 1:
-        drawn = []
-        for curve, group in zip(curves, groups, strict=True):
-            chosen = numpy.zeros((count, len(group)), dtype=bool)
-            numpy.put_along_axis(chosen, rows[:, group] % len(group), True, axis=1)
-            drawn.append(numpy.where(chosen, 0.0, numpy.inf)[:, curve.near])
-        return drawn
+    curves = [Curve.at(numpy.log(size[rows]), loss[rows], window, approach) for rows in groups]
+    rows = numpy.concatenate([numpy.zeros((0, len(loss)), dtype=int), *draw_rows(bootstrap, len(loss), seed)])
     pooled = numpy.concatenate([curve.residuals for curve in curves])
-    if not len(pooled):
-        return [numpy.zeros((count, len(curve.near))) for curve in curves]
-    pooled = pooled - pooled.mean()
-    return [pooled[rows[:, group[: len(c.near)]] % len(pooled)] for c, group in zip(curves, groups, strict=True)]
+    pooled = pooled - pooled.mean() if len(pooled) else numpy.zeros(1)
+    minima = []
+    for curve, group in zip(curves, groups, strict=True):
+        if approach == 1:
+            chosen = numpy.zeros((len(rows), len(group)), dtype=bool)
+            numpy.put_along_axis(chosen, rows[:, group] % len(group), True, axis=1)
+            errors = numpy.where(chosen, 0.0, numpy.inf)[:, curve.near]
+        else:
+            errors = pooled[rows[:, group[: len(curve.near)]] % len(pooled)]
+        minima.append(curve.minima(numpy.concatenate([curve.fitted[None, :], curve.fitted + errors])))
+    return curves, numpy.stack(minima, axis=1)
 
 
 def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
@@ -294,16 +278,11 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     left = numpy.isfinite(y[0]).sum() - 2
     about = y[0] - observed[0, 1] - observed[0, 0] * x
     scatter = float(numpy.nansum(about**2)) / max(left, 1)
-    drawn = y[1:, numpy.isfinite(y[0])]
-    known = numpy.isfinite(drawn)
-    count = numpy.maximum(known.sum(axis=0), 1)
-    middle = numpy.where(known, drawn, 0.0).sum(axis=0) / count
-    explained = float((numpy.where(known, (drawn - middle) ** 2, 0.0).sum(axis=0) / count).mean())
-    rest = max(scatter - explained, 0.0)
+    drawn = numpy.ma.masked_invalid(y[1:, numpy.isfinite(y[0])])
+    rest = max(scatter - float(drawn.var(axis=0).filled(0.0).mean()), 0.0)
     stream = numpy.random.default_rng([seed, 2])
     size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]
-    drawn = y[1:] + size * stream.standard_normal((len(y) - 1, len(x)))
-    return numpy.concatenate([observed, line_through(x, drawn)])
+    return numpy.concatenate([observed, line_through(x, y[1:] + size * stream.standard_normal((len(y) - 1, len(x))))])
 
 
 def _told(

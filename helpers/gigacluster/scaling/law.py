@@ -11,7 +11,7 @@ mean (log A - alpha log N0), everything else as it is. They are close to uncorre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -67,11 +67,6 @@ class Law:
     plain: tuple[str, ...] = ()
     defaults: tuple[tuple[str, float], ...] = ()
     source_id: str = ""
-
-    def __reduce__(self) -> Any:
-        if LAWS.get(self.name) is self:
-            return get_law, (self.name,)
-        return _make_law, ({item.name: getattr(self, item.name) for item in fields(self)},)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -228,33 +223,47 @@ def _gadre_columns(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"params": 6.0 * params * params, "tokens": 6.0 * tokens * tokens}
 
 
-_CHINCHILLA = (
-    *(_amplitude("A", "params", "alpha"), _amplitude("B", "tokens", "beta"), _FLOOR),
-    *(_exponent("alpha"), _exponent("beta")),
+def _sum_of_powers(
+    name: str,
+    about: str,
+    terms: tuple[tuple[str, str, str], ...],
+    *,
+    floor: bool = True,
+    exponents: tuple[float, float] = (0.05, 1.0),
+    source_id: str = "",
+    derived: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+) -> Law:
+    """Return the law of terms (amplitude, exponent, column), and of a floor; exponents are drawn from their range."""
+    return Law(
+        name=name,
+        about=about,
+        symbols=(
+            *(_amplitude(amplitude, column, exponent) for amplitude, exponent, column in terms),
+            *((_FLOOR,) if floor else ()),
+            *(_exponent(exponent, exponents) for exponent in dict.fromkeys(exponent for _, exponent, _ in terms)),
+        ),
+        columns=tuple(column for _, _, column in terms),
+        terms=tuple(PowerTerm(*term) for term in terms),
+        derived=derived,
+        source_id=source_id,
+    )
+
+
+_CHINCHILLA = _sum_of_powers(
+    "chinchilla",
+    "L = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3)",
+    (("A", "alpha", "params"), ("B", "beta", "tokens")),
+    source_id="hoffmann-2022",
 )
 
 LAWS: dict[str, Law] = {
     law.name: law
     for law in (
-        Law(
-            name="chinchilla",
-            about="L = E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, approach 3)",
-            symbols=_CHINCHILLA,
-            columns=("params", "tokens"),
-            terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "beta", "tokens")),
-            source_id="hoffmann-2022",
-        ),
-        Law(
-            name="chinchilla-tied",
-            about="L = E + A / N^alpha + B / D^alpha",
-            symbols=(
-                _amplitude("A", "params", "alpha"),
-                _amplitude("B", "tokens", "alpha"),
-                _FLOOR,
-                _exponent("alpha"),
-            ),
-            columns=("params", "tokens"),
-            terms=(PowerTerm("A", "alpha", "params"), PowerTerm("B", "alpha", "tokens")),
+        _CHINCHILLA,
+        _sum_of_powers(
+            "chinchilla-tied",
+            "L = E + A / N^alpha + B / D^alpha",
+            (("A", "alpha", "params"), ("B", "alpha", "tokens")),
             source_id="muennighoff-2023",
         ),
         Law(
@@ -273,22 +282,16 @@ LAWS: dict[str, Law] = {
         Law(
             name="coupled",
             about="L = E + (A / N^alpha + B / D^beta)^k: k = 1 is chinchilla, E = 0 is kaplan (Busbridge et al. 2025)",
-            symbols=(*_CHINCHILLA, _exponent("k", (0.3, 1.5))),
+            symbols=(*_CHINCHILLA.symbols, _exponent("k", (0.3, 1.5))),
             columns=("params", "tokens"),
             log_loss=_coupled,
             source_id="busbridge-2025",
         ),
-        Law(
-            name="overtraining",
-            about="L = E + (a M^eta + b M^-eta) C^-eta, M = D / N, C = 6 N D (Gadre et al. 2024)",
-            symbols=(
-                _amplitude("a", "params", "eta"),
-                _amplitude("b", "tokens", "eta"),
-                _FLOOR,
-                _exponent("eta", (0.02, 0.5)),
-            ),
-            columns=("params", "tokens"),
-            terms=(PowerTerm("a", "eta", "params"), PowerTerm("b", "eta", "tokens")),
+        _sum_of_powers(
+            "overtraining",
+            "L = E + (a M^eta + b M^-eta) C^-eta, M = D / N, C = 6 N D (Gadre et al. 2024)",
+            (("a", "eta", "params"), ("b", "eta", "tokens")),
+            exponents=(0.02, 0.5),
             derived=_gadre_columns,
             source_id="gadre-2024",
         ),
@@ -296,7 +299,7 @@ LAWS: dict[str, Law] = {
             name="data-constrained",
             about="L = E + A / N'^alpha + B / D'^beta with repeats discounted by R_N*, R_D* (Muennighoff et al. 2023)",
             symbols=(
-                *_CHINCHILLA,
+                *_CHINCHILLA.symbols,
                 Symbol(name="R_D*", kind="amplitude", start=(-1.0, 6.0)),
                 Symbol(name="R_N*", kind="amplitude", start=(-1.0, 6.0)),
             ),
@@ -329,12 +332,11 @@ LAWS: dict[str, Law] = {
             plain=("experts",),
             source_id="clark-2022",
         ),
-        Law(
-            name="frontier",
-            about="L = E + A / C^alpha along the frontier of the best runs at each compute",
-            symbols=(_amplitude("A", "budget_flop", "alpha"), _FLOOR, _exponent("alpha", (0.02, 0.6))),
-            columns=("budget_flop",),
-            terms=(PowerTerm("A", "alpha", "budget_flop"),),
+        _sum_of_powers(
+            "frontier",
+            "L = E + A / C^alpha along the frontier of the best runs at each compute",
+            (("A", "alpha", "budget_flop"),),
+            exponents=(0.02, 0.6),
             source_id="hoffmann-2022",
         ),
     )
@@ -351,17 +353,13 @@ def power_law(column: str, *, floor: bool = True) -> Law:
     """
     if not isinstance(column, str):
         raise ValueError(f"column is {column!r}; it must be the name of a column of the runs, such as 'tokens'")
-    return Law(
-        name=f"power-{column}" if floor else f"power-{column}-to-zero",
-        about=f"L = {'E + ' if floor else ''}A / {column}^alpha",
-        symbols=(_amplitude("A", column, "alpha"), *((_FLOOR,) if floor else ()), _exponent("alpha", (0.02, 0.6))),
-        columns=(column,),
-        terms=(PowerTerm("A", "alpha", column),),
+    return _sum_of_powers(
+        f"power-{column}" if floor else f"power-{column}-to-zero",
+        f"L = {'E + ' if floor else ''}A / {column}^alpha",
+        (("A", "alpha", column),),
+        floor=floor,
+        exponents=(0.02, 0.6),
     )
-
-
-def _make_law(parts: Mapping[str, Any]) -> Law:
-    return Law(**parts)
 
 
 def get_law(form: str | Law) -> Law:

@@ -100,12 +100,8 @@ def next_run(
     if not isinstance(target, str) or target not in TARGETS:
         raise ValueError(f"target is {target!r}; it can be {', '.join(map(repr, TARGETS))}")
     fitted = as_fit(fitted)
-    if fitted.solved is None or fitted.noise is None:
-        raise ValueError(
-            "this law was not fitted here, so that nothing tells its errors; fit it with scaling.fit(runs)"
-        )
     within(at_flop=(at_flop, POSITIVE), budget_flop=(1.0 if budget_flop is None else budget_flop, POSITIVE))
-    solved, law = fitted.solved, fitted.law
+    solved, law = fitted.solved_or_raise("errors"), fitted.law
     made = solved.runs.flop
     most = budget_flop if budget_flop is not None else float(made.max()) if made is not None else numpy.inf
     columns = _candidates(solved, candidates, most)
@@ -114,12 +110,12 @@ def next_run(
     if not len(allowed):
         raise ValueError(f"no candidate costs {most:.3g} FLOP or less; the cheapest costs {flop.min():.3g}")
     columns = {name: values[allowed] for name, values in columns.items()}
-    variance = fitted.noise.sigma**2
-    between = variance * (fitted.noise.shared.ratio if fitted.noise.shared is not None else 0.0)
-    inverse = numpy.linalg.pinv(_information(solved, fitted.noise.shared, variance, between), hermitian=True)
+    variance = solved.noise.sigma**2
+    between = variance * (solved.noise.shared.ratio if solved.noise.shared is not None else 0.0)
+    inverse = numpy.linalg.pinv(_information(solved, solved.noise.shared, variance, between), hermitian=True)
     aim = _aim(law, solved, at_flop, target)
     raw = law.log_columns({name: columns[name] for name in law.columns}, numpy.log)
-    slopes = solved.problem.jacobian(solved.theta, {name: raw[name] - solved.units[name] for name in raw})
+    slopes = solved.problem.jacobian(solved.theta, {name: raw[name] - solved.problem.units[name] for name in raw})
     now = float(aim @ inverse @ aim)
     toward, own = slopes @ inverse @ aim, (slopes @ inverse * slopes).sum(axis=1)
     then = numpy.maximum(now - toward**2 / (variance + between + own), 0.0)
@@ -191,7 +187,7 @@ def _aim(law: Law, solved: Solved, at_flop: float, target: str) -> numpy.ndarray
     for k, i in enumerate(moving):
         points[2 * k, i] += steps[k]
         points[2 * k + 1, i] -= steps[k]
-    values = law.to_symbols(points, solved.units)
+    values = solved.problem.symbols(points)
     best = law_optimum(law, dict(zip(law.names, values.T, strict=True)), at_flop)
     found = numpy.log(best.loss if target == "loss" else best.params)
     return numpy.asarray((found[::2] - found[1::2]) / (2 * steps))

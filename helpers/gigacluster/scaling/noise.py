@@ -43,6 +43,12 @@ class Shared:
         """Intraclass correlation: the share of the variance that is shared."""
         return self.ratio / (1.0 + self.ratio)
 
+    @property
+    def inflation(self) -> float:
+        """How many runs tell as much as one would without the error: 1 + (m - 1) times the correlation."""
+        sizes = numpy.bincount(self.group)
+        return 1.0 + (float((sizes**2).sum() / sizes.sum()) - 1.0) * self.correlation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:

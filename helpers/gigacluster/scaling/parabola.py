@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 from scipy import special
@@ -39,28 +39,24 @@ class Curve:
         """Choose the window around the lowest run and fit its parabola."""
         order = numpy.argsort(x, kind="stable")
         lowest = int(numpy.argmin(loss[order]))
-        edge = lowest in (0, len(x) - 1)
         near = numpy.abs(x[order] - x[order[lowest]]) <= numpy.log(window)
         first = min(max(lowest - 1, 0), max(len(x) - LEAST_RUNS, 0))
         near[first : first + LEAST_RUNS] = True
-        rows = order[near]
-        reason = ""
+        rows = order if approach == 1 else order[near]
+        curve = cls(x=x, near=rows, fitted=loss[rows], residuals=0.0 * x[rows], reason="", approach=approach)
         if approach == 1:
-            return cls(x=x, near=order, fitted=loss[order], residuals=0 * x, reason="", approach=1)
+            return curve
         if len(numpy.unique(x[rows])) < LEAST_RUNS:
-            reason = "fewer than three sizes"
-        if reason:
-            return cls(x=x, near=rows, fitted=loss[rows], residuals=numpy.zeros(0), reason=reason, approach=2)
-        basis = numpy.stack([numpy.ones(len(rows)), x[rows] - x[rows].mean(), (x[rows] - x[rows].mean()) ** 2], axis=1)
+            return replace(curve, residuals=numpy.zeros(0), reason="fewer than three sizes")
+        basis = _parabola(x[rows])
         fitted = basis @ numpy.linalg.lstsq(basis, loss[rows], rcond=None)[0]
         left = len(rows) - LEAST_RUNS
         residuals = (loss[rows] - fitted) * numpy.sqrt(len(rows) / left) if left else numpy.zeros(0)
-        curve = cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason="", approach=2)
-        where = ("smallest", "largest")[lowest > 0]
-        outside = f"its lowest run is the {where}" if edge else "no minimum inside its sizes"
-        if numpy.isnan(curve.minima(fitted[None, :])[0]):
-            return cls(x=x, near=rows, fitted=fitted, residuals=residuals, reason=outside, approach=2)
-        return curve
+        curve = replace(curve, fitted=fitted, residuals=residuals)
+        if numpy.isfinite(curve.minima(fitted[None, :])[0]):
+            return curve
+        ends = {0: "its lowest run is the smallest", len(x) - 1: "its lowest run is the largest"}
+        return replace(curve, reason=ends.get(lowest, "no minimum inside its sizes"))
 
     def minima(self, loss: numpy.ndarray) -> numpy.ndarray:
         """Return where each row of losses of the window is lowest; ``nan`` where nowhere inside the sizes."""
@@ -69,13 +65,17 @@ class Curve:
             return numpy.asarray(x[numpy.argmin(loss, axis=1)])
         if self.reason:
             return numpy.full(len(loss), numpy.nan)
-        centre = x.mean()
-        basis = numpy.stack([numpy.ones(len(x)), x - centre, (x - centre) ** 2], axis=1)
-        _, tilt, bend = (loss @ numpy.linalg.pinv(basis).T).T
+        _, tilt, bend = (loss @ numpy.linalg.pinv(_parabola(x)).T).T
         with numpy.errstate(all="ignore"):
-            lowest = centre - 0.5 * tilt / bend
+            lowest = x.mean() - 0.5 * tilt / bend
         inside = (bend > 0) & (lowest >= self.x.min()) & (lowest <= self.x.max())
         return numpy.where(inside, lowest, numpy.nan)
+
+
+def _parabola(x: numpy.ndarray) -> numpy.ndarray:
+    """Return the columns that a parabola about the mean of ``x`` is fitted by."""
+    centred = x - x.mean()
+    return numpy.stack([numpy.ones(len(x)), centred, centred**2], axis=1)
 
 
 def line_through(x: numpy.ndarray, y: numpy.ndarray) -> numpy.ndarray:
@@ -106,8 +106,7 @@ def bend(x: numpy.ndarray, y: numpy.ndarray) -> tuple[float, float, float]:
     x, y = x[known], y[known]
     if len(x) < _LEAST_TO_BEND:
         return numpy.nan, numpy.nan, numpy.nan
-    centred = x - x.mean()
-    basis = numpy.stack([numpy.ones(len(x)), centred, centred**2], axis=1)
+    basis = _parabola(x)
     solved = numpy.linalg.lstsq(basis, y, rcond=None)[0]
     left = len(x) - basis.shape[1]
     variance = float(((y - basis @ solved) ** 2).sum()) / left

@@ -66,6 +66,7 @@ class Problem:
     log_columns: dict[str, numpy.ndarray]  # centred
     log_loss: numpy.ndarray  # (1, runs), or a row a replicate
     weights: numpy.ndarray  # (replicates, runs); one row where all fits have the same
+    units: Mapping[str, float]  # log of the unit of each column
     fixed: dict[int, float] = field(default_factory=dict)  # symbol -> fitted coordinate
 
     @property
@@ -142,11 +143,15 @@ class Problem:
         """Numbers of the symbols that are fitted."""
         return [i for i in range(len(self.law.names)) if i not in self.fixed]
 
-    def log_prediction(self, theta: numpy.ndarray) -> numpy.ndarray:
-        """Return the log loss of the runs for one vector of fitted coordinates, on the host."""
+    def symbols(self, theta: numpy.ndarray) -> numpy.ndarray:
+        """Return parameters in SI units from fitted coordinates; both of shape (..., symbols)."""
+        return self.law.to_symbols(theta, self.units)
+
+    def residuals(self, theta: numpy.ndarray) -> numpy.ndarray:
+        """Return observed less predicted log loss of the runs for one vector of fitted coordinates, on the host."""
         named = dict(zip(self.law.names, theta, strict=True))
         with numpy.errstate(all="ignore"):  # a fit that went astray
-            return numpy.asarray(self.law.predict(JetOperations(numpy), named, self.log_columns))
+            return numpy.asarray(self.log_loss[0] - self.law.predict(JetOperations(numpy), named, self.log_columns))
 
     def jacobian(self, theta: numpy.ndarray, log_columns: Mapping[str, numpy.ndarray] | None = None) -> numpy.ndarray:
         """Return the derivatives of log loss by the free coordinates at one point, shape (runs, free symbols).
@@ -213,6 +218,32 @@ class Problem:
             return jet.value, lambda slope, curvature: xp.stack(contract(slope, curvature), axis=1)
 
         return prediction
+
+
+def make_problem(
+    law: Law,
+    columns: Mapping[str, numpy.ndarray],
+    loss: numpy.ndarray,
+    objective: Objective,
+    *,
+    weights: numpy.ndarray | None = None,
+    fixed: Mapping[str, float] | None = None,
+    like: Any = None,
+) -> Problem:
+    """Return the problem of a law and runs, with columns centred."""
+    raw, held = law.log_columns(columns, numpy.log), dict(fixed or {})
+    units = law.units(raw, held)
+    theta = law.to_coordinates(numpy.asarray([held.get(name, 1.0) for name in law.names]), units)
+    return Problem(
+        like=numpy.zeros(1) if like is None else like,
+        law=law,
+        objective=objective,
+        log_columns={name: column - units[name] for name, column in raw.items()},
+        log_loss=numpy.log(loss)[None, :],
+        weights=numpy.ones((1, len(loss))) if weights is None else weights[None, :],
+        units=units,
+        fixed={law.names.index(name): float(theta[law.names.index(name)]) for name in held},
+    )
 
 
 def reaches(objective: Samples, lowest: Samples, runs: int) -> Any:

@@ -118,13 +118,21 @@ class QualityLink:
         return numpy.asarray(edge + (sigmoid(x, *columns) - edge) * numpy.exp(level * beyond / (high - low)))
 
     def _own_errors(self, curve: numpy.ndarray, chance_draw: numpy.ndarray) -> numpy.ndarray:
-        """Draw a model's own error from those of the models of nearest fitted score."""
+        """Draw a model's own error from those of the models of nearest fitted score, between two of them in proportion.
+
+        Drawn from the errors themselves, the end of an interval would jump wherever one outlier among the nearest is
+        just more, or just less, than the share outside.
+        """
         fitted = sigmoid(self.x, self.slope, self.centre, self.ceiling, self.floor)
         order = numpy.argsort(fitted, kind="stable")
         near = min(max(_LEAST_NEAR, round(_NEAR_SHARE * len(order))), len(order))
         place = numpy.searchsorted(fitted[order], curve)
         first = numpy.clip(place - near // 2, 0, len(order) - near)
-        return numpy.asarray(self.residuals[order][first + (chance_draw * near).astype(int)])
+        nearest = numpy.sort(numpy.lib.stride_tricks.sliding_window_view(self.residuals[order], near), axis=1)
+        at = chance_draw * (near - 1)
+        below = at.astype(int)
+        low, high = nearest[first, below], nearest[first, below + 1]
+        return numpy.asarray(low + (at - below) * (high - low))
 
 
 def link_score(
@@ -202,10 +210,7 @@ def link_score(
     best = _refined(x, score, held[numpy.argmin(squares)], floors, ceilings)
     residuals = score - sigmoid(x, *best)
     noise = _noise(x, residuals, best, number if family is not None else None)
-    effective = float(len(x))
-    if noise.shared is not None:
-        sizes = numpy.bincount(number)
-        effective = len(x) / (1 + (float((sizes**2).sum() / sizes.sum()) - 1) * noise.shared.correlation)
+    effective = len(x) / (noise.shared.inflation if noise.shared is not None else 1.0)
     least = max(float((residuals**2).sum()), 1e-12)
     share = numpy.exp(-0.5 * max(effective - 4, 1) * numpy.log(numpy.maximum(squares, least) / least))
     share = share / share.sum()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy
@@ -157,19 +158,17 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
     loss = columns.pop("loss")
     budget = _column(runs, "budget_flop")
     budget = None if budget is None else budget.ravel()
-    faults = _cell_faults({**columns, "loss": loss})
+    faults = list(_cell_faults({**columns, "loss": loss}))
     if not faults and loss_unit is not None:
         loss = _LOSS_UNITS[loss_unit](loss)
-        faults = _cell_faults({"loss": loss})
+        faults = list(_cell_faults({"loss": loss}))
     if not faults:
-        faults = _unit_faults(columns) + _loss_faults(columns, loss, loss_unit) + _order_faults(
-            columns, budget
-        ) or _design_faults(columns, law, free)
-    if faults:
-        raise ValueError(f"the runs cannot be fitted by {law.name!r}:\n" + "\n".join(f"  {fault}" for fault in faults))
+        together = (_unit_faults(columns), _loss_faults(columns, loss, loss_unit), _order_faults(columns, budget))
+        faults = [*chain(*together)] or list(_design_faults(columns, free))
+    _refuse(f"the runs cannot be fitted by {law.name!r}", faults)
     if "unique_tokens" in columns:
         columns["unique_tokens"] = numpy.minimum(columns["unique_tokens"], columns["tokens"])
-    notes = _duplicates(columns, loss)
+    notes = list(_duplicates(columns, loss))
     for note in notes:
         warnings.warn(note, RunsWarning, stacklevel=3)
     if loss_unit is None:
@@ -186,13 +185,17 @@ def check_columns(columns: Mapping[str, numpy.ndarray]) -> None:
     ValueError
         With every fault: column, rows (counted from 0) and what to do.
     """
-    faults = _cell_faults(columns) or _unit_faults(columns) + _order_faults(columns, columns.get("budget_flop"))
-    if not all(len(values) for values in columns.values()):
-        faults = ["there are no rows"]
-    elif not faults and "loss" in columns:
-        faults = _loss_faults(columns, columns["loss"], "nat")
+    faults = [] if all(map(len, columns.values())) else ["there are no rows"]
+    faults = faults or list(_cell_faults(columns))
+    faults = faults or [*_unit_faults(columns), *_order_faults(columns, columns.get("budget_flop"))]
+    if not faults and "loss" in columns:
+        faults = list(_loss_faults(columns, columns["loss"], "nat"))
+    _refuse("the runs cannot be used", faults)
+
+
+def _refuse(what: str, faults: list[str]) -> None:
     if faults:
-        raise ValueError("the runs cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+        raise ValueError(f"{what}:\n" + "\n".join(f"  {fault}" for fault in faults))
 
 
 def positive(name: str, values: object) -> numpy.ndarray:
@@ -204,7 +207,7 @@ def positive(name: str, values: object) -> numpy.ndarray:
         With the name, the places (counted from 0) and what is allowed.
     """
     host = numbers(name, values)
-    faults = _cell_faults({name: host.ravel()}) or _unit_faults({name: host.ravel()})
+    faults = list(_cell_faults({name: host.ravel()})) or list(_unit_faults({name: host.ravel()}))
     if faults:
         raise ValueError("; ".join(faults))
     return host
@@ -269,57 +272,53 @@ def _rows(mask: numpy.ndarray) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:_MAX_ROWS_SHOWN]))}{more}"
 
 
-def _cell_faults(columns: Mapping[str, numpy.ndarray]) -> list[str]:
-    faults = []
+def _where(name: str, values: numpy.ndarray, wrong: numpy.ndarray) -> str:
+    """Say the first value that is wrong, and in which rows they are."""
+    return f"{name} is {values[numpy.flatnonzero(wrong)[0]]:g} in {_rows(wrong)}"
+
+
+def _cell_faults(columns: Mapping[str, numpy.ndarray]) -> Iterator[str]:
     for name, values in columns.items():
         missing = ~numpy.isfinite(values)
         if missing.any():
-            faults.append(f"{name} is missing or infinite in {_rows(missing)}; drop these runs or fill in the value")
+            yield f"{name} is missing or infinite in {_rows(missing)}; drop these runs or fill in the value"
         small = ~missing & (values <= 0)
         if small.any():
             first = values[numpy.flatnonzero(small)[0]]
-            faults.append(f"{name} is zero or negative in {_rows(small)} (the first is {first:g}); drop these runs")
-    return faults
+            yield f"{name} is zero or negative in {_rows(small)} (the first is {first:g}); drop these runs"
 
 
-def _unit_faults(columns: Mapping[str, numpy.ndarray]) -> list[str]:
-    faults = []
+def _unit_faults(columns: Mapping[str, numpy.ndarray]) -> Iterator[str]:
     for name, values in columns.items():
         low, high, unit = _RANGES.get(name, (0.0, numpy.inf, ""))
         for outside, remedy in ((values < low, "multiply"), (values > high, "divide")):
             if outside.any():
-                first = values[numpy.flatnonzero(outside)[0]]
-                faults.append(
-                    f"{name} is {first:g} in {_rows(outside)}, outside [{low:g}, {high:g}] {unit}: the unit looks "
-                    "wrong; "
+                yield (
+                    f"{_where(name, values, outside)}, outside [{low:g}, {high:g}] {unit}: the unit looks wrong; "
                     f"{remedy} by 1e9 if it is billions or billionths, or drop these runs"
                 )
-    return faults
 
 
-def _loss_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss_unit: str | None) -> list[str]:
-    faults = []
+def _loss_faults(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray, loss_unit: str | None) -> Iterator[str]:
     wrong = loss > _LARGEST_LOSS
     if wrong.any():
-        faults.append(
-            f"loss is {loss[numpy.flatnonzero(wrong)[0]]:g} in {_rows(wrong)}, above {_LARGEST_LOSS:g} nats a token: "
-            "take the logarithm if it is a perplexity, or drop these runs"
+        yield (
+            f"{_where('loss', loss, wrong)}, above {_LARGEST_LOSS:g} nats a token: take the logarithm if it is a "
+            "perplexity, or drop these runs"
         )
     ratio = _over_typical(columns, loss)
-    if not faults and loss_unit is None and ratio is not None and numpy.median(ratio) > _ABSURD:
-        absurd = ratio > _ABSURD
-        faults.append(
-            f"loss is {numpy.median(loss):.3g} in the median, {numpy.median(ratio):.2g} times what models of these "
-            "params "
-            f"and tokens reach in nats ({_rows(absurd)}): it looks like a perplexity; name the column 'perplexity', or "
+    if ratio is None:
+        return
+    middle = numpy.median(ratio)
+    said = f"loss is {numpy.median(loss):.3g} in the median"
+    what = f"{middle:.2g} times what models of these params and tokens reach in nats"
+    if not wrong.any() and loss_unit is None and middle > _ABSURD:
+        yield (
+            f"{said}, {what} ({_rows(ratio > _ABSURD)}): it looks like a perplexity; name the column 'perplexity', or "
             "say loss_unit='perplexity' (or 'nat' if it is right)"
         )
-    if ratio is not None and numpy.median(ratio) < _TINY:
-        faults.append(
-            f"loss is {numpy.median(loss):.3g} in the median ({_rows(ratio < _TINY)}), {numpy.median(ratio):.2g} times "
-            "what models of these params and tokens reach in nats a token: it is in another unit"
-        )
-    return faults
+    if middle < _TINY:
+        yield f"{said} ({_rows(ratio < _TINY)}), {what} a token: it is in another unit"
 
 
 def _over_typical(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> numpy.ndarray | None:
@@ -329,25 +328,15 @@ def _over_typical(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> 
     return loss / (E + A / columns["params"] ** alpha + B / columns["tokens"] ** beta)
 
 
-def _doubtful_unit(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> list[str]:
-    ratio = _over_typical(columns, loss)
-    if ratio is None or not len(ratio) or numpy.median(ratio) < _DOUBTFUL:
-        return []
-    return [
-        f"the losses are {numpy.median(ratio):.2g} times what models of these params and tokens usually reach in nats: "
-        "if they are bits (1.44 times nats) say loss_unit='bit', if they are right say loss_unit='nat'"
-    ]
-
-
-def _order_faults(columns: Mapping[str, numpy.ndarray], budget: numpy.ndarray | None) -> list[str]:
+def _order_faults(columns: Mapping[str, numpy.ndarray], budget: numpy.ndarray | None) -> Iterator[str]:
     """Refuse columns that have been taken for one another."""
     if not {"params", "tokens"} <= set(columns) or not len(columns["params"]):
-        return []
-    params, tokens, faults = columns["params"], columns["tokens"], []
+        return
+    params, tokens = columns["params"], columns["tokens"]
     few = tokens < _LEAST_RATIO * params
     if numpy.median(tokens / params) < _LEAST_RATIO:
         first = numpy.flatnonzero(few)[0]
-        faults.append(
+        yield (
             f"tokens is below {_LEAST_RATIO:g} params in {_rows(few)} (the first is {tokens[first]:g} tokens for "
             f"{params[first]:g} params): the columns params and tokens look swapped; exchange them"
         )
@@ -356,42 +345,44 @@ def _order_faults(columns: Mapping[str, numpy.ndarray], budget: numpy.ndarray | 
         middle = float(numpy.median(ratio))
         if not 1 / _CONVENTION <= middle <= _CONVENTION:
             wrong = (ratio < 1 / _CONVENTION) | (ratio > _CONVENTION)
-            faults.append(
+            yield (
                 f"budget_flop is {middle:.3g} times 6 params tokens in the median ({_rows(wrong)}), outside "
                 f"[{1 / _CONVENTION:.2g}, {_CONVENTION:g}]: a column is swapped or in another unit"
             )
-    return faults
 
 
-def _design_faults(columns: Mapping[str, numpy.ndarray], law: Law, free: int) -> list[str]:
+def _design_faults(columns: Mapping[str, numpy.ndarray], free: int) -> Iterator[str]:
     count = len(next(iter(columns.values())))
-    faults = []
     if count < max(free, 1):
-        faults.append(
+        yield (
             f"there are {count} runs for {free} free parameters; at least {max(free, 1)} are needed: add runs, or hold "
             "parameters fixed with fixed={...}"
         )
     for name, values in columns.items():
         if count and free > 1 and name != "unique_tokens" and numpy.ptp(numpy.log(values)) < 1e-3:
-            faults.append(
+            yield (
                 f"all runs have one value of {name}, {values[0]:g} (rows 0 to {count - 1}), so nothing shows how loss "
                 f"depends on it: add runs with other {name}, or choose a form without it"
             )
-    return faults
 
 
-def _duplicates(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> list[str]:
+def _duplicates(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> Iterator[str]:
     table = numpy.stack([*columns.values(), loss], axis=1)
-    order = numpy.lexsort(table.T)  # stable, so that the first of equal rows comes first
-    new = numpy.concatenate([[True], (numpy.diff(table[order], axis=0) != 0).any(axis=1)])
-    first = numpy.empty(len(loss), dtype=int)
-    first[order] = order[numpy.flatnonzero(new)][numpy.cumsum(new) - 1]
-    repeated = numpy.arange(len(loss)) != first
-    if not repeated.any():
-        return []
-    row = int(numpy.flatnonzero(repeated)[0])
-    return [
-        f"duplicate runs: {_rows(repeated)} repeat an earlier run exactly (row {row} repeats "
-        f"row {first[row]}) and count twice; drop them with "
-        "drop_duplicates() unless they are separate measurements"
-    ]
+    _, first, place = numpy.unique(table, axis=0, return_index=True, return_inverse=True)
+    earlier = first[place.ravel()]
+    repeated = numpy.arange(len(loss)) != earlier
+    if repeated.any():
+        row = int(numpy.flatnonzero(repeated)[0])
+        yield (
+            f"duplicate runs: {_rows(repeated)} repeat an earlier run exactly (row {row} repeats row {earlier[row]}) "
+            "and count twice; drop them with drop_duplicates() unless they are separate measurements"
+        )
+
+
+def _doubtful_unit(columns: Mapping[str, numpy.ndarray], loss: numpy.ndarray) -> Iterator[str]:
+    ratio = _over_typical(columns, loss)
+    if ratio is not None and numpy.median(ratio) >= _DOUBTFUL:
+        yield (
+            f"the losses are {numpy.median(ratio):.2g} times what models of these params and tokens usually reach in "
+            "nats: if they are bits (1.44 times nats) say loss_unit='bit', if they are right say loss_unit='nat'"
+        )

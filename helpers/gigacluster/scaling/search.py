@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -11,7 +11,7 @@ import numpy
 from gigacluster.arrays import release, to_host
 from gigacluster.parallel import halving
 from gigacluster.scaling.law import Law
-from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.noise import Noise
 from gigacluster.scaling.problem import Fits, Problem, reaches, solve
 from gigacluster.scaling.runs import Runs
 
@@ -141,8 +141,7 @@ class Solved:
     runs: Runs
     point: Fits  # one row
     starts: StartReport
-    units: dict[str, float]  # log of the unit of each column
-    clusters: Any = None  # labels of runs that may share an error, if any were given
+    noise: Noise  # what the residuals are made of
 
     @property
     def theta(self) -> numpy.ndarray:
@@ -159,44 +158,24 @@ class Solved:
         """The objective there."""
         return float(self.point.objective[0])
 
-    @property
+    @cached_property
     def residuals(self) -> numpy.ndarray:
         """Observed less predicted log loss of each run."""
-        return numpy.asarray(self.problem.log_loss[0] - self.problem.log_prediction(self.theta))
+        return self.problem.residuals(self.theta)
 
 
-def make_problem(
-    law: Law, checked: Runs, options: Objective, weights: numpy.ndarray, fixed: Mapping[str, float], like: Any
-) -> tuple[Problem, dict[str, float]]:
-    """Return the problem of a law and runs, with columns centred, and the log of the unit of each column."""
-    raw_columns = law.log_columns(checked.columns, numpy.log)
-    units = law.units(raw_columns, fixed)
-    theta = law.to_coordinates(numpy.asarray([fixed.get(name, 1.0) for name in law.names]), units)
-    problem = Problem(
-        like=like,
-        law=law,
-        objective=options,
-        log_columns={name: column - units[name] for name, column in raw_columns.items()},
-        log_loss=numpy.log(checked.loss)[None, :],
-        weights=weights[None, :],
-        fixed={law.names.index(name): float(theta[law.names.index(name)]) for name in fixed},
-    )
-    return problem, units
-
-
-def search(problem: Problem, theta: numpy.ndarray, units: dict[str, float]) -> tuple[Fits, StartReport]:
+def search(problem: Problem, theta: numpy.ndarray) -> tuple[Fits, StartReport]:
     """Return the optimum from many starts, and what became of them.
 
     Where there are very many runs the starts are taken down on a sample of them, and the best few minima of the sample
     then on all runs.
     """
-    count, law = problem.log_loss.shape[1], problem.law
-    searched = problem
+    count, searched = problem.log_loss.shape[1], problem
     if count > _SEARCHED_RUNS:
         searched = problem.only(numpy.random.default_rng(0).choice(count, _SEARCHED_RUNS, replace=False))
     fits = solve(searched, theta)
     runs = searched.log_loss.shape[1]
-    report = summarise(fits.objective, fits.converged, law.to_symbols(fits.theta, units), law, runs)
+    report = summarise(fits.objective, fits.converged, problem.symbols(fits.theta), problem.law, runs)
     if searched is not problem:
         order = numpy.argsort(numpy.where(fits.converged, fits.objective, numpy.inf), kind="stable")
         apart = [order[0]]

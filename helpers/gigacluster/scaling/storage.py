@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +14,27 @@ from gigacluster.scaling.estimate import Flag
 from gigacluster.scaling.law import Law, get_law
 from gigacluster.scaling.noise import Noise, Shared
 from gigacluster.scaling.objective import Objective
+from gigacluster.scaling.problem import make_problem
 from gigacluster.scaling.runs import Runs
-from gigacluster.scaling.search import Solved, StartReport, make_problem, search
+from gigacluster.scaling.search import Solved, StartReport, search
 
-#: What every file of a fit has, whether fitted or published.
-_FIELDS = ("form", "parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
+#: What every file of a fit has, whether fitted or published: the fields of a fit by their own names.
+_FIELDS = ("parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
 
 
 def write(path: str | Path, fit: Mapping[str, Any]) -> None:
     """Write the fields of a fit as JSON."""
     solved = fit["solved"]
-    content: dict[str, Any] = {
-        "form": fit["law"].name,
-        "parameters": fit["parameters"],
-        "fixed": fit["fixed"],
-        "coverage": fit["coverage"],
-        "kind": fit["kind"],
-        "objective": fit["objective"],
-        "flags": [[flag.kind, flag.symbol, flag.message] for flag in fit["flags"]],
-        "replicates": _lists(fit["replicates"]),
-    }
+    content = {"form": fit["law"].name, **{name: fit[name] for name in _FIELDS}}
     if solved is not None:
-        problem, runs, noise, starts = solved.problem, solved.runs, fit["noise"], solved.starts
         content["fitted"] = {
-            "columns": _lists(runs.columns),
-            "loss_nat": runs.loss.tolist(),
-            "budget_flop": None if runs.budget_flop is None else runs.budget_flop.tolist(),
-            "weights": problem.weights[0].tolist(),
-            "objective": [problem.objective.loss, problem.objective.delta, problem.objective.quantile],
-            "starts": {**vars(starts), "minima": _lists(starts.minima)},
-            "noise": {**_lists(vars(noise)), "shared": None if noise.shared is None else _lists(vars(noise.shared))},
-            "hit_rates": None if fit["hit_rates"] is None else fit["hit_rates"].tolist(),
+            "runs": solved.runs,
+            "weights": solved.problem.weights[0],
+            "objective": solved.problem.objective,
+            "starts": solved.starts,
+            "noise": solved.noise,
         }
-    Path(path).write_text(json.dumps(content), encoding="utf-8")
+    Path(path).write_text(json.dumps(content, default=_plain), encoding="utf-8")
 
 
 def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
@@ -54,49 +43,41 @@ def read(path: str | Path, form: Law | None = None) -> dict[str, Any]:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
-    missing = [name for name in _FIELDS if not isinstance(content, dict) or name not in content]
+    missing = [name for name in ("form", *_FIELDS) if not isinstance(content, dict) or name not in content]
     if missing:
         raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
-    law = form or get_law(content["form"])
-    fitted, solved, noise, rates = content.get("fitted"), None, None, None
+    fitted, solved, law = content.get("fitted"), None, form or get_law(content["form"])
     if fitted is not None:
-        budget = fitted["budget_flop"]
-        checked = Runs(
-            columns=_arrays(fitted["columns"]),
-            loss=numpy.asarray(fitted["loss_nat"]),
-            notes=(),
-            budget_flop=None if budget is None else numpy.asarray(budget),
-        )
-        loss, delta, quantile = fitted["objective"]
-        options = Objective(loss=loss, delta=delta, quantile=quantile)
-        problem, units = make_problem(
-            law, checked, options, numpy.asarray(fitted["weights"]), content["fixed"], numpy.zeros(1)
+        runs = Runs(**_arrays({**fitted["runs"], "notes": ()}))
+        problem = make_problem(
+            law,
+            runs.columns,
+            runs.loss,
+            Objective(**fitted["objective"]),
+            weights=numpy.asarray(fitted["weights"]),
+            fixed=content["fixed"],
         )
         values = numpy.asarray([[content["parameters"][name] for name in law.names]])
-        point, _ = search(problem, law.to_coordinates(values, units), units)
-        starts = StartReport(**{**fitted["starts"], "minima": _arrays(fitted["starts"]["minima"])})
+        point, _ = search(problem, law.to_coordinates(values, problem.units))
         shared = fitted["noise"].pop("shared")
         noise = Noise(**_arrays(fitted["noise"]), shared=None if shared is None else Shared(**_arrays(shared)))
-        rates = fitted["hit_rates"]
-        solved = Solved(problem=problem, runs=checked, point=point, starts=starts, units=units)
+        starts = StartReport(**_arrays(fitted["starts"]))
+        solved = Solved(problem=problem, runs=runs, point=point, starts=starts, noise=noise)
     return {
+        **{name: content[name] for name in _FIELDS},
         "law": law,
-        "parameters": content["parameters"],
-        "fixed": content["fixed"],
-        "coverage": content["coverage"],
         "replicates": _arrays(content["replicates"]),
-        "flags": tuple(Flag(*parts) for parts in content["flags"]),
-        "kind": content["kind"],
-        "objective": content["objective"],
+        "flags": tuple(Flag(**flag) for flag in content["flags"]),
         "solved": solved,
-        "noise": noise,
-        "hit_rates": None if rates is None else numpy.asarray(rates),
     }
 
 
-def _lists(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.tolist() if isinstance(value, numpy.ndarray) else value for name, value in fields.items()}
+def _plain(value: Any) -> Any:
+    """Return an array as a list, and a record as its fields, for JSON."""
+    return {item.name: getattr(value, item.name) for item in fields(value)} if is_dataclass(value) else value.tolist()
 
 
-def _arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in fields.items()}
+def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was read with its lists as arrays, those of a mapping too."""
+    read_back = {name: _arrays(value) if isinstance(value, dict) else value for name, value in content.items()}
+    return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in read_back.items()}

@@ -156,10 +156,7 @@ def _from_inputs() -> pd.DataFrame:
 def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
     """Return a ledger to be read: claims and their inputs as a text, numbers rounded, our 90 % beside our median.
 
-    Returns
-    -------
-    DataFrame
-        ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
+    The columns are ``claim``, ``published``, ``ours``, ``times`` (ours over published), ``tolerance``, ``source``.
     """
 
     def ours(row: Any) -> str:
@@ -196,7 +193,8 @@ def published_optima(budget_flop: float) -> pd.DataFrame:
     True
     """
     rows = []
-    for law, group in catalog.load("scaling_published_laws").groupby("law", sort=False):
+    laws = catalog.load("scaling_published_laws").query("form != 'data-constrained'")  # repeats have no optimum alone
+    for law, group in laws.groupby("law", sort=False):
         first, symbols = group.iloc[0], dict(zip(group["symbol"], group["value"], strict=True))
         best = scaling.law_optimum(scaling.LAWS[first["form"]], symbols, budget_flop)
         trained = [float(x) for x in (best.params, best.tokens, best.tokens / best.params, best.loss)]

@@ -85,7 +85,7 @@ def beside_published(*, samples: int = 2000, seed: int = 7) -> pd.DataFrame:
         ``rate_from``, ``times_from``, ``group``, ``note``.
     """
     table = catalog.load("effective_time_published")
-    told = table[table["gpus_per_node"].notna()].to_dict("records")
+    told = [row[row.notna()].to_dict() for _, row in table[table["gpus_per_node"].notna()].iterrows()]
     found = pd.DataFrame([_compared(row, samples, seed) for row in told])
     size = found["error"].abs() / found["published"]
     order = found.assign(size=size).sort_values(["missed", "size"], ascending=False).index
@@ -101,57 +101,48 @@ def not_compared() -> pd.DataFrame:
 def orders(found: pd.DataFrame) -> pd.DataFrame:
     """Set the order of the schemes within each published comparison beside ours.
 
-    Parameters
-    ----------
-    found : as :func:`beside_published` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        By comparison: the schemes from the best by the source, their published shares, our medians, ``same_order``.
+    By comparison of :func:`beside_published`: the schemes from the best by the source, their published shares, our
+    medians, and whether they have the same order, all in words.
     """
     compared = []
-    for group, sides in found[found["group"].notna()].groupby("group"):
+    for group, sides in found.dropna(subset="group").groupby("group"):
         ordered = sides.sort_values("published", ascending=False)
-        compared.append(
-            {
-                "comparison": group,
-                "schemes": " > ".join(ordered["scheme"]),
-                "published": " > ".join(f"{value:.2f}" for value in ordered["published"]),
-                "ours": ", ".join(f"{value:.2f}" for value in ordered["median"]),
-                "same_order": bool((ordered["median"].diff().dropna() < 0).all()),
-            }
-        )
-    return pd.DataFrame(compared)
+        theirs, ours = ([f"{value:.2f}" for value in ordered[name]] for name in ("published", "median"))
+        same = "yes" if (ordered["median"].diff().dropna() < 0).all() else "no"
+        schemes = " before ".join(recovery.WORDS[scheme] for scheme in ordered["scheme"])
+        compared.append((group, schemes, ", ".join(theirs), ", ".join(ours), same))
+    return pd.DataFrame(compared, columns=["comparison", "schemes", "published", "ours", "same order"])
 
 
-def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]:
-    size, house, scheme = float(row["n_gpus"]), str(row["house"]), str(row["scheme"])
-    times, times_from = _times(row, recovery.inputs(scheme, size, without_house=house))
-    rate, rate_from, rate_to = _rate(row, house)
+def _compared(told: Mapping[str, Any], samples: int, seed: int) -> dict[str, Any]:
+    """Return a figure beside ours; what a source does not print is missing in ``told``."""
+    size, house, scheme = float(told["n_gpus"]), str(told["house"]), str(told["scheme"])
+    times, times_from = _times(told, recovery.inputs(scheme, size, without_house=house))
+    rate, rate_from, rate_to = _rate(told, house)
     drawn = draw({"rate": rate, "position": Uncertain.uniform(0.0, 1.0), "stop": _PLANNED_STOP_S}, samples, seed)
     scheme_of = recovery.recovery(scheme, times, drawn["position"])
-    nodes = size / float(row["gpus_per_node"])
+    nodes = size / float(told["gpus_per_node"])
     mttf_s = 1000 * SECONDS_PER_DAY / (nodes * drawn["rate"])
-    if (between_s := _known(row["failure_interval_s"])) is not None:
+    if (between_s := told.get("failure_interval_s")) is not None:
         dead_s = scheme_of.detection_s + (scheme_of.resume_s if scheme == "drop_replica" else 0.0)
         mttf_s = numpy.maximum(between_s - dead_s, _LEAST_SHARE_OF_INTERVAL * between_s)
     ours = reliability.goodput_with(
         scheme_of,
         mttf_s=mttf_s,
-        n_replicas=_known(row["n_replicas"]) or _REPLICAS,
-        checkpoint_interval_s=_known(row["checkpoint_interval_s"]),
-        queue_s=_known(row["queue_s"]) or 0.0,
-        planned_stops_per_day=(_known(row["planned_stops"]) or 0.0) / (_known(row["days"]) or 1.0),
+        n_replicas=told.get("n_replicas", _REPLICAS),
+        checkpoint_interval_s=told.get("checkpoint_interval_s"),
+        queue_s=told.get("queue_s", 0.0),
+        planned_stops_per_day=told.get("planned_stops", 0.0) / told.get("days", 1.0),
         planned_stop_s=drawn["stop"],
     )
-    published, unit, values = _known(row["value"]), "1", ours.goodput_frac
-    if published is None:  # what one failure costs, instead of a share of time
+    if "value" in told:
+        published, unit, values = float(told["value"]), "1", ours.goodput_frac
+    else:  # what one failure costs, instead of a share of time
         lost = ours.rework_frac + ours.restart_frac + ours.waiting_frac
-        published, unit, values = float(row["lost_s"]), "s", SECONDS_PER_DAY * lost / ours.failures_per_day
-    found, bound, timed = rows.row(published, values), bool(row["is_lower_bound"]), recovery.sizes(scheme)
+        published, unit, values = float(told["lost_s"]), "s", SECONDS_PER_DAY * lost / ours.failures_per_day
+    found, bound, timed = rows.row(published, values), bool(told["is_lower_bound"]), recovery.sizes(scheme)
     return {
-        **{name: row[name] for name in _TOLD},
+        **{name: told.get(name) for name in _TOLD},
         "unit": unit,
         **found,
         "error": found["median"] - published,
@@ -162,45 +153,39 @@ def _compared(row: Mapping[Any, Any], samples: int, seed: int) -> dict[str, Any]
     }
 
 
-def _known(value: float | None) -> float | None:
-    return None if value is None or numpy.isnan(value) else float(value)
-
-
-def _rate(row: Mapping[Any, Any], house: str) -> tuple[Uncertain, str, float]:
+def _rate(told: Mapping[str, Any], house: str) -> tuple[Uncertain, str, float]:
     """Return failures per 1,000 node-days of the row's own nodes, where they come from, and to what size they hold."""
-    size, per_node = float(row["n_gpus"]), float(row["gpus_per_node"])
-    if (rate := _known(row["failures_per_1000_node_days"])) is not None:
+    size, per_node = float(told["n_gpus"]), float(told["gpus_per_node"])
+    if (rate := told.get("failures_per_1000_node_days")) is not None:
         return Uncertain.fixed(rate), "printed", size
-    if (count := _known(row["failures"])) is not None and (days := _known(row["days"])) is not None:
-        return reliability.counted_rate(count, size / per_node * days), "counted", size
-    if (between_s := _known(row["failure_interval_s"])) is not None:
+    if "failures" in told and "days" in told:
+        return reliability.counted_rate(told["failures"], size / per_node * told["days"]), "counted", size
+    if (between_s := told.get("failure_interval_s")) is not None:
         return Uncertain.fixed(1000 * SECONDS_PER_DAY * per_node / (size * between_s)), "the interval", size
-    chip = row["chip"] if isinstance(row["chip"], str) else None
-    others = failures.failure_rate(chip, size, without_house=house)
+    others = failures.failure_rate(told.get("chip"), size, without_house=house)
     one, here = others.pooled.rate, per_node / 8
     scaled = Uncertain(low=here * one.low, median=here * one.median, high=here * one.high)
     return scaled, f"{others.pooled.houses} other houses", others.largest_gpus
 
 
-def _times(row: Mapping[Any, Any], times: dict[str, Uncertain]) -> tuple[dict[str, Uncertain], str]:
+def _times(told: Mapping[str, Any], times: dict[str, Uncertain]) -> tuple[dict[str, Uncertain], str]:
     """Put a row's own times in the place of those of other houses."""
     found, own = dict(times), []
     quick = "resume_s" if "resume_s" in found else "restart_s"
-    if (seconds := _known(row["restart_s"]) or _known(row["stall_s"])) is not None:
-        nothing = Uncertain.fixed(0.0)
-        if row["stall_is_upper_bound"]:  # of every failure, those that the scheme does not help against too
+    if (seconds := told.get("restart_s") or told.get("stall_s")) is not None:
+        if told.get("stall_is_upper_bound"):  # of every failure, those that the scheme does not help against too
             found |= {quick: Uncertain.uniform(0.0, seconds), "restart_s": Uncertain.uniform(0.0, seconds)}
             own.append("below the printed bound")
         else:
             found[quick] = Uncertain.fixed(seconds)
             own.append("printed")
-        found["detection_s"] = nothing
-    if (stall_s := _known(row["checkpoint_stall_s"])) is not None:
+        found["detection_s"] = Uncertain.fixed(0.0)
+    if (stall_s := told.get("checkpoint_stall_s")) is not None:
         found["checkpoint_stall_s"] = Uncertain.fixed(stall_s)
         if quick == "restart_s":  # training waits for all of it
             found["checkpoint_write_s"] = Uncertain.fixed(stall_s)
         own.append("checkpoint printed")
-    if (overhead := _known(row["overhead_frac"])) is not None:
+    if (overhead := told.get("overhead_frac")) is not None:
         found["overhead_frac"] = Uncertain.fixed(overhead)
         own.append("overhead printed")
     return found, ", ".join(own) or "other houses"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -26,11 +25,8 @@ class UpdateError(CatalogError):
 def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Read what one published CSV file has of a table.
 
-    Parameters
-    ----------
-    file : Path
-    table : A table of ``data/``; the dictionary says under which headers its columns are published.
-    needs : Columns that the file must have; it may have others of the table too.
+    The dictionary says under which headers the columns of a table are published; the file must have those in
+    ``needs``.
 
     Returns
     -------
@@ -42,9 +38,7 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             text = stream.read()
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next(reader, [])
-        lines = [(reader.line_num, row) for row in reader if row]
+        header, lines = fields.csv_rows(text, strict=True)
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         return pd.DataFrame(), [f"{file.name}: cannot be read as CSV in UTF-8 ({fault}); download it again"]
     columns = [column for column in dictionary.table(table).columns if column.column not in _OURS]

@@ -44,10 +44,7 @@ def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
 
     Clusters that opened on the same day compete with each other; ties share the better rank.
 
-    Returns
-    -------
-    DataFrame
-        Rows of the standard analysis with a date and a 16-bit performance, by date, with ``rank_at_release``.
+    Rows of the standard analysis with a date and a 16-bit performance, by date, with ``rank_at_release``.
     """
     rows = clusters[clusters["in_standard_analysis"] & clusters["first_operational"].notna()]
     rows = rows[(rows["peak_16bit_op_per_s"] > 0) & (rows["status"] != "Planned")].sort_values("first_operational")

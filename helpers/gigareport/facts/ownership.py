@@ -105,11 +105,8 @@ def fives_share(world: WorldStock, date: Day) -> numpy.ndarray:
 def index_by_quarter(world: WorldStock) -> pd.DataFrame:
     """Index of the owners at each quarter.
 
-    Returns
-    -------
-    DataFrame
-        ``date, band_low, lowest, capped, highest, band_high``: capped holds if nobody in Other is larger than the
-        smallest named owner (an assumption).
+    The columns are ``date, band_low, lowest, capped, highest, band_high``: capped holds if nobody in Other is larger
+    than the smallest named owner (an assumption).
     """
     import pandas as pd
 
@@ -192,12 +189,9 @@ def index_change(
 def trend_tests(world: WorldStock, before: Day, after: Day) -> pd.DataFrame:
     """Did the index rise between two dates? The answer under each assumption about Other.
 
-    Returns
-    -------
-    DataFrame
-        ``assumption, change_p5, change_median, change_p95, answer``. The answer is "rose" or "fell" only where the
-        bands are disjoint (first row) or 95 % of the samples have the sign (other rows). The last row is no change
-        but the HHI inside Other at which there would have been none.
+    The columns are ``assumption, change_p5, change_median, change_p95, answer``. The answer is "rose" or "fell" only
+    where the bands are disjoint (first row) or 95 % of the samples have the sign (other rows). The last row is no
+    change but the HHI inside Other at which there would have been none.
     """
     import pandas as pd
 
@@ -286,11 +280,8 @@ def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Day) -> Cut:
 def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:
     """How concentrated each market is.
 
-    Returns
-    -------
-    DataFrame
-        ``market, largest, largest_share, top3_share, nameless_share, hhi_low, hhi_high``: shares are medians, of the
-        whole with the nameless.
+    The columns are ``market, largest, largest_share, top3_share, nameless_share, hhi_low, hhi_high``: shares are
+    medians, of the whole with the nameless.
     """
     import pandas as pd
 

@@ -19,7 +19,7 @@ import numpy
 from gigacluster import hardware
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport import catalog
-from gigareport.facts.world import Days, as_days, day_numbers, h100e_per_chip
+from gigareport.facts.world import Day, Days, as_days, day_numbers, h100e_per_chip
 from gigareport.table import Table, given, stacked
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Revisions:
     """What became of the plans of one vintage by a later one."""
 
     window_months: float  # between the two
-    steps: Table  # site, planned, power_mw, n_buildings, h100e, now, slip_months, log_ratio, cancelled
+    steps: Table  # site, slip_months, log_ratio (of their sizes), cancelled
     common_sites: int
     planned_before: float  # of the common sites by the end of 2027 [H100e]
     planned_now: float
@@ -90,30 +90,24 @@ def revisions_between(before: str, now: str) -> Revisions:
     made, end = as_days(before), as_days(LAST_DAY)
     old_sites, new_sites = (states_by_site(vintage).groups("site") for vintage in (before, now))
     common = [site for site in old_sites if site in new_sites]
-    rows: list[tuple[Any, ...]] = []
+    rows = []
     for site in common:
         old, new = old_sites[site], new_sites[site]
-        past = old.where(old["date"] <= made)
-        reached, buildings = _most(past["h100e_8bit"]), _most(past["n_buildings"])
-        for step in old.where((old["date"] > made) & (old["date"] <= end)).rows():
-            if not step["h100e_8bit"] > reached:
-                continue
-            enough_power = new["power_mw"] >= _REACHED * step["power_mw"]
+        buildings = _most(old["n_buildings"][old["date"] <= made])
+        steps = planned_steps(old, before)
+        for step in steps.where(steps["date"] <= end).rows():
             there = (new["n_buildings"] >= step["n_buildings"]) & (new["date"] <= end)
-            there &= (step["n_buildings"] > buildings) | enough_power
-            found = next(new.where(there).rows(), None)
-            reached, buildings = step["h100e_8bit"], _most(old["n_buildings"][old["date"] <= step["date"]])
-            now_on, slip, ratio = numpy.datetime64("NaT", "D"), numpy.nan, numpy.nan
+            there &= (step["n_buildings"] > buildings) | (new["power_mw"] >= _REACHED * step["power_mw"])
+            buildings = _most(old["n_buildings"][old["date"] <= step["date"]])
+            slip, ratio, found = numpy.nan, numpy.nan, next(new.where(there).rows(), None)
             if found:
-                now_on, ratio = found["date"], numpy.log(found["h100e_8bit"] / reached)
-                slip = (now_on - step["date"]).astype(float) / DAYS_PER_MONTH
-            known = (site, step["date"], step["power_mw"], step["n_buildings"], reached)
-            rows.append((*known, now_on, slip, ratio, found is None))
-    columns = ["site", "planned", "power_mw", "n_buildings", "h100e", "now", "slip_months", "log_ratio", "cancelled"]
-    steps = Table({name: [row[place] for row in rows] for place, name in enumerate(columns)})
+                ratio = numpy.log(found["h100e_8bit"] / step["h100e_8bit"])
+                slip = (found["date"] - step["date"]).astype(float) / DAYS_PER_MONTH
+            rows.append((site, slip, ratio, found is None))
+    columns = zip(("site", "slip_months", "log_ratio", "cancelled"), zip(*rows, strict=True), strict=True)
     return Revisions(
         window_months=float(day_numbers(now) - day_numbers(before)) / DAYS_PER_MONTH,
-        steps=steps.assign(cancelled=steps["cancelled"].astype(bool)),
+        steps=Table(dict(columns)),
         common_sites=len(common),
         planned_before=float(sum(standing(old_sites[site], LAST_DAY) for site in common)),
         planned_now=float(sum(standing(new_sites[site], LAST_DAY) for site in common)),
@@ -137,6 +131,12 @@ def record_before(sizes: numpy.ndarray) -> numpy.ndarray:
     return found
 
 
+def planned_steps(states: Table, made: Day) -> Table:
+    """Return the states of a site after a vintage was made that raise it above all it had before."""
+    sizes = states["h100e_8bit"]
+    return states.where((states["date"] > as_days(made)) & (sizes > record_before(sizes)))
+
+
 def standing(states: Table, days: Days, column: str = "h100e_8bit") -> Any:
     """Return the last known value up to each day, 0 before the first."""
     rows = states.where(given(states["date"]) & given(states[column]))
@@ -153,11 +153,8 @@ def told_clusters() -> Table:
 
     Those whose size by dense 8-bit peak is known, and whose source can be looked up.
 
-    Returns
-    -------
-    Table
-        ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster stands on,
-        or the name of its first state where it stands on none that is listed.
+    The columns are ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster
+    stands on, or the name of its first state where it stands on none that is listed.
     """
     rows, campuses = catalog.read("clusters"), _sites_by_name()
     works = (rows["record_type"] == "cluster") & (rows["status"] == "operational")
@@ -225,10 +222,8 @@ def of_others(owner: str) -> list[str]:
 def states_of_others(owner: str) -> pd.DataFrame:
     """Return every state of the sites that an owner does not own, as published, by date.
 
-    Returns
-    -------
-    DataFrame
-        ``site, kind, date, h100e_8bit, record``: the last tells whether no site of others was as large before.
+    The columns are ``site, kind, date, h100e_8bit, record``: the last tells whether no site of others was as large
+    before.
     """
     states = listed_states()
     states = states.where(numpy.isin(states["site"], of_others(owner))).sorted("date", "site")

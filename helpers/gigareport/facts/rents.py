@@ -237,10 +237,7 @@ def blocks(day: str, *, or_first: bool = False) -> pd.DataFrame:
 
     With ``or_first`` the first block known stands for a kind of which none was known by then.
 
-    Returns
-    -------
-    DataFrame
-        By ``kind``: the columns of ``data/rent_kinds.csv``, and ``n_blocks`` known; a kind without any is missing.
+    By ``kind``: the columns of ``data/rent_kinds.csv``, and ``n_blocks`` known; a kind without any is missing.
     """
     table = catalog.load("rent_kinds").sort_values("as_of")
     known = table[(table["as_of"] <= day) | (or_first & ~table.duplicated("kind"))]

@@ -59,17 +59,10 @@ def world_stock(
 
     Parameters
     ----------
-    owners, makers : Table or DataFrame
-        Tables ``chip_owners`` and ``maker_totals``, with all their vintages. A maker without totals counts as what
-        its owners hold.
-    samples : int
-    seed : int
+    owners, makers : Tables ``chip_owners`` and ``maker_totals``, with all their vintages. A maker without totals
+        counts as what its owners hold.
     total_of : {"owner", "chip_maker"}
         Whose stock: that of those who own the chips, or of those who made them.
-
-    Returns
-    -------
-    WorldStock
 
     Notes
     -----
@@ -154,13 +147,7 @@ def _sums(held: Table) -> Table:
 
 
 def _made(
-    maker: str,
-    totals: Table,
-    held: Table,
-    quarters: numpy.ndarray,
-    n_known: int,
-    samples: int,
-    seed: int,
+    maker: str, totals: Table, held: Table, quarters: numpy.ndarray, n_known: int, samples: int, seed: int
 ) -> numpy.ndarray:
     """Draw a maker's total at each quarter, shape (quarters, samples): 0 before its first row.
 
@@ -183,7 +170,9 @@ def _made(
         if day > days[-1] and at >= n_known:
             found[at] = numpy.nan
         elif day >= days[0]:
-            found[at] = _uncertain(*estimate).quantile(special.ndtr(z))
+            low, median, high = estimate
+            known = Uncertain(low=low, median=median, high=high, lower=0.0) if low == low else Uncertain.fixed(median)
+            found[at] = known.quantile(special.ndtr(z))
     return found
 
 
@@ -274,10 +263,6 @@ def _log_ratio(low: numpy.ndarray, high: numpy.ndarray) -> numpy.ndarray:
     return numpy.log(numpy.where(known, high, 1.0) / numpy.where(known, low, 1.0))
 
 
-def _uncertain(low: float, median: float, high: float) -> Uncertain:
-    return Uncertain.fixed(median) if numpy.isnan(low) else Uncertain(low=low, median=median, high=high, lower=0.0)
-
-
 def _normal(name: str, samples: int, seed: int) -> numpy.ndarray:
     return numpy.random.default_rng([seed, *name.encode()]).standard_normal(samples)
 
@@ -298,8 +283,6 @@ def paths_ahead(
     ----------
     changes : array, shape (series, n)
         Changes of the logarithm of each series from step to step, oldest first; ``nan`` where it is not known.
-    steps : Steps ahead.
-    samples, seed : int
     least_spread : Standard deviation of a change that is assumed where fewer than two changes follow each other.
 
     Returns

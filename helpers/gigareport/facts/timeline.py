@@ -22,7 +22,7 @@ from gigareport.facts.plans import (
     Revisions,
     latest_revisions,
     listed_states,
-    record_before,
+    planned_steps,
     standing,
     told_clusters,
     traits,
@@ -116,7 +116,7 @@ def site_timeline(
     own = [states.where(states["site"] == name) for name in names]
     stood = [rows.where(rows["date"] <= today) for rows in own]
     past_day, past = _steps(stood)
-    planned_day, planned = _steps([_plan(rows, today) for rows in own])
+    planned_day, planned = _steps([planned_steps(rows, made) for rows in own])
     known = numpy.array([standing(rows, days) for rows in stood])
     buildings = numpy.array([numpy.maximum(standing(rows, days, "n_buildings"), 1.0) for rows in own])
     waited = numpy.where(numpy.isfinite(planned_day), planned_day - day_numbers(today), 0.0) / DAYS_PER_MONTH
@@ -203,14 +203,10 @@ def by_owner(timeline: Timeline, date: Day, samples: int) -> dict[str, numpy.nda
 
 
 def largest_at(timeline: Timeline, date: Day, top: int = 5) -> pd.DataFrame:
-    """The largest sites at a date.
+    """The largest sites at a date: ``site, owner, users, h100e_…, cluster_h100e, largest_share``.
 
-    Returns
-    -------
-    DataFrame
-        ``site, owner, users, h100e_p5, h100e_median, h100e_p95, cluster_h100e, largest_share``: the last but one is
-        the median of the least that the largest coherent cluster on it is, the last the share of samples in which the
-        site is the largest of all that are listed.
+    The last but one is the median of the least that the largest coherent cluster on it is, the last the share of
+    samples in which the site is the largest of all that are listed.
     """
     import pandas as pd
 
@@ -250,9 +246,3 @@ def lines_of(timeline: Timeline, rows: Iterable[int], size: str) -> pd.DataFrame
     dates = pd.to_datetime(timeline.days)
     parts = [pd.DataFrame({"Date": dates, size: height[row], "site": timeline.sites[row]}) for row in rows]
     return pd.concat(parts, ignore_index=True)
-
-
-def _plan(states: Table, today: numpy.ndarray) -> Table:
-    """Return the planned steps that raise a site above all it had before."""
-    sizes = states["h100e_8bit"]
-    return states.where((states["date"] > today) & (sizes > record_before(sizes)))

@@ -34,11 +34,8 @@ _LESSORS = {"SpaceX (xAI)": "xAI"}
 def leases() -> pd.DataFrame:
     """Return the deals of ``data/contracts.csv`` that print a monthly payment and a number of chips.
 
-    Returns
-    -------
-    DataFrame
-        By ``contract_id``: the columns of the table with ``h100e`` (``nan`` where the kinds of chips are not stated)
-        and ``usd_per_chip_hour``, at the full fee.
+    By ``contract_id``: the columns of the table with ``h100e`` (``nan`` where the kinds of chips are not stated) and
+    ``usd_per_chip_hour``, at the full fee.
     """
     table = catalog.load("contracts").set_index("contract_id").dropna(subset=["usd_per_month", "n_chips"])
     return table.assign(
@@ -72,11 +69,8 @@ def usd_per_h100e_month(contract: str = "anthropic-colossus") -> float:
 def running_leases(date: Day) -> pd.DataFrame:
     """Return the leases that run at a date.
 
-    Returns
-    -------
-    DataFrame
-        ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those of the
-        table of owners; a lease of chips that are not named has no size.
+    The columns are ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those
+    of the table of owners; a lease of chips that are not named has no size.
     """
     import pandas as pd
 

@@ -1,8 +1,8 @@
-"""Where each number comes from: the page that explains it, and the inputs that are declared to move it."""
+"""Where each number comes from: the page that explains it, and the inputs that move it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
 from gigareport.scenario.register import default_of, source_of
 from gigareport.whatif import HORIZON, WhatIf
-from gigareport.words import number
+from gigareport.words import number, unit_words
 
 #: The notebook that explains each group of answers, by the beginning of their names.
 _EXPLAINED = {
@@ -49,18 +49,27 @@ class Derivation:
     inputs: tuple[InputRow, ...]
 
 
-def derivations(story: Any, answers: Answers, pages: Sequence[str]) -> tuple[Derivation, ...]:
-    """Return where each number comes from; ``pages`` are those that this report has."""
-    rows = tuple(inputs_of_story(story))
-    moved = {row.path: scenario.entry_of(row.path).moves.split(" ")[0] for row in rows}
-    return tuple(
-        Derivation(
-            number=told,
-            page=next((page for page in (_page_of(told.quantity),) if page in pages), ""),
-            inputs=tuple(row for row in rows if moved[row.path] == told.quantity),
-        )
-        for told in answers.numbers
-    )
+def derivations(
+    story: Any, answers: Answers, pages: Sequence[str], strongest: Mapping[str, Sequence[str]]
+) -> tuple[Derivation, ...]:
+    """Return where each number comes from.
+
+    Parameters
+    ----------
+    story : Scenario
+    answers : Answers
+    pages : Names of the pages that this report has.
+    strongest : The paths of the inputs that go most with each answer, which stand before those declared to move it.
+    """
+    rows = {row.path: row for row in inputs_of_story(story)}
+    moved = {path: scenario.entry_of(path).moves.split(" ")[0] for path in rows}
+    found = []
+    for told in answers.numbers:
+        first = [path for path in strongest.get(told.quantity, ()) if path in rows]
+        declared = [path for path in rows if moved[path] == told.quantity and path not in first]
+        page = next((page for page in (_page_of(told.quantity),) if page in pages), "")
+        found.append(Derivation(told, page, tuple(rows[path] for path in (*first, *declared))))
+    return tuple(found)
 
 
 def inputs_of_story(story: Any) -> Iterator[InputRow]:
@@ -72,31 +81,20 @@ def inputs_of_story(story: Any) -> Iterator[InputRow]:
         if not (abs(median) < float("inf")):  # left out: no limit, or not asked
             continue
         text = number(median, 4) if low == high else f"{number(median, 4)} ({number(low, 4)} to {number(high, 4)})"
-        unit = "" if field.entry.unit == "1" else f" {field.entry.unit}"
+        unit = "" if field.entry.unit == "1" else f" {unit_words(field.entry.unit)}"
         yield InputRow(path, field.entry.meaning, text + unit, _source_of(field.entry.row, low, median, high))
 
 
-#: Units as a reader says them, where the register's are short.
-_UNITS = {"USD/(chip h)": "$ a chip-hour", "1/year": "a year", "USD/(W year)": "$ a watt-year", "h": "hours"}
 #: So many of the inputs that go most with the decision stand first.
 _DECIDING = 8
 
 
-@dataclass(frozen=True, slots=True)
-class MovedInput:
-    """An input that a reader moves."""
-
-    path: str
-    meaning: str
-    unit: str
-
-
-def fields_of_page(whatif: WhatIf) -> dict[str, list[MovedInput]]:
+def fields_of_page(whatif: WhatIf) -> dict[str, list[dict[str, str]]]:
     """Return the inputs of the page that recomputes: those that decide most, with the horizon, and the others."""
 
-    def field(path: str) -> MovedInput:
+    def field(path: str) -> dict[str, str]:
         entry = scenario.entry_of(path)
-        return MovedInput(path, entry.meaning, _UNITS.get(entry.unit, entry.unit.replace("USD", "$")))
+        return {"path": path, "meaning": entry.meaning, "unit": unit_words(entry.unit)}
 
     first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
     return {

@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -130,7 +130,9 @@ def _new_locked(parent: Path, prefix: str) -> tuple[Path, int]:
 
 def _sweep(parent: Path, prefix: str) -> None:
     """Remove folders of runs that were killed."""
-    for folder in _folders(parent, prefix):
+    for folder in parent.glob(f"{prefix}????????*"):  # the prefix and eight letters, as ``mkdtemp`` makes them
+        if folder.is_symlink() or not folder.is_dir():
+            continue
         with suppress(OSError):  # another user's, or another run removes it too
             lock = os.open(folder, os.O_RDONLY)
             try:
@@ -138,8 +140,3 @@ def _sweep(parent: Path, prefix: str) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
-
-
-def _folders(parent: Path, prefix: str) -> Sequence[Path]:
-    """Return the folders whose name is the prefix and eight letters, as ``mkdtemp`` makes them."""
-    return [folder for folder in parent.glob(f"{prefix}????????*") if folder.is_dir() and not folder.is_symlink()]

@@ -29,11 +29,13 @@ TERMS = {
 _LEFT_ALONE = frozenset(
     {"a", "code", "pre", "svg", "script", "style", "h1", "h2", "h3", "button", "summary", "label", "th"}
 )
+#: Inside these every letter stays as it is.
+_VERBATIM = frozenset({"code", "pre", "svg", "script", "style"})
 _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
-def explained(body: str, page_of_terms: str = "inputs.html") -> str:
-    """Return a page's HTML with the first use of each term linked to what it means, and every ``43%`` as ``43 %``.
+def explained(body: str) -> str:
+    """Return a page's HTML with the first use of each term linked to what it means, and ``%`` kept by its number.
 
     Examples
     --------
@@ -41,31 +43,35 @@ def explained(body: str, page_of_terms: str = "inputs.html") -> str:
     '<p>A <a class="term" href="inputs.html#term-goodput" '
     """
     told: set[str] = set()
-    depth = 0
+    inside: list[str] = []  # of the tags within which a term stays as it is, the innermost last
 
     def link(match: re.Match[str]) -> str:
         if match[1] in told:
             return match[0]
         told.add(match[1])
-        address = f"{page_of_terms}#{place_of(match[1])}"
+        address = f"inputs.html#{place_of(match[1])}"
         return f'<a class="term" href="{address}" title="{escape(TERMS[match[1]])}">{match[0]}</a>'
 
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            parts[place] = part if depth else _ANY.sub(link, spaced(part))
+            text = part if _VERBATIM.intersection(inside) else spaced(part)
+            parts[place] = text if inside else _ANY.sub(link, text)
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
-            depth = max(0, depth + (-1 if tag[1] else 1))
+            if not tag[1]:
+                inside.append(tag[2])
+            elif tag[2] in inside:
+                del inside[len(inside) - 1 - inside[::-1].index(tag[2])]
     return "".join(parts)
 
 
 def spaced(text: str) -> str:
-    """Return a text with every percentage written alike.
+    """Return a text with every percentage written alike, on one line.
 
-    >>> spaced("43% and 43 %")
-    '43 % and 43 %'
+    >>> spaced("43% and 43 %").replace("\u00a0", "_")
+    '43_% and 43_%'
     """
-    return re.sub(r"(\d)%", r"\1 %", text)
+    return re.sub(r"(\d) ?%", "\\1\u00a0%", text)
 
 
 def place_of(term: str) -> str:

@@ -41,12 +41,6 @@ def tables() -> tuple[Table, ...]:
     return tuple(_table(file) for file in sorted(files) if file.stem != "sources")
 
 
-@cache
-def vintage() -> str:
-    """Return the date on which the newest source was read."""
-    return max(str(date.date()) for date in catalog.load("sources")["accessed"].dropna())
-
-
 def _table(file: Path) -> Table:
     table = pd.read_csv(file, dtype=str)
     ids = tuple(sorted(table["source_id"].dropna().unique())) if "source_id" in table else ()

@@ -23,6 +23,7 @@ from gigareport.answers import NUMBER_SCHEME
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
 from gigareport.pages.glossary import explained, place_of, spaced
+from gigareport.pages.inputs import sources
 from gigareport.plots.display import FIGURE_MIME
 from gigareport.plots.front import FRONT_MIME
 from gigareport.words import number
@@ -30,6 +31,8 @@ from gigareport.words import number
 #: A table under a figure shows at most this many rows.
 TABLE_ROWS = 60
 
+#: How the page shows what a notebook left.
+_TEMPLATES = {FIGURE_MIME: "figure.html.j2", EXPLORE_MIME: "explore.html.j2", FRONT_MIME: "front.html.j2"}
 _HERE = Path(__file__).resolve().parent
 
 
@@ -116,15 +119,29 @@ def apart(page: str, folder: Path) -> str:
 _SUFFIXES = {"image/png": "png", "text/csv": "csv", "application/yaml": "yaml"}
 
 
-def figure_html(record: dict[str, Any]) -> Markup:
-    """Return a figure, still or moving, from the record that a notebook left."""
-    template = "explore.html.j2" if "frames" in record else "figure.html.j2"
-    return Markup(_environment().get_template(template).render(record=record))
+def record_html(data: dict[str, Any]) -> Markup | None:
+    """Return the figure, still or moving, or the first screen of which a notebook left a record; nothing without."""
+    for mime, template in _TEMPLATES.items():
+        if mime in data:
+            return Markup(_environment().get_template(template).render(record=data[mime]))
+    return None
 
 
-def front_html(record: dict[str, Any]) -> Markup:
-    """Return a first screen from the record that a notebook left."""
-    return Markup(_environment().get_template("front.html.j2").render(record=record))
+def sourced(table: str) -> str:
+    """Let each cell of a table that is the id of a source lead to that source.
+
+    >>> sourced("<td>dlrover-2023</td><td>12</td>").partition(" title")[0]
+    '<td><a href="inputs.html#source-dlrover-2023"'
+    """
+    citations = {source.source_id: source.text for source in sources()}
+
+    def link(match: re.Match[str]) -> str:
+        start, name, end = match.groups()
+        if name not in citations:
+            return match[0]
+        return f'{start}<a href="inputs.html#source-{name}" title="{escape(citations[name])}">{name}</a>{end}'
+
+    return re.sub(r"(<td[^>]*>)([\w.+-]+)(</td>)", link, table)
 
 
 def _numbers(body: str, scenario: str) -> str:
@@ -211,9 +228,8 @@ def _exporter() -> Any:
     exporter = HTMLExporter(config=Config(HTMLExporter=look))
     exporter.register_filter("highlight_code", Highlight2HTML(pygments_lexer="ipython3", parent=exporter))
     exporter.register_filter("markdown2html", jinja2.pass_context(lambda _, source: text.markdown(source)))
-    exporter.register_filter("table_html", text.table)
-    exporter.register_filter("figure_html", figure_html)
-    exporter.register_filter("front_html", front_html)
+    exporter.register_filter("table_html", lambda table: sourced(text.table(table)))
+    exporter.register_filter("record_html", record_html)
     return exporter
 
 
@@ -224,7 +240,7 @@ def _figures(notebook: nbformat.NotebookNode) -> list[dict[str, Any] | None]:
         record["figure"] if mime == FRONT_MIME else record
         for data in outputs
         for mime, record in data.items()
-        if mime in (FIGURE_MIME, EXPLORE_MIME, FRONT_MIME)
+        if mime in _TEMPLATES
     ]
 
 

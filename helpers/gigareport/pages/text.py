@@ -96,12 +96,38 @@ def table(text: str) -> str:
     head, tail = head.replace("<th", '<th scope="col"'), tail.replace("<th", '<th scope="row"')
     head = head.replace('<th scope="col"ead', "<thead")
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
-    text = re.sub(r"<td>(\d{5,})</td>", lambda match: f"<td>{int(match[1]):,}</td>", text)
+    text = _thousands(text)
     text = re.sub(r"<td>-(?=0(?:\.0+)?</td>)", "<td>", text)
     text = stacking(
         re.sub(r"<(td|th scope=\"row\")>(?=(?:(?!</t[hd]>)(?:<[^>]*>|[^<])){70})", r'<\1 class="long">', text)
     )
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
+
+
+def _thousands(text: str) -> str:
+    """Write whole numbers with thousands apart; columns that hold years alone stay.
+
+    >>> _thousands("<tr><td>2048</td><td>2024</td></tr><tr><td>65536</td><td>2026</td></tr>")
+    '<tr><td>2,048</td><td>2024</td></tr><tr><td>65,536</td><td>2026</td></tr>'
+    """
+    rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL)]
+    width = max(map(len, rows), default=0)
+    columns = [[row[place - width] for row in rows if len(row) >= width - place] for place in range(width)]
+    wholes = [[cell for cell in column if cell.isdecimal()] for column in columns]
+    are_years = [all(1990 <= int(cell) < 2040 for cell in column) for column in wholes]
+
+    def row(match: re.Match[str]) -> str:
+        count = len(re.findall(r"<td>", match[0]))
+        places = iter(range(width - count, width))  # cells that span rows stand first
+        return re.sub(
+            r"<td>(.*?)</td>", lambda cell: _whole(cell, is_year=are_years[next(places)]), match[0], flags=re.S
+        )
+
+    return re.sub(r"<tr.*?</tr>", row, text, flags=re.DOTALL)
+
+
+def _whole(cell: re.Match[str], *, is_year: bool) -> str:
+    return f"<td>{int(cell[1]):,}</td>" if cell[1].isdecimal() and not is_year else cell[0]
 
 
 def stacking(text: str) -> str:

@@ -33,7 +33,6 @@ class Base:
 
     goal: Goal
     story: Scenario
-    is_like: bool  # whether a scenario was named: then its chip draws and networks as it says
     flop: Uncertain
     build_months: Uncertain  # from the order until all of an own cluster trains
     start_months: Uncertain  # from the order until rented chips train, unless a rental says it
@@ -46,18 +45,9 @@ class Base:
 
 
 def base_of(goal: Goal, like: Scenario | None = None) -> Base:
-    """Return what the options of a goal share.
+    """Return what the options of a goal share; ``like`` stands for the scenario that it names, such as with changes.
 
-    Parameters
-    ----------
-    goal : Goal
-    like : Scenario, optional
-        Stands for the scenario that the goal names, such as the same with changes.
-
-    Raises
-    ------
-    ScenarioError
-        If the loss wanted is below what the scaling law can reach.
+    A ``ScenarioError`` says that the loss wanted is below what the scaling law can reach.
     """
     named = like or (scenario.load(goal.like) if goal.like else None)
     job = goal.training
@@ -109,7 +99,6 @@ def base_of(goal: Goal, like: Scenario | None = None) -> Base:
     return Base(
         goal=goal,
         story=story,
-        is_like=named is not None,
         flop=flop,
         build_months=build,
         start_months=named.rent.start_month if named else default_of("rent_start_months"),

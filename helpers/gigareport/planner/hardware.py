@@ -163,7 +163,8 @@ def chips_needed(
     int or None
         ``None`` where even ``most`` chips, or any larger number that a plan fits, take longer.
     DataFrame
-        ``n_chips, days_low, days, days_high, share`` (of the samples in time), the numbers tried.
+        ``n_chips, days_low, days, days_high, days_sure`` (in which the probability asked for is reached, infinite
+        where some of it never is) and ``share`` (of the samples in time), the numbers tried.
     """
     if not 0 < probability < 1:
         raise ScenarioError(f"probability must lie between 0 and 1; got {probability!r}")
@@ -179,10 +180,11 @@ def chips_needed(
         )
         took = to_host(found.reference_run_days)
         said = interval(took)
-        rows.append((size, said.low, said.median, said.high, float(numpy.mean(took <= days))))
+        sure = float(numpy.quantile(numpy.nan_to_num(took, nan=math.inf), probability, method="higher"))
+        rows.append((size, said.low, said.median, said.high, sure, float(numpy.mean(took <= days))))
         if rows[-1][-1] >= probability:
             break
-    table = pd.DataFrame(rows, columns=["n_chips", "days_low", "days", "days_high", "share"])
+    table = pd.DataFrame(rows, columns=["n_chips", "days_low", "days", "days_high", "days_sure", "share"])
     reached = table[table["share"] >= probability]
     return (int(reached["n_chips"].iloc[0]) if len(reached) else None), table
 

@@ -84,18 +84,7 @@ def decline(until: datetime.date) -> Decline:
 def price_usd(chip: str, until: datetime.date, months: float = 0.0) -> Uncertain | None:
     """Return what a chip with its part of the server costs some months after a day, as could be expected on that day.
 
-    Parameters
-    ----------
-    chip : str
-    until : date
-        Quotes until then are known.
-    months : float
-        Months from then to the order.
-
-    Returns
-    -------
-    Uncertain or None
-        ``None`` where no quote was known. [USD/chip]
+    Quotes until then are known; ``None`` where there was none. [USD/chip]
 
     Examples
     --------

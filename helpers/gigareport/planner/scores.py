@@ -135,15 +135,9 @@ def front(usd: ArrayLike, months: ArrayLike) -> numpy.ndarray:
 
 
 def dominated(usd: ArrayLike, months: ArrayLike, by: float, beaters: ArrayLike | None = None) -> numpy.ndarray:
-    """Return which options another one beats by a margin in both cost and date.
+    """Return which options another one, of those that may, beats by a margin in both cost and date.
 
-    Parameters
-    ----------
-    usd, months : array_like, shape (options,)
-    by : float
-        The margin of the cost, as a share; that of the date is a quarter of it, because dates scatter less.
-    beaters : array_like of bool, optional
-        Which options may beat others; all unless given.
+    ``by`` is the margin of the cost, as a share; that of the date is a quarter of it, because dates scatter less.
 
     Examples
     --------

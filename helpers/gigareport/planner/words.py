@@ -14,8 +14,6 @@ from gigareport.planner.plan import Found, Plan
 from gigareport.planner.register import Goal
 from gigareport.planner.scores import LIMITS, limits_of, objective
 
-__all__ = ["Bind", "answer", "binding", "day_of", "losers", "not_offered", "regret"]
-
 #: Longest reason that is told in full.
 _LONGEST_WHY = 160
 #: Writes a number with its name and the place that explains it, such as :func:`gigareport.answers.named`.

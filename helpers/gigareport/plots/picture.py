@@ -17,11 +17,13 @@ import matplotlib as mpl
 import numpy
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
-from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of, short_dates
+from gigareport.plots.chart import chart_of
+from gigareport.plots.style import COLOURS, REGION, REGIONS, short_dates
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -33,6 +35,8 @@ NAME_LENGTH = 18
 LINE_IN = 0.16
 #: Height that such a panel keeps for the labels of its axis and a legend above. [in]
 AROUND_IN = 1.2
+#: Least distance of two numbers below an axis on a telephone. [pt]
+GAP_PT = 4
 #: Drawings larger than this get their points and areas as one embedded picture instead of one shape each. [bytes]
 HEAVY_BYTES = 250_000
 #: A finger finds at most this many values of one figure.
@@ -73,7 +77,7 @@ def narrow(fig: Figure) -> Drawing:
 
 def _drawn(fig: Figure) -> Drawing:
     """Return a figure as it is laid out, with the values that a finger finds: thinned out evenly where many."""
-    tips = [tip for tip in caption_of(fig).tips if numpy.isfinite(tip[1]) and numpy.isfinite(tip[2])]
+    tips = [tip for tip in chart_of(fig).all_tips if numpy.isfinite(tip[1]) and numpy.isfinite(tip[2])]
     tips = tips[:: max(1, -(-len(tips) // MOST_TIPS))]
     text, height_px, places = svg(fig), fig.bbox.height, []
     for ax, x, y, _ in tips:
@@ -90,8 +94,8 @@ def svg(fig: Figure) -> str:
             for artist in (*ax.collections, *(line for line in ax.lines if numpy.size(line.get_xdata()) > 1_000)):
                 artist.set_rasterized(True)
         text = _raw_svg(fig)
-    caption = caption_of(fig)
-    described = f"<title>{escape(caption.title)}</title><desc>{escape(f'{caption.alt} {caption.credit}')}</desc>"
+    chart = chart_of(fig)
+    described = f"<title>{escape(chart.title)}</title><desc>{escape(f'{chart.alt} {chart.credit}')}</desc>"
     return _themed(_short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL)))
 
 
@@ -122,7 +126,7 @@ _NAMED |= {colour.lower(): f"var(--r-{name},{colour})" for name, colour in REGIO
 
 
 def _hide_texts(fig: Figure) -> None:
-    for text in caption_of(fig).texts:
+    for text in chart_of(fig).texts:
         text.set_visible(False)
         text.set_in_layout(False)
 
@@ -201,6 +205,44 @@ def _keep_texts_inside(fig: Figure) -> None:
         shift_px = min(0.0, width_px - margin_px - extent.x1) or max(0.0, margin_px - extent.x0)
         if shift_px and extent.width < width_px - 2 * margin_px:
             _shift(text, shift_px, fig.dpi)
+    for ax in fig.axes:
+        _part_names(ax)
+        _thin_ticks(ax)
+
+
+def _part_names(ax: Axes) -> None:
+    """Move names of lines, placed apart for a wide figure, up until none lies on the one below it."""
+    names = [text for text in ax.texts if isinstance(text, Annotation) and _is_name(text)]
+    last_px = -numpy.inf
+    for name in sorted(names, key=lambda text: text.get_window_extent().y0):
+        extent = name.get_window_extent()
+        up_px = max(0.0, last_px - extent.y0)
+        x, y = name.xyann
+        name.xyann = (x, y + up_px * 72 / name.figure.dpi)
+        last_px = extent.y1 + up_px
+
+
+def _is_name(text: Annotation) -> bool:
+    """Tell whether a text stands beside the end of a line."""
+    at_data = text.xycoords == "data" and text.anncoords == "offset points"
+    return bool(at_data and text.get_verticalalignment() == "center" and text.get_text())
+
+
+def _thin_ticks(ax: Axes) -> None:
+    """Leave out numbers below the horizontal axis that would touch the one before them."""
+    if isinstance(ax.xaxis.get_major_locator(), AutoDateLocator):
+        return
+    low, high = sorted(ax.get_xlim())
+    places = [float(place) for place in ax.get_xticks() if low <= place <= high]
+    texts = ax.xaxis.get_major_formatter().format_ticks(places)
+    ax.set_xticks(places, texts)
+    last_px, gap_px = -numpy.inf, GAP_PT * ax.figure.dpi / 72
+    for tick in ax.xaxis.get_major_ticks():
+        extent = tick.label1.get_window_extent()
+        if extent.x0 < last_px + gap_px:
+            tick.label1.set_visible(False)
+        else:
+            last_px = extent.x1
 
 
 def _shift(text: Text, shift_px: float, dpi: float) -> None:

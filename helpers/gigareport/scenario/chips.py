@@ -35,13 +35,7 @@ _NOT_SOLD = ("TPU", "Trainium")
 
 
 def chip_of(cluster: Cluster[Any, float, str]) -> hardware.Chip:
-    """Return the chip of a cluster: of ``data/chips.csv``, or its own record.
-
-    Raises
-    ------
-    ValueError
-        If the table has no such chip.
-    """
+    """Return the chip of a cluster, of ``data/chips.csv`` or its own record; ``ValueError`` for one of neither."""
     return _own(cluster.own_chip) if cluster.chip == OWN else hardware.chip(cluster.chip)
 
 

@@ -68,16 +68,10 @@ def draw_inputs(
     first: int = 0,
     streams: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, numpy.ndarray]:
-    """Draw the inputs of options by name, each of shape (options or 1, samples or 1).
+    """Draw the inputs of options by path, each of shape (options or 1, samples or 1), ``nan`` for what one lacks.
 
-    Parameters
-    ----------
-    options : sequence of mapping
-        The uncertain inputs of each option by path. What an option lacks is ``nan`` there.
-    samples, seed, first
-        Samples ``first`` to ``first + samples`` of the seed; sample i is the same however many are drawn.
-    streams : sequence of mapping, optional
-        Names of random streams by path and option, for what options do not share though they all have it.
+    They are samples ``first`` to ``first + samples`` of the seed; sample i is the same however many are drawn.
+    ``streams`` names random streams by path and option, for what options do not share though they all have it.
 
     Examples
     --------
@@ -100,12 +94,6 @@ def draw_inputs(
 
 class DrawnInputs(Mapping[str, numpy.ndarray]):
     """The inputs of one scenario by path, each drawn when it is asked for: arrays of shape (samples,) on the host.
-
-    Parameters
-    ----------
-    inputs : mapping of path to Uncertain
-    samples, seed, first, streams
-        As in :func:`draw_inputs`, streams of the one scenario.
 
     Examples
     --------
@@ -151,14 +139,7 @@ def _column(values: list[Uncertain], streams: list[str], samples: int, seed: int
 
 
 def inputs_from(stories: Sequence[Scenario], drawn: Mapping[str, Any]) -> Inputs:
-    """Return the record of inputs: what was drawn, by path, and beside it the exact numbers of the options.
-
-    Parameters
-    ----------
-    stories : sequence of Scenario
-        Of one form, from :func:`alike`.
-    drawn : mapping of path to array
-    """
+    """Return the record of inputs: what was drawn, by path, and the exact numbers of stories of :func:`alike`."""
     drawn = exact_columns(stories, drawn) | dict(drawn)
 
     def array(path: str, field: Field, value: object) -> object:

@@ -59,13 +59,7 @@ def find(name_or_path: str | Path = "") -> Path:
 
 
 def find_file(wanted: str, what: str) -> Path:
-    """Return the file of a bundled name or a path; ``what`` it is, such as ``"scenario"``, says where to look.
-
-    Raises
-    ------
-    ScenarioError
-        If there is no such file.
-    """
+    """Return the file of a bundled name or a path; ``what`` it is, such as ``"scenario"``, says where to look."""
     inside = catalog.data_dir() / f"{what}s" / f"{wanted}.yaml"
     try:
         if inside.is_file():
@@ -143,24 +137,10 @@ def read(
     changes: Mapping[str, Any] | None = None,
     what: str = "scenario",
 ) -> Any:
-    """Read a YAML file along a register of inputs.
+    """Read a YAML file along the register's record of the whole file, or raise ``ScenarioError`` with every fault.
 
-    Parameters
-    ----------
-    file : path
-    record_class : type
-        The register's record of the whole file.
-    impossible : callable
-        Takes the good values by path and yields path and message of those that are impossible together.
-    changes : mapping, optional
-        Values that replace those of the file, by path.
-    what : str
-        What the file is called; the examples lie in ``data/<what>s``.
-
-    Raises
-    ------
-    ScenarioError
-        With every fault of the file and of the changes.
+    ``impossible`` takes the good values by path and yields path and message of those that are impossible together;
+    ``changes`` replace values of the file; ``what`` the file is called says where examples lie: ``data/<what>s``.
     """
     root = _compose(file, what)
     if not isinstance(root, yaml.MappingNode):

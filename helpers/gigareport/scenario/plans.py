@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -119,13 +119,9 @@ def search_plan(scenario: Scenario, top: int = 10) -> TrainingPlan:
     with _told(scenario):
         job = job_of(scenario)
         found = search_job(job, top=top, calibration=scenario.training.calibration, device="cpu")
-        step = _step(job, found)
-    _check_replicas(scenario, step)
-    return TrainingPlan(
-        **{item.name: getattr(step, item.name) for item in fields(PlannedStep) if item.name != "batch_gains"},
-        batch_gains=_batch_gains(job, found),
-        found=found,
-    )
+    plan = TrainingPlan(**_step(job, found), batch_gains=_batch_gains(job, found), found=found)
+    _check_replicas(scenario, plan)
+    return plan
 
 
 def search_step(scenario: Scenario) -> PlannedStep:
@@ -147,20 +143,20 @@ def search_step(scenario: Scenario) -> PlannedStep:
 
 @cache
 def _step_of(job: Job, calibration: str) -> PlannedStep:
-    return _step(job, search_job(job, top=1, calibration=calibration, device="cpu"))
+    return PlannedStep(**_step(job, search_job(job, top=1, calibration=calibration, device="cpu")))
 
 
-def _step(job: Job, found: Search) -> PlannedStep:
+def _step(job: Job, found: Search) -> dict[str, Any]:
     plan = found.plans.plan(0)
-    return PlannedStep(
-        name=str(plan),
-        n_chips=job.cluster.n_chips,
-        n_replicas=replicas_of(plan),
-        peak_bf16_flop_per_s=job.cluster.chip.peak_bf16_flop_per_s,
-        step_flop=job.step_flop,
-        step_time_s=float(found.step_time_s[0]),
-        log_error=log_error(found.half_width),
-    )
+    return {
+        "name": str(plan),
+        "n_chips": job.cluster.n_chips,
+        "n_replicas": replicas_of(plan),
+        "peak_bf16_flop_per_s": job.cluster.chip.peak_bf16_flop_per_s,
+        "step_flop": job.step_flop,
+        "step_time_s": float(found.step_time_s[0]),
+        "log_error": log_error(found.half_width),
+    }
 
 
 @contextlib.contextmanager
@@ -233,10 +229,8 @@ def rivals(plan: TrainingPlan, *, samples: int = 200, seed: int = 7) -> Rivals:
     """
     table = catalog.load("throughput_coefficients", path=plan.found.calibration.name or None)
     known = table[table["kind"] == "coefficient"]
-    columns = (known[name].tolist() for name in ("name", "low", "value", "high"))
-    intervals = {
-        name: Uncertain(low=low, median=value, high=high) for name, low, value, high in zip(*columns, strict=True)
-    }
+    rows = known[["name", "low", "value", "high"]].itertuples(index=False)
+    intervals = {name: Uncertain(low=low, median=value, high=high) for name, low, value, high in rows}
     values: dict[str, Any] = {name: draws[:, None] for name, draws in draw(intervals, samples, seed).items()}
     drawn = Coefficients(**values)
     best = {name: numpy.asarray(values, dtype=float)[None, :] for name, values in plan.found.plans.columns().items()}

@@ -45,12 +45,12 @@ class Reader:
         self.good: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
 
-    def fault(self, path: str, message: str) -> None:
-        """Keep one fault, on the line of the field or of the nearest section around it."""
+    def fault(self, path: str, message: str, line: int = 0) -> None:
+        """Keep one fault, on its line or on that of the field or of the nearest section around it."""
         around = path
         while around not in self.lines and around:
             around = around.rpartition(".")[0]
-        self.faults.append(_Fault(self.lines.get(around, 1), path, message))
+        self.faults.append(_Fault(line or self.lines.get(around, 1), path, message))
 
     def change(self, root: yaml.MappingNode, path: str, value: object) -> None:
         """Put a value in the place of the one that a file gives."""
@@ -87,20 +87,15 @@ class Reader:
             name, line = str(key.value) if isinstance(key, yaml.ScalarNode) else _given(key), key.start_mark.line + 1
             here = f"{path}{name}"
             if name in first:
-                self.faults.append(_Fault(line, here, f"stands on line {first[name]} and on line {line}; keep one"))
+                self.fault(here, f"stands on line {first[name]} and on line {line}; keep one", line)
                 continue
             first[name] = line
             self.lines[here] = line
             if name in known:
                 found[name] = value
             else:
-                self.faults.append(
-                    _Fault(
-                        line,
-                        f"{path}{fields.shown(name)[1:-1]}",
-                        f"is not a field; {_remedy(name, known, self.root_class)}",
-                    )
-                )
+                shown = f"{path}{fields.shown(name)[1:-1]}"
+                self.fault(shown, f"is not a field; {_remedy(name, known, self.root_class)}", line)
         return found
 
     def _value(self, field: Field, node: yaml.Node | None, path: str) -> Any:
@@ -130,12 +125,9 @@ class Reader:
 
     def _left_out(self, field: Field, path: str) -> Any:
         entry = field.entry
-        if field.kind == "sections" and path != "own.deliveries":
-            return ()
         if field.kind == "sections":
-            return (
-                Delivery(share=1.0, month=_within(entry_of("own.deliveries.month"), default_of("delivery_months"))),
-            )
+            month = _within(entry_of("own.deliveries.month"), default_of("delivery_months"))
+            return (Delivery(share=1.0, month=month),) if path == "own.deliveries" else ()
         if path in BY_CHIP and (chip := self.good.get("cluster.chip")):
             value, words = default_for(path, chip, self.good.get("decided_on"), self.good.get("cluster.own_chip"))
             if value is None:
@@ -144,14 +136,16 @@ class Reader:
             return _within(entry, value)
         if entry.row is not None:
             return _within(entry, default_of(entry.row))
-        if entry.optional and entry.default is None:
+        if entry.default is not None:
+            return (
+                entry.default
+                if field.kind != "uncertain"
+                else _within(entry, Uncertain.fixed(float(str(entry.default))))
+            )
+        if entry.optional:
             return Uncertain.left_out() if field.kind == "uncertain" else math.nan
-        if entry.default is None:
-            self.fault(path, "is missing; add it")
-            return None
-        return (
-            _within(entry, Uncertain.fixed(float(str(entry.default)))) if field.kind == "uncertain" else entry.default
-        )
+        self.fault(path, "is missing; add it")
+        return None
 
     def _sections(self, field: Field, node: yaml.Node, path: str) -> Any:
         assert field.section is not None

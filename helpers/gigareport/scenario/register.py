@@ -213,7 +213,9 @@ class Reliability(Generic[U, N, S]):
     detection_s: Annotated[U, "From a failure until it is noticed", _PHASE]
     restart_s: Annotated[U, "Restart of the whole job from a stored checkpoint, once a failure is noticed", _PHASE]
     resume_s: Annotated[
-        U, "Until the job goes on where the scheme helps: with a spare, from copies, or without the replica", _PHASE
+        U,
+        "Time until the job goes on where the scheme helps: with a spare, from copies, or without the replica",
+        _PHASE,
     ]
     # Below that size the times shrink.
     size_power: Annotated[

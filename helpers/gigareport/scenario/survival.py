@@ -47,13 +47,8 @@ def survived(
 ) -> reliability.Goodput:
     """Return where the time of a job goes, with the same draws as :func:`gigareport.scenario.evaluate`.
 
-    Parameters
-    ----------
-    story : a scenario.
-    scheme : a recovery scheme in the place of the scenario's own, with the published times of that scheme.
-    n_chips : a size in the place of the scenario's own; the rate and the times that grow follow it.
-    chips_per_replica : chips of one data-parallel replica. [chip]
-    samples, seed : draws of what is uncertain.
+    A scheme in the place of the scenario's own brings its published times; with another size go the rate and the times
+    that grow. ``chips_per_replica`` are those of one data-parallel replica.
     """
     if scheme is not None and scheme != scheme_of(story):
         nothing = dict.fromkeys((path.partition(".")[2] for path in RECOVERY_TIMES), Uncertain.left_out())
@@ -114,17 +109,10 @@ def by_scheme(outlook: Outlook, *, samples: int = 2000) -> pd.DataFrame:
 
     rows = []
     for scheme in reliability.SCHEMES:
-        found = survived(
-            outlook.scenario,
-            scheme=scheme,
-            chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
-            samples=samples,
-            seed=outlook.seed,
-        )
-        kept = interval(found.goodput_frac)
+        found, kept = _of_outlook(outlook, scheme, samples=samples)
         rows.append(
-            {"scheme": scheme, "label": WORDS[scheme], "low": kept.low, "median": kept.median, "high": kept.high}
-            | {"own": scheme == scheme_of(outlook.scenario), "never": float(numpy.mean(found.never_finishes))}
+            {"scheme": scheme, "label": WORDS[scheme], **kept, "own": scheme == scheme_of(outlook.scenario)}
+            | {"never": float(numpy.mean(found.never_finishes))}
             | {word: float(numpy.mean(getattr(found, name))) for name, word in PARTS.items()}
         )
     return pd.DataFrame(rows)
@@ -148,23 +136,30 @@ def by_size(
     """
     import pandas as pd
 
-    rows = []
-    for scheme in schemes or reliability.SCHEMES:
-        for size in n_chips:
-            found = survived(
-                outlook.scenario,
-                scheme=scheme,
-                n_chips=round(size),
-                chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
-                samples=samples,
-                seed=outlook.seed,
-            )
-            kept = interval(found.goodput_frac)
-            rows.append(
-                {"scheme": scheme, "label": WORDS[scheme], "n_chips": round(size)}
-                | {"low": kept.low, "median": kept.median, "high": kept.high}
-            )
-    return pd.DataFrame(rows)
+    cases = [(scheme, round(size)) for scheme in schemes or reliability.SCHEMES for size in n_chips]
+    return pd.DataFrame(
+        [
+            {"scheme": scheme, "label": WORDS[scheme], "n_chips": size}
+            | _of_outlook(outlook, scheme, n_chips=size, samples=samples)[1]
+            for scheme, size in cases
+        ]
+    )
+
+
+def _of_outlook(
+    outlook: Outlook, scheme: str, *, n_chips: int | None = None, samples: int
+) -> tuple[reliability.Goodput, dict[str, float]]:
+    """Return where the time of an outlook's job goes under a scheme, and goodput with its interval."""
+    found = survived(
+        outlook.scenario,
+        scheme=scheme,
+        n_chips=n_chips,
+        chips_per_replica=outlook.plan.n_chips / outlook.plan.n_replicas,
+        samples=samples,
+        seed=outlook.seed,
+    )
+    kept = interval(found.goodput_frac)
+    return found, {"low": kept.low, "median": kept.median, "high": kept.high}
 
 
 def median_job(outlook: Outlook) -> dict[str, Any]:

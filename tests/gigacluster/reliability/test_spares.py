@@ -42,16 +42,9 @@ def test_published_shares_of_spares_leave_no_shortage_at_large_scale():
     assert float(reliability.spares_needed(12_500, broken)) < 12_500 * shares["nvl72"]
 
 
-def test_nodes_that_fail_together_need_more_spares():
-    alone = reliability.spares_needed(12_500, 0.0128)
-    racks = reliability.spares_needed(12_500, 0.0128, nodes_per_failure=9)
-    assert float(racks) > float(alone)
-    assert float(racks) % 9 == 0
-
-
 def test_node_is_broken_half_the_time_when_repair_takes_as_long_as_it_lasts():
     assert float(reliability.broken_frac(1.0, 1000 * 86_400)) == pytest.approx(0.5)
-    assert float(reliability.broken_frac(1.0, 1000 * 86_400, hardware_frac=0.0)) == 0
+    assert float(reliability.broken_frac(0.0, 1000 * 86_400)) == 0
 
 
 def test_bad_inputs_of_spares_are_refused_or_nan():

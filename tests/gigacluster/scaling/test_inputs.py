@@ -8,6 +8,9 @@ import scaling_runs
 from gigacluster import scaling
 from gigacluster.scaling.problem import Problem
 
+#: A fit that only has to come to its optimum: what it says unasked takes most of the time.
+QUICK = {"starts": 4, "flags": False, "device": "cpu"}
+
 
 @pytest.fixture
 def runs():
@@ -133,16 +136,16 @@ def test_replicates_that_did_not_converge_are_nan_and_left_out(monkeypatch):
     ],
 )
 def test_columns_are_known_by_the_names_that_people_use(runs, names):
-    plain = scaling.fit(runs, device="cpu").parameters
-    assert scaling.fit(runs.rename(columns=names), device="cpu").parameters == plain
+    plain, renamed = (scaling.fit(given, **QUICK).parameters for given in (runs, runs.rename(columns=names)))
+    assert renamed == plain
 
 
 def test_units_behind_a_name_are_read(runs):
-    plain = scaling.fit(runs, device="cpu").parameters["A"]
+    plain = scaling.fit(runs, **QUICK).parameters["A"]
     scaled = {"params_billion": runs["params"] / 1e9, "tokens_T": runs["tokens"] / 1e12, "loss": runs["loss"]}
-    assert scaling.fit(scaled, device="cpu").parameters["A"] == pytest.approx(plain, rel=1e-8)
+    assert scaling.fit(scaled, **QUICK).parameters["A"] == pytest.approx(plain, rel=1e-8)
     flops = {"C": 6 * runs["params"] * runs["tokens"], "D": runs["tokens"], "perplexity": numpy.exp(runs["loss"])}
-    assert scaling.fit(flops, device="cpu").parameters["A"] == pytest.approx(plain, rel=1e-6)
+    assert scaling.fit(flops, **QUICK).parameters["A"] == pytest.approx(plain, rel=1e-6)
 
 
 @pytest.mark.parametrize("mean_loss", [2.2, 2.5, 2.7])
@@ -151,15 +154,15 @@ def test_a_perplexity_below_sixteen_is_refused_until_it_is_said(runs, mean_loss)
     table = runs.assign(loss=numpy.exp(nats)).query("loss < 16")
     with pytest.raises(ValueError, match="looks like a perplexity; name the column 'perplexity', or say"):
         scaling.fit(table, device="cpu")
-    said = scaling.fit(table, loss_unit="perplexity", device="cpu")
+    said = scaling.fit(table, loss_unit="perplexity", **QUICK)
     assert said.parameters["E"] < 2.7
 
 
 def test_bits_are_told_and_converted_when_said(runs):
     bits = runs.assign(loss=runs["loss"] / numpy.log(2))
     assert any("if they are bits" in flag.message for flag in scaling.fit(bits, device="cpu").flags)
-    nats = scaling.fit(bits, loss_unit="bit", device="cpu").parameters["E"]
-    assert nats == pytest.approx(scaling.fit(runs, device="cpu").parameters["E"], rel=1e-8)
+    nats = scaling.fit(bits, loss_unit="bit", **QUICK).parameters["E"]
+    assert nats == pytest.approx(scaling.fit(runs, **QUICK).parameters["E"], rel=1e-8)
     with pytest.raises(ValueError, match="loss_unit is 'bits'; it can be 'nat', 'bit', 'perplexity'"):
         scaling.fit(runs, loss_unit="bits", device="cpu")
 
@@ -176,8 +179,7 @@ def test_swapped_columns_are_refused_with_their_rows(runs):
 @pytest.mark.parametrize("scale", [1e-8, 4e4, 1e12])
 def test_weights_of_any_scale_give_the_same_fit(runs, scale):
     weights = 1.0 + numpy.arange(len(runs)) % 3
-    plain = scaling.fit(runs, weights=weights, bootstrap=20, device="cpu")
-    scaled = scaling.fit(runs, weights=scale * weights, bootstrap=20, device="cpu")
+    plain, scaled = (scaling.fit(runs, weights=factor * weights, bootstrap=20, **QUICK) for factor in (1.0, scale))
     assert scaled.converged
     assert scaled.parameters == pytest.approx(plain.parameters, rel=1e-7)
     assert scaled.intervals["A"] == pytest.approx(plain.intervals["A"], rel=1e-6)
@@ -186,8 +188,8 @@ def test_weights_of_any_scale_give_the_same_fit(runs, scale):
 
 def test_sigma_is_the_root_of_an_inverse_weight(runs):
     sigma = 0.005 * (1.0 + numpy.arange(len(runs)) % 3)
-    by_sigma = scaling.fit(runs, sigma=sigma, loss="squared", device="cpu")
-    by_weight = scaling.fit(runs, weights=sigma**-2, loss="squared", device="cpu")
+    by_sigma = scaling.fit(runs, sigma=sigma, loss="squared", **QUICK)
+    by_weight = scaling.fit(runs, weights=sigma**-2, loss="squared", **QUICK)
     assert by_sigma.parameters == pytest.approx(by_weight.parameters, rel=1e-7)
     with pytest.raises(ValueError, match="give weights or sigma, not both"):
         scaling.fit(runs, sigma=sigma, weights=sigma, device="cpu")
@@ -197,7 +199,7 @@ def test_sigma_is_the_root_of_an_inverse_weight(runs):
 
 @pytest.mark.parametrize("values", [(1e9,), (-1e9, 1e10), (1e9, 1e10, 1e11)])
 def test_predictions_say_what_they_need(runs, values):
-    fitted = scaling.fit(runs, device="cpu")
+    fitted = scaling.fit(runs, **QUICK)
     with pytest.raises(
         ValueError, match="missing: tokens|params is zero or negative in row 0|reads params, tokens; got 3 values"
     ):
@@ -254,7 +256,7 @@ def any_answer(seed):
 
 
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))  # each form with each loss that it meets
 def test_no_warning_of_numpy_leaves_whatever_the_runs(seed):
     assert any_answer(seed)
 
@@ -262,6 +264,6 @@ def test_no_warning_of_numpy_leaves_whatever_the_runs(seed):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.RunsWarning")
-@pytest.mark.parametrize("seed", range(8, 150))
+@pytest.mark.parametrize("seed", range(4, 150))
 def test_no_warning_of_numpy_leaves_whatever_the_runs_at_length(seed):
     assert any_answer(seed)

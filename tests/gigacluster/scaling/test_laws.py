@@ -8,7 +8,7 @@ import scaling_runs
 from gigacluster import scaling
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.objective import Objective
-from gigacluster.scaling.problem import Problem
+from gigacluster.scaling.problem import make_problem
 
 #: Parameters to make runs of each law with, in the order of its symbols.
 TRUTH = {
@@ -45,22 +45,12 @@ def make_runs(form):
     return runs.assign(loss=numpy.exp(law.predict(JetOperations(numpy), symbols, columns)))
 
 
-def problem_of(form, xp, objective=None):
+def problem_of(form, xp, objective):
     law, runs = scaling.LAWS[form], make_runs(form)
-    columns = law.log_columns({name: runs[name].to_numpy() for name in law.columns}, numpy.log)
-    units = law.units(columns, {})
     noise = 1 + 0.003 * numpy.random.default_rng(1).standard_normal(len(runs))
-    return (
-        Problem(
-            like=xp.array([0.0]),
-            law=law,
-            objective=objective or Objective(),
-            log_columns={name: column - units[name] for name, column in columns.items()},
-            log_loss=numpy.log(runs["loss"].to_numpy() * noise)[None, :],
-            weights=numpy.ones((1, len(runs))),
-        ),
-        law.to_coordinates(numpy.asarray(TRUTH[form]), units),
-    )
+    columns = {name: runs[name].to_numpy() for name in law.columns}
+    problem = make_problem(law, columns, runs["loss"].to_numpy() * noise, objective, like=xp.array([0.0]))
+    return problem, law.to_coordinates(numpy.asarray(TRUTH[form]), problem.units)
 
 
 @pytest.mark.parametrize("form", scaling.LAWS)

@@ -39,7 +39,7 @@ def test_both_steps_hold_the_measured_scores_without_the_measured_loss(ladder):
     for task, table in ladder.groupby("task"):
         runs, goal = table[table["role"] == "ladder"], table[table["role"] == "target-13B-5T"].iloc[0]
         seen = runs[["params", "tokens"]].assign(loss=runs["bpb"])
-        fitted = scaling.fit(seen, bootstrap=200, loss_unit="nat", starts=16, device="cpu", flags=False)
+        fitted = scaling.fit(seen, bootstrap=60, loss_unit="nat", starts=8, device="cpu", flags=False)
         link = scaling.link_score(-runs["bpb"], runs["score_frac"], chance=goal["chance_frac"])
         found = link.of_fit(fitted, goal["params"], goal["tokens"])
         held[task] = bool(found.low <= goal["score_frac"] <= found.high)
@@ -69,6 +69,14 @@ def test_the_band_holds_its_share_at_every_compute(low):
     share = ((found.low <= score[here]) & (score[here] <= found.high)).mean()
     assert share >= 0.8  # of 90 %; 19, 49 and 33 models, which share families; 76 % before at 1e23 to 1e24
     assert (found.low > 0.2).all()  # no band far below guessing
+
+
+def test_the_band_of_an_outlier_or_two_does_not_jump_from_one_compute_to_the_next():
+    """Two of 37 nearest models are just more than the 5 % outside: the upper end followed now them, now the others."""
+    models = catalog.load("scaling_benchmark_models")
+    link = scaling.link_score(numpy.log10(models["training_flop"]), models["mmlu_frac"], models["family"])
+    high = link.predict(numpy.linspace(20, 22, 41)).high
+    assert numpy.diff(high).min() > -0.01
 
 
 @pytest.mark.parametrize("ceiling", [0.7, 0.85])

@@ -18,19 +18,29 @@ from gigareport.calibration import logs, own
 from gigareport.calibration import runs as table_of_runs
 
 
-@pytest.fixture
-def foreign(tmp_path):
+@pytest.fixture(scope="module")
+def slower():
     """Runs of a stack that is a quarter slower than the model predicts, under a name that nobody knows."""
     runs = catalog.load("training_runs").drop(columns="verification")
     some = runs[runs["source_id"] == "nemo-24.05"].reset_index(drop=True).assign(source_id="mine")
-    predicted = predict(table_of_runs.columns(some))["step_time_s"]
-    file = tmp_path / "mine.csv"
-    some.assign(step_time_s=1.25 * predicted).to_csv(file, index=False)
+    return some.assign(step_time_s=1.25 * predict(table_of_runs.columns(some))["step_time_s"])
+
+
+@pytest.fixture
+def foreign(slower, tmp_path):
+    """The file of these runs."""
+    slower.to_csv(file := tmp_path / "mine.csv", index=False)
     return file
 
 
-def test_runs_of_a_slower_stack_teach_that_it_is_slower(foreign):
-    taught = own.calibrate(foreign)
+@pytest.fixture(scope="module")
+def taught(slower, tmp_path_factory):
+    """What these runs teach."""
+    slower.to_csv(file := tmp_path_factory.mktemp("taught") / "mine.csv", index=False)
+    return own.calibrate(file)
+
+
+def test_runs_of_a_slower_stack_teach_that_it_is_slower(taught):
     assert taught.n_runs == 8
     assert 0.05 < taught.stack_effect < numpy.log(1.25)  # some of it goes to the coefficients
     assert taught.mape_before == pytest.approx(20.0, abs=0.5)  # predicted over 1.25 times predicted
@@ -39,10 +49,10 @@ def test_runs_of_a_slower_stack_teach_that_it_is_slower(foreign):
 
 
 @pytest.fixture
-def learnt(foreign, tmp_path):
+def learnt(taught, tmp_path):
     """The file of a calibration that these runs taught."""
     file = tmp_path / "calibration.csv"
-    own.calibrate(foreign).to_csv(file)
+    taught.to_csv(file)
     return file
 
 

@@ -9,9 +9,14 @@ from gigareport import headlines
 README = Path(__file__).resolve().parents[3] / "README.md"
 
 
-def test_the_numbers_of_the_readme_are_those_of_the_models():
+@pytest.fixture(scope="module")
+def lines():
+    return headlines.lines()
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_models(lines):
     text = README.read_text(encoding="utf-8")
-    for line in headlines.lines():
+    for line in lines:
         assert line in text, "the numbers moved: run `make readme`, and say why in CHANGELOG.md"
 
 
@@ -54,13 +59,14 @@ def test_a_number_that_moved_stands_in_the_changelog_as_it_is_now(name):
     assert moved.groups() == now.groups()
 
 
-def test_a_gpu_figure_comes_from_a_record_or_is_not_measured():
+def test_a_gpu_figure_comes_from_a_record_or_is_not_measured(lines):
     results = README.parent / "benchmarks" / "results"
     records = [file for file in results.glob("*.json") if file.stem != "cpu"]
-    assert (headlines.lines()[-1] == "- on a GPU: not measured.") is (not records)
+    assert (lines[-1] == "- on a GPU: not measured.") is (not records)
 
 
-def test_writing_replaces_the_text_between_the_marks_alone(tmp_path):
+def test_writing_replaces_the_text_between_the_marks_alone(tmp_path, lines, monkeypatch):
+    monkeypatch.setattr(headlines, "lines", lambda: lines)
     copy = tmp_path / "README.md"
     text = README.read_text(encoding="utf-8")
     copy.write_text(text.replace("How far to trust it", "Old text"), encoding="utf-8")

@@ -78,3 +78,14 @@ def test_another_chip_or_number_gives_what_its_own_scenario_gives(made):
         for name, part in (("own_usd", 0.05), ("goodput_frac", 0.05), ("share_of_world", 1e-4), ("run_flop", 0.15)):
             ours, theirs = (float(numpy.nanmedian(values)) for values in (got[name], getattr(wanted, name)))
             assert ours == pytest.approx(theirs, rel=part), (swap.key, name)
+
+
+def test_the_inputs_that_go_most_with_an_answer_move_it_and_none_goes_with_what_never_moves(made):
+    found = made.strongest()
+    assert found["saving_usd"][0] == "rent.committed_usd_per_chip_hour"
+    assert found["idle_chips"] == []  # power limits nothing here
+    before = made.answers({})
+    for answer in ("own_usd", "goodput_frac", "month_worth_usd"):
+        for path in found[answer]:
+            after = made.answers({path: 1.2 * made.medians[path]})
+            assert numpy.nanmedian(after[answer]) != numpy.nanmedian(before[answer]), (answer, path)
