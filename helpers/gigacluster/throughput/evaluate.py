@@ -9,21 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import NUMPY, Namespace, kernel, namespace_of
-from gigacluster.emission import c
+from gigacluster.emission import c, input_names
 from gigacluster.throughput.case import Case, changed
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.fused import columns_of, stage_two
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
-from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, distinct, lookup, plan_fields
+from gigacluster.throughput.memory import LayerMemory, Memory, layer_memory, memory_from_layers
+from gigacluster.throughput.plans import AXES, PlanSpace, PlanTable, again_fields, distinct, lookup, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
+from gigacluster.trace import Record
 
 #: Largest relative difference between a kernel and the array operations: functions of two libraries.
 _SAME = 1e-12
@@ -52,14 +53,11 @@ class PlanEvaluator:
     ) -> None:
         self.xp, self._k, self._job = xp, coefficients, job
         self._place = {} if device is None else {"device": device}
-        self._space = plans if isinstance(plans, PlanSpace) else None
-        rows = plans.rows if isinstance(plans, PlanSpace) else plans.columns()
-        self._count = len(plans)
-        layers, index = _distinct_layers(rows)
+        self._space = plans if isinstance(plans, PlanSpace) else plans.space()
+        layers, index = _distinct_layers(self._space.rows)
         self._layer_index = xp.asarray(index, **self._place)
-        self._columns = {name: self._column(values) for name, values in rows.items()}
-        if self._space:
-            self._options = [self._float(values) for values in self._space.options.T]
+        self._columns = {name: self._column(values) for name, values in self._space.rows.items()}
+        self._options = [self._float(values) for values in self._space.options.T]
         _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(self._places(slice(0, 1))))))
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
         layer_rows |= again_fields(job, layer_rows.pop("recompute"))
@@ -67,21 +65,13 @@ class PlanEvaluator:
         self._layer_times = changed(layer_times(xp, layer_case, coefficients), self._number_where_constant)
         self._layer_memory = changed(layer_memory(xp, layer_case), self._number_where_constant)
         self.kernel: Callable[..., Any] | None = None
-        if xp.__name__ == "cupy" and self._space:
+        if xp.__name__ == "cupy" and isinstance(plans, PlanSpace):
             self._fuse(lambda source: kernel(xp, source, "plans"))
-
-    def case(self, piece: slice) -> Case:
-        """Return the case of a slice of the plans."""
-        return self._case(self._places(piece))
-
-    def layers(self, piece: slice) -> LayerTimes:
-        """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        times: LayerTimes = self._gathered(self._layer_times, self._places(piece))
-        return times
 
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""
-        case, layers = self.case(piece), self.layers(piece)
+        places = self._places(piece)
+        case, layers = self._case(places), self._gathered(self._layer_times, places)
         return breakdown(self.xp, layers, step_from_layers(self.xp, layers, case, self._k), case)
 
     def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
@@ -90,8 +80,6 @@ class PlanEvaluator:
 
     def piece(self, first: int, size: int) -> slice:
         """Return a slice from a number on, of about ``size`` plans, for :meth:`time_and_memory`."""
-        if not self._space:
-            return slice(first, min(first + size, self._count))
         group = self._space.group_of(first)
         return slice(first, min(first + max(1, size // len(group.options)) * len(group.options), group.stop))
 
@@ -100,9 +88,6 @@ class PlanEvaluator:
 
         What does not depend on the sharding is computed once a row.
         """
-        if not self._space:
-            step, memory = self._evaluated(piece)
-            return tuple(self.xp.broadcast_to(v, (piece.stop - piece.start,)) for v in (step.total_s, memory.needed))
         group = self._space.group_of(piece.start)
         width, start, stop = len(group.options), piece.start - group.first, piece.stop - group.first
         down, up = start // width, -(-stop // width)  # whole rows
@@ -124,11 +109,11 @@ class PlanEvaluator:
         def spread(values: Any) -> Any:
             return xp.reshape(xp.broadcast_to(values, shape), (-1,)) + 0.0
 
-        def pick(values: Any) -> Any:
-            return spread(_picked(xp, values, index))
-
-        rows = SimpleNamespace(**{name: spread(values) for name, values in vars(self._rows(places)).items()})
-        columns = columns_of(self._record, rows, pick, times=self._layer_times, memory=self._layer_memory)
+        axes, layers = self._rows(places), {"times": self._layer_times, "memory": self._layer_memory}
+        columns = [
+            spread(_picked(xp, attrgetter(path)(layers[name]), index) if path else getattr(axes, name))
+            for name, _, path in (input_.partition(".") for input_ in input_names(self._record))
+        ]
         found = self.kernel(columns, self._record.tables, 2, shape[0] * shape[1])  # type: ignore[misc]
         return [xp.reshape(found[i], shape) for i in range(2)]
 
@@ -158,28 +143,40 @@ class PlanEvaluator:
         return self._float(float(values[0]) if same else values)
 
     def _places(self, piece: slice) -> Any:
-        """Return where the columns of a slice of the plans are: a slice of a table, or rows and options."""
-        if not self._space:
-            return piece
+        """Return rows and options of a slice of the plans."""
         return tuple(self.xp.asarray(values, **self._place) for values in self._space.places(piece))
 
     def _rows(self, places: Any) -> SimpleNamespace:
-        xp = self.xp
-        if isinstance(places, slice):
-            return SimpleNamespace(**{n: c[places] if c.ndim else c for n, c in self._columns.items()})
-        columns = {name: _picked(xp, column, places[0]) for name, column in self._columns.items()}
-        columns["sharding"], group = (_picked(xp, values, places[1]) for values in self._options)
-        columns["shard_group"] = xp.where(group > 0, group, columns["dp"] * columns["cp"])
+        columns = {name: _picked(self.xp, column, places[0]) for name, column in self._columns.items()}
+        if "sharding" not in columns:
+            columns["sharding"], group = (_picked(self.xp, values, places[1]) for values in self._options)
+            columns["shard_group"] = self.xp.where(group > 0, group, columns["dp"] * columns["cp"])
         return SimpleNamespace(**columns)
 
     def _gathered(self, record: Any, places: Any) -> Any:
-        rows = places if isinstance(places, slice) else places[0]
-        index = self._layer_index[rows] if isinstance(rows, slice) else _picked(self.xp, self._layer_index, rows)
-        return _Gathered(self.xp, record, index)
+        return _Gathered(self.xp, record, _picked(self.xp, self._layer_index, places[0]))
 
     def _number_where_constant(self, _: str, values: Any) -> Any:
         """Return the number of an array that holds one value throughout, as it costs nothing a plan."""
         return values[0] if values.ndim and bool(self.xp.all(values == values[0])) else values
+
+
+def stage_two(job: Job, coefficients: Coefficients, times: LayerTimes, memory: LayerMemory) -> Record:
+    """Record step time and least memory of a plan of a job, for one kernel on a GPU: of its axes and of its layer.
+
+    Fields of ``times`` and ``memory`` that are arrays become inputs, such as ``times.dense.total_s``; numbers stay.
+    """
+    record = Record()
+    rows = SimpleNamespace(**{axis: record.input(axis) for axis in AXES})
+    xp, case = on_arrays(job.case(**plan_fields(job, rows)))
+
+    def symbols(path: str, value: Any) -> Any:
+        return record.input(path) if getattr(value, "ndim", 0) else xp.asarray(float(value))
+
+    layers = changed(times, symbols, "times")
+    record.output("step_s", step_from_layers(xp, layers, case, coefficients).total_s)
+    record.output("needed_bytes", memory_from_layers(xp, changed(memory, symbols, "memory"), case).needed)
+    return record
 
 
 class _Gathered:
