@@ -179,9 +179,9 @@ def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) ->
         # A column that may be left out, misspelt, would be left out without a word.
         absent = [name for column in schema.columns if not set(column.headers) & set(header) for name in column.headers]
         faults += [
-            f"line 1: column {fields.shown(name)} is not known; did you mean {near[0]!r}? Rename it, or remove it"
+            f"line 1: column {fields.shown(name)} is not known; did you mean {meant[0]!r}? Rename it, or remove it"
             for name in unknown
-            if (near := difflib.get_close_matches(name, absent, n=1, cutoff=_MISSPELT))
+            if (meant := difflib.get_close_matches(name, absent, n=1, cutoff=_MISSPELT))
             and not any(repr(name) in fault for fault in faults)
         ]
     else:
