@@ -117,7 +117,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     """
     part = layer_params(case)
     unfused = xp.astype(case.attention_kernel == ATTENTION_UNFUSED, xp.float64)
-    tokens = case.micro_batch * case.seq_len / case.cp
+    tokens = case.tokens
     # Tokens a chip holds between the sharded matmuls; XLA shards them like the matmuls.
     outside = tokens / xp.where((case.sp > 0) | (case.framework == FRAMEWORK_XLA), case.tp, 1.0)
     saved = 1.0 + (_HALF - 1.0) * xp.astype(case.precision == PRECISION_BF16, xp.float64)  # input of a matmul
