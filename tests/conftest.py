@@ -18,27 +18,32 @@ LONGEST = (
     "browser/test_pages.py",
     "gigareport/pages/test_report.py",
     "browser/test_whatif.py",
+    "gigareport/planner/test_plans.py",
+    "gigareport/test_hostile_commands.py",
     "gigacluster/throughput/test_own.py",
     "gigacluster/scaling/test_bootstrap.py",
-    "gigareport/test_hostile_commands.py",
-    "gigareport/planner/test_plans.py",
-    "gigacluster/scaling/test_inputs.py",
     "gigacluster/test_trace_models.py",
-    "gigacluster/scaling/test_flags.py",
-    "house/test_without_pandas.py",
     "gigareport/pages/test_changed_notebooks.py",
     "gigareport/beside/test_scaling_published.py",
-    "gigareport/calibration/test_calibration.py",
+    "house/test_without_pandas.py",
+    "gigacluster/scaling/test_inputs.py",
+    "gigacluster/scaling/test_flags.py",
     "house/test_package.py",
     "gigareport/planner/test_hardware.py",
-    "gigacluster/scaling/test_quality.py",
     "gigareport/scenario/test_options.py",
+    "gigareport/test_out_of_memory.py",
+    "house/test_benchmarks.py",
+    "gigareport/scenario/test_hostile_scenarios.py",
+    "gigareport/calibration/test_calibration.py",
+    "gigacluster/test_parallel.py",
 )
 
 
 def pytest_collection_modifyitems(items):
     """Put the longest files first; the order within a file, and of all others, stays."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    if gone := [str(file) for file in places if not file.is_file()]:
+        raise pytest.UsageError(f"LONGEST in tests/conftest.py names files that are gone: {', '.join(gone)}")
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 

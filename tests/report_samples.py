@@ -20,8 +20,9 @@ def rate(n_chips=1000, cooling="air"):
     plots.band(ax, x, 0.5 * x * n_chips, 2 * x * n_chips)
     ax.set(xlabel="Chips [chip]", ylabel="Rate [token/s]", ylim=(1e2, 1e10))
     table = pd.DataFrame({"chips": x, "rate": x * n_chips})
-    return plots.finish(fig, title=f"{n_chips:,} chips with {cooling} train <fast>", alt="A line rises \\"evenly\\".",
-                        source="Epoch AI", vintage="2026-01-31", data=table)
+    chart = plots.Chart(fig, ax, tables=[table], said=["A line rises \\"evenly\\"."])
+    title = f"{n_chips:,} chips with {cooling} train <fast>"
+    return plots.finished(chart, title=title, source="Epoch AI", vintage="2026-01-31")
 """.strip()
 
 
@@ -95,7 +96,8 @@ def write_notebooks(folder):
         code(
             "fig, axes = plots.figure(ncols=2, sharey=True)\nfor ax in axes:\n    ax.plot([1, 2], [3, 4])\n"
             'axes[0].set(xlabel="x [s]", ylabel="y [m]")\n'
-            'plots.show(plots.finish(fig, title="Two", alt="Two lines", source="us", vintage="2026-01-31"))',
+            'chart = plots.Chart(fig, axes[0], tables=[pd.DataFrame({"x [s]": [1, 2]})], said=["Two lines."])\n'
+            'plots.show(chart, title="Two", source="us", vintage="2026-01-31")',
             3,
         ),
         code('plots.say("Half, 50%, costs [$4.0 billion](#number/xai-colossus-2024/own_usd).")', 6),
@@ -123,9 +125,10 @@ def without_kernels(monkeypatch, executed=None):
     """Let a site show its notebooks as they are stored, or as they lie in a folder, executed."""
     from gigareport.pages import execute, site
 
-    def run_all(jobs, *_):
-        files = [executed / job.notebook.name if executed else job.notebook for job in jobs]
-        return [execute.Result(job, nbformat.read(file, 4)) for job, file in zip(jobs, files, strict=True)]
+    def run_all(jobs, processes, limit_s, keep):
+        for job in jobs:
+            file = executed / job.notebook.name if executed else job.notebook
+            keep(execute.Result(job, nbformat.read(file, 4)))
 
     monkeypatch.setattr(site, "run_all", run_all)
 

@@ -238,8 +238,6 @@ class _Writer:
                 return self.language.row
             case "column":
                 return f"t[{node.value}][r]"
-            case "gather":
-                return f"t[{node.value}][{self.language.index.format(args[0])}]"
         return self.language.operations[node.op].format(*args)
 
 

@@ -80,16 +80,8 @@ class Record:
         return Symbols(self, _array(node).reshape((1, 1) if rows else 1), Long(-1, rows) if rows else None)
 
     def output(self, name: str, values: Any) -> None:
-        """Name what the record computes; an array of several elements gives ``name.0``, ``name.1`` and so on.
-
-        Raises
-        ------
-        TypeError
-            If it depends on something that cannot be recorded.
-        """
+        """Name what the record computes; an array of several elements gives ``name.0``, ``name.1`` and so on."""
         nodes = self.space.asarray(values).nodes.ravel()
-        if lost := next((node for node in nodes if node.op == "lost"), None):
-            raise TypeError(f"{name} cannot be recorded: {lost.value}")
         self.outputs |= {name if len(nodes) == 1 else f"{name}.{i}": node for i, node in enumerate(nodes)}
 
     def needed(self) -> list[Node]:
@@ -114,14 +106,8 @@ class Record:
             self.tables.append(new)
         return self.add("column", (), number, rows=len(new))
 
-    def lost(self, why: str, nodes: numpy.ndarray) -> numpy.ndarray:
-        """Return nodes in the place of what cannot be recorded; what depends on them is lost, too."""
-        return _each(lambda _: self.add("lost", (), why), nodes)
-
     def make(self, op: str, *args: Node) -> Node:
         """Return the node of an operation on elements: folded, simplified, or made once."""
-        if lost := next((argument for argument in args if argument.op == "lost"), None):
-            return lost
         if all(argument.op == "constant" for argument in args):
             with numpy.errstate(all="ignore"):
                 return self.constant(ELEMENTWISE[op](*(numpy.asarray(a.value) for a in args))[()])
@@ -134,7 +120,7 @@ class Record:
 
     def along(self, op: str, argument: Node, rows: int) -> Node:
         """Return a reduction, or the running sum, of a node along the long axis."""
-        if argument.op == "lost" or (op == "last" and not argument.rows):
+        if op == "last" and not argument.rows:
             return argument
         if op in REDUCTIONS:
             return self.add(op, (argument,), rows, rows=0, level=argument.level + 1)
@@ -261,7 +247,7 @@ class Symbols:
                 if item in (-1, slice(-1, None)):
                     nodes = _each(lambda node, rows=rows: self.record.along("last", node, rows), nodes)
                 elif item not in (slice(None), slice(1, None)):
-                    nodes = self.record.lost(f"of a long axis it takes [{item}], not [-1], [-1:] or [1:]", nodes)
+                    raise TypeError(f"a recorded model may take [-1], [-1:] or [1:] of a long axis, not [{item}]")
                 if isinstance(item, slice) and item != slice(-1, None):
                     long = Long(made, rows, self.long.cut + (item != slice(None)))
                 given[n] = 0 if isinstance(item, int) else slice(None)
@@ -411,32 +397,17 @@ class Space:
         nodes = array.nodes.reshape(tuple(shape))
         return Symbols(self.record, nodes, array.long and array.long._replace(axis=shape.index(-1) - nodes.ndim))
 
-    def broadcast_to(self, array: Symbols, shape: Sequence[int]) -> Symbols:
-        """Return an array repeated along short axes."""
-        inner = [1 if array.long and n - len(shape) == array.long.axis else k for n, k in enumerate(shape)]
-        return array.like(numpy.broadcast_to(array.nodes, inner))
-
     def concat(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
         """Join arrays along a short axis."""
         long = self._long(arrays)
         if long and axis % arrays[0].ndim == arrays[0].ndim + long.axis:
-            nodes = self.record.lost("it joins arrays along a long axis", arrays[0].nodes)
-            return Symbols(self.record, nodes, long._replace(cut=0))
+            raise TypeError("a recorded model may not join arrays along a long axis")
         return Symbols(self.record, numpy.concatenate([array.nodes for array in arrays], axis=axis), long)
 
     def stack(self, arrays: Sequence[Symbols], axis: int = 0) -> Symbols:
         """Join arrays along a new axis."""
         place = (*[slice(None)] * (axis % (arrays[0].ndim + 1)), None)
         return self.concat([array[place] for array in arrays], axis=axis)
-
-    def take(self, array: Symbols, index: Any, axis: int = 0) -> Symbols:
-        """Return the element of a constant table that a computed index names, or elements at fixed places."""
-        if not isinstance(index, Symbols):
-            return array.like(numpy.take(array.nodes, index, axis=axis))
-        if array.ndim != 1 or any(node.op not in ("column", "constant") for node in array.nodes):
-            raise TypeError("a recorded model may take by a computed index from a constant table of one axis alone")
-        table = array.nodes[0] if array.long else self.record.table([node.value for node in array.nodes])
-        return index.like(_each(lambda node: self.record.add("gather", (node,), table.value), index.nodes))
 
     def matmul(self, left: Symbols, right: Any) -> Symbols:
         """Return a product of matrices; what a constant zero multiplies is left out."""
@@ -536,8 +507,6 @@ def _computed(record: Record, node: Node, args: list[Any], given: Mapping[str, A
             return numpy.asarray(given[node.value], dtype=numpy.float64)
         case "column":
             return record.tables[node.value][:, None]
-        case "gather":
-            return numpy.take(record.tables[node.value], numpy.asarray(args[0]).astype(numpy.int64))
         case "row":
             return numpy.arange(record.length(node, given), dtype=numpy.float64)[:, None]
         case "scan":

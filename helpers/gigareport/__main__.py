@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -70,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     chips = _shared("--chips", type=Path, help="CSV of chips of your own, like data/chips.csv")
     what = "log of Megatron or torchtitan of one of the runs, which measured it; may be given several times"
     log = _shared("--log", action="append", default=[], metavar="[RUN_ID=]FILE", help=what)
-    form = _shared("--samples", type=_samples, default=10_000, help="draws of the inputs (default: 10,000)")
-    form.add_argument("--seed", type=_seed, default=7, help="(default: 7)")
+    draws = "draws of the inputs (default: 10,000)"
+    form = _shared("--samples", type=partial(_whole, most=10_000_000), default=10_000, help=draws)
+    form.add_argument("--seed", type=partial(_whole, least=0, most=2**32), default=7, help="(default: 7)")
     one_of = form.add_mutually_exclusive_group()
     one_of.add_argument("--json", action="store_true", help="print JSON")
     one_of.add_argument("--csv", action="store_true", help="print CSV")
@@ -141,11 +144,25 @@ def _shared(name: str, **how: Any) -> _Parser:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from gigareport import pages as report
+    from gigareport.kernels import prepare
 
-    return report.main(
-        chosen.scenarios, chosen.out, limit_s=chosen.limit, separate=chosen.separate, address=chosen.address
-    )
+    started = time.monotonic()
+    prepare()  # beside the imports of this process
+    from gigareport import pages
+
+    how = {"limit_s": chosen.limit, "separate": chosen.separate, "address": chosen.address}
+    try:
+        built = pages.build(chosen.scenarios, chosen.out, **how)
+    except pages.ReportError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    for failure in built.failures:
+        print(f"FAILED: {failure}", file=sys.stderr)
+    if built.failures:
+        print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
+    print(pages.sizes(built.index.parent))
+    print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
+    return 1 if built.failures else 0
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -211,14 +228,6 @@ def _calibration(path: str) -> Calibration:
         return read_calibration(path)
     except ValueError as fault:
         raise argparse.ArgumentTypeError(str(fault)) from None
-
-
-def _samples(text: str) -> int:
-    return _whole(text, most=10_000_000)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, least=0, most=2**32)
 
 
 def _whole(text: str, *, least: int = 1, most: int = 10_000) -> int:

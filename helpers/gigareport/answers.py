@@ -52,9 +52,6 @@ class Answers:
     numbers: tuple[Number, ...]
     plan: Any = None  # the parallel plan behind them
 
-    def __getitem__(self, quantity: str) -> Number:
-        return next(number for number in self.numbers if number.quantity == quantity)
-
 
 def answers_of(outlook: Any) -> Answers:
     """Return the answers of an outlook: its ``verdict``, and its ``to_frame()`` with the headline numbers first."""

@@ -1,9 +1,10 @@
 """One call for a figure that a reader moves: live in JupyterLab, from precomputed frames on a page.
 
->>> from gigareport.plots import figure, finish
+>>> import pandas as pd
+>>> from gigareport.plots import finished, marks
 >>> def power(n_chips=100_000, cooling="liquid"):
-...     fig, ax = figure()
-...     return finish(fig, title=f"{n_chips:,} chips", alt="…", source="…", vintage="2024-07-22")
+...     table = pd.DataFrame({"label": [cooling], "Power [W]": [700.0 * n_chips]})
+...     return finished(marks.bars(table, "Power [W]"), title=f"{n_chips:,} chips", source="…", vintage="2024-07-22")
 >>> controls(power, {"n_chips": (50_000, 150_000, 50_000), "cooling": ["air", "liquid"]})[0].texts
 ('50,000', '100,000', '150,000')
 
@@ -31,8 +32,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gigareport.plots import picture
+from gigareport.plots.chart import chart_of
 from gigareport.plots.display import on_page
-from gigareport.plots.style import caption_of
 
 #: The type of a moving figure's record in an executed notebook.
 EXPLORE_MIME = "application/vnd.gigacluster.explore+json"
@@ -65,7 +66,7 @@ def explore(
 
     Parameters
     ----------
-    figure_function : Takes the chosen values by name and returns a finished figure (:func:`gigareport.plots.finish`);
+    figure_function : Takes the chosen values by name and returns a finished figure (:func:`gigareport.plots.finished`);
         its title and alternative text are the answer in words. A parameter's default is where its control starts.
     labels : What a control is called, with its unit; otherwise its name without underscores.
     **choices
@@ -171,12 +172,12 @@ def page_record(figure_function: Callable[..., Figure], made: Sequence[Control])
     starts = tuple(control.start for control in made)
     for indices in itertools.product(*(range(len(control.values)) for control in made)):
         fig, chosen = _drawn(figure_function, made, indices)
-        caption = caption_of(fig)
+        chart = chart_of(fig)
         drawn = picture.narrow(fig)
-        frame: dict[str, Any] = {"chosen": chosen, "title": caption.title, "alt": caption.alt, "csv": caption.csv}
+        frame: dict[str, Any] = {"chosen": chosen, "title": chart.title, "alt": chart.alt, "csv": chart.csv}
         frame |= {"tips": drawn.tips, "svg": drawn.svg, "places": drawn.places}
         if indices == starts:
-            start = frame | {"credit": caption.credit}
+            start = frame | {"credit": chart.credit}
         plt.close(fig)
         frames.append(frame)
     packed = base64.b64encode(gzip.compress(json.dumps(frames).encode(), mtime=0)).decode()
@@ -216,13 +217,13 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
             fig.set_layout_engine("none")
             for ax, place in zip(fig.axes, places, strict=True):
                 ax.set_position(place)
-        caption, stream = caption_of(fig), io.BytesIO()
+        chart, stream = chart_of(fig), io.BytesIO()
         FigureCanvasAgg(fig).print_png(stream)  # Figure.savefig would draw everything twice
         plt.close(fig)
         code = base64.b64encode(stream.getvalue()).decode()
         return (
-            f'<p role="status">{html.escape(chosen)}. <b>{html.escape(caption.title)}</b></p>'
-            f'<img alt="{html.escape(caption.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
+            f'<p role="status">{html.escape(chosen)}. <b>{html.escape(chart.title)}</b></p>'
+            f'<img alt="{html.escape(chart.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
         )
 
     handles = [_widget(control) for control in made]

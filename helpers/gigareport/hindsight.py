@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy
 import pandas as pd
 
-from gigacluster import cost
-from gigacluster.arrays import NUMPY, Array, to_host
+from gigacluster.arrays import NUMPY, to_host
 from gigacluster.cost.flows import in_month, month_rows
 from gigacluster.uncertainty import interval
 from gigacluster.units import HOURS_PER_MONTH
@@ -70,7 +69,7 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
     quotes = {name: table[table["date"] <= last] for name, table in quotes.items()}
     month_usd = story.cluster.n_chips * use.usd_per_h100e_month(_LEASE)
     let = owned.with_income(month_usd * _let_share(story.decided_on, samples, seed))
-    work = owned.present_chip_hours * owned.useful_frac
+    work = owned.present_chip_hours * owned.useful_frac  # useful hours, for as many of which a rent is priced
     rows = [
         ("own", "September 2024", owned.net_present_usd, 0),
         ("own, let out from May 2026", "May 2026", let.net_present_usd, 0),
@@ -79,24 +78,15 @@ def hindsight(*, samples: int = 2_000, seed: int = 7, device: str = "cpu") -> Hi
         case = scenario.with_value(scenario.with_value(story, "rent.kind", "followed"), "rent.follows", name)
         _, followed = scenario.cash_flows(case, given, goodput)
         since, number = f"{observed['date'].max():%B %Y}", int(observed["n_prices"].sum())
-        rows.append((_WORDS[name].format(number), since, _same(followed, work), number))
-    rows.append(("rent at the contract offered", "July 2024", _same(contract, work), 0))
+        rows.append((_WORDS[name].format(number), since, followed.usd_per_useful_chip_hour * work, number))
+    rows.append(("rent at the contract offered", "July 2024", contract.usd_per_useful_chip_hour * work, 0))
+    found = [(choice, since, interval(usd), interval(usd / work).median, n) for choice, since, usd, n in rows]
     table = pd.DataFrame(
-        [(choice, since, *_three(usd), interval(usd / work).median, n) for choice, since, usd, n in rows],
+        [(choice, since, usd.low, usd.median, usd.high, hour, n) for choice, since, usd, hour, n in found],
         columns=["choice", "known_since", "low", "median", "high", "usd_per_useful_chip_hour", "n_prices"],
     )
     seen = pd.concat([observed.assign(series=name) for name, observed in quotes.items()], ignore_index=True)
     return Hindsight(table=table, quotes=seen, lease_usd_per_month=month_usd)
-
-
-def _same(rented: cost.CashFlows, work_hours: Array) -> Array:
-    """Return what renting would have cost for as many useful hours as the owner's. [USD]"""
-    return rented.usd_per_useful_chip_hour * work_hours
-
-
-def _three(values: Array) -> tuple[float, float, float]:
-    found = interval(values)
-    return found.low, found.median, found.high
 
 
 def _let_share(decided_on: datetime.date, samples: int, seed: int) -> numpy.ndarray:

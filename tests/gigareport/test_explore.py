@@ -21,7 +21,8 @@ def step_time(n_chips=2000, cooling="air", checkpoint=True):
     fig, ax = plots.figure(4, 3)
     ax.plot([1, n_chips], [n_chips, 1])
     alt = f"A line to {n_chips} with {cooling}."
-    return plots.finish(fig, title=f"{n_chips} chips", alt=alt, source="x", vintage="2026-01-01", data=table)
+    chart = plots.Chart(fig, ax, tables=[table], said=[alt])
+    return plots.finished(chart, title=f"{n_chips} chips", source="x", vintage="2026-01-01")
 
 
 @pytest.fixture(autouse=True)

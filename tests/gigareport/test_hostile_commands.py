@@ -129,17 +129,21 @@ def test_a_file_that_a_command_reads_is_not_written_over(arguments, refusal):
 
 
 @pytest.mark.parametrize(
-    ("shell", "said"),
+    ("arguments", "shell", "said"),
     [
-        ("{} 2>err | head -n 1; exit ${{PIPESTATUS[0]}}", ""),
-        ("{} >/dev/full 2>err", "No space left on device"),
-        ("{} >&- 2>err", ""),
-        ("LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0 PYTHONIOENCODING= {} >out 2>err", ""),
+        ("predict runs.csv", "{} 2>err | head -n 1; exit ${{PIPESTATUS[0]}}", ""),
+        ("predict runs.csv", "{} >/dev/full 2>err", "No space left on device"),
+        ("evaluate mine.yaml --samples 20", "{} >&- 2>err", ""),
+        (
+            "evaluate mine.yaml --samples 20",
+            "LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0 PYTHONIOENCODING= {} >out 2>err",
+            "",
+        ),
     ],
     ids=["closed pipe", "full disk", "closed output", "ASCII"],
 )
-def test_an_output_that_ends_early_is_no_traceback(here, shell, said):
-    command = f"'{sys.executable}' -m gigareport evaluate mine.yaml --samples 20"
+def test_an_output_that_ends_early_is_no_traceback(here, arguments, shell, said):
+    command = f"'{sys.executable}' -m gigareport {arguments}"
     subprocess.run(["bash", "-c", shell.format(command)], timeout=300, capture_output=True, env=dict(os.environ))
     err = (here / "err").read_text(encoding="utf-8", errors="replace")
     assert "Traceback" not in err

@@ -169,16 +169,16 @@ def constant(value: Operand, count: int) -> Jet:
     return Jet(value, [0.0] * count, [0.0] * (count * (count + 1) // 2))
 
 
-def contraction(xp: ModuleType, jet: Jet) -> Callable[[Any, Any], list[Any]]:
+def contraction(xp: ModuleType, jet: Jet) -> Callable[[Any, Any], Any]:
     """Return the function that sums a jet over the runs, with the slopes and curvatures of an objective."""
     shape_holder = 0.0 * jet.value
 
-    def contract(slope: Any, curvature: Any) -> list[Any]:
+    def contract(slope: Any, curvature: Any) -> Any:
         full = [g + shape_holder for g in jet.gradient]
         sums = [-xp.sum(slope * g, axis=1) for g in full]
         for k, (i, j) in enumerate(_pairs(len(full))):
             sums.append(xp.sum(curvature * full[i] * full[j] - slope * (jet.hessian[k] + shape_holder), axis=1))
-        return sums
+        return xp.stack(sums, axis=1)
 
     return contract
 

@@ -14,7 +14,7 @@ import numpy
 from scipy import special
 
 from gigacluster.limits import POSITIVE, within
-from gigacluster.scaling.estimate import Flag
+from gigacluster.scaling.estimate import Flag, with_flags
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.law import Law
 from gigacluster.scaling.optimum import law_optimum
@@ -55,7 +55,7 @@ class NextRun:
             f"  {what} at {self.at_flop:.3g} FLOP: {self.coverage:.0%} interval, high over low, from "
             f"{self.width_now:.4g} to {self.width_then:.4g}",
         ]
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
 
 def next_run(

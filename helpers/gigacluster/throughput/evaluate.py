@@ -52,14 +52,11 @@ class PlanEvaluator:
     ) -> None:
         self.xp, self._k, self._job = xp, coefficients, job
         self._place = {} if device is None else {"device": device}
-        self._space = plans if isinstance(plans, PlanSpace) else None
-        rows = plans.rows if isinstance(plans, PlanSpace) else plans.columns()
-        self._count = len(plans)
-        layers, index = _distinct_layers(rows)
+        self._space = plans if isinstance(plans, PlanSpace) else plans.space()
+        layers, index = _distinct_layers(self._space.rows)
         self._layer_index = xp.asarray(index, **self._place)
-        self._columns = {name: self._column(values) for name, values in rows.items()}
-        if self._space:
-            self._options = [self._float(values) for values in self._space.options.T]
+        self._columns = {name: self._column(values) for name, values in self._space.rows.items()}
+        self._options = [self._float(values) for values in self._space.options.T]
         _, self._job_case = on_arrays(job.case(**plan_fields(job, self._rows(self._places(slice(0, 1))))))
         layer_rows = {axis: self._float(values) for axis, values in layers.items()}
         layer_rows |= again_fields(job, layer_rows.pop("recompute"))
@@ -67,7 +64,7 @@ class PlanEvaluator:
         self._layer_times = changed(layer_times(xp, layer_case, coefficients), self._number_where_constant)
         self._layer_memory = changed(layer_memory(xp, layer_case), self._number_where_constant)
         self.kernel: Callable[..., Any] | None = None
-        if xp.__name__ == "cupy" and self._space:
+        if xp.__name__ == "cupy" and isinstance(plans, PlanSpace):
             self._fuse(lambda source: kernel(xp, source, "plans"))
 
     def case(self, piece: slice) -> Case:
@@ -90,8 +87,6 @@ class PlanEvaluator:
 
     def piece(self, first: int, size: int) -> slice:
         """Return a slice from a number on, of about ``size`` plans, for :meth:`time_and_memory`."""
-        if not self._space:
-            return slice(first, min(first + size, self._count))
         group = self._space.group_of(first)
         return slice(first, min(first + max(1, size // len(group.options)) * len(group.options), group.stop))
 
@@ -100,9 +95,6 @@ class PlanEvaluator:
 
         What does not depend on the sharding is computed once a row.
         """
-        if not self._space:
-            step, memory = self._evaluated(piece)
-            return tuple(self.xp.broadcast_to(v, (piece.stop - piece.start,)) for v in (step.total_s, memory.needed))
         group = self._space.group_of(piece.start)
         width, start, stop = len(group.options), piece.start - group.first, piece.stop - group.first
         down, up = start // width, -(-stop // width)  # whole rows
@@ -158,24 +150,18 @@ class PlanEvaluator:
         return self._float(float(values[0]) if same else values)
 
     def _places(self, piece: slice) -> Any:
-        """Return where the columns of a slice of the plans are: a slice of a table, or rows and options."""
-        if not self._space:
-            return piece
+        """Return rows and options of a slice of the plans."""
         return tuple(self.xp.asarray(values, **self._place) for values in self._space.places(piece))
 
     def _rows(self, places: Any) -> SimpleNamespace:
-        xp = self.xp
-        if isinstance(places, slice):
-            return SimpleNamespace(**{n: c[places] if c.ndim else c for n, c in self._columns.items()})
-        columns = {name: _picked(xp, column, places[0]) for name, column in self._columns.items()}
-        columns["sharding"], group = (_picked(xp, values, places[1]) for values in self._options)
-        columns["shard_group"] = xp.where(group > 0, group, columns["dp"] * columns["cp"])
+        columns = {name: _picked(self.xp, column, places[0]) for name, column in self._columns.items()}
+        if "sharding" not in columns:
+            columns["sharding"], group = (_picked(self.xp, values, places[1]) for values in self._options)
+            columns["shard_group"] = self.xp.where(group > 0, group, columns["dp"] * columns["cp"])
         return SimpleNamespace(**columns)
 
     def _gathered(self, record: Any, places: Any) -> Any:
-        rows = places if isinstance(places, slice) else places[0]
-        index = self._layer_index[rows] if isinstance(rows, slice) else _picked(self.xp, self._layer_index, rows)
-        return _Gathered(self.xp, record, index)
+        return _Gathered(self.xp, record, _picked(self.xp, self._layer_index, places[0]))
 
     def _number_where_constant(self, _: str, values: Any) -> Any:
         """Return the number of an array that holds one value throughout, as it costs nothing a plan."""

@@ -100,6 +100,11 @@ class PlanTable(SimpleNamespace):
         """Return every column by name, without copying."""
         return dict(vars(self))
 
+    def space(self) -> PlanSpace:
+        """Return the same plans by their numbers: rows that say all, in one group with one option."""
+        group = Group(0, numpy.arange(len(self)), numpy.zeros(1, dtype=int))
+        return PlanSpace(rows=self.columns(), options=numpy.zeros((1, 2), dtype=int), groups=(group,))
+
     def plan(self, index: int) -> Plan:
         """Return one plan as a record."""
         row: dict[str, Any] = {name: int(column[index]) for name, column in self.columns().items()}
@@ -129,7 +134,7 @@ class PlanSpace:
     lie where they were enumerated: on the host, or on a device.
     """
 
-    rows: Mapping[str, Any]  # a column of whole numbers for each axis but sharding and shard_group
+    rows: Mapping[str, Any]  # a column of whole numbers for each axis but sharding and shard_group, or for all
     options: Any  # (options, 2): code of the sharding and size of its groups, 0 for all replicas
     groups: tuple[Group, ...]
 

@@ -46,17 +46,10 @@ _READABLE = {
 
 
 def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
-    """Return figures of a cluster of 100,000 H100 from our default inputs beside published ones.
+    """Return figures of a cluster of 100,000 H100 from draws of our default inputs beside published ones.
 
-    Parameters
-    ----------
-    samples, seed : Draws of the default inputs.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``. Where no middle is published its end
-        stands for it.
+    The columns are ``quantity``, those of :mod:`gigareport.beside.rows` and ``unit``. Where no middle is published its
+    end stands for it.
     """
     facts = _facts()
     x = draw(cost_inputs(), samples, seed)
@@ -117,11 +110,8 @@ def _beside(fact: dict[str, Any], ours: Samples) -> dict[str, Any]:
 def costed_runs() -> pd.DataFrame:
     """Return our amortised cost of the runs that Epoch AI costed, from what its table prints of them.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``model, published, chip, ours_usd_2023, epoch_usd_2023, epoch_later_usd_2023, ratio``, for runs on A100 and
-        V100 whose chips, hours and acquisition cost are known; ``ratio`` is ours over the first of Epoch's runs.
+    The columns are ``model, published, chip, ours_usd_2023, epoch_usd_2023, epoch_later_usd_2023, ratio``, for runs on
+    A100 and V100 whose chips, hours and acquisition cost are known; ``ratio`` is ours over the first of Epoch's runs.
     """
     table = catalog.load("training_costs")
     needed = ["n_chips", "chip_hours", "acquisition_usd_2023", "amortised_usd_2023"]
@@ -151,11 +141,8 @@ _YEARS, _TIERS = 5, 2
 def operators_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     """Return our levelised cost of a chip-hour in a rented hall beside published costs of ownership of July 2026.
 
-    Returns
-    -------
-    DataFrame
-        ``chip``, ``operator``, the columns of :mod:`gigareport.beside.rows` (``nan`` where our tables have no price of
-        the chip) and ``rent_usd`` (published three-year rent), worst ratio first. [USD/chip/h]
+    The columns are ``chip``, ``operator``, the columns of :mod:`gigareport.beside.rows` (``nan`` where our tables have
+    no price of the chip) and ``rent_usd`` (published three-year rent), worst ratio first. [USD/chip/h]
     """
     facts, prices = _facts(), quoted_usd()
     x, position = draw(cost_inputs(), samples, seed), numpy.random.default_rng(seed).uniform(size=samples)
@@ -196,10 +183,7 @@ def _chip_hour_usd(chip: str, server_usd: Samples, is_hyperscaler: bool, x: dict
 def gigawatt_beside(samples: int = 4_000, seed: int = 7) -> pd.DataFrame:
     """Return capital and yearly costs of a gigawatt of IT load, from the scenario ``gigawatt-2026``, beside Epoch AI's.
 
-    Returns
-    -------
-    DataFrame
-        ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``.
+    The columns are ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``.
     """
     story = scenario.load("gigawatt-2026")
     found = scenario.evaluate(story, samples=samples, seed=seed, device="cpu")

@@ -31,6 +31,7 @@ def _line(first: str, *others: str) -> re.Pattern[str]:
 _MEGATRON = _line(r"elapsed time per iteration \(ms\):", f"global batch size:{_NUMBER}{_END}")
 _TITAN = _line("step:", rf"memory:{_NUMBER}[ \t]*GiB", f"tps:{_NUMBER}{_END}")
 _LARGEST_LOG = 300_000_000  # bytes
+_MOST_NAMES = 8
 #: Steps at the start of a log that warm up, as a share.
 _WARM_UP = 0.1
 
@@ -87,8 +88,8 @@ def joined(runs: pd.DataFrame, logs: Sequence[str]) -> pd.DataFrame:
     for said in logs:
         try:
             row, measured = _matched(table, said)
-        except catalog.CatalogError as fault:
-            faults.append(str(fault))
+        except fields.Fault as fault:
+            faults.append(f"--log {said}: {fault}")
             continue
         for name, value in measured.items():
             table.loc[row, name] = value
@@ -103,39 +104,26 @@ def _matched(runs: pd.DataFrame, said: str) -> tuple[object, dict[str, float]]:
     if not given or Path(said).is_file():
         name, file = "", said
     if not name and len(runs) != 1:
-        raise catalog.CatalogError(f"--log {said}: of which of the {len(runs)} runs? Write RUN_ID={file}")
+        raise fields.Fault(f"of which of the {len(runs)} runs? Write RUN_ID={file}")
     rows = runs.index if not name else runs.index[runs["run_id"] == name]
     if len(rows) != 1:
-        raise catalog.CatalogError(f"--log {said}: no run is called {name!r}; the table has {_some(runs['run_id'])}")
-    try:
-        measured = read_log(fields.file_text(Path(file), "a log", largest=_LARGEST_LOG, errors="replace"))
-    except fields.Fault as fault:
-        raise catalog.CatalogError(f"--log {said}: {fault}") from None
+        known = ", ".join(map(str, runs["run_id"][:_MOST_NAMES])) + ", ..." * (len(runs) > _MOST_NAMES)
+        raise fields.Fault(f"no run is called {name!r}; the table has {known}")
+    measured = read_log(fields.file_text(Path(file), "a log", largest=_LARGEST_LOG, errors="replace"))
     if measured is None:
-        raise catalog.CatalogError(
-            f"--log {said}: {file} has no line of Megatron ('elapsed time per iteration (ms): ... global batch size: "
-            "...') nor of torchtitan ('step: ... memory: ...GiB ... tps: ...')"
+        raise fields.Fault(
+            f"{file} has no line of Megatron ('elapsed time per iteration (ms): ... global batch size: ...') nor of "
+            "torchtitan ('step: ... memory: ...GiB ... tps: ...')"
         )
     run = runs.loc[rows[0]]
     batch = measured.get("global_batch", run["global_batch"])
     if pd.notna(run["global_batch"]) and run["global_batch"] != batch:
-        raise catalog.CatalogError(
-            f"--log {said}: the log says global batch size {batch:g}, its row {run['global_batch']:g}; correct one"
-        )
+        raise fields.Fault(f"the log says global batch size {batch:g}, its row {run['global_batch']:g}; correct one")
     blank = [name for name in ("global_batch", "seq_len", "n_chips") if name not in measured and pd.isna(run[name])]
     if blank and "step_time_s" not in measured:
-        raise catalog.CatalogError(
-            f"--log {said}: the log gives a rate a chip, which is a step time where its row gives {', '.join(blank)}"
-        )
+        raise fields.Fault(f"the log gives a rate a chip, which is a step time where its row gives {', '.join(blank)}")
     tokens = batch * run["seq_len"]
     rate = measured.get("tokens_per_s_per_chip")
     step_s = measured["step_time_s"] if rate is None else tokens / (rate * run["n_chips"])
-    return rows[0], {
-        **measured,
-        "step_time_s": step_s,
-        "tokens_per_s_per_chip": tokens / (step_s * run["n_chips"]),
-    }
-
-
-def _some(names: pd.Series, most: int = 8) -> str:
-    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+    rate = tokens / (step_s * run["n_chips"])
+    return rows[0], {**measured, "step_time_s": step_s, "tokens_per_s_per_chip": rate}

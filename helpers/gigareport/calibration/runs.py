@@ -13,6 +13,7 @@ from gigacluster.names import is_blank
 from gigacluster.throughput.columns import RunCases, cases_of
 from gigacluster.throughput.shipped import stem_of
 from gigareport import catalog, fields
+from gigareport.calibration.logs import read_log
 
 
 def load(path: str | Path) -> pd.DataFrame:
@@ -21,15 +22,24 @@ def load(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     CatalogError
-        If the file holds no column of runs: with the form that is wanted; or if it is not of that form.
+        If the file is not of that form. Where it holds no column of runs, with the form that is wanted; a log of
+        training is told what it says, and which row is wanted.
     """
     try:
         return catalog.load("training_runs", path=path)
     except catalog.CatalogError as fault:
         try:
-            header = fields.file_text(Path(path), "a CSV file", errors="replace").partition("\n")[0]
+            text = fields.file_text(Path(path), "a CSV file", errors="replace")
         except fields.Fault:
             raise fault from None  # it says so
+        header, said = text.partition("\n")[0], read_log(text)
+        if said is not None and "," not in header:
+            cells = ", ".join(f"{name} = {value:g}" for name, value in said.items())
+            raise catalog.CatalogError(
+                f"{path} is a log of training; in the median it says {cells}. Wanted is a CSV with a row a run and the "
+                "columns of data/training_runs.csv, with model, chip and plan; the log goes beside it: "
+                f"gigacluster validate PLAN.csv --log {path}"
+            ) from None
         if any(name in header for name in _TELLING):
             raise
         raise catalog.CatalogError(
@@ -40,13 +50,7 @@ def load(path: str | Path) -> pd.DataFrame:
 
 
 def load_chips(path: str | Path | None) -> pd.DataFrame | None:
-    """Return chips of a reader's own, in the form of ``data/chips.csv``, if a file is given.
-
-    Raises
-    ------
-    CatalogError
-        If the file is not of that form, or says a chip with which no time can be predicted.
-    """
+    """Return chips of a reader's own, in the form of ``data/chips.csv`` and fit for predictions, if a file is given."""
     if path is None:
         return None
     table = catalog.load("chips", path=path)

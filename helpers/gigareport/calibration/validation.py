@@ -13,11 +13,11 @@ import pandas as pd
 
 from gigacluster.throughput.prediction import predict
 from gigacluster.throughput.shipped import Calibration, calibration_of
-from gigareport import catalog, fields
+from gigareport import catalog
 from gigareport.calibration import runs as table_of_runs
 from gigareport.calibration import scores as scoring
 from gigareport.calibration import weighed
-from gigareport.calibration.logs import joined, read_log
+from gigareport.calibration.logs import joined
 
 _SCALES = (8, 64, 512, 4096)
 
@@ -87,15 +87,13 @@ class Validation:
 
     def _told_of_memory(self) -> list[str]:
         """Say how well peaks and decisions are met, as far as there are runs that tell."""
-        memory, said = self.memory, []
-        if memory["n"]:
-            said.append(f"Peak memory: {memory['mape']:.1f} % of {memory['n']} runs that are told in full.")
-        if memory["n_ran"]:
-            said.append(f"Said not to fit: {memory['ran_said_not_to_fit']:.1f} % of {memory['n_ran']} runs that ran.")
-        if memory["n_ran_out"]:
-            share = f"{memory['ran_out_said_to_fit']:.1f} % of {memory['n_ran_out']}"
-            said.append(f"Said to fit: {share} runs that ran out of memory.")
-        return said
+        told = [
+            ("Peak memory", "mape", "n", "that are told in full"),
+            ("Said not to fit", "ran_said_not_to_fit", "n_ran", "that ran"),
+            ("Said to fit", "ran_out_said_to_fit", "n_ran_out", "that ran out of memory"),
+        ]
+        of = self.memory
+        return [f"{what}: {of[share]:.1f} % of {of[n]} runs {which}." for what, share, n, which in told if of[n]]
 
 
 def validate(
@@ -117,9 +115,8 @@ def validate(
     Raises
     ------
     CatalogError
-        If the file is not of that form; a log of training is told what it says, and which row is wanted.
+        If the file is not of that form.
     """
-    _refuse_a_log(Path(path))
     own_chips = table_of_runs.load_chips(chips)
     runs = joined(table_of_runs.load(path), logs)
     reasons = table_of_runs.not_scored_reasons(runs, own_chips)
@@ -142,22 +139,6 @@ def validate(
         ranking=scoring.ranking(scored, own.to_numpy()),
         memory=weighed.scores(weighed.weigh(runs, said)),
     )
-
-
-def _refuse_a_log(path: Path) -> None:
-    """Raise where a file is a log of training: with what it says, as the row of a CSV that is wanted."""
-    try:
-        text = fields.file_text(path, "a log")
-    except fields.Fault:
-        return  # the reader of tables says it
-    said = read_log(text)
-    if said is not None and "," not in text.partition("\n")[0]:
-        cells = ", ".join(f"{name} = {value:g}" for name, value in said.items())
-        raise catalog.CatalogError(
-            f"{path} is a log of training; in the median it says {cells}. Wanted is a CSV with a row a run and the "
-            "columns of data/training_runs.csv, with model, chip and plan; the log goes beside it: "
-            f"gigacluster validate PLAN.csv --log {path}"
-        )
 
 
 def source_table() -> pd.DataFrame:

@@ -34,12 +34,9 @@ class Moved:
     def __str__(self) -> str:
         left = f", {self.n_incomplete} of them incomplete and counted nowhere" if self.n_incomplete else ""
         of = f" of vintage {self.vintage}" if self.vintage else ""
-        lines = [f"{self.table}: {self.n_rows} rows{of}{left}; {self.n_new} new, "]
-        lines[0] += f"{len(self.changes)} moved" if self.changes else "none moved"
-        lines += [f"  {change}" for change in self.changes[:_MOST_MOVES_SHOWN]]
-        if len(self.changes) > _MOST_MOVES_SHOWN:
-            lines.append(f"  and {len(self.changes) - _MOST_MOVES_SHOWN} more")
-        return "\n".join(lines)
+        said = f"{self.table}: {self.n_rows} rows{of}{left}; {self.n_new} new, {len(self.changes) or 'none'} moved"
+        more = len(self.changes) - _MOST_MOVES_SHOWN
+        return "\n  ".join([said, *self.changes[:_MOST_MOVES_SHOWN], *[f"and {more} more"] * (more > 0)])
 
 
 def update(folder: str | Path, vintage: str | None = None, into: Path | None = None) -> list[Moved]:
@@ -152,13 +149,11 @@ def _as_text(rows: pd.DataFrame) -> pd.DataFrame:
 def _moved(table: Table, old: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, vintage: str) -> Moved:
     """Compare what a reader saw with what is seen now: of each key the latest vintage."""
     value = next(name for name in ("h100e_8bit_median", "h100e_8bit", "owner", "training_flop", "tdp_w") if name in new)
-    before = _latest(table, old, value) if len(old) else {}
-    after = _latest(table, new, value)
-    said = []
-    for key, (now, _) in after.items():
-        then = before.get(key, (now, ""))[0]
-        if now != then:
-            said.append((_size(then, now), f"{' / '.join(key)}: {then or 'blank'} -> {now or 'blank'}"))
+    before, after = _latest(table, old, value) if len(old) else {}, _latest(table, new, value)
+    moved = [(key, before.get(key, now), now) for key, now in after.items() if before.get(key, now) != now]
+    said = [
+        (_size(*pair), f"{' / '.join(key)}: {' -> '.join(cell or 'blank' for cell in pair)}") for key, *pair in moved
+    ]
     return Moved(
         table=table.name,
         vintage=vintage,
@@ -169,14 +164,11 @@ def _moved(table: Table, old: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFram
     )
 
 
-def _latest(table: Table, rows: pd.DataFrame, value: str) -> dict[tuple[str, ...], tuple[str, str]]:
-    latest: dict[tuple[str, ...], tuple[str, str]] = {}
-    vintages = rows["vintage"] if table.has_vintages else [""] * len(rows)
+def _latest(table: Table, rows: pd.DataFrame, value: str) -> dict[tuple[str, ...], str]:
+    """Return of each key the value of its latest vintage."""
+    rows = rows.sort_values("vintage", kind="stable") if table.has_vintages else rows
     keys = rows[list(table.key) or ["name", "status", "first_operational", "h100e"]].itertuples(index=False, name=None)
-    for key, vintage, said in zip(keys, vintages, rows[value], strict=True):
-        if vintage >= latest.get(key, ("", ""))[1]:
-            latest[key] = (said, vintage)
-    return latest
+    return dict(zip(keys, rows[value], strict=True))
 
 
 def _size(then: str, now: str) -> float:

@@ -38,11 +38,8 @@ def forecasts(
     Estimates are taken as exact here, because forecast and outcome share their errors: what is scored is how totals
     grow and how shares drift.
 
-    Returns
-    -------
-    DataFrame
-        By ``origin, date, quarters, quantity``: the world's total, or the share of an owner that held something at the
-        origin.
+    By ``origin, date, quarters, quantity``: the world's total, or the share of an owner that held something at the
+    origin.
     """
     exact = [Table.of(table).assign(**dict.fromkeys(_PERCENTILES, numpy.nan)) for table in (owners, makers)]
     told = world_stock(*exact, samples=1, seed=seed)
@@ -64,10 +61,7 @@ def revisions(
 ) -> pd.DataFrame:
     """Take the tables as they stood before a vintage, and score their makers' totals against what it says.
 
-    Returns
-    -------
-    DataFrame
-        As from :func:`forecasts`; quantity is a maker. Quarters that the older vintages did not have are forecasts.
+    As from :func:`forecasts`; quantity is a maker. Quarters that the older vintages did not have are forecasts.
     """
     tables = [Table.of(table) for table in (owners, makers)]
     older = (table.where(table["vintage"] < before) for table in tables)
@@ -85,10 +79,7 @@ def revisions(
 def sites(before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:
     """Predict each site from an earlier vintage and the revisions of all other sites, then look at a later vintage.
 
-    Returns
-    -------
-    DataFrame
-        By ``site, date``, where it has or may have any size, without ``width``. [H100 equivalents by 8-bit peak]
+    By ``site, date``, where it has or may have any size, without ``width``. [H100 equivalents by 8-bit peak]
     """
     earlier, later = (states_by_site(vintage).groups("site") for vintage in (before, now))
     whole, cases = revisions_between(before, now), []
@@ -105,11 +96,8 @@ def sites(before: str, now: str, dates: Sequence[str]) -> pd.DataFrame:
 def coverage(scored: pd.DataFrame) -> pd.DataFrame:
     """Count how many outcomes their 90 % intervals hold, and whether that is what 90 % would do.
 
-    Returns
-    -------
-    DataFrame
-        ``of, cases, inside, share, p_value, median_width``: totals and owners apart; the p-value is that of the
-        two-sided binomial test of 90 %. Cases overlap in time, so they tell less than as many independent ones.
+    The columns are ``of, cases, inside, share, p_value, median_width``: totals and owners apart; the p-value is that of
+    the two-sided binomial test of 90 %. Cases overlap in time, so they tell less than as many independent ones.
     """
     import pandas as pd
 
@@ -125,11 +113,8 @@ def coverage(scored: pd.DataFrame) -> pd.DataFrame:
 def held_table(scored: pd.DataFrame, vintages: pd.DataFrame, plans: pd.DataFrame) -> pd.DataFrame:
     """Return what the intervals held: of :func:`forecasts`, :func:`revisions` and :func:`sites`.
 
-    Returns
-    -------
-    DataFrame
-        ``what``, ``inside`` (of how many), ``p`` (that a 90 % interval holds so few or so many) and ``width`` (median
-        of the upper end over the lower); a dash where there is none.
+    The columns are ``what``, ``inside`` (of how many), ``p`` (that a 90 % interval holds so few or so many) and
+    ``width`` (median of the upper end over the lower); a dash where there is none.
     """
     import pandas as pd
 

@@ -153,11 +153,8 @@ def told_clusters() -> Table:
 
     Those whose size by dense 8-bit peak is known, and whose source can be looked up.
 
-    Returns
-    -------
-    Table
-        ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster stands on,
-        or the name of its first state where it stands on none that is listed.
+    The columns are ``site, name, owner, users, date, h100e_8bit, on_campus``: the site is the campus that the cluster
+    stands on, or the name of its first state where it stands on none that is listed.
     """
     rows, campuses = catalog.read("clusters"), _sites_by_name()
     works = (rows["record_type"] == "cluster") & (rows["status"] == "operational")
@@ -225,10 +222,8 @@ def of_others(owner: str) -> list[str]:
 def states_of_others(owner: str) -> pd.DataFrame:
     """Return every state of the sites that an owner does not own, as published, by date.
 
-    Returns
-    -------
-    DataFrame
-        ``site, kind, date, h100e_8bit, record``: the last tells whether no site of others was as large before.
+    The columns are ``site, kind, date, h100e_8bit, record``: the last tells whether no site of others was as large
+    before.
     """
     states = listed_states()
     states = states.where(numpy.isin(states["site"], of_others(owner))).sorted("date", "site")

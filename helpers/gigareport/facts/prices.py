@@ -17,13 +17,11 @@ from gigareport.table import Table, filled
 
 @cache
 def _cost_table() -> dict[str, Uncertain]:
-    rows = catalog.read("cost_inputs")
-    lower, upper = filled(rows["lower_limit"], -math.inf), filled(rows["upper_limit"], math.inf)
-    columns = zip(rows["quantity"], rows["low"], rows["median"], rows["high"], lower, upper, strict=True)
-    return {
-        name: Uncertain(low=float(low), median=float(median), high=float(high), lower=float(least), upper=float(most))
-        for name, low, median, high, least, most in columns
-    }
+    table = catalog.read("cost_inputs")
+    lower, upper = filled(table["lower_limit"], -math.inf), filled(table["upper_limit"], math.inf)
+    names = ("low", "median", "high", "lower", "upper")
+    rows = table.select("quantity", "low", "median", "high").assign(lower=lower, upper=upper).rows()
+    return {row["quantity"]: Uncertain(**{name: row[name] for name in names}) for row in rows}
 
 
 def cost_inputs(names: Iterable[str] | None = None) -> dict[str, Uncertain]:

@@ -34,11 +34,8 @@ _LESSORS = {"SpaceX (xAI)": "xAI"}
 def leases() -> pd.DataFrame:
     """Return the deals of ``data/contracts.csv`` that print a monthly payment and a number of chips.
 
-    Returns
-    -------
-    DataFrame
-        By ``contract_id``: the columns of the table with ``h100e`` (``nan`` where the kinds of chips are not stated)
-        and ``usd_per_chip_hour``, at the full fee.
+    By ``contract_id``: the columns of the table with ``h100e`` (``nan`` where the kinds of chips are not stated) and
+    ``usd_per_chip_hour``, at the full fee.
     """
     table = catalog.load("contracts").set_index("contract_id").dropna(subset=["usd_per_month", "n_chips"])
     return table.assign(
@@ -72,11 +69,8 @@ def usd_per_h100e_month(contract: str = "anthropic-colossus") -> float:
 def running_leases(date: Day) -> pd.DataFrame:
     """Return the leases that run at a date.
 
-    Returns
-    -------
-    DataFrame
-        ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those of the
-        table of owners; a lease of chips that are not named has no size.
+    The columns are ``lessor, lessee, h100e``: from the first month at the full fee to the last month. Names are those
+    of the table of owners; a lease of chips that are not named has no size.
     """
     import pandas as pd
 
@@ -111,16 +105,8 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
 def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) -> pd.DataFrame:
     """What laboratories own, what they used at the last count, and what leases since then move to and from them.
 
-    Parameters
-    ----------
-    labs : Compute in use by laboratory at the last count, in H100 equivalents.
-    running : From :func:`running_leases`.
-
-    Returns
-    -------
-    DataFrame
-        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians; ``nan`` where a lease runs
-        and its size is not known.
+    The columns are ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians, of ``labs`` as
+    it is; ``nan`` where a lease runs and its size is not known.
     """
     import pandas as pd
 
@@ -137,18 +123,11 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
 def laboratories(
     lab_compute: pd.DataFrame, world: WorldStock, running: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Compute used by laboratories, and the share of the running stock that this is.
+    """Compute used by laboratories, and the share of the running stock that this is; without ``running`` of that sold.
 
-    Parameters
-    ----------
-    running : Samples of ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips
-        sold are taken.
-
-    Returns
-    -------
-    DataFrame
-        ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the laboratories
-        listed at that date only; all other use of the world's compute is not in the table.
+    The columns are ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the
+    laboratories listed at that date only; all other use of the world's compute is not in the table. ``running`` holds
+    samples of ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`.
     """
     table = lab_compute.sort_values(["as_of", "h100e_8bit_median"], ascending=[True, False])
     table = table[["as_of", "lab", "h100e_8bit_median"]].rename(columns={"h100e_8bit_median": "h100e_8bit"})

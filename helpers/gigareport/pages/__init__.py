@@ -1,5 +1,5 @@
 """Notebooks and a scenario in, a site of pages out that read alone: :func:`build`."""
 
-from gigareport.pages.site import Built, ReportError, build, main
+from gigareport.pages.site import Built, ReportError, build, sizes
 
-__all__ = ["Built", "ReportError", "build", "main"]
+__all__ = ["Built", "ReportError", "build", "sizes"]

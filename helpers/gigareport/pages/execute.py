@@ -21,13 +21,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from tqdm import tqdm
 from traitlets.config import Config
 
+from gigareport.kernels import THREADS, copied
 from gigareport.pages.folders import short_folder
 from gigareport.plots.display import PAGE_VARIABLE
 
 #: How long one notebook may take, unless a caller says otherwise. [s]
 LIMIT_S = 600.0
-#: One thread for each notebook, since they run side by side.
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _INJECTED = "injected-parameters"
 
 
@@ -141,9 +140,10 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
         on_cell_start=on_start,
         on_cell_executed=lambda **_: bar.update(),
     )
+    copied(client.create_kernel_manager())
     failure = ""
     try:
-        await client.async_execute(env={**os.environ, **_THREADS, PAGE_VARIABLE: "1"})
+        await client.async_execute(env={**os.environ, **THREADS, PAGE_VARIABLE: "1"})
     except asyncio.CancelledError:
         if client.km is not None and client.km.has_kernel:  # it was starting, which the client does not end
             await ensure_async(client.km.shutdown_kernel(now=True))

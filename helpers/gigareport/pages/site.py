@@ -6,9 +6,8 @@ import html
 import re
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ class _Side:
     answers: Answers
     samples: int
     whatif: WhatIf | None
-    results: tuple[Result, ...]
+    pages: tuple[Page, ...]
 
     @property
     def name(self) -> str:
@@ -68,30 +67,6 @@ class _Side:
     def folder(self) -> str:
         """Of its site."""
         return _folder_of(self.file, self.story.name)
-
-
-def main(
-    scenarios: Sequence[str],
-    out_dir: str | Path = "reports",
-    *,
-    limit_s: float = LIMIT_S,
-    separate: bool = False,
-    address: str = "",
-) -> int:
-    """Build the report for the command line, say where it lies, and return the exit code."""
-    started = time.monotonic()
-    try:
-        built = build(list(scenarios), out_dir, limit_s=limit_s, separate=separate, address=address)
-    except (ReportError, scenario.ScenarioError, catalog.CatalogError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    for failure in built.failures:
-        print(f"FAILED: {failure}", file=sys.stderr)
-    if built.failures:
-        print("An earlier report was left as it is. The incomplete one:", file=sys.stderr)
-    print(_sizes(built.index.parent))
-    print(f"{built.index}  ({time.monotonic() - started:.0f} s)")
-    return 1 if built.failures else 0
 
 
 def build(
@@ -151,9 +126,18 @@ def build(
     ]
     _announce(asked, jobs, more)
     answers = [_answers(story, more) for _, story in asked]
+    pages: dict[tuple[str, str], Future[Page]] = {}
     with ThreadPoolExecutor(1) as thread:  # beside the kernels
+
+        def keep(result: Result) -> None:
+            job = result.job
+            _keep_while_running(out, result)
+            pages[job.scenario, job.name] = thread.submit(
+                page_of, job.name, result.notebook, result.failure, scenario=job.scenario
+            )
+
         whatifs = [thread.submit(whatif_of, one[1], found.plan) for one, found in zip(asked, answers, strict=True)]
-        results = run_all(jobs, processes, limit_s, lambda result: _keep_while_running(out, result))
+        run_all(jobs, processes, limit_s, keep)
     sides = [
         _Side(
             file=file,
@@ -161,12 +145,13 @@ def build(
             answers=answer,
             samples=int(more.get("n_samples", SAMPLES)),
             whatif=whatif.result(),
-            results=tuple(result for result in results if result.job.scenario == story.name),
+            pages=tuple(pages[story.name, source.stem].result() for source in sources),
         )
         for (file, story), answer, whatif in zip(asked, answers, whatifs, strict=True)
     ]
-    failed = [result for result in results if result.failure]
-    failures = tuple(f"{result.job.scenario}: {result.job.notebook.name}, {result.failure}" for result in failed)
+    failures = tuple(
+        f"{side.name}: {page.name}.ipynb, {page.failure}" for side in sides for page in side.pages if page.failure
+    )
     suffix = ".incomplete" if failures else ""
     for side in sides:
         shutil.rmtree(_executed(out, side.name), ignore_errors=True)
@@ -179,7 +164,7 @@ def build(
             _write_assets(out)
         catalog.write_whole(out / "index.html", _comparison(sides, separate))
         return Built(out / "index.html")
-    first = next((side for side in sides if failed and side.name == failed[0].job.scenario), sides[0])
+    first = next((side for side in sides if any(page.failure for page in side.pages)), sides[0])
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
 
 
@@ -226,7 +211,7 @@ def notebooks_dir() -> Path:
     return next(folder for folder in (here.parents[1] / "notebooks", here / "notebooks") if folder.is_dir())
 
 
-def _sizes(folder: Path) -> str:
+def sizes(folder: Path) -> str:
     """Say how large the pages are, beside what a page may carry."""
     sizes = {file.name: file.stat().st_size for file in folder.rglob("*.html")}
     largest = max(sizes, key=sizes.__getitem__)
@@ -265,8 +250,7 @@ def _menu(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None:
-    pages = [page_of(result.job.name, result.notebook, result.failure, scenario=side.name) for result in side.results]
-    first, *others = pages
+    first, *others = pages = side.pages
     menu = [*_menu([page.name for page in pages]), *([WHAT_IF] if side.whatif else []), INPUTS]
     common: dict[str, Any] = {
         "version": gigacluster.__version__,
@@ -419,7 +403,7 @@ def _comparison(sides: Sequence[_Side], separate: bool) -> str:
         description=_plain(" ".join(side.answers.verdict for side in sides)),
         sides=sides,
         rows=rows,
-        menu=_menu([result.job.name for result in sides[0].results]),
+        menu=_menu([page.name for page in sides[0].pages]),
         version=gigacluster.__version__,
         vintage=catalog.vintage(catalog.load("sources"), "accessed"),
     )

@@ -1,9 +1,8 @@
-"""A chart on its way: axes with the tables drawn on them, what they say in words, and the values under a finger."""
+"""A chart: axes with the tables drawn on them, what they say in words, the values under a finger, title and source."""
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,34 +10,30 @@ from typing import Any
 import numpy
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.dates import AutoDateLocator, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.text import Text
 
 from gigareport.plots import style
 from gigareport.words import number
 
 #: Alternative texts name at most this many rows or lines; the table behind the figure holds all.
 NAMED = 8
-#: Longest line of the name of a row. [letter]
-_NAME_LENGTH = 38
 #: Names of lines longer than this stand above their ends instead of beside them. [letter]
 _LONG_NAME = 22
-#: Between these a tick is a plain number.
-_PLAIN = (1e-4, 2e6)
-#: A logarithmic axis that spans less has ticks at even distances.
-_NARROW = 4
 #: Room of a name along an upright line: its length a letter and its width, as shares of the axes, in a narrow drawing.
 _ALONG_LENGTH, _ALONG_WIDTH = 0.03, 0.08
 _POINTS_OF_A_LINE = 1000
-#: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
-_STEPS = ((20, (1.0, 2.0, 3.0, 5.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+#: The data behind a figure travel with its page.
+_MAX_ROWS = 5_000
 
 
 @dataclass(eq=False)
 class Chart:
-    """Axes with what was drawn on them: the tables, what they say, and the values under a finger."""
+    """Axes with what was drawn on them: the tables, what they say, and the values under a finger.
+
+    :func:`gigareport.plots.finished` adds title, source and licence, and the drawn texts of the first and the second.
+    """
 
     fig: Figure
     ax: Axes
@@ -50,6 +45,11 @@ class Chart:
     beside: list[Chart] = field(default_factory=list)
     groups: int = 0  # drawn so far, each with a colour of its own
     is_plane: bool = False  # coloured all over: names of lines stand on it
+    title: str = ""
+    source: str = ""
+    licence: str = ""
+    dated: str = ""  # newest datum
+    texts: tuple[Text, ...] = ()
 
     @property
     def panels(self) -> tuple[Chart, ...]:
@@ -74,7 +74,24 @@ class Chart:
     def vintage(self) -> str:
         """Date of the newest datum, or nothing where the tables have no dates."""
         tables = (table for chart in self.panels for table in chart.tables)
-        return max((date for table in tables for date in dates_of(table)), default="")
+        return self.dated or max((date for table in tables for date in dates_of(table)), default="")
+
+    @property
+    def all_tips(self) -> list[tuple[Axes, float, float, str]]:
+        """Values under a finger of every panel: axes, place, text."""
+        return [tip for chart in self.panels for tip in chart.tips]
+
+    @property
+    def credit(self) -> str:
+        """The line below the figure."""
+        return f"Source: {self.source}. Data to {self.vintage}."
+
+    @property
+    def csv(self) -> str:
+        """The data as a reader downloads them: what they show, whose they are, a column a quantity with its unit."""
+        licence = f"\n# licence: {self.licence}" if self.licence else ""
+        head = f"# {self.title}\n# source: {self.source}{licence}\n# data to: {self.vintage}\n"
+        return head + self.data.to_csv(index=False, float_format="%.6g")
 
     def add_tips(self, xs: Iterable[Any], ys: Iterable[Any], texts: Iterable[str]) -> None:
         """Note the values that a finger finds at some places of the axes."""
@@ -137,6 +154,46 @@ class Chart:
         return numpy.asarray(self.ax.transAxes.inverted().transform(self.ax.transData.transform(places)))
 
 
+def finish(chart: Chart) -> Figure:
+    """Write title and source on a figure, and let it know its chart.
+
+    Raises
+    ------
+    ValueError
+        If a text is empty, or the table is too long to travel with a page.
+    """
+    data = chart.data
+    texts = {"title": chart.title, "alt": chart.alt, "source": chart.source, "vintage": chart.vintage}
+    if missing := [name for name, text in texts.items() if not text.strip()]:
+        raise ValueError(f"a figure needs {', '.join(texts)}; {' and '.join(missing)} came empty")
+    if len(data) > _MAX_ROWS:
+        raise ValueError(f"the data behind a figure has {len(data):,} rows; give at most {_MAX_ROWS:,}, those drawn")
+    for panel in chart.panels:
+        panel.place_names()
+    chart.texts = (
+        chart.fig.suptitle(chart.title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True),
+        chart.fig.supxlabel(chart.credit, x=0.01, ha="left", fontsize="x-small", color="#555555"),
+    )
+    for text in chart.texts:
+        text.set_parse_math(False)  # a $ is a dollar
+    chart.fig.chart = chart  # type: ignore[attr-defined]
+    return chart.fig
+
+
+def chart_of(fig: Figure) -> Chart:
+    """Return the chart that a finished figure shows.
+
+    Raises
+    ------
+    ValueError
+        If the figure was not finished.
+    """
+    found: Chart | None = getattr(fig, "chart", None)
+    if found is None:
+        raise ValueError("the figure has no title, alternative text and source yet; pass its chart through finished()")
+    return found
+
+
 def _traces(ax: Axes) -> list[numpy.ndarray]:
     """Return what lies on axes as places close to each other: along lines, and at points. (n, 2)"""
     lines = [line.get_xydata() for line in ax.lines if line.get_transform() == ax.transData]
@@ -179,48 +236,6 @@ def groups_of(chart: Chart, table: pd.DataFrame, by: str | None) -> list[tuple[s
     chart.groups += len(parts)
     colours = style.colours(len(parts), first)
     return [(*part, colour, first + place) for place, (part, colour) in enumerate(zip(parts, colours, strict=True))]
-
-
-def label_axes(chart: Chart, x: str, y: str, log: str) -> None:
-    """Name and scale the axes of a chart; dates are written short."""
-    chart.ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
-    for axis in (chart.ax.xaxis, chart.ax.yaxis):
-        plain_ticks(axis)
-    style.short_dates(chart.ax.xaxis, least=5, most=6)
-
-
-def plain_ticks(axis: Axis) -> None:
-    """Write numbers at the ticks as a reader says them: thousands apart, no power of ten where none is needed."""
-    low, high = sorted(axis.get_view_interval())
-    if axis.get_scale() != "log":
-        if max(abs(low), abs(high)) >= 1000 and not isinstance(axis.get_major_locator(), AutoDateLocator):
-            axis.set_major_formatter(FuncFormatter(_tick))
-        return
-    if low < _PLAIN[0] or high > _PLAIN[1]:
-        return
-    steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
-    axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
-    axis.set_major_formatter(FuncFormatter(_tick))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _tick(value: float, _: int) -> str:
-    return f"{value:,.10g}".replace("-", "−")
-
-
-def height_of_rows(names: Sequence[str], row_in: float = 0.34) -> float:
-    """Return the height of a chart with a row a name. [in]"""
-    lines = sum(len(textwrap.wrap(name, _NAME_LENGTH)) or 1 for name in names)
-    return 1.3 + row_in * len(names) + 0.15 * (lines - len(names))
-
-
-def name_rows(chart: Chart, names: Sequence[str]) -> None:
-    """Write a name at each row, the first on top, long ones in several lines."""
-    chart.ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
-    lines = [textwrap.fill(name, _NAME_LENGTH) for name in names]
-    has_long = any("\n" in line for line in lines)
-    chart.ax.set_yticklabels(lines, fontsize="small" if has_long else "medium", linespacing=0.95)
-    chart.ax.grid(visible=False, axis="y")
 
 
 def is_numeric(column: pd.Series) -> bool:

@@ -20,8 +20,7 @@ from matplotlib.figure import Figure
 
 from gigareport import catalog
 from gigareport.plots import picture
-from gigareport.plots.chart import Chart
-from gigareport.plots.style import caption_of, finish
+from gigareport.plots.chart import Chart, chart_of, finish
 from gigareport.plots.titles import unsupported
 
 #: Set to anything while notebooks are executed for a page.
@@ -73,47 +72,37 @@ def show(drawn: Figure | Chart, *, title: str = "", source: str | Sequence[str] 
     ``show(marks.rows(table, "Cost [$ billion]"), title="Owning costs less", source="epoch-data-centers")``
     """
     fig = finished(drawn, title=title, source=source, vintage=vintage) if isinstance(drawn, Chart) else drawn
-    caption = caption_of(fig)
+    alt = chart_of(fig).alt
     if on_page():
-        display({FIGURE_MIME: figure_record(fig), "text/plain": caption.alt}, raw=True)
+        display({FIGURE_MIME: figure_record(fig), "text/plain": alt}, raw=True)
     else:
-        display(fig, metadata={"image/png": {"alt": caption.alt}})
+        display(fig, metadata={"image/png": {"alt": alt}})
     plt.close(fig)
 
 
 def finished(chart: Chart, *, title: str, source: str | Sequence[str] = "", vintage: str = "") -> Figure:
     """Return the figure of a chart with everything a reader gets, for a figure that moves (see :func:`show`)."""
-    data = chart.data
     ids = [source] if isinstance(source, str) else list(source)
-    if ids in ([""], []) and "source_id" in data:
-        ids = list(dict.fromkeys(data["source_id"].dropna()))
+    if ids in ([""], []) and "source_id" in chart.data:
+        ids = list(dict.fromkeys(chart.data["source_id"].dropna()))
     known = catalog.load("sources").set_index("source_id")
     found = [known.loc[name] for name in ids if name in known.index]
-    words = "; ".join(str(row["citation"]) for row in found) or "; ".join(ids)
-    for part in chart.panels:
-        part.place_names()
-    return finish(
-        chart.fig,
-        title=title,
-        alt=chart.alt,
-        source=words,
-        vintage=vintage or chart.vintage,
-        data=data,
-        licence="; ".join(dict.fromkeys(str(row["licence"]) for row in found)),
-        tips=[tip for part in chart.panels for tip in part.tips],
-    )
+    chart.title, chart.dated = title, vintage or chart.vintage
+    chart.source = "; ".join(str(row["citation"]) for row in found) or "; ".join(ids)
+    chart.licence = "; ".join(dict.fromkeys(str(row["licence"]) for row in found))
+    return finish(chart)
 
 
 def figure_record(fig: Figure) -> dict[str, Any]:
     """Return everything a page needs of a figure, as plain texts."""
-    caption = caption_of(fig)
+    chart = chart_of(fig)
     wide, narrow = picture.wide(fig), picture.narrow(fig)
     return {
-        "title": caption.title,
-        "alt": caption.alt,
-        "credit": caption.credit,
-        "csv": caption.csv,
-        "unsupported": [] if caption.data is None or not caption.tips else unsupported(caption.title, caption.data),
+        "title": chart.title,
+        "alt": chart.alt,
+        "credit": chart.credit,
+        "csv": chart.csv,
+        "unsupported": unsupported(chart.title, chart.data) if chart.all_tips else [],
         "tips": wide.tips,
         "wide": wide.svg,
         "wide_places": wide.places,

@@ -27,20 +27,7 @@ import numpy
 import pandas as pd
 
 from gigareport.plots import style
-from gigareport.plots.chart import (
-    Chart,
-    axis_of,
-    groups_of,
-    height_of_rows,
-    is_numeric,
-    label_axes,
-    name_rows,
-    new_chart,
-    noted,
-    on_axis,
-    plain_ticks,
-    told,
-)
+from gigareport.plots.chart import Chart, axis_of, groups_of, is_numeric, new_chart, noted, on_axis, told
 from gigareport.plots.chart import panels as panels
 from gigareport.words import number, share
 
@@ -87,7 +74,7 @@ def rows(
     """
     others = [beside] if isinstance(beside, str) else list(beside)
     names, middles = table[label].astype(str).tolist(), table[middle].to_numpy(dtype=float)
-    chart = on or new_chart(height_in=height_of_rows(names, 0.34 + 0.02 * len(others)))
+    chart = on or new_chart(height_in=style.height_of_rows(names, 0.34 + 0.02 * len(others)))
     places, ax = numpy.arange(len(table)), chart.ax
     colours = [style.ACCENT if highlight in ("", name) else style.GREY for name in names]
     if line is not None:
@@ -113,8 +100,8 @@ def rows(
     if chance:
         _between(chart, table[chance].to_numpy(dtype=float)[:-1])
     ax.set(xlabel=value, **({"xscale": "log"} if log else {}))
-    name_rows(chart, names)
-    plain_ticks(ax.xaxis)
+    style.name_rows(chart.ax, names)
+    style.plain_ticks(ax.xaxis)
     chart.add_tips(middles, places, (f"{name}: {text}" for name, text in zip(names, texts, strict=True)))
     return noted(chart, table, value, names, texts)
 
@@ -173,7 +160,7 @@ def bars(
     """
     columns = [value] if isinstance(value, str) else list(value)
     names, places = table[label].astype(str).tolist(), numpy.arange(len(table))
-    chart = on or new_chart(height_in=height_of_rows(names))
+    chart = on or new_chart(height_in=style.height_of_rows(names))
     left = numpy.zeros(len(table))
     for column, colour in zip(columns, style.colours(len(columns)), strict=True):
         widths = table[column].to_numpy(dtype=float)
@@ -183,8 +170,8 @@ def bars(
             chart.add_tips(left + widths / 2, places, tips)
         left = left + numpy.nan_to_num(widths)
     chart.ax.set(xlabel=unit or columns[0])
-    name_rows(chart, names)
-    plain_ticks(chart.ax.xaxis)
+    style.name_rows(chart.ax, names)
+    style.plain_ticks(chart.ax.xaxis)
     texts = [number(total) for total in left]
     if len(columns) > 1:
         style.legend_above(chart.ax)
@@ -280,7 +267,7 @@ def _lines(
         named.append(name or y)
         then = "," if len(columns) == 3 else " to"
         texts.append(f"{said[first]} at {told(xs[first])}{then} {said[last]} at {told(xs[last])}")
-    label_axes(chart, x, y, log)
+    style.label_axes(chart.ax, x, y, log)
     return noted(chart, table, f"{y} over {x}", named, texts)
 
 
@@ -313,7 +300,7 @@ def areas(
         chart.names.append((on_axis(xs[-1]), float(top[-1] - value[-1] / 2), part, style.INK))
         tips = (f"{part}, {told(at)}: {number(size)}" for at, size in zip(xs, value, strict=True))
         chart.add_tips(xs, top - value / 2, tips)
-    label_axes(chart, x, y, "")
+    style.label_axes(chart.ax, x, y)
     chart.ax.set(xlim=(on_axis(xs[0]), on_axis(xs[-1])), ylim=(0, float(tops[-1].max())))
     texts = [f"{number(value[0])} at {told(xs[0])}, {number(value[-1])} at {told(xs[-1])}" for value in values]
     return noted(chart, table, f"{y} over {x}", parts, texts)
@@ -367,7 +354,7 @@ def points(
         chart.add_tips(xs, part[y], said)
     if by:
         style.legend_above(chart.ax)
-    label_axes(chart, x, y, log)
+    style.label_axes(chart.ax, x, y, log)
     if diagonal:
         ends = [numpy.nanmin(table[[x, y]].to_numpy(float)), numpy.nanmax(table[[x, y]].to_numpy(float))]
         chart.ax.plot(ends, ends, color=style.INK, linewidth=1, zorder=1)
@@ -392,7 +379,7 @@ def regions(table: pd.DataFrame, x: str, y: str, choice: str, *, tip: str | None
     choices = list(dict.fromkeys(table[choice]))
     codes = grid.apply(lambda column: column.map(choices.index)).to_numpy(dtype=float)
     xs, ys = grid.columns.to_numpy(dtype=float), grid.index.to_numpy(dtype=float)
-    label_axes(chart, x, y, "")
+    style.label_axes(chart.ax, x, y)
     chart.ax.set_facecolor(style.REGION)  # shows where three regions meet
     for code, name in enumerate(choices):  # each by itself: between the first and the third lies no second
         colour = style.REGIONS.get(name, style.REGION)

@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
-from gigareport.plots.style import COLOURS, REGION, REGIONS, caption_of, short_dates
+from gigareport.plots.chart import chart_of
+from gigareport.plots.style import COLOURS, REGION, REGIONS, short_dates
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -76,7 +77,7 @@ def narrow(fig: Figure) -> Drawing:
 
 def _drawn(fig: Figure) -> Drawing:
     """Return a figure as it is laid out, with the values that a finger finds: thinned out evenly where many."""
-    tips = [tip for tip in caption_of(fig).tips if numpy.isfinite(tip[1]) and numpy.isfinite(tip[2])]
+    tips = [tip for tip in chart_of(fig).all_tips if numpy.isfinite(tip[1]) and numpy.isfinite(tip[2])]
     tips = tips[:: max(1, -(-len(tips) // MOST_TIPS))]
     text, height_px, places = svg(fig), fig.bbox.height, []
     for ax, x, y, _ in tips:
@@ -93,8 +94,8 @@ def svg(fig: Figure) -> str:
             for artist in (*ax.collections, *(line for line in ax.lines if numpy.size(line.get_xdata()) > 1_000)):
                 artist.set_rasterized(True)
         text = _raw_svg(fig)
-    caption = caption_of(fig)
-    described = f"<title>{escape(caption.title)}</title><desc>{escape(f'{caption.alt} {caption.credit}')}</desc>"
+    chart = chart_of(fig)
+    described = f"<title>{escape(chart.title)}</title><desc>{escape(f'{chart.alt} {chart.credit}')}</desc>"
     return _themed(_short(re.sub(r"<metadata>.*?</metadata>", described, text, count=1, flags=re.DOTALL)))
 
 
@@ -125,7 +126,7 @@ _NAMED |= {colour.lower(): f"var(--r-{name},{colour})" for name, colour in REGIO
 
 
 def _hide_texts(fig: Figure) -> None:
-    for text in caption_of(fig).texts:
+    for text in chart_of(fig).texts:
         text.set_visible(False)
         text.set_in_layout(False)
 

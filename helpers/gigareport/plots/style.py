@@ -1,11 +1,10 @@
-"""The one look of all figures: draw on axes from :func:`figure` and close with :func:`finish`."""
+"""The one look of all figures: draw on axes from :func:`figure`."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -15,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import blended_transform_factory
 
 #: Told apart by readers without red or green as well as by others (a test measures it). The first is the story's
@@ -26,35 +25,15 @@ ACCENT, SECOND, GREY, INK = COLOURS[0], COLOURS[1], COLOURS[6], "#262626"
 REGION = "#D9D9D9"
 REGIONS = {"own": "#9CC9E8", "rent": "#F3B98F"}
 
-_CAPTIONS: WeakKeyDictionary[Figure, Caption] = WeakKeyDictionary()
 
-
-@dataclass(frozen=True, slots=True)
-class Caption:
-    """What belongs to a finished figure besides its drawing; ``texts`` are the drawn title and source."""
-
-    title: str
-    alt: str
-    source: str
-    vintage: str
-    data: pd.DataFrame | None
-    texts: tuple[Text, Text]
-    licence: str = ""
-    tips: Sequence[tuple[Axes, float, float, str]] = ()  # values under a finger: axes, place, text
-
-    @property
-    def credit(self) -> str:
-        """The line below the figure."""
-        return f"Source: {self.source}. Data to {self.vintage}."
-
-    @property
-    def csv(self) -> str | None:
-        """The data as a reader downloads them: what they show, whose they are, a column a quantity with its unit."""
-        if self.data is None:
-            return None
-        licence = f"\n# licence: {self.licence}" if self.licence else ""
-        head = f"# {self.title}\n# source: {self.source}{licence}\n# data to: {self.vintage}\n"
-        return head + self.data.to_csv(index=False, float_format="%.6g")
+#: Longest line of the name of a row. [letter]
+_NAME_LENGTH = 38
+#: Between these a tick is a plain number.
+_PLAIN = (1e-4, 2e6)
+#: A logarithmic axis that spans less has ticks at even distances.
+_NARROW = 4
+#: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
+_STEPS = ((20, (1.0, 2.0, 3.0, 5.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
 
 
 def use() -> None:
@@ -108,68 +87,51 @@ def legend_above(ax: Axes) -> None:
     )
 
 
-def finish(
-    fig: Figure,
-    *,
-    title: str,
-    alt: str,
-    source: str,
-    vintage: str,
-    data: pd.DataFrame | None = None,
-    licence: str = "",
-    tips: Sequence[tuple[Axes, float, float, str]] = (),
-) -> Figure:
-    """Give a figure its finding as title, its alternative text, and its source and vintage below.
-
-    Parameters
-    ----------
-    title : What the figure shows, as a finding.
-    alt : What a reader who cannot see the figure should know.
-    source : Who measured, in words.
-    vintage : Date of the newest datum, ``YYYY-MM-DD``.
-    data : The numbers behind the figure, offered for download under it on a page. At most 5,000 rows.
-    licence : Terms of the data, for those who download them.
-    tips : Axes, place in their data and text of each value that a finger finds.
-
-    Raises
-    ------
-    ValueError
-        If a text is empty, or the table is too long to travel with a page.
-    """
-    texts = {"title": title, "alt": alt, "source": source, "vintage": vintage}
-    if missing := [name for name, text in texts.items() if not text.strip()]:
-        raise ValueError(f"a figure needs {', '.join(texts)}; {' and '.join(missing)} came empty")
-    if data is not None and len(data) > _MAX_ROWS:
-        raise ValueError(f"the data behind a figure has {len(data):,} rows; give at most {_MAX_ROWS:,}, those drawn")
-    heading = fig.suptitle(title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True)
-    credit = fig.supxlabel("", x=0.01, ha="left", fontsize="x-small", color="#555555")
-    for text in (heading, credit):
-        text.set_parse_math(False)  # a $ is a dollar
-    caption = Caption(title, alt, source, vintage, data, (heading, credit), licence, tuple(tips))
-    credit.set_text(caption.credit)
-    _CAPTIONS[fig] = caption
-    return fig
-
-
-_MAX_ROWS = 5_000
-
-
-def caption_of(fig: Figure) -> Caption:
-    """Return what :func:`finish` noted about a figure.
-
-    Raises
-    ------
-    ValueError
-        If the figure was not finished.
-    """
-    if fig not in _CAPTIONS:
-        raise ValueError("the figure has no title, alternative text and source yet; pass it through finish() first")
-    return _CAPTIONS[fig]
-
-
 def short_dates(axis: Axis, *, least: int, most: int) -> None:
     """Write the dates of an axis short, on so many ticks; an axis of anything else stays."""
     if isinstance(axis.get_major_locator(), AutoDateLocator):
         locator = AutoDateLocator(minticks=least, maxticks=most)
         axis.set_major_locator(locator)
         axis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def label_axes(ax: Axes, x: str, y: str, log: str = "") -> None:
+    """Name and scale axes; dates are written short."""
+    ax.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis in log})
+    for axis in (ax.xaxis, ax.yaxis):
+        plain_ticks(axis)
+    short_dates(ax.xaxis, least=5, most=6)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Write numbers at the ticks as a reader says them: thousands apart, no power of ten where none is needed."""
+    low, high = sorted(axis.get_view_interval())
+    if axis.get_scale() != "log":
+        if max(abs(low), abs(high)) >= 1000 and not isinstance(axis.get_major_locator(), AutoDateLocator):
+            axis.set_major_formatter(FuncFormatter(_tick))
+        return
+    if low < _PLAIN[0] or high > _PLAIN[1]:
+        return
+    steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
+    axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
+    axis.set_major_formatter(FuncFormatter(_tick))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _tick(value: float, _: int) -> str:
+    return f"{value:,.10g}".replace("-", "−")
+
+
+def height_of_rows(names: Sequence[str], row_in: float = 0.34) -> float:
+    """Return the height of a chart with a row a name. [in]"""
+    lines = sum(len(textwrap.wrap(name, _NAME_LENGTH)) or 1 for name in names)
+    return 1.3 + row_in * len(names) + 0.15 * (lines - len(names))
+
+
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Write a name at each row, the first on top, long ones in several lines."""
+    ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5))
+    lines = [textwrap.fill(name, _NAME_LENGTH) for name in names]
+    has_long = any("\n" in line for line in lines)
+    ax.set_yticklabels(lines, fontsize="small" if has_long else "medium", linespacing=0.95)
+    ax.grid(visible=False, axis="y")

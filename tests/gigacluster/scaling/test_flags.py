@@ -32,11 +32,12 @@ def test_an_error_shared_by_size_is_told_and_allowed_for(seed):
     assert fitted.noise.shared.by == "params"
 
 
-def test_independent_errors_are_seldom_called_shared_or_a_lack_of_fit():
-    told = [kinds(scaling.fit(with_shared(0.0, seed=seed), starts=4, device="cpu")) for seed in range(20)]
+@pytest.mark.parametrize(("trials", "shared", "lack"), [(10, 2, 2), pytest.param(60, 7, 5, marks=pytest.mark.slow)])
+def test_independent_errors_are_seldom_called_shared_or_a_lack_of_fit(trials, shared, lack):
+    told = [kinds(scaling.fit(with_shared(0.0, seed=seed), starts=4, device="cpu")) for seed in range(trials)]
     # Each test errs in 1 to 2.5 % of the cases, and there are two groupings.
-    assert sum("shared errors" in found for found in told) <= 4
-    assert sum("lack of fit" in found for found in told) <= 3
+    assert sum("shared errors" in found for found in told) <= shared
+    assert sum("lack of fit" in found for found in told) <= lack
 
 
 def test_variances_of_shared_and_own_error_are_recovered():
@@ -100,7 +101,7 @@ def test_a_profile_is_held_in_the_units_of_the_parameters():
         assert not found["ruled_out"][0], name
 
 
-@pytest.mark.parametrize(("loss", "tail"), [("huber", math.inf), ("huber", 3.0), ("squared", math.inf)])
+@pytest.mark.parametrize(("loss", "tail"), [("huber", 3.0)])  # the others with the long one below
 def test_ruled_out_at_95_percent_means_so_whatever_the_errors(loss, tail):
     trials, out = 25, 0
     for seed in range(trials):

@@ -39,7 +39,7 @@ def test_both_steps_hold_the_measured_scores_without_the_measured_loss(ladder):
     for task, table in ladder.groupby("task"):
         runs, goal = table[table["role"] == "ladder"], table[table["role"] == "target-13B-5T"].iloc[0]
         seen = runs[["params", "tokens"]].assign(loss=runs["bpb"])
-        fitted = scaling.fit(seen, bootstrap=200, loss_unit="nat", starts=16, device="cpu", flags=False)
+        fitted = scaling.fit(seen, bootstrap=60, loss_unit="nat", starts=8, device="cpu", flags=False)
         link = scaling.link_score(-runs["bpb"], runs["score_frac"], chance=goal["chance_frac"])
         found = link.of_fit(fitted, goal["params"], goal["tokens"])
         held[task] = bool(found.low <= goal["score_frac"] <= found.high)

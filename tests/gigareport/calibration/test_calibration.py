@@ -92,14 +92,13 @@ def test_the_fit_is_at_its_optimum_wherever_it_starts(scored, found):
     numpy.testing.assert_allclose(again.position, found.position, atol=0.05)  # the same kinks, in prior spreads
 
 
-def test_the_fit_recovers_what_made_synthetic_runs(scored):
+def test_the_fit_recovers_what_made_synthetic_runs(scored, found):
     _, data = scored
     rng = numpy.random.default_rng(11)
     names = tuple(PRIORS)
-    truth = fit(data)
-    position = truth.position.copy()
+    position = found.position.copy()
     position[: len(names)] = 0.7 * rng.standard_normal(len(names))
-    truth = replace(truth, position=position)
+    truth = replace(found, position=position)
     clean = predict_log_s(truth, data)
     synthetic = replace(data, log_step_time=clean + 0.5 * NOISE * rng.standard_normal(len(data)))
     again = fit(synthetic)

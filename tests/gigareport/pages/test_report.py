@@ -12,7 +12,8 @@ import report_samples
 
 from gigareport import catalog
 from gigareport import pages as report
-from gigareport.pages import glossary, render, site, text
+from gigareport.__main__ import main
+from gigareport.pages import glossary, render, text
 
 
 @pytest.fixture(scope="module")
@@ -266,19 +267,19 @@ def test_a_failing_notebook_names_cell_and_cause_and_leaves_the_good_site(tmp_pa
 
 def test_the_command_says_where_the_site_lies_or_what_failed(tmp_path, faked, monkeypatch, capsys):
     (index := tmp_path / "index.html").write_text("x" * 1000)
-    monkeypatch.setattr(site, "build", lambda *_, **__: report.Built(index))
-    assert report.main(["oracle-24k-2024"], tmp_path) == 0
+    monkeypatch.setattr(report, "build", lambda *_, **__: report.Built(index))
+    assert main(["report", "oracle-24k-2024"]) == 0
     size, where = capsys.readouterr().out.splitlines()
     assert size == "1 pages, 0.0 MB; the largest is index.html with 0.0 MB of at most 2 MB"
     assert where.startswith(str(index))
-    monkeypatch.setattr(site, "build", lambda *_, **__: report.Built(index, ("s: 10-bad.ipynb, code cell 2: E: x",)))
-    assert report.main([], tmp_path) == 1
+    monkeypatch.setattr(report, "build", lambda *_, **__: report.Built(index, ("s: 10-bad.ipynb, code cell 2: E: x",)))
+    assert main(["report"]) == 1
     assert "FAILED: s: 10-bad.ipynb, code cell 2: E: x" in capsys.readouterr().err
 
 
 def test_a_wrong_scenario_writes_nothing(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text("name: mine\ncluster: {chip: H1000, n_chips: -1}\n")
-    assert report.main([str(tmp_path / "mine.yaml")], tmp_path / "reports") == 1
+    assert main(["report", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "reports")]) == 1
     assert "H1000" in capsys.readouterr().err
     assert not (tmp_path / "reports").exists()
 

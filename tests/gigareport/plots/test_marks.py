@@ -186,9 +186,9 @@ def test_marks_join_on_one_pair_of_axes_and_panels_on_one_figure():
 
 def test_a_source_by_its_id_brings_citation_and_licence():
     fig = plots.finished(marks.rows(COSTS, "Cost"), title="A", source="epoch-data-centers")
-    caption = plots.style.caption_of(fig)
-    assert "Epoch AI" in caption.source
-    assert caption.licence.startswith("CC BY 4.0")
+    chart = plots.chart.chart_of(fig)
+    assert "Epoch AI" in chart.source
+    assert chart.licence.startswith("CC BY 4.0")
 
 
 @pytest.mark.parametrize(
