@@ -94,16 +94,13 @@ def _checked(file: Path, schema: Schema, *, published: bool) -> Table:
         raise CatalogError(str(fault)) from None
     except csv.Error as error:
         raise CatalogError(f"{file} is not a CSV file in UTF-8: {error}") from None
-    lines, records = [line for line, _ in rows], [record for _, record in rows]
     if faults := _header_faults(header, schema, extra_allowed=published) or _overlong(rows, header):
         raise CatalogError(_message(file, faults))
-    values, cell_faults = _cells(header, records, lines, schema, published=published)
-    at_fault = {line for line, _ in cell_faults}
+    verified = {} if schema.table == "sources" else _verified()
+    values, cell_faults = _cells(header, rows, schema, published=published, sources=[] if published else [*verified])
+    lines, at_fault = [line for line, _ in rows], {line for line, _ in cell_faults}
     whole = [i for i, line in enumerate(lines) if line not in at_fault]
     cell_faults += _row_faults(values, lines, whole, schema)
-    verified = {} if schema.table == "sources" else _verified()
-    if not published and verified:
-        cell_faults += _unknown_sources(values, lines, whole, schema, list(verified))
     if cell_faults:
         raise CatalogError(_message(file, [f"line {line}{fault}" for line, fault in sorted(cell_faults)]))
     columns = {column.column: _typed(values[column.column], column) for column in schema.columns}
@@ -193,31 +190,37 @@ def _overlong(rows: list[tuple[int, list[str]]], header: list[str]) -> list[str]
 
 
 def _cells(
-    header: list[str], records: list[list[str]], lines: list[int], schema: Schema, *, published: bool
+    header: list[str], rows: list[tuple[int, list[str]]], schema: Schema, *, published: bool, sources: list[str]
 ) -> tuple[dict[str, list[Any]], list[tuple[int, str]]]:
     """Return the values of each column, None where blank or at fault, and the faults with their lines."""
     values: dict[str, list[Any]] = {}
     faults: list[tuple[int, str]] = []
     for column in schema.columns:
         place = next((header.index(name) for name in column.headers if name in header), None)
-        read = cache(partial(_read, column.reader(published=published)))  # a table says the same thing often
-        cells = ["" if place is None else record[place] if place < len(record) else None for record in records]
+        known = sources if column.type in ("source", "sources") else []
+        read = cache(partial(_read, column.reader(published=published), known))  # a table says the same thing often
+        cells = ["" if place is None else record[place] if place < len(record) else None for _, record in rows]
         values[column.column] = [read(cell)[0] for cell in cells]
-        faults += [
-            (line, f", column {column.column!r}: {fault}")
-            for line, cell in zip(lines, cells, strict=True)
-            if (fault := read(cell)[1])
-        ]
+        told = ((line, read(cell)[1]) for (line, _), cell in zip(rows, cells, strict=True))
+        faults += [(line, f", column {column.column!r}: {fault}") for line, fault in told if fault]
     return values, faults
 
 
-def _read(read: Callable[[str], Any], cell: str | None) -> tuple[Any, str]:
+def _read(read: Callable[[str], Any], sources: list[str], cell: str | None) -> tuple[Any, str]:
+    """Return the value of a cell, and its fault, also where it names none of the sources, if these are known."""
     if cell is None:
         return None, "the cell is missing; every line needs as many cells as the header"
     try:
-        return read(cell), ""
+        value = read(cell)
     except Fault as fault:
         return None, str(fault)
+    faults = []
+    for source_id in (value or "").split(";") if sources else ():
+        if source_id and source_id not in sources:
+            near = fields.near(source_id, sources)
+            hint = f"did you mean {near!r}?" if near else "add a row for it to sources.csv"
+            faults.append(f"got {fields.shown(source_id)}, which is not in sources.csv; {hint}")
+    return value, "; ".join(faults)
 
 
 def _row_faults(
@@ -235,22 +238,6 @@ def _row_faults(
             said = ", ".join(f"{name}={value!s}" for name, value in zip(schema.key, key, strict=True))
             faults.append((lines[i], f": {said} stands on line {first_line[key]} too; keep one of them"))
         first_line.setdefault(key, lines[i])
-    return faults
-
-
-def _unknown_sources(
-    values: dict[str, list[Any]], lines: list[int], whole: list[int], schema: Schema, known: list[str]
-) -> list[tuple[int, str]]:
-    faults = []
-    for column in schema.columns:
-        if column.type in ("source", "sources"):
-            for i in whole:
-                for source_id in (values[column.column][i] or "").split(";"):
-                    if source_id and source_id not in known:
-                        near = fields.near(source_id, known)
-                        hint = f"did you mean {near!r}?" if near else "add a row for it to sources.csv"
-                        said = f"got {fields.shown(source_id)}, which is not in sources.csv; {hint}"
-                        faults.append((lines[i], f", column {column.column!r}: {said}"))
     return faults
 
 

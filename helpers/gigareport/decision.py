@@ -23,6 +23,7 @@ from gigareport.scenario import Scenario, cash_flows, spine, with_value
 from gigareport.scenario.inputs import alike, inputs_from, market_of
 from gigareport.scenario.known import facts_of
 from gigareport.scenario.outlook import Outlook
+from gigareport.spending import given_of, rental
 from gigareport.words import SAVES, difference_alone
 from gigareport.words import share as share_text
 from gigareport.words import usd as usd_text
@@ -86,8 +87,7 @@ class _Samples:
 
     @classmethod
     def of(cls, outlook: Outlook, most: int) -> _Samples:
-        given = {name: values[:most] for name, values in outlook.inputs.items()}
-        goodput = to_host(outlook.goodput_frac)[:most]
+        given, goodput = given_of(outlook, most)
         owned, _ = cash_flows(outlook.scenario, given, goodput)
         return cls(given=given, goodput_frac=goodput, hour_usd=to_host(outlook.hour_worth_usd)[:most], owned=owned)
 
@@ -135,7 +135,7 @@ def by_kind(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
         cases.insert(-1, ("hourly", whole, "renew", quotes["hourly"], "by the hour at list prices, as the market goes"))
     rows = []
     for kind, term, after, (usd, n_prices), words in cases:
-        _, found = basis.beside(_rental(story, kind, term, after), basis.at(usd))
+        _, found = basis.beside(rental(story, kind, term, after), basis.at(usd))
         most = float(kinds.loc[kind, "obtainable_chips"])
         rows.append(
             {
@@ -159,12 +159,6 @@ def _term(outlook: Outlook) -> float:
     return float(rent.term_months) if rent.term_months < horizon else float(max(horizon // 2, 1))
 
 
-def _rental(story: Scenario, kind: str, term_months: float, after_term: str) -> Scenario:
-    for path, value in {"kind": kind, "term_months": term_months, "after_term": after_term}.items():
-        story = with_value(story, f"rent.{path}", value)
-    return story
-
-
 def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     """Set owning beside one contract and each way to go on when its term ends.
 
@@ -179,7 +173,7 @@ def after_the_term(outlook: Outlook, *, samples: int = 10_000) -> pd.DataFrame:
     basis, term = _Samples.of(outlook, samples), _term(outlook)
     rows = []
     for after, words in AFTER_WORDS.items():
-        rented, found = basis.beside(_rental(outlook.scenario, "contract", term, after), basis.given)
+        rented, found = basis.beside(rental(outlook.scenario, "contract", term, after), basis.given)
         bill, price = rented.net_present_usd, basis.given[_PRICE]
         beside = bill - rented.parts_usd["commitment"]
         parity = float(numpy.nanmedian(price * (found.parity_frac * bill - beside) / (bill - beside)))

@@ -15,7 +15,7 @@ from gigacluster.units import DAYS_PER_YEAR, HOURS_PER_MONTH, HOURS_PER_YEAR
 from gigareport import catalog
 from gigareport.facts import rents, use
 from gigareport.facts.prices import cost_inputs
-from gigareport.scenario import Outlook, cash_flows, inputs_of, with_value, words_of
+from gigareport.scenario import Outlook, Scenario, cash_flows, inputs_of, with_value, words_of
 from gigareport.scenario.inputs import market_of
 from gigareport.scenario.known import facts_of
 from gigareport.words import usd as usd_text
@@ -26,13 +26,20 @@ _PRICE = "rent.committed_usd_per_chip_hour"
 _LEASE = "anthropic-colossus"
 
 
-def _given(outlook: Outlook, most: int = _SAMPLES) -> tuple[dict[str, Array], Array]:
+def given_of(outlook: Outlook, most: int = _SAMPLES) -> tuple[dict[str, Array], Array]:
     """Return the first samples of an outlook's inputs by path, and their goodput."""
     return {name: values[:most] for name, values in outlook.inputs.items()}, to_host(outlook.goodput_frac)[:most]
 
 
 def _flows(outlook: Outlook) -> tuple[cost.CashFlows, cost.CashFlows]:
-    return cash_flows(outlook.scenario, *_given(outlook))
+    return cash_flows(outlook.scenario, *given_of(outlook))
+
+
+def rental(story: Scenario, kind: str, term_months: float, after_term: str) -> Scenario:
+    """Return the scenario with a rent of another kind, for another term, and with what follows it."""
+    for path, value in {"kind": kind, "term_months": term_months, "after_term": after_term}.items():
+        story = with_value(story, f"rent.{path}", value)
+    return story
 
 
 def dollars_unit(usd: Array) -> tuple[float, str]:
@@ -92,19 +99,14 @@ def deal_sizes(outlook: Outlook, terms: tuple[int, ...] = (24, 36, 48, 60, 72)) 
         ``Term [months], low, median, high`` in chips; with more of them for the money the deal wins. A scenario without
         a reported value takes its rent for three years. ``attrs["words"]`` says which, with its value.
     """
-    story, (given, goodput) = outlook.scenario, _given(outlook)
+    story, (given, goodput) = outlook.scenario, given_of(outlook)
     usd, words = story.rent.contract_usd.median, "The reported deal of {}"
     if not numpy.isfinite(usd):
         words = "This rent over three years, {},"
         usd = 36 * HOURS_PER_MONTH * story.rent.committed_usd_per_chip_hour.median * story.cluster.n_chips
     rows = []
     for months in terms:
-        case, whole = story, {"kind": "contract", "after_term": "renew", "term_months": float("inf")}
-        for path, value in {
-            "horizon_months": months,
-            **{f"rent.{name}": value for name, value in whole.items()},
-        }.items():
-            case = with_value(case, path, value)
+        case = with_value(rental(story, "contract", float("inf"), "renew"), "horizon_months", months)
         flows = cash_flows(case, given, goodput)
         parity = cost.decide(*flows, usd_per_useful_chip_hour=0.0).parity_frac
         sizes = cost.deal_size_chips(usd, parity * given[_PRICE], float(months))

@@ -240,13 +240,7 @@ def month_rows(xp: Namespace, horizon_months: int, like: AnyArray, ndim: int) ->
 
 
 def by_month(xp: Namespace, name: str, values: Array, horizon_months: int, ndim: int) -> Array:
-    """Return what a caller gives month by month with its months first and as many axes as the rows have.
-
-    Raises
-    ------
-    ValueError
-        If ``values`` do not have ``horizon_months + 1`` months.
-    """
+    """Return what a caller gives month by month with its months first and as many axes as the rows have."""
     months = int(horizon_months) + 1
     if values.ndim == 0 or values.shape[0] != months:
         raise ValueError(

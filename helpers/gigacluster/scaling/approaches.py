@@ -8,7 +8,7 @@ from typing import Any
 from gigacluster.arrays import Samples
 from gigacluster.scaling.compare import Comparison, compare
 from gigacluster.scaling.decisions import compute_optimal
-from gigacluster.scaling.estimate import Estimate, Flag
+from gigacluster.scaling.estimate import Estimate, Flag, with_flags
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import fit
 from gigacluster.scaling.isoflop import IsoFlop, isoflop
@@ -45,7 +45,7 @@ class Approaches:
         lines = [f"best size at {largest:.3g} FLOP, the largest budget:"]
         lines += [f"  {name}: {found['params']:.4g}" for name, found in self.predict(largest).items()]
         lines.append(f"  {self.difference or 'approaches 2 and 3 cannot be compared on these runs'}")
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
 
 def approaches(

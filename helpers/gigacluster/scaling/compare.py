@@ -35,7 +35,6 @@ class Comparison:
     exponent: Estimate
     params_ratio: Estimate  # at the largest budget
     params_ratio_far: Estimate  # at FAR times that
-    coverage: float
 
     def __str__(self) -> str:
         return (
@@ -95,7 +94,7 @@ def compare(solved: Solved, *, coverage: float, count: int = 200) -> Comparison 
         for name, e in found.items()
         if name != "exponent"
     }
-    return Comparison(exponent=found["exponent"], **ratios, coverage=coverage)
+    return Comparison(exponent=found["exponent"], **ratios)
 
 
 def _beyond_noise(gap: numpy.ndarray, coverage: float) -> Estimate:

@@ -10,7 +10,7 @@ import numpy
 
 from gigacluster.arrays import Samples, to_host
 from gigacluster.limits import ABOVE_ZERO, POSITIVE, SHARE_WITHIN, within
-from gigacluster.scaling.estimate import Estimate, Flag, quantiles, spread
+from gigacluster.scaling.estimate import Estimate, Flag, quantiles, spread, with_flags
 from gigacluster.scaling.fitted import Fit, as_fit
 from gigacluster.scaling.optimum import Optimum, law_optimum, optimum
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, positive
@@ -18,6 +18,13 @@ from gigacluster.units import SECONDS_PER_DAY
 
 #: Flags of a fit that bear on what it chooses.
 _BEARING = ("not converged", "at boundary", "not identified", "split not identified", "lack of fit", "shared errors")
+#: What an allocation tells, from an optimum.
+_CHOSEN: dict[str, Callable[[Optimum], Any]] = {
+    "params": lambda best: best.params,
+    "tokens": lambda best: best.tokens,
+    "tokens_per_param": lambda best: best.tokens / best.params,
+    "loss": lambda best: best.loss,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +41,7 @@ class Allocation:
     def __str__(self) -> str:
         names = ("params", "tokens", "tokens_per_param", "loss")
         lines = [f"  {name}: {getattr(self, name):.4g}" for name in names]
-        return "\n".join(["best split of the budget", *lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, "best split of the budget", *lines)
 
 
 def compute_optimal(
@@ -83,31 +90,17 @@ def compute_optimal(
     law, budget = as_fit(fitted).law, positive("budget_flop", budget_flop)
     within(token_cap=(token_cap, ABOVE_ZERO), flop_per_param_token=(flop_per_param_token, POSITIVE))
     options: dict[str, Any] = {"token_cap": token_cap, "flop_per_param_token": flop_per_param_token, "given": columns}
-    best, samples = law_optimum(law, fitted.parameters, budget, **options), None
-    if fitted.replicates:
-        shape = (-1,) + (1,) * budget.ndim
-        table = {name: values.reshape(shape) for name, values in fitted.samples.items()}
-        samples = law_optimum(law, table, budget, **options)
+    best, samples = fitted.answers(lambda symbols: law_optimum(law, symbols, budget, **options), budget.ndim)
     flags = tuple(flag for flag in fitted.flags if flag.kind in _BEARING) + fitted.reach_flags(budget)
     unknown = any(flag.kind == "split not identified" for flag in flags)
-
-    def estimate(choose: Callable[[Optimum], Any]) -> Estimate:
+    parts: dict[str, Estimate] = {}
+    for name, choose in _CHOSEN.items():
         found = spread(choose(best), None if samples is None else choose(samples), fitted.coverage)
-        if unknown:
-            return replace(found, low=numpy.zeros_like(found.value), high=numpy.full_like(found.value, numpy.inf))
-        return found
-
-    loss = spread(best.loss, None if samples is None else samples.loss, fitted.coverage)
-    if unknown and samples is not None:  # it is at most what the runs' own ratio reaches
-        loss = replace(
-            loss, low=numpy.zeros_like(loss.value), high=_loss_at_ratio(fitted, budget, flop_per_param_token)
-        )
-    parts = {
-        "params": estimate(lambda o: o.params),
-        "tokens": estimate(lambda o: o.tokens),
-        "tokens_per_param": estimate(lambda o: o.tokens / o.params),
-        "loss": loss,
-    }
+        if unknown and (name != "loss" or samples is not None):
+            # The loss is at most what the runs' own ratio reaches.
+            most = _loss_at_ratio(fitted, budget, flop_per_param_token) if name == "loss" else numpy.inf
+            found = replace(found, low=numpy.zeros_like(found.value), high=numpy.full_like(found.value, most))
+        parts[name] = found
     lost = tuple(dict.fromkeys(flag for part in parts.values() for flag in part.flags))
     return Allocation(budget_flop=budget, **parts, flags=flags + lost)
 

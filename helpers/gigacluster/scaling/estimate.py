@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,12 @@ class Estimate:
         return f"{text} ({format(float(self.low), spec or '.4g')} to {format(float(self.high), spec or '.4g')})"
 
     def __str__(self) -> str:
-        return "\n".join([format(self, ".6g"), *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, format(self, ".6g"))
+
+
+def with_flags(flags: Iterable[Flag], *lines: str) -> str:
+    """Return lines of text, and below them a line a flag."""
+    return "\n".join([*lines, *(f"  ! {flag}" for flag in flags)])
 
 
 def spread(

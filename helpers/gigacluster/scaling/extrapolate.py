@@ -17,7 +17,7 @@ from scipy import special
 
 from gigacluster.arrays import Samples
 from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
-from gigacluster.scaling.estimate import Estimate, Flag
+from gigacluster.scaling.estimate import Estimate, Flag, with_flags
 from gigacluster.scaling.fitted import Fit
 from gigacluster.scaling.fitting import ConvergenceWarning, fit
 from gigacluster.scaling.law import Law, get_law
@@ -116,8 +116,9 @@ class Extrapolation:
         for name in names:
             fitted = self.fits[name]
             host = fitted.columns_for({column: columns[column] for column in fitted.law.columns})
-            logs.append(numpy.log(fitted.predict(host).value))
-            samples = numpy.log(fitted.loss_samples(host)) if fitted.replicates else numpy.zeros((1, *params.shape))
+            value, losses = fitted.loss_of(host)
+            logs.append(numpy.log(value))
+            samples = numpy.zeros((1, *params.shape)) if losses is None else numpy.log(losses)
             low, high = numpy.quantile(numpy.nan_to_num(samples, nan=numpy.inf, posinf=30.0), [0.16, 0.84], axis=0)
             within.append((0.5 * (high - low)) ** 2)  # robust: a few replicates go astray
         stacked = numpy.stack(logs)
@@ -146,7 +147,7 @@ class Extrapolation:
         lines += [f"  {n}: {error:.2%}, weight {self.weights[n]:.2f}" for n, error in self.expected_error.items()]
         lines.append(f"  average of the forms: {numpy.expm1(self.rate * numpy.log(self.reach)):.2%}")
         lines += [f"  {name}: not fitted, {reason}" for name, reason in self.failed.items()]
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
 
 def rollouts(

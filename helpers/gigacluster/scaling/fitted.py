@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,21 @@ from gigacluster.arrays import Samples
 from gigacluster.limits import POSITIVE, SHARE_WITHIN, whole, within
 from gigacluster.scaling import diagnose as judge
 from gigacluster.scaling.derivatives import JetOperations
-from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.estimate import Estimate, Flag, spread, with_flags
 from gigacluster.scaling.law import Law, get_law
-from gigacluster.scaling.noise import Noise
+from gigacluster.scaling.noise import Noise, Shared
+from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.optimum import law_compute_for
+from gigacluster.scaling.problem import make_problem
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, Runs, is_table, known_columns, positive
-from gigacluster.scaling.search import Solved, StartReport
-from gigacluster.scaling.storage import read, write
+from gigacluster.scaling.search import Solved, StartReport, search
 
 #: Compute over that of the largest run from which a prediction is told to reach beyond the data.
 REACH_TOLD = 1.5
 #: Least number of noisy samples that an interval is read from.
 _NOISY_SAMPLES = 4000
+#: What every file of a fit has, whether fitted or published.
+_KEPT = ("parameters", "fixed", "coverage", "kind", "objective", "flags", "replicates")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class Fit:
             lines.append(f"  intervals hold {self.coverage:.0%}, from {count} replicates by kind={self.kind!r}")
         if self.solved is not None:
             lines.append(f"  {self.starts}")
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:.6g}" for name, value in self.parameters.items())
@@ -239,24 +243,30 @@ class Fit:
             Loss and percentile interval, at the coverage of the fit [nat/token]; a flag tells a reach beyond the runs.
         """
         host = self.columns_for(*values, **columns)
-        value = self.law.loss(JetOperations(numpy), self.parameters, host)
+        value, losses = self.loss_of(host)
         flop = known_columns(host, ("budget_flop",)).get("budget_flop")
         flags = tuple(f for f in self.flags if f.kind == "not converged") + self.reach_flags(flop)
-        if not self.replicates:
-            return spread(value, None, self.coverage, flags)
-        losses = numpy.log(self.loss_samples(host))
-        if noise:
+        if noise and losses is not None:
             left = self.solved_or_raise("residuals")
             free, count = len(left.problem.free), len(left.residuals)
             # A fit comes closer to its own runs than to new ones: the usual degrees of freedom make up for it.
-            losses = with_noise(losses, left.residuals * numpy.sqrt(count / max(count - free, 1)), seed)
-        return spread(value, numpy.exp(losses), self.coverage, flags)
+            residuals = left.residuals * numpy.sqrt(count / max(count - free, 1))
+            losses = numpy.exp(with_noise(numpy.log(losses), residuals, seed))
+        return spread(value, losses, self.coverage, flags)
 
-    def loss_samples(self, host: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """Return the loss by each replicate, shape (replicates, ...), at columns from :meth:`columns_for`."""
-        shape = (-1,) + (1,) * numpy.ndim(next(iter(host.values())))
+    def answers(self, ask: Callable[[Mapping[str, Any]], Any], ndim: int) -> tuple[Any, Any]:
+        """Return what is asked of the parameters, and of each replicate along a first axis; None without replicates.
+
+        ``ask`` takes arrays by symbol, which broadcast with arrays of ``ndim`` axes.
+        """
+        shape = (-1,) + (1,) * ndim
         table = {name: column.reshape(shape) for name, column in self.samples.items()}
-        return numpy.asarray(self.law.loss(JetOperations(numpy), table, host))
+        return ask(self.parameters), ask(table) if table else None
+
+    def loss_of(self, host: Mapping[str, numpy.ndarray]) -> tuple[Any, Any]:
+        """Return the loss at columns from :meth:`columns_for`, and that of each replicate, shape (replicates, ...)."""
+        operations, ndim = JetOperations(numpy), numpy.ndim(next(iter(host.values())))
+        return self.answers(lambda symbols: numpy.asarray(self.law.loss(operations, symbols, host)), ndim)
 
     def columns_for(self, *values: Any, **columns: Any) -> dict[str, numpy.ndarray]:
         """Return what the law reads, by column, on the host and of one shape; ``values`` as in :meth:`predict`."""
@@ -291,8 +301,7 @@ class Fit:
             return ()
         message = (
             f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of "
-            "the "
-            "form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
+            "the form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
         )
         return (Flag("reach", "", message),)
 
@@ -303,28 +312,65 @@ class Fit:
         """
         goal = positive("loss", loss)
         within(flop_per_param_token=(flop_per_param_token, POSITIVE))
-        options = {"flop_per_param_token": flop_per_param_token}
-        value = law_compute_for(self.law, self.parameters, goal, **options)
-        samples, flags = None, tuple[Flag, ...]()
-        if self.replicates:
-            shape = (-1,) + (1,) * goal.ndim
-            table = {name: column.reshape(shape) for name, column in self.samples.items()}
-            samples = law_compute_for(self.law, table, goal, **options)
-            never = float(numpy.isinf(samples).mean())
-            if never:
-                flags = (Flag("out of reach", "", f"no compute reaches the loss in {never:.1%} of the replicates"),)
+        value, samples = self.answers(
+            lambda symbols: law_compute_for(self.law, symbols, goal, flop_per_param_token=flop_per_param_token),
+            goal.ndim,
+        )
+        never, flags = 0.0 if samples is None else float(numpy.isinf(samples).mean()), tuple[Flag, ...]()
+        if never:
+            flags = (Flag("out of reach", "", f"no compute reaches the loss in {never:.1%} of the replicates"),)
         finite = value[numpy.isfinite(value)] if value.ndim else value
         known = finite if numpy.size(finite) and numpy.isfinite(finite).all() else None
         return spread(value, samples, self.coverage, flags + self.reach_flags(known))
 
     def save(self, path: str | Path) -> None:
         """Write the fit as JSON; :meth:`load` reads it."""
-        write(path, vars(self))
+        content = {"form": self.law.name, **{name: getattr(self, name) for name in _KEPT}}
+        if self.solved is not None:
+            content["fitted"] = {
+                "runs": self.runs,
+                "weights": self.solved.problem.weights[0],
+                "objective": self.solved.problem.objective,
+                "starts": self.starts,
+                "noise": self.noise,
+            }
+        Path(path).write_text(json.dumps(content, default=_plain), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path, form: Law | None = None) -> Fit:
         """Read a fit that :meth:`save` wrote; ``form`` is the law where it is one of yours."""
-        return cls(**read(path, form))
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not JSON ({error}); give a file that save(path) of a fit wrote") from None
+        missing = [name for name in ("form", *_KEPT) if not isinstance(content, dict) or name not in content]
+        if missing:
+            raise ValueError(f"{path} holds no fit: it has no {', '.join(missing)}; give a file that save(path) wrote")
+        law, fitted = form or get_law(content["form"]), content.get("fitted")
+        kept = {name: content[name] for name in _KEPT}
+        kept |= {"replicates": _arrays(kept["replicates"]), "flags": tuple(Flag(**flag) for flag in kept["flags"])}
+        if fitted is None:
+            return cls(law=law, **kept)
+        runs, objective = Runs(**_arrays({**fitted["runs"], "notes": ()})), Objective(**fitted["objective"])
+        weights = numpy.asarray(fitted["weights"])
+        problem = make_problem(law, runs.columns, runs.loss, objective, weights=weights, fixed=content["fixed"])
+        values = numpy.asarray([[content["parameters"][name] for name in law.names]])
+        point, _ = search(problem, law.to_coordinates(values, problem.units))
+        shared = fitted["noise"].pop("shared")
+        noise = Noise(**_arrays(fitted["noise"]), shared=None if shared is None else Shared(**_arrays(shared)))
+        starts = StartReport(**_arrays(fitted["starts"]))
+        return cls(law=law, **kept, solved=Solved(problem=problem, runs=runs, point=point, starts=starts, noise=noise))
+
+
+def _plain(value: Any) -> Any:
+    """Return an array as a list, and a record as its fields, for JSON."""
+    return {item.name: getattr(value, item.name) for item in fields(value)} if is_dataclass(value) else value.tolist()
+
+
+def _arrays(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was read with its lists as arrays, those of a mapping too."""
+    read_back = {name: _arrays(value) if isinstance(value, dict) else value for name, value in content.items()}
+    return {name: numpy.asarray(value) if isinstance(value, list) else value for name, value in read_back.items()}
 
 
 def as_fit(fitted: object) -> Fit:

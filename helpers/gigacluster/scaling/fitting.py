@@ -20,7 +20,7 @@ from gigacluster.scaling.noise import Noise, find_noise, groupings
 from gigacluster.scaling.objective import Objective
 from gigacluster.scaling.problem import CONVERGED, Problem, make_problem
 from gigacluster.scaling.replicates import KINDS, Resampling, check_rows, fit_replicates
-from gigacluster.scaling.runs import Runs, is_table, read_runs
+from gigacluster.scaling.runs import Runs, read_runs
 from gigacluster.scaling.search import Solved, random_starts, search
 
 #: Groups from which on drawing whole groups anew is trusted, whatever their errors are distributed like.
@@ -38,7 +38,7 @@ def fit(
     bootstrap: Any = 0,
     kind: str = "auto",
     clusters: Any = None,
-    starts: Any = 64,
+    starts: int = 64,
     replicate_starts: int = 0,
     seed: int = 42,
     device: str = "auto",
@@ -75,7 +75,7 @@ def fit(
     clusters
         A column of ``runs``, or a label a run: runs that may share an error.
     starts
-        Random starts of the fit to all runs, or the starts themselves (a column a symbol).
+        Random starts of the fit to all runs.
     replicate_starts
         Random starts of each replicate, beside the optimum of all runs.
     seed
@@ -139,19 +139,16 @@ def fit(
         fixed=held,
         like=_like(runs, device),
     )
-    point, report = search(problem, _starting_points(problem, starts, seed))
+    point, report = search(problem, random_starts(problem, whole("starts", starts, 1), seed))
     labels = None if clusters is None else _labels(runs, clusters, len(runs_read))
     always = "clusters" if kind == "shared" and labels is not None else "params" if kind == "shared" else None
     noise = _noise_of(problem, point.theta[0], runs_read, labels, always)
     solved = Solved(problem=problem, runs=runs_read, point=point, starts=report, noise=noise)
     replicates: dict[str, numpy.ndarray] = {}
     chosen = _kind(kind, solved, bootstrap)
-    group = noise.shared.group if noise.shared is not None else None
-    if labels is not None:
-        group = numpy.unique(labels, return_inverse=True)[1].ravel()
-    units_drawn = int(group.max()) + 1 if chosen == "cluster" and group is not None else len(runs_read)
-    if check_rows(bootstrap, units_drawn) and solved.converged:
-        resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=group)
+    group = labels if labels is not None or noise.shared is None else noise.shared.group
+    resampling = Resampling(kind=chosen, bootstrap=bootstrap, seed=seed, noise=noise, group=group)
+    if check_rows(bootstrap, resampling.units(len(runs_read))) and solved.converged:
         replicates, rates = fit_replicates(problem, solved.theta, resampling, replicate_starts, executor)
         solved = replace(solved, starts=replace(report, replicate_hit_rates=rates))
     said = judge.diagnose(solved, replicates) if flags else ()
@@ -201,12 +198,13 @@ def _kind(kind: str, solved: Solved, bootstrap: Any) -> str:
 
 
 def _labels(runs: Any, clusters: Any, count: int) -> numpy.ndarray:
+    """Return the number of the group of each run."""
     if isinstance(clusters, str) and clusters not in runs:
         raise ValueError(f"clusters is {clusters!r}, and the runs have no such column")
     labels = numpy.asarray(runs[clusters] if isinstance(clusters, str) else clusters)
     if labels.shape != (count,):
         raise ValueError(f"clusters must be a column of the runs or {count} labels; got shape {labels.shape}")
-    return labels
+    return numpy.unique(labels, return_inverse=True)[1].ravel()
 
 
 def _like(runs: Any, device: str) -> Any:
@@ -235,17 +233,6 @@ def _weights(weights: Any, sigma: Any, count: int) -> tuple[numpy.ndarray, float
     scaled = scaled if sigma is None else scaled**-2
     mean = float(values.mean()) if sigma is None else float(numpy.mean(values**-2.0))
     return scaled / scaled.mean(), mean
-
-
-def _starting_points(problem: Problem, starts: Any, seed: int) -> numpy.ndarray:
-    law = problem.law
-    if not is_table(starts):
-        return random_starts(problem, whole("starts", starts, 1), seed)
-    missing = [name for name in law.names if name not in starts]
-    if missing:
-        raise ValueError(f"starts has no column {missing}; it needs one for each of {', '.join(law.names)}")
-    columns = [numpy.asarray(starts[name], dtype=float) for name in law.names]
-    return law.to_coordinates(numpy.stack(columns, axis=-1), problem.units)
 
 
 def _warn(result: Fit) -> None:

@@ -17,15 +17,9 @@ from gigacluster.trace import Record
 def iteration(problem: Any, scale: float, tolerance: float) -> Record:
     """Record one iteration: of the fields of a :class:`~gigacluster.scaling.newton.Solution`, a column each.
 
-    The output ``done`` says whether a fit needs no further one.
-
-    Parameters
-    ----------
-    problem
-        A :class:`~gigacluster.scaling.problem.Problem`. Its runs are tables of the record, or inputs where every fit
-        has its own weights or losses.
-    scale, tolerance
-        As in :func:`gigacluster.scaling.newton.minimise`.
+    The output ``done`` says whether a fit needs no further one. Runs of the ``problem`` (a
+    :class:`~gigacluster.scaling.problem.Problem`) are tables of the record, or inputs where every fit has its own
+    weights or losses; ``scale`` and ``tolerance`` are those of :func:`gigacluster.scaling.newton.minimise`.
     """
     size, (_, runs) = len(problem.law.names), problem.log_loss.shape
     record = Record()

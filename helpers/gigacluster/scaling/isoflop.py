@@ -15,7 +15,7 @@ import numpy
 
 from gigacluster.arrays import Samples
 from gigacluster.limits import SHARE_WITHIN, Limit, whole, within
-from gigacluster.scaling.estimate import Estimate, Flag, spread
+from gigacluster.scaling.estimate import Estimate, Flag, spread, with_flags
 from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, bend, budget_groups, line_through
 from gigacluster.scaling.replicates import check_rows, draw_rows
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN, check_columns, positive, read_columns
@@ -82,7 +82,7 @@ class IsoFlop:
             f"budget / (6 N D) is {self.flop_ratio:.3f}",
             f"  N grows as C^{self.params_exponent:.3f}, D as C^{self.tokens_exponent:.3f}",
         ]
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+        return with_flags(self.flags, *lines)
 
 
 def isoflop(

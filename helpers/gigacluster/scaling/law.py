@@ -118,13 +118,7 @@ class Law:
         return numpy.asarray(values - self._shift(values, units))
 
     def values_of(self, given: Any, what: str) -> dict[str, float]:
-        """Return values of symbols by name, each in its range.
-
-        Raises
-        ------
-        ValueError
-            With every name that is unknown and every value that is none.
-        """
+        """Return values of symbols by name; what is unknown or out of its range is refused, all of it at once."""
         if not isinstance(given, Mapping):
             raise ValueError(f"{what} is {given!r}; it must be a dict of values by symbol: {', '.join(self.names)}")
         values, faults = {}, [f"{name!r} is unknown" for name in given if name not in self.names]

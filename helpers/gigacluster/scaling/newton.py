@@ -31,13 +31,9 @@ class Solution:
     gradient: Any  # largest component of the gradient that no bound holds
     iterations: Any
 
-    def marked(self, mask: Mask) -> Solution:
-        """Return the problems of a mask."""
-        return Solution(*(getattr(self, field.name)[mask] for field in fields(self)))
-
-    def between(self, start: int, stop: int) -> Solution:
-        """Return the problems of a range."""
-        return Solution(*(getattr(self, field.name)[start:stop, ...] for field in fields(self)))
+    def part(self, rows: Any) -> Solution:
+        """Return some of the problems, by a mask or ``(slice, ...)``."""
+        return Solution(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def objective(self) -> Any:
@@ -61,31 +57,14 @@ def minimise(
 ) -> Solution:
     """Minimise one function from many starts ``theta``, shape (problems, p), with lower bounds of shape (p,).
 
-    Parameters
-    ----------
-    function
-        ``function(theta, problem)``: parameters of shape (m, p) and the numbers of the problems (m,); returns the
-        array (m, 1 + p + p (p + 1) / 2) of value, gradient and packed lower triangle of the Hessian.
-    move
-        ``move(theta, step)``: where a step leads. To first order it is their sum; a curve that follows a curved valley
-        takes fewer steps.
-    fixed
-        Parameters held at their start, shape (problems, p).
-    scale
-        Size of a Hessian entry where the function is well curved; damping is counted in it.
-    tolerance
-        A problem is done when no component of its gradient that could still lower the value exceeds this.
-    max_iterations
-        Evaluations a problem.
-    chunk
-        Problems evaluated at once: bounds the memory and keeps the work in cache. Halved where memory runs out.
-    finish
-        ``finish(solution, held)``: all iterations of some problems done otherwise, such as by a kernel.
-
-    Returns
-    -------
-    Solution
-        In the order of ``theta``. Whether a problem converged is for the reader of ``gradient`` to say.
+    ``function(theta, problem)`` takes parameters (m, p) and the numbers of their problems (m,), and returns value,
+    gradient and packed lower triangle of the Hessian as an array (m, 1 + p + p (p + 1) / 2). ``move(theta, step)``
+    says where a step leads: to first order their sum; a curve that follows a curved valley takes fewer steps. ``fixed``
+    marks parameters held at their start. ``scale``: size of a Hessian entry where the function is well curved, in which
+    damping is counted. A problem is done when no component of its gradient that could still lower the value exceeds
+    ``tolerance``, and given up after ``max_iterations``; whether it converged is for the reader of ``gradient`` to say.
+    ``chunk`` problems are evaluated at once, which bounds the memory and keeps the work in cache. ``finish(solution,
+    held)`` does all iterations of some problems otherwise, such as by a kernel.
     """
     count, size = theta.shape
     problem = xp.cumulative_sum(xp.ones_like(theta[:, 0])) - 1.0
@@ -107,7 +86,7 @@ def minimise(
         return rows[: part.problem.shape[0], ...]
 
     def advance(rows: slice) -> Solution:
-        part = working.between(rows.start, rows.stop)
+        part = working.part((rows, ...))
         if finish is not None:
             return finish(part, held_of(part))
         return _advance(xp, function, move, part, lower, held_of(part), scale)
@@ -117,8 +96,8 @@ def minimise(
     for _ in range(max_iterations if finish is None else 1):
         done = is_done(working, tolerance)
         if bool(xp.any(done)):
-            finished.append(working.marked(done))
-            working = working.marked(~done)
+            finished.append(working.part(done))
+            working = working.part(~done)
         if working.problem.shape[0] == 0:
             break
         working = in_pieces(advance, working.problem.shape[0])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy
 from scipy import special
@@ -20,7 +19,7 @@ from scipy import special
 _SHARED_EVIDENCE = 3.84
 #: Log of the variance ratio between shared and own error that is searched.
 _RATIOS = (-6.0, 6.0)
-#: Columns whose values differ by less than this share of a decade are one group.
+#: Values that differ by less than this share of a decade are one group, or one budget.
 _SAME_DECADES = 0.02
 _LEAST_GROUPS = 4
 #: Variance of the shared error is known from about as many values as groups, less those that the law's terms absorb.
@@ -90,22 +89,24 @@ class Noise:
             yield numpy.ascontiguousarray(errors)
 
 
-def groupings(columns: Mapping[str, numpy.ndarray], labels: Any | None) -> dict[str, numpy.ndarray]:
-    """Return the ways in which runs may share an error: by a column with repeated values, or by given labels."""
-    found = {}
-    if labels is not None:
-        found["clusters"] = numpy.unique(numpy.asarray(labels), return_inverse=True)[1].ravel()
+def groupings(columns: Mapping[str, numpy.ndarray], labels: numpy.ndarray | None) -> dict[str, numpy.ndarray]:
+    """Return the ways in which runs may share an error: by a column with repeated values, or by numbered groups."""
+    found = {} if labels is None else {"clusters": numpy.asarray(labels)}
     for name, values in columns.items():
-        order = numpy.argsort(values, kind="stable")
-        sorted_log = numpy.log10(values[order])
-        jumps = numpy.flatnonzero(numpy.diff(sorted_log) > _SAME_DECADES) + 1
-        first, last = numpy.concatenate([[0], jumps]), numpy.concatenate([jumps, [len(values)]]) - 1
-        group = numpy.empty(len(values), dtype=int)
-        group[order] = numpy.repeat(numpy.arange(len(first)), last - first + 1)
-        apart = sorted_log[last] - sorted_log[first] <= 2 * _SAME_DECADES  # not a chain of values without a gap
-        if _LEAST_GROUPS <= len(first) <= len(values) / 2 and apart.all():
-            found[name] = group
+        groups = groups_of_equal(values)
+        ends = numpy.log10(values[[[rows[0], rows[-1]] for rows in groups]])
+        apart = ends[:, 1] - ends[:, 0] <= 2 * _SAME_DECADES  # not a chain of values without a gap
+        if _LEAST_GROUPS <= len(groups) <= len(values) / 2 and apart.all():
+            found[name] = numpy.empty(len(values), dtype=int)
+            found[name][numpy.concatenate(groups)] = numpy.repeat(numpy.arange(len(groups)), list(map(len, groups)))
     return found
+
+
+def groups_of_equal(values: numpy.ndarray) -> list[numpy.ndarray]:
+    """Return the rows of each value, lowest first: sorted values are cut where they jump."""
+    order = numpy.argsort(values, kind="stable")
+    jumps = numpy.flatnonzero(numpy.diff(numpy.log10(values[order])) > _SAME_DECADES) + 1
+    return numpy.split(order, jumps)
 
 
 def shared_error(residuals: numpy.ndarray, jacobian: numpy.ndarray, group: numpy.ndarray) -> tuple[float, float, float]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy
 from scipy import special
 
-#: Runs whose compute differs by less than this share of a decade are one budget.
-_SAME_BUDGET_DECADES = 0.02
+from gigacluster.scaling.noise import groups_of_equal
+
 #: Three runs fix a parabola, and three budgets show whether the optima lie on a line.
 LEAST_RUNS = 3
 LEAST_BUDGETS = 3
@@ -17,10 +17,8 @@ _LEAST_TO_BEND = 5
 
 
 def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
-    """Return the rows of each budget, lowest first: sorted budgets are cut where they jump."""
-    order = numpy.argsort(budget, kind="stable")
-    jumps = numpy.flatnonzero(numpy.diff(numpy.log10(budget[order])) > _SAME_BUDGET_DECADES) + 1
-    return [rows for rows in numpy.split(order, jumps) if len(rows) >= least]
+    """Return the rows of each budget that has ``least`` runs or more, lowest first."""
+    return [rows for rows in groups_of_equal(budget) if len(rows) >= least]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,15 +158,13 @@ class Problem:
 
         ``log_columns`` may be those of other runs, centred as the problem's are. A floor at 0 counts as fixed.
         """
-        law, size = self.law, len(self.law.names)
         columns = self.log_columns if log_columns is None else log_columns
-        jets = variables([numpy.asarray([[value]]) for value in theta])
-        held = {name: constant(numpy.asarray(values)[None, :], size) for name, values in columns.items()}
         with numpy.errstate(all="ignore"):
-            jet = law.predict(JetOperations(numpy), dict(zip(law.names, jets, strict=True)), held)
+            jet = self._jet(numpy, theta[None, :], columns)
         runs = len(next(iter(columns.values())))
-        slopes = numpy.stack([numpy.broadcast_to(g, (1, runs))[0] for g in jet.gradient], axis=1)
-        return slopes[:, [i for i in self.free if theta[i] > law.lower[i]]]
+        every = (jet.gradient.get(i, 0.0) for i in range(len(theta)))
+        slopes = numpy.stack([numpy.broadcast_to(slope, (1, runs))[0] for slope in every], axis=1)
+        return slopes[:, [i for i in self.free if theta[i] > self.law.lower[i]]]
 
     def only(self, rows: numpy.ndarray) -> Problem:
         """Return the problem of some of the runs, with one row of weights of mean 1."""
@@ -187,7 +185,20 @@ class Problem:
         if self.law.terms and self.law.log_loss is None:
             terms = PowerSum(self.xp, self.law, self.log_columns, self.like)
             return terms, terms.move
-        return self._by_jets(), lambda theta, step: theta + step
+        columns = {name: self.array(values) for name, values in self.log_columns.items()}
+
+        def prediction(theta: Array) -> Any:
+            jet = self._jet(self.xp, theta, columns)
+            return jet.value, contraction(self.xp, jet, theta.shape[1])
+
+        return prediction, lambda theta, step: theta + step
+
+    def _jet(self, xp: Any, theta: Any, columns: Mapping[str, Any]) -> Any:
+        """Return the log loss with its derivatives, for coordinates (problems, symbols)."""
+        names = self.law.names
+        jets = variables([theta[:, i : i + 1] for i in range(len(names))])
+        held = {name: constant(values[None, :]) for name, values in columns.items()}
+        return self.law.predict(JetOperations(xp), dict(zip(names, jets, strict=True)), held)
 
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:
         xp = self.xp
@@ -205,19 +216,6 @@ class Problem:
             return xp.concat([total[:, None], contract(weight * slope, weight * curvature)], axis=1)
 
         return function
-
-    def _by_jets(self) -> Any:
-        xp, operations = self.xp, JetOperations(self.xp)
-        names = self.law.names
-        columns = {name: constant(self.array(values)[None, :], len(names)) for name, values in self.log_columns.items()}
-
-        def prediction(theta: Array) -> Any:
-            jets = variables([theta[:, i : i + 1] for i in range(len(names))])
-            jet = self.law.predict(operations, dict(zip(names, jets, strict=True)), columns)
-            contract = contraction(xp, jet)
-            return jet.value, lambda slope, curvature: xp.stack(contract(slope, curvature), axis=1)
-
-        return prediction
 
 
 def make_problem(

@@ -74,12 +74,9 @@ class QualityLink:
         """Return the score of one new model in two steps: its loss by a fit with replicates, minus that as ``x``."""
         if not as_fit(fitted).replicates:
             raise ValueError("this fit has no replicates to draw from; give fit(..., bootstrap=1000)")
-        loss = fitted.predict(*values, **columns)
-        shape = (-1,) + (1,) * numpy.ndim(loss.value)
-        host = fitted.columns_for(*values, **columns)
-        drawn = fitted.loss_samples(host).reshape((-1, *numpy.shape(loss.value)))
-        noise = numpy.random.default_rng([seed, 3]).choice(fitted.residuals, len(drawn)).reshape(shape)
-        return self._estimate(-numpy.asarray(loss.value), -drawn * numpy.exp(noise), seed)
+        value, losses = fitted.loss_of(fitted.columns_for(*values, **columns))
+        noise = numpy.random.default_rng([seed, 3]).choice(fitted.residuals, len(losses))
+        return self._estimate(-value, -losses * numpy.exp(noise.reshape((-1,) + (1,) * value.ndim)), seed)
 
     def _estimate(self, at: numpy.ndarray, drawn: numpy.ndarray, seed: int) -> Estimate:
         shape = (-1,) + (1,) * at.ndim
@@ -97,8 +94,7 @@ class QualityLink:
         if beyond.any():
             message = (
                 f"x is {float(at[beyond].flat[0]):.4g} and lies outside those of the models, {low:.4g} to "
-                f"{high:.4g}: the "
-                "curve is carried on there, not tested"
+                f"{high:.4g}: the curve is carried on there, not tested"
             )
             flags = (*flags, Flag("reach", "", message))
         return spread(value, noisy, self.coverage, flags)
@@ -205,8 +201,8 @@ def link_score(
     ends = numpy.asarray([(low, high) for low in floors for high in ceilings if high > low + 0.01])
     if not len(ends):
         raise ValueError(f"ceiling is {ceiling!r} and floor {floor!r}; the ceiling must lie above the floor")
-    held = _curves(x, numpy.repeat(score[None, :], len(ends), axis=0), ends)
-    squares = ((score - sigmoid(x, *(c[:, None] for c in held.T))) ** 2).sum(axis=1)
+    held = _curves(x, score[None, :], ends)
+    squares = _squares(x, score, held)
     best = _refined(x, score, held[numpy.argmin(squares)], floors, ceilings)
     residuals = score - sigmoid(x, *best)
     noise = _noise(x, residuals, best, number if family is not None else None)
@@ -217,8 +213,7 @@ def link_score(
     errors = numpy.concatenate(list(noise.draw(bootstrap, seed, bootstrap)))
     stream = numpy.random.default_rng([seed, 1])
     chosen = held[stream.choice(len(share), bootstrap, p=share)]
-    drawn = sigmoid(x, *(c[:, None] for c in chosen.T)) + errors
-    replicates = _curves(x, drawn, chosen[:, :1:-1], chosen)
+    replicates = _curves(x, _scores(x, chosen) + errors, chosen[:, :1:-1], chosen)
     intervals = [_central(held[:, k], share, coverage) for k in (2, 3)]
     flags = [
         Flag(
@@ -233,10 +228,7 @@ def link_score(
     inside = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
     families = int(number.max()) + 1
     return QualityLink(
-        slope=float(best[0]),
-        centre=float(best[1]),
-        ceiling=float(best[2]),
-        floor=float(best[3]),
+        **dict(zip(("slope", "centre", "ceiling", "floor"), map(float, best), strict=True)),
         ceiling_interval=intervals[0],
         floor_interval=intervals[1],
         error=float(numpy.sqrt(numpy.mean(residuals**2))),
@@ -254,6 +246,15 @@ def link_score(
 def sigmoid(x: Array, slope: Samples, centre: Samples, ceiling: Samples, floor: Samples) -> Any:
     """Return the score that rises from the floor to the ceiling."""
     return floor + (ceiling - floor) / (1 + numpy.exp(-numpy.clip(slope * (x - centre), -500.0, 500.0)))
+
+
+def _scores(x: numpy.ndarray, curves: numpy.ndarray) -> numpy.ndarray:
+    """Return the scores of curves, a row a curve."""
+    return numpy.asarray(sigmoid(x, *(column[:, None] for column in curves.T)))
+
+
+def _squares(x: numpy.ndarray, score: numpy.ndarray, curves: numpy.ndarray) -> numpy.ndarray:
+    return numpy.asarray(((score - _scores(x, curves)) ** 2).sum(axis=1))
 
 
 def _range(name: str, given: Any, low: float, high: float, count: int) -> numpy.ndarray:
@@ -282,7 +283,7 @@ def _central(values: numpy.ndarray, share: numpy.ndarray, coverage: float) -> tu
 def _curves(
     x: numpy.ndarray, score: numpy.ndarray, ends: numpy.ndarray, start: numpy.ndarray | None = None
 ) -> numpy.ndarray:
-    """Fit slope and centre to each row of ``score`` between its ends (floor, ceiling), by damped Gauss-Newton.
+    """Fit slope and centre to each row of ``score``, or to one, between ends (floor, ceiling), by damped Gauss-Newton.
 
     Returns rows of slope, centre, ceiling, floor.
     """
@@ -335,11 +336,8 @@ def _refined(
             for centre, step, values in zip((near[3], near[2]), steps, (floors, ceilings), strict=True)
         ]
         ends = numpy.stack([axis.ravel() for axis in numpy.meshgrid(*axes)], axis=1)
-        fits = _curves(
-            x, numpy.repeat(score[None, :], len(ends), axis=0), ends, numpy.repeat(near[None, :], len(ends), axis=0)
-        )
-        squares = ((score - sigmoid(x, *(c[:, None] for c in fits.T))) ** 2).sum(axis=1)
-        near, steps = fits[numpy.argmin(squares)], [0.5 * step for step in steps]
+        fits = _curves(x, score[None, :], ends, numpy.repeat(near[None, :], len(ends), axis=0))
+        near, steps = fits[numpy.argmin(_squares(x, score, fits))], [0.5 * step for step in steps]
     return near
 
 

@@ -83,6 +83,10 @@ class Resampling:
     noise: Noise
     group: numpy.ndarray | None = None
 
+    def units(self, runs: int) -> int:
+        """Return what draws are made from: whole groups, or runs."""
+        return int(self.group.max()) + 1 if self.kind == "cluster" and self.group is not None else runs
+
     def problems(self, problem: Problem, theta: numpy.ndarray, block: int) -> Iterator[Problem]:
         """Yield the problem with a row of weights, or of losses about its fit ``theta``, a replicate of a block."""
         count = problem.weights.shape[1]
@@ -92,7 +96,7 @@ class Resampling:
             for errors in noise.draw(check_rows(self.bootstrap, count), self.seed, block):
                 yield replace(problem, log_loss=fitted + errors)
             return
-        units = count if self.kind == "case" else int(self.group.max()) + 1  # type: ignore[union-attr]
+        units = self.units(count)
         for rows in draw_rows(self.bootstrap, units, self.seed, block):
             times = multiplicities(rows, units)
             yield replace(problem, weights=problem.weights * (times if self.kind == "case" else times[:, self.group]))
@@ -103,15 +107,10 @@ def fit_replicates(
 ) -> tuple[dict[str, numpy.ndarray], numpy.ndarray | None]:
     """Fit every replicate from ``point``, the optimum of all runs, and from ``random`` starts of its own.
 
-    ``executor`` fits the blocks; see :func:`gigacluster.parallel.in_order`.
-
-    Returns
-    -------
-    columns
-        Arrays of shape (replicates,): the symbols, ``objective``, ``gradient`` (over delta), ``iterations``,
-        ``converged``, ``at_boundary``, ``not_identified`` (by the curvature at the optimum), ``several_minima``.
-    hit_rates
-        Share of the random starts of each replicate that reached its lowest objective, or None.
+    ``executor`` fits the blocks; see :func:`gigacluster.parallel.in_order`. Returned are arrays of shape (replicates,)
+    by name: the symbols, ``objective``, ``gradient`` (over delta), ``iterations``, ``converged``, ``at_boundary``,
+    ``not_identified`` (by the curvature at the optimum), ``several_minima``; and the share of the random starts of each
+    replicate that reached its lowest objective, or None.
     """
     most = _BLOCK_GPU if problem.xp.__name__ == "cupy" else _BLOCK
     block = max(1, min(most // (1 + random), _BLOCK_ELEMENTS // problem.log_loss.shape[1]))

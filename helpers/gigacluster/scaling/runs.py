@@ -88,13 +88,7 @@ class Runs:
 
 
 def read_columns(runs: Any, names: tuple[str, ...]) -> dict[str, numpy.ndarray]:
-    """Return columns by their standard names, in SI units, on the host; missing ones are derived from C = 6 N D.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing and cannot be derived, is not numeric, or the columns differ in length.
-    """
+    """Return columns by their standard names, in SI units, on the host; missing ones are derived from C = 6 N D."""
     if not is_table(runs):
         raise ValueError(
             f"runs must be a table or a mapping of columns, got a {type(runs).__name__}; pandas.DataFrame(runs) makes "
@@ -145,12 +139,8 @@ def _third(name: str, parts: Mapping[str, Any]) -> numpy.ndarray:
 def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> Runs:
     """Check a table of runs against what a law with so many ``free`` parameters needs.
 
-    ``loss_unit``: ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be.
-
-    Raises
-    ------
-    ValueError
-        With every fault: column, rows (counted from 0) and what to do.
+    ``loss_unit``: ``nat``, ``bit`` or ``perplexity``; None takes nats and refuses what cannot be. Every fault is named
+    at once: column, rows (counted from 0) and what to do.
     """
     if loss_unit is not None and loss_unit not in _LOSS_UNITS:
         raise ValueError(f"loss_unit is {loss_unit!r}; it can be {', '.join(map(repr, _LOSS_UNITS))}")
@@ -178,13 +168,7 @@ def read_runs(runs: Any, law: Law, free: int, loss_unit: str | None = None) -> R
 
 
 def check_columns(columns: Mapping[str, numpy.ndarray]) -> None:
-    """Refuse columns that no run can have: missing or negative cells, wrong units, params and tokens swapped.
-
-    Raises
-    ------
-    ValueError
-        With every fault: column, rows (counted from 0) and what to do.
-    """
+    """Refuse columns that no run can have: missing or negative cells, wrong units, params and tokens swapped."""
     faults = [] if all(map(len, columns.values())) else ["there are no rows"]
     faults = faults or list(_cell_faults(columns))
     faults = faults or [*_unit_faults(columns), *_order_faults(columns, columns.get("budget_flop"))]
@@ -199,13 +183,7 @@ def _refuse(what: str, faults: list[str]) -> None:
 
 
 def positive(name: str, values: object) -> numpy.ndarray:
-    """Return values on the host, which must be finite, above 0 and in the unit of the column that they are named like.
-
-    Raises
-    ------
-    ValueError
-        With the name, the places (counted from 0) and what is allowed.
-    """
+    """Return values on the host: finite, above 0 and in the unit of the column that they are named like, or refused."""
     host = numbers(name, values)
     faults = list(_cell_faults({name: host.ravel()})) or list(_unit_faults({name: host.ravel()}))
     if faults:

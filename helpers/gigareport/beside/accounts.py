@@ -1,4 +1,4 @@
-"""What publications print: power, energy, the cost of one run, shares of a total, an operator's margin.
+"""What publications print: rates of failure, power, energy, the cost of one run, shares of a total, a margin.
 
 Arrays or numbers; their limits are those of the tables that they come from.
 """
@@ -11,6 +11,17 @@ import numpy
 
 from gigacluster.arrays import Samples
 from gigacluster.units import HOURS_PER_YEAR
+
+
+def failures_per_1000_node_days(failures: Samples, n_gpus: Samples, days: Samples, gpus_per_node: Samples = 8) -> Any:
+    """Return the failure rate of a run that counted its failures.
+
+    Examples
+    --------
+    >>> round(failures_per_1000_node_days(419, 16_384, 54), 3)
+    3.789
+    """
+    return 1000 * failures * gpus_per_node / (n_gpus * days)
 
 
 def it_power_w_per_chip(chip_w: Samples, server_w_per_chip: Samples, network_power_share: Samples) -> Any:

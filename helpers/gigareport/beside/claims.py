@@ -71,18 +71,11 @@ def _chinchilla(loss: str) -> dict[str, float]:
 
 
 def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
-    """Compare every published figure of our tables with our models.
+    """Compare every published figure of our tables with our models, with draws of the inputs that are not printed.
 
-    Parameters
-    ----------
-    samples, seed : draws of inputs that a publication does not print.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``subject``, ``claim``, ``inputs`` (what was given, as text), the columns of :mod:`gigareport.beside.rows`,
-        ``allowed`` (the tolerance and its reason), ``holds``. Misses come first, the largest first; what has no
-        estimate of ours is left out.
+    The columns are ``subject``, ``claim``, ``inputs`` (what was given, as text), those of
+    :mod:`gigareport.beside.rows`, ``allowed`` (the tolerance and its reason) and ``holds``. Misses come first, the
+    largest first; what has no estimate of ours is left out.
     """
     times = goodput.beside_published(samples=samples, seed=seed).query("not solved")
     money, hours = costs.beside_published(samples, seed), costs.operators_beside(samples, seed)
@@ -175,17 +168,10 @@ def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def published_optima(budget_flop: float) -> pd.DataFrame:
-    """Return what each published law would train with a budget.
+    """Return what each published law would train with a budget, a row a law.
 
-    Parameters
-    ----------
-    budget_flop : Training compute. [FLOP]
-
-    Returns
-    -------
-    DataFrame
-        ``law``, ``label``, ``training_text``, ``params``, ``tokens``, ``tokens_per_param``, ``loss`` (compares only
-        between laws of one training text) and ``verification``, a row a law.
+    The columns are ``law``, ``label``, ``training_text``, ``params``, ``tokens``, ``tokens_per_param``, ``loss``
+    (compares only between laws of one training text) and ``verification``.
 
     Examples
     --------

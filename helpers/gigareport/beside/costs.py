@@ -46,17 +46,10 @@ _READABLE = {
 
 
 def beside_published(samples: int = 10_000, seed: int = 7) -> pd.DataFrame:
-    """Return figures of a cluster of 100,000 H100 from our default inputs beside published ones.
+    """Return figures of a cluster of 100,000 H100 from draws of our default inputs beside published ones.
 
-    Parameters
-    ----------
-    samples, seed : Draws of the default inputs.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``quantity``, the columns of :mod:`gigareport.beside.rows` and ``unit``. Where no middle is published its end
-        stands for it.
+    The columns are ``quantity``, those of :mod:`gigareport.beside.rows` and ``unit``. Where no middle is published its
+    end stands for it.
     """
     facts = _facts()
     x = draw(cost_inputs(), samples, seed)

@@ -38,14 +38,7 @@ _LEAST_SHARE_OF_INTERVAL = 0.01  # of the time between failures in which a job r
 def goodput_by_form(mttf_s: Samples, *, checkpoint_write_s: Samples, restart_s: Samples) -> dict[str, Any]:
     """Goodput with blocking checkpoints by the exact model and by simpler forms, all but the first at Young's interval.
 
-    Parameters
-    ----------
-    mttf_s, checkpoint_write_s, restart_s : [s]
-
-    Returns
-    -------
-    dict of str to array
-        The stall forms lose the restart and half an interval at each failure, and count no writes.
+    The stall forms lose the restart and half an interval at each failure, and count no writes.
 
     Examples
     --------
@@ -69,20 +62,10 @@ def beside_published(*, samples: int = 2000, seed: int = 7) -> pd.DataFrame:
     """Estimate every published effective training time that gives enough to be estimated, misses first.
 
     A house's own failures and times are used where it prints them; else those of all *other* houses, for the scheme
-    and the size.
-
-    Parameters
-    ----------
-    samples, seed : draws of what is not printed.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``effective_id``, ``house``, ``system``, ``scheme``, ``n_gpus``, ``metric``, ``unit`` ("1" or "s"),
-        ``is_lower_bound``, the columns of :mod:`gigareport.beside.rows`, ``error`` (median less published), ``missed``
-        (outside the 90 %; of a bound, below it), ``solved`` (an input comes from the figure itself, so that it tests
-        nothing), ``data`` ("inside" or "beyond" the sizes at which the scheme was timed and failures were counted),
-        ``rate_from``, ``times_from``, ``group``, ``note``.
+    and the size, and what is not printed is drawn. Beside what is compared, ``unit`` ("1" or "s") and the columns of
+    :mod:`gigareport.beside.rows` stand ``error`` (median less published), ``missed`` (outside the 90 %; of a bound,
+    below it), ``solved`` (an input comes from the figure itself, so that it tests nothing), ``data`` ("inside" or
+    "beyond" the sizes at which the scheme was timed and failures were counted), ``rate_from`` and ``times_from``.
     """
     table = catalog.load("effective_time_published")
     told = [row[row.notna()].to_dict() for _, row in table[table["gpus_per_node"].notna()].iterrows()]

@@ -29,21 +29,14 @@ _OF_STOCK = (
 )
 
 
-def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.DataFrame, top: int = 10) -> pd.DataFrame:
+def published_growth(clusters: pd.DataFrame, world: WorldStock, anchors: pd.DataFrame) -> pd.DataFrame:
     """Our growth rates beside the published ones.
 
-    Parameters
-    ----------
-    clusters, anchors : Tables ``gpu_clusters`` and ``published_anchors``.
-    top : Clusters count that were among so many when they opened.
-
-    Returns
-    -------
-    DataFrame
-        ``quantity``, the columns of :mod:`gigareport.beside.rows` [1/year], ``n`` and ``to_date``: ours over the years
-        that were published, from so many clusters or quarters, and our median over the whole of the table since.
+    The columns are ``quantity``, those of :mod:`gigareport.beside.rows` [1/year], ``n`` and ``to_date``: ours over the
+    years that were published, from so many clusters or quarters, and our median over the whole of the table since.
+    ``clusters`` and ``anchors`` are the tables ``gpu_clusters`` and ``published_anchors``.
     """
-    known, leaders = anchors.set_index("anchor_id"), leaders_at_release(clusters, top)
+    known, leaders = anchors.set_index("anchor_id"), leaders_at_release(clusters)
     found = []
     for name, (anchor, _) in QUANTITIES.items():
         then = growth_at_release(leaders, name, *PUBLISHED_WINDOW)
@@ -70,16 +63,9 @@ def published_shares(
 ) -> pd.DataFrame:
     """Our shares beside the published ones, each at the date of the published one.
 
-    Parameters
-    ----------
-    clusters, sales, anchors : Tables ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
-
-    Returns
-    -------
-    DataFrame
-        ``quantity``, ``as_of`` and the columns of :mod:`gigareport.beside.rows` [1]. Shares of known clusters are by
-        16-bit performance, as published; the one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64
-        and has no commercial clusters.
+    The columns are ``quantity``, ``as_of`` and those of :mod:`gigareport.beside.rows` [1]. Shares of known clusters are
+    by 16-bit performance, as published; the one of 2024-11-18 stands beside that of the TOP500 list, which is of FP64
+    and has no commercial clusters. The tables are ``gpu_clusters``, ``chip_sales`` and ``published_anchors``.
     """
     found = []
     for name, day, anchor, column, value in _OF_CLUSTERS:

@@ -14,13 +14,12 @@ from gigareport.comparison.options import (
 )
 from gigareport.comparison.published import beside_published, costs_beside_published
 from gigareport.comparison.runs import Run, reference_run, run, runs
-from gigareport.facts.prices import PRICE_YEARS, quotes
+from gigareport.facts.prices import quotes
 
 __all__ = [
     "BASES",
     "BASIS_WORDS",
     "MEASURES",
-    "PRICE_YEARS",
     "Comparison",
     "Option",
     "Run",

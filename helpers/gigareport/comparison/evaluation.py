@@ -119,16 +119,6 @@ class Comparison:
             }
         )
 
-    def beats(self, name: str, other: str, measure: str = "days") -> float:
-        """Return the share of joint samples in which one option is better than another, by a measure."""
-        values, options = self._of(measure)
-        names = [option.name for option in options]
-        if unknown := [wanted for wanted in (name, other) if wanted not in names]:
-            raise ValueError(f"no {measure} for {' and '.join(unknown)}; there are: {', '.join(names)}")
-        sign = -1.0 if MEASURES[measure].more_is_better else 1.0
-        ours, theirs = (_or_worst(sign * values[names.index(wanted)]) for wanted in (name, other))
-        return _share_below(ours, theirs)
-
     def table(self) -> pd.DataFrame:
         """Return every measure of every option: its name, chips, MFU, and ``measure_low, measure, measure_high``."""
         columns: dict[str, Any] = {

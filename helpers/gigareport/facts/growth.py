@@ -42,9 +42,8 @@ class Growth:
 def leaders_at_release(clusters: pd.DataFrame, top: int = 10) -> pd.DataFrame:
     """Clusters that were among the ``top`` fastest by 16-bit performance on the day they opened.
 
-    Clusters that opened on the same day compete with each other; ties share the better rank.
-
-    Rows of the standard analysis with a date and a 16-bit performance, by date, with ``rank_at_release``.
+    They are rows of the standard analysis, by date, with ``rank_at_release``: those that opened on the same day compete
+    with each other, ties share the better rank.
     """
     rows = clusters[clusters["in_standard_analysis"] & clusters["first_operational"].notna()]
     rows = rows[(rows["peak_16bit_op_per_s"] > 0) & (rows["status"] != "Planned")].sort_values("first_operational")

@@ -111,14 +111,8 @@ def known_bounds(rows: pd.DataFrame) -> Bounds:
 def naive_indices(clusters: pd.DataFrame, date: Day, coverage: float = 0.1) -> pd.DataFrame:
     """The index of the clusters known by name under each common mistake, beside the one without them.
 
-    Parameters
-    ----------
-    coverage : The least that the dataset may cover of the world's compute; published as 10 to 20 %.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``way``, ``hhi_low`` and ``hhi_high``: one number or the bounds that it leaves open.
+    The columns are ``way``, ``hhi_low`` and ``hhi_high``: one number or the bounds that it leaves open. The dataset
+    covers at least ``coverage`` of the world's compute; published as 10 to 20 %.
     """
     import pandas as pd
 

@@ -125,18 +125,10 @@ def index_by_quarter(world: WorldStock) -> pd.DataFrame:
 def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]) -> pd.DataFrame:
     """Share of the world's stock that a cluster of fixed size is at each date, and what it would do to the index.
 
-    Its chips are counted among the world's: they came out of the same sales.
-
-    Parameters
-    ----------
-    h100e_8bit : Size of the cluster by dense 8-bit peak, where an H100 counts 1: one, or one a sample.
-
-    Returns
-    -------
-    DataFrame
-        ``date, stock_h100e, share_…, hhi_change, extrapolated``: the last says that the date lies after the table,
-        the change is the median for such a cluster of a new owner, added to the stock of that date, with Other as
-        countless owners. Before the table all are ``nan``.
+    Its size, one or one a sample, is by dense 8-bit peak, where an H100 counts 1; its chips are counted among the
+    world's, as they came out of the same sales. The columns are ``date, stock_h100e, share_…, hhi_change,
+    extrapolated``: the last says that the date lies after the table, the change is the median for such a cluster of a
+    new owner, added to the stock of that date, with Other as countless owners. Before the table all are ``nan``.
     """
     import pandas as pd
 
@@ -158,18 +150,10 @@ def share_over_time(world: WorldStock, h100e_8bit: Samples, dates: Iterable[Any]
 def index_change(
     world: WorldStock, h100e_8bit: Samples, date: Day, owners: Iterable[str] = (NEW_OWNER,)
 ) -> pd.DataFrame:
-    """How far a cluster, added to the stock of a date, moves the index by who owns it.
+    """How far a cluster, added to the stock of a date, moves the index by who owns it: owners or :data:`NEW_OWNER`.
 
-    Parameters
-    ----------
-    h100e_8bit : Size of the cluster: one, or one a sample.
-    owners : Owners of the table, or :data:`NEW_OWNER`.
-
-    Returns
-    -------
-    DataFrame
-        ``owner``, and the change of the HHI in points: ``change_…`` with Other as countless owners, and
-        ``change_if_other_is_one`` (median).
+    The columns are ``owner``, and the change of the HHI in points: ``change_…`` with Other as countless owners, and
+    ``change_if_other_is_one`` (median).
     """
     import pandas as pd
 
@@ -262,13 +246,10 @@ def _by_label(name: str, held: numpy.ndarray, labels: Sequence[str | None], name
 
 
 def foundries(made: WorldStock, accelerators: pd.DataFrame, date: Day) -> Cut:
-    """Return the stock at a date by the foundry that made the dies.
+    """Return the stock at a date, by maker, by the foundry that made the dies.
 
-    Parameters
-    ----------
-    made : The stock by maker of the chips.
-    accelerators : Of its latest vintage counts the foundry that most of a maker's accelerators name. The chips of a
-        maker without one may come from any foundry.
+    That is the foundry which most of a maker's accelerators name in the latest vintage. The chips of a maker without
+    one may come from any foundry.
     """
     latest = accelerators[(accelerators["vintage"] == accelerators["vintage"].max()) & accelerators["foundry"].notna()]
     maker = latest["maker"].str.casefold().str.split().str[0]  # Amazon AWS, NVIDIA
@@ -298,17 +279,11 @@ def cuts(found: Mapping[str, Cut]) -> pd.DataFrame:
 
 
 def mergers(found: Mapping[str, Cut], pairs: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Index of markets before and after two of their parties become one.
+    """Index of markets before and after two of their parties, which ``pairs`` names, become one.
 
-    Parameters
-    ----------
-    found, pairs : Markets, and the two parties of some of them.
-
-    Returns
-    -------
-    DataFrame
-        ``market, parties, hhi_before, hhi_after, rise, share, presumed``: medians with the nameless as countless; the
-        last is the share of samples in which the US guidelines of 2023 would presume harm, whoever the nameless are.
+    The columns are ``market, parties, hhi_before, hhi_after, rise, share, presumed``: medians with the nameless as
+    countless; the last is the share of samples in which the US guidelines of 2023 would presume harm, whoever the
+    nameless are.
     """
     import pandas as pd
 

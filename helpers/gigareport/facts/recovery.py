@@ -68,7 +68,8 @@ def inputs(
 
 @cache
 def _inputs(scheme: str, n_gpus: float, without_house: str | None, power: Uncertain | None) -> dict[str, Uncertain]:
-    _known_scheme(scheme)
+    if scheme not in reliability.SCHEMES:
+        raise ValueError(f"scheme is {scheme!r}; it can be {', '.join(map(repr, reliability.SCHEMES))}")
     found = {}
     for row in _rows(scheme):
         quantity = str(row["quantity"])
@@ -98,19 +99,11 @@ def _rows(scheme: str) -> Iterator[dict[str, Any]]:
 
 def _at_size(seconds: Uncertain, n_gpus: float, power: Uncertain) -> Uncertain:
     """Take a time to another size; who is slow also grows faster, so that the order of the percentiles stays."""
-    powers = (
-        (power.low, power.median, power.high) if n_gpus >= MEASURED_AT_GPUS else (power.high, power.median, power.low)
-    )
-    low, median, high = (
-        float(reliability.at_size_s(end, n_gpus, measured_at_gpus=MEASURED_AT_GPUS, size_power=one))
-        for end, one in zip((seconds.low, seconds.median, seconds.high), powers, strict=True)
-    )
+    ends = numpy.array([seconds.low, seconds.median, seconds.high])
+    powers = numpy.array([power.low, power.median, power.high])[:: 1 if n_gpus >= MEASURED_AT_GPUS else -1]
+    found = reliability.at_size_s(ends, n_gpus, measured_at_gpus=MEASURED_AT_GPUS, size_power=powers)
+    low, median, high = found.tolist()
     return Uncertain(low=low, median=median, high=high)
-
-
-def _known_scheme(scheme: str) -> None:
-    if scheme not in reliability.SCHEMES:
-        raise ValueError(f"scheme is {scheme!r}; it can be {', '.join(map(repr, reliability.SCHEMES))}")
 
 
 def recovery(scheme: str, given: dict[str, Uncertain], position: Any) -> reliability.Recovery:
@@ -132,7 +125,6 @@ def pooled_time(scheme: str, quantity: str, *, without_house: str | None = None)
     Restarts from a stored checkpoint are those of ``restart_all``, whatever the scheme. A mean counts where there is
     one, and the middle of a printed range.
     """
-    _known_scheme(scheme)
     of_scheme = "restart_all" if quantity == "restart_s" else scheme
     rows = _times_of(of_scheme)
     rows = rows.where(rows["pooled"] & (rows["quantity"] == quantity) & (rows["house"] != without_house))

@@ -39,17 +39,10 @@ _LISTED = ("on_demand", "reserved_1y", "reserved_3y")
 
 
 def typical_rents(prices: Table | pd.DataFrame, chip: str, kind: str = "on_demand", until: str | None = None) -> Table:
-    """Return the typical rent of a chip by quarter, from the table ``rental_prices``.
+    """Return the typical rent of a chip by quarter, from the table ``rental_prices`` until a day, ``YYYY-MM-DD``.
 
-    Parameters
-    ----------
-    until : Last date that may be known, ``YYYY-MM-DD``: what a decision on that day could see.
-
-    Returns
-    -------
-    Table
-        A row a quarter: ``quarter_start``, median over providers (each with its own median) in
-        ``usd_per_chip_hour``, quartiles in ``low`` and ``high``, and ``n_providers``.
+    The columns are ``quarter_start``, median over providers (each with its own median) in ``usd_per_chip_hour``,
+    quartiles in ``low`` and ``high``, and ``n_providers``.
 
     Raises
     ------
@@ -278,15 +271,8 @@ def paths(changes: numpy.ndarray, *, months: int, samples: int, seed: int) -> nu
 def followed(dates: ArrayLike, rents_usd: ArrayLike, start: numpy.datetime64 | str, months: int) -> numpy.ndarray:
     """Return the rent that followed a decision, month by month, from what was observed now and then. [USD/chip/h]
 
-    Parameters
-    ----------
-    dates, rents_usd : The observations, by date.
-    start : Day of the decision.
-
-    Returns
-    -------
-    array, shape (months + 1, 1)
-        On the host; in logarithm interpolated between observations, flat before the first and after the last.
+    The path of shape (months + 1, 1), on the host, is interpolated in logarithm between observations, which are in the
+    order of their dates, and flat before the first and after the last.
 
     Examples
     --------

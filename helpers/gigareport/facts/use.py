@@ -105,16 +105,8 @@ def used_by(owned: Mapping[str, Any], running: pd.DataFrame) -> dict[str, Any]:
 def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) -> pd.DataFrame:
     """What laboratories own, what they used at the last count, and what leases since then move to and from them.
 
-    Parameters
-    ----------
-    labs : Compute in use by laboratory at the last count, in H100 equivalents.
-    running : From :func:`running_leases`.
-
-    Returns
-    -------
-    DataFrame
-        ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians; ``nan`` where a lease runs
-        and its size is not known.
+    The columns are ``laboratory, owned_h100e, used_h100e, leased_in_h100e, leased_out_h100e``: medians, of ``labs`` as
+    it is; ``nan`` where a lease runs and its size is not known.
     """
     import pandas as pd
 
@@ -131,18 +123,11 @@ def owned_and_used(labs: pd.Series, world: WorldStock, running: pd.DataFrame) ->
 def laboratories(
     lab_compute: pd.DataFrame, world: WorldStock, running: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Compute used by laboratories, and the share of the running stock that this is.
+    """Compute used by laboratories, and the share of the running stock that this is; without ``running`` of that sold.
 
-    Parameters
-    ----------
-    running : Samples of ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`; without them the chips
-        sold are taken.
-
-    Returns
-    -------
-    DataFrame
-        ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the laboratories
-        listed at that date only; all other use of the world's compute is not in the table.
+    The columns are ``as_of, lab, h100e_8bit, share_of_world, hhi_of_labs``: medians. The last is the index among the
+    laboratories listed at that date only; all other use of the world's compute is not in the table. ``running`` holds
+    samples of ``lag_months`` and ``life_months`` of :meth:`WorldStock.running_at`.
     """
     table = lab_compute.sort_values(["as_of", "h100e_8bit_median"], ascending=[True, False])
     table = table[["as_of", "lab", "h100e_8bit_median"]].rename(columns={"h100e_8bit_median": "h100e_8bit"})

@@ -110,21 +110,17 @@ def _carry_over(old: Path, new: Path) -> list[str]:
 @contextmanager
 def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Give a new folder that is locked while the block runs and removed after it, where it still has its name."""
-    folder, lock = _new_locked(parent, prefix)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def _new_locked(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # else another run swept it before it was locked
-            return folder, lock
+            break
+        os.close(lock)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 

@@ -27,18 +27,8 @@ MOST_ROWS = 7
 class Front:
     """What the first screen says.
 
-    Examples
-    --------
-    >>> front = Front(
-    ...     answer="At the rent that was talked about, owning was cheaper from a term of about 30 months on.",
-    ...     as_of="July 2024",
-    ...     against=pd.DataFrame(
-    ...         {"against": ["contract, 48 months"], "own better by": ["$2.1 billion"], "chance": ["93 %"]}
-    ...     ),
-    ...     flips={"price of the rent": "below $2.10 a chip-hour"},
-    ... )
-    >>> front.against.columns[0]
-    'against'
+    >>> Front(answer="Owning was cheaper.", as_of="July 2024", flips={"price": "below $2.10 a chip-hour"}).trust
+    ''
     """
 
     answer: str  # one or two sentences, chosen by the numbers

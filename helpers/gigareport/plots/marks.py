@@ -27,16 +27,7 @@ import numpy
 import pandas as pd
 
 from gigareport.plots import style
-from gigareport.plots.chart import (
-    Chart,
-    axis_of,
-    groups_of,
-    is_numeric,
-    new_chart,
-    noted,
-    on_axis,
-    told,
-)
+from gigareport.plots.chart import Chart, axis_of, groups_of, is_numeric, new_chart, noted, on_axis, told
 from gigareport.plots.chart import panels as panels
 from gigareport.words import number, share
 

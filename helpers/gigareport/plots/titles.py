@@ -31,14 +31,8 @@ def unsupported(title: str, data: pd.DataFrame) -> list[str]:
     texts = " ".join(map(str, data.columns)) + " ".join(
         str(text) for column in data.select_dtypes(exclude="number") for text in data[column].unique()
     )
-    words = {word.rstrip(",") for word in re.findall(r"\d[\d,]*(?:\.\d+)?", texts)} | {
-        "5",
-        "50",
-        "80",
-        "90",
-        "95",
-        f"{len(data):,}",
-    }
+    words = {word.rstrip(",") for word in re.findall(r"\d[\d,]*(?:\.\d+)?", texts)}
+    words |= {"5", "50", "80", "90", "95", f"{len(data):,}"}
     words |= {f"{int(flags[column].sum()):,}" for column in flags}
     title = re.sub(r" × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+", _POWER, title)
     mantissas = values[values > 0] / 10.0 ** numpy.floor(numpy.log10(values[values > 0]))

@@ -170,7 +170,7 @@ def test_runs_of_one_size_or_budget_are_groups_where_there_are_enough_and_no_cha
     assert groupings({"params": sizes[:7]}, None) == {}  # more groups than pairs of runs
     shuffled = numpy.random.default_rng(0).permutation(12)
     assert groupings({"params": sizes[shuffled]}, None)["params"].tolist() == found["params"][shuffled].tolist()
-    labelled = groupings(columns, ["b", "a", "b"] * 4)
+    labelled = groupings(columns, numpy.array([1, 0, 1] * 4))
     assert labelled["clusters"].tolist() == [1, 0, 1] * 4
 
 

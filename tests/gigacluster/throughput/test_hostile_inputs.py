@@ -63,9 +63,23 @@ def test_a_file_that_is_no_configuration_says_what_is_wanted(tmp_path, text, say
             transformer.from_config(given_path)
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.dictionaries(st.sampled_from(sorted(rows._LIMITS)), st.sampled_from(STRANGE), min_size=1, max_size=3))
+changed_cells = st.dictionaries(st.sampled_from(sorted(rows._LIMITS)), st.sampled_from(STRANGE), min_size=1, max_size=3)
+
+
+@settings(deadline=None, max_examples=80)
+@given(changed_cells)
 def test_a_strange_number_is_a_blank_a_prediction_or_a_reason_that_names_it(changes):
+    _check_strange(changes)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=1000)
+@given(changed_cells)
+def test_a_strange_number_is_a_blank_a_prediction_or_a_reason_that_names_it_at_length(changes):
+    _check_strange(changes)
+
+
+def _check_strange(changes):
     found = predict(pd.DataFrame([{**RUN, **changes}])).iloc[0]
     said = found["inexpressible"]
     assert (said == "") == (0 < found["step_time_s"] < numpy.inf)
