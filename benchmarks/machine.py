@@ -19,8 +19,7 @@ from benchmarks.scaling import REPLICATES, _arguments
 from gigacluster.scaling.fused import iteration
 from gigacluster.scaling.problem import Problem
 from gigacluster.scaling.replicates import fit_replicates
-from gigacluster.throughput.evaluate import PlanEvaluator
-from gigacluster.throughput.fused import stage_two
+from gigacluster.throughput.evaluate import PlanEvaluator, stage_two
 from gigacluster.throughput.plan_search import best_of
 from gigacluster.trace import Record
 

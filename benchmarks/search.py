@@ -21,8 +21,7 @@ from gigacluster.arrays import to_host
 from gigacluster.hardware import Chip, Cluster, Fabric
 from gigacluster.parallel import chunks
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.evaluate import PlanEvaluator
-from gigacluster.throughput.fused import stage_two
+from gigacluster.throughput.evaluate import PlanEvaluator, stage_two
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.plan_search import GPU_CHUNK, best_of
 from gigacluster.throughput.plans import enumerate_plans

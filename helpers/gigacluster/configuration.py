@@ -39,18 +39,8 @@ _NEEDED = ("n_layers", "d_model", "n_heads", "vocab")
 _MOST = 1e9
 #: Families whose FFN has two matrices; all others that are known have three.
 _TWO_MATRICES = {
-    "gpt2",
-    "gpt_neox",
-    "phi",
-    "phi-msft",
-    "falcon",
-    "apertus",
-    "opt",
-    "gptj",
-    "bloom",
-    "nemotron",
-    "starcoder2",
-}
+    "gpt2", "gpt_neox", "phi", "phi-msft", "falcon", "apertus", "opt", "gptj", "bloom", "nemotron", "starcoder2",
+}  # fmt: skip
 _GATED_ACTIVATIONS = {"silu", "swish", "swiglu", "geglu"}
 _GATED_FAMILIES = {"gemma", "gemma2", "gemma3_text", "gemma3"}
 #: Families that tie the output head to the embedding unless they say otherwise.

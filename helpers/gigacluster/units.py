@@ -2,22 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "BITS_PER_BYTE",
-    "DAYS_PER_MONTH",
-    "DAYS_PER_YEAR",
-    "GIB",
-    "GIGA",
-    "HOURS_PER_DAY",
-    "HOURS_PER_MONTH",
-    "HOURS_PER_YEAR",
-    "MEGA",
-    "PETA",
-    "SECONDS_PER_DAY",
-    "SECONDS_PER_HOUR",
-    "TERA",
-]
-
 MEGA, GIGA, TERA, PETA = 1e6, 1e9, 1e12, 1e15
 GIB = float(2**30)
 BITS_PER_BYTE = 8.0

@@ -201,7 +201,8 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
     """Return the widget of a moving figure for JupyterLab.
 
     The first figure is laid out; the later ones take its places, which draws them four times as fast and keeps the
-    axes still while a slider moves. What was shown once is kept, so that going back is immediate.
+    axes still while a slider moves. Ticks without a number, half of the drawing on a logarithmic axis, are left out.
+    What was shown once is kept, so that going back is immediate.
     """
     import ipywidgets as widgets
 
@@ -210,6 +211,8 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
     @cache
     def frame(*indices: int) -> str:
         fig, chosen = _drawn(figure_function, made, indices)
+        for ax in fig.axes:
+            ax.minorticks_off()
         if not places and (layout := fig.get_layout_engine()) is not None:
             layout.execute(fig)
             places.extend(ax.get_position() for ax in fig.axes)

@@ -120,7 +120,7 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     )
     gained = "gains" if outlook.interval("months_gained").median >= 0 else "loses"
     better = tell_difference(outlook, "advantage_usd", words.BETTER)
-    third = f"With the months that owning {gained} counted, it is {better}."
+    third = f"With the months that it {gained} counted, owning is {better}."
     if outlook.scenario.rent.kind == "contract":
         return f"**{first}** {second} {third}"
     return f"**{_by_its_kind(outlook)}** {third} Under a contract instead: {first[0].lower()}{first[1:]}"

@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 import report_samples
 
@@ -22,6 +23,21 @@ KERNEL_IS_READY = """() => {
   const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
   return kernel?.connectionStatus === "connected" && kernel?.status === "idle";
 }"""
+
+
+class Lab(str):
+    """The address of a JupyterLab, with the process that serves it."""
+
+    def __new__(cls, address, pid):
+        lab = super().__new__(cls, address)
+        lab.pid = pid
+        return lab
+
+    def cpu_s(self):
+        """Return the CPU time that the server and its kernels have taken so far."""
+        server = psutil.Process(self.pid)
+        times = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+        return sum(one.user + one.system for one in times)
 
 
 @pytest.fixture
@@ -44,7 +60,7 @@ def lab(tmp_path, chromium):
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: answers(f"{address}/api/status"), "JupyterLab to start")
-        yield address
+        yield Lab(address, server.pid)
     finally:
         server.terminate()
         server.wait(20)
@@ -81,7 +97,8 @@ def wait_until(condition, what, seconds=60):
         time.sleep(0.2)
 
 
-def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
+def test_a_slider_moved_in_jupyterlab_changes_the_figure_at_once(lab, open_page):
+    """By the CPU time of the server and the kernel, since this machine may be busy; by the clock it is told."""
     page = open_page(f"{lab}/lab/tree/slider.ipynb", offline=False)
     page.locator(".jp-Notebook").wait_for(timeout=60_000)
     page.wait_for_function(KERNEL_IS_READY, timeout=60_000)
@@ -90,7 +107,7 @@ def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
     handle.wait_for(timeout=60_000)
     picture = ".jp-OutputArea img[src^='data:image/png']"
     page.locator(picture).wait_for(timeout=60_000)
-    seconds = []
+    seconds, started_cpu_s = [], lab.cpu_s()
     for _ in range(MOVES):
         before = page.locator(picture).get_attribute("src")
         started = time.monotonic()
@@ -101,8 +118,11 @@ def test_a_slider_moved_in_jupyterlab_changes_the_figure(lab, open_page):
         seconds.append(time.monotonic() - started)
     text = page.locator(".jp-OutputArea p[role=status]").inner_text()
     assert "13,000" in text  # 1,000, where the slider starts, and a step of 1,000 for each move
-    print(f"figure seen to change after {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s")
-    assert sorted(seconds)[len(seconds) // 2] < 1.0  # 0.2 s alone; this machine may be busy with other tests
+    a_move, busy = (lab.cpu_s() - started_cpu_s) / MOVES, os.getloadavg()[0] / os.cpu_count()
+    clock = f"{sorted(seconds)[len(seconds) // 2]:.2f} s by the clock, at most {max(seconds):.2f} s"
+    print(f"figure seen to change after {a_move:.2f} s of CPU, {clock}, with {busy:.1f} processes a core")
+    assert a_move < 0.5
+    assert busy > 1.5 or sorted(seconds)[len(seconds) // 2] < 1.0
 
 
 def test_a_lecture_runs_in_jupyterlab_under_its_menu_without_red_boxes_or_news(lab, lecture, open_page):

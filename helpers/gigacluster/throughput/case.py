@@ -143,6 +143,11 @@ class Case:
     family_effect: Samples = 0.0  # step time in runs of this source family
 
     @property
+    def tokens(self) -> Samples:
+        """Tokens of a micro-batch on one chip. [token]"""
+        return self.micro_batch * self.seq_len / self.cp
+
+    @property
     def n_micro_batches(self) -> Samples:
         """Micro-batches a replica processes in a step."""
         return self.global_batch / (self.dp * self.micro_batch)

@@ -164,23 +164,22 @@ def _model(runs: Runs, reader: Reader, chips: list[Chip]) -> dict[str, Any]:
         "attention_kernel": [words.ATTENTION_KERNELS[word] for word in kernel],
         "qk_norm": reader.noted("qk_norm", 0.0),
         "attention_sinks": reader.noted("attention_sinks", 0.0),
-        "attention_regressed": [word == "cudnn_regressed" for word in kernel],
+        "attention_regressed": kernel == "cudnn_regressed",
     }
 
 
-def _attention(reader: Reader, chips: list[Chip]) -> list[str]:
+def _attention(reader: Reader, chips: list[Chip]) -> numpy.ndarray:
     """Return the kernel: as said, as noted, otherwise the usual one of the year, chip and framework."""
     year = numpy.where(reader.named("mlperf"), reader.year + 1.0, reader.year)  # tuned kernels come first there
-    kernels = []
-    for i, chip in enumerate(chips):
-        third_since = 2025.5 if reader.stack[i] == codes.FRAMEWORK_FSDP else 2024.5
-        newer = chip.vendor == "NVIDIA" and chip.available_on.year >= 2022 and year[i] >= third_since
-        fused_since = 2023.25 if reader.stack[i] == codes.FRAMEWORK_FSDP else 2023.75
-        usual = "unfused" if year[i] < fused_since or chip.available_on.year < _FUSED_SINCE else "flash2"
-        usual = "flash3" if usual == "flash2" and newer else usual
-        noted = str(reader.notes[i].get("attention_backend", ""))
-        kernels.append(reader.software[i].attention_backend or noted or usual)
-    return kernels
+    fsdp = reader.stack == codes.FRAMEWORK_FSDP
+    chip_year = numpy.array([chip.available_on.year for chip in chips], dtype=int)
+    nvidia = numpy.array([chip.vendor == "NVIDIA" for chip in chips], dtype=bool)
+    fused = (year >= numpy.where(fsdp, 2023.25, 2023.75)) & (chip_year >= _FUSED_SINCE)
+    third = fused & nvidia & (chip_year >= 2022) & (year >= numpy.where(fsdp, 2025.5, 2024.5))
+    usual = numpy.where(third, "flash3", numpy.where(fused, "flash2", "unfused"))
+    noted = numpy.array([notes.get("attention_backend", "") for notes in reader.notes], dtype=str)
+    said = reader.said("attention_backend")
+    return numpy.where(said != "", said, numpy.where(noted != "", noted, usual))
 
 
 def _hardware(runs: Runs, chips: list[Chip]) -> dict[str, Any]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass, replace
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy
 
 from gigacluster.arrays import NUMPY, Namespace, kernel, namespace_of
-from gigacluster.emission import c
+from gigacluster.emission import c, input_names
 from gigacluster.throughput.case import Case, changed
 from gigacluster.throughput.coefficients import Coefficients
-from gigacluster.throughput.fused import columns_of, stage_two
 from gigacluster.throughput.job import Job
 from gigacluster.throughput.layers import LayerTimes, layer_times
-from gigacluster.throughput.memory import Memory, layer_memory, memory_from_layers
-from gigacluster.throughput.plans import PlanSpace, PlanTable, again_fields, distinct, lookup, plan_fields
+from gigacluster.throughput.memory import LayerMemory, Memory, layer_memory, memory_from_layers
+from gigacluster.throughput.plans import AXES, PlanSpace, PlanTable, again_fields, distinct, lookup, plan_fields
 from gigacluster.throughput.step import StepTime, breakdown, on_arrays, step_from_layers
+from gigacluster.trace import Record
 
 #: Largest relative difference between a kernel and the array operations: functions of two libraries.
 _SAME = 1e-12
@@ -38,8 +39,7 @@ class PlanEvaluator:
     ----------
     plans : On the host, or a space that was enumerated on the arrays of ``xp``.
     xp : The array library that computes: NumPy, CuPy, or another of the array API standard.
-    device : object, optional
-        Where its arrays lie, if not on its default device.
+    device : Where its arrays lie, if not on its default device.
     """
 
     def __init__(
@@ -67,18 +67,10 @@ class PlanEvaluator:
         if xp.__name__ == "cupy" and isinstance(plans, PlanSpace):
             self._fuse(lambda source: kernel(xp, source, "plans"))
 
-    def case(self, piece: slice) -> Case:
-        """Return the case of a slice of the plans."""
-        return self._case(self._places(piece))
-
-    def layers(self, piece: slice) -> LayerTimes:
-        """Return the times of the layers of a slice of the plans, gathered as they are used."""
-        times: LayerTimes = self._gathered(self._layer_times, self._places(piece))
-        return times
-
     def breakdown(self, piece: slice) -> dict[str, Any]:
         """Return every part of the step time of a slice of the plans, by name. [s]."""
-        case, layers = self.case(piece), self.layers(piece)
+        places = self._places(piece)
+        case, layers = self._case(places), self._gathered(self._layer_times, places)
         return breakdown(self.xp, layers, step_from_layers(self.xp, layers, case, self._k), case)
 
     def __call__(self, piece: slice) -> tuple[StepTime, Memory]:
@@ -116,11 +108,11 @@ class PlanEvaluator:
         def spread(values: Any) -> Any:
             return xp.reshape(xp.broadcast_to(values, shape), (-1,)) + 0.0
 
-        def pick(values: Any) -> Any:
-            return spread(_picked(xp, values, index))
-
-        rows = SimpleNamespace(**{name: spread(values) for name, values in vars(self._rows(places)).items()})
-        columns = columns_of(self._record, rows, pick, times=self._layer_times, memory=self._layer_memory)
+        axes, layers = self._rows(places), {"times": self._layer_times, "memory": self._layer_memory}
+        columns = [
+            spread(_picked(xp, attrgetter(path)(layers[name]), index) if path else getattr(axes, name))
+            for name, _, path in (input_.partition(".") for input_ in input_names(self._record))
+        ]
         found = self.kernel(columns, self._record.tables, 2, shape[0] * shape[1])  # type: ignore[misc]
         return [xp.reshape(found[i], shape) for i in range(2)]
 
@@ -166,6 +158,24 @@ class PlanEvaluator:
     def _number_where_constant(self, _: str, values: Any) -> Any:
         """Return the number of an array that holds one value throughout, as it costs nothing a plan."""
         return values[0] if values.ndim and bool(self.xp.all(values == values[0])) else values
+
+
+def stage_two(job: Job, coefficients: Coefficients, times: LayerTimes, memory: LayerMemory) -> Record:
+    """Record step time and least memory of a plan of a job, for one kernel on a GPU: of its axes and of its layer.
+
+    Fields of ``times`` and ``memory`` that are arrays become inputs, such as ``times.dense.total_s``; numbers stay.
+    """
+    record = Record()
+    rows = SimpleNamespace(**{axis: record.input(axis) for axis in AXES})
+    xp, case = on_arrays(job.case(**plan_fields(job, rows)))
+
+    def symbols(path: str, value: Any) -> Any:
+        return record.input(path) if getattr(value, "ndim", 0) else xp.asarray(float(value))
+
+    layers = changed(times, symbols, "times")
+    record.output("step_s", step_from_layers(xp, layers, case, coefficients).total_s)
+    record.output("needed_bytes", memory_from_layers(xp, changed(memory, symbols, "memory"), case).needed)
+    return record
 
 
 class _Gathered:

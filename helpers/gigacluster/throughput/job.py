@@ -39,7 +39,6 @@ class Job(Software):
     precision: str = "bf16"
     attention: str = ""  # kernel of the attention core; blank: the newest that the chip has
     framework: str = "megatron"  # or fsdp, xla: what of it is not a plan
-    grad_bytes: float = 2.0  # bytes a gradient element in the reduction and in its buffer
     software_year: float = 2025.0  # date of the training software [year]
     idle_frac: float = 0.0  # share of the chips that a plan may leave idle
     chip_effect: float = 0.0  # logarithm of matmul time on this chip over the model's
@@ -71,8 +70,6 @@ class Job(Software):
             is_number = isinstance(value, numbers.Real)
             if not (is_number and 1 <= value <= most and value == int(value)):
                 faults.append(f"{field} must be a whole number, at least 1 and at most {most:,}, got {value!r}")
-        if not 1 <= self.grad_bytes <= 8:
-            faults.append(f"grad_bytes must be between 1 and 8, got {self.grad_bytes!r}")
         if not 0 <= self.idle_frac < 1:
             faults.append(f"idle_frac must be in [0, 1), got {self.idle_frac!r}")
         return faults
@@ -87,7 +84,6 @@ class Job(Software):
         """
         stack = FRAMEWORKS[self.framework]
         told = self.software() if software is None else software.over(self)
-        grad_bytes = {"bf16": 2.0, "fp32": 4.0}.get(told.grad_dtype, self.grad_bytes)
         year = software_year("", self.software_year - 0.5, told.release)
         kernel = self.attention if software is None else software.attention_backend or self.attention
         fields = told.fields(stack=stack, year=year, moe=self.model.n_experts > 0)
@@ -102,7 +98,7 @@ class Job(Software):
                 **chip_fields(self.cluster.chip, self.cluster.fabric, int8=self.precision == "int8"),
                 "global_batch": float(self.global_batch),
                 "precision": float(PRECISIONS[self.precision][0]),
-                "grad_bytes": grad_bytes,
+                "grad_bytes": 4.0 if told.grad_dtype == "fp32" else 2.0,
                 "fp8_params": 1.0 if "fp8" in self.precision else 0.0,
                 "framework": float(stack),
                 "overlap_cp": 0.0 if stack == codes.FRAMEWORK_FSDP else 1.0,

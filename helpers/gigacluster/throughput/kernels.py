@@ -88,7 +88,7 @@ def cast_bytes_per_value(xp: Namespace, case: Case, k: Coefficients) -> Array:
 
 def attention_s(xp: Namespace, case: Case, k: Coefficients) -> tuple[Array, Array]:
     """Return forward and backward time of the attention core of one layer and micro-batch on one chip."""
-    tokens = case.micro_batch * case.seq_len / case.cp
+    tokens = case.tokens
     heads = case.n_heads / case.tp
     key_width = case.d_head + case.mla_rope_dim
     value_width = xp.where(case.mla_value_dim > 0, case.mla_value_dim, case.d_head)

@@ -7,6 +7,7 @@ for the few distinct combinations of those.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 from gigacluster.arrays import Array, Namespace, Samples
 from gigacluster.throughput import case as codes
@@ -38,6 +39,8 @@ class Parts:
     total_s: Samples
 
 
+#: Matmuls: output width and inner length of each.
+Shapes: TypeAlias = list[tuple[Samples, Samples]]
 #: The parts of a layer that are work of the chip or of its links, in order.
 CAUSES = tuple(field.name for field in fields(Parts))[:-2]
 
@@ -58,7 +61,6 @@ class LayerTimes:
 
 def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
     """Return the times of a dense layer, an MoE layer and the output head for every element of ``case``."""
-    tokens = case.micro_batch * case.seq_len / case.cp
     rate = matmul_rate_flop_per_s(xp, case, k)
     projections = _projections(xp, case)
     gated = 1.0 + case.ffn_gated
@@ -67,18 +69,18 @@ def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
     shared_ffn = [(gated * shared_width, case.d_model), (case.d_model, shared_width)]
 
     attention = _attention(xp, case, k)
-    dense = _linear(xp, case, k, tokens, rate, projections, dense_ffn, case.d_ff / case.tp)
-    shared = _linear(xp, case, k, tokens, rate, projections, shared_ffn, shared_width)
-    routed = _experts(xp, case, k, tokens, rate)
-    around = _tensor_comm(xp, case, k, tokens), _context_comm(xp, case, k, tokens, attention)
-    zero = xp.zeros_like(tokens)
+    dense = _linear(xp, case, k, rate, projections, dense_ffn, case.d_ff / case.tp)
+    shared = _linear(xp, case, k, rate, projections, shared_ffn, shared_width)
+    routed = _experts(xp, case, k, rate)
+    around = _tensor_comm(xp, case, k), _context_comm(xp, case, k, attention)
+    zero = xp.zeros_like(case.tokens)
     head_width = case.vocab / case.tp
     head_rate = half_rate_flop_per_s(xp, case, k)
-    head_s = _three_matmuls(xp, tokens, head_width, case.d_model, head_rate, 0.0, case, k)
-    head_memory_s = k.logit_bytes * tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
+    head_s = _three_matmuls(xp, head_width, case.d_model, head_rate, 0.0, case, k)
+    head_memory_s = k.logit_bytes * case.tokens * head_width / (k.memory_frac * case.memory_bytes_per_s)
     moe_layers = case.n_experts > 0
     moe = (xp.where(moe_layers, shared[0] + routed[0], 0.0), xp.where(moe_layers, shared[1] + routed[1], 0.0))
-    expert_s = _expert_comm(xp, case, k, tokens, moe[0] + moe[1] + attention)
+    expert_s = _expert_comm(xp, case, k, moe[0] + moe[1] + attention)
     launches_s = _moe_launches_s(xp, case, k)
     # Two micro-batches at once double what the host has to look after.
     overlapped = 1.0 + (k.overlap_launch_factor - 1.0) * case.overlap_ep
@@ -90,17 +92,17 @@ def layer_times(xp: Namespace, case: Case, k: Coefficients) -> LayerTimes:
         moe_shared_params=_weights([*projections, *shared_ffn]) + case.n_experts * case.d_model,
         expert_params=case.n_experts / (case.ep * case.etp) * (gated + 1.0) * case.d_model * case.d_ff_expert,
         embedding_params=case.vocab * case.d_model / case.tp,
-        boundary_bytes=2.0 * tokens * case.d_model / case.tp,
+        boundary_bytes=2.0 * case.tokens * case.d_model / case.tp,
     )
 
 
-def _weights(shapes: list[tuple[Samples, Samples]]) -> Samples:
-    """Return the weights of matmuls, (output width, inner length) each."""
+def _weights(shapes: Shapes) -> Samples:
+    """Return the weights of matmuls."""
     return sum((width * inner for width, inner in shapes), start=0.0)
 
 
-def _projections(xp: Namespace, case: Case) -> list[tuple[Samples, Samples]]:
-    """Return (output width, inner length) of the matmuls around attention, on one chip."""
+def _projections(xp: Namespace, case: Case) -> Shapes:
+    """Return the matmuls around attention, on one chip."""
     latent = case.mla_kv_rank > 0
     ranked = case.mla_q_rank > 0  # otherwise queries come straight from the model's width
     key = case.d_head + case.mla_rope_dim
@@ -118,21 +120,14 @@ def _projections(xp: Namespace, case: Case) -> list[tuple[Samples, Samples]]:
 
 
 def _three_matmuls(
-    xp: Namespace,
-    tokens: Samples,
-    width: Samples,
-    inner: Samples,
-    rate: Samples,
-    again: Samples,
-    case: Case,
-    k: Coefficients,
+    xp: Namespace, width: Samples, inner: Samples, rate: Samples, again: Samples, case: Case, k: Coefficients
 ) -> Array:
     """Forward, ``again`` of it once more, and backward by inputs and by weights; absent where a dimension is zero."""
     present = (width > 0) & (inner > 0)
     width, inner = xp.where(present, width, 1.0), xp.where(present, inner, 1.0)
-    forward = gemm_s(xp, tokens, width, inner, 1.0, rate, case, k)
-    inputs_s = gemm_s(xp, tokens, inner, width, 1.0, rate, case, k)
-    weights_s = gemm_s(xp, inner, width, tokens, 1.0, rate, case, k)
+    forward = gemm_s(xp, case.tokens, width, inner, 1.0, rate, case, k)
+    inputs_s = gemm_s(xp, case.tokens, inner, width, 1.0, rate, case, k)
+    weights_s = gemm_s(xp, inner, width, case.tokens, 1.0, rate, case, k)
     added_s = _gradient_bytes(xp, case, k) * width * inner / (k.memory_frac * case.memory_bytes_per_s)
     # A matmul that adds to the sum itself loads and stores it while it computes.
     fused_s = soft_maximum(xp, weights_s, added_s)
@@ -141,20 +136,13 @@ def _three_matmuls(
 
 
 def _linear(
-    xp: Namespace,
-    case: Case,
-    k: Coefficients,
-    tokens: Samples,
-    rate: Samples,
-    projections: list[tuple[Samples, Samples]],
-    ffn: list[tuple[Samples, Samples]],
-    ffn_width: Samples,
+    xp: Namespace, case: Case, k: Coefficients, rate: Samples, projections: Shapes, ffn: Shapes, ffn_width: Samples
 ) -> tuple[Array, Array]:
     """Return matmul time and memory-bound time of a layer without its attention core and routed experts."""
-    matmul_s = xp.zeros_like(tokens)
+    matmul_s = xp.zeros_like(case.tokens)
     for shapes, again in ((projections, case.again_projections), (ffn, case.again_ffn)):
         for width, inner in shapes:
-            matmul_s = matmul_s + _three_matmuls(xp, tokens, width, inner, rate, again, case, k)
+            matmul_s = matmul_s + _three_matmuls(xp, width, inner, rate, again, case, k)
     spread = xp.where(case.sp > 0, case.tp, 1.0)
     norms = k.norm_passes * case.d_model / spread * (1.0 + case.again_norms / 3.0)  # forward is a third of all
     inner_values = k.activation_passes * ffn_width * (1.0 + case.ffn_gated) / 2.0 * (1.0 + case.again_activations / 3.0)
@@ -162,7 +150,7 @@ def _linear(
     lengths = lengths + sum(inner * (1.0 + case.again_ffn / 3.0) for _, inner in ffn)
     cast = cast_bytes_per_value(xp, case, k) * lengths
     eager = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.compiled == 0.0), k.eager_factor, 1.0)
-    bytes_moved = tokens * (2.0 * (norms + inner_values) + cast) * eager
+    bytes_moved = case.tokens * (2.0 * (norms + inner_values) + cast) * eager
     # FSDP quantises the gathered weights in every micro-batch, forward and backward; others keep them in 8 bit.
     cast_again = either(xp, (case.framework == codes.FRAMEWORK_FSDP) & (case.fp8_params == 0.0), 2.0, 0.0)
     bytes_moved = bytes_moved + cast_again * cast_bytes_per_value(xp, case, k) * _weights([*projections, *ffn])
@@ -185,7 +173,7 @@ def _attention(xp: Namespace, case: Case, k: Coefficients) -> Array:
     return forward_s * (1.0 + again) + backward_s
 
 
-def _experts(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, rate: Samples) -> tuple[Array, Array]:
+def _experts(xp: Namespace, case: Case, k: Coefficients, rate: Samples) -> tuple[Array, Array]:
     """Return matmul and memory-bound time of the routed experts."""
     present = case.n_experts > 0
     n_experts = xp.where(present, case.n_experts, 1.0)
@@ -193,11 +181,11 @@ def _experts(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, rate: 
     width = xp.where(present, case.d_ff_expert / case.etp, 1.0)
     excess = k.expert_imbalance * case.routing_excess
     load = xp.where(case.expert_capacity > 0, case.expert_capacity, 1.0 + excess)  # over an even share
-    routed = tokens / case.tp * top_k * load * case.etp  # token copies on a chip
+    routed = case.tokens / case.tp * top_k * load * case.etp  # token copies on a chip
     local = n_experts / case.ep
     rows = routed / local
     gated = 1.0 + case.ffn_gated
-    matmul_s = xp.zeros_like(tokens)
+    matmul_s = xp.zeros_like(case.tokens)
     for across, inner in ((gated * width, case.d_model), (case.d_model, width)):
         matmul_s = matmul_s + (1.0 + case.again_experts) * gemm_s(xp, rows, across, inner, local, rate, case, k)
         matmul_s = matmul_s + gemm_s(xp, rows, inner, across, local, rate, case, k)
@@ -222,30 +210,30 @@ def _moe_launches_s(xp: Namespace, case: Case, k: Coefficients) -> Array:
     return (k.host_moe_s + k.host_expert_s * experts) * _drop_factor(xp, case, k)
 
 
-def _tensor_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples) -> Array:
+def _tensor_comm(xp: Namespace, case: Case, k: Coefficients) -> Array:
     """Return exposed tensor-parallel communication: two all-reduces each way, or gathers and scatters of that size."""
-    message = 2.0 * tokens * case.d_model
+    message = 2.0 * case.tokens * case.d_model
     once = 2.0 * ring_s(xp, message, case.tp, 1.0, case, k)  # an all-reduce is a reduce-scatter and an all-gather
     passes = 4.0 + case.again_projections + case.again_ffn
     return passes * once * (1.0 - k.tp_overlap_frac * case.overlap_tp)
 
 
-def _context_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, attention_time_s: Samples) -> Array:
+def _context_comm(xp: Namespace, case: Case, k: Coefficients, attention_time_s: Samples) -> Array:
     """Return exposed exchange of keys and values around the context-parallel ring."""
     width = xp.where(case.mla_kv_rank > 0, 2.0 * case.n_heads * case.d_head, 2.0 * case.n_kv_heads * case.d_head)
-    message = 2.0 * tokens * width / case.tp * case.cp
+    message = 2.0 * case.tokens * width / case.tp * case.cp
     around_s = 3.0 * ring_s(xp, message, case.cp, case.tp, case, k)  # keys and values forward, with gradients backward
     hidden = k.cp_overlap_frac * case.overlap_cp * attention_time_s
     return xp.where(case.cp > 1.0, soft_maximum(xp, around_s, hidden) - hidden, 0.0)
 
 
-def _expert_comm(xp: Namespace, case: Case, k: Coefficients, tokens: Samples, compute_s: Samples) -> Array:
+def _expert_comm(xp: Namespace, case: Case, k: Coefficients, compute_s: Samples) -> Array:
     """Return exposed exchange: tokens to their experts and back, forward and backward.
 
     Some of it hides behind the shared expert and its neighbours; with ``overlap_ep``, the rest behind the computation
     of another micro-batch.
     """
-    message = 2.0 * tokens / case.tp * case.top_k * case.d_model
+    message = 2.0 * case.tokens / case.tp * case.top_k * case.d_model
     once = all_to_all_s(xp, message, case.ep, case.etp, case.top_k, case, k)
     once = once + ring_s(xp, message * case.etp, case.etp, 1.0, case, k)  # received tokens, over the experts' own split
     # Of two ways, the one to the experts can be in 8 bit, forward and backward (DeepSeek-V3, section 3.3.3).

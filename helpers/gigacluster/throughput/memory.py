@@ -117,7 +117,7 @@ def layer_memory(xp: Namespace, case: Case) -> LayerMemory:
     """
     part = layer_params(case)
     unfused = xp.astype(case.attention_kernel == ATTENTION_UNFUSED, xp.float64)
-    tokens = case.micro_batch * case.seq_len / case.cp
+    tokens = case.tokens
     # Tokens a chip holds between the sharded matmuls; XLA shards them like the matmuls.
     outside = tokens / xp.where((case.sp > 0) | (case.framework == FRAMEWORK_XLA), case.tp, 1.0)
     saved = 1.0 + (_HALF - 1.0) * xp.astype(case.precision == PRECISION_BF16, xp.float64)  # input of a matmul
@@ -221,8 +221,8 @@ def memory_from_layers(xp: Namespace, layers: LayerMemory, case: Case) -> Memory
     embedding = _tables(xp, layers, case, 1.0 + (1.0 - tied_head) * xp.astype(alone, xp.float64))
     head = _tables(xp, layers, case, 1.0)
     held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches)
-    first = _plus(first, embedding, activations=held * layers.embedding_bytes)
-    first = _plus(first, logits=layers.logit_bytes * xp.astype(alone, xp.float64))
+    only_logits = layers.logit_bytes * xp.astype(alone, xp.float64)
+    first = _plus(first, embedding, activations=held * layers.embedding_bytes, logits=only_logits)
     last = _plus(last, head, logits=layers.logit_bytes)
     fullest = _fuller(xp, layers, first, _fuller(xp, layers, second, last, piped), piped)
 
@@ -315,9 +315,9 @@ def _states(
     }
 
 
-def _plus(stage: dict[str, Samples], more: dict[str, Samples] | None = None, **parts: Samples) -> dict[str, Samples]:
+def _plus(stage: dict[str, Samples], more: dict[str, Samples], **parts: Samples) -> dict[str, Samples]:
     """Return a stage with further parts added."""
-    added = {**(more or {}), **parts}
+    added = more | parts
     return {name: value + added[name] if name in added else value for name, value in stage.items()}
 
 

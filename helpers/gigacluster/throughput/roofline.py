@@ -43,7 +43,7 @@ def operations(case: Case, k: Coefficients) -> list[Operation]:
     case : Of one plan: numbers, not arrays of plans. Of latent attention, the largest projections are shown.
     """
     xp, case = on_arrays(case)
-    tokens = case.micro_batch * case.seq_len / case.cp
+    tokens = case.tokens
     rate = matmul_rate_flop_per_s(xp, case, k)
     gated = 1.0 + case.ffn_gated
     moe = bool(case.n_experts > 0)

@@ -77,10 +77,8 @@ class Calibration:
 
     def chip_effect(self, name: str) -> float:
         """Return the effect of a chip, by any of its names; zero for one that no measured run used."""
-        try:
-            return self.chip_effects.get(hardware.chip(name).name, 0.0)
-        except ValueError:
-            return 0.0  # a chip of one's own
+        chip = _known_chip(name)
+        return 0.0 if chip is None else self.chip_effects.get(chip.name, 0.0)
 
     def family_of(self, source: str) -> str:
         """Return the family of a source: its own, or that of other releases of it; empty where none is known."""
@@ -147,7 +145,7 @@ class Calibration:
         moe = numpy.asarray(case.n_experts) > 0
         blanks = numpy.mean([[cell is None for cell in runs.cells(name)] for name in MOE_INPUTS], axis=0)
         columns = [numpy.broadcast_to(v, moe.shape) for v in (case.precision, case.attention_kernel, case.n_chips)]
-        chips = [_record(name) for name in runs.text("chip")]
+        chips = [_known_chip(name) for name in runs.text("chip")]
         untested = [self.untested_of(chip, *row) for chip, *row in zip(chips, *columns, strict=True)]
         known = numpy.array([bool(self.family_of(source)) for source in sources], dtype=bool)
         widths = [
@@ -159,7 +157,8 @@ class Calibration:
         )
 
 
-def _record(name: str) -> hardware.Chip | None:
+def _known_chip(name: str) -> hardware.Chip | None:
+    """Return a chip of the table, by any of its names; None for one of one's own."""
     try:
         return hardware.chip(name)
     except ValueError:

@@ -81,12 +81,8 @@ DTYPE = Vocabulary("dtype", {"fp32": "float32; 32; f32", "bf16": "bfloat16; fp16
 #: Parts of a layer that a graph captures, as Transformer Engine names its scopes: share of the launches.
 _SCOPES = {"attn": 0.35, "mlp": 0.3, "moe": 0.5, "moe_router": 0.2, "moe_preprocess": 0.1, "mamba": 0.0}
 _WHOLE_GRAPHS = {
-    "full_iteration": 1.0,
-    "local:full_iteration": 1.0,
-    "xla": 1.0,
-    "enable_cuda_graph (layer)": 0.9,
-    "layer (enable_cuda_graph)": 0.9,
-    "layer": 0.9,
+    **dict.fromkeys(("full_iteration", "local:full_iteration", "xla"), 1.0),
+    **dict.fromkeys(("enable_cuda_graph (layer)", "layer (enable_cuda_graph)", "layer"), 0.9),
 }
 #: Modules that Megatron computes again: what of a layer each stands for, as shares.
 _MODULES = {

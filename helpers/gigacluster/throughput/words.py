@@ -56,14 +56,7 @@ RECOMPUTE = Vocabulary(
 )
 #: Share of the forward pass that the backward pass computes again, by part of the layer: the core of attention, the
 #: matmuls around it, those of the (dense or shared) FFN, of the experts, the norms, and the activation functions.
-PARTS_AGAIN = (
-    "again_core",
-    "again_projections",
-    "again_ffn",
-    "again_experts",
-    "again_norms",
-    "again_activations",
-)
+PARTS_AGAIN = ("again_core", "again_projections", "again_ffn", "again_experts", "again_norms", "again_activations")
 RECOMPUTED: dict[str, tuple[float, ...]] = {
     "none": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "selective": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),  # Megatron: the core of attention

@@ -65,11 +65,17 @@ def derivations(
     moved = {path: scenario.entry_of(path).moves.split(" ")[0] for path in rows}
     found = []
     for told in answers.numbers:
-        first = [path for path in strongest.get(told.quantity, ()) if path in rows]
+        first = [*strongest.get(told.quantity, ())]
         declared = [path for path in rows if moved[path] == told.quantity and path not in first]
         page = next((page for page in (_page_of(told.quantity),) if page in pages), "")
-        found.append(Derivation(told, page, tuple(rows[path] for path in (*first, *declared))))
+        inputs = tuple(rows.get(path) or _left_out(path) for path in (*first, *declared))
+        found.append(Derivation(told, page, inputs))
     return tuple(found)
+
+
+def _left_out(path: str) -> InputRow:
+    """Return an input that the file leaves to the tables, without a value of its own."""
+    return InputRow(path, scenario.entry_of(path).meaning, "", "")
 
 
 def inputs_of_story(story: Any) -> Iterator[InputRow]:
@@ -94,7 +100,8 @@ def fields_of_page(whatif: WhatIf) -> dict[str, list[dict[str, str]]]:
 
     def field(path: str) -> dict[str, str]:
         entry = scenario.entry_of(path)
-        return {"path": path, "meaning": entry.meaning, "unit": unit_words(entry.unit)}
+        unit = "1" if entry.meaning.endswith(unit_words(entry.unit)) else unit_words(entry.unit)
+        return {"path": path, "meaning": entry.meaning, "unit": unit}
 
     first = [*whatif.deciding("advantage_usd", _DECIDING), HORIZON]
     return {

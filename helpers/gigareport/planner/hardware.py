@@ -38,7 +38,7 @@ _DECIDING = {
     "own.chip_usd": "price of a chip",
     "own.energy_usd_per_kwh": "price of electricity",
     "own.building_usd_per_it_w": "price of the building",
-    "own.hardware_value_decline_per_year": "value that used chips lose a year",
+    "own.hardware_value_decline_per_year": "share of their value that used chips lose",
     "training.used_frac": "share of the hours that are used",
 }
 

@@ -114,7 +114,7 @@ class Chart:
             self.ax.annotate(
                 text,
                 (x, y),
-                xytext=(-4, shift_pt + 7) if is_inside else (5, shift_pt),
+                xytext=(-4, shift_pt + (-9 if self._falls_to(x, y) else 7)) if is_inside else (5, shift_pt),
                 ha="right" if is_inside else "left",
                 textcoords="offset points",
                 color=colour
@@ -124,6 +124,12 @@ class Chart:
                 fontsize="small",
                 annotation_clip=False,
             )
+
+    def _falls_to(self, x: float, y: float) -> bool:
+        """Tell whether a line ends there lower than it began, or level: its name before that end then stands below."""
+        lines = (numpy.asarray(line.get_xydata(), dtype=float) for line in self.ax.lines)
+        ended = (line for line in lines if len(line) > 1 and numpy.allclose(line[-1], (x, y)))
+        return self.is_plane and any(line[-1, 1] <= line[0, 1] for line in ended)
 
     def _name_upright(self, x: float, text: str) -> None:
         """Name an upright line along itself, where the least of what is drawn lies under the letters."""
