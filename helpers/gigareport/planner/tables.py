@@ -29,7 +29,7 @@ def chosen(found: Plan) -> pd.DataFrame:
     """Return the choice and the second best side by side; where none is, the nearest and what a moved limit allows."""
     pairs = [("choice", found.best), ("second best of another kind", found.second)]
     if found.best is None and found.everything:
-        pairs = [("nearest", max(found.everything, key=lambda item: item.score.holds_all))]
+        pairs = [("nearest", found.nearest)]
         pairs += [(f"with {LIMITS[bind.limit]} moved", bind.option) for bind in binding(found)[:1]]
     return pd.DataFrame({head: _facts(found, item) for head, item in pairs if item is not None})
 

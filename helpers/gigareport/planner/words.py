@@ -180,7 +180,7 @@ def _impossible(found: Plan, told: Callable[[str, str], str]) -> str:
     if not found.everything:
         why = "; ".join(f"{item.chip}: {item.why}" for item in found.refused[:3])
         return f"**Nothing is on offer for this goal.** {_cut(why)}"
-    nearest = max(found.everything, key=lambda item: item.score.holds_all)
+    nearest = found.nearest
     near = (
         f"The nearest is {told(nearest.option.name, 'nearest')}, in "
         f"{told(words.share(nearest.score.holds_all), 'nearest held')} of the samples."
