@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,15 @@ _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _UNITS = {"h": "hours", "(chip h)": "chip-hour", "(W year)": "watt-year"}
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
+
+
+def slug(text: str) -> str:
+    """Write a text as a part of an address.
+
+    >>> slug("What could change this answer?")
+    'what-could-change-this-answer'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def number(value: float, digits: int = 2) -> str:
