@@ -78,10 +78,10 @@ _HYBRIDS = (
     r"|nemotron[-_ ]?(h\b|3)|qwen3[-_ ]next|granite[-_ ]?4\.0"
 )
 _SCHEDULES = r"zero[-_ ]?bubble|\bzb[-_ ]?(h1|h2|v)\b|dual[-_ ]?pipe"
-OUTSIDE_MODEL = (
+_OUTSIDE_MODEL = (
     "hybrid models (Mamba, state space or linear attention beside attention) are outside: use a plain decoder"
 )
-OUTSIDE_SCHEDULE = (
+_OUTSIDE_SCHEDULE = (
     "zero-bubble and DualPipe schedules are outside: a pipeline runs 1F1B, interleaved where vpp is above 1, whose "
     "bubbles are longer"
 )
@@ -95,7 +95,7 @@ def outside_model(*said: object) -> str:
     >>> outside_model("Nemotron-H 8B")[:30], outside_model("llama3-8b")
     ('hybrid models (Mamba, state sp', '')
     """
-    return OUTSIDE_MODEL if any(re.search(_HYBRIDS, str(word), re.IGNORECASE) for word in said) else ""
+    return _OUTSIDE_MODEL if any(re.search(_HYBRIDS, str(word), re.IGNORECASE) for word in said) else ""
 
 
 def outside_schedule(*said: object) -> str:
@@ -106,7 +106,7 @@ def outside_schedule(*said: object) -> str:
     >>> outside_schedule("DualPipe")[:24], outside_schedule("1F1B")
     ('zero-bubble and DualPipe', '')
     """
-    return OUTSIDE_SCHEDULE if any(re.search(_SCHEDULES, str(word), re.IGNORECASE) for word in said) else ""
+    return _OUTSIDE_SCHEDULE if any(re.search(_SCHEDULES, str(word), re.IGNORECASE) for word in said) else ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ number comes about, and carries its name: so that a test can hold all places of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -121,12 +120,12 @@ def named(text: str, name: str, place: str, *, of: Outlook | None = None) -> str
     '10 %'
     """
     whose = FACTS if of is None else of.scenario.name
-    return f"[{text}]({NUMBER_SCHEME}{whose}/{_slug(name)}@{place})" if on_page() else text
+    return f"[{text}]({NUMBER_SCHEME}{whose}/{words.slug(name)}@{place})" if on_page() else text
 
 
 def tell_input(outlook: Outlook, path: str, text: str) -> str:
     """Write an input of a scenario as ``text``; on a page it links to its value and its source."""
-    return named(text, f"input {path}", f"inputs.html#input-{_slug(path)}", of=outlook)
+    return named(text, f"input {path}", f"inputs.html#input-{words.slug(path)}", of=outlook)
 
 
 def tell_table(outlook: Outlook, names: Sequence[str], heading: str = "Answer") -> str:
@@ -137,10 +136,6 @@ def tell_table(outlook: Outlook, names: Sequence[str], heading: str = "Answer") 
         number = _number_of(name, label, unit, found)
         rows.append(f"| {label} | {tell(outlook, name, median_alone=True)} | {number.interval} |")
     return "\n".join([f"| {heading} | Median | 5 to 95 % |", "|---|---|---|", *rows])
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _number_of(quantity: str, label: str, unit: str, found: Interval) -> Number:

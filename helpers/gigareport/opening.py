@@ -16,7 +16,7 @@ from gigacluster.uncertainty import interval as interval_of
 from gigareport import beside, catalog, decision, scenario, spending, words
 from gigareport.answers import named, tell_difference, tell_input
 from gigareport.facts import timeline
-from gigareport.facts.plans import of_others
+from gigareport.facts.plans import LAST_DAY, of_others
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
 from gigareport.scenario.outlook import digits_of
@@ -220,7 +220,7 @@ def sites_with(outlook: scenario.Outlook, *, samples: int = 500) -> pd.DataFrame
     lead = outlook.interval("lead_months").median
     matched = start + pd.Timedelta(days=round(_DAYS_PER_MONTH * (lead + 1 if numpy.isfinite(lead) else 0)))
     when = [str(day.date()) for day in numpy.clip(pd.DatetimeIndex([start, matched]), dates[0], dates[-1])]
-    rows = timeline.leading(sites, (*when, timeline.LAST_DAY), top=1, among=set(of_others(story.owner)))
+    rows = timeline.leading(sites, (*when, LAST_DAY), top=1, among=set(of_others(story.owner)))
     parts = [ours, timeline.lines_of(sites, rows, SIZE)]
     table = pd.concat(parts, ignore_index=True)
     table = table.assign(**{LEAD: lead, TIMES: table[SIZE] / size})

@@ -28,12 +28,7 @@ def test_the_list_of_exceptions_only_shrinks():
 #: What notebooks take from the inside of a package: the list only shrinks.
 INSIDES = {
     "gigacluster.throughput.plan_search",
-    "gigacluster.throughput.plans",
-    "gigacluster.throughput.roofline",
-    "gigareport.beside.costs",
-    "gigareport.beside.goodput",
     "gigareport.calibration.validation",
-    "gigareport.plots.ratios",
     "gigareport.scenario.survival",
 }
 

@@ -217,10 +217,10 @@ def add(holdings: Array, h100e_8bit: Samples, owner: int | None = None) -> Any:
     """
     xp, (holdings, size) = as_common(holdings, h100e_8bit)
     new = xp.broadcast_to(size, holdings.shape[1:])[None, ...]
+    owners = holdings.shape[0]
     if owner is None:
         return xp.concat([holdings, new], axis=0)
-    if not 0 <= owner < holdings.shape[0]:
-        raise ValueError(f"owner is {owner}; it can be 0 to {holdings.shape[0] - 1}, or None for a new owner")
-    return xp.concat(
-        [holdings[:owner, ...], holdings[owner : owner + 1, ...] + new, holdings[owner + 1 :, ...]], axis=0
-    )
+    if not 0 <= owner < owners:
+        raise ValueError(f"owner is {owner}; it can be 0 to {owners - 1}, or None for a new owner")
+    blank = xp.zeros_like(new)
+    return holdings + xp.concat([new if row == owner else blank for row in range(owners)], axis=0)

@@ -113,7 +113,9 @@ def network_tiers(n_chips: Positive, switch_ports: Annotated[Samples, _RADIX] = 
     return xp.clip(xp.ceil(needed - 1e-9), 1.0, None)  # 65,536 chips on 64 ports are three tiers, not a rounding more
 
 
-def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, switch_ports: Samples = 128) -> Any:
+def network_usd_per_chip(
+    n_chips: Positive, usd_per_tier_per_chip: NonNegative, switch_ports: Annotated[Samples, _RADIX] = 128
+) -> Any:
     """Return the price of the network between servers, per chip.
 
     Parameters
@@ -133,10 +135,8 @@ def network_usd_per_chip(n_chips: Samples, usd_per_tier_per_chip: NonNegative, s
     >>> float(network_usd_per_chip(104_858, 2200))
     6600.0
     """
-    tiers = network_tiers(n_chips, switch_ports)
-    given = {"usd_per_tier_per_chip": usd_per_tier_per_chip, "tiers": tiers}
-    _, a, _ = admit(given, limits_of(network_usd_per_chip))
-    return a["usd_per_tier_per_chip"] * a["tiers"]
+    _, (chips, tier_usd, ports) = checked(network_usd_per_chip, n_chips, usd_per_tier_per_chip, switch_ports)
+    return tier_usd * network_tiers(chips, ports)
 
 
 def own(

@@ -20,41 +20,31 @@ from gigacluster.scaling.law import Law
 
 
 class Jet:
-    """A value of shape (problems, runs) with its gradient and packed Hessian (row by row, lower triangle).
+    """A value of shape (problems, runs) with its derivatives by parameter i, and by pairs (i, j) with i >= j.
 
-    A derivative that is zero throughout is the number 0.0 and costs nothing.
+    A derivative that is zero throughout is left out and costs nothing.
     """
 
     __array_ufunc__ = None  # so that a NumPy number times a jet comes here
 
-    def __init__(self, value: Operand, gradient: list[Any], hessian: list[Any]) -> None:
+    def __init__(self, value: Operand, gradient: dict[int, Any], hessian: dict[tuple[int, int], Any]) -> None:
         self.value, self.gradient, self.hessian = value, gradient, hessian
 
-    def _lift(self, other: Jet | Operand) -> Jet:
-        return other if isinstance(other, Jet) else constant(other, len(self.gradient))
-
     def __add__(self, other: Jet | Operand) -> Jet:
-        other = self._lift(other)
-        return Jet(
-            self.value + other.value,
-            [_add(a, b) for a, b in zip(self.gradient, other.gradient, strict=True)],
-            [_add(a, b) for a, b in zip(self.hessian, other.hessian, strict=True)],
-        )
+        if not isinstance(other, Jet):
+            return Jet(self.value + other, self.gradient, self.hessian)
+        return Jet(self.value + other.value, _sum(self.gradient, other.gradient), _sum(self.hessian, other.hessian))
 
     def __mul__(self, other: Jet | Operand) -> Jet:
         if not isinstance(other, Jet):
-            return Jet(
-                self.value * other, [_mul(a, other) for a in self.gradient], [_mul(a, other) for a in self.hessian]
-            )
-        hessian = []
-        for k, (i, j) in enumerate(_pairs(len(self.gradient))):
-            cross = _add(_mul(self.gradient[i], other.gradient[j]), _mul(self.gradient[j], other.gradient[i]))
-            own = _add(_mul(self.hessian[k], other.value), _mul(other.hessian[k], self.value))
-            hessian.append(_add(own, cross))
-        gradient = [
-            _add(_mul(a, other.value), _mul(b, self.value)) for a, b in zip(self.gradient, other.gradient, strict=True)
-        ]
-        return Jet(self.value * other.value, gradient, hessian)
+            return Jet(self.value * other, _times(self.gradient, other), _times(self.hessian, other))
+        gradient = _sum(_times(self.gradient, other.value), _times(other.gradient, self.value))
+        hessian = _sum(_times(self.hessian, other.value), _times(other.hessian, self.value))
+        cross, back = (
+            {(i, j): a * b for i, a in one.items() for j, b in two.items() if i >= j}
+            for one, two in ((self.gradient, other.gradient), (other.gradient, self.gradient))
+        )
+        return Jet(self.value * other.value, gradient, _sum(hessian, _sum(cross, back)))
 
     def __neg__(self) -> Jet:
         return self * -1.0
@@ -80,29 +70,17 @@ class Jet:
 
     def chain(self, value: Operand, first: Operand, second: Operand) -> Jet:
         """Return f(self) from f, its derivative and its second derivative at ``self.value``."""
-        hessian = [
-            _add(_mul(self.hessian[k], first), _mul(_mul(self.gradient[i], self.gradient[j]), second))
-            for k, (i, j) in enumerate(_pairs(len(self.gradient)))
-        ]
-        return Jet(value, [_mul(a, first) for a in self.gradient], hessian)
+        slopes = self.gradient.items()
+        bends = {(i, j): a * b * second for i, a in slopes for j, b in slopes if i >= j}
+        return Jet(value, _times(self.gradient, first), _sum(_times(self.hessian, first), bends))
 
 
-def _is_zero(value: object) -> bool:
-    return isinstance(value, float) and value == 0.0
+def _sum(one: dict[Any, Any], two: dict[Any, Any]) -> dict[Any, Any]:
+    return one | {key: one[key] + value if key in one else value for key, value in two.items()}
 
 
-def _add(a: Operand, b: Operand) -> Any:
-    if _is_zero(a):
-        return b
-    return a if _is_zero(b) else a + b
-
-
-def _mul(a: Operand, b: Operand) -> Any:
-    return 0.0 if _is_zero(a) or _is_zero(b) else a * b
-
-
-def _pairs(count: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(count) for j in range(i + 1)]
+def _times(derivatives: dict[Any, Any], factor: Operand) -> dict[Any, Any]:
+    return {key: value * factor for key, value in derivatives.items()}
 
 
 class JetOperations:
@@ -113,17 +91,15 @@ class JetOperations:
 
     def exp(self, x: Jet | Operand) -> Any:
         """Return the exponential."""
-        if not isinstance(x, Jet):
-            return self._xp.exp(x)
-        value = self._xp.exp(x.value)
-        return x.chain(value, value, value)
+        value = self._xp.exp(x.value if isinstance(x, Jet) else x)
+        return x.chain(value, value, value) if isinstance(x, Jet) else value
 
     def expm1(self, x: Jet | Operand) -> Any:
         """Return the exponential minus one, exact for small arguments."""
         if not isinstance(x, Jet):
             return self._xp.expm1(x)
-        value, slope = self._xp.expm1(x.value), self._xp.exp(x.value)
-        return x.chain(value, slope, slope)
+        slope = self._xp.exp(x.value)
+        return x.chain(self._xp.expm1(x.value), slope, slope)
 
     def log(self, x: Jet | Operand) -> Any:
         """Return the natural logarithm."""
@@ -136,48 +112,40 @@ class JetOperations:
         """Return the smaller of two, with the derivatives of the one taken."""
         if not isinstance(x, Jet) and not isinstance(y, Jet):
             return self._xp.minimum(x, y)
-        jet = x if isinstance(x, Jet) else y
-        assert isinstance(jet, Jet)
-        x, y = jet._lift(x), jet._lift(y)
-        first = x.value <= y.value
+        x, y = (z if isinstance(z, Jet) else constant(z) for z in (x, y))
+        first, blank = x.value <= y.value, 0.0 * (x.value + y.value)
 
-        def pick(a: Any, b: Any) -> Any:
-            if _is_zero(a) and _is_zero(b):
-                return 0.0
-            blank = 0.0 * (x.value + y.value)
-            return self._xp.where(first, a + blank, b + blank)
+        def pick(a: dict[Any, Any], b: dict[Any, Any]) -> dict[Any, Any]:
+            return {key: self._xp.where(first, a.get(key, 0.0) + blank, b.get(key, 0.0) + blank) for key in a | b}
 
-        return Jet(
-            pick(x.value, y.value),
-            [pick(a, b) for a, b in zip(x.gradient, y.gradient, strict=True)],
-            [pick(a, b) for a, b in zip(x.hessian, y.hessian, strict=True)],
-        )
+        value = self._xp.where(first, x.value + blank, y.value + blank)
+        return Jet(value, pick(x.gradient, y.gradient), pick(x.hessian, y.hessian))
 
 
 def variables(columns: list[Any]) -> list[Jet]:
     """Return the parameters, each of shape (problems, 1), as independent variables of a jet."""
-    count = len(columns)
-    zeros = [0.0] * (count * (count + 1) // 2)
-    return [
-        Jet(column, [1.0 + 0.0 * column if i == k else 0.0 for i in range(count)], zeros)
-        for k, column in enumerate(columns)
-    ]
+    return [Jet(column, {i: 1.0 + 0.0 * column}, {}) for i, column in enumerate(columns)]
 
 
-def constant(value: Operand, count: int) -> Jet:
-    """Return a jet that does not depend on the ``count`` parameters."""
-    return Jet(value, [0.0] * count, [0.0] * (count * (count + 1) // 2))
+def constant(value: Operand) -> Jet:
+    """Return a jet that does not depend on the parameters."""
+    return Jet(value, {}, {})
 
 
-def contraction(xp: ModuleType, jet: Jet) -> Callable[[Any, Any], Any]:
-    """Return the function that sums a jet over the runs, with the slopes and curvatures of an objective."""
-    shape_holder = 0.0 * jet.value
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(count) for j in range(i + 1)]
+
+
+def contraction(xp: ModuleType, jet: Jet, count: int) -> Callable[[Any, Any], Any]:
+    """Return the function that sums a jet of so many parameters over the runs, with an objective's slopes and bends."""
+    blank = 0.0 * jet.value
 
     def contract(slope: Any, curvature: Any) -> Any:
-        full = [g + shape_holder for g in jet.gradient]
+        full = [jet.gradient.get(i, 0.0) + blank for i in range(count)]
         sums = [-xp.sum(slope * g, axis=1) for g in full]
-        for k, (i, j) in enumerate(_pairs(len(full))):
-            sums.append(xp.sum(curvature * full[i] * full[j] - slope * (jet.hessian[k] + shape_holder), axis=1))
+        for i, j in _pairs(count):
+            bend = jet.hessian.get((i, j), 0.0) + blank
+            sums.append(xp.sum(curvature * full[i] * full[j] - slope * bend, axis=1))
         return xp.stack(sums, axis=1)
 
     return contract

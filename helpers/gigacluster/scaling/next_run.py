@@ -122,23 +122,20 @@ def next_run(
     gain = 0.5 * numpy.log(now / numpy.maximum(then, 1e-30)) / flop[allowed]
     order = numpy.argsort(-gain, kind="stable")
     reach = special.ndtri(0.5 + fitted.coverage / 2)
-    table = {
-        "row": allowed[order],
-        "params": columns["params"][order],
-        "tokens": columns["tokens"][order],
-        "flop": flop[allowed][order],
-        "width_then": numpy.exp(2 * reach * numpy.sqrt(then))[order],
-        "gain_per_flop": gain[order],
+    found = {
+        "row": allowed,
+        **{name: columns[name] for name in ("params", "tokens")},
+        "flop": flop[allowed],
+        "width_then": numpy.exp(2 * reach * numpy.sqrt(then)),
+        "gain_per_flop": gain,
     }
+    table = {name: values[order] for name, values in found.items()}
     return NextRun(
-        params=float(table["params"][0]),
-        tokens=float(table["tokens"][0]),
-        flop=float(table["flop"][0]),
+        **{name: float(table[name][0]) for name in ("params", "tokens", "flop", "width_then")},
         row=int(table["row"][0]),
         target=target,
         at_flop=float(at_flop),
         width_now=float(numpy.exp(2 * reach * numpy.sqrt(now))),
-        width_then=float(table["width_then"][0]),
         coverage=fitted.coverage,
         flags=tuple(flag for flag in fitted.flags if flag.kind in ("lack of fit", "not identified", "at boundary")),
         candidates=table,

@@ -162,7 +162,8 @@ class Problem:
         with numpy.errstate(all="ignore"):
             jet = self._jet(numpy, theta[None, :], columns)
         runs = len(next(iter(columns.values())))
-        slopes = numpy.stack([numpy.broadcast_to(g, (1, runs))[0] for g in jet.gradient], axis=1)
+        every = (jet.gradient.get(i, 0.0) for i in range(len(theta)))
+        slopes = numpy.stack([numpy.broadcast_to(slope, (1, runs))[0] for slope in every], axis=1)
         return slopes[:, [i for i in self.free if theta[i] > self.law.lower[i]]]
 
     def only(self, rows: numpy.ndarray) -> Problem:
@@ -188,7 +189,7 @@ class Problem:
 
         def prediction(theta: Array) -> Any:
             jet = self._jet(self.xp, theta, columns)
-            return jet.value, contraction(self.xp, jet)
+            return jet.value, contraction(self.xp, jet, theta.shape[1])
 
         return prediction, lambda theta, step: theta + step
 
@@ -196,7 +197,7 @@ class Problem:
         """Return the log loss with its derivatives, for coordinates (problems, symbols)."""
         names = self.law.names
         jets = variables([theta[:, i : i + 1] for i in range(len(names))])
-        held = {name: constant(values[None, :], len(names)) for name, values in columns.items()}
+        held = {name: constant(values[None, :]) for name, values in columns.items()}
         return self.law.predict(JetOperations(xp), dict(zip(names, jets, strict=True)), held)
 
     def _function(self, prediction: Any, numbers: numpy.ndarray) -> Any:

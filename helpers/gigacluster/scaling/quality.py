@@ -228,10 +228,7 @@ def link_score(
     inside = residuals - (numpy.bincount(number, residuals) / numpy.bincount(number))[number]
     families = int(number.max()) + 1
     return QualityLink(
-        slope=float(best[0]),
-        centre=float(best[1]),
-        ceiling=float(best[2]),
-        floor=float(best[3]),
+        **dict(zip(("slope", "centre", "ceiling", "floor"), map(float, best), strict=True)),
         ceiling_interval=intervals[0],
         floor_interval=intervals[1],
         error=float(numpy.sqrt(numpy.mean(residuals**2))),

@@ -39,8 +39,7 @@ class PlanEvaluator:
     ----------
     plans : On the host, or a space that was enumerated on the arrays of ``xp``.
     xp : The array library that computes: NumPy, CuPy, or another of the array API standard.
-    device : object, optional
-        Where its arrays lie, if not on its default device.
+    device : Where its arrays lie, if not on its default device.
     """
 
     def __init__(

@@ -221,8 +221,8 @@ def memory_from_layers(xp: Namespace, layers: LayerMemory, case: Case) -> Memory
     embedding = _tables(xp, layers, case, 1.0 + (1.0 - tied_head) * xp.astype(alone, xp.float64))
     head = _tables(xp, layers, case, 1.0)
     held = in_flight(xp, case.pp, case.vpp, case.n_micro_batches)
-    first = _plus(first, embedding, activations=held * layers.embedding_bytes)
-    first = _plus(first, logits=layers.logit_bytes * xp.astype(alone, xp.float64))
+    only_logits = layers.logit_bytes * xp.astype(alone, xp.float64)
+    first = _plus(first, embedding, activations=held * layers.embedding_bytes, logits=only_logits)
     last = _plus(last, head, logits=layers.logit_bytes)
     fullest = _fuller(xp, layers, first, _fuller(xp, layers, second, last, piped), piped)
 
@@ -315,9 +315,9 @@ def _states(
     }
 
 
-def _plus(stage: dict[str, Samples], more: dict[str, Samples] | None = None, **parts: Samples) -> dict[str, Samples]:
+def _plus(stage: dict[str, Samples], more: dict[str, Samples], **parts: Samples) -> dict[str, Samples]:
     """Return a stage with further parts added."""
-    added = {**(more or {}), **parts}
+    added = more | parts
     return {name: value + added[name] if name in added else value for name, value in stage.items()}
 
 

@@ -43,8 +43,8 @@ def divisors(whole: int) -> list[int]:
     return sorted({*small, *(whole // d for d in small)})
 
 
-def _list(values: list[int], shown: int = 12) -> str:
-    return ", ".join(map(str, values[:shown])) + (", ..." if len(values) > shown else "")
+def _list(values: list[int]) -> str:
+    return ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
 
 
 def _multiplies_out(job: Job, p: Any) -> Any:

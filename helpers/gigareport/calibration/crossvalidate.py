@@ -69,20 +69,18 @@ def observe(runs: pd.DataFrame) -> Observations:
     return Observations(
         case=cases.case,
         log_step_time=numpy.log(runs["step_time_s"].to_numpy(dtype=float)),
-        labels={
-            "chip": numpy.array([hardware.chip(name).name for name in runs["chip"]], dtype=str),
-            "family": table_of_runs.families(runs),
-            "source": runs["source_id"].to_numpy(dtype=str),
-        },
+        labels={"chip": numpy.array([hardware.chip(name).name for name in runs["chip"]], dtype=str), **_labels(runs)},
     )
+
+
+def _labels(runs: pd.DataFrame) -> dict[str, numpy.ndarray]:
+    return {"family": table_of_runs.families(runs), "source": runs["source_id"].to_numpy(dtype=str)}
 
 
 def folds_of(runs: pd.DataFrame, split: str) -> numpy.ndarray:
     """Return the fold of each run: its family, its source, or one of five with all runs that are nearly the same."""
-    if split == "family":
-        return table_of_runs.families(runs)
-    if split == "source":
-        return runs["source_id"].to_numpy(dtype=str)
+    if split in ("family", "source"):
+        return _labels(runs)[split]
     names, group = numpy.unique(runs["split_group"].to_numpy(dtype=str), return_inverse=True)
     dealt = numpy.random.default_rng(_SEED).permutation(len(names)) % N_GROUP_FOLDS
     return numpy.array([f"fold {number}" for number in dealt])[group]
@@ -104,8 +102,7 @@ def cross_validate(runs: pd.DataFrame, data: Observations, split: str, *, start:
         here = folds == name
         log_predicted[here] = predict_without(data, here, start)
         log_constant[here] = numpy.log(scoring.ConstantMfu.fit(runs[~here]).step_time_s(runs[here]))
-    error = log_predicted - data.log_step_time
-    sources = runs["source_id"].to_numpy(dtype=str)
+    error, sources = log_predicted - data.log_step_time, data.labels["source"]
     for name in names:
         here = folds == name
         widths = half_widths(error[~here], moe[~here], sources[~here], new=split == "family")
@@ -148,7 +145,7 @@ def half_widths(
 
 
 def coefficient_table(
-    found: Fit, runs: pd.DataFrame, splits: list[CrossValidation], log_measured: numpy.ndarray
+    found: Fit, runs: pd.DataFrame, splits: list[CrossValidation], data: Observations
 ) -> pd.DataFrame:
     """Return the rows of ``data/throughput_coefficients.csv``."""
     error, rows = numpy.sqrt(numpy.diag(found.covariance)) * NORMAL_80, []
@@ -162,7 +159,7 @@ def coefficient_table(
         "family": "logarithm of step time in this family of sources over the model's",
         "source": "the same, of one source within its family",
     }
-    family_of = dict(zip(runs["source_id"], table_of_runs.families(runs), strict=True))
+    family_of = dict(zip(data.labels["source"], data.labels["family"], strict=True))
     of_effects = iter(error[len(PRIORS) :])
     for kind, spread in EFFECT_SPREADS.items():
         prior_half = spread * NORMAL_80
@@ -174,9 +171,9 @@ def coefficient_table(
     def add(kind: str, values: Mapping[str, float], meaning: str) -> None:
         rows.extend((kind, name, value, None, None, "1", None, None, None, meaning) for name, value in values.items())
 
-    moe, sources = _is_moe(runs), runs["source_id"].to_numpy(dtype=str)
+    moe, sources = _is_moe(runs), data.labels["source"]
     for known, split in zip(("known", "new"), splits[:2], strict=True):
-        widths = half_widths(split.log_predicted - log_measured, moe, sources, new=known == "new")
+        widths = half_widths(split.log_predicted - data.log_step_time, moe, sources, new=known == "new")
         for arch, width in zip(("dense", "moe"), widths.tolist(), strict=True):
             meaning = f"half-width of the 80 % interval of {arch} runs of a {known} family, as a logarithm"
             add("interval", {f"{known} {arch}": width}, meaning)
@@ -215,9 +212,9 @@ def _tested(runs: pd.DataFrame) -> dict[str, int]:
     return {f"{kind}|{name}": int(n) for kind, found in counts.items() for name, n in found.items()}
 
 
-def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list[CrossValidation]) -> pd.DataFrame:
+def accuracy_table(runs: pd.DataFrame, data: Observations, splits: list[CrossValidation]) -> pd.DataFrame:
     """Return the rows of ``data/throughput_accuracy.csv``."""
-    family, sources, moe = table_of_runs.families(runs), runs["source_id"].to_numpy(dtype=str), _is_moe(runs)
+    family, sources, moe = data.labels["family"], data.labels["source"], _is_moe(runs)
     rows = []
     for split in splits:
         for arch, of_arch in (("dense", ~moe), ("moe", moe)):
@@ -225,23 +222,21 @@ def accuracy_table(runs: pd.DataFrame, log_measured: numpy.ndarray, splits: list
             groups |= {name: of_arch & (family == name) for name in numpy.unique(family[of_arch])}
             groups |= {f"source {name}": of_arch & (sources == name) for name in numpy.unique(sources[of_arch])}
             rows += [
-                {"split": split.split, "arch": arch, "family": name, **_accuracy(split, log_measured, family, here)}
+                {"split": split.split, "arch": arch, "family": name, **_accuracy(split, data, here)}
                 for name, here in groups.items()
             ]
     return pd.DataFrame(rows, columns=columns_of("throughput_accuracy"))
 
 
-def _accuracy(
-    split: CrossValidation, log_measured: numpy.ndarray, family: numpy.ndarray, here: numpy.ndarray
-) -> dict[str, float | int | None]:
-    measured, predicted = numpy.exp(log_measured[here]), numpy.exp(split.log_predicted[here])
-    width = numpy.exp(split.log_half_width[here])
+def _accuracy(split: CrossValidation, data: Observations, here: numpy.ndarray) -> dict[str, float | int | None]:
+    measured, predicted = numpy.exp(data.log_step_time[here]), numpy.exp(split.log_predicted[here])
+    family, width = data.labels["family"][here], numpy.exp(split.log_half_width[here])
     coverage, score = scoring.interval_scores(measured, predicted / width, predicted * width)
-    constant = scoring.errors(numpy.exp(split.log_constant_mfu[here]), measured, family[here])
+    constant = scoring.errors(numpy.exp(split.log_constant_mfu[here]), measured, family)
     return {
-        **scoring.errors(predicted, measured, family[here]),
+        **scoring.errors(predicted, measured, family),
         "coverage80": 100.0 * float(coverage.mean()),
-        "family_coverage80": 100.0 * float(pd.Series(coverage).groupby(family[here]).mean().mean()),
+        "family_coverage80": 100.0 * float(pd.Series(coverage).groupby(family).mean().mean()),
         "interval_score": 100.0 * float(score.mean()),
         "constant_mfu_mape": constant["mape"],
         "constant_mfu_p90_ape": constant["p90_ape"],
@@ -254,8 +249,8 @@ def main() -> None:
     found = fit(data)
     splits = [cross_validate(runs, data, split, start=found) for split in ("group", "family", "source")]
     tables = {
-        "throughput_coefficients": coefficient_table(found, runs, splits, data.log_step_time),
-        "throughput_accuracy": accuracy_table(runs, data.log_step_time, splits),
+        "throughput_coefficients": coefficient_table(found, runs, splits, data),
+        "throughput_accuracy": accuracy_table(runs, data, splits),
     }
     for name, table in tables.items():
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")

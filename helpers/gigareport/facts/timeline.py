@@ -19,6 +19,7 @@ from gigacluster.concentration.measures import built
 from gigacluster.units import DAYS_PER_MONTH
 from gigareport.facts.plans import (
     CAMPUS,
+    LAST_DAY,
     Revisions,
     latest_revisions,
     listed_states,
@@ -27,9 +28,6 @@ from gigareport.facts.plans import (
     told_clusters,
     traits,
     vintages,
-)
-from gigareport.facts.plans import (
-    LAST_DAY as LAST_DAY,
 )
 from gigareport.facts.world import OTHER, Day, as_days, day_numbers, spread
 from gigareport.table import Table

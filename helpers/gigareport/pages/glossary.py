@@ -6,6 +6,8 @@ import re
 
 from markupsafe import escape
 
+from gigareport.words import slug
+
 #: What each term means, in a sentence. Longer terms come first, so that they are found before their parts.
 TERMS = {
     "H100-equivalents": "Computing power counted in NVIDIA H100 chips, by dense peak at the stated precision.",
@@ -76,4 +78,4 @@ def spaced(text: str) -> str:
 
 def place_of(term: str) -> str:
     """Return the name of a term's place on the page of inputs."""
-    return "term-" + re.sub(r"[^a-z0-9]+", "-", term.lower())
+    return f"term-{slug(term)}"

@@ -10,6 +10,8 @@ from typing import Any
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from gigareport.words import slug
+
 #: Height of the letters of a formula: that of the text around. [px]
 FORMULA_PX = 18
 
@@ -56,7 +58,7 @@ def anchor(text: str) -> str:
     >>> anchor("What could <em>change</em> this answer?")
     'what-could-change-this-answer'
     """
-    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"<[^>]*>", "", html.unescape(text)).lower()).strip("-")
+    return slug(re.sub(r"<[^>]*>", "", html.unescape(text)))
 
 
 @cache

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gigacluster.uncertainty import Uncertain
 from gigareport import scenario
 from gigareport.planner.register import ALWAYS, Aim, Goal
 from gigareport.scenario import Scenario, ScenarioError
 from gigareport.scenario.load import bundled, find_file, made, read
+from gigareport.scenario.together import said
 
 
 def names() -> tuple[str, ...]:
@@ -102,18 +101,15 @@ def _impossible(good: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, st
         yield "by", f"got {by}, but earliest_start lets nothing be ordered before {start}; move one of the two"
     if decided and start and ALWAYS != start < decided:
         yield "earliest_start", f"got {start}, which is before decided_on ({decided}); leave it out to start at once"
-    for name, what in (("budget_usd", "trains nothing"), ("capital_usd", "buys no chip")):
-        if good.get(name) == 0:
-            yield (
-                name,
-                f"got 0, which {what}; give dollars, or leave it out for no limit"
-                + (', or say ways: "rent"' if name == "capital_usd" else ""),
-            )
-    budget, capital = good.get("budget_usd"), good.get("capital_usd")
+    nothing = "give dollars, or leave it out for no limit"
+    if good.get("budget_usd") == 0:
+        yield "budget_usd", f"got 0, which trains nothing; {nothing}"
+    if good.get("capital_usd") == 0:
+        yield "capital_usd", f'got 0, which buys no chip; {nothing}, or say ways: "rent"'
     least, most = good.get("least_chips"), good.get("most_chips")
     if least and most and least > most:
         yield "least_chips", f"got {least:,.0f}, more than most_chips ({most:,.0f}); lower it, or raise the other"
-    if budget and capital and good.get("ways") == "rent" and not math.isnan(capital):
+    if said(good, "capital_usd") and good.get("ways") == "rent":
         yield "capital_usd", 'limits an own cluster, but ways is "rent"; leave one of the two out'
     yield from _offered(good)
     like = good.get("like")
@@ -125,14 +121,9 @@ def _impossible(good: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, st
 
 
 def _wanted(good: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    given = []
-    for name in ("flop", "loss", "tokens"):
-        value = good.get(f"want.{name}")
-        middle = value.median if isinstance(value, Uncertain) else value
-        if middle is not None and not math.isnan(middle):
-            given.append(name)
-    every = all(f"want.{name}" in good and good[f"want.{name}"] is not None for name in ("flop", "loss", "tokens"))
-    if every and not given:
+    wanted = ("flop", "loss", "tokens")
+    given = [name for name in wanted if said(good, f"want.{name}") is not None]
+    if not given and all(good.get(f"want.{name}") is not None for name in wanted):
         yield "want", "says nothing; give flop, or loss, or tokens with training.model"
     elif len(given) > 1:
         yield f"want.{given[-1]}", f"says once more what is wanted; keep one of {', '.join(given)}"

@@ -85,6 +85,11 @@ class Plan:
         """Every option that was priced."""
         return self.found + self.screened
 
+    @property
+    def nearest(self) -> Found:
+        """The option that holds all limits in most samples."""
+        return max(self.everything, key=lambda item: item.score.holds_all)
+
     def to_frame(self) -> pd.DataFrame:
         """Return a row an option, the choice first, then the front, then the others by cost.
 

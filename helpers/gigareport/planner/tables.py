@@ -29,7 +29,7 @@ def chosen(found: Plan) -> pd.DataFrame:
     """Return the choice and the second best side by side; where none is, the nearest and what a moved limit allows."""
     pairs = [("choice", found.best), ("second best of another kind", found.second)]
     if found.best is None and found.everything:
-        pairs = [("nearest", max(found.everything, key=lambda item: item.score.holds_all))]
+        pairs = [("nearest", found.nearest)]
         pairs += [(f"with {LIMITS[bind.limit]} moved", bind.option) for bind in binding(found)[:1]]
     return pd.DataFrame({head: _facts(found, item) for head, item in pairs if item is not None})
 
@@ -76,18 +76,9 @@ def by_deadline(found: Plan) -> pd.DataFrame:
     DataFrame
         ``done by``, ``option``, ``cost``, ``capital``, the soonest first.
     """
-    return pd.DataFrame(
-        [
-            (
-                day_of(found.goal, item.score.sure_months),
-                item.option.name,
-                words.usd(item.score.sure_usd),
-                words.usd(item.score.capital_usd) if item.score.capital_usd else "none",
-            )
-            for item in found.front
-        ],
-        columns=["done by", "option", "cost", "capital"],
-    )
+    sure = words.share(found.goal.probability)
+    heads = {f"done, {sure} sure": "done by", "option": "option", f"cost, {sure} sure": "cost", "capital": "capital"}
+    return pd.DataFrame([_facts(found, item) for item in found.front], columns=list(heads)).rename(columns=heads)
 
 
 def with_probability(goal: Goal, probability: float) -> Goal:

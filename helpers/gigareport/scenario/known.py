@@ -71,7 +71,7 @@ class Facts:
 @lru_cache(_KEPT)
 def facts_of(story: Scenario) -> Facts:
     """Gather what the tables say beside the file of a scenario."""
-    world = _world(_completed_on(filled(story)))
+    world_stock, shares = _world(_completed_on(filled(story)))
     rivals_year, rivals_h100e = latest_reached(story.owner)
     decided, horizon, is_quoted = str(story.decided_on), int(story.horizon_months), story.rent.kind == "followed"
     return Facts(
@@ -79,9 +79,9 @@ def facts_of(story: Scenario) -> Facts:
         job_chips=job_chips(story),
         blast=blast_of(story),
         h100e_per_chip=h100e_of(story.cluster),
-        world_stock=world.total,
-        owner_share=world.share_of(story.owner),
-        sum_of_squared_shares=world.sum_of_squares,
+        world_stock=world_stock,
+        owner_share=shares.get(story.owner, 0.0),
+        sum_of_squared_shares=float(numpy.sum(numpy.array(list(shares.values())) ** 2)),
         decided_year=float(in_years(numpy.datetime64(story.decided_on))),
         law=law_replicates(),
         rivals_year=rivals_year,
@@ -154,30 +154,15 @@ def _rate(story: Scenario) -> Uncertain:
     return failure_rate(story.cluster.chip, float(n_chips)).pooled.rate
 
 
-@dataclass(frozen=True, eq=False)
-class _World:
-    total: Uncertain
-    owners: tuple[str, ...]  # "Other" last
-    shares: numpy.ndarray  # medians, which add up to 1
-
-    def share_of(self, owner: str) -> float:
-        """Return the share of an owner by name, 0 if the table has none."""
-        named = self.owners[:-1]
-        return float(self.shares[named.index(owner)]) if owner in named else 0.0
-
-    @property
-    def sum_of_squares(self) -> float:
-        """The sum of the squared shares of all owners by name."""
-        return float(numpy.sum(self.shares[:-1] ** 2))
-
-
 @cache
-def _world(date: numpy.datetime64) -> _World:
+def _world(date: numpy.datetime64) -> tuple[Uncertain, dict[str, float]]:
+    """Return the world's stock on a day, in H100 equivalents, and the share of each owner by name."""
     stock = facts.load_stock(samples=2000)
     holdings = stock.at(date)
     low, median, high = numpy.quantile(holdings.sum(axis=0), [0.05, 0.5, 0.95])
     shares = numpy.median(holdings / holdings.sum(axis=0), axis=1)
-    return _World(Uncertain(low=low, median=median, high=high), stock.owners, shares / shares.sum())
+    named = zip(stock.owners[:-1], (shares / shares.sum()).tolist(), strict=False)  # the last is "Other"
+    return Uncertain(low=low, median=median, high=high), dict(named)
 
 
 def _completed_on(story: Scenario) -> numpy.datetime64:

@@ -126,7 +126,7 @@ def test_every_listed_site_is_on_the_timeline_from_2022_to_the_end_of_2027(sites
 
 
 def test_the_leading_sites_of_dates_hold_the_largest_of_each(sites):
-    dates = ["2024-10-01", "2026-11-29", timeline.LAST_DAY]
+    dates = ["2024-10-01", "2026-11-29", plans.LAST_DAY]
     names = [sites.sites[row] for row in timeline.leading(sites, dates, 2)]
     assert len(names) == len(set(names)) <= 6
     for date in dates:
@@ -144,7 +144,7 @@ def test_the_largest_site_is_the_one_reported(sites, date, first):
 
 
 def test_what_stands_has_less_doubt_than_what_is_planned(sites):
-    now, end = (timeline.largest_at(sites, date, 99).set_index("site") for date in ("2026-06-01", timeline.LAST_DAY))
+    now, end = (timeline.largest_at(sites, date, 99).set_index("site") for date in ("2026-06-01", plans.LAST_DAY))
     for name in ("Goodnight", "Microsoft Fairwater Wisconsin", "OpenAI Stargate Abilene"):
         width_now, width_end = (table.loc[name, "h100e_p95"] - table.loc[name, "h100e_p5"] for table in (now, end))
         assert width_end > 1.5 * width_now

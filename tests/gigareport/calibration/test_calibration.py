@@ -51,7 +51,7 @@ def held_out(scored, found):
 def test_the_coefficient_table_follows_from_the_runs(scored, found, held_out):
     runs, data = scored
     committed = catalog.load("throughput_coefficients").set_index(["kind", "name"])
-    made = coefficient_table(found, runs, held_out, data.log_step_time).set_index(["kind", "name"])
+    made = coefficient_table(found, runs, held_out, data).set_index(["kind", "name"])
     assert list(committed.index) == list(made.index)
     # The optimum is flat: optimizers agree to about 1e-4 of a coefficient's uncertainty; the file has six digits.
     numpy.testing.assert_allclose(committed["value"], made["value"], rtol=2e-3, atol=2e-5)
@@ -63,7 +63,7 @@ def test_the_accuracy_table_follows_from_the_runs(scored, held_out):
     runs, data = scored
     keys = ["split", "arch", "family"]
     committed = catalog.load("throughput_accuracy").query("split != 'source'").set_index(keys)
-    made = accuracy_table(runs, data.log_step_time, held_out).set_index(keys)
+    made = accuracy_table(runs, data, held_out).set_index(keys)
     assert list(committed.index) == list(made.index)
     for column in ("n", "mape", "median_ape", "p90_ape", "bias"):
         # Percent; fits that start elsewhere stop within 0.02 of each other.

@@ -49,7 +49,7 @@ TABLES = {
     "cuts": lambda: ownership.cuts(markets()),
     "mergers": lambda: ownership.mergers(markets(), pairs()),
     "laboratories": lambda: use.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
-    "largest_sites": lambda: timeline.largest_at(timeline.latest(), timeline.LAST_DAY, 7),
+    "largest_sites": lambda: timeline.largest_at(timeline.latest(), plans.LAST_DAY, 7),
     "plan_revisions": lambda: plans.revisions_between("2025-12-17", "2026-05-23").by_site.to_frame(),
     "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
     "share_over_time": lambda: ownership.share_over_time(
