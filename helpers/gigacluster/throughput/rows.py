@@ -271,12 +271,11 @@ def _precision_fault(word: str, cell: Any, chip: Chip | None) -> str:
     """Say that a run has no number format, or one that its chip has no rate for, or nothing."""
     if cell is None:
         return f"precision is blank; use {', '.join(words.PRECISION.words)}"
-    rate = words.PRECISIONS[word][1] if word else "bf16"
-    has_8bit = chip is None or chip.peak_fp8_flop_per_s > 0 or chip.peak_int8_flop_per_s > 0
-    has_4bit = chip is None or chip.peak_fp4_flop_per_s > 0
-    if chip is None or {"fp8": has_8bit, "int8": has_8bit, "fp4": has_4bit}.get(rate, True):
+    if not word or chip is None:
         return ""
-    return f"chip {chip.name!r} has no published rate for precision {cell!r}; use bf16"
+    has_8bit, has_4bit = chip.peak_fp8_flop_per_s > 0 or chip.peak_int8_flop_per_s > 0, chip.peak_fp4_flop_per_s > 0
+    has = {"fp8": has_8bit, "int8": has_8bit, "fp4": has_4bit}.get(words.PRECISIONS[word][1], True)
+    return "" if has else f"chip {chip.name!r} has no published rate for precision {cell!r}; use bf16"
 
 
 def contradictions_of(runs: Runs, reader: Reader) -> list[str]:

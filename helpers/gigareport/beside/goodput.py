@@ -97,6 +97,16 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(compared, columns=["comparison", "schemes", "published", "ours", "same order"])
 
 
+def read_goodput(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparison of :func:`beside_published` to be read: rounded, with marks and names in words."""
+    figures = ["published", "low", "median", "high", "error"]
+    table = found[["system", "scheme", "n_gpus", *figures, "missed", "data", "rate_from", "times_from"]].round(3)
+    table = table.astype({"n_gpus": int})
+    table["missed"] = table["missed"].map({True: "yes", False: ""})
+    table["scheme"] = table["scheme"].map(recovery.WORDS)
+    return table.rename(columns=lambda name: name.removeprefix("n_").replace("_", " "))
+
+
 def _compared(told: Mapping[str, Any], samples: int, seed: int) -> dict[str, Any]:
     """Return a figure beside ours; what a source does not print is missing in ``told``."""
     size, house, scheme = float(told["n_gpus"]), str(told["house"]), str(told["scheme"])

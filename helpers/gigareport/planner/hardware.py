@@ -25,7 +25,6 @@ from gigareport.planner.base import nearest_shape
 from gigareport.planner.options import even_sizes
 from gigareport.scenario import Outlook, Scenario, ScenarioError
 from gigareport.scenario.chips import chip_of, said_or_usual, with_chip
-from gigareport.scenario.plans import PlannedStep
 from gigareport.words import share
 
 #: Share of the peak from which a first shape is guessed.
@@ -189,24 +188,8 @@ def chips_needed(
     return (int(reached["n_chips"].iloc[0]) if len(reached) else None), table
 
 
-def renting_wins(
-    story: Scenario,
-    *,
-    probability: float = 0.5,
-    samples: int = _SAMPLES,
-    seed: int = 7,
-    plan: PlannedStep | None = None,
-) -> pd.DataFrame:
-    """Return what must be true for renting to win: the value of each input at which the choice turns.
-
-    Parameters
-    ----------
-    story : Scenario
-    probability : float
-        Share of the samples in which renting the same work must be cheaper.
-    samples, seed : int
-    plan : PlannedStep, optional
-        Its parallel plan, if it was searched.
+def renting_wins(story: Scenario, *, samples: int = _SAMPLES, seed: int = 7) -> pd.DataFrame:
+    """Return what must be true for renting the same work to be cheaper in most samples: where each input turns that.
 
     Returns
     -------
@@ -214,7 +197,7 @@ def renting_wins(
         ``input, what, given, turns_at, unit, rent_wins`` (``below``, ``above``, ``always``, ``never``, from a tenth to
         ten times the given median), and ``share`` (of the samples in which renting is cheaper as things are).
     """
-    step = plan or scenario.search_plan(story)
+    step = scenario.search_plan(story)
     given = scenario.inputs_of(story)
 
     def shares_of(cases: Sequence[Scenario]) -> numpy.ndarray:
@@ -232,7 +215,7 @@ def renting_wins(
 
         def beyond(factors: numpy.ndarray, path: str = path, value: Uncertain = value) -> numpy.ndarray:
             moved = ({name: getattr(value, name) * x for name in ("low", "median", "high")} for x in factors.tolist())
-            return shares_of([scenario.with_value(story, path, replace(value, **one)) for one in moved]) - probability
+            return shares_of([scenario.with_value(story, path, replace(value, **one)) for one in moved]) - 0.5
 
         at_low = float(beyond(numpy.array([low]))[0])
         factor = turning_point(beyond, low, high, near=1.0)

@@ -76,18 +76,9 @@ def by_deadline(found: Plan) -> pd.DataFrame:
     DataFrame
         ``done by``, ``option``, ``cost``, ``capital``, the soonest first.
     """
-    return pd.DataFrame(
-        [
-            (
-                day_of(found.goal, item.score.sure_months),
-                item.option.name,
-                words.usd(item.score.sure_usd),
-                words.usd(item.score.capital_usd) if item.score.capital_usd else "none",
-            )
-            for item in found.front
-        ],
-        columns=["done by", "option", "cost", "capital"],
-    )
+    sure = words.share(found.goal.probability)
+    heads = {f"done, {sure} sure": "done by", "option": "option", f"cost, {sure} sure": "cost", "capital": "capital"}
+    return pd.DataFrame([_facts(found, item) for item in found.front], columns=list(heads)).rename(columns=heads)
 
 
 def with_probability(goal: Goal, probability: float) -> Goal:

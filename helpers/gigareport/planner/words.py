@@ -105,16 +105,16 @@ def _capital(text: str) -> str:
 
 def regret(found: Plan, named: Namer = _unnamed) -> str:
     """Say what the second best is, what it loses and how surely, or that there is none; empty without a choice."""
-    if found.best is not None and found.second is None and not found.interrupted:
+    best, second, lost = found.best, found.second, found.regret
+    if best is not None and second is None and not found.interrupted:
         return "No other chip and no other way of having one reaches the goal: there is no second best."
-    if found.second is None or found.regret is None:
+    if best is None or second is None or lost is None:
         return ""
-    goal, lost, told = found.goal, found.regret, _told(named)
-    said = found.second.score
-    more = said.sure_usd - (found.best.score.sure_usd if found.best else math.nan)
-    less = said.sure_months - (found.best.score.sure_months if found.best else math.nan)
+    goal, told = found.goal, _told(named)
+    more = second.score.sure_usd - best.score.sure_usd
+    less = second.score.sure_months - best.score.sure_months
     text = (
-        f"Second best of another kind is {told(found.second.option.name, 'second')}: "
+        f"Second best of another kind is {told(second.option.name, 'second')}: "
         f"{told(_more_usd(more), 'second dearer')} and {told(_later(less), 'second later')} at "
         f"{told(words.share(goal.probability), 'probability')} probability. Sample by sample, with errors of their own "
         f"for each chip, it is the better one in {told(words.share(lost.better_frac), 'second better')}"
