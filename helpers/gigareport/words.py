@@ -14,13 +14,22 @@ _PLURALS = {
     "token": "tokens",
     "parameter": "parameters",
     "point": "points",
+    "port": "ports",
+    "sequence": "sequences",
 }
 #: Of these a reader counts millions and more in words.
 _COUNTED = ("parameter", "token")
 _LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 #: Units as a reader says them, where they are short in the tables.
-_UNITS = {"h": "hours", "(chip h)": "chip-hour", "(W year)": "watt-year"}
+_UNITS = {
+    "h": "hours",
+    "(chip h)": "chip-hour",
+    "(W year)": "watt-year",
+    "(chip year)": "chip-year",
+    "(chip tier)": "chip and tier",
+    "(kW month)": "kW-month",
+}
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
 
@@ -144,7 +153,7 @@ def unit_words(unit: str) -> str:
         return _UNITS[unit]
     if currency == "USD":
         return f"$ a {_UNITS.get(per, per)}" if per else "$"
-    return f"a {per}" if currency == "1" and per else unit
+    return f"a {per}" if currency == "1" and per else _PLURALS.get(unit, unit)
 
 
 def interval(low: float, median: float, high: float, unit: str, digits: int = 2) -> str:

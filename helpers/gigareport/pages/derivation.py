@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,9 +87,31 @@ def inputs_of_story(story: Any) -> Iterator[InputRow]:
         low, median, high = (value.low, value.median, value.high) if field.kind == "uncertain" else (value,) * 3
         if not (abs(median) < float("inf")):  # left out: no limit, or not asked
             continue
-        text = number(median, 4) if low == high else f"{number(median, 4)} ({number(low, 4)} to {number(high, 4)})"
-        unit = "" if field.entry.unit == "1" else f" {unit_words(field.entry.unit)}"
-        yield InputRow(path, field.entry.meaning, text + unit, _source_of(field.entry.row, low, median, high))
+        yield InputRow(
+            path,
+            field.entry.meaning,
+            _read(low, median, high, unit_words(field.entry.unit)),
+            _source_of(field.entry.row, low, median, high),
+        )
+
+
+def _read(low: float, median: float, high: float, unit: str) -> str:
+    """Write a value with its interval, as exact as the file has it.
+
+    >>> _read(2.2, 2.85, 3.8, "$ a chip-hour"), _read(98_304, 98_304, 98_304, "chips"), _read(0.1, 0.15, 0.25, "1")
+    ('$2.85 (2.2 to 3.8) a chip-hour', '98,304 chips', '0.15 (0.1 to 0.25)')
+    """
+    if unit == "year":
+        return f"{median:.0f}"
+    first, middle, last = (
+        re.sub(r"(\.\d*?)0+(?!\d)", r"\1", number(value, 6)).replace(". ", " ").removesuffix(".")
+        for value in (low, median, high)
+    )
+    text = middle if low == high else f"{middle} ({first} to {last})"
+    currency, _, per = unit.partition(" ")
+    if currency == "$":
+        return f"${text} {per}".strip()
+    return text if unit == "1" else f"{text} {unit}"
 
 
 #: So many of the inputs that go most with the decision stand first.

@@ -111,11 +111,13 @@ class Chart:
             place = max(at, last + 0.055)
             last = place
             shift_pt = (place - at) * height * 72 / self.fig.dpi
-            self.ax.annotate(
+            start = self._start_of_fall(x, y) if self.is_plane else None
+            is_before = is_inside and start is None
+            name = self.ax.annotate(
                 text,
-                (x, y),
-                xytext=(-4, shift_pt + (-9 if self._falls_to(x, y) else 7)) if is_inside else (5, shift_pt),
-                ha="right" if is_inside else "left",
+                start or (x, y),
+                xytext=(-4, shift_pt + 7) if is_before else (5, 6 if start else shift_pt),
+                ha="right" if is_before else "left",
                 textcoords="offset points",
                 color=colour
                 if colour in (style.ACCENT, style.SECOND) and not self.is_plane
@@ -124,12 +126,14 @@ class Chart:
                 fontsize="small",
                 annotation_clip=False,
             )
+            name.set_in_layout(start is None)  # it has the plane to stand on
 
-    def _falls_to(self, x: float, y: float) -> bool:
-        """Tell whether a line ends there lower than it began, or level: its name before that end then stands below."""
-        lines = (numpy.asarray(line.get_xydata(), dtype=float) for line in self.ax.lines)
-        ended = (line for line in lines if len(line) > 1 and numpy.allclose(line[-1], (x, y)))
-        return self.is_plane and any(line[-1, 1] <= line[0, 1] for line in ended)
+    def _start_of_fall(self, x: float, y: float) -> tuple[float, float] | None:
+        """Return where a line that falls to its end begins: a name before that end would stand on the line."""
+        for line in (numpy.asarray(line.get_xydata(), dtype=float) for line in self.ax.lines):
+            if len(line) > 1 and numpy.allclose(line[-1], (x, y)) and line[-1, 1] < line[0, 1]:
+                return float(line[0, 0]), float(line[0, 1])
+        return None
 
     def _name_upright(self, x: float, text: str) -> None:
         """Name an upright line along itself, where the least of what is drawn lies under the letters."""

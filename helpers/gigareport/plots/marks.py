@@ -35,8 +35,9 @@ from gigareport.words import number, share
 _SIGNS = "osD^vP*X"
 #: From this share of samples on an order counts as sure.
 _SURE = 0.9
-#: Hatches of neighbouring areas above the first, which has none.
-_HATCHES = ("///", "...", "\\\\\\", "xx", "---", "oo")
+#: Hatches of neighbouring areas above the first, which has none. Of lines alone: dots take so many bytes that the
+#: drawing would become a picture, whose colours no theme changes.
+_HATCHES = ("///", "|||", "\\\\\\", "xx", "---", "++")
 #: Lines are told apart by their dashes too.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 
