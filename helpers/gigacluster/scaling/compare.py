@@ -14,7 +14,7 @@ import numpy
 from gigacluster.scaling.estimate import Estimate, Flag
 from gigacluster.scaling.isoflop import choose_window
 from gigacluster.scaling.optimum import law_optimum
-from gigacluster.scaling.parabola import LEAST_BUDGETS, Curve, budget_groups, line_through
+from gigacluster.scaling.parabola import LEAST_BUDGETS, LEAST_RUNS, Curve, budget_groups, line_through
 from gigacluster.scaling.replicates import Resampling, fit_replicates
 from gigacluster.scaling.runs import FLOP_PER_PARAM_TOKEN
 from gigacluster.scaling.search import Solved
@@ -57,7 +57,7 @@ def compare(solved: Solved, *, coverage: float, count: int = 200) -> Comparison 
     law, runs, problem = solved.problem.law, solved.runs, solved.problem
     if runs.budget_flop is None or set(law.columns) != {"params", "tokens"} or not solved.converged:
         return None
-    groups = budget_groups(runs.budget_flop, 3)
+    groups = budget_groups(runs.budget_flop, LEAST_RUNS)
     if len(groups) < LEAST_BUDGETS:
         return None
     columns = {**runs.columns, "budget_flop": runs.budget_flop, "loss": runs.loss}
@@ -81,20 +81,15 @@ def compare(solved: Solved, *, coverage: float, count: int = 200) -> Comparison 
     symbols = {name: numpy.concatenate([[point[i]], table[name]])[:, None] for i, name in enumerate(law.names)}
     at = numpy.asarray([log_budget.min(), log_budget.max(), log_budget.max() + numpy.log(FAR)])
     three = numpy.log(law_optimum(law, symbols, numpy.exp(at), flop_per_param_token=flop_per).params)
-    gaps = {
-        "exponent": two[:, 0] - (three[:, 1] - three[:, 0]) / (at[1] - at[0]),
-        "params_ratio": two[:, 1] + two[:, 0] * at[1] - three[:, 1],
-        "params_ratio_far": two[:, 1] + two[:, 0] * at[2] - three[:, 2],
-    }
-    if not all(numpy.isfinite(gap[0]) and numpy.isfinite(gap[1:]).any() for gap in gaps.values()):
+    gaps = (
+        two[:, 0] - (three[:, 1] - three[:, 0]) / (at[1] - at[0]),
+        *((two[:, 1] + two[:, 0] * at[k] - three[:, k]) for k in (1, 2)),
+    )
+    if not all(numpy.isfinite(gap[0]) and numpy.isfinite(gap[1:]).any() for gap in gaps):
         return None
-    found = {name: _beyond_noise(gap, coverage) for name, gap in gaps.items()}
-    ratios = {
-        name: Estimate(*(numpy.exp(part) for part in (e.value, e.low, e.high)))
-        for name, e in found.items()
-        if name != "exponent"
-    }
-    return Comparison(exponent=found["exponent"], **ratios)
+    exponent, *log_ratios = (_beyond_noise(gap, coverage) for gap in gaps)
+    ratio, far = (Estimate(*(numpy.exp(part) for part in (e.value, e.low, e.high))) for e in log_ratios)
+    return Comparison(exponent=exponent, params_ratio=ratio, params_ratio_far=far)
 
 
 def _beyond_noise(gap: numpy.ndarray, coverage: float) -> Estimate:

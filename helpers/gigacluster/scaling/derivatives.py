@@ -91,17 +91,15 @@ class JetOperations:
 
     def exp(self, x: Jet | Operand) -> Any:
         """Return the exponential."""
-        if not isinstance(x, Jet):
-            return self._xp.exp(x)
-        value = self._xp.exp(x.value)
-        return x.chain(value, value, value)
+        value = self._xp.exp(x.value if isinstance(x, Jet) else x)
+        return x.chain(value, value, value) if isinstance(x, Jet) else value
 
     def expm1(self, x: Jet | Operand) -> Any:
         """Return the exponential minus one, exact for small arguments."""
         if not isinstance(x, Jet):
             return self._xp.expm1(x)
-        value, slope = self._xp.expm1(x.value), self._xp.exp(x.value)
-        return x.chain(value, slope, slope)
+        slope = self._xp.exp(x.value)
+        return x.chain(self._xp.expm1(x.value), slope, slope)
 
     def log(self, x: Jet | Operand) -> Any:
         """Return the natural logarithm."""

@@ -112,7 +112,7 @@ class Extrapolation:
         names = [name for name, weight in self.weights.items() if weight > 0]
         weight = numpy.asarray([self.weights[name] for name in names]).reshape((-1,) + (1,) * params.ndim)
         columns = {"params": params, "tokens": tokens, "budget_flop": FLOP_PER_PARAM_TOKEN * params * tokens}
-        logs, within = [], []
+        logs, spreads = [], []
         for name in names:
             fitted = self.fits[name]
             host = fitted.columns_for({column: columns[column] for column in fitted.law.columns})
@@ -120,13 +120,13 @@ class Extrapolation:
             logs.append(numpy.log(value))
             samples = numpy.zeros((1, *params.shape)) if losses is None else numpy.log(losses)
             low, high = numpy.quantile(numpy.nan_to_num(samples, nan=numpy.inf, posinf=30.0), [0.16, 0.84], axis=0)
-            within.append((0.5 * (high - low)) ** 2)  # robust: a few replicates go astray
+            spreads.append((0.5 * (high - low)) ** 2)  # robust: a few replicates go astray
         stacked = numpy.stack(logs)
         middle = (weight * stacked).sum(axis=0)
         reach = columns["budget_flop"] / self.largest_flop
         beyond = numpy.log(numpy.maximum(reach, 1.0))
         own = min(fitted.noise.sigma for fitted in self.fits.values())
-        variance = (weight * (numpy.stack(within) + (stacked - middle) ** 2)).sum(axis=0) + own**2
+        variance = (weight * (numpy.stack(spreads) + (stacked - middle) ** 2)).sum(axis=0) + own**2
         # One number of cut-offs tells the rate, so that its interval is that of Student's t.
         width = special.stdtrit(max(self.cuts, 2), 0.5 + self.coverage / 2) * numpy.sqrt(
             variance + (self.rate * beyond) ** 2

@@ -59,10 +59,8 @@ def fused(
     """
     xp, record = problem.xp, iteration(problem, scale, tolerance)
     run = compiled(c(record, "newton", cuda=True, most_steps=max_iterations))
-    tables, outputs = (
-        [problem.array(table) for table in record.tables],
-        [name for name in record.outputs if name != "done"],
-    )
+    tables = [problem.array(table) for table in record.tables]
+    outputs = [name for name in record.outputs if name != "done"]
     rows = {name: problem.array(getattr(problem, name).T) for name in ("weights", "log_loss")}
     names, of_fit = input_names(record), moved(numbers, problem.like, whole=True)
 

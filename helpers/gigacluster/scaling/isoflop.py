@@ -146,7 +146,7 @@ def isoflop(
         name: _minima(columns[name], loss, groups, window, bootstrap, seed, approach) for name in ("params", "tokens")
     }
     best = {name: points for name, (_, points) in found.items()}
-    told = _told(groups, columns, best, [curve.reason for curve in found["params"][0]])
+    told = _told(budget, groups, best["params"][0] + best["tokens"][0], found["params"][0])
     for name, points in best.items():
         known = int(numpy.isfinite(points[0]).sum())
         if known < LEAST_BUDGETS:
@@ -285,16 +285,11 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
     return numpy.concatenate([observed, line_through(x, y[1:] + size * stream.standard_normal((len(y) - 1, len(x))))])
 
 
-def _told(
-    groups: list[numpy.ndarray],
-    columns: dict[str, numpy.ndarray],
-    best: dict[str, numpy.ndarray],
-    reasons: list[str],
-) -> str:
+def _told(budget: numpy.ndarray, groups: list[numpy.ndarray], points: numpy.ndarray, curves: list[Curve]) -> str:
     """Say which budgets have no minimum, and why."""
     left_out = [
-        f"{columns['budget_flop'][rows].mean():.3g} FLOP ({reason or 'no minimum inside its tokens'})"
-        for rows, reason, point in zip(groups, reasons, best["params"][0] + best["tokens"][0], strict=True)
+        f"{budget[rows].mean():.3g} FLOP ({curve.reason or 'no minimum inside its tokens'})"
+        for rows, curve, point in zip(groups, curves, points, strict=True)
         if numpy.isnan(point)
     ]
     return f"without a minimum: {', '.join(left_out)}" if left_out else ""

@@ -93,20 +93,20 @@ def groupings(columns: Mapping[str, numpy.ndarray], labels: numpy.ndarray | None
     """Return the ways in which runs may share an error: by a column with repeated values, or by numbered groups."""
     found = {} if labels is None else {"clusters": numpy.asarray(labels)}
     for name, values in columns.items():
-        groups = groups_of_equal(values)
-        ends = numpy.log10(values[[[rows[0], rows[-1]] for rows in groups]])
-        apart = ends[:, 1] - ends[:, 0] <= 2 * _SAME_DECADES  # not a chain of values without a gap
-        if _LEAST_GROUPS <= len(groups) <= len(values) / 2 and apart.all():
+        order, jumps = in_order_with_jumps(values)
+        first, last = numpy.concatenate([[0], jumps]), numpy.concatenate([jumps, [len(values)]]) - 1
+        decades = numpy.log10(values[order])
+        apart = decades[last] - decades[first] <= 2 * _SAME_DECADES  # not a chain of values without a gap
+        if _LEAST_GROUPS <= len(first) <= len(values) / 2 and apart.all():
             found[name] = numpy.empty(len(values), dtype=int)
-            found[name][numpy.concatenate(groups)] = numpy.repeat(numpy.arange(len(groups)), list(map(len, groups)))
+            found[name][order] = numpy.repeat(numpy.arange(len(first)), last - first + 1)
     return found
 
 
-def groups_of_equal(values: numpy.ndarray) -> list[numpy.ndarray]:
-    """Return the rows of each value, lowest first: sorted values are cut where they jump."""
+def in_order_with_jumps(values: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return the rows of values, lowest first, and where among them the values jump: between two that are not one."""
     order = numpy.argsort(values, kind="stable")
-    jumps = numpy.flatnonzero(numpy.diff(numpy.log10(values[order])) > _SAME_DECADES) + 1
-    return numpy.split(order, jumps)
+    return order, numpy.flatnonzero(numpy.diff(numpy.log10(values[order])) > _SAME_DECADES) + 1
 
 
 def shared_error(residuals: numpy.ndarray, jacobian: numpy.ndarray, group: numpy.ndarray) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy
 from scipy import special
 
-from gigacluster.scaling.noise import groups_of_equal
+from gigacluster.scaling.noise import in_order_with_jumps
 
 #: Three runs fix a parabola, and three budgets show whether the optima lie on a line.
 LEAST_RUNS = 3
@@ -18,7 +18,7 @@ _LEAST_TO_BEND = 5
 
 def budget_groups(budget: numpy.ndarray, least: int) -> list[numpy.ndarray]:
     """Return the rows of each budget that has ``least`` runs or more, lowest first."""
-    return [rows for rows in groups_of_equal(budget) if len(rows) >= least]
+    return [rows for rows in numpy.split(*in_order_with_jumps(budget)) if len(rows) >= least]
 
 
 @dataclass(frozen=True, kw_only=True)

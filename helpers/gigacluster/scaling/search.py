@@ -100,12 +100,11 @@ def _least_squares_amplitudes(problem: Problem, theta: numpy.ndarray, loss: nump
     def total(first: Any, second: Any) -> Any:
         return xp.sum(first * second, axis=1)
 
+    first, second = shapes[0], shapes[-1]
+    a, b, c = total(first, first), total(first, second), total(second, second)
+    p, q = total(first, target), total(second, target)
     if len(shapes) == 1:
-        return to_host(total(shapes[0], target) / total(shapes[0], shapes[0]))[:, None]
-    (p, q), (a, b, c) = (
-        (total(shapes[0], target), total(shapes[1], target)),
-        (total(shapes[0], shapes[0]), total(shapes[0], shapes[1]), total(shapes[1], shapes[1])),
-    )
+        return to_host(p / a)[:, None]
     determinant = a * c - b * b + 1e-12 * a * c
     return numpy.stack([to_host((c * p - b * q) / determinant), to_host((a * q - b * p) / determinant)], axis=1)
 

@@ -7,8 +7,14 @@ import pandas as pd
 
 from gigacluster.uncertainty import Interval
 from gigareport.beside.rows import row
-from gigareport.facts.growth import PUBLISHED_WINDOW, QUANTITIES, growth_at_release, leaders_at_release, stock_growth
-from gigareport.facts.known import active_clusters
+from gigareport.facts.known import (
+    PUBLISHED_WINDOW,
+    QUANTITIES,
+    active_clusters,
+    growth_at_release,
+    leaders_at_release,
+    stock_growth,
+)
 from gigareport.facts.ownership import LARGE_CLOUDS
 from gigareport.facts.world import WorldStock
 

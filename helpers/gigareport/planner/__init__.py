@@ -14,11 +14,10 @@ from gigareport.planner.tables import (
     lose_table,
     offered_table,
     promise,
-    scenario_text,
     with_probability,
     write_scenario,
 )
-from gigareport.planner.words import Bind, answer, binding, day_of, losers, not_offered, regret
+from gigareport.planner.words import Bind, answer, binding, losers, not_offered, regret
 
 __all__ = [
     "Advice",
@@ -37,7 +36,6 @@ __all__ = [
     "by_deadline",
     "chips_needed",
     "chosen",
-    "day_of",
     "draw_front",
     "find",
     "flip_table",
@@ -55,7 +53,6 @@ __all__ = [
     "promise",
     "regret",
     "renting_wins",
-    "scenario_text",
     "with_probability",
     "write_scenario",
 ]

@@ -163,16 +163,11 @@ def happened(found: Plan) -> pd.DataFrame:
     )
 
 
-def scenario_text(found: Found) -> str:
-    """Return an option as the text of a scenario file."""
-    head = f"# {found.option.name}: chosen by a plan. Its plan: {found.task.step.name}\n"
-    text: str = yaml.safe_dump(_simple(plain(found.scenario)), sort_keys=False, allow_unicode=True, width=110)
-    return head + text
-
-
 def write_scenario(found: Found, file: Path) -> None:
     """Write an option as a scenario file."""
-    file.write_text(scenario_text(found), encoding="utf-8")
+    head = f"# {found.option.name}: chosen by a plan. Its plan: {found.task.step.name}\n"
+    text: str = yaml.safe_dump(_simple(plain(found.scenario)), sort_keys=False, allow_unicode=True, width=110)
+    file.write_text(head + text, encoding="utf-8")
 
 
 def _simple(value: Any) -> Any:

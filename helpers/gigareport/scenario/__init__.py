@@ -16,7 +16,7 @@ from gigareport.scenario.plans import (
     search_plan,
     search_step,
 )
-from gigareport.scenario.record import Entry, leaves, with_value
+from gigareport.scenario.record import leaves, with_value
 from gigareport.scenario.reference import entry_of, json_schema
 from gigareport.scenario.register import Delivery, Scenario, Site
 from gigareport.scenario.splits import roofline, split_words, splits, step_parts
@@ -25,7 +25,6 @@ __all__ = [
     "BATCH_RATIOS",
     "STORY",
     "Delivery",
-    "Entry",
     "Outlook",
     "Rivals",
     "Scenario",

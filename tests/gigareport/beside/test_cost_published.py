@@ -110,7 +110,7 @@ def test_four_hundred_megawatts_six_months_earlier_are_worth_two_billion(facts):
 
 
 def test_leading_clusters_grow_as_pilz_found():
-    from gigareport.facts.growth import leaders_at_release
+    from gigareport.facts.known import leaders_at_release
 
     leaders = leaders_at_release(catalog.load("gpu_clusters"), top=10)
     leaders = leaders[leaders["first_operational"].between("2019-01-01", "2025-03-31")]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gigareport import beside, catalog, facts
-from gigareport.facts import growth, headline, known, ownership, plans, timeline, use
+from gigareport.facts import headline, known, ownership, plans, timeline, use
 
 FROZEN = Path(__file__).parents[2] / "reference" / "concentration"
 SAMPLES, SEED = 10_000, 7  # the notebook's own
@@ -51,7 +51,7 @@ TABLES = {
     "laboratories": lambda: use.laboratories(loaded("lab_compute"), world(), facts.running(SAMPLES, SEED)),
     "largest_sites": lambda: timeline.largest_at(timeline.latest(), plans.LAST_DAY, 7),
     "plan_revisions": lambda: plans.revisions_between("2025-12-17", "2026-05-23").by_site.to_frame(),
-    "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), growth.PUBLISHED_WINDOW[1], coverage=0.1),
+    "naive_indices": lambda: known.naive_indices(loaded("gpu_clusters"), known.PUBLISHED_WINDOW[1], coverage=0.1),
     "share_over_time": lambda: ownership.share_over_time(
         world(), 1e5, pd.date_range(STORY_DATE, "2026-12-31", freq="QE").union([pd.Timestamp(STORY_DATE)])
     ),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gigacluster import concentration as c
 from gigareport import beside, catalog, facts
-from gigareport.facts import growth, known, ownership
+from gigareport.facts import known, ownership
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_the_two_ways_to_claim_a_trend_differ_today(world):
 
 def test_published_growth_comes_out_again(clusters, world):
     table = beside.published_growth(clusters, world, catalog.load("published_anchors")).set_index("quantity")
-    of_clusters = table.loc[list(growth.QUANTITIES)]
+    of_clusters = table.loc[list(known.QUANTITIES)]
     # 2.5x performance, 1.6x per chip, 1.6x chips, 2.0x power, 2.0x cost: rounded when published, and a later vintage
     assert of_clusters["published"].between(of_clusters["low"], of_clusters["high"]).all()
     assert of_clusters["ratio"].between(0.92, 1.02).all()
@@ -243,7 +243,7 @@ def test_growth_recovers_a_known_rate_and_covers_it_as_often_as_it_claims():
     covered = 0
     for _ in range(300):
         speed = 1e18 * 2.5**years * numpy.exp(rng.normal(0, 0.5, 40))
-        found = growth.growth_at_release(
+        found = known.growth_at_release(
             pd.DataFrame({"first_operational": opened, "peak_16bit_op_per_s": speed}), "16-bit performance"
         ).factor
         covered += found.low < 2.5 < found.high
@@ -253,18 +253,18 @@ def test_growth_recovers_a_known_rate_and_covers_it_as_often_as_it_claims():
 def test_clusters_alike_share_the_better_rank_at_release(clusters):
     row = clusters[clusters["name"] == "Meta 100k"]
     three = pd.concat([row.assign(peak_16bit_op_per_s=speed) for speed in (2.0, 3.0, 3.0, 1.0)], ignore_index=True)
-    assert sorted(growth.leaders_at_release(three, top=4)["rank_at_release"]) == [1, 1, 3, 4]
-    assert len(growth.leaders_at_release(three, top=2)) == 2
+    assert sorted(known.leaders_at_release(three, top=4)["rank_at_release"]) == [1, 1, 3, 4]
+    assert len(known.leaders_at_release(three, top=2)) == 2
 
 
 def test_growth_of_too_few_clusters_is_refused(clusters):
     with pytest.raises(ValueError, match="needs at least 3"):
-        growth.growth_at_release(growth.leaders_at_release(clusters), "power", "2030-01-01", "2031-01-01")
+        known.growth_at_release(known.leaders_at_release(clusters), "power", "2030-01-01", "2031-01-01")
 
 
 def test_rank_at_release_agrees_with_the_published_ranks(raw_data):
     raw = pd.read_csv(raw_data / "epoch_gpu_clusters" / "gpu_clusters.csv")
-    leaders = growth.leaders_at_release(catalog.load("gpu_clusters"), top=10)
+    leaders = known.leaders_at_release(catalog.load("gpu_clusters"), top=10)
     published = raw.loc[leaders.index, "Rank when first operational"]  # by the best precision, not by 16 bit
     assert (published <= 10).mean() > 0.7
 
