@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -90,9 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     option = add(_report, "execute the notebooks and write the site of one or more scenarios")
     option("scenarios", nargs="*", default=[""], help="bundled names or YAML files (default: the story)")
     option("--out", type=Path, default=Path("reports"), help="folder of the sites (default: reports)")
-    option("--limit", type=float, default=600.0, help="seconds a notebook may take (default: 600)")
+    option("--limit", type=_limit_s, default=600.0, help="seconds a notebook may take (default: 600)")
     option("--separate", action="store_true", help="style, pictures and data beside the pages, for strict servers")
-    option("--address", default="", help="where the site will stand, such as https://example.org/reports")
+    option(
+        "--address", type=_address, default="", help="where the site will stand, such as https://example.org/reports"
+    )
 
     option = add(_check, "check scenario files and tables; without names, all of data/")
     option("files", nargs="*", help="scenario YAML, or TABLE=FILE.csv")
@@ -237,6 +240,20 @@ def _whole(text: str, *, least: int = 1, most: int = 10_000) -> int:
         raise argparse.ArgumentTypeError(str(fault)) from None
 
 
+def _limit_s(text: str) -> float:
+    try:
+        return number(text, unit="s", least=1, most=1e6)
+    except Fault as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from None
+
+
+def _address(text: str) -> str:
+    """Return the address of a site as pages name it: other schemes and what ends an attribute are refused."""
+    if text and not re.fullmatch(r"https?://[^\s/\"'<>\\]+(/[^\s\"'<>\\?#]*)?", text):
+        raise argparse.ArgumentTypeError(f"got {shown(text)}; give an address such as https://example.org/reports")
+    return text
+
+
 def _new_file(text: str) -> Path:
     """Return a file that can be written: told before the work, not after it."""
     file = Path(text)
@@ -279,7 +296,8 @@ def _outlook(name: str, chosen: argparse.Namespace) -> Outlook:
     file, device = find(name), os.environ.get(DEVICE_VARIABLE, "cpu")
     where = "CPU" if device_namespace(device) is NUMPY else "GPU"
     print(
-        f"gigacluster {version('gigacluster')}, {where}: {file}, {chosen.samples:,} samples, seed {chosen.seed}",
+        f"gigacluster {version('gigacluster')}, {where}: {told(str(file))}, {chosen.samples:,} samples, "
+        f"seed {chosen.seed}",
         file=sys.stderr,
     )
     return evaluate(load_scenario(file), samples=chosen.samples, seed=chosen.seed, device=device)
@@ -293,7 +311,7 @@ def _plan(chosen: argparse.Namespace) -> int:
         return 0
     file = planner.find(chosen.goal)
     _keep(chosen.winner, file)
-    print(f"gigacluster {version('gigacluster')}, CPU: {file}, {chosen.samples:,} samples", file=sys.stderr)
+    print(f"gigacluster {version('gigacluster')}, CPU: {told(str(file))}, {chosen.samples:,} samples", file=sys.stderr)
     goal = planner.load(file)
     found = planner.plan(goal, samples=chosen.samples, seed=chosen.seed, executor=chosen.workers)
     said = {"answer": planner.answer(found), "second": planner.regret(found), "offered": planner.not_offered(found)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 from collections.abc import Callable
 from functools import cache, partial
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogError", "data_dir", "headline", "load", "names", "read", "read_on", "vintage"]
 
+#: How like a column's name must be to another, letter by letter from 0 to 1, to be that one misspelt.
+_MISSPELT = 0.85
 _Rows = TypeVar("_Rows", Table, "pd.DataFrame")
 
 
@@ -172,7 +175,16 @@ def _header_faults(header: list[str], schema: Schema, *, extra_allowed: bool) ->
             near = fields.near(column.column, unknown)
             hint = f"rename {near!r}, which is near" if near else "add it"
             faults.append(f"line 1: column {column.column!r} is missing; {hint}")
-    if not extra_allowed:
+    if extra_allowed:
+        # A column that may be left out, misspelt, would be left out without a word.
+        absent = [name for column in schema.columns if not set(column.headers) & set(header) for name in column.headers]
+        faults += [
+            f"line 1: column {fields.shown(name)} is not known; did you mean {meant[0]!r}? Rename it, or remove it"
+            for name in unknown
+            if (meant := difflib.get_close_matches(name, absent, n=1, cutoff=_MISSPELT))
+            and not any(repr(name) in fault for fault in faults)
+        ]
+    else:
         faults += [
             f"line 1: column {fields.shown(name)} is not in data/columns.csv; add a row there, or remove it"
             for name in unknown

@@ -70,7 +70,7 @@ def file_text(file: Path, what: str, *, largest: int = _LARGEST_FILE, errors: st
     except OSError as fault:
         raise Fault(f"{said} cannot be read ({fault.strerror}); give the path of {what}") from None
     except UnicodeDecodeError as fault:
-        raise Fault(f"{said} is not {what} in UTF-8: {fault}") from None
+        raise Fault(f"{said} is not {what} in UTF-8: {fault}; save it as UTF-8") from None
     except ValueError:
         raise Fault(f"{said} is no name of a file; give the path of {what}") from None
 

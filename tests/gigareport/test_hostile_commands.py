@@ -103,6 +103,12 @@ def test_what_is_no_file_of_its_kind_is_refused_in_one_short_message(arguments, 
         (["compare", "mine.yaml", "mine.yaml", "--figure", "no/new.svg"], "there is no folder 'no'"),
         (["plan", "goal.yaml", "--winner", "no/new.yaml"], "there is no folder 'no'"),
         (["calibrate", "runs.csv", "--out", "folder"], "'folder' cannot be written: it is a folder"),
+        (["report", "mine.yaml", "--address", "javascript:alert(1)"], "give an address such as https://example.org/"),
+        (["report", "mine.yaml", "--address", "example.org"], "give an address such as https://example.org/"),
+        (["report", "mine.yaml", "--address", 'https://x.org/"><b>'], "give an address such as https://example.org/"),
+        (["report", "mine.yaml", "--address", "https://x.org/a\nb"], "give an address such as https://example.org/"),
+        (["report", "mine.yaml", "--limit", "0"], "--limit: must be within 1 and"),
+        (["report", "mine.yaml", "--limit", "nan"], "--limit: got 'nan', which is not a number"),
         (["\x1b[31m"], r"\x1b[31m"),
         (["evaluate", "mine.yaml", "\x1b[31m"], r"unrecognized arguments: \x1b[31m"),
     ],
@@ -126,6 +132,12 @@ def test_a_file_that_a_command_reads_is_not_written_over(arguments, refusal):
     before = file.read_bytes()
     assert "is read by this command; name another file" in refusal(arguments)[1]
     assert file.read_bytes() == before
+
+
+def test_a_column_that_may_be_left_out_is_not_left_out_because_it_is_misspelt(refusal):
+    runs = Path("runs.csv")
+    runs.write_text(runs.read_text(encoding="utf-8").replace("recompute", "recompte", 1), encoding="utf-8")
+    assert "line 1: column 'recompte' is not known; did you mean 'recompute'?" in refusal(["predict", "runs.csv"])[1]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,10 +109,11 @@ def build(
     ScenarioError
         If a scenario is wrong. Nothing is written.
     ReportError
-        If there are no notebooks, or two scenarios have one name.
+        If there are no notebooks, two scenarios have one name, or a file was changed meanwhile.
     """
     wanted = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
     files = [scenario.find(name) for name in wanted or [""]]
+    written = [file.read_bytes() for file in files]
     asked = [(file, scenario.load(file)) for file in files]
     _check_names(asked)
     folder = Path(notebooks) if notebooks is not None else notebooks_dir()
@@ -138,6 +140,9 @@ def build(
 
         whatifs = [thread.submit(whatif_of, one[1], found.plan) for one, found in zip(asked, answers, strict=True)]
         run_all(jobs, processes, limit_s, keep)
+    for file, before in zip(files, written, strict=True):
+        if file.read_bytes() != before:  # every notebook reads it: their pages tell of two scenarios
+            raise ReportError(f"{file} was changed while its report was made, and nothing is written; run it again")
     sides = [
         _Side(
             file=file,
@@ -169,13 +174,16 @@ def build(
 
 
 def _check_names(asked: Sequence[tuple[Path, scenario.Scenario]]) -> None:
-    """Refuse two scenarios of one name, by their files."""
+    """Refuse two scenarios of one name or with one folder for their sites, by their files."""
     first: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for file, story in asked:
         if (name := story.name) in first:
             same = "stands there twice" if file.resolve() == first[name].resolve() else f"and {file} have one name"
             raise ReportError(f"{first[name]} {same}: name: {name}; give each file a name of its own")
-        first[name] = file
+        if (folder := _folder_of(file, name)) in folders:
+            raise ReportError(f"the sites of {folders[folder]} and {file} would both be {folder!r}; change one name")
+        first[name] = folders[folder] = file
 
 
 def _folder_of(file: Path, name: str) -> str:
@@ -201,8 +209,9 @@ def _executed(out: Path, name: str) -> Path:
 def _keep_while_running(out: Path, result: Result) -> None:
     """Put an executed notebook, whole, where a reader finds it if this run is killed; no later run reads it."""
     folder = _executed(out, result.job.scenario)
-    folder.mkdir(parents=True, exist_ok=True)
-    catalog.write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
+    with suppress(FileNotFoundError):  # another run of this scenario ended just now, and removed the folder
+        folder.mkdir(parents=True, exist_ok=True)
+        catalog.write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
 
 
 def notebooks_dir() -> Path:

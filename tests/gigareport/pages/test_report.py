@@ -13,7 +13,7 @@ import report_samples
 from gigareport import catalog
 from gigareport import pages as report
 from gigareport.__main__ import main
-from gigareport.pages import glossary, render, text
+from gigareport.pages import glossary, render, site, text
 
 
 @pytest.fixture(scope="module")
@@ -380,3 +380,30 @@ def test_two_files_of_one_name_are_told_by_file_at_once(tmp_path):
         report.build([tmp_path / "a.yaml", tmp_path / "b.yaml"], tmp_path / "reports")
     assert all(part in str(fault.value) for part in ("a.yaml", "b.yaml", "xai-colossus-2024"))
     assert not (tmp_path / "reports").exists()
+
+
+def test_two_files_whose_sites_would_share_a_folder_are_refused_at_once(tmp_path):
+    story = (catalog.data_dir() / "scenarios" / "startup-512-2025.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(story)  # has the name of a bundled scenario: its site is named by the file
+    (tmp_path / "other.yaml").write_text(story.replace("name: startup-512-2025", "name: mine"))
+    with pytest.raises(report.ReportError, match=r"mine.yaml and .*other.yaml would both be 'mine'"):
+        report.build([tmp_path / "mine.yaml", tmp_path / "other.yaml"], tmp_path / "reports")
+
+
+def test_a_scenario_that_is_changed_meanwhile_leaves_the_earlier_site(tmp_path, faked, monkeypatch):
+    """Each notebook reads the file: some pages would tell of the old one, others of the new one."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text((catalog.data_dir() / "scenarios" / "startup-512-2025.yaml").read_text())
+    monkeypatch.setattr(site, "run_all", lambda *_: mine.write_text(mine.read_text() + "# later") and [])
+    with pytest.raises(report.ReportError, match=r"mine.yaml was changed while its report was made"):
+        report.build(mine, tmp_path / "reports", notebooks=one_notebook(tmp_path))
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_result_is_kept_or_not_while_another_run_of_the_scenario_removes_its_own(tmp_path, monkeypatch):
+    def removed(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(catalog, "write_whole", removed)
+    job = site.Job(Path("00-which.ipynb"), "mine")
+    site._keep_while_running(tmp_path, site.Result(job, nbformat.v4.new_notebook()))
