@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 
 import gigacluster
-from gigareport import catalog, scenario
+from gigareport import catalog, scenario, words
 from gigareport.answers import Answers, answers_of
 from gigareport.explore import PAGE_BUDGET_BYTES
 from gigareport.headlines import draw_choice
@@ -392,15 +392,17 @@ def _label(name: str) -> str:
 
 
 def _comparison(sides: Sequence[_Side], separate: bool) -> str:
-    labels = {number.quantity: number.label for side in sides for number in side.answers.numbers}
+    labels: dict[str, dict[str, None]] = {}  # of one quantity, such as goodput under the recovery of each side
+    for told in (told for side in sides for told in side.answers.numbers):
+        labels.setdefault(told.quantity, {})[told.label] = None
     by_side = [{number.quantity: number for number in side.answers.numbers} for side in sides]
     rows = []
     for quantity, label in labels.items():
         numbers = [numbers.get(quantity) for numbers in by_side]
         first, second = numbers[0], numbers[1]
         # Two leads or savings of which one is negative have no ratio.
-        ratio = f"{second.raw / first.raw:.2g}" if first and second and min(first.raw, second.raw) > 0 else "–"
-        rows.append({"label": label, "numbers": numbers, "ratio": ratio})
+        ratio = words.number(second.raw / first.raw) if first and second and min(first.raw, second.raw) > 0 else "–"
+        rows.append({"label": "; ".join(label), "numbers": numbers, "ratio": ratio})
     title = " and ".join(side.name for side in sides) if len(sides) == 2 else f"{len(sides)} scenarios side by side"
     return shell(
         "compare.html.j2",
