@@ -177,7 +177,7 @@ def _in_the_year(chip: str, decided: str, kinds: Sequence[str] = _LISTED) -> Tab
     """Return a chip's prices of some kinds in the year before a day."""
     prices = catalog.read("rental_prices")
     age = numpy.datetime64(decided, "D") - prices["date"]
-    recent = (numpy.timedelta64(0) <= age) & (age <= numpy.timedelta64(365))
+    recent = (numpy.timedelta64(0, "D") <= age) & (age <= numpy.timedelta64(365, "D"))
     return prices.where((prices["chip"] == chip) & numpy.isin(prices["kind"], kinds) & recent)
 
 

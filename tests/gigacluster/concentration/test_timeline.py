@@ -102,7 +102,7 @@ def test_a_larger_or_earlier_cluster_never_leads_for_less(size, more, later):
     usual, larger = (rivals.drop_in(made, value, start) for value in (size, more * size))
     assert (larger.lead_months >= usual.lead_months).all()
     assert (numpy.nan_to_num(larger.rank) <= numpy.nan_to_num(usual.rank)).all()
-    late = rivals.drop_in(made, size, start + 30 * later)
+    late = rivals.drop_in(made, size, start + numpy.timedelta64(30 * later, "D"))
     assert late.lead_months == pytest.approx(usual.lead_months - 30 * later / MONTH)
 
 
