@@ -27,8 +27,9 @@ def step_time(n_chips=2000, cooling="air", checkpoint=True):
 
 @pytest.fixture(autouse=True)
 def no_figure_left_open():
+    before = plt.get_fignums()
     yield
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def frames_of(record):
