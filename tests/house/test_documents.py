@@ -30,6 +30,17 @@ def test_every_file_that_a_document_names_is_there(document):
     assert missing == []
 
 
+def test_every_name_in_the_code_that_a_how_to_tells_is_there():
+    text = (ROOT / "helpers" / "README.md").read_text()
+    how_to = text.partition("## How to add ...")[2].partition("\n## ")[0]
+    told = [name for name in re.findall(r"`([A-Za-z_.]+)`", how_to) if not name.endswith(".md")]
+    names = {part for name in told for part in name.split(".")}
+    assert {"AXES", "_amounts_usd", "_sum_of_powers"} <= names
+    files = {*(ROOT / "helpers").rglob("*.py"), *(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
+    code = set(re.findall(r"\w+", "\n".join(file.read_text() for file in files)))
+    assert names <= code, names - code
+
+
 def test_every_command_of_make_that_a_document_names_is_there():
     commands = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in DOCUMENTS:

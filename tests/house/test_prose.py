@@ -179,15 +179,14 @@ def _without_address():
 
 
 def _processors_from_memory():
-    recalled = catalog.load("chips")["recalled"].fillna("")
-    return recalled.str.contains("n_processors").sum(), len(recalled)
+    return (catalog.load("chips")["recalled"].fillna("").str.contains("n_processors").sum(),)
 
 
 @pytest.mark.parametrize(
     ("words", "now"),
     [
         (r"Sources without an address: (\d+)\n", _without_address),
-        (r"Processors of a chip: (\d+) of (\d+) from memory", _processors_from_memory),
+        (r"Processors of a chip: (\d+) from memory", _processors_from_memory),
     ],
 )
 def test_what_is_said_not_to_be_reached_is_counted_as_it_is_now(words, now):

@@ -102,7 +102,8 @@ def _price_of(name: str, chip: str, own: OwnChip[float, str] | None) -> tuple[Un
     found = Uncertain.fixed(own.usd) if own is not None and chip == OWN else quoted_usd().get(chip)
     if found is None:
         sold = not chip.startswith(_NOT_SOLD)
-        return None, f"no price of {chip} is known" if sold else f"a {chip} is not for sale"
+        no_price = f"no price of {chip} in {PRICE_YEARS[0]} or {PRICE_YEARS[-1]} is known"
+        return None, no_price if sold else f"a {chip} is not for sale"
     if name == "server_usd_per_chip":
         return Uncertain.fixed(0.0), "within the price of the chip"
     if chip == OWN:

@@ -22,8 +22,8 @@ from gigareport.scenario.outlook import Costs, Place, Returns, Speed, Time, Trai
 
 #: A job that never finishes (``reliability.NEVER_BELOW``) has costs and days without meaning: finite, and counted.
 _LEAST_GOODPUT = 1e-9
-#: Parts of the cost of owning that are paid once.
-_CAPITAL = ("chips", "servers", "network", "storage", "building", "power plant")
+#: Parts of the cost of owning that are paid once, as ``cost.own`` names them.
+_HARDWARE, _SITE = ("chips", "servers", "network", "storage"), ("building", "power plant")
 
 
 def answers(
@@ -157,9 +157,9 @@ def rent_flows(
 def _buying_usd(inputs: Inputs, as_new: cost.CashFlows) -> Array:
     """Return what a tenant pays for the rented chips at the end of the term. [USD]"""
     own, paid = inputs.own, as_new.flows
-    names = ("chips", "servers", "network", "storage")
-    hardware_usd = sum(paid[name].amount_usd for name in names) / (1 + own.overrun_frac)
-    site_usd = (paid["building"].amount_usd + paid["power plant"].amount_usd) / (1 + own.overrun_frac)
+    hardware_usd, site_usd = (
+        sum(paid[name].amount_usd for name in names) / (1 + own.overrun_frac) for names in (_HARDWARE, _SITE)
+    )
     xp, (term, life, left, given) = as_common(
         inputs.rent.term_months,
         own.hardware_life_months,
@@ -246,7 +246,7 @@ def _costs(
         rated_power_mw=rated_w / MEGA,
         idle_chips=xp.max(idle_chips, axis=0),
         energy_gwh_per_year=load_w * HOURS_PER_YEAR / GIGA,
-        own_capital_usd=owned.nominal_usd(*_CAPITAL),
+        own_capital_usd=owned.nominal_usd(*_HARDWARE, *_SITE),
         own_usd=owned.net_present_usd,
         rent_usd=owned.net_present_usd + decision.same_work_usd,
         rent_bill_usd=rented.net_present_usd,

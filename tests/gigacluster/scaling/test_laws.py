@@ -78,7 +78,7 @@ def scaling_rows(model):
 
 @pytest.mark.parametrize("form", scaling.LAWS)
 def test_known_parameters_are_recovered_from_exact_runs(form):
-    runs = make_runs(form).drop_duplicates(["params", "experts"]) if form == "routing" else make_runs(form)
+    runs = make_runs(form).drop_duplicates(list(scaling.LAWS[form].columns))
     fitted = scaling.fit(runs, form, device="cpu", loss="squared" if form == "routing" else "huber", starts=16)
     assert fitted.starts.hits > 1
     assert fitted.converged

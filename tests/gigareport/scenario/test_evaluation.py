@@ -1,17 +1,19 @@
 import dataclasses
 import math
 import re
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy
 import pytest
 
 from gigacluster.arrays import to_host
+from gigacluster.cost.own import _amounts_usd
 from gigacluster.reliability import NEVER_BELOW, SCHEMES
 from gigacluster.uncertainty import Uncertain
 from gigareport import audit as claims
 from gigareport import scenario
-from gigareport.scenario import Outlook
+from gigareport.scenario import Outlook, spine
 
 #: Answers that a sample may lack within the horizon; the outlook says how many do.
 MAY_HAVE_NONE = {
@@ -156,6 +158,11 @@ def test_a_plan_of_one_replica_cannot_drop_one():
     alone = scenario.load(changes=changes | {"reliability.recovery": "drop_replica"})
     with pytest.raises(scenario.ScenarioError, match=r"recovery: drop_replica .* has 1; take another scheme"):
         scenario.search_plan(alone)
+
+
+def test_what_is_bought_and_built_is_capital_whatever_lines_cost_has():
+    lines = _amounts_usd(defaultdict(lambda: 1.0))
+    assert [list(part) for part in lines[:2]] == [list(spine._HARDWARE), list(spine._SITE)]
 
 
 def test_own_capital_stands_beside_the_published_capital_of_colossus(outlook):

@@ -192,7 +192,9 @@ def test_what_no_table_knows_of_a_chip_is_asked_for(faults):
     assert "own.chip_usd: is missing, and a TPUv5p is not for sale; give it" in message
     lacks = "no rent of TPUv5p is listed in the year before the decision (the tables have none at all); give it"
     assert f"rent.committed_usd_per_chip_hour: is missing, and {lacks}" in message
-    assert "own.chip_usd: is missing, and no price of VR200 is known" in faults(("chip: H100-SXM", "chip: VR200"))
+    assert "own.chip_usd: is missing, and no price of VR200 in 2024 or 2025 is known" in faults(
+        ("chip: H100-SXM", "chip: VR200")
+    )
 
 
 @pytest.mark.parametrize(
