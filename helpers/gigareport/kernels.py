@@ -158,37 +158,42 @@ def _source() -> _Source:
 
 def main(descriptor: int) -> None:
     """Import what notebooks import, then copy this process for every message that asks for a kernel."""
+    running: set[int] = set()
+
+    def end(*_: Any) -> NoReturn:
+        for pid in running:
+            os.killpg(pid, signal.SIGKILL)
+        os._exit(0)
+
     woken, wakes = socket.socketpair()
-    for end in (woken, wakes):
-        end.setblocking(False)
+    for one in (woken, wakes):
+        one.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, end)
     signal.set_wakeup_fd(wakes.fileno())
     for name in _IMPORTED:
         import_module(name)
     gc.collect()
     gc.freeze()  # memory that is swept would be copied
-    running: set[int] = set()
-    with socket.socket(fileno=descriptor) as channel, suppress(ConnectionError):  # whoever asks may be killed
-        try:
-            while True:
-                ready, _, _ = select.select([channel, woken], [], [])
-                if woken in ready:
-                    woken.recv(_LONGEST)
-                    _tell_of_ended(channel, running)
-                if channel in ready:
-                    message = channel.recv(_LONGEST)
-                    if not message:
-                        break
-                    pid = os.fork()
-                    if pid == 0:
-                        _become_kernel(**json.loads(message))
-                    os.setpgid(pid, pid)
-                    running.add(pid)
-                    _tell(channel, started=pid)
-        finally:
-            for pid in running:
-                os.killpg(pid, signal.SIGKILL)
+    channel = socket.socket(fileno=descriptor)
+    with suppress(ConnectionError):  # whoever asks may be killed
+        while True:
+            ready, _, _ = select.select([channel, woken], [], [])
+            if woken in ready:
+                woken.recv(_LONGEST)
+                _tell_of_ended(channel, running)
+            if channel in ready:
+                message = channel.recv(_LONGEST)
+                if not message:
+                    break
+                pid = os.fork()
+                if pid == 0:
+                    channel.close()
+                    _become_kernel(**json.loads(message))
+                os.setpgid(pid, pid)
+                running.add(pid)
+                _tell(channel, started=pid)
+    end()
 
 
 def _tell_of_ended(channel: socket.socket, running: set[int]) -> None:
