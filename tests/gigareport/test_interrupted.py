@@ -55,7 +55,10 @@ def press(process):
     return process.communicate(timeout=120)[1]
 
 
-@pytest.mark.parametrize("running", [True, False], ids=["cells running", "kernels starting"])
+@pytest.mark.parametrize(
+    "running",
+    [pytest.param(True, id="cells running"), pytest.param(False, id="kernels starting", marks=pytest.mark.slow)],
+)
 def test_a_report_ends_in_one_line_with_its_kernels_and_leaves_the_earlier_site(running, tmp_path):
     (notebooks := tmp_path / "notebooks").mkdir()
     begun = [tmp_path / name for name in ("first", "second", "third")]
