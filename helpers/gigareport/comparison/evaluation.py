@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -240,8 +240,7 @@ def _case(option: Option, run: Run, story: Scenario) -> _Case:
     ValueError
         If no plan of the run fits.
     """
-    # As tuples, since a record with nan equals no other from Python 3.13 on.
-    is_own = astuple(option) == astuple(own_cluster(story)) and run == reference_run(story)
+    is_own = option == own_cluster(story) and run == reference_run(story)
     planned = search_plan(story)
     kind = chip_of(story.cluster) if option.chip == OWN else option.chip
     fitted = FittedPlan(plan=planned, used_frac=1.0) if is_own else fit_plan(run, kind, option.n_chips)

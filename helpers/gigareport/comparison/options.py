@@ -15,7 +15,7 @@ import pandas as pd
 
 from gigacluster import cost, hardware
 from gigacluster.arrays import Array, Samples
-from gigacluster.uncertainty import Uncertain
+from gigacluster.uncertainty import Uncertain, alike
 from gigareport import catalog
 from gigareport.facts.prices import quotes
 from gigareport.scenario import Scenario, inputs_of
@@ -30,6 +30,7 @@ BASIS_WORDS = {"money": "the same money", "power": "the same power", "chips": "t
 _VARIANTS = {"H100": "H100-SXM", "A100": "A100-80", "V100": "V100-SXM", "Trn2": "Trainium2"}
 
 
+@alike
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
     """So many chips of one kind, whoever has them."""

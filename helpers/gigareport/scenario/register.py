@@ -17,7 +17,7 @@ from typing import Annotated, Generic, TypeAlias, TypeVar
 
 from gigacluster.reliability.recovery import SCHEMES
 from gigacluster.throughput.job import LARGEST_BATCH
-from gigacluster.uncertainty import Uncertain
+from gigacluster.uncertainty import Uncertain, alike
 from gigareport import catalog
 from gigareport.facts.rents import FOLLOWED
 from gigareport.scenario.record import SOURCED, Entry
@@ -38,6 +38,7 @@ _sourced_cost = partial(Entry, row=SOURCED, moves="own_usd up")
 _RATE_OF_CAPITAL = Entry("1/year", 0, 1, SOURCED, moves="own_usd either")
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Site(Generic[U, N, S]):
     """Power at one place from one date: a site that grows in phases has a line for each."""
@@ -55,6 +56,7 @@ class Site(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class OwnChip(Generic[N, S]):
     """A chip that no table has: with ``chip: own`` this record takes its place."""
@@ -76,6 +78,7 @@ class OwnChip(Generic[N, S]):
     usd: Annotated[N, "Price of a chip with its part of the server", _of_own_chip("USD", 1, 1e6)]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Generic[U, N, S]):
     """What stands in the hall."""
@@ -128,6 +131,7 @@ class Cluster(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Training(Generic[U, N, S]):
     """What the cluster trains."""
@@ -169,6 +173,7 @@ class Training(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Reliability(Generic[U, N, S]):
     """What stops it."""
@@ -241,6 +246,7 @@ class Reliability(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Delivery(Generic[U, N]):
     """A part of an own cluster that starts to work together."""
@@ -251,6 +257,7 @@ class Delivery(Generic[U, N]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Own(Generic[U, N, S]):
     """What building costs, and when it stands. The names are those of ``gigacluster.cost.own``."""
@@ -320,6 +327,7 @@ class Own(Generic[U, N, S]):
     equity_rate_per_year: Annotated[U, "Return that owners ask for, nominal", _RATE_OF_CAPITAL]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Rent(Generic[U, N, S]):
     """The rental that stands against it. The names are those of ``gigacluster.cost.rent``."""
@@ -416,6 +424,7 @@ class Rent(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Race(Generic[U, N, S]):
     """What time is worth."""
@@ -438,6 +447,7 @@ class Race(Generic[U, N, S]):
     ]
 
 
+@alike
 @dataclass(frozen=True, kw_only=True)
 class Case(Generic[U, N, S]):
     """One cluster and the choice between building and renting it."""
