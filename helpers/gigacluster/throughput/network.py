@@ -22,15 +22,14 @@ from gigacluster.throughput.kernels import either
 class Ring:
     """What an all-gather or a reduce-scatter in a group of chips takes, whatever the size of the message."""
 
-    members: Samples
+    share: Samples  # of a message that a chip sends
     bytes_per_s: Samples
     latency_s: Samples
     exists: Any  # where there are others to talk to
 
     def time_s(self, xp: Namespace, bytes_in: Samples) -> Array:
         """Return the time of a message of so many bytes, as gathered or before it is reduced. [s]"""
-        share = (self.members - 1.0) / self.members
-        return xp.where(self.exists, bytes_in * share / self.bytes_per_s + self.latency_s, 0.0)
+        return xp.where(self.exists, bytes_in * self.share / self.bytes_per_s + self.latency_s, 0.0)
 
 
 def ring_of(xp: Namespace, members: Samples, inner_width: Samples, case: Case, k: Coefficients) -> Ring:
@@ -54,7 +53,7 @@ def ring_of(xp: Namespace, members: Samples, inner_width: Samples, case: Case, k
     across = xp.minimum(scaleup, _nic_bytes_per_s(xp, domains, case, k) / cut * within)
     outside = members > within
     return Ring(
-        members=members,
+        share=(members - 1.0) / members,
         bytes_per_s=xp.where(outside, across, scaleup),
         latency_s=k.collective_latency_s + k.hop_latency_s * xp.where(outside, domains, 0.0),
         exists=members > 1.0,
