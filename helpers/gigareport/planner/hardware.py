@@ -18,7 +18,7 @@ from gigacluster.arrays import to_host
 from gigacluster.throughput.plan_search import search_job
 from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
-from gigareport import catalog, scenario, words
+from gigareport import catalog, scenario
 from gigareport.comparison.runs import divisible_batch
 from gigareport.facts import failures
 from gigareport.planner.base import nearest_shape
@@ -94,9 +94,7 @@ class Model:
 
     def read(self) -> pd.DataFrame:
         """Return the same in words: ``what``, ``median (5 to 95 %)``."""
-        rows = [
-            (row.label, words.interval(row.low, row.median, row.high, row.unit)) for row in self.to_frame().itertuples()
-        ]
+        rows = [(row.label, self.outlook.say(row.quantity)) for row in self.to_frame().itertuples()]
         return pd.DataFrame(rows, columns=["what", "median (5 to 95 %)"])
 
 
