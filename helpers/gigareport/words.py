@@ -66,6 +66,15 @@ def number(value: float, digits: int = 2) -> str:
     return f"{round(rounded, decimals):,.{max(decimals, 0)}f}"
 
 
+def exact(value: float, digits: int = 6) -> str:
+    """Write a number as it was given: with so many significant digits at most, and no zeros behind them.
+
+    >>> exact(2.50), exact(98_304), exact(4.05e11), exact(0.1)
+    ('2.5', '98,304', '4.05 × 10¹¹', '0.1')
+    """
+    return re.sub(r"(\.\d*?)0+(?= |$)", r"\1", number(value, digits)).replace(". ", " ").removesuffix(".")
+
+
 def usd(value: float, digits: int = 2) -> str:
     """Write dollars.
 
