@@ -52,8 +52,8 @@ def answer(outlook: Outlook, averaged: scaling.Estimate) -> str:
     return (
         f"**A run spends {tell(outlook, 'run_flop')} and trains at best a model of {tell(outlook, 'run_params')} on "
         f"{tell(outlook, 'run_tokens')}, to a loss of {tell(outlook, 'run_loss')} if the law's form holds so far "
-        f"beyond the runs, and from {wide} if it is as unsure as forms were shown to be.** The law as first printed would ask "
-        f"for {times} times the parameters: the choice of paper moves the size {moves} its interval."
+        f"beyond the runs, and from {wide} if it is as unsure as forms were shown to be.** The law as first "
+        f"printed would ask for {times} times the parameters: the choice of paper moves the size {moves} its interval."
     )
 
 
