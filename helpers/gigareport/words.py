@@ -32,6 +32,15 @@ _UNITS = {
     "(kW month)": "kW-month",
     "1/(1,000 node-days)": "in 1,000 node-days",
 }
+#: A truth of a table as a reader says it.
+YES_NO = {"True": "yes", "False": "no"}
+#: Words that stay on the line of the number before them, here and in the script of a page.
+UNITS_OF_LINE = sorted(
+    {*_PLURALS, *_PLURALS.values(), *(word for _, word in _LARGE), "%", "×", "FLOP", "FLOP/s", "MW", "GW", "kW", "GWh"}
+    | {f"{unit}{end}" for unit in ("millisecond", "second", "minute", "hour", "year", "time") for end in ("", "s")}
+)
+#: The blanks between a number and its unit, and within a power of ten.
+JOINED = re.compile(rf"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹×]) (?=(?:{'|'.join(UNITS_OF_LINE)})(?!\w)|10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])")
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
 

@@ -229,7 +229,7 @@
   };
 
   const put = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
-  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const write = (element, plain) => { const text = joined(plain); if (element.textContent !== text) element.textContent = text; };
   const svg = (tag, attributes, parent) => parent.appendChild(put(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
   const ink = { fill: "currentColor" };
 
