@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import os
+import re
 import stat
 from collections.abc import Callable
 from functools import cache, partial
@@ -156,6 +157,21 @@ def located() -> set[str]:
     """
     sources = headline(read("sources"))
     return set(sources["source_id"][given(sources["address"])])
+
+
+def publishers() -> dict[str, str]:
+    """Return of each source, by its id, what stands first in its citation: who wrote or published it.
+
+    Examples
+    --------
+    >>> publishers()["korthikanti22"], publishers()["mlperf-v4.1"]
+    ('Korthikanti et al. 2022', 'MLCommons')
+    """
+    table = read("sources")
+    return {
+        str(name): re.split(r", | @| \(", str(citation))[0]
+        for name, citation in zip(table["source_id"], table["citation"], strict=True)
+    }
 
 
 def vintage(table: Table | pd.DataFrame, column: str = "as_of") -> str:

@@ -22,7 +22,7 @@ from gigareport.plots import Front, finished
 from gigareport.scenario.outlook import digits_of
 from gigareport.scenario.register import Site
 from gigareport.spending import dollars_unit
-from gigareport.words import number, quantity, share, usd
+from gigareport.words import exact, number, quantity, share, usd
 
 #: Columns of :func:`sites_with`.
 SIZE = "Size [H100-equivalents, 8-bit peak]"
@@ -244,7 +244,7 @@ def place_title(outlook: scenario.Outlook, table: pd.DataFrame) -> str:
     first = sizes.loc[here.index[0]].dropna()
     if first.empty or first.max() <= here.iloc[0]:
         return "Another listed site was as large before this cluster was complete"
-    return f"{first.idxmax()} was {first.max() / here.iloc[0]:.3g} times this cluster on the day it was complete"
+    return f"{first.idxmax()} was {exact(first.max() / here.iloc[0], 3)} times this cluster on the day it was complete"
 
 
 #: Label of the axis of :func:`spread` that stands.
@@ -300,15 +300,16 @@ def power(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:
         said = f"Chips stand without power in {share(without)} of the samples, {number(idle, 3)} at most in the median."
     elif cluster.sites:
         said = "In no sample does a chip stand without power."
-    known = "; ".join(f"{path}: {text}" for path, text in scenario.taken(outlook.scenario).items())
+    taken = scenario.taken(outlook.scenario).items()
+    known = "; ".join(f"{scenario.entry_of(path).meaning.lower()}: {text}" for path, text in taken)
     said += f" What the file leaves out of the {cluster.chip} is its own, not an H100's: {known}." if known else ""
     return pd.DataFrame(rows, columns=["power", "MW", "from month"]), said
 
 
 def _range(value: Uncertain | Interval) -> str:
     """Return a median, with its interval where it has one."""
-    spread = f" ({value.low:,.3g} to {value.high:,.3g})" if value.low < value.high else ""
-    return f"{value.median:,.3g}{spread}"
+    spread = f" ({exact(value.low, 3)} to {exact(value.high, 3)})" if value.low < value.high else ""
+    return f"{exact(value.median, 3)}{spread}"
 
 
 #: By how much an input is moved to find where the decision turns, and how late in the horizon power may come.

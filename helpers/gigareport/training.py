@@ -13,8 +13,8 @@ from gigacluster.uncertainty import interval
 from gigareport import catalog
 from gigareport.beside import published_optima
 from gigareport.scenario import Outlook
+from gigareport.words import exact, quantity
 from gigareport.words import interval as interval_text
-from gigareport.words import quantity
 
 COMPUTE, LOSS = "Training compute [FLOP]", "Loss [nat/token]"
 BEST_SIZE, SCORE = "Best size [parameters]", "MMLU, right answers [1]"
@@ -49,7 +49,7 @@ def parameters_beside(law: scaling.Fit, limit: scaling.Fit, published: str) -> p
     table = pd.DataFrame(law.table()).set_index("symbol").drop(columns="fixed")
     table = table.assign(published=known, ratio=table["value"] / known, limit=pd.Series(limit.parameters))
     names = {"standard_error": "standard error", "published": "published refit", "limit": "least absolute deviations"}
-    return table.rename(columns=names).map("{:.5g}".format).reset_index()
+    return table.rename(columns=names).map(lambda value: exact(value, 5)).reset_index()
 
 
 def best_losses(law: scaling.Fit, flop: numpy.ndarray) -> pd.DataFrame:
@@ -143,7 +143,7 @@ def excess_as_printed(
         "least loss by laws of the same runs [nat/token]": losses.min(),
         "largest loss by laws of the same runs [nat/token]": losses.max(),
     }
-    return pd.DataFrame({"what": [*rows], "value": [f"{value:.3g}" for value in rows.values()]})
+    return pd.DataFrame({"what": [*rows], "value": [exact(value, 3) for value in rows.values()]})
 
 
 def teaching(law: scaling.Fit, *, at_flop: float, budget_flop: float) -> pd.DataFrame:

@@ -16,6 +16,8 @@ _PLURALS = {
     "point": "points",
     "port": "ports",
     "sequence": "sequences",
+    "nat": "nats",
+    "h": "hours",
 }
 #: Of these a reader counts millions and more in words.
 _COUNTED = ("parameter", "token")
@@ -23,13 +25,22 @@ _LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 #: Units as a reader says them, where they are short in the tables.
 _UNITS = {
-    "h": "hours",
     "(chip h)": "chip-hour",
     "(W year)": "watt-year",
     "(chip year)": "chip-year",
     "(chip tier)": "chip and tier",
     "(kW month)": "kW-month",
+    "1/(1,000 node-days)": "in 1,000 node-days",
 }
+#: A truth of a table as a reader says it.
+YES_NO = {"True": "yes", "False": "no"}
+#: Words that stay on the line of the number before them, here and in the script of a page.
+UNITS_OF_LINE = sorted(
+    {*_PLURALS, *_PLURALS.values(), *(word for _, word in _LARGE), "%", "×", "FLOP", "FLOP/s", "MW", "GW", "kW", "GWh"}
+    | {f"{unit}{end}" for unit in ("millisecond", "second", "minute", "hour", "year", "time") for end in ("", "s")}
+)
+#: The blanks between a number and its unit, and within a power of ten.
+JOINED = re.compile(rf"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹×]) (?=(?:{'|'.join(UNITS_OF_LINE)})(?!\w)|10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])")
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
 
@@ -62,6 +73,15 @@ def number(value: float, digits: int = 2) -> str:
     rounded = round(value, decimals)
     decimals = digits - 1 - math.floor(math.log10(abs(rounded)))  # 99.96 becomes 100 and needs one place fewer
     return f"{round(rounded, decimals):,.{max(decimals, 0)}f}"
+
+
+def exact(value: float, digits: int = 6) -> str:
+    """Write a number as it was given: with so many significant digits at most, and no zeros behind them.
+
+    >>> exact(2.50), exact(98_304), exact(4.05e11), exact(0.1)
+    ('2.5', '98,304', '4.05 × 10¹¹', '0.1')
+    """
+    return re.sub(r"(\.\d*?)0+(?= |$)", r"\1", number(value, digits)).replace(". ", " ").removesuffix(".")
 
 
 def usd(value: float, digits: int = 2) -> str:
@@ -122,14 +142,18 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
     --------
     >>> quantity(4.71e9, "USD"), quantity(0.372, "1"), quantity(94.6, "day"), quantity(0.47, "h")
     ('$4.7 billion', '37 %', '95 days', '28 minutes')
-    >>> quantity(2.94, "USD/chip-hour"), quantity(3.12e25, "FLOP"), quantity(2.11e-18, "USD/FLOP")
-    ('$2.9 per chip-hour', '3.1 × 10²⁵ FLOP', '$2.1 × 10⁻¹⁸ per FLOP')
+    >>> quantity(2.94, "USD/(chip h)"), quantity(3.12e25, "FLOP"), quantity(2.11e-18, "USD/FLOP")
+    ('$2.9 a chip-hour', '3.1 × 10²⁵ FLOP', '$2.1 × 10⁻¹⁸ a FLOP')
+    >>> quantity(0.16, "1/year"), quantity(2.6, "1/year"), quantity(1.88, "nat/token", 3)
+    ('16 % a year', '2.6 a year', '1.88 nats a token')
     """
     if not math.isfinite(value):
         return _UNKNOWN
-    currency, _, per = unit.partition("/")
-    if currency.upper() == "USD":
-        return usd(value, digits) + (f" per {per.strip('()').replace('chip h', 'chip-hour')}" if per else "")
+    what, _, per = unit.partition("/")
+    if per and per != "s":
+        return f"{quantity(value, what, digits)} a {_UNITS.get(per, per)}"
+    if unit == "USD":
+        return usd(value, digits)
     if unit in _DURATIONS_S:
         return duration(value * _DURATIONS_S[unit], digits)
     if unit == "1" and abs(value) <= 1:
@@ -145,15 +169,14 @@ def unit_words(unit: str) -> str:
 
     Examples
     --------
-    >>> unit_words("USD/(chip h)"), unit_words("USD/kWh"), unit_words("1/year"), unit_words("FLOP")
-    ('$ a chip-hour', '$ a kWh', 'a year', 'FLOP')
+    >>> unit_words("USD/(chip h)"), unit_words("USD/kWh"), unit_words("1/year"), unit_words("W/chip")
+    ('$ a chip-hour', '$ a kWh', 'a year', 'W a chip')
     """
-    currency, _, per = unit.partition("/")
-    if unit in _UNITS:
-        return _UNITS[unit]
-    if currency == "USD":
-        return f"$ a {_UNITS.get(per, per)}" if per else "$"
-    return f"a {per}" if currency == "1" and per else _PLURALS.get(unit, unit)
+    what, _, per = unit.partition("/")
+    said = {"USD": "$", "1": ""}.get(what, _PLURALS.get(what, what))
+    if unit in _UNITS or not per or per == "s":
+        return _UNITS.get(unit, unit if per or unit == "1" else said)
+    return f"{said} a {_UNITS.get(per, per)}".strip()
 
 
 def interval(low: float, median: float, high: float, unit: str, digits: int = 2) -> str:
@@ -257,7 +280,7 @@ def _ends(low: str, high: str, said: str) -> tuple[str, str]:
     if len(rest) == 1 and not any("×" in text or text.startswith("-") for text in texts):
         return low.lstrip("$").partition(" ")[0], high.lstrip("$").partition(" ")[0]
     units = {text.rpartition(" ")[2] for text in texts}
-    if len(units) == 1 and all(text.count(" ") > 1 for text in texts) and "per" not in low:
+    if len(units) == 1 and all(text.count(" ") > 1 for text in texts) and " a " not in low:
         return low.rpartition(" ")[0], high.rpartition(" ")[0]
     return low, high
 

@@ -1,12 +1,14 @@
 """Numbers in sentences: whatever its sign, a difference is said by a word and never by a minus."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigareport import words
+from gigareport import scenario, words
+from gigareport.scenario import leaves
 
 SAID = [words.BETTER, words.CHEAPER, words.SAVES, words.EARLIER]
 dollars = st.floats(-1e13, 1e13).filter(lambda value: value == 0 or abs(value) > 1e-3)
@@ -34,3 +36,23 @@ def test_a_difference_that_nobody_knows_is_said_to_be_unknown():
 @pytest.mark.parametrize(("value", "text"), [(-1.3e6, "worse by $1.3 million"), (2e9, "better by $2.0 billion")])
 def test_a_difference_alone_has_its_word(value, text):
     assert words.difference_alone(value, words.BETTER) == text
+
+
+UNITS = sorted({unit for _, unit in scenario.Outlook.answers().values()})
+INPUTS = sorted({field.entry.unit for _, field, _ in leaves(scenario.load(scenario.STORY)) if field.entry.unit})
+
+
+#: What a unit of the tables has and a reader does not say.
+RAW = re.compile(r"/(?!s\b)|\(|\bUSD\b|\bper\b")
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@given(ends=st.tuples(dollars, dollars, dollars).map(sorted))
+def test_an_answer_is_said_in_words_and_not_in_the_units_of_the_tables(unit, ends):
+    texts = [words.interval(*ends, unit).replace("(", "", 1), words.interval_alone(ends[0], ends[2], unit)]
+    assert [text for text in texts if RAW.search(text)] == []
+
+
+@pytest.mark.parametrize("unit", sorted({*UNITS, *INPUTS}))
+def test_a_unit_is_said_in_words_and_not_as_the_tables_have_it(unit):
+    assert not RAW.search(words.unit_words(unit))

@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 import textwrap
+import types
 from pathlib import Path
 
 import pytest
 
 from tests.mutants.operators import sites
+from tests.mutants.session import _pass_on
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = """
@@ -38,6 +40,40 @@ def test_what_is_changed_is_computed_and_neither_said_nor_declared():
     assert {"value < low -> value <= low", "0.5 * (value + LIMIT) -> 0.5", "value + LIMIT -> value - LIMIT"} <= changes
     assert {"4.0 -> 8.0", "-half -> half", "min(half, LIMIT) -> max(half, LIMIT)"} <= changes
     assert not any("value + 1" in change or "1 + 1" in change or change.startswith("0.0") for change in changes)
+
+
+TABLE = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Law:
+    rate: float
+    call: object
+
+def grown(value):
+    return value * FACTOR
+
+def make(rate):
+    return Law(rate * FACTOR, grown)
+
+FACTOR = 1.0
+LAWS = {"made": make(3.0)}
+"""
+
+
+@pytest.mark.parametrize(("old", "new", "rate"), [("", "", 3.0), ("make(3.0)", "make(4.0)", 4.0), ("1.0", "2.0", 6.0)])
+def test_a_constant_of_classes_and_functions_is_passed_on_where_it_changed(monkeypatch, old, new, rate):
+    module, user = types.ModuleType("made_laws"), types.ModuleType("made_user")
+    for one in (module, user):
+        monkeypatch.setitem(sys.modules, one.__name__, one)
+    exec(TABLE, module.__dict__)
+    before = user.LAWS = module.LAWS
+    _pass_on(module, compile(TABLE.replace(old, new), "made", "exec"))
+    assert user.LAWS is module.LAWS
+    assert (module.LAWS is before) == (old == "")
+    assert module.LAWS["made"].rate == rate
+    assert isinstance(module.LAWS["made"], module.Law)
+    assert module.LAWS["made"].call(1.0) == module.grown(1.0)
 
 
 @pytest.mark.slow

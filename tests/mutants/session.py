@@ -10,6 +10,7 @@ import json
 import math
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -234,14 +235,24 @@ def _install(
 
 def _pass_on(module: types.ModuleType, code: types.CodeType) -> None:
     """Give what a module holds besides functions and classes, where it changed, to all who imported it."""
-    fresh = types.ModuleType(module.__name__)
-    fresh.__dict__.update(__file__=module.__file__, __package__=module.__package__)
-    exec(code, fresh.__dict__)
-    for name, new in vars(fresh).items():
+    fresh = dict(vars(module))
+
+    class Names(dict[str, object]):
+        """What the changed code names; a class stays the one that others know."""
+
+        def __setitem__(self, name: str, value: object) -> None:
+            fresh[name] = vars(module).get(name, value) if isinstance(value, type) else value
+
+    exec(code, fresh, Names())
+    for name, new in fresh.items():
         old = vars(module).get(name)
         if name.startswith("__") or isinstance(new, type | types.FunctionType | types.ModuleType):
             continue
-        if repr(old) != repr(new) and " at 0x" not in repr(new):
+        if _without_addresses(old) != _without_addresses(new):
             for other in list(sys.modules.values()):
                 if vars(other).get(name, vars) is old:
                     setattr(other, name, new)
+
+
+def _without_addresses(value: object) -> str:
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))

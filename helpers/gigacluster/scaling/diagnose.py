@@ -258,7 +258,7 @@ def _minima(solved: Solved) -> Iterator[Flag]:
         message = f"{starts.lower_unproved} starts went below the optimum and did not converge; a lower one may exist"
         yield Flag("hard to find", "", message)
     if starts.hit_rate < _LEAST_HIT_RATE:
-        yield Flag("hard to find", "", f"{starts}; raise starts to be sure")
+        yield Flag("hard to find", "", str(starts), "raise starts to be sure")
 
 
 def _residuals(solved: Solved) -> Iterator[Flag]:
@@ -271,21 +271,20 @@ def _residuals(solved: Solved) -> Iterator[Flag]:
     if shared is not None:
         message = (
             f"runs of equal {shared.by} share an error (correlation {shared.correlation:.2f} over "
-            f"{int(shared.group.max()) + 1} groups): {len(residuals)} runs tell less than so many would; kind='auto' "
-            "allows for it"
+            f"{int(shared.group.max()) + 1} groups): {len(residuals)} runs tell less than so many would"
         )
-        yield Flag("shared errors", "", message)
+        yield Flag("shared errors", "", message, "kind='auto' allows for it")
     chance, explained = curvature_test(residuals, jacobian, problem.log_columns, shared)
     if chance < SIGNIFICANT and explained > _LEAST_EXPLAINED:
         message = (
             f"curves in {', '.join(problem.log_columns)} explain {explained:.0%} of the residual variance (chance "
-            f"{chance:.1g}): the form is not that of the runs; compare forms with scaling.rollouts"
+            f"{chance:.1g}): the form is not that of the runs"
         )
-        yield Flag("lack of fit", "", message)
+        yield Flag("lack of fit", "", message, "compare forms with scaling.rollouts")
     factor = uneven_spread(solved)
     if factor is not None:
-        message = f"residuals change {factor:.2g} times a decade of compute: give sigma=..., or kind='case'"
-        yield Flag("uneven spread", "", message)
+        message = f"residuals change {factor:.2g} times a decade of compute"
+        yield Flag("uneven spread", "", message, "give sigma=..., or kind='case'")
 
 
 def _replicates(solved: Solved, table: Mapping[str, numpy.ndarray]) -> Iterator[Flag]:

@@ -12,14 +12,19 @@ import numpy
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One thing that a reader of a fit must know. ``symbol`` is empty where it concerns the whole fit."""
+    """One thing that a reader of a fit must know. ``symbol`` is empty where it concerns the whole fit.
+
+    ``remedy`` is what a caller of the library can do, where there is something: it names functions and options.
+    """
 
     kind: str
     symbol: str
     message: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.symbol + ' ' if self.symbol else ''}{self.kind}: {self.message}"
+        told = f"{self.symbol + ' ' if self.symbol else ''}{self.kind}: {self.message}"
+        return f"{told}; {self.remedy}" if self.remedy else told
 
 
 @dataclass(frozen=True, slots=True)

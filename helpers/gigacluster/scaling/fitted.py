@@ -301,9 +301,9 @@ class Fit:
             return ()
         message = (
             f"{reach:,.3g} times the compute of the largest run ({largest.max():.2g} FLOP); the interval is that of "
-            "the form's parameters, not of the form: see scaling.rollouts for the error at such a reach"
+            "the form's parameters, not of the form"
         )
-        return (Flag("reach", "", message),)
+        return (Flag("reach", "", message, "see scaling.rollouts for the error at such a reach"),)
 
     def compute_for(self, loss: Samples, *, flop_per_param_token: float = FLOP_PER_PARAM_TOKEN) -> Estimate:
         """Return the least training compute that reaches a loss, best split. [FLOP]

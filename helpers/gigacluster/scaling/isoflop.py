@@ -253,7 +253,7 @@ def _minima(
     curves = [Curve.at(numpy.log(size[rows]), loss[rows], window, approach) for rows in groups]
     rows = numpy.concatenate([numpy.zeros((0, len(loss)), dtype=int), *draw_rows(bootstrap, len(loss), seed)])
     pooled = numpy.concatenate([curve.residuals for curve in curves])
-    pooled = pooled - pooled.mean() if len(pooled) else numpy.zeros(1)
+    pooled = pooled if len(pooled) else numpy.zeros(1)
     minima = []
     for curve, group in zip(curves, groups, strict=True):
         if approach == 1:
@@ -277,11 +277,11 @@ def _lines(x: numpy.ndarray, y: numpy.ndarray, seed: int) -> numpy.ndarray:
         return line_through(x, y)
     left = numpy.isfinite(y[0]).sum() - 2
     about = y[0] - observed[0, 1] - observed[0, 0] * x
-    scatter = float(numpy.nansum(about**2)) / max(left, 1)
+    scatter = float(numpy.nansum(about**2)) / left
     drawn = numpy.ma.masked_invalid(y[1:, numpy.isfinite(y[0])])
     rest = max(scatter - float(drawn.var(axis=0).filled(0.0).mean()), 0.0)
     stream = numpy.random.default_rng([seed, 2])
-    size = numpy.sqrt(rest * max(left, 1) / stream.chisquare(max(left, 1), len(y) - 1))[:, None]
+    size = numpy.sqrt(rest * left / stream.chisquare(left, len(y) - 1))[:, None]
     return numpy.concatenate([observed, line_through(x, y[1:] + size * stream.standard_normal((len(y) - 1, len(x))))])
 
 

@@ -144,7 +144,7 @@ def cheapest_to_serve(
     Returns
     -------
     Serving
-        ``nan`` where the loss cannot be reached.
+        ``nan`` where the loss cannot be reached, or an input is not positive (E and served tokens may be 0).
 
     Notes
     -----
@@ -157,13 +157,12 @@ def cheapest_to_serve(
     >>> bool(plan.total_flop < plan.total_flop_if_training_optimal)
     True
     """
-    xp, (loss, served, A, B, E, alpha, beta) = as_common(loss, served_tokens, A, B, E, alpha, beta)
-    one = xp.ones_like(loss * served * A * B * E * alpha * beta)
-    valid = one * (loss - E) > 0
-    valid = valid & (served >= 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0)
-    loss, served, A, B, E, alpha, beta = (value * one for value in (loss, served, A, B, E, alpha, beta))
-    reducible = xp.where(valid, loss - E, one)
-    A, B, alpha, beta = (xp.where(valid, value, one) for value in (A, B, alpha, beta))
+    xp, given = as_common(loss, served_tokens, A, B, E, alpha, beta)
+    loss, served, A, B, E, alpha, beta = xp.broadcast_arrays(*given)
+    one = xp.ones_like(loss)
+    valid = (loss > E) & (E >= 0) & (served >= 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0)
+    values = (loss - E, served, A, B, alpha, beta)
+    reducible, served, A, B, alpha, beta = (xp.where(valid, value, one) for value in values)
 
     def tokens_for(log_params: Array) -> Any:
         left = xp.maximum(reducible - A * xp.exp(-alpha * log_params), 1e-300 * one)
@@ -221,12 +220,11 @@ def repeated_optimum(
     >>> bool(repeated_optimum(1e26, 1e12, *law, 15.4).loss > optimum(1e26, *law).loss)
     True
     """
-    xp, (C, U, A, B, E, alpha, beta, scale) = as_common(budget_flop, unique_tokens, A, B, E, alpha, beta, repeats_scale)
-    free = optimum(C, A, B, E, alpha, beta)
-    one = xp.ones_like(free.loss * U * scale)
-    valid = xp.isfinite(free.loss * one) & (U > 0) & (scale > 0)
-    U, scale = (xp.where(valid, value * one, one) for value in (U, scale))
-    C = xp.where(valid, C * one, one)
+    xp, values = as_common(budget_flop, unique_tokens, A, B, E, alpha, beta, repeats_scale)
+    C, U, A, B, E, alpha, beta, scale = xp.broadcast_arrays(*values)
+    free, one = optimum(C, A, B, E, alpha, beta), xp.ones_like(C)
+    valid = xp.isfinite(free.loss) & (U > 0) & (scale > 0)
+    C, U, scale = (xp.where(valid, value, one) for value in (C, U, scale))
 
     def loss_at(log_params: Array) -> Any:
         tokens = C / (FLOP_PER_PARAM_TOKEN * xp.exp(log_params))
@@ -234,7 +232,7 @@ def repeated_optimum(
         worth = xp.minimum(tokens, U) + xp.where(repeats > 0, -U * scale * xp.expm1(-repeats / scale), 0.0 * one)
         return E + A * xp.exp(-alpha * log_params) + B * worth**-beta
 
-    start = xp.where(valid, xp.log(free.params * one), 0.0 * one)
+    start = xp.where(valid, xp.log(free.params), 0.0 * one)
     all_unique = xp.log(C / (FLOP_PER_PARAM_TOKEN * U))  # repeating nothing
     chosen = _golden_section(xp, loss_at, start, xp.maximum(start, all_unique))
     params = xp.exp(chosen)

@@ -220,7 +220,8 @@ def link_score(
             "not identified",
             name,
             f"scores from {score.min():.2f} to {score.max():.2f} allow any {name} from {low:.2f} "
-            f"to {high:.2f}; predictions average over them: give {name}=... if it is known",
+            f"to {high:.2f}; predictions average over them",
+            f"give {name}=... if it is known",
         )
         for name, (low, high) in zip(("ceiling", "floor"), intervals, strict=True)
         if high - low > _OPEN

@@ -18,9 +18,51 @@ from gigacluster.uncertainty import Interval
 from gigareport import catalog, facts, words
 from gigareport.beside import accounts, costs, goodput, growth
 from gigareport.beside.rows import row
+from gigareport.facts import recovery
 
 #: How far a default estimate without an interval of its own may lie from a published one.
 _NEAR = 0.2
+_HOLDS = f"its 90 % interval holds the figure, or {words.share(_NEAR)}"
+#: The inputs that publications print, by the names of our functions.
+_GIVEN = {
+    "bytes_per_param": "bytes a parameter",
+    "checkpoint_interval_s": "seconds between checkpoints",
+    "checkpoint_write_s": "seconds to write one",
+    "chip_w": "W of a chip",
+    "days": "days",
+    "failures": "failures",
+    "failures_per_1000_node_days": "failures in 1,000 node-days",
+    "gpus_per_node": "GPUs a node",
+    "growth_per_year": "growth a year",
+    "hours": "hours",
+    "interval_s": "seconds between stalls",
+    "it_power_w": "W of the computers",
+    "loss": "loss",
+    "mean_s": "seconds in the mean",
+    "median_s": "seconds in the median",
+    "method": "method",
+    "mttf_s": "seconds between failures",
+    "n_chips": "chips",
+    "n_gpus": "GPUs",
+    "n_params": "parameters",
+    "network_power_share": "share of the network",
+    "network_usd_per_chip": "network $ a chip",
+    "pue": "PUE",
+    "restart_s": "seconds of a restart",
+    "run_id": "run",
+    "server_usd_per_chip": "server $ a chip",
+    "server_w_per_chip": "W of its server",
+    "site_usd_per_chip": "site $ a chip",
+    "size_ratio": "times the size",
+    "stall": "the stall",
+    "stall_s": "seconds of a stall",
+    "switch_ports": "ports of a switch",
+    "symbol": "symbol",
+    "term_months": "months",
+    "usd_per_chip_hour": "$ a chip-hour",
+    "value_usd": "$",
+    "write_s": "seconds to write one",
+}
 _FIGURES = ["published", "low", "median", "high", "ratio", "source_id"]
 
 
@@ -83,26 +125,26 @@ def ledger(samples: int = 2_000, seed: int = 7) -> pd.DataFrame:
     clusters, sales, anchors = (catalog.load(name) for name in ("gpu_clusters", "chip_sales", "published_anchors"))
     grown = growth.published_growth(clusters, world, anchors)
     shares = growth.published_shares(clusters, world, sales, anchors)
-    sizes, days = times["n_gpus"].map("{:g}".format), shares["as_of"].dt.strftime("%Y-%m-%d")
+    sizes, days = times["n_gpus"].map(words.exact), shares["as_of"].dt.strftime("%Y-%m-%d")
     bound = times["is_lower_bound"].map({True: ", which is a lower bound", False: ""})
     parts = [
         _from_inputs(),
         _judged(
             times.drop(columns="unit").assign(quantity=times["system"] + ": " + times["metric"]),
             "effective time",
-            sizes + " GPUs, " + times["scheme"] + "; rates " + times["rate_from"],
+            sizes + " GPUs, " + times["scheme"].map(recovery.WORDS) + "; rates " + times["rate_from"],
             "its 90 % interval holds the figure" + bound,
             ~times["missed"],
         ),
         _judged(money, "cost", "our defaults"),
         _judged(
-            hours.assign(quantity=hours["chip"] + ": cost of ownership, " + hours["operator"], unit="USD/chip/h"),
+            hours.assign(quantity=hours["chip"] + ": cost of ownership, " + hours["operator"], unit="$ a chip-hour"),
             "cost",
             "our defaults in a rented hall",
         ),
         _judged(gigawatt, "cost", "scenario gigawatt-2026"),
-        _judged(grown.assign(unit="1/year"), "growth", grown["n"].astype(str) + " clusters or quarters"),
-        _judged(shares, "share", "as of " + days, f"{_NEAR:.0%}: tables of clusters differ by their day"),
+        _judged(grown.assign(unit="times a year"), "growth", grown["n"].astype(str) + " clusters or quarters"),
+        _judged(shares, "share", "as of " + days, f"{words.share(_NEAR)}: tables of clusters differ by their day"),
     ]
     table = pd.concat(parts, ignore_index=True).dropna(subset="median")
     off = numpy.abs(numpy.log(table["ratio"].where(table["ratio"] > 0)))
@@ -114,12 +156,12 @@ def _judged(
     table: pd.DataFrame,
     subject: str,
     inputs: str | pd.Series,
-    allowed: str | pd.Series = f"its 90 % interval holds the figure, or {_NEAR:.0%}",
+    allowed: str | pd.Series = _HOLDS,
     holds: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Return a table of ours beside published figures as rows of the ledger, near ones as those that hold."""
     near = table["published"].between(table["low"], table["high"]) | ((table["ratio"] - 1).abs() <= _NEAR)
-    claim = table["quantity"] + (" [" + table["unit"] + "]" if "unit" in table else "")
+    claim = table["quantity"] + (" [" + table["unit"] + "]" if "unit" in table else "").replace(" [1]", "")
     told = {"subject": subject, "claim": claim, "inputs": inputs, "allowed": allowed}
     return table[_FIGURES].assign(**told, holds=near if holds is None else holds)
 
@@ -131,12 +173,12 @@ def _from_inputs() -> pd.DataFrame:
         given = json.loads(claim.inputs)
         ours = follow(claim.function, given)
         allowed = max(claim.abs_tol, claim.rel_tol * abs(claim.expected))
-        said = f"{claim.rel_tol:.2g} of it" if claim.rel_tol else f"{allowed:.3g}"
+        said = f"{words.exact(claim.rel_tol)} of it" if claim.rel_tol else words.exact(allowed)
         rows.append(
             {
                 "subject": claim.subject,
                 "claim": claim.claim,
-                "inputs": ", ".join(f"{name} {value}" for name, value in given.items()),
+                "inputs": ", ".join(f"{_GIVEN[name]} {_value(value)}" for name, value in given.items()),
                 **row(claim.expected, Interval(numpy.nan, ours, numpy.nan)),
                 "allowed": f"{said}: {claim.reason}",
                 "source_id": claim.source_id,
@@ -144,6 +186,13 @@ def _from_inputs() -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _value(value: Any) -> str:
+    """Write a value that a publication prints, or several."""
+    if isinstance(value, list):
+        return " and ".join(map(_value, value))
+    return value if isinstance(value, str) else words.exact(value)
 
 
 def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +206,7 @@ def read_ledger(table: pd.DataFrame) -> pd.DataFrame:
         return f"{words.number(row.median, 3)}{spread}"
 
     def claim(row: Any) -> str:
-        name = row.claim if " " in row.claim else row.claim.replace("-", " ")
-        return f"{row.subject}: {name} ({row.inputs.replace('_', ' ')})"
+        return f"{row.subject}: {row.claim} ({row.inputs})"
 
     rows = [
         (claim(row), words.number(row.published, 3), ours(row), words.number(row.ratio, 3), row.allowed, row.source_id)

@@ -22,6 +22,7 @@ from gigareport.beside.accounts import amortised_run_usd, cost_shares, energy_kw
 from gigareport.beside.rows import row, worst_first
 from gigareport.facts.prices import cost_inputs, own_inputs, quoted_usd
 from gigareport.scenario.chips import CHIP_OF_DEFAULTS, POWER_OF_OTHERS
+from gigareport.words import unit_words
 
 _CHIPS = 100_000.0
 #: Releases of the chips in Epoch's table, for their age when a run starts, and their rated power with the server's.
@@ -37,11 +38,12 @@ _PUBLISHED_AFTER_DAYS, _KWH_PER_CHIP_HOUR, _USD_PER_KWH = 60, 0.8, 0.08
 #: Units that a table reads well in: factor and name.
 _READABLE = {
     "W": (1e6, "MW"),
-    "kWh/year": (1e6, "GWh/year"),
-    "USD": (1e9, "USD billion"),
-    "USD/year": (1e6, "USD million/year"),
-    "USD/GW": (1e9, "USD billion/GW"),
-    "USD/GW/year": (1e9, "USD billion/GW/year"),
+    "kWh/year": (1e6, "GWh a year"),
+    "USD": (1e9, "$ billion"),
+    "USD/year": (1e6, "$ million a year"),
+    "USD/chip/h": (1.0, "$ a chip-hour"),
+    "USD/GW": (1e9, "$ billion a GW"),
+    "USD/GW/year": (1e9, "$ billion a GW and year"),
 }
 
 
@@ -103,7 +105,7 @@ def _facts() -> dict[str, dict[str, Any]]:
 def _beside(fact: dict[str, Any], ours: Samples) -> dict[str, Any]:
     """Return the row of a published fact, in a unit that reads well."""
     published = next(fact[end] for end in ("value", "low", "high") if not math.isnan(fact[end]))
-    scale, unit = _READABLE.get(fact["unit"], (1.0, fact["unit"]))
+    scale, unit = _READABLE.get(fact["unit"], (1.0, unit_words(fact["unit"])))
     return {**row(published / scale, ours / scale), "unit": unit, "source_id": fact["source_id"]}
 
 

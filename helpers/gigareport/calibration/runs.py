@@ -85,6 +85,27 @@ def _families() -> dict[str, str]:
     return dict(zip(table["stem"], table["family"], strict=True))
 
 
+def by_chip() -> pd.DataFrame:
+    """Return what was measured of each chip, the most first: ``runs``, ``sources`` and ``largest_run_chips``.
+
+    Runs known from memory alone do not count.
+    """
+    runs = catalog.headline(catalog.load("training_runs")).groupby("chip")
+    found = runs.agg(runs=("run_id", "size"), sources=("source_id", "nunique"), largest_run_chips=("n_chips", "max"))
+    return found.sort_values("runs", ascending=False, kind="stable").astype(int)
+
+
+def family_names() -> dict[str, str]:
+    """Return who published each family of sources: of several the one with most runs, with how many there are."""
+    runs = catalog.load("training_runs")
+    publishers, names = catalog.publishers(), {}
+    for family, sources in runs["source_id"].groupby(families(runs)):
+        counts = sources.value_counts()
+        more = f" and {len(counts) - 1} more sources" if len(counts) > 2 else " and one more source"
+        names[str(family)] = publishers[str(counts.index[0])] + (more if len(counts) > 1 else "")
+    return names
+
+
 def families(runs: pd.DataFrame) -> numpy.ndarray:
     """Return the family of each run's source: that of the table, otherwise the source without its release."""
     known = _families()

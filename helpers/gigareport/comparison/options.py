@@ -17,6 +17,7 @@ from gigacluster import cost, hardware
 from gigacluster.arrays import Array, Samples
 from gigacluster.uncertainty import Uncertain, alike
 from gigareport import catalog
+from gigareport.calibration.runs import by_chip
 from gigareport.facts.prices import quotes
 from gigareport.scenario import Scenario, inputs_of
 from gigareport.scenario.chips import chip_of, said_of, with_chip
@@ -207,10 +208,10 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
     -------
     DataFrame
         ``chip, peak_bf16_flop_per_s, it_power_w`` (median), ``usd, usd_low, usd_high`` (with its part of the server;
-        ``nan``: no price known), ``n_quotes``, ``n_runs, largest_run_chips`` (measured training runs that the step-time
-        model was fitted to or tested on; few or none of them make a chip's days less sure).
+        ``nan``: no price known), ``n_quotes``, ``n_runs, largest_run_chips`` (of
+        :func:`gigareport.calibration.runs.by_chip`; few or none of them make a chip's days less sure).
     """
-    runs = catalog.load("training_runs").groupby("chip")["n_chips"].agg(["count", "max"])
+    runs = by_chip()
     n_quotes = Counter(quotes()["chip"])
     rows = []
     for name in known_chips(story):
@@ -225,8 +226,8 @@ def chip_facts(story: Scenario) -> pd.DataFrame:
                 "usd_low": math.nan if usd is None else usd.low,
                 "usd_high": math.nan if usd is None else usd.high,
                 "n_quotes": n_quotes[name],
-                "n_runs": int(runs["count"].get(name, 0)),
-                "largest_run_chips": float(runs["max"].get(name, math.nan)),
+                "n_runs": int(runs["runs"].get(name, 0)),
+                "largest_run_chips": float(runs["largest_run_chips"].get(name, math.nan)),
             }
         )
     return pd.DataFrame(rows).sort_values("n_runs", ascending=False, kind="stable").reset_index(drop=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
 from gigareport.scenario.register import default_of, source_of
 from gigareport.whatif import HORIZON, WhatIf
-from gigareport.words import number, unit_words
+from gigareport.words import exact, unit_words
 
 #: The notebook that explains each group of answers, by the beginning of their names.
 _EXPLAINED = {
@@ -103,10 +102,7 @@ def _read(low: float, median: float, high: float, unit: str) -> str:
     """
     if unit == "year":
         return f"{median:.0f}"
-    first, middle, last = (
-        re.sub(r"(\.\d*?)0+(?!\d)", r"\1", number(value, 6)).replace(". ", " ").removesuffix(".")
-        for value in (low, median, high)
-    )
+    first, middle, last = (exact(value) for value in (low, median, high))
     text = middle if low == high else f"{middle} ({first} to {last})"
     currency, _, per = unit.partition(" ")
     if currency == "$":

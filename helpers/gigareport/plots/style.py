@@ -113,7 +113,8 @@ def plain_ticks(axis: Axis) -> None:
     if low < _PLAIN[0] or high > _PLAIN[1]:
         return
     steps = next((steps for span, steps in _STEPS if high / low < span), (1.0,))
-    axis.set_major_locator(MaxNLocator(6) if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
+    even = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])  # a ratio of 1 is a multiple of each
+    axis.set_major_locator(even if high / low < _NARROW else LogLocator(subs=steps, numticks=12))
     axis.set_major_formatter(FuncFormatter(_tick))
     axis.set_minor_formatter(NullFormatter())
 

@@ -257,3 +257,14 @@ def test_a_refusal_names_eight_budgets_with_too_few_runs_and_counts_the_rest(cou
     assert str(caught.value).count(" FLOP (2)") == 8
     assert "; fewer at 1e+18 FLOP (2), " in str(caught.value)
     assert f" FLOP (2){more}. 3 such budgets are needed" in str(caught.value)
+
+
+def test_a_single_replicate_scatters_like_one_of_many():
+    chance = numpy.random.default_rng(1)
+    x = numpy.linspace(40.0, 50.0, 3)
+    y = 0.5 * x + numpy.array([0.1, -0.2, 0.1])
+    of_one = numpy.array([_lines(x, numpy.stack([y, y]), int(seed))[1, 0] for seed in chance.integers(0, 10**6, 2_000)])
+    of_many = _lines(x, numpy.tile(y, (2_001, 1)), 3)[1:, 0]
+    shares = [0.1, 0.25, 0.75, 0.9]
+    assert numpy.quantile(of_one, shares) == pytest.approx(numpy.quantile(of_many, shares), rel=0.25, abs=0.005)
+    assert len(_lines(x, y[None, :], 3)) == 1

@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster import scaling
@@ -172,3 +172,58 @@ def test_score_link_equals_the_reference_and_knows_its_weakness():
     assert link.error_within_family < link.error
     ahead = link.predict(numpy.asarray([23.0, 24.0]))
     assert (ahead.high - ahead.low > 0.2).all()  # one model's score is uncertain by tenths
+
+
+@pytest.mark.parametrize("name", ["optimum", "excess_compute", "cheapest_to_serve", "repeated_optimum"])
+@settings(max_examples=15)
+@given(st.integers(0, 2**32 - 1))
+def test_any_input_may_be_the_array_and_the_others_broadcast_with_it(name, seed):
+    chance = numpy.random.default_rng(seed)
+    function, law = getattr(scaling, name), [chance.uniform(0.9, 1.1, 2) * value for value in LAW]
+    inputs = {
+        "optimum": [numpy.array([1e22, 1e25]), *law],
+        "excess_compute": [numpy.array([0.4, 3.0]), *law[3:]],
+        "cheapest_to_serve": [numpy.array([2.3, 2.5]), numpy.array([0.0, 1e13]), *law],
+        "repeated_optimum": [numpy.array([1e24, 1e27]), numpy.array([1e11, 1e13]), *law, numpy.array([4.0, 15.0])],
+    }[name]
+    for place, values in enumerate(inputs):
+        first = [float(other[0]) for other in inputs]
+        found = numpy.array(function(*first[:place], values, *first[place + 1 :]))
+        singly = [function(*first[:place], float(value), *first[place + 1 :]) for value in values]
+        numpy.testing.assert_allclose(found, numpy.array(singly).T, rtol=1e-6)  # golden section: 1e-7
+    crossed = numpy.array(function(*(values.reshape((2,) + (1,) * (n % 3)) for n, values in enumerate(inputs))))
+    assert crossed.shape[-3:] == (2,) * min(3, len(inputs))
+
+
+@pytest.mark.parametrize("name", ["optimum", "excess_compute", "cheapest_to_serve", "repeated_optimum"])
+def test_an_input_out_of_its_range_has_no_answer_and_leaves_its_neighbours_one(name):
+    function = getattr(scaling, name)
+    inputs = {
+        "optimum": [1e24, *LAW],
+        "excess_compute": [0.5, ALPHA, BETA],
+        "cheapest_to_serve": [2.0, 1e12, *LAW],
+        "repeated_optimum": [1e24, 1e12, *LAW, 15.0],
+    }[name]
+    # A floor and a service may be zero; a loss must lie above its floor.
+    zeros = {"optimum": {3}, "excess_compute": set(), "cheapest_to_serve": {1, 4}, "repeated_optimum": {4}}[name]
+    floor = {"cheapest_to_serve": {0: E}}.get(name, {})
+    whole = numpy.array(function(*inputs))
+    for place, value in enumerate(inputs):
+        wrong = [-value, -5e-324, numpy.nan, floor.get(place, 0.0 if place not in zeros else numpy.nan)]
+        values = numpy.array([value, *wrong])
+        found = numpy.array(function(*inputs[:place], values, *inputs[place + 1 :]))
+        numpy.testing.assert_allclose(found[..., 0], whole, rtol=1e-12)
+        assert numpy.isnan(found[..., 1:]).all(), place
+        if place in zeros:
+            assert numpy.isfinite(numpy.array(function(*inputs[:place], 0.0, *inputs[place + 1 :]))).all()
+
+
+def test_a_law_of_other_columns_says_what_must_be_given():
+    symbols = dict(scaling.LAWS["data-constrained"].defaults) | {"R_D*": 15.0, "R_N*": 5.0}
+    with pytest.raises(ValueError, match="split between params and tokens; give unique_tokens beside the budget"):
+        scaling.law_optimum("data-constrained", symbols, 1e22)
+    best = scaling.law_optimum("data-constrained", symbols, 1e22, given={"unique_tokens": 1e15})
+    assert float(best.params * best.tokens) == pytest.approx(1e22 / 6)
+    for form, given_ in (("frontier", {}), ("routing", {}), ("routing", {"experts": 8.0})):
+        with pytest.raises(ValueError, match="is split between params and tokens$"):
+            scaling.law_optimum(form, {}, 1e22, given=given_)

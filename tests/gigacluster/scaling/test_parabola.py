@@ -77,3 +77,27 @@ def test_budgets_are_told_apart_where_they_jump_by_more_than_two_hundredths_of_a
     budget = 10 ** numpy.array([20.0, 18.0, 20.019, 18.01, 20.04, 18.02, 19.0])
     assert [sorted(group) for group in budget_groups(budget, 1)] == [[1, 3, 5], [6], [0, 2], [4]]
     assert [sorted(group) for group in budget_groups(budget, 2)] == [[1, 3, 5], [0, 2]]
+
+
+@given(seeds, st.integers(4, 12))
+def test_residuals_have_the_variance_that_the_degrees_of_freedom_leave(chance, count):
+    x = numpy.sort(chance.uniform(18.0, 26.0, count))
+    loss = 2.0 + 0.05 * (x - x.mean()) ** 2 + 0.01 * chance.standard_normal(count)
+    curve = Curve.at(x, loss, numpy.inf)
+    fitted = numpy.polynomial.Polynomial.fit(x, loss, 2)(x)
+    numpy.testing.assert_allclose(curve.fitted, fitted, atol=1e-9)
+    assert (curve.residuals**2).mean() == pytest.approx(((loss - fitted) ** 2).sum() / (count - 3), rel=1e-6)
+    assert numpy.corrcoef(curve.residuals, loss - fitted)[0, 1] == pytest.approx(1.0)
+    assert len(Curve.at(x[:3], loss[:3], numpy.inf).residuals) == 0  # nothing is left
+    assert len(Curve.at(x[[0, 0, 1, 1]], loss[:4], numpy.inf).residuals) == 0
+
+
+@given(seeds, st.booleans(), st.floats(-4.0, 4.0))
+def test_a_minimum_is_that_of_a_curve_that_opens_upwards_inside_the_sizes(chance, upwards, away):
+    x = numpy.linspace(-1.0, 1.0, 5)
+    curve = Curve.at(x, x**2, numpy.inf)
+    found = curve.minima(((1.0 if upwards else -1.0) * (x - away) ** 2 + chance.uniform(1.0, 3.0))[None, :])[0]
+    if upwards and abs(away) <= 1.0 - 1e-9:
+        assert found == pytest.approx(away, abs=1e-9)
+    elif not upwards or abs(away) >= 1.0 + 1e-9:
+        assert numpy.isnan(found)

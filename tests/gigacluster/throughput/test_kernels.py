@@ -248,3 +248,39 @@ def test_every_coefficient_says_what_it_means():
         assert prior.spread > 0
         assert prior.scale in ("log", "logit", "linear")
         assert (prior.value > 0) or prior.scale == "linear"
+
+
+@settings(deadline=None)
+@given(
+    widths=st.tuples(st.integers(8, 256), st.integers(0, 128), st.integers(0, 256)),
+    window=st.floats(1.0, 1e5),
+    window_frac=st.floats(0.0, 1.0),
+    kernel=st.sampled_from((codes.ATTENTION_FLASH1, codes.ATTENTION_FLASH2, codes.ATTENTION_FLASH3)),
+)
+def test_a_fused_core_takes_its_pairs_times_the_widths_of_keys_and_values(widths, window, window_frac, kernel):
+    """A pair is a token and one that it attends to: half of the sequence, or of layers with a window at most that."""
+    head, rope, values = widths
+    k = replace(Coefficients(), misaligned_head=1.0)
+    fields = {"attention_kernel": kernel, "d_head": head, "mla_rope_dim": rope, "mla_value_dim": values}
+    fields |= {"attention_window": window, "window_frac": window_frac}
+
+    def times_s(**changes):
+        return numpy.array([part[0] for part in attention_s(numpy, case_on(ON_NUMPY, **fields, **changes), k)])
+
+    found = times_s()
+    fields |= {"mla_rope_dim": 0, "mla_value_dim": head, "attention_window": 1e9}
+    plain = times_s()
+    pairs = (1 - window_frac) + window_frac * min(window / 4096, 1.0)
+    expected = pairs * (head + rope + (values or head)) / (2 * head)
+    numpy.testing.assert_allclose(found / plain, expected, rtol=1e-9)
+    assert found[1] / found[0] == pytest.approx(2.5)
+    numpy.testing.assert_allclose(times_s(tp=4) * 4, plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dispatcher", [codes.DISPATCH_ALLTOALL, codes.DISPATCH_DEEPEP, codes.DISPATCH_ALLGATHER])
+def test_two_chips_exchange_and_one_has_nobody_to_talk_to(xp, dispatcher):
+    case = case_on(xp, dispatcher=dispatcher)
+    members = xp.array([1.0, 2.0])
+    found = all_to_all_s(xp, xp.array([1e9] * 2), members, 1.0, xp.array([1.0] * 2), case, IDEAL)
+    sent = 1e9 if dispatcher == codes.DISPATCH_ALLGATHER else 0.5e9  # a gathering brings every token to both
+    assert [float(value) for value in found] == pytest.approx([0.0, sent / 4e11], rel=1e-12)

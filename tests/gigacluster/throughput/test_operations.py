@@ -93,3 +93,13 @@ def test_a_large_matmul_in_16_bit_takes_its_operations_over_the_reached_share_of
         (head,) = (one for one in operations(case, k) if one.name == "output head")
         # Sizes that fill no last tile and the ramp of short inner products leave a few percent.
         assert head.flop_per_s == pytest.approx(share * case.gemm_bf16_flop_per_s, rel=0.1)
+
+
+@pytest.mark.parametrize("tp", [1, 8])
+@pytest.mark.parametrize("name", ["llama3-8b", "gpt3-175b"])
+def test_a_core_of_attention_reads_queries_keys_and_values_once_and_writes_its_output(name, tp):
+    model = transformer.model(name)
+    found = by_name(case_of(name, tp=tp, sp=tp > 1))["attention core"]
+    values = (2 * model.n_heads + 2 * model.n_kv_heads) * model.d_head / tp
+    assert found.bytes_moved == pytest.approx(2.0 * TOKENS * values, rel=1e-12)
+    assert found.intensity == pytest.approx(found.flop / found.bytes_moved)

@@ -1,12 +1,13 @@
 """The ledger of published figures: each follows from its inputs, names its source, and what misses comes first."""
 
 import json
+import re
 
 import numpy
 import pytest
 
 from gigareport import catalog
-from gigareport.beside.claims import follow, ledger
+from gigareport.beside.claims import follow, ledger, read_ledger
 
 CLAIMS = catalog.load("published_claims").to_dict("records")
 
@@ -53,3 +54,11 @@ def test_what_follows_from_printed_inputs_holds_and_no_kind_of_claim_is_left_out
 def test_a_known_miss_is_told(table):
     """OPT-175B was restarted by hand; our model of failures of hardware cannot give its uptime."""
     assert not table.loc[table["claim"].str.startswith("OPT-175B"), "holds"].any()
+
+
+def test_a_reader_meets_no_unit_of_a_table_no_name_of_a_column_and_no_number_without_commas(table):
+    read = read_ledger(table)
+    raw = re.compile(r"\bUSD\b|\[1\W|/year|\w_\w|(?<![.\d])\d{5}|\d000\b(?<!,000)|\de[+-]?\d|\.0\b(?!\d)")
+    for text in [*read["claim"], *read["tolerance"]]:
+        assert not raw.search(text), text
+        assert " " in text

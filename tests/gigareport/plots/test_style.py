@@ -10,11 +10,14 @@ import matplotlib.pyplot as plt
 import numpy
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gigareport import plots
 from gigareport.plots import picture
 from gigareport.plots.chart import chart_of
 from gigareport.plots.display import FIGURE_MIME, PAGE_VARIABLE, figure_record
+from gigareport.plots.style import plain_ticks
 
 
 @pytest.fixture
@@ -279,3 +282,12 @@ def test_names_of_thin_areas_stand_apart_on_a_telephone():
     assert len(edges) == 5
     assert all(below[1] <= above[0] + 0.5 for below, above in itertools.pairwise(edges))
     plt.close(fig)
+
+
+@given(st.floats(1.02, 1e4), st.floats(1.02, 1e4))
+def test_an_axis_of_ratios_has_a_tick_where_both_are_equal(below, above):
+    fig, ax = plots.figure()
+    ax.set(xscale="log", xlim=(1 / below, above))
+    plain_ticks(ax.xaxis)
+    plt.close(fig)
+    assert numpy.isclose(ax.get_xticks(), 1.0, rtol=1e-9).any()

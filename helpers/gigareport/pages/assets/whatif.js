@@ -134,12 +134,14 @@
     }
     return `${number(1000 * seconds, digits)} milliseconds`;
   };
-  const plurals = { chip: "chips", day: "days", month: "months", token: "tokens", parameter: "parameters", point: "points", 1: "" };
+  const plurals = { chip: "chips", day: "days", month: "months", token: "tokens", parameter: "parameters", point: "points", nat: "nats", 1: "" };
+  const pers = { "(chip h)": "chip-hour" };
   const counted = ["parameter", "token"];
   const quantity = (value, unit, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
-    const [currency, per] = [unit.split("/")[0], unit.split("/").slice(1).join("/")];
-    if (currency.toUpperCase() === "USD") return usd(value, digits) + (per ? ` per ${per.replace(/[()]/g, "").replace("chip h", "chip-hour")}` : "");
+    const [what, ...rest] = unit.split("/"), per = rest.join("/");
+    if (per && per !== "s") return `${quantity(value, what, digits)} a ${pers[per] ?? per}`;
+    if (unit === "USD") return usd(value, digits);
     if (unit in { s: 1, min: 1, h: 1 }) return duration(value * { s: 1, min: 60, h: 3600 }[unit], digits);
     if (unit === "1" && Math.abs(value) <= 1) return `${number(100 * value, digits)} %`;
     if (counted.includes(unit) && value >= 1e6) return `${inWords(value, digits)} ${plurals[unit]}`;
@@ -227,7 +229,7 @@
   };
 
   const put = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
-  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const write = (element, plain) => { const text = joined(plain); if (element.textContent !== text) element.textContent = text; };
   const svg = (tag, attributes, parent) => parent.appendChild(put(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
   const ink = { fill: "currentColor" };
 
