@@ -11,6 +11,7 @@ import pandas as pd
 from gigacluster import scaling
 from gigacluster.uncertainty import interval
 from gigareport import catalog
+from gigareport.answers import named, tell
 from gigareport.beside import published_optima
 from gigareport.scenario import Outlook
 from gigareport.words import exact, quantity
@@ -20,6 +21,9 @@ COMPUTE, LOSS = "Training compute [FLOP]", "Loss [nat/token]"
 BEST_SIZE, SCORE = "Best size [parameters]", "MMLU, right answers [1]"
 SERVED, SHARE = "Tokens served", "Share of the training optimum [1]"
 _DAYS = (30, 100, 300)
+# Where numbers of the answer are explained.
+_TRUST = "20-scaling-laws.html#how-far-can-a-form-be-trusted"
+_LAWS = "20-scaling-laws.html#which-law-every-published-one-beside-ours"
 _NAMES = {"params": "parameter", "tokens": "token", "loss": "nat/token"}
 _ENDS = ["low", "median", "high"]
 _TASKS = {
@@ -30,6 +34,27 @@ _TASKS = {
     "csqa_val": "CommonsenseQA",
     "socialiqa_val": "Social IQa",
 }
+
+
+def answer(outlook: Outlook, averaged: scaling.Estimate) -> str:
+    """Say what the compute of one run trains, how sure that is by the law and by its form, and what the paper said.
+
+    Parameters
+    ----------
+    outlook : Of the scenario.
+    averaged : Loss of the median run with the forms averaged.
+    """
+    flop, size = outlook.interval("run_flop"), outlook.interval("run_params")
+    printed = published_optima(flop.median).set_index("law").loc["hoffmann-2022-printed", "params"]
+    moves = "within" if size.low <= printed <= size.high else "beyond"
+    wide = named(f"{averaged.low:.2f} to {averaged.high:.2f}", "loss, forms averaged", _TRUST, of=outlook)
+    times = named(f"{printed / size.median:.2f}", "parameters as first printed", _LAWS, of=outlook)
+    return (
+        f"**A run spends {tell(outlook, 'run_flop')} and trains at best a model of {tell(outlook, 'run_params')} on "
+        f"{tell(outlook, 'run_tokens')}, to a loss of {tell(outlook, 'run_loss')} if the law's form holds so far "
+        f"beyond the runs, and from {wide} if it is as unsure as forms were shown to be.** The law as first "
+        f"printed would ask for {times} times the parameters: the choice of paper moves the size {moves} its interval."
+    )
 
 
 def _ends(found: scaling.Estimate, scale: float = 1.0) -> dict[str, Any]:

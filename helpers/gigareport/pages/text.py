@@ -155,15 +155,22 @@ def _whole(cell: re.Match[str], *, is_year: bool) -> str:
     return f"<td>{int(cell[1]):,}</td>" if cell[1].isdecimal() and not is_year else cell[0]
 
 
+#: A table of so many columns is wider than a phone; one of so few rows is not long when it stacks.
+_MANY_COLUMNS, _FEW_ROWS = 6, 8
+
+
 def stacking(text: str) -> str:
-    """Let a table with sentences stack on a phone: each cell then stands under the name of its column.
+    """Let a table with sentences, or of many columns and few rows, stack on a phone.
+
+    Each cell then stands under the name of its column.
 
     >>> stacking('<table><tr><th>a</th></tr><tbody><tr><td class="long">b</td></tr></tbody>').partition("dy>")[2]
     '<tr><td class="long" data-column="a">b</td></tr></tbody>'
     """
     head, body, tail = text.partition("<tbody>")
     names = [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd](?:\s[^>]*)?>(.*?)</t[hd]>", head, re.DOTALL)]
-    if 'class="long"' not in tail or head.count("<tr") != 1 or re.search(r"(?:col|row)span", text):
+    is_flat = len(names) >= _MANY_COLUMNS and tail.count("<tr") <= _FEW_ROWS
+    if not (is_flat or 'class="long"' in tail) or head.count("<tr") != 1 or re.search(r"(?:col|row)span", text):
         return text
 
     def row(match: re.Match[str]) -> str:

@@ -429,6 +429,13 @@ def test_a_column_that_only_counts_rows_is_left_out_and_a_named_index_stays():
     assert 'scope="row">2023<' in text.table(years.to_html())
 
 
+@pytest.mark.parametrize(("columns", "rows", "stacks"), [(6, 8, True), (12, 1, True), (5, 8, False), (6, 9, False)])
+def test_a_table_of_many_columns_and_few_rows_stacks_on_a_phone(columns, rows, stacks):
+    made = text.table(pd.DataFrame({f"column {place}": [1.5] * rows for place in range(columns)}).to_html(index=False))
+    assert ('class="stacks"' in made) is stacks
+    assert (made.count('data-column="column 0"') == rows) is stacks
+
+
 def test_a_page_renders_in_under_a_second(executed_samples):
     import time
 
