@@ -299,3 +299,21 @@ def test_one_expert_that_all_tokens_go_to_multiplies_like_a_dense_layer_of_its_w
     none = layer_times(xp, case_on(xp, **{**one, "n_experts": 0}), k)
     assert float(none.moe.matmul_s[0]) == 0.0
     assert float(none.dense.total_s[0]) == float(found.dense.total_s[0])
+
+
+def test_what_slows_or_speeds_an_attention_kernel_does_so_by_its_factor(xp):
+    k = Coefficients()
+
+    def core_s(**changes):
+        return float(attention_s(xp, case_on(xp, attention_kernel=codes.ATTENTION_FLASH3, **changes), k)[0][0])
+
+    plain = core_s()
+    for flag, factor in (
+        ("attention_sinks", k.sink_factor),
+        ("attention_regressed", k.regressed_factor),
+        ("fp8_attention", 1 / k.fp8_attention_gain),
+    ):
+        assert core_s(**{flag: 1.0}) / plain == pytest.approx(factor, rel=1e-12), flag
+    for width in range(64, 73):  # widths that are no multiple of eight, however little is over
+        wider = core_s(d_head=width) * (1 + k.attention_half_head / 128) / (1 + k.attention_half_head / width) / plain
+        assert wider / (width / 128) == pytest.approx(k.misaligned_head if width % 8 else 1.0, rel=1e-12), width
