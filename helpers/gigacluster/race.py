@@ -164,7 +164,7 @@ def matched_year(dates_year: Array, values: Array, level: Samples, growth_per_ye
     >>> matched_year(dates, sizes, numpy.asarray([10_000.0, 30_000.0, 200_000.0]), 2.0).tolist()
     [2023.0, 2024.0, 2026.0]
     """
-    xp, a, _ = admit(
+    xp, a, valid = admit(
         {"dates_year": dates_year, "values": values, "level": level, "growth_per_year": growth_per_year},
         {"level": POSITIVE, "growth_per_year": GROWING},
     )
@@ -176,9 +176,8 @@ def matched_year(dates_year: Array, values: Array, level: Samples, growth_per_ye
     dated = xp.min(xp.where(sizes >= floor, years, xp.inf), axis=0)
     largest, last = xp.max(sizes, axis=0), xp.max(years, axis=0)
     record = xp.min(xp.where(sizes == largest, years, xp.inf), axis=0)
-    later = record + xp.log(floor / largest) / xp.log(rate)
-    later = xp.where(later > last, later, last)
-    return xp.where(xp.isfinite(dated), dated, later) + 0.0 * (floor + rate)
+    later = xp.maximum(record + xp.log(floor / largest) / xp.log(rate), last)
+    return xp.where(valid, xp.where(xp.isfinite(dated), dated, later), xp.nan)
 
 
 def longest_run_months(*growth_per_year: Samples) -> Array:

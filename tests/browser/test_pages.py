@@ -62,6 +62,12 @@ BOXES = """() => [...document.querySelectorAll("body *")].filter((box) => {
   box.tabIndex === 0 || box.querySelector("a, button") !== null,
   ["printed", "source"].includes(box.className) || getComputedStyle(box).backgroundImage.includes("gradient"),
 ])"""
+FLAT = """() => [...document.querySelectorAll("main .table > table")].filter((table) => {
+  const head = table.tHead && table.tHead.rows.length === 1 && !table.querySelector("[rowspan], [colspan]");
+  return head && table.clientWidth && !table.closest("details");
+}).map((table) => [
+  table.rows[0].cells.length, table.tBodies[0].rows.length, table.scrollWidth, table.parentElement.clientWidth,
+])"""
 CUT = """() => [...document.querySelectorAll("main table, main svg, main pre, main p")].filter((part) => {
   const edges = part.getBoundingClientRect();
   return edges.width && edges.right > document.documentElement.clientWidth + 1;
@@ -75,6 +81,8 @@ def test_what_is_wider_than_a_phone_stacks_scales_or_scrolls_in_a_box_that_says_
         for box, is_reached, is_told in page.evaluate(BOXES):
             assert (file.name, box, is_reached, is_told) == (file.name, box, True, True)
             assert "formula" not in box
+        for columns, rows, width, room in page.evaluate(FLAT):  # what decides is in sight in each row of a short table
+            assert columns < 6 or rows > 8 or width <= room + 1, file.name
         for table in page.locator("table.stacks:visible").all():
             assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth + 1"), file.name
             stacked += 1

@@ -126,3 +126,79 @@ def test_a_rate_out_of_range_spoils_its_own_sample_even_where_the_table_has_the_
     dates, sizes = numpy.asarray([2023.0, 2024.0]), numpy.asarray([20_000.0, 50_000.0])
     reached = race.matched_year(dates, sizes, 10_000.0, numpy.asarray([2.0, 1.0, 3.0]))
     numpy.testing.assert_array_equal(reached, [2023.0, numpy.nan, 2023.0])
+
+
+@given(now=st.floats(0.1, 1e3), rate=st.floats(1.05, 10), doublings=st.floats(0, 6))
+def test_a_run_takes_half_as_long_after_each_doubling(now, rate, doublings):
+    later = doublings * float(race.doubling_months(rate))
+    assert float(race.train_months(now, later, rate)) == pytest.approx(now / 2**doublings, rel=1e-9)
+
+
+@given(scale=st.floats(1e-6, 1e6), years=st.floats(-500, 500), pace=st.floats(0.2, 5.0))
+@settings(max_examples=40, deadline=None)
+def test_a_trend_follows_the_units_of_its_values_and_dates(scale, years, pace):
+    """Other units of size, another calendar, and dates that lie further apart."""
+    dates, sizes = numpy.asarray([2019.0, 2020.5, 2021.0, 2024.0, 2026.0]), numpy.asarray([1.0, 4.0, 2.0, 30.0, 50.0])
+    plain, moved = race.growth(dates, sizes), race.growth(pace * dates + years, scale * sizes)
+    assert float(moved.scatter) == pytest.approx(float(plain.scatter), rel=1e-6)
+    assert float(moved.standard_error) == pytest.approx(float(plain.standard_error) / pace, rel=1e-6)
+    assert float(moved.value_at_centre) == pytest.approx(scale * float(plain.value_at_centre), rel=1e-9)
+    assert float(moved.centre_year) == pytest.approx(pace * float(plain.centre_year) + years, rel=1e-12)
+    for name in ("per_year", "low_per_year", "high_per_year"):
+        assert float(getattr(moved, name)) == pytest.approx(float(getattr(plain, name)) ** (1 / pace), rel=1e-6)
+    at = moved.at(pace * 2022.0 + years)
+    assert float(at) == pytest.approx(scale * float(plain.at(2022.0)), rel=1e-6)
+
+
+def test_scatter_is_what_the_points_keep_of_the_line_with_two_degrees_of_freedom_gone(xp):
+    rng = numpy.random.default_rng(5)
+    years, values = rng.uniform(2019, 2026, 8), rng.lognormal(0, 1, (8, 3))
+    found = race.growth(xp.array(years), xp.array(values))
+    for column in range(3):
+        left = numpy.polyfit(years, numpy.log(values[:, column]), 1, full=True)[1]
+        assert float(found.scatter[column]) == pytest.approx(math.sqrt(float(left[0]) / 6), rel=1e-9)
+        alone = race.growth(years, values[:, column])
+        for name in ("per_year", "low_per_year", "high_per_year", "value_at_centre"):
+            assert float(getattr(found, name)[column]) == pytest.approx(float(getattr(alone, name)), rel=1e-12)
+    assert (found.n_points, found.coverage) == (8, 0.9)
+
+
+def test_a_wider_coverage_has_a_wider_interval_and_none_or_all_is_refused():
+    years, values = numpy.asarray([2020.0, 2021.0, 2022.0, 2023.0]), numpy.asarray([1.0, 3.0, 4.0, 20.0])
+    half, most = (race.growth(years, values, coverage=share) for share in (0.5, 0.99))
+    assert float(most.low_per_year) < float(half.low_per_year) < float(half.per_year)
+    assert float(half.per_year) < float(half.high_per_year) < float(most.high_per_year)
+    for share in (0.0, 1.0, 1.5, -0.1):
+        with pytest.raises(ValueError, match="coverage must be between 0 and 1"):
+            race.growth(years, values, coverage=share)
+
+
+def test_a_value_that_is_not_positive_spoils_its_own_sample():
+    values = numpy.asarray([[1.0, 1.0, 1.0], [2.0, 0.0, -2.0], [4.0, 4.0, 4.0]])
+    assert numpy.isfinite(race.growth([2020.0, 2021.0, 2022.0], values).per_year).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize(("dates", "sizes"), [([], []), ([2023.0, 2024.0], [1.0]), ([[2023.0]], [[1.0], [2.0]])])
+def test_rivals_without_dates_and_sizes_of_one_shape_are_refused(dates, sizes):
+    with pytest.raises(ValueError, match="dates and sizes of one shape"):
+        race.matched_year(numpy.asarray(dates), numpy.asarray(sizes), 1.0, 2.0)
+    with pytest.raises(ValueError, match="dates and sizes of one shape"):
+        race.matched_year(2023.0, 1.0, 1.0, 2.0)
+
+
+@given(order=st.permutations(range(4)), level=st.floats(1.0, 1e7), rate=st.floats(1.1, 9.0), unit=st.floats(1e-6, 1e6))
+@settings(max_examples=60, deadline=None)
+def test_neither_the_order_of_rivals_nor_the_unit_of_size_matters(order, level, rate, unit):
+    dates, sizes = numpy.asarray([2020.0, 2021.5, 2023.0, 2024.0]), numpy.asarray([1e3, 5e4, 1e5, 2e4])
+    plain = float(race.matched_year(dates, sizes, level, rate))
+    other = float(race.matched_year(dates[order], unit * sizes[order], 1.000001 * unit * level, rate))
+    assert other == pytest.approx(plain, abs=1e-4)
+    if level > 1e5:  # the largest stood in 2023 and grows from there; the table goes on to 2024
+        grown = 2023.0 + math.log(level / 1e5) / math.log(rate)
+        assert plain == pytest.approx(max(grown, 2024.0), rel=1e-12)
+
+
+def test_a_rival_whose_size_nobody_knows_gives_no_date_beyond_the_table():
+    dates = numpy.asarray([2023.0, 2024.0])
+    assert numpy.isnan(race.matched_year(dates, numpy.asarray([1e4, numpy.nan]), 1e5, 2.0))
+    assert float(race.matched_year(dates, numpy.asarray([1e4, numpy.nan]), 1e4, 2.0)) == 2023.0

@@ -118,7 +118,7 @@ def hhi_change(named_before: Array, other_before: Samples, named_after: Array, o
     before, after = bounds(named_before, other_before), bounds(named_after, other_after)
     xp, (countless, one) = as_common(after.lowest - before.lowest, after.highest - before.highest)
     slope = one - countless
-    inside = xp.where(slope != 0, -countless / xp.where(slope != 0, slope, 1.0), xp.nan)
+    inside = -countless / xp.where(slope != 0, slope, xp.nan)
     flips_at = xp.where((inside >= 0) & (inside <= 1), HHI_OF_MONOPOLY * inside, xp.nan)
     return Change(if_countless=countless, if_one=one, flips_at=flips_at)
 

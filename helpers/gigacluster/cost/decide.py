@@ -201,7 +201,7 @@ def decide(owned: CashFlows, rented: CashFlows, *, usd_per_useful_chip_hour: Sam
     same_usd = hour_usd * own_hours - own_usd
     parity = own_usd / xp.where(hour_usd > 0, hour_usd * own_hours, xp.nan)
     extra_usd, extra_hours = own_usd - rented.net_present_usd, own_hours - rent_hours
-    needed = xp.where(extra_usd > 0, extra_usd, 0.0 * extra_usd) / xp.where(extra_hours > 0, extra_hours, xp.nan)
+    needed = xp.clip(extra_usd, 0.0, None) / xp.where(extra_hours > 0, extra_hours, xp.nan)
     return Decision(
         own=own,
         rent=rent,

@@ -66,7 +66,7 @@ class CashFlows:
     @cached_property
     def spend_usd(self) -> Array:
         """Money paid in each month. [USD]"""
-        return _by_month_usd(self.flows, 0.0 * self.chip_hours)
+        return _by_month_usd(self.flows)
 
     @cached_property
     def exit_usd(self) -> Array:
@@ -218,13 +218,14 @@ class CashFlows:
         return xp.where((done[-1, ...] >= need) & (need > 0), months, xp.nan)
 
 
-def _by_month_usd(flows: Mapping[str, Flow], nothing: Array) -> Array:
+def _by_month_usd(flows: Mapping[str, Flow]) -> Array:
     """Add up flows month by month; what shares a schedule is added before it is spread."""
     schedules = {id(flow.by_month): flow.by_month for flow in flows.values()}
     amounts: dict[int, Samples] = {}
     for flow in flows.values():
         amounts[id(flow.by_month)] = amounts.get(id(flow.by_month), 0.0) + flow.amount_usd
-    return sum((amounts[key] * schedule for key, schedule in schedules.items()), start=nothing)
+    first, *others = (amounts[key] * schedule for key, schedule in schedules.items())
+    return sum(others, start=first)
 
 
 def check_horizon(horizon_months: int) -> None:

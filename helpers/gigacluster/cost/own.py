@@ -354,12 +354,12 @@ def _named_pairs(name: str, parts: Sequence[tuple[Any, Any]], second: str, form:
 def _powered(xp: Namespace, rows: Array, a: dict[str, Any], n_sites: int) -> Any:
     """Return which share of the chips the sites can power in each month, by their rated power; above 1 if all."""
     need_w = a["n_chips"] * a["it_power_w_per_chip"] * a["pue"]
-    found: Any = 0.0
-    for index in range(n_sites):
-        there = in_month(xp, rows, a[f"sites[{index}] month"])
-        power_w = xp.where(there > 0, a[f"sites[{index}] power_w"], 0.0)  # infinity times nothing is nothing
-        found = found + power_w * there
-    return found / need_w
+
+    def power_w(site: str) -> Any:
+        there = in_month(xp, rows, a[f"{site} month"])
+        return there * xp.where(there > 0, a[f"{site} power_w"], 1.0)  # infinity times nothing is nothing
+
+    return sum(power_w(f"sites[{index}]") for index in range(n_sites)) / need_w
 
 
 def _amounts_usd(a: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -137,8 +137,8 @@ def rent(
     work = _ramped(xp, rows, a["ramp_months"], start, leave)
     in_term = _ramped(xp, rows, a["ramp_months"], start, xp.where(leave < end, leave, end))
     owed = _ramped(xp, rows, a["ramp_months"], start, owed_until)  # worked in or not
-    fee = xp.sum(_ramped(xp, rows, a["ramp_months"], start, end) - owed, axis=0) * paid_once(xp, rows, owed_until)
     month_hours = n_chips * HOURS_PER_MONTH
+    hours = month_hours * work
 
     years = xp.floor(xp.clip(rows - 1 - start, 0.0, xp.inf) / 12)
     price = xp.exp(years * xp.log1p(-a["step_down_frac_per_year"]))  # over that of the first year
@@ -146,7 +146,9 @@ def rent(
     taken = xp.where(used > least, used, least)
     minimum = least * owed * price
     now = at_start(xp, rows)
-    bill = taken * in_term * price + least * (owed - in_term) * price + a["exit_fee_frac"] * least * fee * price
+    left = xp.sum((_ramped(xp, rows, a["ramp_months"], start, end) - owed) * price, axis=0)
+    fee = a["exit_fee_frac"] * left * paid_once(xp, rows, owed_until)
+    bill = taken * in_term * price + least * ((owed - in_term) * price + fee)
     prepaid = a["prepaid_frac"] * (xp.sum(minimum, axis=0) * now - minimum)  # within the horizon
     extras = 1 + a["extras_frac"]
     return CashFlows(
@@ -156,8 +158,8 @@ def rent(
             "set-up": Flow(a["setup_usd"], now),
         },
         resale={},
-        chip_hours=month_hours * work,
-        idle_chips=0.0 * work,
+        chip_hours=hours,
+        idle_chips=0.0 * hours,
         utilisation_frac=used,
         goodput_frac=a["goodput_frac"],
         discount_rate_per_year=a["discount_rate_per_year"],

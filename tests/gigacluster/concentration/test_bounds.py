@@ -76,7 +76,8 @@ def test_change_for_any_unchanged_structure_lies_between_its_extremes(before, af
     assert ends[0] - 1e-6 <= change <= ends[1] + 1e-6
     flips = float(found.flips_at)
     if abs(ends[0]) > 1e-3 and abs(ends[1]) > 1e-3:  # the trend turns within what Other may be, or nowhere
-        assert (0 <= flips <= 10_000) is (ends[0] < 0 < ends[1])
+        assert numpy.isfinite(flips) == (ends[0] < 0 < ends[1])
+        assert numpy.isnan(flips) or 0 <= flips <= 10_000
     if not numpy.isnan(flips) and abs(ends[1] - ends[0]) > 1e-3:
         inner = flips / 10_000
         assert index(after, others[1]) - index(before, others[0]) == pytest.approx(0, abs=1e-4)
@@ -84,7 +85,10 @@ def test_change_for_any_unchanged_structure_lies_between_its_extremes(before, af
 
 @pytest.mark.parametrize(
     ("bands", "answer"),
-    [((1, 2, 3, 4), "rose"), ((3, 4, 1, 2), "fell"), ((1, 3, 2, 4), "not known"), ((1, 2, 2, 3), "not known")],
+    [
+        *[((1, 2, 3, 4), "rose"), ((3, 4, 1, 2), "fell"), ((1, 3, 2, 4), "not known")],
+        *[((1, 2, 2, 3), "not known"), ((2, 3, 1, 2), "not known")],  # bands that touch
+    ],
 )
 def test_the_sign_of_a_trend_needs_disjoint_bands(bands, answer):
     assert c.trend(*bands) == answer
@@ -93,3 +97,37 @@ def test_the_sign_of_a_trend_needs_disjoint_bands(bands, answer):
 def test_a_gini_of_pareto_samples_on_the_device_agrees_with_the_host(xp):
     draws = numpy.random.default_rng(7).pareto(2.5, (40, 30)) + 1
     assert float(xp.max(xp.abs(c.gini(xp.array(draws)) - xp.array(c.gini(draws))))) < 1e-12
+
+
+@given(named=named_owners, other=st.floats(0, 300), nothing=st.integers(1, 3), place=st.integers(0, 6))
+@settings(max_examples=60, deadline=None)
+def test_named_owners_of_nothing_change_no_bound(named, other, nothing, place):
+    more = [*named[:place], *[0.0] * nothing, *named[place:]]
+    one, two = (c.bounds(numpy.asarray(owners), other) for owners in (named, more))
+    for end in ("lowest", "capped", "highest"):
+        assert float(getattr(two, end)) == pytest.approx(float(getattr(one, end)), rel=1e-9)
+
+
+@given(named=named_owners, other=st.floats(0.1, 300), scale=st.sampled_from([1e-9, 1e-3, 1e6]), cap=st.floats(0.05, 50))
+@settings(max_examples=60, deadline=None)
+def test_bounds_and_their_change_do_not_depend_on_the_unit(named, other, scale, cap):
+    # a cap that fits a whole number of times into Other may fit once less after rounding: the rest is then one more
+    one, two = (c.bounds(k * numpy.asarray(named), k * other, cap=k * cap) for k in (1.0, scale))
+    for end in ("lowest", "capped", "highest"):
+        assert float(getattr(two, end)) == pytest.approx(float(getattr(one, end)), rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5])
+def test_an_index_that_moves_alike_whatever_other_is_turns_nowhere(share):
+    """Other holds the same share at both dates, in quarters and halves, which a computer holds exactly."""
+    before, after = [0.5 - share / 2] * 2, [0.75 - share / 2, 0.25 - share / 2]
+    found = c.hhi_change(before, share, after, share)
+    assert float(found.if_countless) == pytest.approx(10_000 * 2 * 0.25**2)
+    assert float(found.if_one) == pytest.approx(float(found.if_countless))
+    assert numpy.isnan(float(found.flips_at))
+
+
+def test_a_cap_that_is_not_positive_bounds_nothing():
+    found = c.bounds([[50.0] * 3], 50.0, cap=numpy.asarray([-1.0, 0.0, 20.0]))
+    assert numpy.isfinite(found.capped).tolist() == [False, False, True]
+    assert numpy.isfinite(found.highest).all()

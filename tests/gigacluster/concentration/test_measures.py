@@ -112,6 +112,9 @@ def test_grouped_data_measure_as_the_owners_they_stand_for(x, counts):
     assert float(c.gini(x, counts)) == pytest.approx(float(c.gini(listed)), abs=1e-9)
     for k in (1, 3, 30):
         assert float(c.top_share(x, k, counts)) == pytest.approx(float(c.top_share(listed, k)), rel=1e-9)
+    samples = numpy.stack([x, x[::-1]], axis=1)  # the counts are those of the rows in every sample
+    alone = [float(c.hhi(column, counts)) for column in samples.T]
+    assert c.hhi(samples, counts).tolist() == pytest.approx(alone, rel=1e-12)
 
 
 def test_zero_owners_count_in_the_gini_only_when_asked_to(xp):
@@ -196,7 +199,7 @@ def test_a_merger_raises_the_index_alike_whoever_the_nameless_are(x, other, data
 
 
 def test_a_merger_with_itself_or_nobody_is_refused():
-    for first, second in ((0, 0), (0, 3), (-1, 1)):
+    for first, second in ((0, 0), (0, 3), (3, 0), (-1, 1), (1, -1)):
         with pytest.raises(ValueError, match="two different rows from 0 to 2"):
             c.merger([1.0, 2.0, 3.0], first, second)
 
@@ -251,3 +254,16 @@ def test_a_cluster_goes_to_the_owner_named_and_to_no_other(owner):
     for nobody in (-1, 3):
         with pytest.raises(ValueError, match="owner"):
             c.add(before, 7.0, nobody)
+
+
+@pytest.mark.parametrize(("holding", "presumed"), [(15.0, 0.0), (15.5, 1.0)])
+def test_a_share_of_exactly_thirty_percent_is_not_above_it(holding, presumed):
+    """Two of 15 % become one of 30: 900 + 70 points of seventy others, and a rise of 450."""
+    others = (100 - 2 * holding) / 70
+    assert float(c.merger([holding, holding, *[others] * 70], 0, 1).presumed) == presumed
+
+
+@given(st.lists(st.floats(0.5, 40.0), min_size=2, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_without_nameless_owners_the_presumption_is_always_known(holdings):
+    assert float(c.merger(holdings, 0, 1).presumed) in (0.0, 1.0)

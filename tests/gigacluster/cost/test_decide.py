@@ -442,3 +442,77 @@ def test_a_deal_is_its_price_times_its_hours_and_its_size_that_of_its_price(valu
     assert price * chips * term_months * HOURS_PER_MONTH == pytest.approx(value_usd, rel=1e-12)
     if price > 0:
         assert float(cost.deal_size_chips(value_usd, price, term_months)) == pytest.approx(chips, rel=1e-12)
+
+
+USD = sorted(name for name in PLAIN if "usd" in name)
+#: What a decision says in dollars, and what it says in months, shares and rates.
+IN_USD = ("same_work_usd", "advantage_usd")
+PLAINLY = ("parity_frac", "utilisation_frac", "month")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-5, 1e5), prices, st.floats(0.5, 9.0))
+def test_a_decision_does_not_depend_on_the_currency(unit, price, worth):
+    """Every price in other money: sums follow it, months, shares and rates stay."""
+    terms = {"start_month": 3.0, "setup_usd": 1e5, "term_months": 12.0, "committed_frac": 0.5}
+    here = decide(own(), rent(price, committed_usd_per_chip_hour=2.0, **terms), worth)
+    dear = {name: unit * PLAIN[name] for name in USD}
+    terms |= {"setup_usd": unit * 1e5, "committed_usd_per_chip_hour": unit * 2.0}
+    there = decide(own(**dear), rent(unit * price, **terms), unit * worth)
+    same_digits(here, there, unit, unit)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-9, 1e5), prices, st.floats(0.5, 9.0))
+def test_a_decision_is_the_same_for_a_cluster_of_any_size(size, price, worth):
+    here = decide(own(), rent(price, start_month=3.0), worth)
+    there = decide(own(n_chips=size * CHIPS), rent(price, start_month=3.0, n_chips=size * CHIPS), worth)
+    same_digits(here, there, size, 1.0)
+
+
+def same_digits(here, there, of_sums, of_prices):
+    scale = of_sums * float(here.own.cost_usd[0])
+    for name in IN_USD:
+        expected = of_sums * float(getattr(here, name)[0])
+        assert float(getattr(there, name)[0]) == pytest.approx(expected, rel=1e-9, abs=1e-9 * scale), name
+    for name in PLAINLY:
+        expected = float(getattr(here, name)[0])
+        assert float(getattr(there, name)[0]) == pytest.approx(expected, rel=1e-9, nan_ok=True), name
+    expected = of_prices * float(here.needed_usd_per_useful_chip_hour[0])
+    assert float(there.needed_usd_per_useful_chip_hour[0]) == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    for one, other in ((here.own, there.own), (here.rent, there.rent)):
+        for name in ("return_per_year", "payback_month"):
+            expected = float(getattr(one, name)[0])
+            assert float(getattr(other, name)[0]) == pytest.approx(expected, rel=1e-6, abs=1e-8, nan_ok=True), name
+        expected = of_prices * float(one.flows.usd_per_useful_chip_hour[0])
+        assert float(other.flows.usd_per_useful_chip_hour[0]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_more_compute_for_less_money_is_better_at_any_worth():
+    found = decide(own(), rent(20.0, start_month=8.0))
+    assert float(found.needed_usd_per_useful_chip_hour[0]) == 0.0
+    assert float(decide(own(), rent(20.0, start_month=8.0), 0.0).advantage_usd[0]) > 0
+
+
+def test_a_rent_that_costs_nothing_has_no_break_even():
+    found = decide(own(), rent(0.0))
+    assert numpy.isnan(float(found.parity_frac[0]))
+    assert float(found.same_work_usd[0]) == pytest.approx(-float(found.own.cost_usd[0]))
+
+
+@pytest.mark.parametrize("month", [0.0, 4.0, 40.0])
+def test_idle_chips_are_the_tenants_once_he_has_bought_them(month):
+    """A site of 0.7 MW runs 400 of the 1,000."""
+    rented = rent(term_months=36.0, committed_frac=1.0, leave_month=month)
+    found = cost.buy_out(rented, own(sites=[(0.0, 0.7e6)]), month=month, usd=0.0)
+    since = numpy.arange(37) > month
+    assert to_host(found.idle_chips)[:, 0] == pytest.approx(600.0 * since)
+    worked = numpy.where(since, 400.0, 1_000.0) * (numpy.arange(37) > 0)
+    assert to_host(found.chip_hours)[:, 0] == pytest.approx(worked * HOURS_PER_MONTH)
+
+
+def test_rates_of_discount_are_compared_to_the_last_digits():
+    same = rent(discount_rate_per_year=RATE * (1 + 1e-15))
+    other = rent(discount_rate_per_year=RATE * (1 + 1e-6))
+    assert numpy.isfinite(decide(own(), same).same_work_usd).all()
+    assert numpy.isnan(decide(own(), other).same_work_usd).all()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gigacluster import cost
 from gigacluster.arrays import to_host
-from gigacluster.cost.flows import in_month, paid_evenly, paid_once
+from gigacluster.cost.flows import bought, first_lasting_month, in_month, paid_evenly, paid_once
 from gigacluster.cost.own import loan_owed, loan_service
 from gigacluster.units import HOURS_PER_MONTH
 
@@ -165,6 +165,61 @@ def test_schedules_share_out_one_payment_and_count_the_time_left(month):
     assert paid_once(numpy, rows, at).sum() == pytest.approx(1.0)
     assert paid_evenly(numpy, rows, at).sum() == pytest.approx(1.0)
     assert in_month(numpy, rows, at).sum() == pytest.approx(36 - month)
+    numpy.testing.assert_allclose(numpy.cumsum(paid_once(numpy, rows, at)), bought(numpy, rows, at)[:, 0], atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(start=st.floats(0, 50), length=st.floats(0, 50))
+def test_what_runs_for_a_time_runs_for_that_time_and_within_it(start, length):
+    rows = numpy.arange(37.0)[:, None]
+    running = in_month(numpy, rows, numpy.asarray(start), numpy.asarray(start + length))
+    assert running.sum() == pytest.approx(max(0.0, min(start + length, 36) - min(start, 36)), abs=1e-9)
+    assert (running >= 0).all()
+    assert not running[(rows <= start) | (rows >= start + length + 1)].any()
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12))
+def test_the_first_lasting_month_is_that_after_which_nothing_is_behind(behind):
+    found = float(first_lasting_month(numpy, numpy.asarray(behind)[:, None])[0])
+    lasting = [month for month in range(len(behind)) if not any(behind[month:])]
+    assert found == lasting[0] if lasting else numpy.isnan(found)
+
+
+def test_what_leaves_is_the_sum_of_its_parts_and_of_its_months():
+    flows = own(deliveries=[(1.5, 0.5), (7.0, 0.5)], method="equity")
+    whole = float(flows.nominal_usd()[0])
+    assert whole == pytest.approx(float(flows.spend_usd.sum()), rel=1e-12)
+    assert whole == pytest.approx(sum(float(flows.nominal_usd(name)[0]) for name in flows.flows), rel=1e-12)
+    assert float(flows.nominal_usd("chips", "staff")[0]) == pytest.approx(
+        float(flows.nominal_usd("chips")[0] + flows.nominal_usd("staff")[0]), rel=1e-12
+    )
+    assert float(flows.so_far_usd[-1, 0]) == pytest.approx(float((flows.discount_factor * flows.spend_usd).sum()))
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_arrays_by_month_have_a_row_a_month_and_a_column_a_sample(samples):
+    chips = numpy.full(samples, 10.0)
+    rented = cost.rent(n_chips=chips, horizon_months=36, market_usd_per_chip_hour=2.0, discount_rate_per_year=0.1)
+    for flows in (own(n_chips=chips), rented, cost.buy_out(rented, own(n_chips=chips), month=3.0, usd=1.0)):
+        for name in ("chip_hours", "idle_chips", "spend_usd", "exit_usd", "so_far_usd", "useful_chip_hours"):
+            assert getattr(flows, name).shape == (37, samples), name
+        for name in ("net_present_usd", "present_chip_hours", "usd_per_chip_hour", "usd_per_useful_chip_hour"):
+            assert getattr(flows, name).shape == (samples,), name
+
+
+@pytest.mark.parametrize("months", [True, 1.5, 0, -3, "12"])
+def test_a_horizon_is_a_whole_number_of_months(months):
+    with pytest.raises(ValueError, match=r"horizon_months must be a whole number of months|invalid literal|could not"):
+        own(horizon_months=months)
+
+
+def test_a_run_of_nothing_and_one_longer_than_the_horizon_have_no_end():
+    flows = own(deliveries=[(3.0, 1.0)])
+    hours = float(flows.useful_chip_hours.sum())
+    assert numpy.isnan(flows.finish_month(0.0)[0])
+    assert float(flows.finish_month(hours)[0]) == pytest.approx(36.0)
+    assert numpy.isnan(flows.finish_month(hours * 1.001)[0])
+    assert numpy.isnan(flows.finish_month(hours * 1.001, waits=True)[0])
 
 
 def test_delay_costs_useful_hours_and_never_adds_any():

@@ -90,3 +90,102 @@ def test_flows_that_turn_twice_have_no_one_rate():
 def test_a_switch_has_four_ports_or_more_and_an_end(ports):
     with pytest.raises(ValueError, match=f"switch_ports must be 4 or more ports, got {ports}"):
         network_tiers(100.0, ports)
+
+
+@pytest.mark.parametrize("before", [0, 1, 30])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("rate", [-0.9, -0.2, 0.0, 0.15, 3.0, 100.0])
+def test_a_rate_of_return_is_that_of_lender_and_borrower_whenever_they_begin(rate, sign, before):
+    """Months of nothing before the first payment change no rate, nor does the other side's view of it."""
+    flows = [0.0] * before + [sign, *[0.0] * 5, sign, *[0.0] * 5, -sign * (1 + rate) * (1 + (1 + rate) ** -0.5)]
+    assert float(_internal_rate(numpy, numpy.asarray(flows)[:, None])[0]) == pytest.approx(rate, rel=1e-8, abs=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize(("back", "found"), [(0.04, False), (0.06, True), (140.0, True), (160.0, False), (0.0, False)])
+def test_a_rate_is_sought_between_a_loss_of_95_percent_and_a_gain_of_147_times(back, found, sign):
+    flows = sign * numpy.asarray([-1.0, *[0.0] * 11, back])[:, None]
+    rate = float(_internal_rate(numpy, flows)[0])
+    assert rate == pytest.approx(back - 1, rel=1e-8) if found else numpy.isnan(rate)
+
+
+def bill(start, term, leave, notice, step, least, used, fee, prepaid, renews, share, horizon=30):
+    """Live through a contract for 1,000 chips month by month: hours worked and dollars paid at the end of each."""
+    hours, paid, owed = numpy.zeros(horizon + 1), numpy.zeros(horizon + 1), numpy.zeros(horizon + 1)
+    month = 1_000 * HOURS_PER_MONTH
+    end = start + term
+    leave = leave if renews else min(leave, end)
+    freed = min(leave + notice, end)  # from then on the fee alone is owed
+    for begins in range(start, horizon):
+        price = share * month * 2.0 * (1 - step) ** ((begins - start) // 12)
+        works, bound = begins < leave, begins < end
+        hours[begins + 1] = month * works
+        if bound:
+            owed[begins + 1] = least * price * (begins < freed)
+            paid[begins + 1] += max(used, least) * price if works else owed[begins + 1]
+            if begins >= freed and freed <= horizon:
+                paid[freed] += fee * least * price
+        if works:
+            paid[begins + 1] += month * used * 5.0 * (1 - share if bound else 1)
+    paid -= prepaid * owed
+    paid[0] += prepaid * owed.sum()
+    return hours, paid
+
+
+part = st.sampled_from([0.0, 0.3, 0.7, 1.0])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    start=st.integers(0, 10),
+    term=st.integers(0, 40),
+    leave=st.integers(0, 40),
+    notice=st.integers(0, 15),
+    step=st.sampled_from([0.0, 0.1, 0.5]),
+    least=part,
+    used=st.sampled_from([0.2, 0.8, 1.0]),
+    fee=part,
+    prepaid=part,
+    renews=st.booleans(),
+    share=part,
+)
+def test_a_contract_of_whole_months_bills_what_living_through_it_bills(start, term, leave, notice, renews, **terms):
+    hours, paid = bill(start, term, leave, notice, renews=renews, **terms)
+    flows = cost.rent(
+        n_chips=1_000.0,
+        horizon_months=30,
+        market_usd_per_chip_hour=5.0,
+        discount_rate_per_year=0.1,
+        committed_usd_per_chip_hour=2.0,
+        start_month=float(start),
+        term_months=float(term),
+        leave_month=float(leave),
+        notice_months=float(notice),
+        step_down_frac_per_year=terms["step"],
+        minimum_take_frac=terms["least"],
+        utilisation_frac=terms["used"],
+        exit_fee_frac=terms["fee"],
+        prepaid_frac=terms["prepaid"],
+        committed_frac=terms["share"],
+        renews=renews,
+    )
+    assert flows.chip_hours[:, 0] == pytest.approx(hours, abs=1e-6)
+    assert flows.spend_usd[:, 0] == pytest.approx(paid, abs=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    leave=st.floats(0.0, 24.0),
+    notice=st.floats(0.0, 12.0),
+    step=st.floats(0.0, 0.6),
+    ramp=st.floats(0.0, 6.0),
+    used=st.floats(0.1, 1.0),
+)
+def test_a_fee_of_all_that_is_left_costs_as_much_as_its_minimum(leave, notice, step, ramp, used):
+    """Not discounted, to leave for the whole of the rest at once is to owe it month by month, steps down and all."""
+    terms = TERMS | {"discount_rate_per_year": 0.0, "committed_frac": 1.0, "committed_usd_per_chip_hour": 2.0}
+    terms |= {"term_months": 24.0, "leave_month": leave, "step_down_frac_per_year": step, "ramp_months": ramp}
+    terms |= {"minimum_take_frac": 0.8, "utilisation_frac": used}
+    stays = cost.rent(**terms)
+    goes = cost.rent(**terms, notice_months=min(notice, 24.0 - leave), exit_fee_frac=1.0)
+    assert float(goes.net_present_usd[0]) == pytest.approx(float(stays.net_present_usd[0]), rel=1e-9)

@@ -90,3 +90,36 @@ def test_checkpoint_size_and_time_follow_the_parameters(xp):
     size = reliability.checkpoint_bytes(xp.array([405e9]), xp.array([12.0, 16.0]))
     assert to_host(size).tolist() == [4.86e12, 6.48e12]  # Llama 3: 4.9 to 6.5 TB
     assert float(reliability.checkpoint_write_s(405e9, 2e12, 16.0)) == 3.24
+    for bad in (
+        lambda: reliability.checkpoint_write_s(-405e9, 2e12),
+        lambda: reliability.checkpoint_bytes(0.0),
+    ):
+        with pytest.raises(ValueError, match="n_params must be above 0"):
+            bad()
+
+
+@given(st.floats(0.01, 100), st.floats(1e-6, 1e6), st.floats(-0.9, 0.9), st.floats(0.01, 1e4))
+def test_a_power_of_size_depends_on_no_unit_and_takes_one_size_to_another(of_sizes, of_seconds, power, at):
+    sizes = numpy.asarray([0.5, 2.0, 8.0, 9.0])
+    seconds = of_seconds * sizes**power
+    assert reliability.size_power(of_sizes * sizes, seconds) == pytest.approx(power, abs=1e-9)
+    there = reliability.at_size_s(seconds, 4_096 * at, measured_at_gpus=1_024 * sizes, size_power=power)
+    assert there == pytest.approx(of_seconds * (4 * at) ** power, rel=1e-9)
+
+
+def test_times_that_are_all_alike_have_the_power_0():
+    assert reliability.size_power([8, 64], [5.0, 5.0]) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("power", [-1.0, 1.0])
+def test_a_power_of_size_is_one_at_most_either_way(power):
+    assert float(reliability.at_size_s(60.0, 16, measured_at_gpus=8, size_power=power)) == 60.0 * 2**power
+    with pytest.raises(ValueError, match="a power of size from -1 to 1"):
+        reliability.at_size_s(60.0, 16, measured_at_gpus=8, size_power=1.01 * power)
+
+
+@given(st.floats(0.0, 4.9), st.floats(1e-3, 1e6))
+def test_the_spread_of_a_lognormal_time_is_that_of_its_mean(sigma, median_s):
+    found = reliability.sigma_from_mean(median_s, median_s * numpy.exp(sigma**2 / 2))
+    # near none the mean tells the spread by its square: half of the digits
+    assert float(found) == pytest.approx(sigma, rel=1e-6, abs=3e-8)

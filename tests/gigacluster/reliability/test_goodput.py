@@ -1,5 +1,7 @@
 """The exact goodput model against 50-digit arithmetic, Daly's closed form and its own laws."""
 
+import dataclasses
+
 import mpmath
 import numpy
 import pytest
@@ -241,3 +243,134 @@ def test_the_smallest_time_allowed_is_allowed_and_less_is_refused(name, least):
     reliability.goodput(**times | {name: least})
     with pytest.raises(ValueError, match=name):
         reliability.goodput(**times | {name: 0.9 * least})
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("mttf_s", 1e30),
+        *[(name, 1e12) for name in ("checkpoint_write_s", "restart_s", "checkpoint_interval_s", "detection_s")],
+        ("planned_stops_per_day", 1e6),
+        ("restart_sigma", 5.0),
+        ("lost_frac", 1.0),
+    ],
+)
+def test_the_largest_number_allowed_is_allowed_and_more_is_refused(name, most):
+    times = {"mttf_s": 1e3, "checkpoint_interval_s": 10.0, "checkpoint_write_s": 0.0, "restart_s": 0.0}
+    found = reliability.goodput(**times | {name: most})
+    assert sum(float(getattr(found, part)) for part in LOSSES) == pytest.approx(1.0, abs=1e-9)
+    with pytest.raises(ValueError, match=name):
+        reliability.goodput(**times | {name: 1.1 * most})
+
+
+@given(
+    interval=st.floats(0.01, 0.5),
+    lag=st.floats(0.0, 1.0),
+    restart=st.floats(0.0, 1.0),
+    q=st.floats(0.0, 1.0),
+    n=st.integers(1, 12),
+    stall=st.floats(0.0, 0.2),
+)
+def test_copies_in_memory_keep_what_a_chain_of_failures_keeps(interval, lag, restart, q, n, stall):
+    """From failure to failure, written out anew: the job holds ``held`` of ``n`` periods since the stored checkpoint.
+
+    After a failure the first period is safe if none strikes in the restart, the period and the lag; each further one
+    if none strikes in the period alone. A share q of failures takes back what is not stored. All times in MTTF.
+    """
+    period = interval + stall
+    first, more = numpy.exp(-restart - lag - period), numpy.exp(-period)
+    steps = numpy.arange(4_000)
+    gains = numpy.where(steps == 0, 1 - first, first * more ** (steps - 1.0) * (1 - more))  # periods between failures
+    move, net = numpy.zeros((n, n)), numpy.zeros(n)
+    for held in range(n):
+        after = (held + steps) % n
+        move[held] += (1 - q) * numpy.bincount(after, weights=gains, minlength=n)
+        move[held, 0] += q * gains.sum()
+        net[held] = gains @ (steps - q * after)
+    share = numpy.linalg.lstsq(numpy.vstack([move.T - numpy.eye(n), numpy.ones(n)]), [*[0.0] * n, 1.0], rcond=None)[0]
+    found = reliability.goodput(
+        mttf_s=1.0,
+        checkpoint_write_s=stall + lag,
+        checkpoint_stall_s=stall,
+        restart_s=restart,
+        checkpoint_interval_s=interval,
+        stored_interval_s=n * interval,
+        lost_frac=q,
+        mode="in-memory",
+        detection_s=0.5,
+    )
+    assert float(found.goodput_frac) == pytest.approx(float(share @ net) * interval / 1.5, rel=1e-8)
+
+
+def test_a_job_never_finishes_below_a_thousandth_of_its_time():
+    found = reliability.goodput(mttf_s=1e3, checkpoint_write_s=1.0, restart_s=10.0)
+    for share, never in ((0.00099, True), (0.00101, False), (0.5, False)):
+        assert dataclasses.replace(found, goodput_frac=numpy.asarray(share)).never_finishes == never
+
+
+def test_while_stops_are_planned_nothing_fails():
+    """A stop of a day after each day of operation: half of the time, and half of the failures of a calendar day."""
+    inputs = {"mttf_s": 3600.0, "checkpoint_write_s": 10.0, "restart_s": 60.0, "detection_s": 1800.0}
+    always = reliability.goodput(**inputs)
+    half = reliability.goodput(**inputs, planned_stops_per_day=1.0, planned_stop_s=86_400.0)
+    assert float(half.planned_frac) == pytest.approx(0.5)
+    for name in ("failures_per_day", *(part for part in LOSSES if part != "planned_frac")):
+        assert float(getattr(half, name)) == pytest.approx(0.5 * float(getattr(always, name))), name
+
+
+@given(mttf_s=st.floats(1e5, 1e7), restart=st.floats(0, 3e-3), interval=st.floats(1e-4, 3e-3), write=st.floats(0, 1e-2))
+def test_the_ratio_of_kokolis_is_the_exact_model_where_failures_are_rare(mttf_s, restart, interval, write):
+    """To first order in all times over the MTTF; what is left out is of the second, of times of a part in a hundred."""
+    write = write * interval
+    times = [share * mttf_s for share in (restart, interval, write)]
+    found = float(reliability.kokolis_2025(mttf_s, *times))
+    exact = reliability.goodput(
+        mttf_s=mttf_s, restart_s=times[0], checkpoint_interval_s=times[1], checkpoint_write_s=times[2]
+    )
+    assert found == pytest.approx(float(exact.goodput_frac), abs=(restart + interval + write) ** 2 + write)
+    without = float(reliability.kokolis_2025(mttf_s, times[0], times[1], 0.0))
+    assert without == pytest.approx(1 - restart - interval / 2, rel=1e-12)
+    assert found * (1 + write / interval) == pytest.approx(without, rel=1e-12)
+
+
+def test_the_best_interval_of_kokolis_is_youngs():
+    intervals = numpy.geomspace(60.0, 6_000.0, 20_001)
+    ratio = reliability.kokolis_2025(13_000.0, 0.0, intervals, 60.0)
+    young = float(reliability.checkpoint_interval_s(13_000.0, 60.0, "young"))
+    # its best is Young's to first order in the write over the MTTF: sqrt(60 / 13,000) is 7 %
+    assert intervals[ratio.argmax()] == pytest.approx(young, rel=0.07)
+
+
+@given(st.floats(1.0, 1e6), st.floats(0.0, 1e6))
+def test_an_interval_between_failures_that_holds_the_stall_is_one_that_does_not_and_the_stall(running_s, stall_s):
+    outside = float(reliability.stall_goodput(running_s, stall_s, "outside"))
+    assert outside * (running_s + stall_s) == pytest.approx(running_s)
+    inside = float(reliability.stall_goodput(running_s + stall_s, stall_s, "inside"))
+    assert inside == pytest.approx(outside, rel=1e-9, abs=1e-9)
+    assert float(reliability.stall_goodput(running_s, running_s)) == 0.0
+    assert numpy.isnan(float(reliability.stall_goodput(running_s, 1.01 * running_s)))
+
+
+@given(st.floats(0, 2), st.floats(0, 0.5), st.floats(0, 1), st.sampled_from(reliability.MODES))
+def test_all_times_in_another_unit_leave_every_share(restart, write, queue, mode):
+    def found(unit):
+        return reliability.goodput(
+            mttf_s=unit,
+            restart_s=restart * unit,
+            checkpoint_write_s=write * unit,
+            queue_s=queue * unit,
+            detection_s=0.1 * unit,
+            lost_frac=0.3,
+            stored_interval_s=2.0 * unit,
+            mode=mode,
+        )
+
+    for name in LOSSES:
+        assert float(getattr(found(1e6), name)) == pytest.approx(float(getattr(found(1.0), name)), abs=1e-12), name
+
+
+def test_detecting_and_queueing_are_one_wait():
+    inputs = {"mttf_s": 2000.0, "checkpoint_write_s": 20.0, "restart_s": 300.0}
+    one = reliability.goodput(**inputs, detection_s=70.0, queue_s=30.0)
+    assert float(one.waiting_frac) == pytest.approx(100 / 2100)
+    assert float(one.goodput_frac) == float(reliability.goodput(**inputs, detection_s=100.0).goodput_frac)

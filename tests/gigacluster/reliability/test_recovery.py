@@ -285,3 +285,62 @@ def test_a_longer_stall_never_helps_however_long_nodes_are_waited_for(queue_s):
 def test_shares_of_kinds_of_failure_are_shares(shares):
     with pytest.raises(ValueError, match="shares"):
         Blast(chips=[8, 256], shares=shares)
+
+
+@pytest.mark.parametrize("scheme", reliability.SCHEMES)
+@pytest.mark.parametrize(("least", "most"), [(1e-6, 1e18)])
+def test_the_times_between_failures_that_any_scheme_takes_are_taken_and_no_others_by_dropping(scheme, least, most):
+    for mttf_s in (least, most):
+        found = goodput_with(recovery(scheme), mttf_s=mttf_s, n_replicas=8)
+        assert sum(float(getattr(found, part)) for part in PARTS) == pytest.approx(1.0, abs=1e-9)
+    for mttf_s in (0.9 * least, 1.1 * most):
+        with pytest.raises(ValueError, match="mttf_s must be above 0, from 1e-6 to 1e18"):
+            goodput_with(recovery("drop_replica"), mttf_s=mttf_s, n_replicas=8)
+
+
+@pytest.mark.parametrize("n_replicas", [2, 8])
+def test_a_failure_takes_no_more_replicas_than_there_are(n_replicas):
+    found = [
+        float(
+            goodput_with(recovery("drop_replica"), mttf_s=2e3, n_replicas=n_replicas, replicas_lost=lost).goodput_frac
+        )
+        for lost in (n_replicas - 1, n_replicas, 2 * n_replicas, 1e6)
+    ]
+    assert found[0] > found[1] == found[2] == found[3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(500.0, 1e6), st.floats(0, 2e3), st.floats(0, 1), st.integers(2, 64), st.data())
+def test_a_replica_is_away_as_long_as_its_rebuilding_takes_of_the_others_time(mttf_s, rebuild_s, lost, n, data):
+    """Nothing but what is written here: of the work that all would do, exp(-share of replicas x rebuild / MTTF)."""
+    out = data.draw(st.integers(1, n))
+    rule = recovery("drop_replica", rebuild_s=rebuild_s, lost_frac=lost)
+    whole = goodput_with(recovery("drop_replica", rebuild_s=0.0, lost_frac=lost), mttf_s=mttf_s, n_replicas=n)
+    found = goodput_with(rule, mttf_s=mttf_s, n_replicas=n, replicas_lost=out)
+    there = math.exp(-out / n * rebuild_s * (1 - lost) / mttf_s)
+    assert float(found.goodput_frac) == pytest.approx(there * float(whole.goodput_frac), rel=1e-9)
+    assert float(found.overhead_frac) == pytest.approx(there * float(whole.overhead_frac), rel=1e-9)
+    for part in ("checkpoint_frac", "rework_frac", "waiting_frac", "planned_frac"):
+        assert float(getattr(found, part)) == pytest.approx(float(getattr(whole, part)), rel=1e-9), part
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(500.0, 1e6), st.floats(0, 1), st.floats(0, 5e3), st.floats(0, 500), st.floats(0, 500))
+def test_stalls_of_dropped_replicas_and_waits_for_nodes_share_the_time_out(
+    mttf_s, lost, queue_s, detection_s, resume_s
+):
+    """Between two failures the job runs one MTTF on average and waits what each kind of failure waits."""
+    rule = recovery("drop_replica", lost_frac=lost, detection_s=detection_s, resume_s=resume_s)
+    found = goodput_with(rule, mttf_s=mttf_s, n_replicas=8, queue_s=queue_s)
+    waited = lost * (detection_s + queue_s) + (1 - lost) * (detection_s + resume_s)
+    assert float(found.waiting_frac) == pytest.approx(waited / (mttf_s + waited), rel=1e-6, abs=1e-9)
+
+
+def test_the_smallest_kind_of_failure_takes_one_gpu():
+    assert float(Blast(chips=[1], shares=[1.0]).replicas_lost(64)) == 1.0
+    assert float(Blast(chips=[1, 2], shares=[0.5, 0.5]).replicas_lost(1)) == 1.5
+    with pytest.raises(ValueError, match="each must be 1 or more"):
+        Blast(chips=[0.9], shares=[1.0])
+    for empty in ([], [[8.0]]):
+        with pytest.raises(ValueError, match="give one of each a kind"):
+            Blast(chips=empty, shares=empty)

@@ -28,6 +28,9 @@
     });
   }
 
+  // A number and its unit stay on one line, as gigareport.words.JOINED has it.
+  globalThis.joined = (text) => text.replace(/([\d⁰¹²³⁴⁵⁶⁷⁸⁹×]) (?=(?:UNITS_OF_LINE)(?!\w)|10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])/g, "$1\u00a0");
+
   const escapeText = (text) => { const box = document.createElement("i"); box.textContent = text; return box.innerHTML; };
 
   const shownDrawing = (figure) => [...figure.querySelectorAll(".drawing")].find((box) => box.offsetParent) || figure.querySelector(".drawing");
@@ -145,8 +148,8 @@
         box.firstChild.setAttribute("aria-label", frame.alt);
         box.dataset.places = frame.places;
         figure.tips = frame.tips;
-        figure.querySelector(".title").textContent = frame.title;
-        figure.querySelector(".chosen").textContent = frame.chosen;
+        figure.querySelector(".title").textContent = joined(frame.title);
+        figure.querySelector(".chosen").textContent = joined(frame.chosen);
         const download = figure.querySelector("a.csv");
         if (download) download.href = "data:text/csv;charset=utf-8," + encodeURIComponent(frame.csv);
         fillTable(figure, frame.csv);
@@ -183,7 +186,7 @@
   const SCALES = { trillion: 1e12, billion: 1e9, million: 1e6, months: 30.44 * 86400, days: 86400, hours: 3600, minutes: 60, milliseconds: 1e-3 };
   const POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
   const keyOf = (text) => {
-    const found = text.replace(/[$,]/g, "").match(/^(?:(?:over|under|saves|(?:cheaper|better) by|(costs|(?:dearer|worse) by)) )?([-+−]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?)(?: × 10([⁻⁰-⁹¹²³]+))?(?: ([a-z]+)( later)?)?/);
+    const found = text.replace(/[$,]/g, "").replaceAll("\u00a0", " ").match(/^(?:(?:over|under|saves|(?:cheaper|better) by|(costs|(?:dearer|worse) by)) )?([-+−]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?)(?: × 10([⁻⁰-⁹¹²³]+))?(?: ([a-z]+)( later)?)?/);
     if (!found) return null;
     const power = [...(found[3] ?? "0")].map((letter) => "0123456789-"[POWERS.indexOf(letter)] ?? letter).join("");
     return Number(found[2].replace("−", "-")) * 10 ** Number(power) * (SCALES[found[4]] ?? SCALES[`${found[4]}s`] ?? 1) * (found[1] || found[5] ? -1 : 1);

@@ -124,7 +124,8 @@
   };
   const usd = (value, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
-    return `${value < 0 ? "-" : ""}$${inWords(Math.abs(value), digits)}`;
+    const size = Math.abs(value);
+    return `${value < 0 ? "-" : ""}$${inWords(size, size >= 1 && size < 10 ? Math.max(digits, 3) : digits)}`;
   };
   const better = (value) => `${usd(Math.abs(value))} ${value < 0 ? "worse" : "better"}`;
   const share = (value) => !Number.isFinite(value) ? "not known" : value >= 0.995 && value < 1 ? "over 99 %" : value > 0 && value < 0.005 ? "under 1 %" : `${(100 * value).toFixed(0)} %`;
@@ -229,7 +230,7 @@
   };
 
   const put = (element, attributes) => { for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value); return element; };
-  const write = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+  const write = (element, plain) => { const text = joined(plain); if (element.textContent !== text) element.textContent = text; };
   const svg = (tag, attributes, parent) => parent.appendChild(put(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes));
   const ink = { fill: "currentColor" };
 
