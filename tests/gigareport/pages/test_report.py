@@ -223,6 +223,64 @@ def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     assert "<rent>" not in page
 
 
+def test_a_readers_own_index_beside_the_sites_is_kept_and_no_style_of_an_earlier_run(tmp_path, faked):
+    stories, notebooks, out = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path), tmp_path / "reports"
+    out.mkdir()
+    for name in ("index.html", "page.js"):
+        (out / name).write_text("mine")
+    report.build(stories, out, notebooks=notebooks, separate=True)
+    assert (out / "style.css").is_file()
+    report.build(stories, out, notebooks=notebooks)
+    assert [(out / name).read_text() for name in ("index.kept.html", "page.kept.js")] == ["mine", "mine"]
+    assert not [name for name in ("style.css", "page.js", "icon.svg") if (out / name).exists()]
+
+
+def test_a_site_that_was_separate_leaves_no_style_in_one_of_single_pages(tmp_path, faked):
+    notebooks, out = one_notebook(tmp_path), tmp_path / "reports"
+    names = []
+    for separate in (False, True, False):
+        folder = report.build("xai-colossus-2024", out, notebooks=notebooks, separate=separate).index.parent
+        names.append({file.name for file in folder.iterdir()})
+    assert names[0] == names[2] < names[1]
+
+
+def files_below(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("taken", ["reports", "reports/oracle-24k-2024", "reports/oracle-24k-2024.incomplete", "loop"])
+def test_where_nothing_can_be_written_is_told_before_any_notebook_runs(taken, tmp_path, faked, monkeypatch):
+    monkeypatch.setattr(site, "run_all", lambda *_: pytest.fail("a notebook ran"))
+    out = tmp_path / taken.partition("/")[0]
+    if taken == "loop":
+        out.symlink_to("loop")
+    else:
+        (tmp_path / taken).parent.mkdir(exist_ok=True)
+        (tmp_path / taken).write_text("mine")
+    before = files_below(tmp_path)
+    with pytest.raises(report.ReportError, match="the report cannot be written to "):
+        report.build(["xai-colossus-2024", "oracle-24k-2024"], out, notebooks=one_notebook(tmp_path))
+    assert {name: content for name, content in files_below(tmp_path).items() if name.parts[0] != "notebooks"} == before
+
+
+@pytest.mark.parametrize("largest_bytes", [100, 20_000])
+def test_a_full_disk_leaves_every_earlier_site_and_is_told_in_one_line(largest_bytes, tmp_path, faked, capsys):
+    stories, notebooks, out = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path), tmp_path / "reports"
+    report.build(stories, out, notebooks=notebooks)
+    before = files_below(out)
+    report_samples.write_notebook(notebooks / "20-third.ipynb", report_samples.markdown("# Third?", 0))
+    # capsys keeps in memory what is printed
+    with report_samples.full_disk(largest_bytes), pytest.raises(report.ReportError) as fault:
+        report.build(stories, out, notebooks=notebooks)
+    said = r"the report cannot be written to \S+: File too large; what was there is as it was"
+    assert re.fullmatch(said, str(fault.value))
+    after = files_below(out)
+    assert {name: content for name, content in after.items() if ".incomplete" not in name.parts[0]} == before
+    assert {name.suffix for name in after.keys() - before.keys()} <= {".ipynb"}  # whole ones
+    report.build(stories, out, notebooks=notebooks)
+    assert {name.parts[0] for name in files_below(out)} == {name.parts[0] for name in before}
+
+
 def test_no_line_breaks_between_a_number_and_its_unit_on_any_page(built, tmp_path, faked):
     stories = ["xai-colossus-2024", "oracle-24k-2024"]
     made = report.build(stories, tmp_path / "reports", notebooks=one_notebook(tmp_path))
@@ -295,6 +353,12 @@ def test_a_wrong_scenario_writes_nothing(tmp_path, capsys):
     assert main(["report", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "reports")]) == 1
     assert "H1000" in capsys.readouterr().err
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_misspelt_scenario_is_told_before_any_process_begins(monkeypatch, capsys):
+    monkeypatch.setattr("gigareport.kernels.prepare", lambda: pytest.fail("kernels were prepared"))
+    assert main(["report", "xai-colossus-2024", "xai-colosus-2024"]) == 1
+    assert "there is no scenario 'xai-colosus-2024'" in capsys.readouterr().err
 
 
 def test_an_endless_cell_is_stopped_by_name_and_the_others_go_on(tmp_path, faked):
@@ -390,6 +454,12 @@ def test_a_copy_with_a_bundled_name_leaves_the_bundled_report_alone(tmp_path, fa
     mine = report.build(tmp_path / "mine.yaml", out, **options)
     assert mine.index == out / "mine" / "index.html"
     assert bundled.index.read_bytes() == before
+    assert sorted(file.name for file in out.iterdir()) == ["mine", "xai-colossus-2024"]
+
+
+@pytest.mark.parametrize("stem", ["..", "...", ".git", "index.html", "mine.incomplete", "gigawatt-2026", "a\nb"])
+def test_the_name_of_a_file_leads_to_no_folder_but_one_of_its_own(stem):
+    assert site._folder_of(Path(f"{stem}.yaml"), "xai-colossus-2024") == "xai-colossus-2024-of-mine"
 
 
 def test_two_files_of_one_name_are_told_by_file_at_once(tmp_path):

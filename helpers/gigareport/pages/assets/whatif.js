@@ -109,7 +109,8 @@
   };
   const usd = (value, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
-    return `${value < 0 ? "-" : ""}$${inWords(Math.abs(value), digits)}`;
+    const size = Math.abs(value);
+    return `${value < 0 ? "-" : ""}$${inWords(size, size >= 1 && size < 10 ? Math.max(digits, 3) : digits)}`;
   };
   const better = (value) => `${usd(Math.abs(value))} ${value < 0 ? "worse" : "better"}`;
   const share = (value) => !Number.isFinite(value) ? "not known" : value >= 0.995 && value < 1 ? "over 99 %" : value > 0 && value < 0.005 ? "under 1 %" : `${(100 * value).toFixed(0)} %`;
