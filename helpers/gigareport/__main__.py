@@ -150,6 +150,8 @@ def _report(chosen: argparse.Namespace) -> int:
     from gigareport.kernels import prepare
 
     started = time.monotonic()
+    for name in chosen.scenarios:
+        load_scenario(name)  # a fault is told before any process begins
     prepare()  # beside the imports of this process
     from gigareport import pages
 
@@ -157,7 +159,7 @@ def _report(chosen: argparse.Namespace) -> int:
     try:
         built = pages.build(chosen.scenarios, chosen.out, **how)
     except pages.ReportError as fault:
-        print(fault, file=sys.stderr)
+        print(told(str(fault)), file=sys.stderr)
         return 1
     for failure in built.failures:
         print(f"FAILED: {failure}", file=sys.stderr)
@@ -256,11 +258,17 @@ def _address(text: str) -> str:
 
 def _new_file(text: str) -> Path:
     """Return a file that can be written: told before the work, not after it."""
-    file = Path(text)
-    if file.is_dir() or not file.parent.is_dir():
-        why = "it is a folder" if file.is_dir() else f"there is no folder {shown(str(file.parent))}"
-        raise argparse.ArgumentTypeError(f"{shown(text)} cannot be written: {why}")
-    return file
+    file = Path(os.path.realpath(text))
+    places = [file] * file.exists() + [file.parent] * (file.is_file() or not file.exists())
+    if file.is_dir():
+        why = "it is a folder"
+    elif not file.parent.is_dir():
+        why = f"there is no folder {shown(str(Path(text).parent))}"
+    elif not all(os.access(place, os.W_OK) for place in places):
+        why = "permission denied"
+    else:
+        return Path(text)
+    raise argparse.ArgumentTypeError(f"{shown(text)} cannot be written: {why}")
 
 
 def _picture(text: str) -> Path:

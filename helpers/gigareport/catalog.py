@@ -6,6 +6,7 @@ import csv
 import difflib
 import os
 import re
+import stat
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -119,11 +120,25 @@ def _verified() -> dict[str, str]:
     return dict(zip(sources["source_id"], sources["verification"], strict=True))
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it, and a kill leaves the earlier one."""
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write a file so that no reader ever sees half of it, and a kill or a full disk leaves the earlier one.
+
+    A link stays one; a device or a pipe takes what is written.
+    """
+    file = Path(os.path.realpath(file))
+    raw = content.encode() if isinstance(content, str) else content
+    if file.exists() and not file.is_file():
+        file.write_bytes(raw)
+        return
     new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8", newline="\n")
-    new.replace(file)
+    try:
+        new.write_bytes(raw)
+        if file.exists():
+            new.chmod(stat.S_IMODE(file.stat().st_mode))
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def headline(table: _Rows) -> _Rows:

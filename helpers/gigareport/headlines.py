@@ -125,7 +125,7 @@ def _accuracy() -> list[str]:
 
     def said(arch: str) -> str:
         new, known = rows.loc[("family", arch)], rows.loc[("group", arch)]
-        return f"{known['mape']:.1f} % on new runs of known sources, {new['mape']:.1f} % on sources never seen"
+        return f"{known['mape']:.1f} % on new runs of known sources, {new['mape']:.1f} % on makers never seen"
 
     dense = rows.loc[("family", "dense")]
     return [
@@ -134,7 +134,7 @@ def _accuracy() -> list[str]:
         f"- dense models: {said('dense')}; a constant utilisation has {dense['constant_mfu_mape']:.0f} %;",
         f"- mixtures of experts: {said('moe')};",
         f"- source by source, each left out in turn: {_by_source()};",
-        f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of sources never seen.",
+        f"- 80 % intervals held {dense['coverage80']:.0f} % of the dense runs of makers never seen.",
         "",
     ]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy
 import pandas as pd
 
 from gigacluster import __version__
 from gigacluster.arrays import to_host
-from gigacluster.uncertainty import Interval, Uncertain, turning_point
-from gigacluster.uncertainty import interval as interval_of
+from gigacluster.uncertainty import Interval, Uncertain
 from gigareport import beside, catalog, decision, scenario, spending, words
 from gigareport.answers import named, tell_difference, tell_input
 from gigareport.facts import timeline
@@ -20,9 +18,9 @@ from gigareport.facts.plans import LAST_DAY, of_others
 from gigareport.hindsight import MONTHS, hindsight
 from gigareport.plots import Front, finished
 from gigareport.scenario.outlook import digits_of
-from gigareport.scenario.register import Site
 from gigareport.spending import dollars_unit
-from gigareport.words import number, quantity, share, usd
+from gigareport.turning import LATE_POWER, PRICE, USED, turn_of
+from gigareport.words import exact, number, quantity, share, usd
 
 #: Columns of :func:`sites_with`.
 SIZE = "Size [H100-equivalents, 8-bit peak]"
@@ -31,7 +29,6 @@ TIMES = "Size over this cluster's [1]"
 _DAYS_PER_MONTH = 30.44
 #: What a choice says of the prices behind it, which its page tells.
 _COUNT = re.compile(r" \(\d+ prices\)|, \d+ prices")
-_PRICE = "rent.committed_usd_per_chip_hour"
 # Where numbers of the first screen are explained.
 _MAP, _KINDS, _PAST = "index.html#00-the-decision-figure-1", "50-cost.html", "index.html#what-happened"
 _PRICE_AND_TERM = "50-cost.html#at-what-price-and-for-how-long"
@@ -102,7 +99,7 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
         return named(text, name, _MAP, of=outlook)
 
     longest = told(f"{mapped.term_months[-1]:.0f} months", "longest term")
-    at = f"At {tell_input(outlook, _PRICE, usd(price, 3))} a chip-hour"
+    at = f"At {tell_input(outlook, PRICE, usd(price, 3))} a chip-hour"
     if len(own) == len(mapped.term_months):
         first = f"{at} owning is cheaper at any term up to {longest}."
     elif len(own):
@@ -127,26 +124,26 @@ def answer(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
 
 
 def same_cost(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
-    """Say at which price of a contract over the whole horizon both cost the same, and with how many chips a deal does.
+    """Say from which price of a contract over the whole horizon owning wins, and from how many chips on a deal does.
 
     Examples
     --------
     >>> found = scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu")
-    >>> "both cost the same at" in same_cost(found, decision.price_map(found))
+    >>> "and own above" in same_cost(found, decision.price_map(found))
     True
     """
 
     def told(text: str, name: str) -> str:
         return named(text, name, _PRICE_AND_TERM, of=outlook)
 
-    rent_below, parity, own_above = mapped.parity_usd[:, -1]
+    rent_below, _, own_above = mapped.parity_usd[:, -1]
     deals = spending.deal_sizes(outlook)
     size = deals.set_index("Term [months]")["median"]
-    three, four = (told(f"{size[term]:,.0f}", f"chips of the deal, {term} months") for term in (36, 48))
+    three, four = (told(number(size[term], 3), f"chips of the deal, {term} months") for term in (36, 48))
     return (
-        f"Under a contract over the whole horizon both cost the same at {told(usd(parity, 3), 'parity')} a chip-hour; "
-        f"below {told(usd(rent_below, 3), 'all rent below')} nine in ten samples say rent, above "
-        f"{told(usd(own_above, 3), 'all own above')} own. {told(deals.attrs['words'], 'the deal')} buys as much as "
+        f"Under a contract over the whole horizon nine in ten samples say rent below "
+        f"{told(usd(rent_below, 3), 'all rent below')} a chip-hour and own above "
+        f"{told(usd(own_above, 3), 'all own above')}. {told(deals.attrs['words'], 'the deal')} buys as much as "
         f"owning if it holds {three} chips over three years, or {four} over four; with more chips for the money "
         "renting wins."
     )
@@ -169,7 +166,7 @@ def _by_its_kind(outlook: scenario.Outlook) -> str:
     chance = outlook.probability("saving_usd")
     wins = _WINS[decision.choice_of(chance)]
     hours = f" with {share(used)} of the hours used" if used < 1 else ""
-    price = tell_input(outlook, _PRICE, usd(rent.committed_usd_per_chip_hour.median, 3))
+    price = tell_input(outlook, PRICE, usd(rent.committed_usd_per_chip_hour.median, 3))
     saves = tell_difference(outlook, "saving_usd", words.SAVES)
     return (
         f"{_MOVING[rent.kind].format(price)}{hours} {wins}: owning {saves}, and is "
@@ -180,9 +177,16 @@ def _by_its_kind(outlook: scenario.Outlook) -> str:
 def trust(samples: int = 2_000, seed: int = 7) -> str:
     """Say how far published figures are missed, the worst first."""
     accuracy = catalog.load("throughput_accuracy")
-    unseen = accuracy[(accuracy["split"] == "family") & (accuracy["arch"] == "dense")]
-    whole = unseen[unseen["family"] == "all"].iloc[0]["mape"] / 100
-    worst = unseen[(unseen["family"] != "all") & (unseen["n"] >= 5)]["mape"].max() / 100
+    unseen = accuracy[accuracy["split"] == "family"]
+    speeds = []
+    for arch, name in (("dense", "dense models"), ("moe", "mixtures of experts")):
+        of_arch = unseen[unseen["arch"] == arch]
+        is_whole = of_arch["family"] == "all"
+        whole, worst = of_arch[is_whole]["mape"].item() / 100, of_arch[~is_whole]["mape"].max() / 100
+        off, most = (
+            named(share(x), f"step time {what} {arch}", _STEP_TIME) for what, x in (("", whole), ("worst", worst))
+        )
+        speeds.append(f"{off} for {name} ({most} at the worst source)")
     tables = {
         "useful time": beside.goodput_beside_published(samples=samples, seed=seed).query("not solved"),
         "costs of 2024": beside.costs_beside_published(samples, seed),
@@ -194,9 +198,8 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
         near = named(beside.count_within(0.2, table["ratio"]), f"near {name}", _GOODPUT)
         missed.append(f"{name} by up to {worst_of} ({near} within 20 %)")
     return (
-        f"Published figures are missed: {', '.join(missed)}. Step time is off by "
-        f"{named(share(whole), 'step time dense', _STEP_TIME)} on sources never seen, by "
-        f"{named(share(worst), 'step time worst', _STEP_TIME)} at the worst of them. [Every miss](90-validation.html)"
+        f"Published figures are missed: {', '.join(missed)}. On makers never seen step time is off by "
+        f"{' and '.join(speeds)}. [Every miss](90-validation.html)"
     )
 
 
@@ -244,7 +247,7 @@ def place_title(outlook: scenario.Outlook, table: pd.DataFrame) -> str:
     first = sizes.loc[here.index[0]].dropna()
     if first.empty or first.max() <= here.iloc[0]:
         return "Another listed site was as large before this cluster was complete"
-    return f"{first.idxmax()} was {first.max() / here.iloc[0]:.3g} times this cluster on the day it was complete"
+    return f"{first.idxmax()} was {exact(first.max() / here.iloc[0], 3)} times this cluster on the day it was complete"
 
 
 #: Label of the axis of :func:`spread` that stands.
@@ -300,31 +303,24 @@ def power(outlook: scenario.Outlook) -> tuple[pd.DataFrame, str]:
         said = f"Chips stand without power in {share(without)} of the samples, {number(idle, 3)} at most in the median."
     elif cluster.sites:
         said = "In no sample does a chip stand without power."
-    known = "; ".join(f"{path}: {text}" for path, text in scenario.taken(outlook.scenario).items())
+    taken = scenario.taken(outlook.scenario).items()
+    known = "; ".join(f"{scenario.entry_of(path).meaning.lower()}: {text}" for path, text in taken)
     said += f" What the file leaves out of the {cluster.chip} is its own, not an H100's: {known}." if known else ""
     return pd.DataFrame(rows, columns=["power", "MW", "from month"]), said
 
 
 def _range(value: Uncertain | Interval) -> str:
     """Return a median, with its interval where it has one."""
-    spread = f" ({value.low:,.3g} to {value.high:,.3g})" if value.low < value.high else ""
-    return f"{value.median:,.3g}{spread}"
-
-
-#: By how much an input is moved to find where the decision turns, and how late in the horizon power may come.
-_WIDEST, _LATEST = 8.0, 0.92
-#: More power than any site has, so that nothing but its month limits. [MW]
-_ANY_POWER_MW = 1e5
-_NO_PATH = ""
-_USED = "training.used_frac"
+    spread = f" ({exact(value.low, 3)} to {exact(value.high, 3)})" if value.low < value.high else ""
+    return f"{exact(value.median, 3)}{spread}"
 
 
 #: What may turn the choice: its name, its path in the file, how it is said, and how its value is written.
 _FLIPS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("price of the contract", _PRICE, "below {} a chip-hour", lambda x: usd(x, 3)),
-    ("hours used", _USED, "below {}, against a rent paid by the hour", share),
+    ("price of the contract", PRICE, "below {} a chip-hour", lambda x: usd(x, 3)),
+    ("hours used", USED, "below {}, against a rent paid by the hour", share),
     ("chips last", "own.hardware_life_months", "less than {} months", number),
-    ("power comes", _NO_PATH, "more than {} months late", number),
+    ("power comes", LATE_POWER, "more than {} months late", number),
     ("price of a chip", "own.chip_usd", "above {}", usd),
     ("failures", "reliability.failures_per_1000_node_days", "above {} per 1,000 node-days", number),
 )
@@ -337,50 +333,8 @@ def flips(outlook: scenario.Outlook, *, samples: int = 300) -> dict[str, str]:
     """
     found = {}
     for name, path, form, text in _FLIPS:
-        value = turning_value(outlook, path, samples)
-        if value is not None and path == _PRICE and outlook.scenario.rent.kind == "contract":
-            value = outlook.interval("break_even_rent_usd_per_chip_hour").median  # the same on all samples
-        if value is not None:
+        value = turn_of(outlook, path, samples=samples).at
+        if numpy.isfinite(value):
             at = f"what-if.html#{path}={value:.4g}" if path else "what-if.html"
             found[name] = form.format(named(text(value), f"turns at {path or 'power'}", at, of=outlook))
     return found
-
-
-def turning_value(outlook: scenario.Outlook, path: str, samples: int) -> float | None:
-    """Return the value of one input at which the median saving is 0, or nothing where it does not change its sign.
-
-    Parameters
-    ----------
-    outlook : Of the scenario.
-    path : The input by its path in the file; without one the months that power comes late.
-    samples : Joint draws of the other inputs.
-    """
-    story = outlook.scenario
-    if path:
-        entry = scenario.entry_of(path)
-        given: Uncertain = {p: value for p, _, value in scenario.leaves(story)}[path]
-        start, low = given.median, max(given.median / _WIDEST, entry.least)
-        high = min(given.median * _WIDEST, entry.most)
-        # A contract is paid for every hour, used or not, so that only a rent by the hour can gain from hours not used.
-        basis = scenario.with_value(story, "rent.kind", "hourly") if path == _USED else story
-    else:
-        start, low, high = 0.0, 0.0, _LATEST * story.horizon_months
-
-    def saving_usd(values: numpy.ndarray) -> numpy.ndarray:
-        fixed = (Uncertain.fixed(float(x)) for x in values)
-        variants = [scenario.with_value(basis, path, x) if path else _with_late_power(story, x.median) for x in fixed]
-        plans = [outlook.plan] * len(variants)
-        outlooks = scenario.evaluate(
-            variants, samples=samples, seed=outlook.seed, device="cpu", plans=plans, answers=("saving_usd",)
-        )
-        return numpy.array([interval_of(one.saving_usd).median for one in outlooks])
-
-    value = turning_point(saving_usd, low, high, near=start) if low < high else numpy.nan
-    return None if numpy.isnan(value) else value
-
-
-def _with_late_power(story: scenario.Scenario, month: float) -> scenario.Scenario:
-    """Return the scenario with all of its power there from one month on, and none before."""
-    power, when = Uncertain.fixed(_ANY_POWER_MW), Uncertain.fixed(month)
-    site: Site[Uncertain, float, str] = Site(name="", power_mw=power, month=when)
-    return replace(story, cluster=replace(story.cluster, sites=(site,)))

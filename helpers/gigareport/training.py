@@ -11,15 +11,19 @@ import pandas as pd
 from gigacluster import scaling
 from gigacluster.uncertainty import interval
 from gigareport import catalog
+from gigareport.answers import named, tell
 from gigareport.beside import published_optima
 from gigareport.scenario import Outlook
+from gigareport.words import exact, quantity
 from gigareport.words import interval as interval_text
-from gigareport.words import quantity
 
 COMPUTE, LOSS = "Training compute [FLOP]", "Loss [nat/token]"
 BEST_SIZE, SCORE = "Best size [parameters]", "MMLU, right answers [1]"
 SERVED, SHARE = "Tokens served", "Share of the training optimum [1]"
 _DAYS = (30, 100, 300)
+# Where numbers of the answer are explained.
+_TRUST = "20-scaling-laws.html#how-far-can-a-form-be-trusted"
+_LAWS = "20-scaling-laws.html#which-law-every-published-one-beside-ours"
 _NAMES = {"params": "parameter", "tokens": "token", "loss": "nat/token"}
 _ENDS = ["low", "median", "high"]
 _TASKS = {
@@ -30,6 +34,27 @@ _TASKS = {
     "csqa_val": "CommonsenseQA",
     "socialiqa_val": "Social IQa",
 }
+
+
+def answer(outlook: Outlook, averaged: scaling.Estimate) -> str:
+    """Say what the compute of one run trains, how sure that is by the law and by its form, and what the paper said.
+
+    Parameters
+    ----------
+    outlook : Of the scenario.
+    averaged : Loss of the median run with the forms averaged.
+    """
+    flop, size = outlook.interval("run_flop"), outlook.interval("run_params")
+    printed = published_optima(flop.median).set_index("law").loc["hoffmann-2022-printed", "params"]
+    moves = "within" if size.low <= printed <= size.high else "beyond"
+    wide = named(f"{averaged.low:.2f} to {averaged.high:.2f}", "loss, forms averaged", _TRUST, of=outlook)
+    times = named(f"{printed / size.median:.2f}", "parameters as first printed", _LAWS, of=outlook)
+    return (
+        f"**A run spends {tell(outlook, 'run_flop')} and trains at best a model of {tell(outlook, 'run_params')} on "
+        f"{tell(outlook, 'run_tokens')}, to a loss of {tell(outlook, 'run_loss')} if the law's form holds so far "
+        f"beyond the runs, and from {wide} if it is as unsure as forms were shown to be.** The law as first "
+        f"printed would ask for {times} times the parameters: the choice of paper moves the size {moves} its interval."
+    )
 
 
 def _ends(found: scaling.Estimate, scale: float = 1.0) -> dict[str, Any]:
@@ -49,7 +74,7 @@ def parameters_beside(law: scaling.Fit, limit: scaling.Fit, published: str) -> p
     table = pd.DataFrame(law.table()).set_index("symbol").drop(columns="fixed")
     table = table.assign(published=known, ratio=table["value"] / known, limit=pd.Series(limit.parameters))
     names = {"standard_error": "standard error", "published": "published refit", "limit": "least absolute deviations"}
-    return table.rename(columns=names).map("{:.5g}".format).reset_index()
+    return table.rename(columns=names).map(lambda value: exact(value, 5)).reset_index()
 
 
 def best_losses(law: scaling.Fit, flop: numpy.ndarray) -> pd.DataFrame:
@@ -143,7 +168,7 @@ def excess_as_printed(
         "least loss by laws of the same runs [nat/token]": losses.min(),
         "largest loss by laws of the same runs [nat/token]": losses.max(),
     }
-    return pd.DataFrame({"what": [*rows], "value": [f"{value:.3g}" for value in rows.values()]})
+    return pd.DataFrame({"what": [*rows], "value": [exact(value, 3) for value in rows.values()]})
 
 
 def teaching(law: scaling.Fit, *, at_flop: float, budget_flop: float) -> pd.DataFrame:

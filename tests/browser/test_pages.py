@@ -62,6 +62,12 @@ BOXES = """() => [...document.querySelectorAll("body *")].filter((box) => {
   box.tabIndex === 0 || box.querySelector("a, button") !== null,
   ["printed", "source"].includes(box.className) || getComputedStyle(box).backgroundImage.includes("gradient"),
 ])"""
+FLAT = """() => [...document.querySelectorAll("main .table > table")].filter((table) => {
+  const head = table.tHead && table.tHead.rows.length === 1 && !table.querySelector("[rowspan], [colspan]");
+  return head && table.clientWidth && !table.closest("details");
+}).map((table) => [
+  table.rows[0].cells.length, table.tBodies[0].rows.length, table.scrollWidth, table.parentElement.clientWidth,
+])"""
 CUT = """() => [...document.querySelectorAll("main table, main svg, main pre, main p")].filter((part) => {
   const edges = part.getBoundingClientRect();
   return edges.width && edges.right > document.documentElement.clientWidth + 1;
@@ -75,6 +81,8 @@ def test_what_is_wider_than_a_phone_stacks_scales_or_scrolls_in_a_box_that_says_
         for box, is_reached, is_told in page.evaluate(BOXES):
             assert (file.name, box, is_reached, is_told) == (file.name, box, True, True)
             assert "formula" not in box
+        for columns, rows, width, room in page.evaluate(FLAT):  # what decides is in sight in each row of a short table
+            assert columns < 6 or rows > 8 or width <= room + 1, file.name
         for table in page.locator("table.stacks:visible").all():
             assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth + 1"), file.name
             stacked += 1
@@ -196,6 +204,25 @@ def test_the_report_is_searched_by_title_number_and_term(pages, open_page):
     assert page.locator("#found").inner_text() == "Nothing found"
     page.keyboard.press("Escape")
     assert not page.locator("#found").is_visible()
+
+
+TABLES = """html => {
+  const cells = (root) => [...root.querySelectorAll("figure.explore details.data table")].map(
+    (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent)));
+  return [cells(new DOMParser().parseFromString(html, "text/html")), cells(document)];
+}"""
+
+
+def test_the_table_under_a_moving_figure_is_the_one_that_the_page_has_without_scripts(pages, open_page):
+    seen = 0
+    for file in pages:
+        page = open_page(file.as_uri())
+        for figure in page.locator("figure.explore").all():
+            figure.locator(".controls").wait_for()
+        still, moved = page.evaluate(TABLES, file.read_text(encoding="utf-8"))
+        assert moved == still, file.name
+        seen += sum(map(len, still))
+    assert seen > 10
 
 
 def test_a_table_is_sorted_by_the_head_of_a_column(pages, open_page):

@@ -105,8 +105,8 @@ def test_what_is_shown_folded_or_not_is_what_was_computed(file, open_page):
     wanted = page.evaluate("gigaclusterWhatIf({'own.chip_usd': 52000, horizon_months: 36})")
     for row in page.locator("tr[data-name]").all():
         *_, median, ends = wanted[row.get_attribute("data-name")]
-        assert row.locator(".now").text_content() == median
-        assert row.locator(".ends").text_content() == ends
+        assert row.locator(".now").text_content() == words.JOINED.sub("\u00a0", median)
+        assert row.locator(".ends").text_content() == words.JOINED.sub("\u00a0", ends)
 
 
 def test_typing_and_sliding_move_the_answers_and_the_address_and_reset_brings_them_back(file, open_page):

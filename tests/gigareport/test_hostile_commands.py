@@ -1,6 +1,7 @@
 """Commands given what no one should give: one short message each, at once, and no file of the reader's is lost."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import report_samples
 
 from gigareport import catalog
 from gigareport.__main__ import main
@@ -161,3 +163,65 @@ def test_an_output_that_ends_early_is_no_traceback(here, arguments, shell, said)
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     assert said in err
+
+
+#: Where a command takes a file that it writes.
+WRITES = [
+    ["plan", "goal.yaml", *FEW, "--winner", "new.yaml"],
+    ["compare", "mine.yaml", "other.yaml", *FEW, "--figure", "new.svg"],
+    ["calibrate", "runs.csv", "--out", "new.csv"],
+]
+FORBIDDEN = """
+import contextlib, io, json, sys
+from gigareport.__main__ import main
+said = []
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+    said.append([code, err.getvalue()])
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize("arguments", WRITES, ids=lambda arguments: arguments[0])
+def test_a_full_disk_leaves_the_file_that_was_there(arguments, capsys):
+    Path("other.yaml").write_text(STORY.replace("n_chips: 512", "n_chips: 1024"), encoding="utf-8")
+    (file := Path(arguments[-1])).write_text("mine")
+    before = sorted(file.name for file in Path().iterdir())
+    with report_samples.full_disk(100):
+        assert main(arguments) == 1
+    assert "File too large" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+    assert sorted(file.name for file in Path().iterdir()) == before
+
+
+def test_a_written_file_keeps_its_mode_a_link_stays_one_and_a_pipe_takes_it(here):
+    (file := here / "folder" / "file").write_text("mine")
+    file.chmod(0o640)
+    (link := here / "link").symlink_to(file)
+    catalog.write_whole(link, "new")
+    assert link.is_symlink()
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("new", 0o640)
+    assert [one.name for one in (here / "folder").iterdir()] == ["file"]
+    with subprocess.Popen(["cat", here / "pipe"], stdout=subprocess.PIPE) as reader:
+        catalog.write_whole(here / "pipe", "new")
+        assert reader.stdout.read() == b"new"
+    assert (here / "pipe").is_fifo()
+
+
+def test_where_nothing_may_be_written_is_told_before_the_work(here):
+    (Path("folder") / "new.csv").touch()
+    Path("folder").chmod(0o555)
+    (here / "runs.csv.new").touch()
+    (here / "runs.csv.new").chmod(0o444)
+    inside = [[*arguments, f"folder/{name}"] for *arguments, name in WRITES]
+    commands = [*inside, ["calibrate", "runs.csv", "--out", "runs.csv.new"]]
+    commands.append(["report", "mine.yaml", "--out", "folder/reports"])
+    run = [*report_samples.BOUND_BY_MODES, sys.executable, "-c", FORBIDDEN, json.dumps(commands)]
+    said = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
+    assert [code for code, _ in said] == [2, 2, 2, 2, 1], said
+    assert all("permission denied" in err.lower() for _, err in said), said
+    assert said[-1][1].startswith("the report cannot be written to "), said  # not a word of notebooks

@@ -1,5 +1,6 @@
 """Kernels that are copies behave as kernels of their own."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -57,6 +58,18 @@ def test_a_kernel_that_dies_is_one_notebooks_failure(notebook):
     dying, living = notebook("import os; os.kill(os.getpid(), 9)"), notebook("print(1)")
     assert "died" in run_all([dying], 1)[0].failure.lower()
     assert run_all([living], 1)[0].failure == ""
+
+
+def test_a_kernel_that_does_not_start_is_told_once_and_leaves_nothing_for_the_end(notebook, monkeypatch):
+    async def refused(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(kernels.Copied, "launch_kernel", refused)
+    left = []
+    monkeypatch.setattr(atexit, "register", left.append)
+    monkeypatch.setattr(atexit, "unregister", lambda call: left.remove(call) if call in left else None)
+    assert run_all([notebook("print(1)")], 1)[0].failure == "no cell of its own: OSError: no more processes"
+    assert not [call for call in left if "NotebookClient" in repr(call)]
 
 
 def test_the_source_of_copies_is_started_again_if_it_was_killed(notebook):

@@ -11,7 +11,6 @@ from gigareport import opening, scenario
 from gigareport.decision import PriceMap, price_map
 from gigareport.plots.titles import unsupported
 from gigareport.scenario import with_value
-from gigareport.words import usd
 
 
 @pytest.fixture(autouse=True)
@@ -57,38 +56,12 @@ def test_the_answer_follows_from_where_the_price_lies_among_the_parities(told, l
     assert said in opening.answer(outlook, map_with(low, high))
 
 
-def test_the_choice_turns_where_a_flip_says(told):
-    path = "own.chip_usd"
-    turn = opening.turning_value(told, path, 200)
-    signs = []
-    for factor in (0.9, 1.1):
-        changed = with_value(told.scenario, path, Uncertain.fixed(turn * factor))
-        found = scenario.evaluate(changed, samples=200, plans=told.plan, device="cpu")
-        signs.append(numpy.sign(found.interval("saving_usd").median))
-    assert signs == [1.0, -1.0]  # a dearer chip speaks for renting
-    assert usd(turn) in opening.flips(told, samples=200)["price of a chip"]
-
-
 def test_the_first_screen_of_another_scenario_tells_no_story_of_xai(told):
     front = opening.front(told, samples=100)
     assert front.as_of == f"{told.scenario.decided_on:%B %Y}"
     assert front.happened == {}
     assert 3 <= len(front.against) <= 7
     assert "times" in front.trust
-
-
-def test_power_that_comes_late_and_hours_not_used_turn_the_story():
-    story = scenario.load(scenario.STORY)
-    found = scenario.evaluate(story, samples=200, device="cpu")
-    late = opening.turning_value(found, "", 200)
-    used = opening.turning_value(found, "training.used_frac", 200)
-    assert 0 < late < story.horizon_months
-    assert 0 < used < 1
-    signs = []
-    for month in (late - 2, late + 2):
-        changed = scenario.evaluate(opening._with_late_power(story, month), samples=200, plans=found.plan, device="cpu")
-        signs.append(numpy.sign(changed.interval("saving_usd").median))
-    assert signs == [1.0, -1.0]  # later power speaks for renting
 
 
 def test_the_timeline_has_the_cluster_from_its_last_delivery_on_and_no_site_of_its_owner():

@@ -12,7 +12,7 @@ from gigacluster import reliability
 from gigacluster.arrays import Samples
 from gigacluster.uncertainty import Uncertain, draw
 from gigacluster.units import SECONDS_PER_DAY
-from gigareport import catalog
+from gigareport import catalog, words
 from gigareport.beside import rows
 from gigareport.facts import failures, recovery
 
@@ -78,7 +78,8 @@ def beside_published(*, samples: int = 2000, seed: int = 7) -> pd.DataFrame:
 def not_compared() -> pd.DataFrame:
     """Return the published figures without a size of nodes, which no model of failures can be asked for."""
     table = catalog.load("effective_time_published")
-    return table.loc[table["gpus_per_node"].isna(), ["house", "system", "scheme", "metric", "value", "note"]]
+    told = table.assign(scheme=table["scheme"].map(recovery.WORDS))
+    return told.loc[table["gpus_per_node"].isna(), ["house", "system", "scheme", "metric", "value", "note"]]
 
 
 def orders(found: pd.DataFrame) -> pd.DataFrame:
@@ -88,12 +89,13 @@ def orders(found: pd.DataFrame) -> pd.DataFrame:
     medians, and whether they have the same order, all in words.
     """
     compared = []
-    for group, sides in found.dropna(subset="group").groupby("group"):
+    for _, sides in found.dropna(subset="group").groupby("group"):
         ordered = sides.sort_values("published", ascending=False)
         theirs, ours = ([f"{value:.2f}" for value in ordered[name]] for name in ("published", "median"))
         same = "yes" if (ordered["median"].diff().dropna() < 0).all() else "no"
         schemes = " before ".join(recovery.WORDS[scheme] for scheme in ordered["scheme"])
-        compared.append((group, schemes, ", ".join(theirs), ", ".join(ours), same))
+        where = f"{sides['house'].iloc[0]}, {words.exact(sides['n_gpus'].iloc[0])} GPUs"
+        compared.append((where, schemes, ", ".join(theirs), ", ".join(ours), same))
     return pd.DataFrame(compared, columns=["comparison", "schemes", "published", "ours", "same order"])
 
 

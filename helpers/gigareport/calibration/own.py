@@ -64,7 +64,8 @@ class Taught:
         stack["meaning"] = "logarithm of step time of the reader's stack over the model's"
         runs = {"kind": "own", "name": "runs", "value": self.n_runs, "unit": "run", "meaning": "runs of that stack"}
         own = pd.concat([table, pd.DataFrame([stack, runs])], ignore_index=True)
-        own[columns_of("throughput_coefficients")].to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        own = own[columns_of("throughput_coefficients")]
+        catalog.write_whole(path, own.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def calibrate(path: str | Path, *, logs: Sequence[str] = ()) -> Taught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import sys
@@ -156,6 +157,8 @@ async def _execute(job: Job, limit_s: float, channel: Config, bar: Any) -> Resul
         if (task := asyncio.current_task()) and task.cancelling():  # which the client takes for a dead kernel
             raise asyncio.CancelledError from None
         failure = f"{running[0] or 'no cell of its own'}: {type(error).__name__}: {error}"
+    finally:  # the client leaves it where a kernel did not start, and it fails
+        atexit.unregister(client._cleanup_kernel)
     notebook.cells = [cell for cell in notebook.cells if _INJECTED not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.get("outputs"):

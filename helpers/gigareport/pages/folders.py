@@ -7,19 +7,24 @@ whose lock is free was left behind. (A number of a process would not tell: anoth
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from gigareport.catalog import write_whole
 
 #: Names the files of a site that we wrote, a line each: all others belong to the reader.
 MANIFEST = ".gigacluster-files"
 #: A socket's path holds 107 bytes (104 on macOS), of which a kernel's own name takes 20. [byte]
 LONGEST_PLACE = 84
-_SOCKETS = "gigacluster-"
+#: No name of a reader's: folders that begin so were left behind. A site's begin with a point and its name, too.
+_WORK = "gigacluster-work-"
 
 
 @contextmanager
@@ -27,11 +32,11 @@ def short_folder() -> Iterator[Path | None]:
     """Give a private folder whose sockets have short names, or nothing where every place has a long name."""
     places = [place for place in (Path(tempfile.gettempdir()), Path("/tmp")) if os.access(place, os.W_OK)]  # noqa: S108
     place = min(places, key=lambda place: len(os.fsencode(place)))
-    if len(os.fsencode(place)) + len(_SOCKETS) + 9 > LONGEST_PLACE:
+    if len(os.fsencode(place)) + len(_WORK) + 9 > LONGEST_PLACE:
         yield None
         return
-    _sweep(place, _SOCKETS)
-    with _locked_folder(place, _SOCKETS) as folder:
+    _sweep(place, _WORK)
+    with _locked_folder(place, _WORK) as folder:
         yield folder
 
 
@@ -44,26 +49,83 @@ def replacing(target: Path) -> Iterator[Path]:
     Notes
     -----
     Where the system can exchange two names at once, ``target`` exists whole at every moment. Elsewhere a kill between
-    two renames leaves it under the name ``.<target>-*.old``, and the next call restores it.
+    two renames leaves it under the name of work with ``.old``, and the next call restores it.
     """
-    target = target.resolve()
+    target, prefix = _place(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name}-"
     if not target.exists():
         for left in sorted(target.parent.glob(f"{prefix}????????.old"), key=lambda folder: folder.stat().st_mtime)[-1:]:
             left.rename(target)
     _sweep(target.parent, prefix)
     with _locked_folder(target.parent, prefix) as new:
         yield new
-        ours = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
-        (new / MANIFEST).write_text("".join(f"{name}\n" for name in ours), encoding="utf-8")
-        new.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o755)
-        if target.exists():
-            if kept := _carry_over(target, new):
-                print(f"kept in {target}, since it is not of this report: {', '.join(kept)}", flush=True)
+        ours = (file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
+        (new / MANIFEST).write_text(_manifest(ours), encoding="utf-8")
+        new.chmod(0o755)
+        if not _took_free_name(new, target):
+            _say_kept(target, _carry_over(target, new))
+            new.chmod(target.stat().st_mode & 0o777)
             _exchange(new, target)
-        else:
-            new.rename(target)
+
+
+def check_target(target: Path) -> None:
+    """Raise OSError where :func:`replacing` could not write, before the work for it begins."""
+    target, prefix = _place(target)
+    there = next(folder for folder in target.parents if os.path.lexists(folder))
+    with _locked_folder(there, prefix):
+        pass
+
+
+def put(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files into a folder that holds others too, each whole, in place of those of an earlier call.
+
+    The reader's own file of such a name gets another one, which is said.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before, kept = _written(folder), []
+    for name in sorted(files.keys() - before):
+        if os.path.lexists(folder / name):
+            kept.append(_kept_name(folder / name).name)
+            (folder / name).rename(folder / kept[-1])
+    _say_kept(folder, kept)
+    write_whole(folder / MANIFEST, _manifest(before | files.keys()))
+    for name, text in files.items():
+        write_whole(folder / name, text)
+    for name in before - files.keys():
+        (folder / name).unlink(missing_ok=True)
+    write_whole(folder / MANIFEST, _manifest(files))
+
+
+def _place(target: Path) -> tuple[Path, str]:
+    """Return where a target leads, and how names of work on it begin."""
+    target = Path(os.path.realpath(target))
+    if os.path.lexists(target) and not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target))
+    return target, f".{target.name}.{_WORK}"
+
+
+def _took_free_name(new: Path, target: Path) -> bool:
+    if target.exists():
+        return False
+    try:
+        new.rename(target)
+    except OSError as fault:
+        if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another run took it just now
+            raise
+        return False
+    return True
+
+
+def _say_kept(folder: Path, names: list[str]) -> None:
+    if names:
+        print(f"kept in {folder}, since it is not of this report: {', '.join(names)}", flush=True)
+
+
+def _kept_name(file: Path) -> Path:
+    """Return a free name for a file whose own is taken."""
+    while os.path.lexists(file):
+        file = file.with_name(f"{file.stem}.kept{file.suffix}")
+    return file
 
 
 def _exchange(new: Path, target: Path) -> None:
@@ -77,7 +139,7 @@ def _exchange(new: Path, target: Path) -> None:
     except OSError:
         old.rename(target)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 def _exchanged_at_once(one: Path, other: Path) -> bool:
@@ -91,20 +153,30 @@ def _exchanged_at_once(one: Path, other: Path) -> bool:
 
 def _carry_over(old: Path, new: Path) -> list[str]:
     """Copy the reader's own files of ``old`` into ``new`` and return their names."""
-    written = (old / MANIFEST).read_text(encoding="utf-8").splitlines() if (old / MANIFEST).is_file() else []
-    kept = []
+    written, kept = _written(old) | {MANIFEST}, []
     for file in sorted(old.rglob("*")):
         name = file.relative_to(old)
-        if file.is_dir() and not file.is_symlink():
+        is_folder = file.is_dir() and not file.is_symlink()
+        if name.as_posix() in written or (is_folder and any(file.iterdir())):
             continue
-        if name.as_posix() not in {*written, MANIFEST}:
-            place = new / name
-            if place.exists():
-                place = place.with_name(f"{place.stem}.kept{place.suffix}")
-            place.parent.mkdir(parents=True, exist_ok=True)
+        place = _kept_name(new / name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if is_folder:
+            place.mkdir()
+        else:
             shutil.copy2(file, place, follow_symlinks=False)
-            kept.append(place.relative_to(new).as_posix())
+        kept.append(place.relative_to(new).as_posix())
     return kept
+
+
+def _manifest(names: Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in sorted(names))
+
+
+def _written(folder: Path) -> set[str]:
+    """Return the names of the files in a folder that an earlier call wrote."""
+    manifest = folder / MANIFEST
+    return set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.is_file() else set()
 
 
 @contextmanager
@@ -120,19 +192,31 @@ def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(lock)
 
 
 def _sweep(parent: Path, prefix: str) -> None:
     """Remove folders of runs that were killed."""
-    for folder in parent.glob(f"{prefix}????????*"):  # the prefix and eight letters, as ``mkdtemp`` makes them
-        if folder.is_symlink() or not folder.is_dir():
+    ours = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}(\.old)?")  # as ``mkdtemp`` makes them
+    for folder in parent.iterdir():
+        if not ours.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
             continue
         with suppress(OSError):  # another user's, or another run removes it too
             lock = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
             finally:
                 os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with all that it holds, where that is read-only too."""
+    with suppress(OSError):  # another user's, or another run removes it too
+        folder.chmod(0o700)
+        for place, inner, _ in os.walk(folder):
+            for one in (Path(place, name) for name in inner):
+                if not one.is_symlink():
+                    one.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -31,13 +31,11 @@ TERMS = {
 _LEFT_ALONE = frozenset(
     {"a", "code", "pre", "svg", "script", "style", "h1", "h2", "h3", "button", "summary", "label", "th"}
 )
-#: Inside these every letter stays as it is.
-_VERBATIM = frozenset({"code", "pre", "svg", "script", "style"})
 _ANY = re.compile(r"\b(" + "|".join(map(re.escape, TERMS)) + r")(?:s)?\b")
 
 
 def explained(body: str) -> str:
-    """Return a page's HTML with the first use of each term linked to what it means, and ``%`` kept by its number.
+    """Return a page's HTML with the first use of each term linked to what it means.
 
     Examples
     --------
@@ -57,23 +55,13 @@ def explained(body: str) -> str:
     parts = re.split(r"(<[^>]*>)", body)
     for place, part in enumerate(parts):
         if place % 2 == 0:
-            text = part if _VERBATIM.intersection(inside) else spaced(part)
-            parts[place] = text if inside else _ANY.sub(link, text)
+            parts[place] = part if inside else _ANY.sub(link, part)
         elif (tag := re.match(r"<(/?)([a-z0-9]+)", part)) and tag[2] in _LEFT_ALONE and not part.endswith("/>"):
             if not tag[1]:
                 inside.append(tag[2])
             elif tag[2] in inside:
                 del inside[len(inside) - 1 - inside[::-1].index(tag[2])]
     return "".join(parts)
-
-
-def spaced(text: str) -> str:
-    """Return a text with every percentage written alike, on one line.
-
-    >>> spaced("43% and 43 %").replace("\u00a0", "_")
-    '43_% and 43_%'
-    """
-    return re.sub(r"(\d) ?%", "\\1\u00a0%", text)
 
 
 def place_of(term: str) -> str:

@@ -73,7 +73,7 @@ def sources() -> tuple[Source, ...]:
 def _source(row: Any) -> Source:
     address = row.address if isinstance(row.address, str) else ""
     read = f", read on {row.accessed.date()}" if pd.notna(row.accessed) else ""
-    note = f" {row.note}" if isinstance(row.note, str) else ""
+    note = f" {row.note[:1].upper()}{row.note[1:]}." if isinstance(row.note, str) else ""
     is_web = address.startswith(("https://", "http://"))
     text = f"{row.citation}." + ("" if is_web or not address else f" {address}") + note
     return Source(row.source_id, text, address if is_web else "", f"({row.licence}; {row.verification}{read})")

@@ -19,14 +19,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 from nbconvert import TemplateExporter
 
+from gigareport import words
 from gigareport.answers import NUMBER_SCHEME
 from gigareport.explore import EXPLORE_MIME
 from gigareport.pages import text
-from gigareport.pages.glossary import explained, place_of, spaced
+from gigareport.pages.glossary import explained, place_of
 from gigareport.pages.inputs import sources
 from gigareport.plots.display import FIGURE_MIME
 from gigareport.plots.front import FRONT_MIME
-from gigareport.words import number
 
 #: A table under a figure shows at most this many rows.
 TABLE_ROWS = 60
@@ -64,7 +64,7 @@ def page_of(name: str, notebook: nbformat.NotebookNode, failure: str = "", *, sc
     return Page(
         name=name,
         title=title,
-        answer=Markup(spaced(_numbers(_answer(notebook), scenario))),
+        answer=Markup(_numbers(_answer(notebook), scenario)),
         body=Markup(explained(_numbers(str(body), scenario))),
         headings=tuple(re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body)),
         figures=tuple((record["name"], record.get("figure", record)["title"]) for record in figures),
@@ -86,7 +86,7 @@ def shell(template: str, *, separate: bool = False, program: str = "", **values:
         f"img-src data:; style-src 'unsafe-inline'; script-src {named}",
         "img-src 'self' data:; style-src 'self'; script-src 'self'",
     )
-    return (
+    return text.typeset(
         _environment()
         .get_template(template)
         .render(
@@ -168,7 +168,7 @@ def csv_table(content: str) -> Markup:
     """Return the first rows of a table for the page, with numbers as a reader says them."""
     rows = list(csv.reader(line for line in content.splitlines() if not line.startswith("# ")))
     head, body = rows[0], rows[1 : 1 + TABLE_ROWS]
-    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    cells = "".join(f'<th scope="col">{escape(name.replace("_", " "))}</th>' for name in head)
     lines = "".join(f"<tr>{''.join(f'<td>{escape(_cell(cell))}</td>' for cell in row)}</tr>" for row in body)
     count = len(rows) - 1
     more = f"<p>The first {TABLE_ROWS} of {count:,} rows; the CSV has all.</p>" if count > len(body) else ""
@@ -180,8 +180,8 @@ def _cell(text: str) -> str:
     try:
         value = float(text)
     except ValueError:
-        return text
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else number(value, 4)
+        return words.YES_NO.get(text, text)
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e9 else words.number(value, 4)
 
 
 def text_uri(content: str, mime: str) -> str:
@@ -192,7 +192,8 @@ def text_uri(content: str, mime: str) -> str:
 @cache
 def asset(name: str) -> str:
     """Return a file that every page has within itself or beside it."""
-    return (_HERE / "assets" / name).read_text(encoding="utf-8")
+    units = "|".join(words.UNITS_OF_LINE).replace("/", r"\/")
+    return (_HERE / "assets" / name).read_text(encoding="utf-8").replace("UNITS_OF_LINE", units)
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from gigareport.headlines import draw_choice
 from gigareport.pages import inputs
 from gigareport.pages.derivation import derivations, fields_of_page, inputs_of_story
 from gigareport.pages.execute import LIMIT_S, Job, Result, run_all
-from gigareport.pages.folders import replacing
+from gigareport.pages.folders import check_target, put, replacing
 from gigareport.pages.glossary import TERMS, place_of
 from gigareport.pages.render import Page, apart, asset, page_of, shell
 from gigareport.versions import versions
@@ -109,7 +111,8 @@ def build(
     ScenarioError
         If a scenario is wrong. Nothing is written.
     ReportError
-        If there are no notebooks, two scenarios have one name, or a file was changed meanwhile.
+        If there are no notebooks, two scenarios have one name, a file was changed meanwhile, or the folder cannot be
+        written.
     """
     wanted = [scenarios] if isinstance(scenarios, str | Path) else list(scenarios)
     files = [scenario.find(name) for name in wanted or [""]]
@@ -120,7 +123,10 @@ def build(
     sources = sorted(folder.glob("[!.]*.ipynb"))
     if not sources:
         raise ReportError(f"{folder} holds no notebooks; name a folder that does")
-    out, more = Path(out_dir).resolve(), dict(parameters or {})
+    folders = {story.name: _folder_of(file, story.name) for file, story in asked}
+    out, more = Path(os.path.realpath(out_dir)), dict(parameters or {})
+    with _telling(out):
+        _check_writable(out, folders.values())
     jobs = [
         Job(source, story.name, {"scenario_name": _argument(file), **more})
         for file, story in asked
@@ -133,7 +139,8 @@ def build(
 
         def keep(result: Result) -> None:
             job = result.job
-            _keep_while_running(out, result)
+            with _telling(out):
+                _keep_while_running(_executed(out, folders[job.scenario]), result)
             pages[job.scenario, job.name] = thread.submit(
                 page_of, job.name, result.notebook, result.failure, scenario=job.scenario
             )
@@ -158,19 +165,43 @@ def build(
         f"{side.name}: {page.name}.ipynb, {page.failure}" for side in sides for page in side.pages if page.failure
     )
     suffix = ".incomplete" if failures else ""
-    for side in sides:
-        shutil.rmtree(_executed(out, side.name), ignore_errors=True)
-        with replacing(out / f"{side.folder}{suffix}") as new:
-            _write_site(side, new, separate, address)
+    with _telling(out):
+        with ExitStack() as whole:  # all sites, or none
+            for side in sides:
+                if failures:
+                    shutil.rmtree(_executed(out, side.folder), ignore_errors=True)
+                new = whole.enter_context(replacing(out / f"{side.folder}{suffix}"))
+                _write_site(side, new, separate, address)
         if not failures:
-            shutil.rmtree(out / f"{side.folder}.incomplete", ignore_errors=True)
-    if len(sides) > 1 and not failures:
-        if separate:
-            _write_assets(out)
-        catalog.write_whole(out / "index.html", _comparison(sides, separate))
-        return Built(out / "index.html")
+            for side in sides:
+                shutil.rmtree(out / f"{side.folder}.incomplete", ignore_errors=True)
+            if len(sides) > 1:
+                beside = _assets() if separate else {}
+                put(out, {"index.html": _comparison(sides, separate), **beside})
+                return Built(out / "index.html")
     first = next((side for side in sides if any(page.failure for page in side.pages)), sides[0])
     return Built(out / f"{first.folder}{suffix}" / "index.html", failures)
+
+
+@contextmanager
+def _telling(out: Path) -> Iterator[None]:
+    """Let what the disk refuses be told in one line."""
+    try:
+        yield
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        raise ReportError(
+            f"the report cannot be written to {out}: {where}{fault.strerror or fault}; what was there is as it was"
+        ) from fault
+
+
+def _check_writable(out: Path, folders: Iterable[str]) -> None:
+    """Raise OSError before any notebook runs where a site could not be written after them."""
+    for folder in folders:
+        check_target(out / f"{folder}.incomplete")
+        check_target(out / folder)
+    if (out / "index.html").is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(out / "index.html"))
 
 
 def _check_names(asked: Sequence[tuple[Path, scenario.Scenario]]) -> None:
@@ -195,20 +226,20 @@ def _folder_of(file: Path, name: str) -> str:
     bundled = scenario.names()
     if name not in bundled or _is_bundled(file):
         return name
-    return file.stem if file.stem not in bundled else f"{file.stem}-of-mine"
+    plain = re.fullmatch(r"\w[\w -]*", file.stem)  # no folder above or hidden, and no other file of ours
+    return file.stem if plain and file.stem not in bundled else f"{name}-of-mine"
 
 
 def _is_bundled(file: Path) -> bool:
     return file.parent.resolve() == (catalog.data_dir() / "scenarios").resolve()
 
 
-def _executed(out: Path, name: str) -> Path:
-    return out / f"{name}.incomplete" / "executed"
+def _executed(out: Path, folder: str) -> Path:
+    return out / f"{folder}.incomplete" / "executed"
 
 
-def _keep_while_running(out: Path, result: Result) -> None:
+def _keep_while_running(folder: Path, result: Result) -> None:
     """Put an executed notebook, whole, where a reader finds it if this run is killed; no later run reads it."""
-    folder = _executed(out, result.job.scenario)
     with suppress(FileNotFoundError):  # another run of this scenario ended just now, and removed the folder
         folder.mkdir(parents=True, exist_ok=True)
         catalog.write_whole(folder / result.job.notebook.name, nbformat.writes(result.notebook))
@@ -337,7 +368,8 @@ def _write_site(side: _Side, folder: Path, separate: bool, address: str) -> None
             **fields_of_page(side.whatif),
         )
     if separate:
-        _write_assets(folder)
+        for name, text in _assets().items():
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def _search_index(
@@ -354,9 +386,9 @@ def _search_index(
     return found + [(term, f"inputs.html#{place_of(term)}", meaning) for term, meaning in TERMS.items()]
 
 
-def _write_assets(folder: Path) -> None:
-    for name, file in (("page.css", "style.css"), ("page.js", "page.js"), ("icon.svg", "icon.svg")):
-        (folder / file).write_text(asset(name), encoding="utf-8")
+def _assets() -> dict[str, str]:
+    """Return what pages that stand beside their style and script ask for, by file."""
+    return {"style.css": asset("page.css"), "page.js": asset("page.js"), "icon.svg": asset("icon.svg")}
 
 
 def _plain(markup: str, longest: int = 300) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from gigareport.words import slug
+from gigareport.words import JOINED, YES_NO, exact, slug
 
 #: Height of the letters of a formula: that of the text around. [px]
 FORMULA_PX = 18
@@ -50,6 +50,28 @@ def markdown(text: str) -> str:
     """
     made = MarkdownWithMath(renderer=_Renderer()).render(text)
     return re.sub(r"<table>(.*?)</table>", lambda match: table(match[0]), made, flags=re.DOTALL)
+
+
+def typeset(page: str) -> str:
+    """Return a page with each number and its unit on one line, percentages alike, and powers of ten written as such.
+
+    Inside code, drawings and programs every letter stays as it is.
+
+    >>> typeset("<p>43% of 18 trillion, chance 6e-20 <code>43 %</code></p>").replace("\u00a0", "_")
+    '<p>43_% of 18_trillion, chance 6_×_10⁻²⁰ <code>43 %</code></p>'
+    """
+    return _PARTS.sub(lambda part: _typeset_text(part[0]) if part[2] else part[0], page)
+
+
+#: What stays verbatim, or else a text between two tags, which is the second group.
+_PARTS = re.compile(r"<(script|style|pre|code|svg)\b.*?</\1>|<[^>]*>|([^<]+)", re.DOTALL)
+#: A number as programs write it; no part of an address or of a commit.
+_PROGRAMS = re.compile(r"(?<![\w.@/])-?\d(?:\.\d+)?e[+-]?\d{1,3}(?![\w@/-]|\.\w)")
+
+
+def _typeset_text(text: str) -> str:
+    text = re.sub(r"(\d)%(?![0-9A-F]{2})", r"\1 %", text)
+    return JOINED.sub("\u00a0", _PROGRAMS.sub(lambda found: exact(float(found[0])), text))
 
 
 def anchor(text: str) -> str:
@@ -100,6 +122,7 @@ def table(text: str) -> str:
     text = re.sub(r"<[^<>]*>?", _plain_tag, _without_numbering(head, body + tail))
     text = _thousands(text)
     text = re.sub(r"<td>-(?=0(?:\.0+)?</td>)", "<td>", text)
+    text = re.sub(r"<td>(True|False)</td>", lambda cell: f"<td>{YES_NO[cell[1]]}</td>", text)
     text = stacking(
         re.sub(r"<(td|th scope=\"row\")>(?=(?:(?!</t[hd]>)(?:<[^>]*>|[^<])){70})", r'<\1 class="long">', text)
     )
@@ -132,15 +155,22 @@ def _whole(cell: re.Match[str], *, is_year: bool) -> str:
     return f"<td>{int(cell[1]):,}</td>" if cell[1].isdecimal() and not is_year else cell[0]
 
 
+#: A table of so many columns is wider than a phone; one of so few rows is not long when it stacks.
+_MANY_COLUMNS, _FEW_ROWS = 6, 8
+
+
 def stacking(text: str) -> str:
-    """Let a table with sentences stack on a phone: each cell then stands under the name of its column.
+    """Let a table with sentences, or of many columns and few rows, stack on a phone.
+
+    Each cell then stands under the name of its column.
 
     >>> stacking('<table><tr><th>a</th></tr><tbody><tr><td class="long">b</td></tr></tbody>').partition("dy>")[2]
     '<tr><td class="long" data-column="a">b</td></tr></tbody>'
     """
     head, body, tail = text.partition("<tbody>")
     names = [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd](?:\s[^>]*)?>(.*?)</t[hd]>", head, re.DOTALL)]
-    if 'class="long"' not in tail or head.count("<tr") != 1 or re.search(r"(?:col|row)span", text):
+    is_flat = len(names) >= _MANY_COLUMNS and tail.count("<tr") <= _FEW_ROWS
+    if not (is_flat or 'class="long"' in tail) or head.count("<tr") != 1 or re.search(r"(?:col|row)span", text):
         return text
 
     def row(match: re.Match[str]) -> str:

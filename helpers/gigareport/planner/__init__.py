@@ -1,7 +1,7 @@
 """From a goal to a cluster: which chips, how many, owned or rented, from when, and how surely: :func:`plan`."""
 
 from gigareport.planner.flips import Flip, flips
-from gigareport.planner.hardware import Advice, Model, advice, best_model, chips_needed, on, renting_wins
+from gigareport.planner.hardware import Advice, Model, advice, best_model, chips_needed, on
 from gigareport.planner.load import find, goal_of, load, names
 from gigareport.planner.plan import Found, Plan, Regret, plan
 from gigareport.planner.register import Aim, Goal
@@ -52,7 +52,6 @@ __all__ = [
     "plan",
     "promise",
     "regret",
-    "renting_wins",
     "with_probability",
     "write_scenario",
 ]

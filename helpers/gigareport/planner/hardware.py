@@ -16,9 +16,9 @@ import pandas as pd
 from gigacluster import reliability
 from gigacluster.arrays import to_host
 from gigacluster.throughput.plan_search import search_job
-from gigacluster.uncertainty import Uncertain, interval, turning_point
+from gigacluster.uncertainty import Uncertain, interval
 from gigacluster.units import SECONDS_PER_DAY
-from gigareport import catalog, scenario, words
+from gigareport import catalog, scenario
 from gigareport.comparison.runs import divisible_batch
 from gigareport.facts import failures
 from gigareport.planner.base import nearest_shape
@@ -29,17 +29,6 @@ from gigareport.words import share
 
 #: Share of the peak from which a first shape is guessed.
 _USUAL_FRAC = 0.35
-#: Samples of the search for where the choice turns.
-_SAMPLES = 500
-#: Inputs that decide between owning and renting, with the factors between which a turn is looked for.
-_DECIDING = {
-    "rent.committed_usd_per_chip_hour": "price of the rent",
-    "own.chip_usd": "price of a chip",
-    "own.energy_usd_per_kwh": "price of electricity",
-    "own.building_usd_per_it_w": "price of the building",
-    "own.hardware_value_decline_per_year": "share of their value that used chips lose",
-    "training.used_frac": "share of the hours that are used",
-}
 
 
 def on(like: Scenario, chip: str, n_chips: int, *, days: float | None = None) -> Scenario:
@@ -105,9 +94,7 @@ class Model:
 
     def read(self) -> pd.DataFrame:
         """Return the same in words: ``what``, ``median (5 to 95 %)``."""
-        rows = [
-            (row.label, words.interval(row.low, row.median, row.high, row.unit)) for row in self.to_frame().itertuples()
-        ]
+        rows = [(row.label, self.outlook.say(row.quantity)) for row in self.to_frame().itertuples()]
         return pd.DataFrame(rows, columns=["what", "median (5 to 95 %)"])
 
 
@@ -186,45 +173,6 @@ def chips_needed(
     table = pd.DataFrame(rows, columns=["n_chips", "days_low", "days", "days_high", "days_sure", "share"])
     reached = table[table["share"] >= probability]
     return (int(reached["n_chips"].iloc[0]) if len(reached) else None), table
-
-
-def renting_wins(story: Scenario, *, samples: int = _SAMPLES, seed: int = 7) -> pd.DataFrame:
-    """Return what must be true for renting the same work to be cheaper in most samples: where each input turns that.
-
-    Returns
-    -------
-    DataFrame
-        ``input, what, given, turns_at, unit, rent_wins`` (``below``, ``above``, ``always``, ``never``, from a tenth to
-        ten times the given median), and ``share`` (of the samples in which renting is cheaper as things are).
-    """
-    step = scenario.search_plan(story)
-    given = scenario.inputs_of(story)
-
-    def shares_of(cases: Sequence[Scenario]) -> numpy.ndarray:
-        found = scenario.evaluate(
-            cases, samples=samples, seed=seed, plans=[step] * len(cases), device="cpu", answers=("saving_usd",)
-        )
-        return numpy.array([numpy.mean(to_host(one.saving_usd) < 0) for one in found])
-
-    here, rows = float(shares_of([story])[0]), []
-    for path, what in _DECIDING.items():
-        entry, value = scenario.entry_of(path), given[path]
-        if not value.median > 0:
-            continue
-        low, high = max(entry.least / value.low, 0.1), min(entry.most / value.high, 10.0)
-
-        def beyond(factors: numpy.ndarray, path: str = path, value: Uncertain = value) -> numpy.ndarray:
-            moved = ({name: getattr(value, name) * x for name in ("low", "median", "high")} for x in factors.tolist())
-            return shares_of([scenario.with_value(story, path, replace(value, **one)) for one in moved]) - 0.5
-
-        at_low = float(beyond(numpy.array([low]))[0])
-        factor = turning_point(beyond, low, high, near=1.0)
-        if math.isnan(factor):
-            turn, wins = math.nan, "always" if at_low >= 0 else "never"
-        else:
-            turn, wins = factor * value.median, "below" if at_low >= 0 else "above"
-        rows.append((path, what, value.median, turn, entry.unit, wins, here))
-    return pd.DataFrame(rows, columns=["input", "what", "given", "turns_at", "unit", "rent_wins", "share"])
 
 
 #: How the plan's batch may be moved. [sequence over sequence]

@@ -167,7 +167,7 @@ def write_scenario(found: Found, file: Path) -> None:
     """Write an option as a scenario file."""
     head = f"# {found.option.name}: chosen by a plan. Its plan: {found.task.step.name}\n"
     text: str = yaml.safe_dump(_simple(plain(found.scenario)), sort_keys=False, allow_unicode=True, width=110)
-    file.write_text(head + text, encoding="utf-8")
+    catalog.write_whole(file, head + text)
 
 
 def _simple(value: Any) -> Any:

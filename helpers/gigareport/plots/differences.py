@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from gigareport.catalog import write_whole
 from gigareport.plots.style import COLOURS
 
 
@@ -31,5 +33,7 @@ def save_differences(table: pd.DataFrame, file: Path, first: str, second: str) -
     ax.set_yticks(rows, known["label"])
     ax.set_xscale("symlog", linthresh=100)
     ax.set_xlabel(f"{second} over {first} [% of the median of {first}; bars: 5 to 95 % of paired samples]")
-    fig.savefig(file)
+    picture = BytesIO()
+    fig.savefig(picture, format=file.suffix[1:])
     plt.close(fig)
+    write_whole(file, picture.getvalue())

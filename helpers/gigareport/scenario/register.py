@@ -146,7 +146,7 @@ class Training(Generic[U, N, S]):
     global_batch: Annotated[N, "Sequences of one step", Entry("sequence", 1, LARGEST_BATCH, whole=True)]
     batch_ratio: Annotated[
         U,
-        "Batch of the run over global_batch, which the plan is shown for",
+        "Batch of the run over the one that the plan is shown for",
         Entry("1", 0.25, 4, SOURCED, moves="mfu_frac up"),
     ]
     precision: Annotated[S, "Precision of the linear layers", Entry(choices=("bf16", "fp8"), default="bf16")]

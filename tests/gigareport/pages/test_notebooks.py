@@ -1,6 +1,8 @@
 """The notebooks of the project: how they are stored, and that each runs, for the story and for another cluster."""
 
 import ast
+import html
+import json
 import re
 import statistics
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import NamedTuple
 import nbformat
 import pytest
 
-from gigareport import scenario
+from gigareport import catalog, scenario
 
 FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -110,9 +112,9 @@ def test_every_notebook_runs_offline_with_small_parameters(site):
 
 
 def read_page(folder, notebook):
-    """Return the page of a notebook: the first is the first page of the site."""
+    """Return the page of a notebook, blanks where no line breaks as others: the first is the first of the site."""
     name = "index" if notebook == NOTEBOOKS[0] else notebook.stem
-    return (folder / f"{name}.html").read_text(encoding="utf-8")
+    return (folder / f"{name}.html").read_text(encoding="utf-8").replace("\u00a0", " ")
 
 
 def test_no_page_shows_more_tables_than_a_reader_takes_in(site):
@@ -183,6 +185,46 @@ def test_no_page_shows_a_number_that_is_not_one(site):
         page = read_page(folder, notebook)
         text = re.sub(r"<(script|style|pre|code|svg).*?</\1>|<[^>]+>|data:[^\"]+", " ", page, flags=re.DOTALL)
         assert not re.search(r"\b(nan|NaN|inf|Traceback|Warning)\b", text), notebook.stem
+
+
+#: What a program says and a reader need not know.
+RAW = {
+    "a name of the code": r"(?<![\w/.])[a-z0-9]+_[a-z0-9_]+\b(?!\.csv)|\b\w+\(\)",
+    "a value of the code": r"\b(?:True|False|NaT|nan)\b|<NA>|\bNone\b(?! is)",
+    "a number of the code": r"(?<![\w.@/])\d(?:\.\d+)?e[+-]?\d+\b|\d\.\d{9}",
+    "a unit of the tables": r"\bUSD\b|\b1/(?:year|day|month)|\$[\d.]+(?: \w+)? per\b",
+    "a percentage without a blank": r"\d%(?![0-9A-F]{2})",
+    "a slip of the pen": r"(?<![.])\.\.(?![.])|,,|\b(the|a|of|in|to|is|and|are|for|on) \1\b",
+    "a plural of one": r"(?<![\d.,–-])\b1 (?:day|month|year|chip|run|site|source|time|sample)s\b",
+}
+
+
+def test_a_reader_meets_nothing_that_only_a_program_says(site):
+    """The page of inputs names what a file may hold, and the data under a figure are those of its CSV."""
+    folder, _ = site
+    faults = []
+    for file in sorted(folder.glob("*.html")):
+        page = file.read_text(encoding="utf-8").replace("\u00a0", " ")
+        page = re.sub(
+            r'<details class="(?:data|code)".*?</details>|<a [^>]*href="inputs[^>]*>.*?</a>', " ", page, flags=re.S
+        )
+        page = re.sub(r"<(script|style|pre|code|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
+        text = html.unescape(re.sub(r"<[^>]+>", "\n", page))
+        for what, pattern in RAW.items() if file.stem != "inputs" else ():
+            faults += [
+                (file.stem, what, found[0], text[found.start() - 30 : found.end() + 20])
+                for found in re.finditer(pattern, text)
+            ]
+    assert faults == []
+
+
+def test_what_a_finger_finds_in_a_figure_names_no_source_by_its_id(site):
+    folder, _ = site
+    ids = {name for name in catalog.load("sources")["source_id"] if "-" in name}
+    for file in folder.glob("*.html"):
+        for tips in re.findall(r'<script[^>]*class="tips"[^>]*>(.*?)</script>', file.read_text(encoding="utf-8"), re.S):
+            words = {word.strip(".,;:()") for tip in json.loads(html.unescape(tips)) for word in tip.split()}
+            assert words & ids == set(), file.stem
 
 
 def test_the_default_scenario_is_the_story(monkeypatch):

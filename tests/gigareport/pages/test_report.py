@@ -14,6 +14,7 @@ from gigareport import catalog
 from gigareport import pages as report
 from gigareport.__main__ import main
 from gigareport.pages import glossary, render, site, text
+from gigareport.words import JOINED
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,9 @@ def one_notebook(folder):
 
 
 def pages_of(folder, name="xai-colossus-2024"):
-    return {file.stem: file.read_text(encoding="utf-8") for file in sorted((folder / "reports" / name).glob("*.html"))}
+    """Return each page; whether a line may break at a blank aside, of which a test of its own tells."""
+    files = sorted((folder / "reports" / name).glob("*.html"))
+    return {file.stem: file.read_text(encoding="utf-8").replace("\u00a0", " ") for file in files}
 
 
 class Addresses(HTMLParser):
@@ -113,7 +116,7 @@ def test_the_first_notebook_is_the_first_page_with_its_answer_and_a_card_for_eac
         assert f"<h2>{title}</h2>" in front
     assert '<a href="10-second.html">And the second?</a>' in page
     card = re.search('<ul class="cards">.*?</ul>', page, re.DOTALL)[0]
-    assert "Half, 50\u00a0%, costs" in card
+    assert "Half, 50 %, costs" in card
     assert 'href="inputs.html#number-own_usd"' in card
     assert "It costs $4.7 billion, not $10 billion, with 100" in page
 
@@ -133,7 +136,6 @@ def test_a_number_leads_to_the_inputs_behind_it_and_is_the_same_wherever_it_stan
 
 
 def test_the_first_use_of_a_term_is_explained(built):
-    assert glossary.explained("<p>43% <code>43%</code></p>") == "<p>43\u00a0% <code>43%</code></p>"
     page = glossary.explained("<h1>FLOP</h1><p>A FLOP and <a>MFU</a>, FLOPs.</p>")
     assert page.count("<a class") == 1
     assert 'A <a class="term" href="inputs.html#term-flop" title="A floating-point' in page
@@ -214,11 +216,80 @@ def test_two_scenarios_stand_side_by_side(tmp_path, faked):
     stories, notebooks = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path)
     made = report.build(stories, tmp_path / "reports", notebooks=notebooks)
     assert made == report.Built(tmp_path / "reports" / "index.html")
-    page = made.index.read_text(encoding="utf-8")
+    page = made.index.read_text(encoding="utf-8").replace("\u00a0", " ")
     assert 'href="xai-colossus-2024/index.html"' in page
     assert 'href="oracle-24k-2024/index.html"' in page
     assert page.count("$4.0 billion") == 2
     assert "<rent>" not in page
+
+
+def test_a_readers_own_index_beside_the_sites_is_kept_and_no_style_of_an_earlier_run(tmp_path, faked):
+    stories, notebooks, out = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path), tmp_path / "reports"
+    out.mkdir()
+    for name in ("index.html", "page.js"):
+        (out / name).write_text("mine")
+    report.build(stories, out, notebooks=notebooks, separate=True)
+    assert (out / "style.css").is_file()
+    report.build(stories, out, notebooks=notebooks)
+    assert [(out / name).read_text() for name in ("index.kept.html", "page.kept.js")] == ["mine", "mine"]
+    assert not [name for name in ("style.css", "page.js", "icon.svg") if (out / name).exists()]
+
+
+def test_a_site_that_was_separate_leaves_no_style_in_one_of_single_pages(tmp_path, faked):
+    notebooks, out = one_notebook(tmp_path), tmp_path / "reports"
+    names = []
+    for separate in (False, True, False):
+        folder = report.build("xai-colossus-2024", out, notebooks=notebooks, separate=separate).index.parent
+        names.append({file.name for file in folder.iterdir()})
+    assert names[0] == names[2] < names[1]
+
+
+def files_below(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("taken", ["reports", "reports/oracle-24k-2024", "reports/oracle-24k-2024.incomplete", "loop"])
+def test_where_nothing_can_be_written_is_told_before_any_notebook_runs(taken, tmp_path, faked, monkeypatch):
+    monkeypatch.setattr(site, "run_all", lambda *_: pytest.fail("a notebook ran"))
+    out = tmp_path / taken.partition("/")[0]
+    if taken == "loop":
+        out.symlink_to("loop")
+    else:
+        (tmp_path / taken).parent.mkdir(exist_ok=True)
+        (tmp_path / taken).write_text("mine")
+    before = files_below(tmp_path)
+    with pytest.raises(report.ReportError, match="the report cannot be written to "):
+        report.build(["xai-colossus-2024", "oracle-24k-2024"], out, notebooks=one_notebook(tmp_path))
+    assert {name: content for name, content in files_below(tmp_path).items() if name.parts[0] != "notebooks"} == before
+
+
+@pytest.mark.parametrize("largest_bytes", [100, 20_000])
+def test_a_full_disk_leaves_every_earlier_site_and_is_told_in_one_line(largest_bytes, tmp_path, faked, capsys):
+    stories, notebooks, out = ["xai-colossus-2024", "oracle-24k-2024"], one_notebook(tmp_path), tmp_path / "reports"
+    report.build(stories, out, notebooks=notebooks)
+    before = files_below(out)
+    report_samples.write_notebook(notebooks / "20-third.ipynb", report_samples.markdown("# Third?", 0))
+    # capsys keeps in memory what is printed
+    with report_samples.full_disk(largest_bytes), pytest.raises(report.ReportError) as fault:
+        report.build(stories, out, notebooks=notebooks)
+    said = r"the report cannot be written to \S+: File too large; what was there is as it was"
+    assert re.fullmatch(said, str(fault.value))
+    after = files_below(out)
+    assert {name: content for name, content in after.items() if ".incomplete" not in name.parts[0]} == before
+    assert {name.suffix for name in after.keys() - before.keys()} <= {".ipynb"}  # whole ones
+    report.build(stories, out, notebooks=notebooks)
+    assert {name.parts[0] for name in files_below(out)} == {name.parts[0] for name in before}
+
+
+def test_no_line_breaks_between_a_number_and_its_unit_on_any_page(built, tmp_path, faked):
+    stories = ["xai-colossus-2024", "oracle-24k-2024"]
+    made = report.build(stories, tmp_path / "reports", notebooks=one_notebook(tmp_path))
+    files = [made.index, *(built[0] / "reports").rglob("*.html")]
+    for file in files:
+        page = file.read_text(encoding="utf-8")
+        plain = re.sub(r"<(script|style|pre|code|svg)\b.*?</\1>|<[^>]*>", "\n", page, flags=re.DOTALL)
+        assert JOINED.findall(plain) == [], file.name
+        assert re.search("\\d\u00a0(billion|days)", plain) or file.stem in ("10-second", "what-if"), file.name
 
 
 def test_a_notebook_executed_again_gives_the_same_bytes(built, faked):
@@ -227,7 +298,7 @@ def test_a_notebook_executed_again_gives_the_same_bytes(built, faked):
     (only := folder / "only").mkdir()
     (only / "10-second.ipynb").write_bytes((folder / "notebooks" / "10-second.ipynb").read_bytes())
     report.build("xai-colossus-2024", folder / "again", notebooks=only)
-    after = (folder / "again" / "xai-colossus-2024" / "index.html").read_text(encoding="utf-8")
+    after = (folder / "again" / "xai-colossus-2024" / "index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
     assert (
         re.search("<article>.*</article>", after, re.DOTALL)[0]
         == re.search("<article>.*</article>", before, re.DOTALL)[0]
@@ -282,6 +353,12 @@ def test_a_wrong_scenario_writes_nothing(tmp_path, capsys):
     assert main(["report", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "reports")]) == 1
     assert "H1000" in capsys.readouterr().err
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_misspelt_scenario_is_told_before_any_process_begins(monkeypatch, capsys):
+    monkeypatch.setattr("gigareport.kernels.prepare", lambda: pytest.fail("kernels were prepared"))
+    assert main(["report", "xai-colossus-2024", "xai-colosus-2024"]) == 1
+    assert "there is no scenario 'xai-colosus-2024'" in capsys.readouterr().err
 
 
 def test_an_endless_cell_is_stopped_by_name_and_the_others_go_on(tmp_path, faked):
@@ -352,6 +429,13 @@ def test_a_column_that_only_counts_rows_is_left_out_and_a_named_index_stays():
     assert 'scope="row">2023<' in text.table(years.to_html())
 
 
+@pytest.mark.parametrize(("columns", "rows", "stacks"), [(6, 8, True), (12, 1, True), (5, 8, False), (6, 9, False)])
+def test_a_table_of_many_columns_and_few_rows_stacks_on_a_phone(columns, rows, stacks):
+    made = text.table(pd.DataFrame({f"column {place}": [1.5] * rows for place in range(columns)}).to_html(index=False))
+    assert ('class="stacks"' in made) is stacks
+    assert (made.count('data-column="column 0"') == rows) is stacks
+
+
 def test_a_page_renders_in_under_a_second(executed_samples):
     import time
 
@@ -370,6 +454,12 @@ def test_a_copy_with_a_bundled_name_leaves_the_bundled_report_alone(tmp_path, fa
     mine = report.build(tmp_path / "mine.yaml", out, **options)
     assert mine.index == out / "mine" / "index.html"
     assert bundled.index.read_bytes() == before
+    assert sorted(file.name for file in out.iterdir()) == ["mine", "xai-colossus-2024"]
+
+
+@pytest.mark.parametrize("stem", ["..", "...", ".git", "index.html", "mine.incomplete", "gigawatt-2026", "a\nb"])
+def test_the_name_of_a_file_leads_to_no_folder_but_one_of_its_own(stem):
+    assert site._folder_of(Path(f"{stem}.yaml"), "xai-colossus-2024") == "xai-colossus-2024-of-mine"
 
 
 def test_two_files_of_one_name_are_told_by_file_at_once(tmp_path):

@@ -6,10 +6,13 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
+import report_samples
 
 from gigareport.pages import folders
 
@@ -96,8 +99,6 @@ def test_a_site_killed_at_thirty_random_moments_is_whole_and_nothing_stays_behin
 
 @pytest.mark.slow
 def test_a_report_killed_in_the_middle_leaves_the_earlier_site_and_the_next_one_succeeds(tmp_path):
-    import report_samples
-
     (notebooks := tmp_path / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "00-slow.ipynb", report_samples.code("import time; time.sleep(1)", 0))
     reports = tmp_path / "reports"
@@ -114,9 +115,6 @@ def test_a_report_killed_in_the_middle_leaves_the_earlier_site_and_the_next_one_
 
 @pytest.mark.slow
 def test_what_had_ended_before_a_kill_is_there_whole_and_goes_with_the_next_run_that_succeeds(tmp_path):
-    import nbformat
-    import report_samples
-
     (notebooks := tmp_path / "notebooks").mkdir()
     report_samples.write_notebook(notebooks / "00-quick.ipynb", report_samples.code("6 * 7", 0))
     slow = "import pathlib, time\nwhile not pathlib.Path('../go').exists(): time.sleep(0.1)"
@@ -143,8 +141,6 @@ def test_what_had_ended_before_a_kill_is_there_whole_and_goes_with_the_next_run_
 @pytest.mark.slow
 def test_thirty_kills_of_whole_reports_at_random_moments_lose_nothing(tmp_path):
     """Kernels starting, cells running, pages being written and exchanged: the site is whole after each kill."""
-    import report_samples
-
     (notebooks := tmp_path / "notebooks").mkdir()
     for number in range(2):
         report_samples.write_notebook(notebooks / f"{number}0-page.ipynb", report_samples.code(f"{number} + 1", 0))
@@ -186,7 +182,7 @@ def test_where_names_cannot_be_exchanged_a_kill_between_the_renames_is_mended(tm
     fill(target, index="first")
     fill(target, index="second")
     assert contents(target) == {"index.html": "second"}
-    target.rename(tmp_path / ".site-abcd1234.old")  # as a kill between the two renames leaves it
+    target.rename(tmp_path / ".site.gigacluster-work-abcd1234.old")  # as a kill between the two renames leaves it
     with folders.replacing(target) as new:
         assert contents(target) == {"index.html": "second"}
         (new / "index.html").write_text("third")
@@ -210,10 +206,11 @@ def test_a_site_that_cannot_be_finished_leaves_the_earlier_one(tmp_path):
 
 def test_a_readers_own_files_are_carried_over_and_said(tmp_path, capsys):
     fill(target := tmp_path / "site", index="first", old="of a notebook that is gone")
-    (target / "notes").mkdir()
+    (target / "notes" / "empty").mkdir(parents=True)
     (target / "notes" / "mine.txt").write_text("mine")
     fill(target, index="second")
     assert (target / "notes" / "mine.txt").read_text() == "mine"
+    assert (target / "notes" / "empty").is_dir()
     assert not (target / "old.html").exists()
     assert "notes/mine.txt" in capsys.readouterr().out
     (other := tmp_path / "other").mkdir()
@@ -247,3 +244,92 @@ def test_a_place_too_long_for_sockets_gives_no_folder(tmp_path, monkeypatch):
     with folders.short_folder() as folder:
         assert len(os.fsencode(folder)) <= folders.LONGEST_PLACE
     assert not folder.exists()
+
+
+def test_a_folder_whose_name_begins_like_one_of_ours_is_the_readers(tmp_path, monkeypatch):
+    """The parent holds what a reader keeps there: a checkout, notes, a download."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(folders, "LONGEST_PLACE", 4096)
+    names = [
+        "gigacluster-checkouts",
+        "gigacluster-0.1.0rc1",
+        ".site-my-notes1",
+        ".site-2026_07",
+        "gigacluster-work-mine",
+    ]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("mine")
+    fill(tmp_path / "site", index="new")
+    with folders.short_folder():
+        pass
+    assert all((tmp_path / name / "mine").read_text() == "mine" for name in names)
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "loop", "link to a file", "long"])
+def test_what_cannot_be_a_site_is_refused_at_once_and_left_as_it_is(kind, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("file")
+    target = {
+        "file": tmp_path / "file",
+        "below a file": tmp_path / "file" / "site",
+        "loop": tmp_path / "loop" / "site",
+        "link to a file": tmp_path / "link",
+        "long": tmp_path / ("x" * 300),
+    }[kind]
+    with pytest.raises(OSError):  # noqa: PT011 which one differs
+        folders.check_target(target)
+    with pytest.raises(OSError):  # noqa: PT011
+        fill(target, index="new")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "link", "loop"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_checking_a_target_leaves_nothing_behind(tmp_path):
+    folders.check_target(tmp_path / "a" / "b" / "site")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_another_run_takes_at_the_last_moment_is_exchanged(tmp_path, monkeypatch):
+    target, exists = tmp_path / "site", Path.exists
+    with folders.replacing(target) as new:
+        (new / "index.html").write_text("second")
+        fill(target, index="first", of_the_first="1")
+        seen = iter([False])  # when it was looked at
+        monkeypatch.setattr(Path, "exists", lambda file: next(seen, exists(file)))
+    assert contents(target) == {"index.html": "second"}
+    assert list(tmp_path.iterdir()) == [target]
+
+
+READ_ONLY = """
+import pathlib, runpy, sys
+replacing = runpy.run_path(sys.argv[1])["replacing"]
+target = pathlib.Path(sys.argv[2])
+for _ in range(2):
+    with replacing(target) as new:
+        (new / "index.html").write_text("new")
+    for folder in (target / "notes", target):
+        folder.mkdir(exist_ok=True)
+        (folder / "mine").write_text("mine") if not (folder / "mine").exists() else None
+        folder.chmod(0o555)
+"""
+
+
+def test_a_read_only_site_is_replaced_and_nothing_stays_behind(tmp_path):
+    arguments = [folders.__file__, str(tmp_path / "site")]
+    command = [*report_samples.BOUND_BY_MODES, sys.executable, "-c", READ_ONLY, *arguments]
+    subprocess.run(command, check=True, env=ENVIRONMENT)
+    assert contents(tmp_path / "site" / "notes") == {"mine": "mine"}
+    assert [file.name for file in tmp_path.iterdir()] == ["site"]
+
+
+def test_files_put_into_a_folder_of_others_replace_ours_and_keep_the_readers(tmp_path, capsys):
+    (tmp_path / "index.html").write_text("mine")
+    (tmp_path / "other").mkdir()
+    folders.put(tmp_path, {"index.html": "first", "style.css": "ours"})
+    assert capsys.readouterr().out == f"kept in {tmp_path}, since it is not of this report: index.kept.html\n"
+    folders.put(tmp_path, {"index.html": "second"})
+    assert capsys.readouterr().out == ""
+    there = {file.name: file.read_text() for file in tmp_path.iterdir() if file.is_file()}
+    assert there == {"index.html": "second", "index.kept.html": "mine", folders.MANIFEST: "index.html\n"}
