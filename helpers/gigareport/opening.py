@@ -129,7 +129,7 @@ def same_cost(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     Examples
     --------
     >>> found = scenario.evaluate(scenario.load("startup-512-2025"), samples=50, device="cpu")
-    >>> "nine in ten samples say own" in same_cost(found, decision.price_map(found))
+    >>> "and own above" in same_cost(found, decision.price_map(found))
     True
     """
 

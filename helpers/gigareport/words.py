@@ -85,17 +85,17 @@ def exact(value: float, digits: int = 6) -> str:
 
 
 def usd(value: float, digits: int = 2) -> str:
-    """Write dollars.
+    """Write dollars; a few of them with their cents, as prices are read.
 
     Examples
     --------
-    >>> usd(5.24e9), usd(2.914, 3), usd(-31.6e6, 3), usd(2.11e-18)
+    >>> usd(5.24e9), usd(2.914), usd(-31.6e6, 3), usd(2.11e-18)
     ('$5.2 billion', '$2.91', '-$31.6 million', '$2.1 × 10⁻¹⁸')
     """
     if not math.isfinite(value):
         return _UNKNOWN
     sign, size = ("-" if value < 0 else ""), abs(value)
-    return f"{sign}${_in_words(size, digits)}"
+    return f"{sign}${_in_words(size, max(digits, 3) if 1 <= size < 10 else digits)}"
 
 
 def _in_words(size: float, digits: int) -> str:
@@ -143,7 +143,7 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
     >>> quantity(4.71e9, "USD"), quantity(0.372, "1"), quantity(94.6, "day"), quantity(0.47, "h")
     ('$4.7 billion', '37 %', '95 days', '28 minutes')
     >>> quantity(2.94, "USD/(chip h)"), quantity(3.12e25, "FLOP"), quantity(2.11e-18, "USD/FLOP")
-    ('$2.9 a chip-hour', '3.1 × 10²⁵ FLOP', '$2.1 × 10⁻¹⁸ a FLOP')
+    ('$2.94 a chip-hour', '3.1 × 10²⁵ FLOP', '$2.1 × 10⁻¹⁸ a FLOP')
     >>> quantity(0.16, "1/year"), quantity(2.6, "1/year"), quantity(1.88, "nat/token", 3)
     ('16 % a year', '2.6 a year', '1.88 nats a token')
     """

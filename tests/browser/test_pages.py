@@ -206,6 +206,25 @@ def test_the_report_is_searched_by_title_number_and_term(pages, open_page):
     assert not page.locator("#found").is_visible()
 
 
+TABLES = """html => {
+  const cells = (root) => [...root.querySelectorAll("figure.explore details.data table")].map(
+    (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent)));
+  return [cells(new DOMParser().parseFromString(html, "text/html")), cells(document)];
+}"""
+
+
+def test_the_table_under_a_moving_figure_is_the_one_that_the_page_has_without_scripts(pages, open_page):
+    seen = 0
+    for file in pages:
+        page = open_page(file.as_uri())
+        for figure in page.locator("figure.explore").all():
+            figure.locator(".controls").wait_for()
+        still, moved = page.evaluate(TABLES, file.read_text(encoding="utf-8"))
+        assert moved == still, file.name
+        seen += sum(map(len, still))
+    assert seen > 10
+
+
 def test_a_table_is_sorted_by_the_head_of_a_column(pages, open_page):
     page = open_page(next(file for file in pages if file.name == "inputs.html").as_uri())
     head = page.locator("#tables ~ .table thead th").nth(1)

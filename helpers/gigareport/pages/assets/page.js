@@ -31,6 +31,23 @@
   // A number and its unit stay on one line, as gigareport.words.JOINED has it.
   globalThis.joined = (text) => text.replace(/([\d⁰¹²³⁴⁵⁶⁷⁸⁹×]) (?=(?:UNITS_OF_LINE)(?!\w)|10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])/g, "$1\u00a0");
 
+  // A number as gigareport.words.number writes it.
+  const superscript = (text) => [...text].map((letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(letter)]).join("");
+  const written = [];
+  globalThis.number = (value, digits = 2) => {
+    if (!Number.isFinite(value)) return "not known";
+    if (value === 0) return "0";
+    if (Math.abs(value) >= 1e9 || Math.abs(value) < 1e-4) {
+      const [mantissa, power] = value.toExponential(digits - 1).split("e");
+      return `${mantissa} × 10${superscript(String(Number(power)))}`;
+    }
+    let rounded = Number(value.toPrecision(digits));
+    const unit = 10 ** (Math.floor(Math.log10(Math.abs(rounded))) - digits + 1), other = rounded - Math.sign(value) * unit;
+    if (Math.abs(rounded - value) === Math.abs(value - other) && Math.round(rounded / unit) % 2) rounded = other;  // a tie goes to the even digit
+    const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
+    return (written[decimals] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })).format(rounded);
+  };
+
   const escapeText = (text) => { const box = document.createElement("i"); box.textContent = text; return box.innerHTML; };
 
   const shownDrawing = (figure) => [...figure.querySelectorAll(".drawing")].find((box) => box.offsetParent) || figure.querySelector(".drawing");
@@ -110,12 +127,18 @@
 
   const cellsOf = (line) => [...line.matchAll(/("((?:[^"]|"")*)"|[^,]*)(,|$)/g)].slice(0, -1).concat(line.endsWith(",") ? [["", ""]] : [])
     .map((found) => found[2] === undefined ? found[1] : found[2].replaceAll('""', '"'));
+  // A cell as the page has it without scripts: see csv_table.
+  const tellCell = (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isFinite(value)) return { True: "yes", False: "no" }[text] ?? text;
+    return Number.isInteger(value) && Math.abs(value) < 1e9 ? (value || 0).toLocaleString("en-US") : number(value, 4);
+  };
   const fillTable = (figure, csv) => {
     const table = figure.querySelector("details.data table");
     if (!table || !csv) return;
     const lines = csv.split("\n").filter((line) => line && !line.startsWith("# ")).slice(0, 61);
-    const row = (line, tag) => "<tr>" + cellsOf(line).map((cell) => `<${tag}>${escapeText(cell)}</${tag}>`).join("") + "</tr>";
-    table.innerHTML = "<thead>" + row(lines[0], 'th scope="col"').replaceAll("</th scope=\"col\">", "</th>") + "</thead><tbody>" + lines.slice(1).map((line) => row(line, "td")).join("") + "</tbody>";
+    const row = (line, tag, tell) => "<tr>" + cellsOf(line).map((cell) => `<${tag}>${escapeText(joined(tell(cell)))}</${tag.slice(0, 2)}>`).join("") + "</tr>";
+    table.innerHTML = "<thead>" + row(lines[0], 'th scope="col"', (name) => name.replaceAll("_", " ")) + "</thead><tbody>" + lines.slice(1).map((line) => row(line, "td", tellCell)).join("") + "</tbody>";
   };
 
   const unpack = async (figure, selector) => {

@@ -100,22 +100,7 @@
     return above / known;
   };
 
-  // Numbers as gigareport.words writes them.
-  const superscript = (text) => [...text].map((letter) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(letter)]).join("");
-  const written = [];
-  const number = (value, digits = 2) => {
-    if (!Number.isFinite(value)) return "not known";
-    if (value === 0) return "0";
-    if (Math.abs(value) >= 1e9 || Math.abs(value) < 1e-4) {
-      const [mantissa, power] = value.toExponential(digits - 1).split("e");
-      return `${mantissa} × 10${superscript(String(Number(power)))}`;
-    }
-    let rounded = Number(value.toPrecision(digits));
-    const unit = 10 ** (Math.floor(Math.log10(Math.abs(rounded))) - digits + 1), other = rounded - Math.sign(value) * unit;
-    if (Math.abs(rounded - value) === Math.abs(value - other) && Math.round(rounded / unit) % 2) rounded = other;  // a tie goes to the even digit
-    const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded))));
-    return (written[decimals] ??= new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })).format(rounded);
-  };
+  // Numbers as gigareport.words writes them; the script of every page has the first of these.
   const inWords = (size, digits) => {
     for (const [scale, word] of [[1e12, " trillion"], [1e9, " billion"], [1e6, " million"]]) {
       if (size >= scale * (1 - 0.5 * 10 ** -digits)) return number(size / scale, digits) + word;
@@ -124,7 +109,8 @@
   };
   const usd = (value, digits = 2) => {
     if (!Number.isFinite(value)) return "not known";
-    return `${value < 0 ? "-" : ""}$${inWords(Math.abs(value), digits)}`;
+    const size = Math.abs(value);
+    return `${value < 0 ? "-" : ""}$${inWords(size, size >= 1 && size < 10 ? Math.max(digits, 3) : digits)}`;
   };
   const better = (value) => `${usd(Math.abs(value))} ${value < 0 ? "worse" : "better"}`;
   const share = (value) => !Number.isFinite(value) ? "not known" : value >= 0.995 && value < 1 ? "over 99 %" : value > 0 && value < 0.005 ? "under 1 %" : `${(100 * value).toFixed(0)} %`;
