@@ -49,6 +49,13 @@ UNITS = sorted({unit for _, unit in scenario.Outlook.answers().values()})
 INPUTS = sorted({field.entry.unit for _, field, _ in leaves(scenario.load(scenario.STORY)) if field.entry.unit})
 
 
+def test_an_input_is_named_by_words_that_need_no_other_input_before_them():
+    """Pages list inputs by what decides most, in any order."""
+    meanings = {path: field.entry.meaning for path, field, _ in leaves(scenario.load(scenario.STORY))}
+    leaning = re.compile(r"(?:Its?|They|Their|This|These)\b|.*\bso much of it$")
+    assert {path: meaning for path, meaning in meanings.items() if leaning.match(meaning)} == {}
+
+
 #: What a unit of the tables has and a reader does not say.
 RAW = re.compile(r"/(?!s\b)|\(|\bUSD\b|\bper\b")
 
