@@ -167,5 +167,7 @@ def _inside(parent: ast.AST, function: str, *, in_class: bool) -> Iterator[Site]
                 [ast.UnaryOp(op=ast.Not(), operand=node)] if field == "test" and isinstance(parent, ast.If) else []
             )
             for instead in [*alternatives(node), *negated]:
+                if ast.dump(instead) == ast.dump(node):  # two equal values, exchanged
+                    continue
                 yield Site(parent, field, index if listed else None, node, instead, function)
             yield from _inside(node, function, in_class=False)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigacluster import scaling
+from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.law import LAWS
 
 PUBLISHED = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
@@ -183,3 +184,27 @@ def test_every_form_says_which_columns_it_needs():
     for law in LAWS.values():
         assert law.columns
         assert set(law.columns) <= {"params", "tokens", "unique_tokens", "experts", "budget_flop"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.floats(17.0, 27.0), st.floats(0.02, 0.5)), min_size=1, max_size=3), st.floats(23.0, 27.0))
+def test_of_several_minima_the_optimum_is_the_lowest(dips, decades):
+    """Dips in the log of the model's size that are wide beside the steps of a scan: 60 over up to 50 e-folds."""
+
+    def log_loss(operations, p, x):
+        loss = p["E"] + 0.0 * x["tokens"]
+        for centre, depth in dips:
+            away = (x["params"] - centre) / 3.0
+            loss = loss - depth * operations.exp(-1.0 * away * away)
+        return operations.log(loss)
+
+    symbols = (scaling.Symbol(name="E", kind="floor"),)
+    law = scaling.Law(name="dips", about="dips", symbols=symbols, columns=("params", "tokens"), log_loss=log_loss)
+    budget = 6 * 10**decades
+    log_params = numpy.linspace(numpy.log(1e3), numpy.log(10**decades / 1e3), 20_001)
+    at = {"params": numpy.exp(log_params), "tokens": 10**decades / numpy.exp(log_params)}
+    losses = law.loss(JetOperations(numpy), {"E": 3.0}, at)
+    best = scaling.law_optimum(law, {"E": 3.0}, budget)
+    # Of two whose depths differ by less than half a step from a bottom makes, either may be found.
+    assert float(best.loss) <= losses.min() + 0.02 * (3.0 - losses.min())
+    assert float(best.params * best.tokens) == pytest.approx(10**decades)

@@ -59,8 +59,11 @@ def test_predictions_follow_the_lines_of_all_replicates_and_tell_their_reach():
     assert found.tokens_exponent.high == pytest.approx(numpy.quantile(found.replicates[:, 1], 0.9))
     flop = numpy.array([[1e19, 1.4e21], [1e22, 1e23]])
     best = found.predict(flop)
-    assert best["params"].value == pytest.approx(found.params_factor * flop ** float(found.params_exponent.value))
-    assert best["tokens"].value == pytest.approx(found.tokens_factor * flop ** float(found.tokens_exponent.value))
+    for name, factor, slope in (
+        ("params", found.params_factor, found.params_exponent),
+        ("tokens", found.tokens_factor, found.tokens_exponent),
+    ):
+        numpy.testing.assert_allclose(best[name].value, factor * flop ** float(slope.value), rtol=1e-11)
     slope, level = found.lines["params"].T
     drawn = numpy.exp(level[1:, None, None] + slope[1:, None, None] * numpy.log(flop))
     assert best["params"].high == pytest.approx(numpy.quantile(drawn, 0.9, axis=0))
@@ -268,3 +271,44 @@ def test_a_single_replicate_scatters_like_one_of_many():
     shares = [0.1, 0.25, 0.75, 0.9]
     assert numpy.quantile(of_one, shares) == pytest.approx(numpy.quantile(of_many, shares), rel=0.25, abs=0.005)
     assert len(_lines(x, y[None, :], 3)) == 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_budgets_that_replicates_know_well_and_badly_count_by_the_mean_of_what_they_explain(chance):
+    """A budget in which no replicate has a minimum explains nothing, and its point tells as much as any."""
+    x = numpy.linspace(40.0, 50.0, 12)
+    y = 0.5 * x + 0.1 * chance.standard_normal(12)
+    scatter = ((y - numpy.polyval(numpy.polyfit(x, y, 1), x)) ** 2).sum() / 10
+    shares = chance.permutation(numpy.linspace(0.0, 1.2, 12))
+    drawn = y + numpy.sqrt(shares * scatter) * chance.standard_normal((6000, 12))
+    lost = int(chance.integers(0, 12))
+    for holed in (drawn, numpy.where(numpy.arange(12) == lost, numpy.nan, drawn)):
+        there = numpy.isfinite(holed[0])
+        away = x[there] - x[there].mean()
+        rest = scatter - (shares * scatter)[there].sum() / 12
+        expected = (away**2 * (shares[there] * scatter + rest * 10 / 8)).sum() / (away**2).sum() ** 2
+        found = _lines(x, numpy.concatenate([y[None, :], holed]), 3)
+        assert found[1:, 0].var() == pytest.approx(expected, rel=0.1)
+
+
+def test_the_share_of_minima_lost_is_of_budgets_that_have_one_in_any_number_of_replicates():
+    """A budget whose sizes end above its optimum has none to lose."""
+    runs = parabolas(numpy.geomspace(1e18, 1e22, 6))
+    keep = (runs["budget_flop"] > 2e18) | (runs["params"] > 1.1 * optimal(1e18))
+    runs = {name: values[keep] for name, values in runs.items()}
+    noise = 0.05 * numpy.random.default_rng(5).standard_normal(len(runs["loss"]))
+    runs["loss"] = runs["loss"] + noise * (runs["budget_flop"] > 2e18)
+    groups = budget_groups(runs["budget_flop"], 3)
+    rows = numpy.random.default_rng(2).integers(0, len(runs["loss"]), (40, len(runs["loss"])))
+    _, minima = _minima(runs["params"], runs["loss"], groups, numpy.inf, rows, 42)
+    known = numpy.isfinite(minima[0])
+    assert 3 <= known.sum() < len(known)
+    told = []
+    for chosen in (slice(0, 40), *(slice(k, k + 1) for k in range(40))):
+        found = scaling.isoflop(runs, bootstrap=rows[chosen], window=numpy.inf)
+        flags = [flag.message for flag in found.flags if flag.kind == "minima lost"]
+        lost = float(numpy.isnan(minima[1:][chosen][:, known]).mean())
+        assert [message.startswith(f"{lost:.1%} of the minima") for message in flags] == [True] * (lost > 0.02)
+        told += flags
+    assert 1 < len(told) < 41

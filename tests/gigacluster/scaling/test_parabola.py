@@ -101,3 +101,10 @@ def test_a_minimum_is_that_of_a_curve_that_opens_upwards_inside_the_sizes(chance
         assert found == pytest.approx(away, abs=1e-9)
     elif not upwards or abs(away) >= 1.0 + 1e-9:
         assert numpy.isnan(found)
+
+
+def test_points_at_one_place_have_no_line():
+    x, y = numpy.array([2.0, 2.0, 2.0, 5.0]), numpy.array([[1.0, 2.0, 3.0, numpy.nan], [1.0, 2.0, 3.0, 5.0]])
+    found = line_through(x, y)
+    assert numpy.isnan(found[0]).all()
+    assert found[1] == pytest.approx((1.0, 0.0))

@@ -13,6 +13,7 @@ from gigacluster.throughput import case as codes
 from gigacluster.throughput.case import Case
 from gigacluster.throughput.coefficients import PRIORS, Coefficients
 from gigacluster.throughput.kernels import attention_s, gemm_s, matmul_rate_flop_per_s, soft_maximum
+from gigacluster.throughput.layers import layer_times
 from gigacluster.throughput.network import all_to_all_s, neighbour_s, ring_s
 from gigacluster.throughput.step import on_arrays
 
@@ -284,3 +285,35 @@ def test_two_chips_exchange_and_one_has_nobody_to_talk_to(xp, dispatcher):
     found = all_to_all_s(xp, xp.array([1e9] * 2), members, 1.0, xp.array([1.0] * 2), case, IDEAL)
     sent = 1e9 if dispatcher == codes.DISPATCH_ALLGATHER else 0.5e9  # a gathering brings every token to both
     assert [float(value) for value in found] == pytest.approx([0.0, sent / 4e11], rel=1e-12)
+
+
+@pytest.mark.parametrize("split", [1.0, 2.0, 8.0])
+@pytest.mark.parametrize("gated", [0.0, 1.0])
+def test_one_expert_that_all_tokens_go_to_multiplies_like_a_dense_layer_of_its_width(xp, split, gated):
+    """Both split alike; gradients are added in the matmul of one and as traffic of the other."""
+    one = {"n_experts": 1, "top_k": 1, "d_ff_expert": 14336, "etp": split, "tp": split, "ffn_gated": gated}
+    k = replace(Coefficients(), gradient_bytes=0.0, expert_imbalance=0.0)
+    found = layer_times(xp, case_on(xp, **one), k)
+    assert float(found.moe.matmul_s[0]) == pytest.approx(float(found.dense.matmul_s[0]), rel=1e-12)
+    assert float(found.moe.attention_s[0]) == float(found.dense.attention_s[0])
+    none = layer_times(xp, case_on(xp, **{**one, "n_experts": 0}), k)
+    assert float(none.moe.matmul_s[0]) == 0.0
+    assert float(none.dense.total_s[0]) == float(found.dense.total_s[0])
+
+
+def test_what_slows_or_speeds_an_attention_kernel_does_so_by_its_factor(xp):
+    k = Coefficients()
+
+    def core_s(**changes):
+        return float(attention_s(xp, case_on(xp, attention_kernel=codes.ATTENTION_FLASH3, **changes), k)[0][0])
+
+    plain = core_s()
+    for flag, factor in (
+        ("attention_sinks", k.sink_factor),
+        ("attention_regressed", k.regressed_factor),
+        ("fp8_attention", 1 / k.fp8_attention_gain),
+    ):
+        assert core_s(**{flag: 1.0}) / plain == pytest.approx(factor, rel=1e-12), flag
+    for width in range(64, 73):  # widths that are no multiple of eight, however little is over
+        wider = core_s(d_head=width) * (1 + k.attention_half_head / 128) / (1 + k.attention_half_head / width) / plain
+        assert wider / (width / 128) == pytest.approx(k.misaligned_head if width % 8 else 1.0, rel=1e-12), width

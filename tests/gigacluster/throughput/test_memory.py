@@ -341,3 +341,25 @@ def test_logits_take_their_bytes_for_every_token_and_word_of_a_chip(logit_bytes,
     case = dataclasses.replace(case, logit_bytes=logit_bytes, logit_frac=logit_frac)
     found = float(layer_memory(*on_arrays(case)).logit_bytes)
     assert found == pytest.approx(2 * 2048 * GPT3.vocab / 8 * logit_bytes * logit_frac, rel=1e-12)
+
+
+@pytest.mark.parametrize("wide", ["dense", "moe"])
+@pytest.mark.parametrize("pp", [1, 2])
+def test_fsdp_gathers_the_largest_kind_of_layer_that_there_is_however_few(wide, pp):
+    """Two layers and the gradients of a third in 16 bit, and a table of the vocabulary."""
+    few = {"n_layers": 4, "n_experts": 8, "top_k": 2, "d_ff_expert": 64, "n_shared_experts": 1}
+    moe = dataclasses.replace(transformer.model("deepseek-v3"), **few, d_ff=200_000 if wide == "dense" else 128)
+
+    def gathered(dense_layers):
+        shape = dataclasses.replace(moe, n_dense_layers=dense_layers)
+        plan = Plan(pp=pp, dp=64 // pp, ep=1, sharding="zero3")
+        case = case_of_plan(job(shape, batch=128), plan)
+        layer = layer_memory(*on_arrays(case))
+        kinds = {"dense": layer.dense_params, "moe": layer.moe_params + layer.expert_params}
+        there = [float(kinds[kind]) for kind, count in (("dense", dense_layers), ("moe", 1)) if count]
+        return float(peak_memory(case).gathered), 2.0 * (3.0 * max(there) + float(layer.vocabulary_params))
+
+    for dense_layers in (0, 1, 2):
+        found, expected = gathered(dense_layers)
+        assert found == pytest.approx(expected, rel=1e-12), dense_layers
+    assert (gathered(1)[0] > 2 * gathered(0)[0]) == (wide == "dense")

@@ -51,12 +51,17 @@ def test_matmuls_of_a_dense_layer_spend_two_flop_a_parameter_and_token(tp):
     pairs = TOKENS * (2048 + 1) / 2
     assert found["attention core"].flop == pytest.approx(4 * pairs * model.n_heads * model.d_head / tp, rel=1e-3)
     assert found["norm"].bytes_moved == 4.0 * TOKENS * model.d_model / tp  # read and written in 16 bit
+    reached = Coefficients().memory_frac * hardware.chip("B200").memory_bytes_per_s
+    assert found["norm"].bytes_moved / found["norm"].seconds == pytest.approx(reached, rel=1e-12)
+    assert found["norm"].intensity == 1.0  # four operations a value
 
 
-def test_experts_get_their_share_of_the_tokens():
+@pytest.mark.parametrize("tp", [1, 8])
+def test_experts_get_their_share_of_the_tokens(tp):
     model = transformer.model("mixtral-8x7b")
-    found = by_name(case_of("mixtral-8x7b", ep=8))
-    copies = TOKENS * model.top_k  # each token at two experts; a chip of eight holds one and sees an eighth of eight
+    found = by_name(case_of("mixtral-8x7b", ep=8, tp=tp, sp=tp > 1))
+    # Each token at two experts; a chip of eight holds one and sees an eighth of eight, which tp chips share.
+    copies = TOKENS * model.top_k / tp
     assert found["FFN down"].flop == pytest.approx(2 * copies * model.d_ff_expert * model.d_model, rel=1e-12)
 
 
