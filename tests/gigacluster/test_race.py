@@ -58,8 +58,9 @@ def test_rival_that_grows_for_the_months_of_the_lead_is_as_large(ratio, rate):
 def test_lead_over_a_rival_that_does_not_grow_is_not_a_number(xp):
     months = to_host(race.lead_months(2.0, xp.array([2.5, 1.0, 0.5])))
     assert numpy.isfinite(months).tolist() == [True, False, False]
-    with pytest.raises(ValueError, match="growth_per_year must be above 1"):
-        race.lead_months(2.0, 0.9)
+    for rate in (0.9, 1.0, math.inf):
+        with pytest.raises(ValueError, match="growth_per_year must be above 1"):
+            race.lead_months(2.0, rate)
 
 
 def test_longest_run_does_most_work_by_a_given_date():

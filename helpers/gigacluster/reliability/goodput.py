@@ -173,7 +173,7 @@ def goodput(
         kept = kept * _kept_of_memory(xp, period, quick * safe_after, q, n_periods)
     restarting = running * (1 - survives)
     planned = stops * stop / SECONDS_PER_DAY
-    unplanned = 1 / (1 + planned)
+    unplanned = 1 / (1 + planned) + 0 * (kept + overhead)  # so that every share has the shape of all inputs
     return Goodput(
         goodput_frac=unplanned * kept * (1 - overhead),
         overhead_frac=unplanned * kept * overhead,
@@ -181,7 +181,7 @@ def goodput(
         rework_frac=unplanned * (running - checkpoint - restarting - kept),
         restart_frac=unplanned * restarting,
         waiting_frac=unplanned * (1 - running),
-        planned_frac=planned * unplanned + 0 * kept,
+        planned_frac=planned * unplanned,
         mttf_s=mttf,
         checkpoint_interval_s=tau,
     )

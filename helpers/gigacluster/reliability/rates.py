@@ -241,8 +241,7 @@ class _Posterior:
     def predicted(self) -> Uncertain:
         """Return the percentiles of one more run of one more house: a mixture of normals."""
         spread = numpy.sqrt(self.variance + self.between_houses**2 + self.between_runs**2)
-        wide = 12 * float(numpy.max(spread)) + 1.0
-        ends = float(numpy.min(self.mean)) - wide, float(numpy.max(self.mean)) + wide
+        ends = float(numpy.min(self.mean - 12 * spread)), float(numpy.max(self.mean + 12 * spread))
 
         def below(value: float, probability: float) -> float:
             return float(self.weight @ special.ndtr((value - self.mean) / spread)) - probability

@@ -129,30 +129,33 @@ def table(text: str) -> str:
     return f'<div class="table" tabindex="0" role="group" aria-label="Table">{text}</div>'
 
 
-def _thousands(text: str) -> str:
-    """Write whole numbers with thousands apart; columns that hold years alone stay.
+#: A cell of a row, with its tag and its text.
+_CELL = re.compile(r'<(td|th scope="row")>(.*?)(?=</t[dh]>)', re.DOTALL)
+_NUMBER = re.compile(r"(-?\d+)(\.\d+)?")
 
-    >>> _thousands("<tr><td>2048</td><td>2024</td></tr><tr><td>65536</td><td>2026</td></tr>")
-    '<tr><td>2,048</td><td>2024</td></tr><tr><td>65,536</td><td>2026</td></tr>'
+
+def _thousands(text: str) -> str:
+    """Write numbers with thousands apart, those that name a row too; columns that hold years alone stay.
+
+    >>> _thousands("<tr><td>2048</td><td>2024</td></tr><tr><td>65536.5</td><td>2026</td></tr>")
+    '<tr><td>2,048</td><td>2024</td></tr><tr><td>65,536.5</td><td>2026</td></tr>'
     """
-    rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL)]
+    rows = [[cell for _, cell in _CELL.findall(row)] for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL)]
     width = max(map(len, rows), default=0)
     columns = [[row[place - width] for row in rows if len(row) >= width - place] for place in range(width)]
-    wholes = [[cell for cell in column if cell.isdecimal()] for column in columns]
-    are_years = [all(1990 <= int(cell) < 2040 for cell in column) for column in wholes]
+    numbers = [[float(cell) for cell in column if _NUMBER.fullmatch(cell)] for column in columns]
+    are_years = [all(1990 <= number < 2040 for number in column) for column in numbers]
 
     def row(match: re.Match[str]) -> str:
-        count = len(re.findall(r"<td>", match[0]))
-        places = iter(range(width - count, width))  # cells that span rows stand first
-        return re.sub(
-            r"<td>(.*?)</td>", lambda cell: _whole(cell, is_year=are_years[next(places)]), match[0], flags=re.S
-        )
+        places = iter(range(width - len(_CELL.findall(match[0])), width))  # cells that span rows stand first
+        return _CELL.sub(lambda cell: _grouped(cell, is_year=are_years[next(places)]), match[0])
 
     return re.sub(r"<tr.*?</tr>", row, text, flags=re.DOTALL)
 
 
-def _whole(cell: re.Match[str], *, is_year: bool) -> str:
-    return f"<td>{int(cell[1]):,}</td>" if cell[1].isdecimal() and not is_year else cell[0]
+def _grouped(cell: re.Match[str], *, is_year: bool) -> str:
+    thousands = re.fullmatch(r"(-?[1-9]\d{3,})(\.\d+)?", cell[2])
+    return cell[0] if is_year or not thousands else f"<{cell[1]}>{int(thousands[1]):,}{thousands[2] or ''}"
 
 
 #: A table of so many columns is wider than a phone; one of so few rows is not long when it stacks.

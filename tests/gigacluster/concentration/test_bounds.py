@@ -131,3 +131,9 @@ def test_a_cap_that_is_not_positive_bounds_nothing():
     found = c.bounds([[50.0] * 3], 50.0, cap=numpy.asarray([-1.0, 0.0, 20.0]))
     assert numpy.isfinite(found.capped).tolist() == [False, False, True]
     assert numpy.isfinite(found.highest).all()
+
+
+def test_an_index_that_only_one_firm_would_leave_as_it_was_turns_at_a_monopoly_within():
+    """A half behind no name gets one: two halves at both dates if it was one owner, 2,500 more if it was countless."""
+    found = c.hhi_change([0.5], 0.5, [0.5, 0.5], 0.0)
+    assert (float(found.if_one), float(found.flips_at)) == (0.0, 10_000.0)

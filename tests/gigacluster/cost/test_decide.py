@@ -516,3 +516,12 @@ def test_rates_of_discount_are_compared_to_the_last_digits():
     other = rent(discount_rate_per_year=RATE * (1 + 1e-6))
     assert numpy.isfinite(decide(own(), same).same_work_usd).all()
     assert numpy.isnan(decide(own(), other).same_work_usd).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 36))
+def test_what_a_cluster_costs_to_run_is_the_landlords_until_it_is_bought(month):
+    kept, owner = bought_out(float(month)), own(site_rent_usd_per_kw_month=9.0)
+    for name in ("energy", "staff", "maintenance"):
+        expected = (36 - month) / 36 * float(owner.nominal_usd(name)[0])
+        assert float(kept.nominal_usd(name)[0]) == pytest.approx(expected, rel=1e-12), name

@@ -189,3 +189,15 @@ def test_a_fee_of_all_that_is_left_costs_as_much_as_its_minimum(leave, notice, s
     stays = cost.rent(**terms)
     goes = cost.rent(**terms, notice_months=min(notice, 24.0 - leave), exit_fee_frac=1.0)
     assert float(goes.net_present_usd[0]) == pytest.approx(float(stays.net_present_usd[0]), rel=1e-9)
+
+
+def test_payments_in_any_order_are_worth_nothing_at_their_rate_of_return():
+    """Costs among the gains too, where Newton's method alone leaves the bracket."""
+    rng, years = numpy.random.default_rng(3), numpy.arange(121)[:, None] / 12
+    size = (121, 10_000)
+    flows = rng.normal(0, 1, size) * rng.lognormal(0, 1, size) * (rng.random(size) < 0.2)
+    rates = _internal_rate(numpy, flows)
+    known = numpy.isfinite(rates)
+    assert known.sum() > 1_000
+    present = flows[:, known] * (1 + rates[known]) ** -years
+    assert numpy.max(numpy.abs(present.sum(axis=0)) / numpy.abs(present).sum(axis=0)) < 1e-12

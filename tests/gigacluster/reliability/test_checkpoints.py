@@ -123,3 +123,9 @@ def test_the_spread_of_a_lognormal_time_is_that_of_its_mean(sigma, median_s):
     found = reliability.sigma_from_mean(median_s, median_s * numpy.exp(sigma**2 / 2))
     # near none the mean tells the spread by its square: half of the digits
     assert float(found) == pytest.approx(sigma, rel=1e-6, abs=3e-8)
+
+
+@given(st.floats(1e-3, 1e9), st.floats(1e-6, 3.0), st.sampled_from(["exact", "young", "daly-first", "daly"]))
+def test_an_interval_is_in_the_unit_of_its_times(unit, share, method):
+    one, other = (float(reliability.checkpoint_interval_s(k, share * k, method)) for k in (1.0, unit))
+    assert other == pytest.approx(unit * one, rel=1e-9, nan_ok=True)

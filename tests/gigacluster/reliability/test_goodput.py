@@ -374,3 +374,13 @@ def test_detecting_and_queueing_are_one_wait():
     one = reliability.goodput(**inputs, detection_s=70.0, queue_s=30.0)
     assert float(one.waiting_frac) == pytest.approx(100 / 2100)
     assert float(one.goodput_frac) == float(reliability.goodput(**inputs, detection_s=100.0).goodput_frac)
+
+
+@pytest.mark.parametrize("mode", reliability.MODES)
+def test_shares_have_the_shape_of_all_inputs_and_a_bad_element_is_known_in_none(mode):
+    inputs = {"mttf_s": 2000.0, "checkpoint_write_s": 20.0, "restart_s": 300.0, "planned_stops_per_day": 1.0}
+    others = ["detection_s", "queue_s", "overhead_frac", "planned_stop_s"] + ["lost_frac"] * (mode == "in-memory")
+    for name in (*inputs, *others):
+        found = reliability.goodput(**inputs | {name: numpy.asarray([[0.5, -1.0, 0.25]])}, mode=mode)
+        for part in LOSSES:
+            assert numpy.isfinite(getattr(found, part)).tolist() == [[True, False, True]], (name, part)

@@ -205,3 +205,53 @@ def test_the_pooled_rate_is_that_of_the_model_integrated_by_brute_force():
     )
     expected = [quantile(share) for share in (0.05, 0.5, 0.95)]
     assert [found.rate.low, found.rate.median, found.rate.high] == pytest.approx(expected, rel=0.01)
+
+
+def test_fewer_than_eight_failures_show_no_bursts():
+    for failures in (2, 4, 7):
+        assert reliability.rates_from_log([5.0] * failures, 1e3, between=(0.0, 10.0)).dispersion == 1.0
+    assert reliability.rates_from_log([5.0] * 8, 1e3, between=(0.0, 10.0)).dispersion == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("n_failures", [8, 50, 450])
+def test_failures_of_one_moment_are_one_event(n_failures):
+    """All counts in one of b blocks: the variance of the counts over their mean is the number of the failures."""
+    found = reliability.rates_from_log([5.0] * n_failures, 1e3, between=(0.0, 10.0))
+    assert found.dispersion == pytest.approx(n_failures)
+    one = reliability.counted_rate(1, 1e3 / n_failures)
+    assert (found.rate.low, found.rate.high) == pytest.approx((one.low, one.high))
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf])
+def test_one_bad_rate_or_error_among_good_ones_is_refused(place, bad):
+    good = [1.0, 2.0, 3.0]
+    spoilt = [*good[:place], bad, *good[place + 1 :]]
+    for rates, errors in ((spoilt, good), (good, spoilt)):
+        with pytest.raises(ValueError, match="rates must be above 0, errors 0 or more"):
+            reliability.pooled_rate(rates, log_errors=errors, houses=list("abc"))
+    with pytest.raises(ValueError, match="give one size of 1 or more"):
+        reliability.pooled_rate(
+            good, log_errors=good, houses=list("abc"), n_gpus=[-abs(x) for x in spoilt], at_n_gpus=8.0
+        )
+
+
+def test_a_rate_that_is_known_of_one_run_is_the_middle_of_what_another_may_have():
+    """One run without error: the median is its rate, and both spreads keep the means of their priors in size."""
+    found = reliability.pooled_rate([4.0], log_errors=[0.0], houses=["a"])
+    assert found.rate.median == pytest.approx(4.0, rel=1e-6)
+    assert found.rate.high * found.rate.low == pytest.approx(16.0, rel=1e-6)
+    assert found.between_houses == pytest.approx(found.between_runs, rel=1e-9)
+    assert (found.houses, found.runs, found.size_power) == (1, 1, 0.0)
+    assert found.between_houses == pytest.approx(0.5 * math.sqrt(2 / math.pi), rel=0.02)  # of a grid of its own
+
+
+def test_sizes_may_be_of_any_unit_and_their_order_does_not_matter():
+    rates, sizes, houses = numpy.asarray([2.0, 3.0, 5.0, 4.0]), numpy.asarray([1e3, 8e3, 3e4, 5e4]), list("abcc")
+    errors = numpy.asarray([0.1, 0.3, 0.2, 0.1])
+    plain = reliability.pooled_rate(rates, log_errors=errors, houses=houses, n_gpus=sizes, at_n_gpus=1e4)
+    other = reliability.pooled_rate(
+        rates[::-1], log_errors=errors[::-1], houses=houses[::-1], n_gpus=64 * sizes[::-1], at_n_gpus=64e4
+    )
+    assert (other.rate.low, other.rate.high) == pytest.approx((plain.rate.low, plain.rate.high), rel=1e-6)
+    assert other.size_power == pytest.approx(plain.size_power, abs=1e-6)
