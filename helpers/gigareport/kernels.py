@@ -171,8 +171,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, end)
     signal.set_wakeup_fd(wakes.fileno())
-    for name in _IMPORTED:
-        import_module(name)
+    _import()
     gc.collect()
     gc.freeze()  # memory that is swept would be copied
     channel = socket.socket(fileno=descriptor)
@@ -194,6 +193,14 @@ def main(descriptor: int) -> None:
                 running.add(pid)
                 _tell(channel, started=pid)
     end()
+
+
+def _import() -> None:
+    try:
+        for name in _IMPORTED:
+            import_module(name)
+    except OSError as fault:  # such as no folder that can be written, which matplotlib needs
+        sys.exit(f"kernels cannot start: {fault}")
 
 
 def _tell_of_ended(channel: socket.socket, running: set[int]) -> None:

@@ -139,7 +139,7 @@ def same_cost(outlook: scenario.Outlook, mapped: decision.PriceMap) -> str:
     rent_below, _, own_above = mapped.parity_usd[:, -1]
     deals = spending.deal_sizes(outlook)
     size = deals.set_index("Term [months]")["median"]
-    three, four = (told(number(size[term], 3), f"chips of the deal, {term} months") for term in (36, 48))
+    three, four = (told(exact(round(size[term]), 3), f"chips of the deal, {term} months") for term in (36, 48))
     return (
         f"Under a contract over the whole horizon nine in ten samples say rent below "
         f"{told(usd(rent_below, 3), 'all rent below')} a chip-hour and own above "

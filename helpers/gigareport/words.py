@@ -250,7 +250,10 @@ def difference(
     if low < 0 < high:
         worst, best = (quantity(abs(end), unit, digits) for end in (low, high))
         ends = f"{said.behind_end.format(worst)} to {said.ahead_end.format(best)}"
-        return f"{form.format(mark(quantity(abs(median), unit, digits)))} ({ends})"
+        middle = quantity(abs(median), unit, digits)
+        if form.endswith("{}"):
+            return form.format(mark(f"{middle} ({ends})"))
+        return f"{form.format(mark(middle))} ({ends})"
     smallest, largest = sorted((abs(low), abs(high)))
     return form.format(mark(interval(smallest, abs(median), largest, unit, digits)))
 

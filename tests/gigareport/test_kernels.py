@@ -72,6 +72,14 @@ def test_a_kernel_that_does_not_start_is_told_once_and_leaves_nothing_for_the_en
     assert not [call for call in left if "NotebookClient" in repr(call)]
 
 
+def test_a_library_that_the_disk_refuses_is_told_in_one_line(tmp_path):
+    (tmp_path / "ipykernel").mkdir()
+    (tmp_path / "ipykernel" / "__init__.py").write_text("raise OSError('no folder can be written')")
+    command = [sys.executable, "-c", "from gigareport import kernels; kernels.main(0)"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert (ended.returncode, ended.stderr) == (1, "kernels cannot start: no folder can be written\n")
+
+
 def test_the_source_of_copies_is_started_again_if_it_was_killed(notebook):
     job = notebook("print(1)")
     assert run_all([job], 1)[0].failure == ""

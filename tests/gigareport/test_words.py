@@ -29,6 +29,13 @@ def test_a_difference_is_said_without_a_minus_by_the_word_of_its_sign(values, sa
         assert text == form.format(words.interval(smallest, abs(median), largest, unit))
 
 
+@given(st.lists(dollars, min_size=3, max_size=3))
+def test_whoever_marks_a_difference_has_all_its_numbers(values):
+    """A page names and links what is marked: no number of a headline may stand beside it."""
+    text = words.difference(*sorted(values), words.BETTER, mark=lambda numbers: "#" * len(numbers))
+    assert not re.search(r"\d", text)
+
+
 def test_a_difference_that_nobody_knows_is_said_to_be_unknown():
     assert words.difference(math.nan, math.nan, math.nan, words.BETTER) == "not known"
 
@@ -40,6 +47,13 @@ def test_a_difference_alone_has_its_word(value, text):
 
 UNITS = sorted({unit for _, unit in scenario.Outlook.answers().values()})
 INPUTS = sorted({field.entry.unit for _, field, _ in leaves(scenario.load(scenario.STORY)) if field.entry.unit})
+
+
+def test_an_input_is_named_by_words_that_need_no_other_input_before_them():
+    """Pages list inputs by what decides most, in any order."""
+    meanings = {path: field.entry.meaning for path, field, _ in leaves(scenario.load(scenario.STORY))}
+    leaning = re.compile(r"(?:Its?|They|Their|This|These)\b|.*\bso much of it$")
+    assert {path: meaning for path, meaning in meanings.items() if leaning.match(meaning)} == {}
 
 
 #: What a unit of the tables has and a reader does not say.

@@ -28,7 +28,7 @@ _QUICK = {
     "scaling.law": ("formulas",),
     "scaling.objective": ("objective",),
     "scaling.optimum": ("decisions", "any_law"),
-    "scaling.isoflop": ("budgets",),
+    "scaling.isoflop": ("budgets", "isoflop"),
     "scaling.parabola": ("parabola",),
     "scaling.estimate": ("estimate",),
     "scaling.noise": ("noise",),

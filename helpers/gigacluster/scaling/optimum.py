@@ -84,7 +84,7 @@ def optimum(
     """
     xp, (C, A, B, E, alpha, beta, cap) = as_common(budget_flop, A, B, E, alpha, beta, token_cap)
     valid = (C > 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0) & (E >= 0) & (cap > 0)
-    C, A, B, alpha, beta = (xp.where(valid, value, xp.ones_like(value)) for value in (C, A, B, alpha, beta))
+    C, A, B, alpha, beta = (xp.where(valid, value, 1.0) for value in (C, A, B, alpha, beta))
     balance = xp.log(alpha * A) - xp.log(beta * B)
     params = xp.exp((balance + beta * xp.log(C / flop_per_param_token)) / (alpha + beta))
     tokens = xp.minimum(C / (flop_per_param_token * params), cap)
@@ -119,7 +119,7 @@ def excess_compute(params_ratio: Samples, alpha: Samples, beta: Samples) -> Arra
     """
     xp, (ratio, alpha, beta) = as_common(params_ratio, alpha, beta)
     valid = (ratio > 0) & (alpha > 0) & (beta > 0)
-    ratio, alpha, beta = (xp.where(valid, value, xp.ones_like(value)) for value in (ratio, alpha, beta))
+    ratio, alpha, beta = (xp.where(valid, value, 1.0) for value in (ratio, alpha, beta))
     more = (beta * ratio**-alpha + alpha * ratio**beta) / (alpha + beta)
     return xp.where(valid, more ** ((alpha + beta) / (alpha * beta)), xp.nan)
 
@@ -159,13 +159,12 @@ def cheapest_to_serve(
     """
     xp, given = as_common(loss, served_tokens, A, B, E, alpha, beta)
     loss, served, A, B, E, alpha, beta = xp.broadcast_arrays(*given)
-    one = xp.ones_like(loss)
     valid = (loss > E) & (E >= 0) & (served >= 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0)
     values = (loss - E, served, A, B, alpha, beta)
-    reducible, served, A, B, alpha, beta = (xp.where(valid, value, one) for value in values)
+    reducible, served, A, B, alpha, beta = (xp.where(valid, value, 1.0) for value in values)
 
     def tokens_for(log_params: Array) -> Any:
-        left = xp.maximum(reducible - A * xp.exp(-alpha * log_params), 1e-300 * one)
+        left = xp.maximum(reducible - A * xp.exp(-alpha * log_params), 1e-300)
         return xp.exp((xp.log(B) - xp.log(left)) / beta)
 
     def total(log_params: Array) -> Any:
@@ -222,17 +221,17 @@ def repeated_optimum(
     """
     xp, values = as_common(budget_flop, unique_tokens, A, B, E, alpha, beta, repeats_scale)
     C, U, A, B, E, alpha, beta, scale = xp.broadcast_arrays(*values)
-    free, one = optimum(C, A, B, E, alpha, beta), xp.ones_like(C)
+    free = optimum(C, A, B, E, alpha, beta)
     valid = xp.isfinite(free.loss) & (U > 0) & (scale > 0)
-    C, U, scale = (xp.where(valid, value, one) for value in (C, U, scale))
+    C, U, scale = (xp.where(valid, value, 1.0) for value in (C, U, scale))
 
     def loss_at(log_params: Array) -> Any:
         tokens = C / (FLOP_PER_PARAM_TOKEN * xp.exp(log_params))
-        repeats = xp.maximum(tokens / U - 1.0, 0.0 * one)
-        worth = xp.minimum(tokens, U) + xp.where(repeats > 0, -U * scale * xp.expm1(-repeats / scale), 0.0 * one)
+        repeats = xp.maximum(tokens / U - 1.0, 0.0)
+        worth = xp.minimum(tokens, U) - U * scale * xp.expm1(-repeats / scale)
         return E + A * xp.exp(-alpha * log_params) + B * worth**-beta
 
-    start = xp.where(valid, xp.log(free.params), 0.0 * one)
+    start = xp.where(valid, xp.log(free.params), 0.0)
     all_unique = xp.log(C / (FLOP_PER_PARAM_TOKEN * U))  # repeating nothing
     chosen = _golden_section(xp, loss_at, start, xp.maximum(start, all_unique))
     params = xp.exp(chosen)
@@ -284,8 +283,7 @@ def law_optimum(
         low = numpy.log(numpy.maximum(_LEAST_PARAMS, product / token_cap))
         high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
         step = (high - low) / _SCANNED
-        best = numpy.asarray(low + 0.0)
-        least = numpy.full_like(best, numpy.inf)
+        best, least = low, numpy.full_like(low, numpy.inf)
         for number in range(_SCANNED + 1):
             point = low + number * step
             loss = loss_at(point)

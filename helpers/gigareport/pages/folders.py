@@ -82,18 +82,19 @@ def put(folder: Path, files: Mapping[str, str]) -> None:
     The reader's own file of such a name gets another one, which is said.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    before, kept = _written(folder), []
-    for name in sorted(files.keys() - before):
-        if os.path.lexists(folder / name):
-            kept.append(_kept_name(folder / name).name)
-            (folder / name).rename(folder / kept[-1])
-    _say_kept(folder, kept)
-    write_whole(folder / MANIFEST, _manifest(before | files.keys()))
-    for name, text in files.items():
-        write_whole(folder / name, text)
-    for name in before - files.keys():
-        (folder / name).unlink(missing_ok=True)
-    write_whole(folder / MANIFEST, _manifest(files))
+    with _locked(folder):
+        before, kept = _written(folder), []
+        for name in sorted(files.keys() - before):
+            if os.path.lexists(folder / name):
+                kept.append(_kept_name(folder / name).name)
+                (folder / name).rename(folder / kept[-1])
+        _say_kept(folder, kept)
+        write_whole(folder / MANIFEST, _manifest(before | files.keys()))
+        for name, text in files.items():
+            write_whole(folder / name, text)
+        for name in before - files.keys():
+            (folder / name).unlink(missing_ok=True)
+        write_whole(folder / MANIFEST, _manifest(files))
 
 
 def _place(target: Path) -> tuple[Path, str]:
@@ -180,6 +181,16 @@ def _written(folder: Path) -> set[str]:
 
 
 @contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
 def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Give a new folder that is locked while the block runs and removed after it, where it still has its name."""
     while True:
@@ -199,7 +210,7 @@ def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def _sweep(parent: Path, prefix: str) -> None:
     """Remove folders of runs that were killed."""
     ours = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}(\.old)?")  # as ``mkdtemp`` makes them
-    for folder in parent.iterdir():
+    for folder in parent.glob("*"):  # none of a parent that cannot be listed
         if not ours.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
             continue
         with suppress(OSError):  # another user's, or another run removes it too

@@ -237,7 +237,7 @@ class Reliability(Generic[U, N, S]):
         U, "Share of computing that the scheme costs without any failure", _of_scheme("1", 0, 0.99)
     ]
     checkpoint_write_s: Annotated[U, "From the start of a checkpoint until it is safe", _PHASE]
-    checkpoint_stall_s: Annotated[U, "Training stops for so much of it", _PHASE]
+    checkpoint_stall_s: Annotated[U, "How long training stops for a checkpoint", _PHASE]
     planned_stops_per_day: Annotated[
         U, "Planned stops in a day of operation", Entry("1/day", 0, 100, SOURCED, moves="goodput_frac down")
     ]
@@ -270,14 +270,14 @@ class Own(Generic[U, N, S]):
     chip_usd: Annotated[U, "Price of one accelerator", _sourced_cost("USD", 1, 1e6)]
     server_usd_per_chip: Annotated[U, "A chip's part of its server", _sourced_cost("USD/chip", 0, 1e6)]
     network_usd_per_tier_per_chip: Annotated[
-        U, "Its part of one tier of the network", _sourced_cost("USD/(chip tier)", 0, 1e6)
+        U, "A chip's part of one tier of the network", _sourced_cost("USD/(chip tier)", 0, 1e6)
     ]
     switch_ports: Annotated[
         N,
         "Ports of a switch, from which the network's tiers follow: 128 or 64",
         Entry("port", 4, 4096, whole=True, default=128, moves="own_usd down"),
     ]
-    storage_usd_per_chip: Annotated[U, "Its part of the storage", _sourced_cost("USD/chip", 0, 1e6)]
+    storage_usd_per_chip: Annotated[U, "A chip's part of the storage", _sourced_cost("USD/chip", 0, 1e6)]
     building_usd_per_it_w: Annotated[U, "Building and its equipment", _sourced_cost("USD/W", 0, 100)]
     power_plant_usd_per_it_w: Annotated[U, "Own generation", _sourced_cost("USD/W", 0, 100)]
     site_rent_usd_per_kw_month: Annotated[

@@ -301,7 +301,7 @@ def test_the_share_of_minima_lost_is_of_budgets_that_have_one_in_any_number_of_r
     runs["loss"] = runs["loss"] + noise * (runs["budget_flop"] > 2e18)
     groups = budget_groups(runs["budget_flop"], 3)
     rows = numpy.random.default_rng(2).integers(0, len(runs["loss"]), (40, len(runs["loss"])))
-    _, minima = _minima(runs["params"], runs["loss"], groups, numpy.inf, rows, 42)
+    curves, minima = _minima(runs["params"], runs["loss"], groups, numpy.inf, rows, 42)
     known = numpy.isfinite(minima[0])
     assert 3 <= known.sum() < len(known)
     told = []
@@ -312,3 +312,12 @@ def test_the_share_of_minima_lost_is_of_budgets_that_have_one_in_any_number_of_r
         assert [message.startswith(f"{lost:.1%} of the minima") for message in flags] == [True] * (lost > 0.02)
         told += flags
     assert 1 < len(told) < 41
+    # One in fifty is not told, one in forty-nine is.
+    whole = rows[[numpy.isfinite(minima[1:][:, known]).all(axis=1).argmax()]]
+    pool = numpy.concatenate([curve.residuals for curve in curves])
+    middle = numpy.isin(numpy.arange(-3, 35) % 7, [2, 3, 4])  # after three runs of the first budget seven a budget
+    lost_one = numpy.where(middle, pool.argmax(), pool.argmin())[None, :]  # curves that open downwards
+    for good in (49, 48):
+        few = numpy.concatenate([numpy.repeat(whole, good, axis=0), lost_one])
+        flags = scaling.isoflop(runs, bootstrap=few, window=numpy.inf).flags
+        assert ("minima lost" in {flag.kind for flag in flags}) == (good < 49)

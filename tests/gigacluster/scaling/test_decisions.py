@@ -227,3 +227,31 @@ def test_a_law_of_other_columns_says_what_must_be_given():
     for form, given_ in (("frontier", {}), ("routing", {}), ("routing", {"experts": 8.0})):
         with pytest.raises(ValueError, match="is split between params and tokens$"):
             scaling.law_optimum(form, {}, 1e22, given=given_)
+
+
+@given(st.floats(6.0, 28.0), st.floats(0.1, 0.9), st.floats(0.1, 0.9), st.floats(1.0, 12.0))
+def test_the_optimum_is_equation_4_of_hoffmann_at_any_budget_and_convention(decades, alpha, beta, flop_per):
+    pairs = 10**decades / flop_per
+    G = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
+    expected = G * pairs ** (beta / (alpha + beta)), pairs ** (alpha / (alpha + beta)) / G
+    best = scaling.optimum(10**decades, A, B, E, alpha, beta, flop_per_param_token=flop_per)
+    numpy.testing.assert_allclose([best.params, best.tokens], expected, rtol=1e-11)
+    assert float(best.loss) == pytest.approx(E + A / expected[0] ** alpha + B / expected[1] ** beta, rel=1e-12)
+    # A law that is a sum of two power terms is solved so too, however small its optimum.
+    symbols = dict(zip(scaling.LAWS["chinchilla"].names, (A, B, E, alpha, beta), strict=True))
+    same = scaling.law_optimum("chinchilla", symbols, 10**decades, flop_per_param_token=flop_per)
+    assert same == best
+    tied = {name: symbols[name] for name in ("A", "B", "E", "alpha")}
+    assert scaling.law_optimum("chinchilla-tied", tied, 1e22) == scaling.optimum(1e22, A, B, E, alpha, alpha)
+
+
+@given(st.floats(2.5, 5.0), st.floats(2.5, 5.0))
+def test_a_search_answers_from_a_thousand_parameters_and_tokens(params_decades, tokens_decades):
+    """Of Kaplan's law with equal exponents N / D = N_c / D_c, so that any optimum can be had."""
+    params, tokens = 10**params_decades, 10**tokens_decades
+    symbols = {"N_c": params, "D_c": tokens, "alpha_N": 0.1, "alpha_D": 0.1}
+    best = scaling.law_optimum("kaplan", symbols, 6 * params * tokens)
+    if min(params, tokens) > 1010:
+        assert [float(best.params), float(best.tokens)] == pytest.approx([params, tokens], rel=1e-5)
+    elif min(params, tokens) < 990:
+        assert numpy.isnan([best.params, best.tokens, best.loss]).all()

@@ -70,6 +70,10 @@ def test_errors_of_their_own_have_the_variance_of_weighted_least_squares(chance,
     numpy.testing.assert_allclose(numpy.sort(noise.own), kept - kept.mean(), atol=1e-15)
     few = find_noise(residuals[1:10], jacobian[1:10], weights[1:10], {})
     assert len(few.own) == 9  # too few to leave any out
+    for runs, free in ((5, 2), (4, 1), (3, 1)):  # where nothing is left, what rounding leaves counts as one
+        few = find_noise(residuals[1 : 1 + runs], jacobian[1 : 1 + runs], weights[1 : 1 + runs], {})
+        assert few.free == free
+        assert few.sigma**2 == pytest.approx((scaled[:runs] ** 2).sum() / free)
 
 
 def test_of_several_groupings_the_one_with_most_evidence_is_taken_and_only_with_enough():
@@ -234,8 +238,9 @@ def test_derivatives_that_add_up_to_the_constant_take_no_direction_more():
     log_columns = {"params": chance.standard_normal(40)}
     residuals, slope = chance.standard_normal(40), chance.standard_normal(40)
     alone = curvature_test(residuals, slope[:, None], log_columns, None)
-    both = curvature_test(residuals, numpy.column_stack([slope, 1 - slope]), log_columns, None)
-    assert both == pytest.approx(alone, rel=1e-9)
+    for unit in (1e-6, 1.0, 1e6):
+        both = curvature_test(residuals, unit * numpy.column_stack([slope, 1 - slope]), log_columns, None)
+        assert both == pytest.approx(alone, rel=1e-6)
 
 
 def test_too_few_runs_or_no_residuals_show_no_lack_of_fit():

@@ -37,6 +37,12 @@ def test_the_narrowest_window_holds_the_lowest_run_and_its_neighbours(lowest, ex
     assert sorted(Curve.at(x[:3], (x[:3] - min(lowest, 2)) ** 2, 1.1).near) == [0, 1, 2]
 
 
+def test_a_size_at_just_the_factor_of_the_window_lies_within_it():
+    x = numpy.log(2.0) * numpy.arange(-4.0, 5.0)
+    for factor, count in ((3.9, 3), (4.0, 5), (7.9, 5), (8.0, 7)):
+        assert len(Curve.at(x, x**2, factor).near) == count
+
+
 def test_a_budget_without_a_minimum_says_why():
     x = numpy.linspace(0.0, 4.0, 5)
     assert Curve.at(x, x, 10.0).reason == "its lowest run is the smallest"

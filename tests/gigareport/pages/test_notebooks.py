@@ -101,7 +101,10 @@ class TestStored:
         assert any("$$" in cell.source for cell in cells_of(notebook, "markdown"))
 
 
-@pytest.fixture(params=["xai-colossus-2024", pytest.param("gigawatt-2026", marks=pytest.mark.slow)])
+OTHERS = ["gigawatt-2026", "oracle-24k-2024", "startup-512-2025"]
+
+
+@pytest.fixture(params=["xai-colossus-2024", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def site(request, site_of):
     return site_of(request.param)
 

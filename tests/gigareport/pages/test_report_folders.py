@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -302,6 +304,11 @@ def test_a_name_that_another_run_takes_at_the_last_moment_is_exchanged(tmp_path,
     assert list(tmp_path.iterdir()) == [target]
 
 
+ONCE = """
+import pathlib, runpy, sys
+with runpy.run_path(sys.argv[1])["replacing"](pathlib.Path(sys.argv[2])) as new:
+    (new / "index.html").write_text("new")
+"""
 READ_ONLY = """
 import pathlib, runpy, sys
 replacing = runpy.run_path(sys.argv[1])["replacing"]
@@ -333,3 +340,32 @@ def test_files_put_into_a_folder_of_others_replace_ours_and_keep_the_readers(tmp
     assert capsys.readouterr().out == ""
     there = {file.name: file.read_text() for file in tmp_path.iterdir() if file.is_file()}
     assert there == {"index.html": "second", "index.kept.html": "mine", folders.MANIFEST: "index.html\n"}
+
+
+def test_two_runs_put_their_files_one_after_the_other(tmp_path, monkeypatch):
+    write, begun = folders.write_whole, threading.Barrier(2)
+
+    def slowly(file, text):
+        time.sleep(0.05)
+        write(file, text)
+
+    def put(number, names):
+        begun.wait()
+        folders.put(tmp_path, dict.fromkeys(names, str(number)))
+
+    monkeypatch.setattr(folders, "write_whole", slowly)
+    names = ["index.html", "page.js", "style.css"]
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(put, 1, names), pool.submit(put, 2, names[::-1])]:
+            done.result()
+    assert len({(tmp_path / name).read_text() for name in names}) == 1
+
+
+def test_work_goes_on_in_a_folder_that_cannot_be_listed(tmp_path):
+    """As some machines have it for temporary files of all."""
+    (parent := tmp_path / "closed").mkdir(mode=0o300)
+    arguments = [folders.__file__, str(parent / "site")]
+    command = [*report_samples.BOUND_BY_MODES, sys.executable, "-c", ONCE, *arguments]
+    subprocess.run(command, check=True, env=ENVIRONMENT)
+    parent.chmod(0o700)
+    assert contents(parent / "site") == {"index.html": "new"}
