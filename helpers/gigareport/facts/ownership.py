@@ -298,13 +298,17 @@ def mergers(found: Mapping[str, Cut], pairs: Mapping[str, Sequence[str]]) -> pd.
     return pd.DataFrame(rows, columns=["market", "parties", "hhi_before", "hhi_after", "rise", "share", "presumed"])
 
 
+#: Parts of the names of columns that are no words.
+_WORDS = {"p5": "5 %", "p95": "95 %", "top3": "top three", "hhi": "HHI", "h100e": "H100e"}
+
+
 def readable(table: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
-    """Return a table to be read: numbers rounded, what is missing as a dash, days without hours, spaces in headers.
+    """Return a table to be read: numbers rounded, what is missing as a dash, days without hours, words in headers.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> readable(pd.DataFrame({"hhi_low": [1234.567, float("nan")]}), 1)["hhi low"].tolist()
+    >>> readable(pd.DataFrame({"hhi_low": [1234.567, float("nan")]}), 1)["HHI low"].tolist()
     ['1,234.6', '–']
     """
     import pandas as pd
@@ -315,7 +319,7 @@ def readable(table: pd.DataFrame, digits: int = 2) -> pd.DataFrame:
             shown[name] = table[name].dt.strftime("%Y-%m-%d")
         elif pd.api.types.is_float_dtype(table[name]):
             shown[name] = [f"{value:,.{digits}f}" if pd.notna(value) else "–" for value in table[name]]
-    return shown.rename(columns=lambda name: str(name).replace("_", " "))
+    return shown.rename(columns=lambda name: " ".join(_WORDS.get(part, part) for part in str(name).split("_")))
 
 
 def _sign(samples: numpy.ndarray) -> str:
