@@ -303,3 +303,23 @@ def test_a_shared_error_is_at_most_e_to_the_sixth_of_a_runs_own(chance, size):
     assert numpy.log(ratio) == pytest.approx(6.0)
     assert own < residuals.var() / 100
     assert evidence > 3.84
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.floats(0.0, 50.0))
+def test_a_shared_error_inflates_the_variance_of_a_mean_of_all_runs(sizes, ratio):
+    """Over that of as many runs of the same variance that share nothing."""
+    group = numpy.repeat(numpy.arange(len(sizes)), sizes)
+    shared = Shared(by="group", group=group, ratio=ratio, evidence=9.0)
+    covariance = numpy.eye(len(group)) + ratio * (group[:, None] == group)
+    assert shared.inflation == pytest.approx(covariance.sum() / numpy.trace(covariance), rel=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.floats(-30.0, 30.0), st.floats(0.1, 10.0))
+def test_lack_of_fit_does_not_hang_on_the_unit_of_a_column_or_of_the_loss(chance, shift, size):
+    """Derivatives of a law are no columns: their span does not take up where a column is counted from."""
+    log_columns = {name: chance.standard_normal(40) for name in ("params", "tokens")}
+    jacobian, residuals = numpy.exp(0.3 * log_columns["params"])[:, None], chance.standard_normal(40)
+    found = curvature_test(residuals, jacobian, log_columns, None)
+    moved = {name: column + shift for name, column in log_columns.items()}
+    assert curvature_test(size * residuals, jacobian, moved, None) == pytest.approx(found, rel=1e-6)
