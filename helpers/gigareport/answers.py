@@ -141,6 +141,6 @@ def tell_table(outlook: Outlook, names: Sequence[str], heading: str = "Answer") 
 def _number_of(quantity: str, label: str, unit: str, found: Interval) -> Number:
     digits = digits_of(found)
     none = f"none in {words.share(found.without_frac)} of the samples"
-    parts = [] if found.without_frac == 1 else [words.interval_alone(found.low, found.high, unit, digits)]
+    parts = [] if found.without_frac == 1 else [words.interval_alone(found.low, found.median, found.high, unit, digits)]
     text = "; ".join([*parts, none] if found.without_frac else parts)
     return Number(quantity, label, words.quantity(found.median, unit, digits), text, float(found.median))

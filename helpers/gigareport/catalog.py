@@ -32,7 +32,7 @@ _MISSPELT = 0.85
 _Rows = TypeVar("_Rows", Table, "pd.DataFrame")
 
 
-class CatalogError(ValueError):
+class CatalogError(fields.ToldError):
     """A table is not what the dictionary says: the message lists line, column, what was received, what to do."""
 
 

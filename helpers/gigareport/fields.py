@@ -14,6 +14,7 @@ import math
 import os
 import re
 from collections.abc import Iterable
+from numbers import Integral
 from pathlib import Path
 
 from gigacluster.names import alike
@@ -39,7 +40,15 @@ _LONGEST_SHOWN, _MOST_NAMES, _LONGEST_LINE, _LONGEST_MESSAGE = 60, 25, 900, 1_90
 _LARGEST_FILE = 100_000_000
 
 
-class Fault(ValueError):  # noqa: N818 - a fault of the file, not an error of the program
+class ToldError(ValueError):
+    """What a user gave is wrong. The message says where and what to do, and is all that a notebook shows."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows in place of the calls that led here, none of which the user wrote."""
+        return [f"{type(self).__name__}: {told(str(self))}"]
+
+
+class Fault(ToldError):  # noqa: N818 - a fault of the file, not an error of the program
     """One value is not what its field takes. The message says what was received, what is allowed and what to do."""
 
 
@@ -252,6 +261,19 @@ def hint(name: str, allowed: Iterable[str], *, what: str = "those allowed") -> s
         return f"did you mean {nearest!r}?"
     rest = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
     return f"{what} are: {', '.join(known[:_MOST_NAMES])}{rest}"
+
+
+def draws(samples: object, seed: object) -> None:
+    """Refuse samples and a seed that are no whole numbers, or too low.
+
+    Raises
+    ------
+    Fault
+        With the first of them that is none.
+    """
+    for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise Fault(f"{name}: got {shown(value)}; give a whole number of at least {least}")
 
 
 def shown(value: object) -> str:

@@ -43,6 +43,8 @@ UNITS_OF_LINE = sorted(
 JOINED = re.compile(rf"(?<=[\d⁰¹²³⁴⁵⁶⁷⁸⁹×]) (?=(?:{'|'.join(UNITS_OF_LINE)})(?!\w)|10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])")
 _UNKNOWN = "not known"
 _SAME = "the same from 5 to 95 %"
+#: The unit of a share, written in percent whatever its size.
+_SHARE = "%"
 
 
 def slug(text: str) -> str:
@@ -156,7 +158,7 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
         return usd(value, digits)
     if unit in _DURATIONS_S:
         return duration(value * _DURATIONS_S[unit], digits)
-    if unit == "1" and abs(value) <= 1:
+    if unit == _SHARE or (unit == "1" and abs(value) <= 1):
         return f"{number(100 * value, digits)} %"
     if unit in _COUNTED and value >= _LARGE[-1][0]:
         return f"{_in_words(value, digits)} {_PLURALS[unit]}"
@@ -190,8 +192,10 @@ def interval(low: float, median: float, high: float, unit: str, digits: int = 2)
     ('$5.2 billion ($800 million to $6.3 billion)', '43 % (36 to 52)')
     >>> interval(3.4e25, 1.5e26, 3.6e26, "FLOP"), interval(5.2e11, 1.3e12, 2.7e12, "parameter")
     ('1.5 × 10²⁶ FLOP (3.4 × 10²⁵ to 3.6 × 10²⁶)', '1.3 trillion parameters (520 billion to 2.7 trillion)')
+    >>> interval(0.48, 0.76, 1.2, "1"), interval(1.0, 1.2, 1.4, "1"), interval(-25, -16, -10, "month")
+    ('76 % (48 to 120)', '1.2 (1.0 to 1.4)', '-16 months (-25 to -10)')
     """
-    texts = [quantity(value, unit, digits) for value in (low, median, high)]
+    texts = [quantity(value, _unit_of(median, unit), digits) for value in (low, median, high)]
     if texts[0] == texts[2]:
         return texts[1]
     low_text, high_text = _ends(texts[0], texts[2], texts[1])
@@ -280,7 +284,7 @@ def _ends(low: str, high: str, said: str) -> tuple[str, str]:
     """Return the ends of an interval without what the median has said: all words, or the unit alone."""
     texts = (low, high, said)
     rest = {text.partition(" ")[2] for text in texts}
-    if len(rest) == 1 and not any("×" in text or text.startswith("-") for text in texts):
+    if len(rest) == 1 and not any("×" in text or text.startswith("-$") for text in texts):
         return low.lstrip("$").partition(" ")[0], high.lstrip("$").partition(" ")[0]
     units = {text.rpartition(" ")[2] for text in texts}
     if len(units) == 1 and all(text.count(" ") > 1 for text in texts) and " a " not in low:
@@ -288,17 +292,26 @@ def _ends(low: str, high: str, said: str) -> tuple[str, str]:
     return low, high
 
 
-def interval_alone(low: float, high: float, unit: str, digits: int = 2) -> str:
-    """Write an interval; a unit is said once where it is the same.
+def _unit_of(median: float, unit: str) -> str:
+    """Return the unit of both ends of an interval: a number without one is a share where its median is."""
+    if unit != "1":
+        return unit
+    return _SHARE if abs(median) <= 1 else ""
 
-    >>> interval_alone(81.2, 121.9, "day"), interval_alone(8e8, 6.3e9, "USD"), interval_alone(0.26, 0.26, "1")
-    ('81 to 122 days', '$800 million to $6.3 billion', 'the same from 5 to 95 %')
+
+def interval_alone(low: float, median: float, high: float, unit: str, digits: int = 2) -> str:
+    """Write an interval without its median; a unit is said once where it is the same.
+
+    >>> interval_alone(81.2, 95, 121.9, "day"), interval_alone(8e8, 5e9, 6.3e9, "USD")
+    ('81 to 122 days', '$800 million to $6.3 billion')
+    >>> interval_alone(0.26, 0.26, 0.26, "1"), interval_alone(0.48, 0.76, 1.2, "1")
+    ('the same from 5 to 95 %', '48 to 120 %')
     """
-    low_text, high_text = (quantity(value, unit, digits) for value in (low, high))
+    low_text, high_text = (quantity(value, _unit_of(median, unit), digits) for value in (low, high))
     if low_text == high_text:
         return _SAME
     head, _, rest = low_text.partition(" ")
-    same = rest and not rest.startswith("×") and high_text.endswith(f" {rest}") and low_text[0] != "-"
+    same = rest and not rest.startswith("×") and high_text.endswith(f" {rest}") and not low_text.startswith("-$")
     if not same and unit in (*_COUNTED, "FLOP") and " " in rest:
         return f"{low_text.rpartition(' ')[0]} to {high_text}"
     return f"{head if same else low_text} to {high_text}"

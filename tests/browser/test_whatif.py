@@ -57,7 +57,7 @@ def test_random_what_ifs_equal_the_models(file, made, open_page, n_what_ifs):
             unit = scenario.Outlook.answers()[name][1]
             digits = 2 if abs(numbers[2] - numbers[0]) > 0.2 * abs(numbers[1]) else 3
             assert text == words.quantity(numbers[1], unit, digits)
-            assert ends.partition("; none")[0] == words.interval_alone(numbers[0], numbers[2], unit, digits)
+            assert ends.partition("; none")[0] == words.interval_alone(*numbers[:3], unit, digits)
 
 
 MOVES = """async () => {

@@ -2,12 +2,15 @@
 
 import datetime
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
-from gigareport import fields
+from gigareport import facts, fields, scenario
 from gigareport.fields import Fault
 
 
@@ -143,3 +146,36 @@ def test_a_message_is_short_and_steers_no_terminal(heading, faults):
     assert len(said) < 2_000
     assert said.replace("\n", "").isprintable()
     assert said.count("\n") >= 1
+
+
+def test_a_notebook_shows_the_message_of_every_fault_of_a_user_alone():
+    """And no calls: whoever changed a line of the first cell wrote none of them."""
+    shell = InteractiveShell()
+    faults = _subclasses(fields.ToldError)
+    assert {"ScenarioError", "CatalogError", "Fault"} <= {fault.__name__ for fault in faults}
+    for fault in faults:
+        shell.push({"fault": fault})
+        with capture_output() as shown:
+            shell.run_cell("def load():\n    raise fault('own.chip_usd: got 26k; give a number')\nload()")
+        assert shown.stdout == f"{fault.__name__}: own.chip_usd: got 26k; give a number\n"
+
+
+def _subclasses(of):
+    return {one for below in of.__subclasses__() for one in {below, *_subclasses(below)}}
+
+
+@pytest.mark.parametrize(
+    ("samples", "seed", "told"),
+    [
+        (0, 7, "samples: got 0; give a whole number of at least 1"),
+        ("200", 7, "samples: got '200'; give"),
+        (1e4, 7, "samples: got 10000.0; give"),
+        (True, 7, "samples: got True; give"),
+        (200, -1, "seed: got -1; give a whole number of at least 0"),
+        (200, 1.5, "seed: got 1.5; give"),
+    ],
+)
+@pytest.mark.parametrize("draw", [lambda **given: scenario.evaluate(scenario.load(), **given), facts.load_stock])
+def test_samples_and_a_seed_that_are_none_are_told_before_anything_is_drawn(draw, samples, seed, told):
+    with pytest.raises(fields.Fault, match=re.escape(told)):
+        draw(samples=samples, seed=seed)

@@ -132,10 +132,10 @@ def rent(
     used, start, share = a["utilisation_frac"], a["start_month"], a["committed_frac"]
     leave, end = a["leave_month"], start + a["term_months"]
     if not renews:
-        leave = xp.where(leave < end, leave, end)
-    owed_until = xp.where(leave + a["notice_months"] < end, leave + a["notice_months"], end)
+        leave = xp.minimum(leave, end)
+    owed_until = xp.minimum(leave + a["notice_months"], end)
     work = _ramped(xp, rows, a["ramp_months"], start, leave)
-    in_term = _ramped(xp, rows, a["ramp_months"], start, xp.where(leave < end, leave, end))
+    in_term = _ramped(xp, rows, a["ramp_months"], start, xp.minimum(leave, end))
     owed = _ramped(xp, rows, a["ramp_months"], start, owed_until)  # worked in or not
     month_hours = n_chips * HOURS_PER_MONTH
     hours = month_hours * work
@@ -143,7 +143,7 @@ def rent(
     years = xp.floor(xp.clip(rows - 1 - start, 0.0, xp.inf) / 12)
     price = xp.exp(years * xp.log1p(-a["step_down_frac_per_year"]))  # over that of the first year
     least = a["minimum_take_frac"]
-    taken = xp.where(used > least, used, least)
+    taken = xp.maximum(used, least)
     minimum = least * owed * price
     now = at_start(xp, rows)
     left = xp.sum((_ramped(xp, rows, a["ramp_months"], start, end) - owed) * price, axis=0)

@@ -271,8 +271,7 @@ def _slab(
 ) -> tuple[numpy.ndarray, ...]:
     """Return log density, both spreads, mean and variance asked for, and coefficients, over the spread of runs."""
     same = (house[:, None] == house[None, :]).astype(float)
-    noise = error**2 + 1e-12  # a rate without error, in a world without spread, would have no density
-    own = (_SPREADS[:, None] ** 2 + noise)[:, :, None] * numpy.eye(len(logs))
+    own = (_SPREADS[:, None] ** 2 + error**2)[:, :, None] * numpy.eye(len(logs))
     root = numpy.linalg.cholesky(between_houses**2 * same + own)
     known = numpy.column_stack([columns, logs])
     white = numpy.linalg.solve(root, numpy.broadcast_to(known, (len(root), *known.shape)))

@@ -84,7 +84,7 @@ def optimum(
     """
     xp, (C, A, B, E, alpha, beta, cap) = as_common(budget_flop, A, B, E, alpha, beta, token_cap)
     valid = (C > 0) & (A > 0) & (B > 0) & (alpha > 0) & (beta > 0) & (E >= 0) & (cap > 0)
-    C, A, B, alpha, beta = (xp.where(valid, value, 1.0) for value in (C, A, B, alpha, beta))
+    C, A, B, alpha, beta, cap = (xp.where(valid, value, 1.0) for value in (C, A, B, alpha, beta, cap))
     balance = xp.log(alpha * A) - xp.log(beta * B)
     params = xp.exp((balance + beta * xp.log(C / flop_per_param_token)) / (alpha + beta))
     tokens = xp.minimum(C / (flop_per_param_token * params), cap)
@@ -284,8 +284,7 @@ def law_optimum(
         high = numpy.maximum(numpy.log(product / _LEAST_TOKENS), low)
         step = (high - low) / _SCANNED
         best, least = low, numpy.full_like(low, numpy.inf)
-        for number in range(_SCANNED + 1):
-            point = low + number * step
+        for point in numpy.linspace(low, high, _SCANNED + 1):
             loss = loss_at(point)
             best, least = numpy.where(loss < least, point, best), numpy.minimum(loss, least)
         library: Any = numpy

@@ -13,7 +13,7 @@ import numpy
 from scipy import special
 
 from gigacluster.uncertainty import Uncertain
-from gigareport import catalog
+from gigareport import catalog, fields
 from gigareport.facts.world import OTHER, WorldStock, quarter_ends, years_between
 from gigareport.table import Table, filled, given, stacked
 
@@ -77,8 +77,7 @@ def world_stock(
     >>> world.owners[-1], world.h100e_8bit.shape[2]
     ('Other', 10)
     """
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1, got {samples}")
+    fields.draws(samples, seed)
     totals = current(makers, ["chip_maker", "as_of"])
     held = _held(current(owners, ["owner", "chip_maker", "as_of"]), Table.of(makers), totals)
     quarters = numpy.unique(numpy.concatenate([totals["as_of"], held["as_of"]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ _LONG_NAME = 22
 #: Room of a name along an upright line: its length a letter and its width, as shares of the axes, in a narrow drawing.
 _ALONG_LENGTH, _ALONG_WIDTH = 0.03, 0.08
 _POINTS_OF_A_LINE = 1000
+#: Height that title, source and what stands below the axes take; length of a letter of an axis's name. [in]
+_AROUND_IN, _LETTER_IN = 1.3, 0.079
 #: The data behind a figure travel with its page.
 _MAX_ROWS = 5_000
 
@@ -178,8 +181,10 @@ def finish(chart: Chart) -> Figure:
         raise ValueError(f"a figure needs {', '.join(texts)}; {' and '.join(missing)} came empty")
     if len(data) > _MAX_ROWS:
         raise ValueError(f"the data behind a figure has {len(data):,} rows; give at most {_MAX_ROWS:,}, those drawn")
+    letters = int((chart.fig.get_size_inches()[1] - _AROUND_IN) / _LETTER_IN)
     for panel in chart.panels:
         panel.place_names()
+        panel.ax.set_ylabel(textwrap.fill(panel.ax.get_ylabel(), letters))
     chart.texts = (
         chart.fig.suptitle(chart.title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True),
         chart.fig.supxlabel(chart.credit, x=0.01, ha="left", fontsize="x-small", color="#555555"),

@@ -12,7 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DAILY, HOURLY, MONTHLY, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import blended_transform_factory
@@ -34,6 +34,8 @@ _PLAIN = (1e-4, 2e6)
 _NARROW = 4
 #: Ticks in a decade of a logarithmic axis that spans less than so many times from end to end.
 _STEPS = ((20, (1.0, 2.0, 3.0, 5.0)), (60, (1.0, 2.0, 5.0)), (1000, (1.0, 3.0)))
+#: How many make the next larger unit of time: without that step too few years for a tick each have too many months.
+_WHOLE = ((MONTHLY, 12), (DAILY, 31), (HOURLY, 24))
 
 
 def use() -> None:
@@ -91,6 +93,8 @@ def short_dates(axis: Axis, *, least: int, most: int) -> None:
     """Write the dates of an axis short, on so many ticks; an axis of anything else stays."""
     if isinstance(axis.get_major_locator(), AutoDateLocator):
         locator = AutoDateLocator(minticks=least, maxticks=most)
+        for unit, whole in _WHOLE:
+            locator.intervald[unit] = [*locator.intervald[unit], whole]
         axis.set_major_locator(locator)
         axis.set_major_formatter(ConciseDateFormatter(locator))
 

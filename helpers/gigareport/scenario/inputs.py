@@ -17,6 +17,7 @@ import numpy
 
 from gigacluster.arrays import Array, Samples, as_common, moved
 from gigacluster.uncertainty import Uncertain
+from gigareport.fields import draws
 from gigareport.scenario.known import RECOVERY_TIMES, TOGETHER, Facts, filled
 from gigareport.scenario.plans import DOUBLINGS, PlannedStep
 from gigareport.scenario.record import Field, leaves, rebuild
@@ -79,8 +80,9 @@ def draw_inputs(
     >>> draw_inputs([same, dear], 100, 7)["price"].shape
     (2, 1)
     """
-    if first < 0 or samples < 1:
-        raise ValueError(f"samples must be at least 1 and first 0 or more; got {samples} and {first}")
+    draws(samples, seed)
+    if first < 0:
+        raise ValueError(f"first must be 0 or more; got {first}")
     names = dict.fromkeys(name for option in options for name in option)
     apart = streams or [{}] * len(options)
 

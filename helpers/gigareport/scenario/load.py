@@ -33,7 +33,7 @@ _SLIP = 3.0
 _LARGEST_FILE = 1_000_000
 
 
-class ScenarioError(ValueError):
+class ScenarioError(fields.ToldError):
     """A scenario file is wrong. The message lists the faults: line, field, what was received and what to do."""
 
 
@@ -86,6 +86,7 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
         See :func:`find`.
     changes : mapping, optional
         Values that replace those of the file, by path, written as a file would: a number, three of them, or text.
+        A mapping for a section replaces the fields that it names.
 
     Raises
     ------
@@ -99,6 +100,11 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
     >>> load("xai-colossus-2024", changes={"cluster.n_chips": "50,000", "training.n_chips": 49152}).cluster.n_chips
     50000
     """
+    if not isinstance(changes, Mapping | None):
+        given = fields.shown(changes)
+        raise ScenarioError(
+            f"changes: got {given}; give values by path, such as {{'own.chip_usd': [23000, 26000, 30000]}}"
+        )
     file = find(name_or_path)
     return _with_calibration(read(file, Case, impossible, changes=changes), file)
 

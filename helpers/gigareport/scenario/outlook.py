@@ -34,7 +34,7 @@ class Speed:
     """What the cluster does."""
 
     step_time_s: Array = _answer("Step time", "s")
-    mfu_frac: Array = _answer("Model FLOP utilisation while training", "1")
+    mfu_frac: Array = _answer("Model FLOP utilisation while training, of the 16-bit peak", "1")
     mttf_hours: Array = _answer("Mean time between failures of the job", "h")
     checkpoint_interval_s: Array = _answer("Best checkpoint interval", "s")
     goodput_frac: Array = _answer("Goodput", "1")

@@ -53,18 +53,23 @@ class Reader:
         self.faults.append(_Fault(line or self.lines.get(around, 1), path, message))
 
     def change(self, root: yaml.MappingNode, path: str, value: object) -> None:
-        """Put a value in the place of the one that a file gives."""
+        """Put a value in the place of the one that a file gives; fields of a section leave its others as they are."""
         node = root
         *sections, last = str(path).split(".")
-        for name in sections:
-            below = next((item for key, item in node.value if key.value == name), None)
-            if isinstance(below, yaml.SequenceNode) or not isinstance(below, yaml.MappingNode | None):
-                self.fault(path, "cannot be changed inside a list; give the whole list in a file")
-                return
+        for place, name in enumerate(sections):
+            below = _below(node, name)
             if below is None:
                 below = yaml.MappingNode("tag:yaml.org,2002:map", [], *_marks())
                 node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", name, *_marks()), below))
+            if not isinstance(below, yaml.MappingNode):
+                whole = ".".join(sections[: place + 1])
+                self.faults.append(_Fault(0, str(path), f"{whole} is no section; give the whole value of {whole}"))
+                return
             node = below
+        if isinstance(value, Mapping) and isinstance(_below(node, last), yaml.MappingNode):
+            for name, item in value.items():
+                self.change(root, f"{path}.{name}", item)
+            return
         node.value[:] = [(key, item) for key, item in node.value if key.value != last]
         node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", last, *_marks()), node_of(value)))
 
@@ -249,6 +254,10 @@ def _within(entry: Entry, value: Uncertain) -> Uncertain:
 def _marks() -> tuple[yaml.Mark, yaml.Mark]:
     mark = yaml.Mark("changes", 0, -1, 0, None, 0)
     return mark, mark
+
+
+def _below(node: yaml.MappingNode, name: str) -> yaml.Node | None:
+    return next((item for key, item in node.value if key.value == name), None)
 
 
 def node_of(value: object) -> yaml.Node:

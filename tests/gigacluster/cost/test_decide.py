@@ -525,3 +525,24 @@ def test_what_a_cluster_costs_to_run_is_the_landlords_until_it_is_bought(month):
     for name in ("energy", "staff", "maintenance"):
         expected = (36 - month) / 36 * float(owner.nominal_usd(name)[0])
         assert float(kept.nominal_usd(name)[0]) == pytest.approx(expected, rel=1e-12), name
+
+
+def test_options_stand_between_months_and_samples_of_a_purchase_a_letting_and_a_path():
+    """Shape (months, options, samples): one call equals a call an option."""
+    chips, price = numpy.asarray([[500.0], [1_000.0]]), numpy.asarray([[2.0, 3.0, 4.0], [1.0, 5.0, 2.5]])
+    path = price * numpy.linspace(1.0, 0.5, MONTHS + 1)[:, None, None]
+    month = numpy.asarray([[3.0], [30.0]])
+
+    def all_of(option):
+        rented = rent(market_path_usd_per_chip_hour=path[:, option, :])
+        constant = rent(price[option], n_chips=chips[option], leave_month=month[option])
+        owned = own(n_chips=chips[option])
+        bought = cost.buy_out(constant, owned, month=month[option], usd=1e6 * price[option])
+        return rented, bought, owned.let_out(month[option], price[option], 0.8)
+
+    for together, *alone in zip(all_of(slice(None)), all_of(0), all_of(1), strict=True):
+        assert together.net_present_usd.shape == (2, 3)
+        for option, one in enumerate(alone):
+            assert together.net_present_usd[option] == pytest.approx(one.net_present_usd, rel=1e-12)
+            hours = numpy.broadcast_to(together.chip_hours, (MONTHS + 1, 2, 3))[:, option, :]
+            assert hours == pytest.approx(numpy.broadcast_to(one.chip_hours, hours.shape), rel=1e-12)

@@ -83,7 +83,7 @@ def test_rate_follows_size_where_sizes_say_so_and_is_wider_beyond_them():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=12), st.integers(1, 5), st.floats(0, 3))
+@given(st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=12), st.integers(1, 5), st.floats(0, 30))
 def test_pooled_rate_is_finite_ordered_and_scales_with_its_unit(rates, n_houses, error):
     houses = [number % n_houses for number in range(len(rates))]
     one = reliability.pooled_rate(rates, log_errors=[error] * len(rates), houses=houses)
@@ -181,13 +181,14 @@ def test_the_pooled_rate_is_that_of_the_model_integrated_by_brute_force():
     asked = numpy.asarray([1.0, math.log(5e4 / 16_384)])
     design, prior = numpy.column_stack([numpy.ones(4), power]), numpy.diag([1e6, 0.2**2])
     same = (house[:, None] == house[None, :]).astype(float)
-    weights, means, spreads = [], [], []
+    weights, means, spreads, others = [], [], [], []
     for of_houses in numpy.arange(0.02, 2.0, 0.04):
         for of_runs in numpy.arange(0.02, 2.0, 0.04):
             own = numpy.diag(error**2 + of_runs**2) + of_houses**2 * same
             whole = own + design @ prior @ design.T
             gain = asked @ prior @ design.T @ numpy.linalg.inv(whole)
             means.append(float(gain @ logs))
+            others.append((of_houses, of_runs, float((prior @ design.T @ numpy.linalg.inv(whole) @ logs)[1])))
             spread = asked @ prior @ asked - gain @ design @ prior @ asked + of_houses**2 + of_runs**2
             spreads.append(math.sqrt(spread))
             density = stats.multivariate_normal.logpdf(logs, cov=whole)
@@ -205,6 +206,8 @@ def test_the_pooled_rate_is_that_of_the_model_integrated_by_brute_force():
     )
     expected = [quantile(share) for share in (0.05, 0.5, 0.95)]
     assert [found.rate.low, found.rate.median, found.rate.high] == pytest.approx(expected, rel=0.01)
+    by_brute_force = weights @ numpy.asarray(others)
+    assert (found.between_houses, found.between_runs, found.size_power) == pytest.approx(by_brute_force, rel=0.01)
 
 
 def test_fewer_than_eight_failures_show_no_bursts():
@@ -223,16 +226,16 @@ def test_failures_of_one_moment_are_one_event(n_failures):
 
 
 @pytest.mark.parametrize("place", range(3))
-@pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("bad", [0.0, -0.1, math.nan, math.inf])
 def test_one_bad_rate_or_error_among_good_ones_is_refused(place, bad):
     good = [1.0, 2.0, 3.0]
     spoilt = [*good[:place], bad, *good[place + 1 :]]
-    for rates, errors in ((spoilt, good), (good, spoilt)):
+    for rates, errors in ((spoilt, good), (good, spoilt))[: 1 if bad == 0 else 2]:  # a rate may be without error
         with pytest.raises(ValueError, match="rates must be above 0, errors 0 or more"):
             reliability.pooled_rate(rates, log_errors=errors, houses=list("abc"))
     with pytest.raises(ValueError, match="give one size of 1 or more"):
         reliability.pooled_rate(
-            good, log_errors=good, houses=list("abc"), n_gpus=[-abs(x) for x in spoilt], at_n_gpus=8.0
+            good, log_errors=good, houses=list("abc"), n_gpus=[x if x in good else 0.9 for x in spoilt], at_n_gpus=8.0
         )
 
 
@@ -255,3 +258,39 @@ def test_sizes_may_be_of_any_unit_and_their_order_does_not_matter():
     )
     assert (other.rate.low, other.rate.high) == pytest.approx((plain.rate.low, plain.rate.high), rel=1e-6)
     assert other.size_power == pytest.approx(plain.size_power, abs=1e-6)
+
+
+@given(n_nodes=st.floats(1, 1e5), rate=st.floats(0.01, 1e3), per_node=st.floats(1, 72))
+def test_a_thousand_nodes_fail_as_often_a_day_as_the_rate_says(n_nodes, rate, per_node):
+    one_s = float(reliability.mttf_s(1_000 * per_node, rate, gpus_per_node=per_node))
+    assert one_s == pytest.approx(86_400 / rate, rel=1e-12)
+    some_s = float(reliability.mttf_s(n_nodes * per_node, rate, gpus_per_node=per_node))
+    assert some_s * n_nodes == pytest.approx(1_000 * one_s, rel=1e-12)
+
+
+@pytest.mark.parametrize("dispersion", [1.0, 2.5])
+def test_no_failure_leaves_the_square_of_a_normal_variable(dispersion):
+    """Jeffreys' posterior of nothing counted is Gamma(1/2), half of a square: its percentiles in closed form."""
+    found = reliability.counted_rate(0, 500.0, dispersion=dispersion)
+    squares = stats.norm.ppf([0.525, 0.75, 0.975]) ** 2
+    assert [found.low, found.median, found.high] == pytest.approx(1_000 * dispersion / 500 * squares / 2, rel=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 100), min_size=8, max_size=40), st.sampled_from([1e-6, 3_600.0, 1e9]), st.randoms())
+def test_a_log_may_be_in_any_order_and_unit_of_time(times, unit, rng):
+    plain = reliability.rates_from_log(times, 1e3, between=(0.0, 100.0))
+    at_edges = numpy.histogram_bin_edges([], int(math.sqrt(2 * len(times))), (0.0, 100.0))
+    near = min(abs(at - edge) for at in times for edge in at_edges[1:-1])
+    if near > 1e-6:  # else a rounding moves one failure to the next block
+        other = [unit * at for at in rng.sample(times, len(times))]
+        found = reliability.rates_from_log(other, 1e3, between=(0.0, 100.0 * unit))
+        assert (found.dispersion, found.rate.low) == pytest.approx((plain.dispersion, plain.rate.low), rel=1e-9)
+    assert plain.failures == len(times)
+
+
+def test_a_size_asked_for_needs_the_sizes_of_the_runs_and_one_gpu_is_a_size():
+    with pytest.raises(ValueError, match="give both n_gpus and at_n_gpus"):
+        reliability.pooled_rate([2.0], log_errors=[0.1], houses=[1], at_n_gpus=8)
+    found = reliability.pooled_rate([2.0], log_errors=[0.1], houses=[1], n_gpus=[1], at_n_gpus=1)
+    assert found.rate.median == pytest.approx(2.0, rel=1e-6)

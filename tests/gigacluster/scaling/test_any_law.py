@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gigacluster import scaling
 from gigacluster.scaling.derivatives import JetOperations
 from gigacluster.scaling.law import LAWS
+from gigacluster.scaling.optimum import law_compute_for
 
 PUBLISHED = {"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658}
 
@@ -208,3 +209,12 @@ def test_of_several_minima_the_optimum_is_the_lowest(dips, decades):
     # Of two whose depths differ by less than half a step from a bottom makes, either may be found.
     assert float(best.loss) <= losses.min() + 0.02 * (3.0 - losses.min())
     assert float(best.params * best.tokens) == pytest.approx(10**decades)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(4.0, 64.0), st.floats(0.01, 0.5))
+def test_compute_for_a_loss_is_found_between_a_million_and_1e60_flop(decades, alpha):
+    law = scaling.power_law("budget_flop", floor=False)
+    found = numpy.log10(float(law_compute_for(law, {"A": 7.0, "alpha": alpha}, 7.0 * 10 ** (-alpha * decades))))
+    expected = numpy.inf if decades > 60 else max(decades, 6.0)
+    assert abs(decades - 60) < 1e-6 or found == pytest.approx(expected, abs=1e-6)

@@ -193,3 +193,9 @@ def test_replicates_of_approach_1_choose_among_the_runs_that_they_drew():
     assert found.params_exponent.low < found.params_exponent.value < found.params_exponent.high
     # Every replicate's line goes through sizes that were run: 9 a budget make few slopes.
     assert abs(numpy.median(params) - float(found.params_exponent.value)) < numpy.std(params)
+
+
+@pytest.mark.parametrize("approach", [0, 3, 1.5, -1, "2", None, [2], numpy.array([1, 2])])
+def test_an_approach_is_1_or_2(approach):
+    with pytest.raises(ValueError, match="it can be 1 or 2"):
+        scaling.isoflop(budget_runs(), approach=approach, bootstrap=0)

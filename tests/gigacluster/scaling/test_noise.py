@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from gigacluster.scaling.noise import Shared, curvature_test, find_noise, groupings, shared_error, spread_test
+from gigacluster.scaling.noise import Noise, Shared, curvature_test, find_noise, groupings, shared_error, spread_test
 
 seeds = st.integers(0, 2**32 - 1).map(numpy.random.default_rng)
 
@@ -283,3 +283,43 @@ def test_a_spread_is_judged_from_twelve_runs_over_half_an_e_fold_of_compute():
     assert spread_test(residuals[:11], numpy.arange(11.0)) == (1.0, 1.0)
     assert spread_test(residuals, numpy.arange(13.0) * 0.5 / 12)[0] < 1e-9
     assert spread_test(residuals, numpy.arange(13.0) * 0.49 / 12) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_every_residual_is_drawn_as_often_as_any(place):
+    own = (numpy.arange(5) == place).astype(float)
+    noise = Noise(own=own, sigma=1.0, free=200, scale=numpy.ones(50), shared=None)
+    errors = next(noise.draw(2_000, 1, 2_000))
+    kernel = 1.06 * own.std() * 5**-0.2  # quartiles of one value among zeros are zero, so that the deviation is taken
+    expected = 0.2 / numpy.hypot(own.std(), kernel)
+    assert errors.mean() == pytest.approx(expected, rel=0.03)
+
+
+@given(seeds, st.floats(1e-9, 1e9))
+def test_a_shared_error_is_at_most_e_to_the_sixth_of_a_runs_own(chance, size):
+    group = numpy.repeat(numpy.arange(8), 4)
+    residuals = size * chance.standard_normal(8)[group]
+    ratio, own, evidence = shared_error(residuals, numpy.ones((32, 1)), group)
+    assert numpy.log(ratio) == pytest.approx(6.0)
+    assert own < residuals.var() / 100
+    assert evidence > 3.84
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.floats(0.0, 50.0))
+def test_a_shared_error_inflates_the_variance_of_a_mean_of_all_runs(sizes, ratio):
+    """Over that of as many runs of the same variance that share nothing."""
+    group = numpy.repeat(numpy.arange(len(sizes)), sizes)
+    shared = Shared(by="group", group=group, ratio=ratio, evidence=9.0)
+    covariance = numpy.eye(len(group)) + ratio * (group[:, None] == group)
+    assert shared.inflation == pytest.approx(covariance.sum() / numpy.trace(covariance), rel=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.floats(-30.0, 30.0), st.floats(0.1, 10.0))
+def test_lack_of_fit_does_not_hang_on_the_unit_of_a_column_or_of_the_loss(chance, shift, size):
+    """Derivatives of a law are no columns: their span does not take up where a column is counted from."""
+    log_columns = {name: chance.standard_normal(40) for name in ("params", "tokens")}
+    jacobian, residuals = numpy.exp(0.3 * log_columns["params"])[:, None], chance.standard_normal(40)
+    found = curvature_test(residuals, jacobian, log_columns, None)
+    moved = {name: column + shift for name, column in log_columns.items()}
+    assert curvature_test(size * residuals, jacobian, moved, None) == pytest.approx(found, rel=1e-6)

@@ -60,6 +60,8 @@ def shown(notebook):
     """Return the sentences, the figures and the tables of an executed notebook, in order, as texts."""
     found = {"sentences": [], "figures": [], "tables": []}
     for cell in notebook.cells:
+        streams = [output for output in cell.get("outputs", ()) if output.output_type == "stream"]
+        assert [stream.text for stream in streams if stream.name == "stderr"] == []  # a red box in JupyterLab
         for data in (output["data"] for output in cell.get("outputs", ()) if "data" in output):
             figure = data.get(FIGURE_MIME) or data.get(EXPLORE_MIME, {}).get("figure")
             if figure:

@@ -4,6 +4,7 @@ import base64
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
+from datetime import date, timedelta
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -252,6 +253,32 @@ def test_dates_below_an_axis_stand_apart_on_a_telephone(years):
     assert len(edges) >= 2
     assert all(left[1] < right[0] for left, right in itertools.pairwise(edges))
     plt.close(fig)
+
+
+@pytest.mark.parametrize(("least", "most"), [(5, 6), (2, 4)])
+@given(days=st.floats(3, 30 * 365), start=st.dates(date(2010, 1, 1), date(2030, 1, 1)))
+def test_an_axis_of_dates_finds_its_ticks_whatever_it_spans(least, most, days, start):
+    """Between two and five years it warned, and drew a dozen."""
+    fig, ax = plots.figure()
+    ax.plot([start, start + timedelta(days=days)], [0, 1])
+    plots.style.short_dates(ax.xaxis, least=least, most=most)
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    plt.close(fig)
+    assert 1 <= len(ticks) <= most + 1
+
+
+@pytest.mark.parametrize("height_in", [3.0, 3.5, 4.2, 6.0])
+@pytest.mark.parametrize("words", [3, 7, 12])
+def test_the_name_of_an_upright_axis_leaves_its_title_alone(height_in, words):
+    table = pd.DataFrame({"x": [1, 2], (name := " ".join(["chip-hour"] * words)): [1, 2]})
+    chart = plots.marks.points(table, "x", name, on=plots.chart.new_chart(6.2, height_in))
+    fig = plots.finished(chart, title="A title so long that it takes two lines " * 2, source="us", vintage="2024-01-01")
+    fig.canvas.draw()
+    box, title = fig.axes[0].yaxis.label.get_window_extent(), chart.texts[0].get_window_extent()
+    plt.close(fig)
+    assert box.y0 >= 0
+    assert box.y1 <= title.y0
 
 
 @pytest.mark.parametrize("ends", [(400, 6_000), (8, 900), (0.4, 30)])

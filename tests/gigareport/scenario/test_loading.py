@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy
 import pytest
@@ -38,6 +39,31 @@ def test_every_default_of_the_table_is_a_field_and_every_sourced_field_has_its_r
     assert set(catalog.load("scenario_defaults")["field"]) <= {name for name, _ in entries}
     for name, entry in entries:
         assert entry.row is None or default_of(entry.row).median >= 0, name
+
+
+@pytest.mark.parametrize("section", ["own", "rent", "race", "cluster", "training", "reliability"])
+def test_a_change_of_a_section_leaves_its_other_fields_as_the_file_gives_them(section):
+    for name, value in scenario.plain(scenario.load())[section].items():
+        by_section = scenario.load(changes={section: {name: value}})
+        assert by_section == scenario.load(changes={f"{section}.{name}": value}) == scenario.load()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"own.deliveries.0.month": 3},
+            "changes, own.deliveries.0.month: own.deliveries is no section; give the whole",
+        ),
+        ({"horizon_months.median": 3}, "changes, horizon_months.median: horizon_months is no section; give the whole"),
+        ({"own": {"chip_usdd": 3}}, "changes, own.chip_usdd: is not a field; did you mean 'chip_usd'?"),
+        (["own.chip_usd"], "changes: got ['own.chip_usd']; give values by path, such as {'own.chip_usd'"),
+        ("own.chip_usd", "changes: got 'own.chip_usd'; give values by path"),
+    ],
+)
+def test_changes_that_are_none_are_told_with_the_way_to_write_them(changes, told):
+    with pytest.raises(scenario.ScenarioError, match=re.escape(told)):
+        scenario.load(changes=changes)
 
 
 def test_a_left_out_field_takes_the_sourced_row():

@@ -129,22 +129,23 @@
     if (per && per !== "s") return `${quantity(value, what, digits)} a ${pers[per] ?? per}`;
     if (unit === "USD") return usd(value, digits);
     if (unit in { s: 1, min: 1, h: 1 }) return duration(value * { s: 1, min: 60, h: 3600 }[unit], digits);
-    if (unit === "1" && Math.abs(value) <= 1) return `${number(100 * value, digits)} %`;
+    if (unit === "%" || (unit === "1" && Math.abs(value) <= 1)) return `${number(100 * value, digits)} %`;
     if (counted.includes(unit) && value >= 1e6) return `${inWords(value, digits)} ${plurals[unit]}`;
     if (Math.abs(value) >= 100 && Math.abs(value) < 1000) digits = 3;
     return `${number(value, digits)} ${plurals[unit] ?? unit}`.trim();
   };
-  const between = (low, high, unit, digits) => {
+  const between = (low, median, high, given, digits) => {
+    const unit = given !== "1" ? given : Math.abs(median) <= 1 ? "%" : "";
     const [a, b] = [quantity(low, unit, digits), quantity(high, unit, digits)];
     if (a === b) return "the same from 5 to 95 %";
     const [head, ...more] = a.split(" "), rest = more.join(" ");
-    const isSame = rest && !rest.startsWith("×") && b.endsWith(` ${rest}`) && a[0] !== "-";
+    const isSame = rest && !rest.startsWith("×") && b.endsWith(` ${rest}`) && !a.startsWith("-$");
     if (!isSame && [...counted, "FLOP"].includes(unit) && rest.includes(" ")) return `${a.slice(0, a.lastIndexOf(" "))} to ${b}`;
     return `${isSame ? head : a} to ${b}`;
   };
   const told = ([low, median, high, without], unit) => {
     const digits = Math.abs(high - low) > 0.2 * Math.abs(median) ? 2 : 3;
-    return [quantity(median, unit, digits), between(low, high, unit, digits) + (without ? `; none in ${share(without)} of the samples` : "")];
+    return [quantity(median, unit, digits), between(low, median, high, unit, digits) + (without ? `; none in ${share(without)} of the samples` : "")];
   };
 
   // What the reader changed; the address holds it, so that a link carries a what-if.
