@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -38,17 +39,37 @@ from gigareport.words import share as share_text
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a fault that the output names, 2 wrong usage."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
     try:
-        _refuse_device()
-        return chosen.run(chosen) or 0
-    except (CatalogError, ScenarioError, OSError) as fault:
+        with _printed():
+            chosen = _parser().parse_args(arguments)
+            _refuse_device()
+            return chosen.run(chosen) or 0
+    except (CatalogError, ScenarioError) as fault:
         print(told(str(fault)), file=sys.stderr)
+        return 1
+    except OSError as fault:
+        named = f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror or str(fault)
+        print(told(named), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _printed() -> Iterator[None]:
+    """Print what waits to be printed when the block ends; where the output takes no more, forget it and raise."""
+    try:
+        yield
+    finally:
+        try:
+            if sys.stdout is not None:  # it is closed
+                sys.stdout.flush()
+        except OSError as fault:
+            nowhere = os.open(os.devnull, os.O_WRONLY)  # else Python tries again at its end, and tells in its own words
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            raise OSError(fault.errno, fault.strerror, "what is printed") from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,11 +168,12 @@ def _shared(name: str, **how: Any) -> _Parser:
 
 
 def _report(chosen: argparse.Namespace) -> int:
-    from gigareport.kernels import prepare
+    from gigareport.kernels import give_home, prepare
 
     started = time.monotonic()
     for name in chosen.scenarios:
         load_scenario(name)  # a fault is told before any process begins
+    give_home()
     prepare()  # beside the imports of this process
     from gigareport import pages
 
@@ -294,6 +316,9 @@ def _compare(chosen: argparse.Namespace) -> None:
     names = {"first": first.scenario.name, "second": second.scenario.name}
     print(_written(chosen, {"inputs": inputs, "differences": answers}, **names))
     if chosen.figure:
+        from gigareport.kernels import give_home
+
+        give_home()
         from gigareport.plots import differences as draw
 
         draw.save_differences(answers, chosen.figure, **names)
@@ -385,15 +410,15 @@ def _validate(chosen: argparse.Namespace) -> None:
         table = validation.source_table()
         print(json.dumps(validation.by_source(), indent=2) if chosen.json else table.round(1).to_string(index=False))
         return
+    if chosen.vault and (chosen.calibration is not None or chosen.log):
+        raise CatalogError("the vault takes the calibration of the package and rows with their times, no --log")
     result = validation.validate(chosen.runs, chips=chosen.chips, calibration=chosen.calibration, logs=chosen.log)
-    print(result.to_json() if chosen.json else result.to_text())
     if chosen.vault:
         from gigareport.calibration import vault
 
-        if chosen.calibration is not None or chosen.log:
-            raise CatalogError("the vault takes the calibration of the package and rows with their times, no --log")
-        vault.enter(result, chosen.runs)
+        vault.enter(result, chosen.runs)  # before anybody looks
         print(vault.told(), file=sys.stderr)
+    print(result.to_json() if chosen.json else result.to_text())
 
 
 def _predict(chosen: argparse.Namespace) -> None:

@@ -7,7 +7,8 @@ import difflib
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,17 +129,28 @@ def write_whole(file: Path, content: str | bytes) -> None:
     file = Path(os.path.realpath(file))
     raw = content.encode() if isinstance(content, str) else content
     if file.exists() and not file.is_file():
-        file.write_bytes(raw)
+        with writing(file):
+            file.write_bytes(raw)
         return
     new = file.with_name(f".{file.name}.{os.getpid()}")
+    with writing(file):
+        try:
+            new.write_bytes(raw)
+            if file.exists():
+                new.chmod(stat.S_IMODE(file.stat().st_mode))
+            new.replace(file)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Let what the disk refuses in the block name the file or folder that it is about, not one of work beside it."""
     try:
-        new.write_bytes(raw)
-        if file.exists():
-            new.chmod(stat.S_IMODE(file.stat().st_mode))
-        new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as fault:
+        raise OSError(fault.errno, fault.strerror or str(fault), str(place)) from fault
 
 
 def headline(table: _Rows) -> _Rows:

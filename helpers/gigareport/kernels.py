@@ -12,10 +12,12 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -140,6 +142,18 @@ class _Source:
         self.channel.close()
         self.process.terminate()
         self.process.wait()
+
+
+def give_home() -> None:
+    """Where the reader's home cannot be written, let matplotlib and IPython use a folder that goes with this process.
+
+    They would do so too, but say it once for each process, and IPython's would stay behind.
+    """
+    wanted = {"MPLCONFIGDIR", "IPYTHONDIR"} - os.environ.keys()
+    if wanted and not os.access(os.path.expanduser("~"), os.W_OK):  # noqa: PTH111 a home may be unknown
+        folder = tempfile.mkdtemp(prefix="gigacluster-home-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ.update(dict.fromkeys(wanted, folder))
 
 
 def prepare() -> None:

@@ -4,6 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import report_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,6 +143,17 @@ def test_a_bad_folder_gives_one_message_and_changes_nothing(fault, tmp_path, cap
     assert all(words in message for words in said), message
     assert "nothing was changed" in message
     assert (out, "Traceback" in message) == ("", False)
+    assert content(into) == before
+
+
+def test_a_full_disk_changes_nothing_and_is_told_with_the_folder(tmp_path, capsys):
+    into, folder = tmp_path / "tables", publish(tmp_path / "folder", GOOD)
+    curation.update(folder, "2026-01", into=into)
+    before = content(into)
+    capsys.readouterr()
+    with report_samples.full_disk(100):
+        assert main(["update", str(folder), "--vintage", "2026-02", "--into", str(into)]) == 1
+    assert capsys.readouterr().err == f"{into}: File too large\n"
     assert content(into) == before
 
 

@@ -142,11 +142,17 @@ def test_a_column_that_may_be_left_out_is_not_left_out_because_it_is_misspelt(re
     assert "line 1: column 'recompte' is not known; did you mean 'recompute'?" in refusal(["predict", "runs.csv"])[1]
 
 
+#: As it is for most: what is printed waits, perhaps until the end.
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "shell", "said"),
     [
         ("predict runs.csv", "{} 2>err | head -n 1; exit ${{PIPESTATUS[0]}}", ""),
-        ("predict runs.csv", "{} >/dev/full 2>err", "No space left on device"),
+        ("predict runs.csv", "{} >/dev/full 2>err", "what is printed: No space left on device"),
+        ("predict runs.csv", "PYTHONUNBUFFERED=1 {} >/dev/full 2>err", "No space left on device"),
+        ("--help", "{} >/dev/full 2>err", "what is printed: No space left on device"),
         ("evaluate mine.yaml --samples 20", "{} >&- 2>err", ""),
         (
             "evaluate mine.yaml --samples 20",
@@ -154,11 +160,11 @@ def test_a_column_that_may_be_left_out_is_not_left_out_because_it_is_misspelt(re
             "",
         ),
     ],
-    ids=["closed pipe", "full disk", "closed output", "ASCII"],
+    ids=["closed pipe", "full disk", "full disk at once", "full disk for help", "closed output", "ASCII"],
 )
 def test_an_output_that_ends_early_is_no_traceback(here, arguments, shell, said):
     command = f"'{sys.executable}' -m gigareport {arguments}"
-    subprocess.run(["bash", "-c", shell.format(command)], timeout=300, capture_output=True, env=dict(os.environ))
+    subprocess.run(["bash", "-c", shell.format(command)], timeout=300, capture_output=True, env=BUFFERED)
     err = (here / "err").read_text(encoding="utf-8", errors="replace")
     assert "Traceback" not in err
     assert "Exception ignored" not in err
@@ -193,7 +199,7 @@ def test_a_full_disk_leaves_the_file_that_was_there(arguments, capsys):
     before = sorted(file.name for file in Path().iterdir())
     with report_samples.full_disk(100):
         assert main(arguments) == 1
-    assert "File too large" in capsys.readouterr().err
+    assert f"{file.resolve()}: File too large" in capsys.readouterr().err
     assert file.read_text() == "mine"
     assert sorted(file.name for file in Path().iterdir()) == before
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import report_samples
 
 from gigareport import kernels
 from gigareport.pages.execute import Job, run_all
@@ -78,6 +79,29 @@ def test_a_library_that_the_disk_refuses_is_told_in_one_line(tmp_path):
     command = [sys.executable, "-c", "from gigareport import kernels; kernels.main(0)"]
     ended = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)})
     assert (ended.returncode, ended.stderr) == (1, "kernels cannot start: no folder can be written\n")
+
+
+def test_a_home_that_cannot_be_written_is_no_matter_and_leaves_nothing(notebook, tmp_path):
+    job = notebook("import IPython.paths; print(IPython.paths.get_ipython_dir())")
+    code = f"""
+from gigareport import kernels
+kernels.give_home()
+from gigareport.pages.execute import Job, run_all
+import pathlib
+result, = run_all([Job(pathlib.Path({str(job.notebook)!r}), "a scenario")], 1)
+print(result.notebook.cells[0].outputs[0].text, result.failure)
+"""
+    (home := tmp_path / "home").mkdir(mode=0o555)
+    (temporary := tmp_path / "temporary").mkdir()
+    unset = {"IPYTHONDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    command = [*report_samples.BOUND_BY_MODES, sys.executable, "-c", code]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, env={**environment, "HOME": str(home), "TMPDIR": str(temporary)}
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"{temporary}/gigacluster-home-" in ended.stdout
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_source_of_copies_is_started_again_if_it_was_killed(notebook):

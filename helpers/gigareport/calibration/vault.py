@@ -79,10 +79,12 @@ def _commit(folder: Path) -> str:
     """Return the commit of a checkout in which models and tables are as committed."""
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
-        if done.returncode:
-            raise catalog.CatalogError("the vault names the commit that scored; run it in a checkout with git")
-        return done.stdout.strip()
+        command = ["git", "-C", str(folder), *words]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        except (FileNotFoundError, subprocess.CalledProcessError) as fault:
+            why = "the vault names the commit that scored; run it in a checkout with git"
+            raise catalog.CatalogError(why) from fault
 
     top = git("rev-parse", "--show-toplevel")
     if changed := git("-C", top, "status", "--porcelain", "--", "helpers", "data", f":!data/{_TABLE}"):

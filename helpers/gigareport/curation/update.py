@@ -71,7 +71,8 @@ def update(folder: str | Path, vintage: str | None = None, into: Path | None = N
         faults += found
     if faults:
         raise _refused(folder, faults)
-    return _write(folder, feed, tables, into, made_on or "")
+    with catalog.writing(into):
+        return _write(folder, feed, tables, into, made_on or "")
 
 
 def _feed(folder: Path) -> Feed:

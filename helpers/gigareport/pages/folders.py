@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -64,7 +65,7 @@ def replacing(target: Path) -> Iterator[Path]:
         new.chmod(0o755)
         if not _took_free_name(new, target):
             _say_kept(target, _carry_over(target, new))
-            new.chmod(target.stat().st_mode & 0o777)
+            new.chmod(stat.S_IMODE(target.stat().st_mode))
             _exchange(new, target)
 
 
@@ -153,7 +154,7 @@ def _exchanged_at_once(one: Path, other: Path) -> bool:
 
 
 def _carry_over(old: Path, new: Path) -> list[str]:
-    """Copy the reader's own files of ``old`` into ``new`` and return their names."""
+    """Let the reader's own files of ``old`` stand in ``new`` too and return their names."""
     written, kept = _written(old) | {MANIFEST}, []
     for file in sorted(old.rglob("*")):
         name = file.relative_to(old)
@@ -165,7 +166,10 @@ def _carry_over(old: Path, new: Path) -> list[str]:
         if is_folder:
             place.mkdir()
         else:
-            shutil.copy2(file, place, follow_symlinks=False)
+            try:  # the file itself, whatever its kind: the site of before goes
+                os.link(file, place, follow_symlinks=False)
+            except OSError:  # on a disk without second names
+                shutil.copy2(file, place, follow_symlinks=False)
         kept.append(place.relative_to(new).as_posix())
     return kept
 

@@ -7,9 +7,11 @@ import subprocess
 import numpy
 import pandas as pd
 import pytest
+import report_samples
 
 from gigacluster.throughput import predict
 from gigareport import catalog
+from gigareport.__main__ import main
 from gigareport.calibration import own, vault
 from gigareport.calibration import scores as scoring
 from gigareport.calibration.runs import columns, not_scored_reasons
@@ -222,6 +224,29 @@ def test_the_vault_scores_a_new_source_once(table, write, checkout):
     third = write(new.assign(source_id="newest"))
     with pytest.raises(catalog.CatalogError, match="commit these first"):
         vault.enter(validate(third), third, into=checkout)
+
+
+@pytest.mark.parametrize("found", ["full disk", "no git", "seen before"])
+def test_nobody_sees_scores_that_the_vault_does_not_take(found, table, write, checkout, monkeypatch, capsys):
+    runs = table[table["source_id"] == "korthikanti22"]
+    file = write(runs if found == "seen before" else runs.assign(source_id="new"))
+    enter, before = vault.enter, (checkout / "throughput_vault.csv").read_text(encoding="utf-8")
+    monkeypatch.setattr(vault, "enter", lambda *given: enter(*given, into=checkout))
+    monkeypatch.setenv("GIT_OPTIONAL_LOCKS", "0")  # git is bound by the size too
+    if found == "no git":
+        monkeypatch.setenv("PATH", "")
+    with report_samples.full_disk(100 if found == "full disk" else 2**30):
+        assert main(["validate", str(file), "--vault"]) == 1
+    said = {
+        "full disk": f"{checkout / 'throughput_vault.csv'}: File too large\n",
+        "no git": "the vault names the commit that scored; run it in a checkout with git\n",
+        "seen before": f"{file}: korthikanti22 was seen before",
+    }[found]
+    shown = capsys.readouterr()
+    assert shown.err.startswith(said)
+    assert shown.out == ""
+    assert (checkout / "throughput_vault.csv").read_text(encoding="utf-8") == before
+    assert [one.name for one in checkout.iterdir()] == ["throughput_vault.csv"]
 
 
 def test_the_vault_takes_no_source_that_calibration_saw(table, write, checkout):

@@ -1,9 +1,12 @@
 """A site is whole at every moment: exchanged at once, nothing of the reader's lost, nothing left behind."""
 
 import contextlib
+import errno
 import os
 import random
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -220,6 +223,35 @@ def test_a_readers_own_files_are_carried_over_and_said(tmp_path, capsys):
     fill(other, index="ours")
     assert (other / "index.html").read_text() == "ours"
     assert (other / "index.kept.html").read_text() == "a page of my own"
+
+
+def test_whatever_lies_in_a_site_is_carried_over_as_it_is(tmp_path):
+    fill(target := tmp_path / "site", index="first")
+    (target / "mine").write_text("mine")
+    (target / "mine").chmod(0o640)
+    (target / "link").symlink_to("nowhere")
+    os.mkfifo(target / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(target):
+        listening.bind("socket")  # by a short name: that of the folder may be too long
+    target.chmod(0o3775)
+    names = ("link", "mine", "pipe", "socket")
+    before = {name: ((target / name).lstat().st_ino, (target / name).lstat().st_mode) for name in names}
+    fill(target, index="second")
+    assert {name: ((target / name).lstat().st_ino, (target / name).lstat().st_mode) for name in names} == before
+    assert stat.S_IMODE(target.stat().st_mode) == 0o3775
+    assert (target / "index.html").read_text() == "second"
+
+
+def test_where_a_file_has_one_name_alone_a_readers_is_copied(tmp_path, monkeypatch):
+    fill(target := tmp_path / "site", index="first")
+    (target / "mine").write_text("mine")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    fill(target, index="second")
+    assert contents(target) == {"index.html": "second", "mine": "mine"}
 
 
 def test_a_target_that_is_a_link_stays_one(tmp_path):
