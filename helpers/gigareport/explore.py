@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 
 from gigareport.plots import picture
 from gigareport.plots.chart import chart_of
-from gigareport.plots.display import on_page
+from gigareport.plots.display import image, on_page
 
 #: The type of a moving figure's record in an executed notebook.
 EXPLORE_MIME = "application/vnd.gigacluster.explore+json"
@@ -223,11 +223,8 @@ def live(figure_function: Callable[..., Figure], made: Sequence[Control]) -> Any
         chart, stream = chart_of(fig), io.BytesIO()
         FigureCanvasAgg(fig).print_png(stream)  # Figure.savefig would draw everything twice
         plt.close(fig)
-        code = base64.b64encode(stream.getvalue()).decode()
-        return (
-            f'<p role="status">{html.escape(chosen)}. <b>{html.escape(chart.title)}</b></p>'
-            f'<img alt="{html.escape(chart.alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
-        )
+        said = f'<p role="status">{html.escape(chosen)}. <b>{html.escape(chart.title)}</b></p>'
+        return said + image(stream.getvalue(), chart.alt)
 
     handles = [_widget(control) for control in made]
     below = widgets.HTML()

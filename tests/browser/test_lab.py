@@ -133,7 +133,9 @@ def test_a_lecture_runs_in_jupyterlab_under_its_menu_without_red_boxes_or_news(l
     choice = page.locator(".jp-OutputArea select option", has_text="xai-colossus-2024")
     choice.first.wait_for(state="attached", timeout=120_000)
     page.get_by_text(">>> ").first.wait_for(timeout=300_000)  # the example in the help of the last cell
-    assert page.locator(".jp-OutputArea img[src^='data:image/png']").count() >= 3
+    pictures = page.locator(".jp-OutputArea img[src^='data:image/png']")
+    assert pictures.count() >= 3
+    assert min(len(alt) for alt in pictures.evaluate_all("all => all.map(one => one.alt)")) > 40
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     assert page.locator(".Toastify__toast").all_inner_texts() == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -184,7 +183,7 @@ def finish(chart: Chart) -> Figure:
     letters = int((chart.fig.get_size_inches()[1] - _AROUND_IN) / _LETTER_IN)
     for panel in chart.panels:
         panel.place_names()
-        panel.ax.set_ylabel(textwrap.fill(panel.ax.get_ylabel(), letters))
+        panel.ax.set_ylabel(style.folded(panel.ax.get_ylabel(), letters))
     chart.texts = (
         chart.fig.suptitle(chart.title, x=0.01, ha="left", fontsize="medium", fontweight="bold", wrap=True),
         chart.fig.supxlabel(chart.credit, x=0.01, ha="left", fontsize="x-small", color="#555555"),

@@ -7,6 +7,7 @@ downloads; otherwise it leaves as the ordinary picture that JupyterLab shows.
 
 from __future__ import annotations
 
+import base64
 import html
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.core.pylabtools import print_figure
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
@@ -76,8 +78,16 @@ def show(drawn: Figure | Chart, *, title: str = "", source: str | Sequence[str] 
     if on_page():
         display({FIGURE_MIME: figure_record(fig), "text/plain": alt}, raw=True)
     else:
-        display(fig, metadata={"image/png": {"alt": alt}})
+        png = print_figure(fig, "png")
+        # JupyterLab gives a bare picture no alternative text; others print it to paper.
+        display({"text/html": image(png, alt), "image/png": png, "text/plain": alt}, raw=True)
     plt.close(fig)
+
+
+def image(png: bytes, alt: str) -> str:
+    """Return a picture as HTML with its alternative text."""
+    code = base64.b64encode(png).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{code}" style="max-width:100%">'
 
 
 def finished(chart: Chart, *, title: str, source: str | Sequence[str] = "", vintage: str = "") -> Figure:

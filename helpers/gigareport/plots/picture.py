@@ -23,7 +23,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import ScaledTranslation
 
 from gigareport.plots.chart import chart_of
-from gigareport.plots.style import COLOURS, REGION, REGIONS, short_dates
+from gigareport.plots.style import COLOURS, REGION, REGIONS, folded, short_dates
 
 #: Width of the drawing for a telephone: letters of 10 points stay legible on a screen of 390 pixels. [in]
 NARROW_IN = 4.4
@@ -182,8 +182,8 @@ def _wrap_labels(ax: Axes) -> float:
     """Break the names of axes and of categories that leave no room, and return the height that the panel needs. [in]"""
     names = [tick.get_text() for tick in ax.get_yticklabels()]
     has_long_names = any(len(name) > NAME_LENGTH and "$" not in name for name in names)  # with $: a power of ten
-    ax.set_xlabel(textwrap.fill(ax.get_xlabel(), 26 if has_long_names else 40))
-    ax.set_ylabel(textwrap.fill(ax.get_ylabel(), 28))
+    ax.set_xlabel(folded(ax.get_xlabel(), 26 if has_long_names else 40))
+    ax.set_ylabel(folded(ax.get_ylabel(), 28))
     ax.set_title(textwrap.fill(ax.get_title(loc="left"), 42), loc="left")
     if not has_long_names:
         return 0.0

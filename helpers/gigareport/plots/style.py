@@ -107,6 +107,19 @@ def label_axes(ax: Axes, x: str, y: str, log: str = "") -> None:
     short_dates(ax.xaxis, least=5, most=6)
 
 
+def folded(name: str, letters: int) -> str:
+    """Return the name of an axis in lines of so many letters; its unit stays in one.
+
+    >>> folded("Price of the contract [$ a chip-hour]", 27).splitlines()
+    ['Price of the contract', '[$ a chip-hour]']
+    """
+    start = name.rfind("[")
+    if start <= 0 or len(name[start:]) > letters:
+        return textwrap.fill(name, letters)
+    whole = name[:start] + name[start:].replace(" ", "\N{NO-BREAK SPACE}")
+    return textwrap.fill(whole, letters, break_on_hyphens=False).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def plain_ticks(axis: Axis) -> None:
     """Write numbers at the ticks as a reader says them: thousands apart, no power of ten where none is needed."""
     low, high = sorted(axis.get_view_interval())

@@ -132,7 +132,13 @@ def test_a_notebook_gets_an_ordinary_picture_with_alternative_text_and_the_figur
     monkeypatch.delenv(PAGE_VARIABLE, raising=False)
     fig = finished()
     plots.show(fig)
-    assert shown == [((fig,), {"metadata": {"image/png": {"alt": 'Points rise "evenly".'}}})]
+    (((data,), how),) = shown
+    assert how == {"raw": True}
+    assert data["text/plain"] == 'Points rise "evenly".'
+    code = base64.b64encode(data["image/png"]).decode()
+    assert data["text/html"].startswith(
+        f'<img alt="Points rise &quot;evenly&quot;." src="data:image/png;base64,{code}"'
+    )
     assert fig.number not in plt.get_fignums()
 
 
