@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import pandas as pd
-
 from gigareport import dictionary, fields
 from gigareport.catalog import CatalogError
 
@@ -22,7 +20,7 @@ class UpdateError(CatalogError):
     """A published folder cannot be taken over. The message lists every fault; nothing was changed."""
 
 
-def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+def read(file: Path, table: str, needs: Sequence[str]) -> tuple[list[dict[str, object]], list[str]]:
     """Read what one published CSV file has of a table.
 
     The dictionary says under which headers the columns of a table are published; the file must have those in
@@ -30,8 +28,8 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
 
     Returns
     -------
-    rows : DataFrame
-        The columns that the file has, days as ``date``, and ``incomplete``: whether the publisher marks the row as
+    rows : list of dict
+        Cells of columns that the file has, days as ``date``, and ``incomplete``: whether the publisher marks the row as
         covering only part of its period (a column Incomplete, or a note that begins with the word).
     faults : What is wrong, each with its file and line. There are no rows where there are any.
     """
@@ -40,7 +38,7 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
             text = stream.read()
         header, lines = fields.csv_rows(text, strict=True)
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        return pd.DataFrame(), [f"{file.name}: cannot be read as CSV in UTF-8 ({fault}); download it again"]
+        return [], [f"{file.name}: cannot be read as CSV in UTF-8 ({fault}); download it again"]
     columns = [column for column in dictionary.table(table).columns if column.column not in _OURS]
     at = {column.column: _place(header, column.headers) for column in columns}
     if faults := [
@@ -48,11 +46,12 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
         for column in columns
         if column.column in needs and at[column.column] is None
     ]:
-        return pd.DataFrame(), faults
+        return [], faults
     readers = {column.column: column.reader(published=True) for column in columns}
     places = {name: place for name, place in at.items() if place is not None}
     notes = _place(header, ["Notes", "notes"])
-    rows, faults = [], []
+    rows: list[dict[str, object]] = []
+    faults = []
     if lines and not text.endswith("\n"):  # a cut inside a last cell of text would go unseen, and with it a mark
         faults.append(f"{file.name}, line {lines[-1][0]}: the last line has no end, as if cut; download the file again")
     for line, row in lines:
@@ -70,7 +69,7 @@ def read(file: Path, table: str, needs: Sequence[str]) -> tuple[pd.DataFrame, li
         rows.append(values | {"incomplete": bool(values.get("incomplete")) or said})
     if not lines:
         faults.append(f"{file.name}: has no rows below its header; download it again")
-    return (pd.DataFrame(), faults) if faults else (pd.DataFrame(rows), [])
+    return ([], faults) if faults else (rows, [])
 
 
 def generated_on(files: Sequence[Path]) -> str | None:

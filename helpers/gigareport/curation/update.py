@@ -98,7 +98,7 @@ def _make(table: Table, files: Sequence[Path], vintage: str) -> tuple[pd.DataFra
     read_files = [read(file, table.name, table.needs) for file in files]
     if faults := [fault for _, found in read_files for fault in found]:
         return pd.DataFrame(), faults
-    rows = pd.concat([rows for rows, _ in read_files], ignore_index=True)
+    rows = pd.DataFrame([row for rows, _ in read_files for row in rows])
     if table.key and (twice := rows.duplicated(list(table.key))).any():
         said = ["/".join(map(str, key)) for key in rows.loc[twice, list(table.key)].itertuples(index=False)]
         return pd.DataFrame(), [f"{table.name}: {', '.join(said[:5])} stands twice; keep one row of it"]
