@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import numpy
 import pytest
 
@@ -37,6 +38,10 @@ LONGEST = (
     "gigareport/calibration/test_calibration.py",
     "gigacluster/test_parallel.py",
 )
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items):

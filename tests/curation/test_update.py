@@ -179,7 +179,7 @@ def test_a_gb300_is_counted_by_its_fp8_peak():
     pd.testing.assert_frame_equal(feeds._gb300_by_fp8(fixed.copy()), fixed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_april_folder_with_any_file_cut_anywhere_is_refused_whole_or_shorter(data, tmp_path_factory):
     """A file that lost its end inside a row is refused; whatever is refused leaves no table behind."""

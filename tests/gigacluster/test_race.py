@@ -136,7 +136,7 @@ def test_a_run_takes_half_as_long_after_each_doubling(now, rate, doublings):
 
 
 @given(scale=st.floats(1e-6, 1e6), years=st.floats(-500, 500), pace=st.floats(0.2, 5.0))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_trend_follows_the_units_of_its_values_and_dates(scale, years, pace):
     """Other units of size, another calendar, and dates that lie further apart."""
     dates, sizes = numpy.asarray([2019.0, 2020.5, 2021.0, 2024.0, 2026.0]), numpy.asarray([1.0, 4.0, 2.0, 30.0, 50.0])
@@ -188,7 +188,7 @@ def test_rivals_without_dates_and_sizes_of_one_shape_are_refused(dates, sizes):
 
 
 @given(order=st.permutations(range(4)), level=st.floats(1.0, 1e7), rate=st.floats(1.1, 9.0), unit=st.floats(1e-6, 1e6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_neither_the_order_of_rivals_nor_the_unit_of_size_matters(order, level, rate, unit):
     dates, sizes = numpy.asarray([2020.0, 2021.5, 2023.0, 2024.0]), numpy.asarray([1e3, 5e4, 1e5, 2e4])
     plain = float(race.matched_year(dates, sizes, level, rate))

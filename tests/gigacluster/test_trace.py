@@ -78,7 +78,7 @@ _TREES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_TREES)
 def test_random_expressions_replay_bit_for_bit(tree):
     def compute(xp, x, y, part=None):

@@ -19,7 +19,7 @@ MEASURES = {
 
 @pytest.mark.parametrize("name", MEASURES)
 @given(named=named_owners, other=st.floats(0, 300), parts=splits)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_way_to_split_other_lies_within_the_bounds(name, named, other, parts):
     measure = MEASURES[name]
     found = c.bounds(numpy.asarray(named), other, measure)
@@ -63,7 +63,7 @@ def test_the_lowest_bound_alone_is_the_same_number(xp):
     others=st.tuples(st.floats(1, 200), st.floats(1, 200)),
     inner=st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_change_for_any_unchanged_structure_lies_between_its_extremes(before, after, others, inner):
     found = c.hhi_change(numpy.asarray(before), others[0], numpy.asarray(after), others[1])
 
@@ -100,7 +100,7 @@ def test_a_gini_of_pareto_samples_on_the_device_agrees_with_the_host(xp):
 
 
 @given(named=named_owners, other=st.floats(0, 300), nothing=st.integers(1, 3), place=st.integers(0, 6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_named_owners_of_nothing_change_no_bound(named, other, nothing, place):
     more = [*named[:place], *[0.0] * nothing, *named[place:]]
     one, two = (c.bounds(numpy.asarray(owners), other) for owners in (named, more))
@@ -109,7 +109,7 @@ def test_named_owners_of_nothing_change_no_bound(named, other, nothing, place):
 
 
 @given(named=named_owners, other=st.floats(0.1, 300), scale=st.sampled_from([1e-9, 1e-3, 1e6]), cap=st.floats(0.05, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bounds_and_their_change_do_not_depend_on_the_unit(named, other, scale, cap):
     # a cap that fits a whole number of times into Other may fit once less after rounding: the rest is then one more
     one, two = (c.bounds(k * numpy.asarray(named), k * other, cap=k * cap) for k in (1.0, scale))

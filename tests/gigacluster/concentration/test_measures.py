@@ -57,7 +57,7 @@ def test_hhi_of_the_published_example_is_2600(xp):
 
 
 @given(holdings)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_gini_is_half_the_relative_mean_difference_of_all_pairs(x):
     x = numpy.asarray(x)
     pairs = numpy.abs(x[:, None] - x[None, :]).mean() / (2 * x.mean())
@@ -66,7 +66,7 @@ def test_gini_is_half_the_relative_mean_difference_of_all_pairs(x):
 
 @pytest.mark.parametrize("name", MEASURES)
 @given(x=holdings, factor=st.floats(1e-6, 1e6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_measure_does_not_depend_on_the_unit(name, x, factor):
     x = numpy.asarray(x)
     assert float(MEASURES[name](factor * x)) == pytest.approx(float(MEASURES[name](x)), rel=1e-9, abs=1e-9)
@@ -74,7 +74,7 @@ def test_measure_does_not_depend_on_the_unit(name, x, factor):
 
 @pytest.mark.parametrize("name", MEASURES)
 @given(x=holdings, seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_measure_does_not_depend_on_who_owns(name, x, seed):
     x = numpy.asarray(x)
     shuffled = numpy.random.default_rng(seed).permutation(x)
@@ -82,7 +82,7 @@ def test_measure_does_not_depend_on_who_owns(name, x, seed):
 
 
 @given(x=holdings, copies=st.integers(2, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_replication_leaves_inequality_and_divides_concentration(x, copies):
     x = numpy.asarray(x)
     many = numpy.tile(x, copies)
@@ -91,7 +91,7 @@ def test_replication_leaves_inequality_and_divides_concentration(x, copies):
 
 
 @given(x=st.lists(st.floats(1, 1e3), min_size=3, max_size=9), part=st.floats(0.05, 0.45))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_transfer_from_rich_to_poor_lowers_every_measure(x, part):
     x = numpy.sort(numpy.asarray(x))
     x[-1] += 1  # a gap to transfer across
@@ -104,7 +104,7 @@ def test_a_transfer_from_rich_to_poor_lowers_every_measure(x, part):
 
 
 @given(x=holdings, counts=st.lists(st.integers(1, 4), min_size=12, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_grouped_data_measure_as_the_owners_they_stand_for(x, counts):
     x, counts = numpy.asarray(x), numpy.asarray(counts[: len(x)])
     listed = numpy.repeat(x, counts)
@@ -162,7 +162,7 @@ def test_several_top_shares_come_from_one_call(xp):
 
 @pytest.mark.parametrize("name", MEASURES)
 @given(x=holdings, at=st.integers(0, 11), bad=st.floats(-1e9, -1e-9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_negative_holding_anywhere_is_refused_and_named(name, x, at, bad):
     x = [*x[: at % len(x)], bad, *x[at % len(x) :]]
     with pytest.raises(ValueError, match="negative value"):
@@ -189,7 +189,7 @@ def test_merger_by_hand(xp):
 
 
 @given(x=st.lists(st.floats(0.1, 100), min_size=2, max_size=8), other=st.floats(0, 100), data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_merger_raises_the_index_alike_whoever_the_nameless_are(x, other, data):
     first, second = data.draw(st.permutations(range(len(x))))[:2]
     found = c.merger(numpy.asarray(x), first, second, other)
@@ -264,6 +264,6 @@ def test_a_share_of_exactly_thirty_percent_is_not_above_it(holding, presumed):
 
 
 @given(st.lists(st.floats(0.5, 40.0), min_size=2, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_without_nameless_owners_the_presumption_is_always_known(holdings):
     assert float(c.merger(holdings, 0, 1).presumed) in (0.0, 1.0)

@@ -64,7 +64,7 @@ def test_rank_counts_the_larger_ones_from_the_start_on(xp):
     states=st.lists(st.tuples(st.integers(0, 1000), st.floats(1, 100)), min_size=2, max_size=12),
     size=st.floats(1, 200),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sizes_are_reached_on_the_first_day_that_any_site_has_them(states, size):
     year, h100e = rivals.reached(_timeline_of(states), "")
     large = [day for day, own in states if own >= size]
@@ -96,7 +96,7 @@ def _timeline_of(states):
 
 
 @given(size=st.floats(1e3, 3e6), more=st.floats(1.01, 3.0), later=st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_larger_or_earlier_cluster_never_leads_for_less(size, more, later):
     start, made = numpy.datetime64("2024-09-02"), timeline.latest(samples=50)
     usual, larger = (rivals.drop_in(made, value, start) for value in (size, more * size))

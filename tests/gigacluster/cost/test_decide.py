@@ -63,7 +63,7 @@ def independent_flows(price, own_month, rent_month, worth, goodput):
     return net_own, net_rent
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(prices, st.just(0.0) | st.floats(0.01, 20.0), st.floats(0.0, 20.0), st.floats(0.0, 9.0), st.floats(0.3, 1.0))
 def test_two_flows_agree_with_an_independent_calculation(price, own_month, rent_month, worth, goodput):
     owned = own(deliveries=[(own_month, 1.0)], goodput_frac=goodput)
@@ -91,7 +91,7 @@ def test_rate_of_return_is_that_of_numpy_financial(xp):
     assert numpy.isnan(cost.appraise(rent(), 0.0).return_per_year[0])  # nothing is ever earned: no rate
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(prices, months, months, shares, shares)
 def test_compute_worth_the_tenants_cost_makes_both_answers_one(price, own_month, rent_month, goodput, extras):
     owned = own(deliveries=[(own_month, 1.0)], goodput_frac=goodput)
@@ -102,7 +102,7 @@ def test_compute_worth_the_tenants_cost_makes_both_answers_one(price, own_month,
     assert float(found.rent.net_usd[0]) == pytest.approx(0.0, abs=1e-12 * scale)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(prices, months, months)
 def test_compute_worth_nothing_leaves_the_difference_of_the_bills(price, own_month, rent_month):
     owned, rented = own(deliveries=[(own_month, 1.0)]), rent(price, start_month=rent_month)
@@ -111,7 +111,7 @@ def test_compute_worth_nothing_leaves_the_difference_of_the_bills(price, own_mon
     assert float(found.advantage_usd[0]) == pytest.approx(expected, rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(prices, st.floats(0.0, 5.0), st.floats(0.0, 9.0), months)
 def test_a_dearer_rent_never_helps_renting(price, more, worth, start):
     owned = own()
@@ -123,7 +123,7 @@ def test_a_dearer_rent_never_helps_renting(price, more, worth, start):
     assert float(dear.same_work_usd[0]) >= float(cheap.same_work_usd[0]) - 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.02, 3.0), st.floats(0.0, 2.0), months, st.floats(0.5, 9.0))
 def test_more_site_power_never_hurts_where_compute_is_worth_its_energy(site_mw, more_mw, month, worth):
     """Power that costs nothing and need not be used: an hour is worth its energy, 0.11 dollars here, or more."""
@@ -152,7 +152,7 @@ def test_power_that_comes_late_is_waited_for():
     assert to_host(flows.idle_chips)[[1, 12, 13, 36], 0] == pytest.approx([600.0, 600.0, 0.0, 0.0], abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(months, shares, st.floats(0.1, 3.0))
 def test_two_halves_of_one_delivery_change_nothing(month, share, site_mw):
     site = {"sites": [(0.0, site_mw * 1e6)], "goodput_frac": 0.9}
@@ -164,7 +164,7 @@ def test_two_halves_of_one_delivery_change_nothing(month, share, site_mw):
     assert float(halves.finish_month(run)[0]) == pytest.approx(float(whole.finish_month(run)[0]), rel=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.0, 20.0), st.floats(0.1, 10.0), st.floats(1.0, 3.0))
 def test_later_delivery_never_helps_where_compute_is_worth_its_cost(month, later, factor):
     """Condition: a month's compute is worth its levelised cost or more, and the hardware outlives the horizon."""
@@ -173,7 +173,7 @@ def test_later_delivery_never_helps_where_compute_is_worth_its_cost(month, later
     assert float(late.net_usd[0]) <= float(early.net_usd[0]) + 1e-6 * float(early.cost_usd[0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(months, months, st.floats(0.5, 5.0))
 def test_arriving_later_costs_nothing_where_compute_is_worth_its_rent(start, later_start, price):
     """Condition: the tenant pays neither prepayment nor minimum, and an hour is worth exactly its rent."""
@@ -237,7 +237,7 @@ def test_nominal_capital_is_what_leaves_and_not_its_present_value():
     assert float(flows.parts_usd["chips"][0]) == pytest.approx(1_000 * 1.02 * 25_000 / (1 + RATE))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(months, st.floats(0.05, 1.0)), min_size=1, max_size=4), st.floats(0.05, 30.0))
 def test_a_run_is_finished_when_the_ramp_has_given_its_hours(parts, run_months):
     total = sum(share for _, share in parts)
@@ -361,7 +361,7 @@ def test_leaving_owes_the_minimum_for_the_notice_and_a_fee_of_the_rest():
     assert float(with_fee.chip_hours.sum()) == pytest.approx(12 * HOURS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.0, 30.0), st.floats(0.0, 6.0), st.floats(0.0, 12.0), shares)
 def test_prepayment_changes_no_sum_under_any_contract(term, ramp, notice, prepaid):
     terms = {"term_months": term, "ramp_months": ramp, "notice_months": notice, "leave_month": 10.0}
@@ -369,7 +369,7 @@ def test_prepayment_changes_no_sum_under_any_contract(term, ramp, notice, prepai
     assert paid(contract(**terms, prepaid_frac=prepaid)) == pytest.approx(paid(contract(**terms)), rel=1e-10, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.0, 30.0), st.floats(0.0, 12.0), st.floats(0.0, 0.3), st.floats(0.0, 9.0))
 def test_better_terms_never_cost_more(term, notice, step, price):
     terms = {"term_months": term, "leave_month": 15.0, "committed_usd_per_chip_hour": price, "notice_months": notice}
@@ -409,7 +409,7 @@ def bought_out(term, usd=0.0, **owner):
     return cost.buy_out(rented, own(**owner), month=term, usd=usd)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.5, 35.0), st.floats(1e5, 5e7))
 def test_a_tenant_who_buys_works_as_long_as_an_owner_and_pays_what_he_bought_for(term, usd):
     kept, free = bought_out(term, usd), bought_out(term)
@@ -450,7 +450,7 @@ IN_USD = ("same_work_usd", "advantage_usd")
 PLAINLY = ("parity_frac", "utilisation_frac", "month")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(1e-5, 1e5), prices, st.floats(0.5, 9.0))
 def test_a_decision_does_not_depend_on_the_currency(unit, price, worth):
     """Every price in other money: sums follow it, months, shares and rates stay."""
@@ -462,7 +462,7 @@ def test_a_decision_does_not_depend_on_the_currency(unit, price, worth):
     same_digits(here, there, unit, unit)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(1e-9, 1e5), prices, st.floats(0.5, 9.0))
 def test_a_decision_is_the_same_for_a_cluster_of_any_size(size, price, worth):
     here = decide(own(), rent(price, start_month=3.0), worth)
@@ -518,7 +518,7 @@ def test_rates_of_discount_are_compared_to_the_last_digits():
     assert numpy.isnan(decide(own(), other).same_work_usd).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 36))
 def test_what_a_cluster_costs_to_run_is_the_landlords_until_it_is_bought(month):
     kept, owner = bought_out(float(month)), own(site_rent_usd_per_kw_month=9.0)

@@ -142,7 +142,7 @@ def test_loan_at_the_rate_of_equity_changes_nothing():
     assert float(lent.parts_usd["loan"][0]) == pytest.approx(0.0, abs=1e-3)  # of 40 million
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     month=st.floats(0, 20),
     rate=st.just(0.0) | st.floats(1e-9, 0.4),  # the numbers nearest to 0 carry few digits
@@ -158,7 +158,7 @@ def test_loan_is_worth_nothing_at_its_own_rate(month, rate, term):
     assert float((factor * service).sum() + factor[-1, 0] * owed[-1, 0]) == pytest.approx(0.0, abs=tolerance)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(month=st.floats(0, 35.9))
 def test_schedules_share_out_one_payment_and_count_the_time_left(month):
     rows, at = numpy.arange(37.0)[:, None], numpy.asarray(month)
@@ -168,7 +168,7 @@ def test_schedules_share_out_one_payment_and_count_the_time_left(month):
     numpy.testing.assert_allclose(numpy.cumsum(paid_once(numpy, rows, at)), bought(numpy, rows, at)[:, 0], atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(start=st.floats(0, 50), length=st.floats(0, 50))
 def test_what_runs_for_a_time_runs_for_that_time_and_within_it(start, length):
     rows = numpy.arange(37.0)[:, None]

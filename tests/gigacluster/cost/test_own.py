@@ -23,7 +23,7 @@ def total(values):
 
 
 @given(spares=st.floats(0, 0.5), overrun=st.floats(0, 1.0), storage=st.floats(0, 5e3), network=st.floats(0, 2e4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_capital_per_chip_is_what_leaves_for_hardware_and_site_over_the_chips(spares, overrun, storage, network):
     terms = {"spares_frac": spares, "overrun_frac": overrun}
     terms |= {"storage_usd_per_chip": storage, "network_usd_per_chip": network}
@@ -37,7 +37,7 @@ def test_a_site_for_rent_is_paid_by_the_rated_kilowatt_while_chips_stand():
 
 
 @given(rate=st.floats(0.0, 0.3), start=st.integers(0, 30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_running_costs_that_grow_as_money_is_discounted_are_worth_their_plain_sum(rate, start):
     """Each month's cost is that of month 0 grown and discounted by the same factor."""
     terms = {"deliveries": [(float(start), 1.0)], "site_rent_usd_per_kw_month": 100.0}
@@ -88,7 +88,7 @@ def test_equity_pays_the_loan_of_numpy_financial_and_what_is_owed_at_the_sale(te
 
 
 @given(rate=st.just(0.0) | st.floats(1e-3, 0.5), months=st.integers(0, 120))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_annuity_is_worth_its_dollars_discounted_one_by_one(rate, months):
     found = annuity_factor(numpy, numpy.asarray(rate), numpy.asarray(float(months)))
     expected = sum((1 + rate) ** (-month / 12) for month in range(1, months + 1))
@@ -112,7 +112,7 @@ def test_chips_without_power_do_no_work_and_take_no_energy():
 
 
 @given(parts=st.lists(st.floats(1e3, 2e6), min_size=1, max_size=4), month=st.integers(0, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_sites_of_one_date_are_one_site_of_their_power(parts, month):
     several, one = own(sites=[(month, part) for part in parts]), own(sites=[(month, sum(parts))])
     numpy.testing.assert_allclose(to_host(several.chip_hours), to_host(one.chip_hours), rtol=1e-9, atol=1e-6)

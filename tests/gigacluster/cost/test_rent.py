@@ -33,7 +33,7 @@ def test_a_minimum_prepaid_as_a_whole_is_worth_its_plain_sum(take):
     assert float(rented.net_present_usd[0]) == pytest.approx(1_000 * 12 * HOURS_PER_MONTH * 2.0 * take, rel=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(start=st.integers(0, 8), months=st.floats(0.1, 12.0), scale=st.sampled_from([1e-7, 1e-4, 1.0, 1e3]))
 def test_when_a_run_ends_does_not_depend_on_the_size_of_the_unit(start, months, scale):
     """A millionth of the chips does a millionth of the work in the same months; months before the start do none.
@@ -135,7 +135,7 @@ def bill(start, term, leave, notice, step, least, used, fee, prepaid, renews, sh
 part = st.sampled_from([0.0, 0.3, 0.7, 1.0])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     start=st.integers(0, 10),
     term=st.integers(0, 40),
@@ -173,7 +173,7 @@ def test_a_contract_of_whole_months_bills_what_living_through_it_bills(start, te
     assert flows.spend_usd[:, 0] == pytest.approx(paid, abs=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     leave=st.floats(0.0, 24.0),
     notice=st.floats(0.0, 12.0),

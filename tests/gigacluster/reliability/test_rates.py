@@ -82,7 +82,7 @@ def test_rate_follows_size_where_sizes_say_so_and_is_wider_beyond_them():
     assert width[1] > 1.05 * width[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.floats(min_value=1e-3, max_value=1e3), min_size=1, max_size=12), st.integers(1, 5), st.floats(0, 30))
 def test_pooled_rate_is_finite_ordered_and_scales_with_its_unit(rates, n_houses, error):
     houses = [number % n_houses for number in range(len(rates))]
@@ -276,7 +276,7 @@ def test_no_failure_leaves_the_square_of_a_normal_variable(dispersion):
     assert [found.low, found.median, found.high] == pytest.approx(1_000 * dispersion / 500 * squares / 2, rel=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 100), min_size=8, max_size=40), st.sampled_from([1e-6, 3_600.0, 1e9]), st.randoms())
 def test_a_log_may_be_in_any_order_and_unit_of_time(times, unit, rng):
     plain = reliability.rates_from_log(times, 1e3, between=(0.0, 100.0))

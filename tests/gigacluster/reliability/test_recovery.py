@@ -148,7 +148,7 @@ def test_one_step_of_replicas_is_what_a_plain_count_does(xp):
     assert to_host(end.back_s).tolist() == [[650.0, 50.0], [0.0, 0.0]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.sampled_from(reliability.SCHEMES),
     st.floats(min_value=1e-6, max_value=1e18),
@@ -169,7 +169,7 @@ def test_shares_of_time_add_up_and_nothing_is_nan(scheme, mttf_s, one_s, other_s
     assert bool(found.never_finishes) == (parts[0] < reliability.NEVER_BELOW)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(reliability.SCHEMES), st.floats(min_value=300, max_value=1e6), st.floats(1, 600))
 def test_longer_times_and_more_failures_never_help(scheme, mttf_s, more_s):
     base = float(goodput_with(recovery(scheme), mttf_s=mttf_s, n_replicas=8).goodput_frac) * (1 + 1e-12)
@@ -309,7 +309,7 @@ def test_a_failure_takes_no_more_replicas_than_there_are(n_replicas):
     assert found[0] > found[1] == found[2] == found[3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(500.0, 1e6), st.floats(0, 2e3), st.floats(0, 1), st.integers(2, 64), st.data())
 def test_a_replica_is_away_as_long_as_its_rebuilding_takes_of_the_others_time(mttf_s, rebuild_s, lost, n, data):
     """Nothing but what is written here: of the work that all would do, exp(-share of replicas x rebuild / MTTF)."""
@@ -324,7 +324,7 @@ def test_a_replica_is_away_as_long_as_its_rebuilding_takes_of_the_others_time(mt
         assert float(getattr(found, part)) == pytest.approx(float(getattr(whole, part)), rel=1e-9), part
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(500.0, 1e6), st.floats(0, 1), st.floats(0, 5e3), st.floats(0, 500), st.floats(0, 500))
 def test_stalls_of_dropped_replicas_and_waits_for_nodes_share_the_time_out(
     mttf_s, lost, queue_s, detection_s, resume_s

@@ -92,7 +92,7 @@ def test_bad_coefficients_are_all_named(coefficients, message):
         scaling.Fit.from_coefficients("chinchilla", coefficients)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     alpha=st.floats(0.15, 0.6),
     beta=st.floats(0.15, 0.6),
@@ -115,7 +115,7 @@ def test_a_law_of_ones_own_is_fitted_and_chooses():
     assert own.params.low < own.params.value < own.params.high
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(log_flop=st.floats(17.0, 28.0), form=st.sampled_from(["chinchilla", "own", "kaplan", "frontier"]))
 def test_compute_for_a_loss_is_the_inverse_of_the_best_loss(log_flop, form):
     coefficients = {
@@ -187,7 +187,7 @@ def test_every_form_says_which_columns_it_needs():
         assert set(law.columns) <= {"params", "tokens", "unique_tokens", "experts", "budget_flop"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.floats(17.0, 27.0), st.floats(0.02, 0.5)), min_size=1, max_size=3), st.floats(23.0, 27.0))
 def test_of_several_minima_the_optimum_is_the_lowest(dips, decades):
     """Dips in the log of the model's size that are wide beside the steps of a scan: 60 over up to 50 e-folds."""
@@ -211,7 +211,7 @@ def test_of_several_minima_the_optimum_is_the_lowest(dips, decades):
     assert float(best.params * best.tokens) == pytest.approx(10**decades)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(4.0, 64.0), st.floats(0.01, 0.5))
 def test_compute_for_a_loss_is_found_between_a_million_and_1e60_flop(decades, alpha):
     law = scaling.power_law("budget_flop", floor=False)

@@ -32,7 +32,7 @@ def parabolas(budgets, *, exponent=0.5, factors=FACTORS, skew=0.0, noise=0.0, se
 BUDGETS = numpy.geomspace(1e18, 1e21, 5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.3, 0.7), st.floats(3.0, 12.0), st.sampled_from([1, 2]))
 def test_exponents_factors_and_the_compute_convention_are_those_the_runs_were_made_with(exponent, flop_per, approach):
     # The middle one of the sizes is the optimum to the last digit, so that approach 1 finds it too.
@@ -109,7 +109,7 @@ def test_three_runs_a_budget_leave_no_residuals_and_replicates_without_spread():
     assert found.replicates == pytest.approx(numpy.full((5, 2), 0.5), abs=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, len(FACTORS) - 1), st.integers(0, 10))
 def test_a_replicate_of_approach_1_that_draws_one_run_takes_its_size(number, times):
     """Rows count within a budget, beyond its runs from the first again."""
@@ -124,7 +124,7 @@ def test_a_replicate_of_approach_1_that_draws_one_run_takes_its_size(number, tim
     assert found.window == numpy.inf
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds)
 def test_optima_that_scatter_about_their_line_make_it_as_uncertain_as_least_squares_says(chance):
     """The slope of a line through k points is known as Student's t with k - 2 degrees: its scale is s / root of Sxx."""
@@ -164,7 +164,7 @@ def test_what_replicates_explain_is_taken_off_the_scatter_that_is_added():
         assert again[1:, 0].var() == pytest.approx(expected / 0.95, rel=0.15)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 1000), st.sampled_from([0.0, 0.02, 0.05]), st.sampled_from([0.001, 0.004, 0.03]))
 def test_the_window_is_the_widest_that_agrees_with_every_narrower_one(seed, skew, noise):
     """Lepski's rule, by what approach 2 itself says with each window: exponent, and half of the central 68 %."""
@@ -272,7 +272,7 @@ def test_a_single_replicate_scatters_like_one_of_many():
     assert len(_lines(x, y[None, :], 3)) == 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seeds)
 def test_budgets_that_replicates_know_well_and_badly_count_by_the_mean_of_what_they_explain(chance):
     """A budget in which no replicate has a minimum explains nothing, and its point tells as much as any."""

@@ -177,7 +177,7 @@ def test_score_link_equals_the_reference_and_knows_its_weakness():
 
 
 @pytest.mark.parametrize("name", ["optimum", "excess_compute", "cheapest_to_serve", "repeated_optimum"])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_any_input_may_be_the_array_and_the_others_broadcast_with_it(name, seed):
     chance = numpy.random.default_rng(seed)
@@ -231,7 +231,6 @@ def test_a_law_of_other_columns_says_what_must_be_given():
             scaling.law_optimum(form, {}, 1e22, given=given_)
 
 
-@settings(deadline=None)
 @given(st.floats(6.0, 28.0), st.floats(0.1, 0.9), st.floats(0.1, 0.9), st.floats(1.0, 12.0))
 def test_the_optimum_is_equation_4_of_hoffmann_at_any_budget_and_convention(decades, alpha, beta, flop_per):
     pairs = 10**decades / flop_per
@@ -248,7 +247,7 @@ def test_the_optimum_is_equation_4_of_hoffmann_at_any_budget_and_convention(deca
     assert scaling.law_optimum("chinchilla-tied", tied, 1e22) == scaling.optimum(1e22, A, B, E, alpha, alpha)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(2.5, 5.0), st.floats(2.5, 5.0))
 def test_a_search_answers_from_a_thousand_parameters_and_tokens(params_decades, tokens_decades):
     """Of Kaplan's law with equal exponents N / D = N_c / D_c, so that any optimum can be had."""
@@ -261,7 +260,7 @@ def test_a_search_answers_from_a_thousand_parameters_and_tokens(params_decades, 
         assert numpy.isnan([best.params, best.tokens, best.loss]).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(-12.0, 14.0), st.floats(-12.0, 14.0))
 def test_parameters_and_tokens_may_be_counted_in_any_unit(params_decades, tokens_decades):
     """In units of n and d the amplitudes are A n^-alpha and B d^-beta, and compute is in n d."""

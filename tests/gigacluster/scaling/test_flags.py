@@ -23,7 +23,7 @@ def with_shared(size, own=0.01, seed=0, sizes=12, durations=8):
     return runs.assign(loss=runs["loss"] * numpy.exp(runs["params"].map(by_size)))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10_000))
 def test_an_error_shared_by_size_is_told_and_allowed_for(seed):
     fitted = scaling.fit(with_shared(0.02, seed=seed), bootstrap=10, device="cpu")
@@ -69,7 +69,7 @@ def test_a_spread_that_changes_with_compute_is_told_and_cases_are_drawn():
     assert fitted.kind == "case"
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @pytest.mark.filterwarnings("ignore::gigacluster.scaling.ConvergenceWarning")  # along a ridge nothing comes to rest
 @given(ratio=st.floats(8.0, 60.0), noise=st.sampled_from([0.0, 0.003, 0.01]))
 def test_tokens_that_follow_params_leave_the_split_open_and_the_answer_says_so(ratio, noise):

@@ -111,7 +111,7 @@ def test_values_in_range_are_taken_as_they_are_and_all_others_refused_at_once(fo
 
 
 @pytest.mark.parametrize("form", PRINTED)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(numbers, st.floats(7.0, 10.0))
 def test_the_unit_of_the_runs_moves_coordinates_and_no_held_symbol(form, chance, decades):
     """A symbol held fixed has one coordinate, whatever the free ones are; columns that none holds are centred."""
@@ -150,7 +150,7 @@ def test_starts_are_drawn_around_what_was_published(form):
         assert symbol.kind != "floor" or high < 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(numbers, st.booleans(), st.sampled_from(["params", "tokens", "experts"]))
 def test_a_plain_power_law_is_its_formula_in_any_column(chance, floor, column):
     law = scaling.power_law(column, floor=floor)

@@ -55,7 +55,7 @@ def test_a_known_law_is_carried_on_to_a_larger_budget(raw_data):
     assert float(scaling.isoflop(four).params_exponent.value) == pytest.approx(0.5143, abs=0.002)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     alpha=st.floats(0.25, 0.5),
     beta=st.floats(0.25, 0.5),

@@ -32,7 +32,7 @@ def dense(residuals, jacobian, group, ratio):
     return value, square / (count - free)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.integers(5, 12), st.integers(2, 6), st.sampled_from([0.0, 0.5, 3.0, 20.0]))
 def test_the_shared_error_is_that_of_the_dense_restricted_likelihood(chance, groups, each, ratio):
     residuals, jacobian, group = grouped(chance, groups, each, ratio)
@@ -52,7 +52,7 @@ def test_the_shared_error_is_that_of_the_dense_restricted_likelihood(chance, gro
         assert evidence == pytest.approx(alone - dense(residuals, jacobian, group, found)[0], abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.integers(12, 30))
 def test_errors_of_their_own_have_the_variance_of_weighted_least_squares(chance, count):
     residuals, jacobian = 0.01 * chance.standard_normal(count), chance.standard_normal((count, 3))
@@ -191,7 +191,7 @@ def test_values_within_two_hundredths_of_a_decade_are_one():
     assert groupings({"params": numpy.append(chain, 10 ** (20 + 0.019 * 3))}, None) == {}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.booleans())
 def test_lack_of_fit_is_the_f_test_of_squares_products_and_cubes(chance, with_shared):
     groups, each = 9, 5
@@ -255,7 +255,7 @@ def test_too_few_runs_or_no_residuals_show_no_lack_of_fit():
     assert curvature_test(numpy.arange(20.0) % 3 - 1, two["params"][:, None], two, None) == (1.0, 0.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.floats(-0.5, 0.5))
 def test_a_spread_that_changes_is_the_slope_of_log_size_with_its_t(chance, slope):
     log_compute = chance.uniform(40.0, 50.0, 30)
@@ -314,7 +314,7 @@ def test_a_shared_error_inflates_the_variance_of_a_mean_of_all_runs(sizes, ratio
     assert shared.inflation == pytest.approx(covariance.sum() / numpy.trace(covariance), rel=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seeds, st.floats(-30.0, 30.0), st.floats(0.1, 10.0))
 def test_lack_of_fit_does_not_hang_on_the_unit_of_a_column_or_of_the_loss(chance, shift, size):
     """Derivatives of a law are no columns: their span does not take up where a column is counted from."""

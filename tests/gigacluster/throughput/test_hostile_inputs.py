@@ -29,7 +29,7 @@ CHIP = {
 STRANGE = [0, -1, 1.5, 1e30, True, None, "", "big", "8,192", "nan", float("inf"), float("nan"), [1], {"a": 1}, b"7"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*CONFIG, "head_dim", "sliding_window", "layer_types", "num_experts",
                                         "num_experts_per_tok", "tie_word_embeddings", "q_lora_rank"]),
                        st.sampled_from(STRANGE), min_size=1, max_size=3))  # fmt: skip
@@ -66,14 +66,14 @@ def test_a_file_that_is_no_configuration_says_what_is_wanted(tmp_path, text, say
 changed_cells = st.dictionaries(st.sampled_from(sorted(rows._LIMITS)), st.sampled_from(STRANGE), min_size=1, max_size=3)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(changed_cells)
 def test_a_strange_number_is_a_blank_a_prediction_or_a_reason_that_names_it(changes):
     _check_strange(changes)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(changed_cells)
 def test_a_strange_number_is_a_blank_a_prediction_or_a_reason_that_names_it_at_length(changes):
     _check_strange(changes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy
 import pytest
 from conftest import Backend
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gigacluster import hardware
@@ -173,7 +173,6 @@ def test_without_rails_an_exchange_spares_the_links_of_the_domain_and_meets_more
     assert found[0] == found[1]  # its kernels forward over the links themselves
 
 
-@settings(deadline=None)
 @given(
     inner=st.integers(0, 12),
     doublings=st.integers(1, 16),
@@ -251,7 +250,6 @@ def test_every_coefficient_says_what_it_means():
         assert (prior.value > 0) or prior.scale == "linear"
 
 
-@settings(deadline=None)
 @given(
     widths=st.tuples(st.integers(8, 256), st.integers(0, 128), st.integers(0, 256)),
     window=st.floats(1.0, 1e5),

@@ -160,7 +160,7 @@ def stages(job, plan):
     return params, peaks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(drawn=pipelines())
 def test_the_peak_is_that_of_the_fullest_stage_and_stages_are_the_model(drawn):
     params, peaks = stages(*drawn)
@@ -169,7 +169,6 @@ def test_the_peak_is_that_of_the_fullest_stage_and_stages_are_the_model(drawn):
     assert float(peak_memory(case_of_plan(*drawn)).allocated) == pytest.approx(max(peaks), rel=1e-9)
 
 
-@settings(deadline=None)
 @given(pp=st.integers(2, 64), vpp=st.integers(2, 12), many=st.integers(1, 50))
 def test_interleaving_holds_as_many_micro_batches_as_published(pp, vpp, many):
     # Korthikanti et al. 2022, section 4.2.3: 1 + (p - 1) / (p v) times as many in the first; Narayanan et al. 2021.

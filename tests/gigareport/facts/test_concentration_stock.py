@@ -102,7 +102,7 @@ def test_other_is_what_the_named_leave_whatever_the_table_calls_other(owners, ma
     numpy.testing.assert_allclose(usual[-1], moved[-1], rtol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shares=st.lists(st.floats(0.01, 0.4), min_size=1, max_size=4),
     spread=st.floats(1.0, 1.6),

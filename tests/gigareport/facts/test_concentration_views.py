@@ -106,7 +106,7 @@ NO_LEASES = pd.DataFrame({"lessor": [], "lessee": [], "h100e": []})
 PARTIES = st.lists(st.floats(1, 100), min_size=2, max_size=5)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     held=PARTIES, nameless=st.floats(0, 200), parts=st.lists(st.floats(0.01, 1), min_size=1, max_size=8), data=st.data()
 )

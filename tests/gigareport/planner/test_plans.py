@@ -286,7 +286,7 @@ def test_a_run_begun_rented_and_ended_owned_costs_between_both_and_never_ends_at
     days=st.integers(1, 400),
     more=st.floats(1, 3),
 )
-@settings(max_examples=60, deadline=None)  # each draws eight options of 40 samples
+@settings(max_examples=60)  # each draws eight options of 40 samples
 def test_a_wider_limit_never_makes_the_choice_dearer_or_later(seed, widened, days, more):
     rng = numpy.random.default_rng(seed)
     names = ("usd", "months", "energy_mwh", "capital_usd", "rated_mw", "site_mw", "days")
