@@ -20,6 +20,17 @@ def changed(changes):
     return planner.load("startup-2025", changes=changes)
 
 
+@pytest.fixture
+def written(tmp_path):
+    """Load the bundled goal from a file in which some sections are others: a change leaves their other fields."""
+
+    def load(sections):
+        (file := tmp_path / "goal.yaml").write_text(yaml.safe_dump(yaml.safe_load(BUNDLED) | sections))
+        return planner.load(file)
+
+    return load
+
+
 @pytest.mark.parametrize("name", planner.names())
 def test_every_bundled_goal_is_good(name):
     goal = planner.load(name)
@@ -44,8 +55,6 @@ def test_what_is_left_out_is_no_limit():
         ({"earliest_start": "2026-01-01"}, ["by", "earliest_start", "2026-01-01"]),
         ({"earliest_start": "2025-01-01"}, ["earliest_start", "before decided_on"]),
         ({"want.loss": 1.95}, ["want.loss", "keep one of flop, loss"]),
-        ({"want": {}}, ["want", "says nothing"]),
-        ({"want": {"tokens": 2e12}, "like": ""}, ["want.tokens", "training.model"]),
         ({"least_chips": 5000}, ["least_chips", "more than most_chips"]),
         ({"ways": "rent", "sites": [{"name": "here", "power_mw": 5, "month": 0}]}, ["sites", 'ways is "rent"']),
         ({"ways": "own", "rents": [{"kind": "hourly"}]}, ["rents", 'ways is "own"']),
@@ -63,6 +72,19 @@ def test_contradictions_are_said_with_their_fields(changes, said):
         changed(changes)
     assert all(part in str(fault.value) for part in said), str(fault.value)
     assert len(str(fault.value)) < 2200
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"want": {}}, ["want", "says nothing"]),
+        ({"want": {"tokens": 2e12}, "like": ""}, ["want.tokens", "training.model"]),
+    ],
+)
+def test_a_goal_that_wants_nothing_or_tokens_of_no_model_is_refused(sections, said, written):
+    with pytest.raises(ScenarioError) as fault:
+        written(sections)
+    assert all(part in str(fault.value) for part in said), str(fault.value)
 
 
 def test_contradicting_limits_name_both_and_all_faults_come_at_once():
@@ -103,8 +125,8 @@ def test_a_loss_becomes_the_compute_of_the_law_and_a_lower_one_needs_more():
         flop_of_loss(1.5, 0.9)
 
 
-def test_tokens_of_a_named_model_become_its_compute():
-    goal = changed({"want": {"tokens": 2e12}, "training": {"model": "llama2-70b"}})
+def test_tokens_of_a_named_model_become_its_compute(written):
+    goal = written({"want": {"tokens": 2e12}, "training": {"model": "llama2-70b"}})
     assert base_of(goal).flop.median == pytest.approx(6 * 6.9e10 * 2e12, rel=0.15)  # attention comes on top of 6 N D
 
 
