@@ -137,6 +137,11 @@ def lead_months(size_ratio: Positive, growth_per_year: Annotated[Samples, GROWIN
     Notes
     -----
     The leader is taken as standing still. Source: data/sources.csv, id ``pilz-2025``, for the growth of the largest.
+
+    Examples
+    --------
+    >>> float(lead_months(2.0, 4.0))
+    6.0
     """
     xp, (ratio, rate) = checked(lead_months, size_ratio, growth_per_year)
     return 12 * xp.log(ratio) / xp.log(rate)

@@ -31,6 +31,7 @@ from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from gigareport.fields import Fault
 from gigareport.plots import picture
 from gigareport.plots.chart import chart_of
 from gigareport.plots.display import image, on_page
@@ -75,7 +76,7 @@ def explore(
 
     Raises
     ------
-    ValueError
+    Fault
         If there are no controls or more than two, a choice is empty, or a name is not a parameter of the function.
 
     Notes
@@ -98,10 +99,10 @@ def controls(
     """Return the controls for the given choices (see :func:`explore`)."""
     name = getattr(figure_function, "__name__", "explore")
     if not 1 <= len(choices) <= 2:
-        raise ValueError(f"explore({name}) takes one or two choices, got {len(choices)}: {', '.join(choices)}")
+        raise Fault(f"explore({name}) takes one or two choices, got {len(choices)}: {', '.join(choices)}")
     parameters = inspect.signature(figure_function).parameters
     if unknown := [choice for choice in choices if choice not in parameters]:
-        raise ValueError(f"{name} has no parameter {', '.join(map(repr, unknown))}; it has: {', '.join(parameters)}")
+        raise Fault(f"{name} has no parameter {', '.join(map(repr, unknown))}; it has: {', '.join(parameters)}")
     return tuple(_control(one, choice, parameters[one].default, labels or {}) for one, choice in choices.items())
 
 
@@ -111,7 +112,7 @@ def _control(name: str, choice: Any, default: Any, labels: Mapping[str, str]) ->
         return Control(name, label, "switch", (False, True), int(choice))
     values = _steps(*choice) if isinstance(choice, tuple) and len(choice) == 3 else tuple(choice)
     if not values:
-        raise ValueError(f"the choice {name!r} has no values; give a list, (low, high, step), or True or False")
+        raise Fault(f"the choice {name!r} has no values; give a list, (low, high, step), or True or False")
     is_slider = all(isinstance(value, int | float | numpy.number) for value in values) and len(values) > 2
     start = values.index(default) if default in values else (len(values) // 2 if is_slider else 0)
     return Control(name, label, "slider" if is_slider else "menu", values, start)
@@ -120,7 +121,7 @@ def _control(name: str, choice: Any, default: Any, labels: Mapping[str, str]) ->
 def _steps(low: float, high: float, step: float) -> tuple[float, ...]:
     """Return the stops from ``low`` to ``high``, both included where the step allows."""
     if not (step > 0 and high > low):
-        raise ValueError(f"(low, high, step) is {(low, high, step)}; it needs low < high and step > 0")
+        raise Fault(f"(low, high, step) is {(low, high, step)}; it needs low < high and step > 0")
     count = int(numpy.floor((high - low) / step + 1e-9)) + 1
     stops = [low + step * index for index in range(count)]
     return tuple(stop if isinstance(stop, int) else float(f"{stop:.12g}") for stop in stops)

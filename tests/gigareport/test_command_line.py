@@ -67,7 +67,7 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "nope.yaml"], "there is no scenario 'nope.yaml': give the path of a YAML file or one of: gigawatt"),
+        (["check", "nope.yaml"], "has no such file; give the path of a YAML file or one of: gigawatt"),
         (["check", "xai-colosus-2024"], "did you mean 'xai-colossus-2024'?"),
         (["check", "folder"], "there is no scenario 'folder': it is a folder; give the path of a YAML file"),
         (["check", ""], "got an empty name; give a scenario file, one of gigawatt"),

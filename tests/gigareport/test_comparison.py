@@ -284,6 +284,29 @@ def test_sites_fail_at_rates_of_their_own(story, run):
     np.testing.assert_allclose(np.quantile(a, 0.5), np.quantile(own, 0.5), rtol=0.05)
 
 
+@pytest.mark.parametrize(
+    ("most", "kept", "names"), [(2, "64", ["8", "16", "64"]), (2, "8", ["8", "16"]), (9, "", None)]
+)
+def test_an_option_keeps_its_rank_and_meets_the_row_above_it_where_others_are_left_out(most, kept, names):
+    days = np.array([[1.0, 1.0], [2.0, 3.0], [2.5, 4.0], [9.0, 2.0]])
+    found = comparison.Comparison(
+        run=comparison.run("gpt3-175b"),
+        options=tuple(sized(8, 16, 32, 64)),
+        plans=(),
+        samples={"days": days},
+        mfu_frac=np.zeros(4),
+        left_out=pd.DataFrame(columns=["name", "why"]),
+    )
+    every = found.ranked("days").set_index("name")
+    few = found.ranked("days", most=most, kept=kept).set_index("name")
+    assert few.index.tolist() == (names or every.index.tolist())
+    columns = ["rank", "low", "median", "high", "is_best"]
+    pd.testing.assert_frame_equal(few[columns], every.loc[few.index, columns])
+    if kept == "64":
+        assert few.loc["16", "beats_next"] == 1 / 2  # against 64; 32 loses in every sample
+        assert every.loc["16", "beats_next"] == 1
+
+
 def test_a_sample_in_which_a_job_never_ends_is_the_worst_and_takes_no_option_out():
     never = np.array([[1.0, 2.0, np.nan, 3.0], [4.0, 4.0, 4.0, 4.0], [np.nan] * 4])
     found = comparison.Comparison(

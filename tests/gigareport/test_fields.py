@@ -179,3 +179,10 @@ def _subclasses(of):
 def test_samples_and_a_seed_that_are_none_are_told_before_anything_is_drawn(draw, samples, seed, told):
     with pytest.raises(fields.Fault, match=re.escape(told)):
         draw(samples=samples, seed=seed)
+
+
+@pytest.mark.parametrize(("device", "told"), [("gpu", "can be 'auto', 'cpu' or 'cuda'"), ("cuda", "no GPU answers")])
+def test_a_device_that_is_none_is_told_as_a_fault_of_the_user(device, told, monkeypatch):
+    monkeypatch.setattr("gigacluster.arrays._gpu_fault", lambda: "no GPU answers")
+    with pytest.raises(fields.Fault, match=told):
+        scenario.evaluate(scenario.load(), samples=10, device=device)

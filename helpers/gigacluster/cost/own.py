@@ -229,6 +229,19 @@ def own(
     -----
     Taxes are left out. Depreciation is no payment and does not appear; what the hardware still brings does, as the
     sale at the end. A payment due within a month is split between its two ends.
+
+    Examples
+    --------
+    >>> chips = {"chip_usd": 25e3, "server_usd_per_chip": 8e3, "network_usd_per_chip": 3e3}
+    >>> chips |= {"storage_usd_per_chip": 1e3, "it_power_w_per_chip": 1300.0, "spares_frac": 0.02, "load_frac": 0.8}
+    >>> site = {"building_usd_per_it_w": 10.0, "power_plant_usd_per_it_w": 0.0, "pue": 1.2}
+    >>> upkeep = {"energy_usd_per_kwh": 0.07, "staff_usd_per_chip_year": 300.0, "maintenance_frac_per_year": 0.03}
+    >>> lives = {"hardware_life_months": 72, "building_life_months": 240, "hardware_value_decline_per_year": 0.35}
+    >>> money = {"debt_frac": 0.5, "debt_effective_rate_per_year": 0.11, "equity_rate_per_year": 0.15}
+    >>> term = {"horizon_months": 48, "deliveries": [(3.0, 1.0)]}
+    >>> flows = own(n_chips=1024, **term, **chips, **site, **upkeep, **lives, **money)
+    >>> (flows.net_present_usd / 1e6).round()
+    array([46.])
     """
     given = {name: value for name, value in locals().items() if name in OWN_LIMITS}  # first line: arguments only
     if method not in ("wacc", "equity"):

@@ -82,8 +82,16 @@ class Comparison:
             mfu_frac=self.mfu_frac[kept],
         )
 
-    def ranked(self, measure: str = "days") -> pd.DataFrame:
+    def ranked(self, measure: str = "days", *, most: int | None = None, kept: str = "") -> pd.DataFrame:
         """Return the options in the order of a measure's medians, the best first.
+
+        Parameters
+        ----------
+        measure : str
+        most : int, optional
+            How many of the best to return.
+        kept : str
+            Name of an option to return whatever its rank.
 
         Returns
         -------
@@ -104,10 +112,13 @@ class Comparison:
         order = sorted(range(len(options)), key=lambda i: sign * rows[i].median)
         ordered = _or_worst(sign * values[order])
         best = ordered == ordered.min(axis=0, initial=numpy.inf)
+        is_best = (best / numpy.maximum(best.sum(axis=0), 1)).mean(axis=1)
+        ranks = [rank for rank, i in enumerate(order) if rank < (most or len(order)) or options[i].name == kept]
+        order, ordered = [order[rank] for rank in ranks], ordered[ranks]
         wins = [_share_below(row, following) for row, following in pairwise(ordered)]
         return pd.DataFrame(
             {
-                "rank": range(1, len(order) + 1),
+                "rank": [rank + 1 for rank in ranks],
                 "name": [options[i].name for i in order],
                 "chip": [options[i].chip for i in order],
                 "n_chips": [options[i].n_chips for i in order],
@@ -115,7 +126,7 @@ class Comparison:
                 "median": [rows[i].median for i in order],
                 "high": [rows[i].high for i in order],
                 "beats_next": [*wins, numpy.nan][: len(order)],
-                "is_best": (best / numpy.maximum(best.sum(axis=0), 1)).mean(axis=1),
+                "is_best": is_best[ranks],
             }
         )
 

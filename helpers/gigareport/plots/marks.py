@@ -257,6 +257,10 @@ def _lines(
             said = [_with_ends(*point) for point in zip(said, values[0], values[2], strict=True)]
         dashes, width = _DASHES[place % len(_DASHES)], (3 if is_here else 1.5) if highlight else 2
         chart.ax.plot(xs, middle, color=colour, linestyle=dashes, linewidth=width)
+        around = numpy.pad(numpy.isfinite(middle), 1)
+        alone = around[1:-1] & ~around[:-2] & ~around[2:]
+        if alone.any():  # a line through one point is none
+            chart.ax.plot(xs[alone], middle[alone], "o", color=colour, markersize=4)
         before = f"{name}, " if by else ""
         chart.add_tips(xs, middle, (f"{before}{told(at)}: {text}" for at, text in zip(xs, said, strict=True)))
         known = numpy.flatnonzero(numpy.isfinite(middle))

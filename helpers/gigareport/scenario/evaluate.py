@@ -24,6 +24,7 @@ from gigacluster.arrays import (
 )
 from gigacluster.parallel import halving
 from gigacluster.uncertainty import sobol_indices
+from gigareport.fields import Fault
 from gigareport.scenario import spine
 from gigareport.scenario.inputs import (
     Drawn,
@@ -176,7 +177,10 @@ def _block(
     """Return every answer of scenarios of one form, some samples at a time; those not kept are empty."""
     names = kept or tuple(Outlook.answers())
     with_returns = any(item.name in names for item in fields(Returns))
-    xp = device_namespace(device)
+    try:
+        xp = device_namespace(device)
+    except (RuntimeError, ValueError) as fault:
+        raise Fault(str(fault)) from None
 
     def some(few: slice) -> dict[str, Array]:
         part = {

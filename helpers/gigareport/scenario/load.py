@@ -66,12 +66,14 @@ def find_file(wanted: str, what: str) -> Path:
             return inside
         if Path(wanted).is_file():
             return Path(wanted)
-        folder = "it is a folder; " if Path(wanted).is_dir() else ""
+        is_folder = Path(wanted).is_dir()
+        missing = "" if Path(wanted).is_absolute() else f"{Path.cwd()} has no such file; "
+        looked = "it is a folder; " if is_folder else missing
     except (OSError, ValueError):  # a name longer than the system takes, or with a zero byte
-        folder = ""
+        is_folder, looked = False, ""
     known = bundled(what)
     near = fields.near(wanted, known)
-    hint = folder or (f"did you mean {near!r}? " if near else "")
+    hint = f"did you mean {near!r}? " if near and not is_folder else looked
     raise ScenarioError(
         f"there is no {what} {fields.shown(wanted)}: {hint}give the path of a YAML file or one of: {', '.join(known)}"
     )

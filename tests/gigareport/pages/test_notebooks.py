@@ -2,6 +2,7 @@
 
 import ast
 import html
+import io
 import json
 import re
 import statistics
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+import pandas as pd
 import pytest
 
 from gigareport import catalog, scenario
+from gigareport.explore import EXPLORE_MIME
+from gigareport.plots.display import FIGURE_MIME
 
 FOLDER = Path(__file__).resolve().parents[3] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -112,6 +116,35 @@ def site(request, site_of):
 def test_every_notebook_runs_offline_with_small_parameters(site):
     _, failures = site
     assert failures == ""
+
+
+def outputs(folder, notebook):
+    """Return the outputs of an executed notebook, in order."""
+    executed = nbformat.read(folder.parent / "executed" / f"{notebook}.ipynb", as_version=4)
+    return [output for cell in executed.cells for output in cell.get("outputs", ())]
+
+
+def test_no_notebook_warns(site):
+    """In JupyterLab a warning is a red box."""
+    folder, _ = site
+    for notebook in NOTEBOOKS:
+        streams = [output for output in outputs(folder, notebook.stem) if output.output_type == "stream"]
+        assert [stream.text for stream in streams if stream.name == "stderr"] == [], notebook.stem
+
+
+@pytest.mark.parametrize(("notebook", "figures"), [("30-throughput", 1), ("40-reliability", 2)])
+def test_figures_over_the_size_of_a_job_hold_that_of_the_scenario(site, notebook, figures):
+    """A cluster of 512 chips looks in vain for itself on an axis that begins at 1,024."""
+    folder, _ = site
+    story = scenario.load(folder.name)
+    n_chips = min(story.training.n_chips, story.cluster.n_chips)
+    data = [output["data"] for output in outputs(folder, notebook) if "data" in output]
+    shown = [one.get(FIGURE_MIME) or one.get(EXPLORE_MIME, {}).get("figure") for one in data]
+    tables = [pd.read_csv(io.StringIO(figure["csv"]), comment="#") for figure in shown if figure]
+    sizes = [table[name] for table in tables for name in ("Chips", "Chips of the job") if name in table]
+    assert len(sizes) == figures
+    for size in sizes:
+        assert size.min() <= n_chips <= size.max()
 
 
 def read_page(folder, notebook):

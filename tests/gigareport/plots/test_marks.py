@@ -250,3 +250,13 @@ def test_a_folded_table_stays_folded_on_a_page(monkeypatch):
     assert "<details><summary>Vintages &lt;2&gt;</summary>" in page
     assert '<th scope="col">maker</th>' in page
     assert page.count("<table") == page.count("</table>") == page.count("</details>") == 1
+
+
+@pytest.mark.parametrize("draw", [marks.curves, marks.band])
+@pytest.mark.parametrize(("values", "alone"), [([3], [3]), ([1, numpy.nan, 3], [1, 3]), ([1, 2, numpy.nan], [])])
+def test_a_point_of_a_line_without_neighbours_is_a_dot(draw, values, alone):
+    table = pd.DataFrame({"x": range(len(values)), "y": values}, dtype=float)
+    chart = draw(table.assign(low=table["y"], median=table["y"], high=table["y"]), "x", "y")
+    dots = [line for line in chart.ax.lines if line.get_marker() == "o"]
+    plt.close(chart.fig)
+    assert [float(y) for line in dots for y in line.get_ydata()] == alone
