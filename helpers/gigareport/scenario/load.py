@@ -88,7 +88,7 @@ def load(name_or_path: str | Path = "", *, changes: Mapping[str, Any] | None = N
         See :func:`find`.
     changes : mapping, optional
         Values that replace those of the file, by path, written as a file would: a number, three of them, or text.
-        A mapping for a section replaces the fields that it names.
+        A mapping for a section replaces the fields that it names; ``None`` is as if the file did not say it.
 
     Raises
     ------

@@ -53,7 +53,10 @@ class Reader:
         self.faults.append(_Fault(line or self.lines.get(around, 1), path, message))
 
     def change(self, root: yaml.MappingNode, path: str, value: object) -> None:
-        """Put a value in the place of the one that a file gives; fields of a section leave its others as they are."""
+        """Put a value in the place of the one that a file gives; ``None`` takes that out.
+
+        Fields of a section leave its others as they are.
+        """
         node = root
         *sections, last = str(path).split(".")
         for place, name in enumerate(sections):
@@ -71,7 +74,8 @@ class Reader:
                 self.change(root, f"{path}.{name}", item)
             return
         node.value[:] = [(key, item) for key, item in node.value if key.value != last]
-        node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", last, *_marks()), node_of(value)))
+        if value is not None:
+            node.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", last, *_marks()), node_of(value)))
 
     def record(self, record_class: type[Any], node: yaml.MappingNode, path: str) -> Any:
         """Return a record from a mapping; ``None`` where a field of it is at fault."""

@@ -48,6 +48,33 @@ def test_a_change_of_a_section_leaves_its_other_fields_as_the_file_gives_them(se
         assert by_section == scenario.load(changes={f"{section}.{name}": value}) == scenario.load()
 
 
+def leaves_of(file):
+    """Return the paths of what a file says, field by field of each section."""
+    said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return [
+        path
+        for name, value in said.items()
+        for path in ([f"{name}.{x}" for x in value] if isinstance(value, dict) else [name])
+    ]
+
+
+@pytest.mark.parametrize("path", leaves_of(SCENARIOS / "startup-512-2025.yaml"))
+def test_none_is_as_if_the_file_did_not_say_it(path, tmp_path):
+    said = yaml.safe_load((SCENARIOS / "startup-512-2025.yaml").read_text(encoding="utf-8"))
+    section, _, name = path.rpartition(".")
+    del (said[section] if section else said)[name]
+    file = tmp_path / "without.yaml"
+    file.write_text(yaml.safe_dump(said), encoding="utf-8")
+
+    def outcome(*given, **changes):
+        try:
+            return scenario.plain(scenario.load(*given, **changes))
+        except scenario.ScenarioError as fault:
+            return [line.partition(":")[2] for line in str(fault).splitlines()[1:]]
+
+    assert outcome("startup-512-2025", changes={path: None}) == outcome(file)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
