@@ -43,7 +43,7 @@ def lines() -> list[str]:
         f"under {outlook.recovery}. "
         f"A run of Grok-2's size takes {outlook.say('reference_run_days')}; one of {run_days.low:.0f} to "
         f"{run_days.high:.0f} days has {outlook.say('run_flop')}; compute-optimal that is "
-        f"{outlook.say('run_params')}, at a loss of {outlook.say('run_loss')}.",
+        f"{outlook.say('run_params')}, at a loss of {outlook.say('run_loss')} if the form of the law holds so far out.",
         f"- **Place.** {outlook.say('share_of_world')} of the world’s AI compute when it started; a listed "
         f"site of others was as large {outlook.say('lead_months')} after it was complete. Of what was claimed for it "
         f"in July 2024, by our rules: {told}.",

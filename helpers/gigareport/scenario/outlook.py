@@ -49,7 +49,7 @@ class Training:
     run_flop: Array = _answer("Compute of one run", "FLOP")
     run_params: Array = _answer("Compute-optimal parameters of that run", "parameter")
     run_tokens: Array = _answer("Compute-optimal tokens of that run", "token")
-    run_loss: Array = _answer("Loss of that run", "nat/token")
+    run_loss: Array = _answer("Loss of that run, if the form of the law holds so far out", "nat/token")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
