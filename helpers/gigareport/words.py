@@ -21,7 +21,8 @@ _PLURALS = {
 }
 #: Of these a reader counts millions and more in words.
 _COUNTED = ("parameter", "token")
-_LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+#: Words for large numbers.
+LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _DURATIONS_S = {"s": 1.0, "min": 60.0, "h": 3600.0}
 #: Units as a reader says them, where they are short in the tables.
 _UNITS = {
@@ -36,7 +37,7 @@ _UNITS = {
 YES_NO = {"True": "yes", "False": "no"}
 #: Words that stay on the line of the number before them, here and in the script of a page.
 UNITS_OF_LINE = sorted(
-    {*_PLURALS, *_PLURALS.values(), *(word for _, word in _LARGE), "%", "×", "FLOP", "FLOP/s", "MW", "GW", "kW", "GWh"}
+    {*_PLURALS, *_PLURALS.values(), *(word for _, word in LARGE), "%", "×", "FLOP", "FLOP/s", "MW", "GW", "kW", "GWh"}
     | {f"{unit}{end}" for unit in ("millisecond", "second", "minute", "hour", "year", "time") for end in ("", "s")}
 )
 #: The blanks between a number and its unit, and within a power of ten.
@@ -102,7 +103,7 @@ def usd(value: float, digits: int = 2) -> str:
 
 def _in_words(size: float, digits: int) -> str:
     """Write a large number with its word."""
-    for scale, word in _LARGE:
+    for scale, word in LARGE:
         if size >= scale * (1 - 0.5 * 10.0**-digits):  # what rounds to 1.0 billion is not 1,000 million
             return f"{number(size / scale, digits)} {word}"
     return number(size, digits)
@@ -160,7 +161,7 @@ def quantity(value: float, unit: str, digits: int = 2) -> str:
         return duration(value * _DURATIONS_S[unit], digits)
     if unit == _SHARE or (unit == "1" and abs(value) <= 1):
         return f"{number(100 * value, digits)} %"
-    if unit in _COUNTED and value >= _LARGE[-1][0]:
+    if unit in _COUNTED and value >= LARGE[-1][0]:
         return f"{_in_words(value, digits)} {_PLURALS[unit]}"
     digits = 3 if 100 <= abs(value) < 1000 else digits
     return f"{number(value, digits)} {_PLURALS.get(unit, '' if unit == '1' else unit)}".strip()

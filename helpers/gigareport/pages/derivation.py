@@ -11,7 +11,7 @@ from gigareport.answers import Answers, Number
 from gigareport.scenario import leaves
 from gigareport.scenario.register import default_of, source_of
 from gigareport.whatif import HORIZON, WhatIf
-from gigareport.words import exact, unit_words
+from gigareport.words import LARGE, exact, unit_words
 
 #: The notebook that explains each group of answers, by the beginning of their names.
 _EXPLAINED = {
@@ -99,14 +99,17 @@ def _read(low: float, median: float, high: float, unit: str) -> str:
 
     >>> _read(2.2, 2.85, 3.8, "$ a chip-hour"), _read(98_304, 98_304, 98_304, "chips"), _read(0.1, 0.15, 0.25, "1")
     ('$2.85 (2.2 to 3.8) a chip-hour', '98,304 chips', '0.15 (0.1 to 0.25)')
+    >>> _read(8e9, 1e10, 1.25e10, "$"), _read(1e6, 1e6, 1e6, "$ a MW")
+    ('$10 (8 to 12.5) billion', '$1 million a MW')
     """
     if unit == "year":
         return f"{median:.0f}"
-    first, middle, last = (exact(value) for value in (low, median, high))
-    text = middle if low == high else f"{middle} ({first} to {last})"
     currency, _, per = unit.partition(" ")
+    scale, word = next((one for one in LARGE if currency == "$" and median >= one[0]), (1.0, ""))
+    first, middle, last = (exact(value / scale) for value in (low, median, high))
+    text = middle if low == high else f"{middle} ({first} to {last})"
     if currency == "$":
-        return f"${text} {per}".strip()
+        return " ".join(part for part in (f"${text}", word, per) if part)
     return text if unit == "1" else f"{text} {unit}"
 
 
