@@ -183,9 +183,8 @@ def trust(samples: int = 2_000, seed: int = 7) -> str:
         of_arch = unseen[unseen["arch"] == arch]
         is_whole = of_arch["family"] == "all"
         whole, worst = of_arch[is_whole]["mape"].item() / 100, of_arch[~is_whole]["mape"].max() / 100
-        off, most = (
-            named(share(x), f"step time {what} {arch}", _STEP_TIME) for what, x in (("", whole), ("worst", worst))
-        )
+        off = named(share(whole), f"step time {arch}", _STEP_TIME)
+        most = named(share(worst), f"step time worst {arch}", _STEP_TIME)
         speeds.append(f"{off} for {name} ({most} at the worst source)")
     tables = {
         "useful time": beside.goodput_beside_published(samples=samples, seed=seed).query("not solved"),
